@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DEFAULT_TIMEOUT_MS, timeoutOf } from './deadline.ts';
+
+test('our header wins, then the SDK time-out in seconds, then its read time-out, then the default', () => {
+  assert.equal(timeoutOf({ requestTimeoutMs: '1500', stainlessTimeout: '60' }), 1500);
+  assert.equal(timeoutOf({ stainlessTimeout: '60', stainlessReadTimeout: '5' }), 60_000);
+  assert.equal(timeoutOf({ stainlessReadTimeout: '5' }), 5000);
+  assert.equal(timeoutOf({}), DEFAULT_TIMEOUT_MS);
+});
+
+test('nonsense is ignored and extremes are bounded', () => {
+  for (const bad of ['', 'abc', '-5', '0', 'NaN', 'Infinity', '1e999']) {
+    assert.equal(timeoutOf({ requestTimeoutMs: bad }), DEFAULT_TIMEOUT_MS, bad);
+  }
+  assert.equal(timeoutOf({ stainlessTimeout: '999999999' }), 3_600_000);
+});

@@ -1,0 +1,5 @@
+/** What to do: pure decisions. No clock, no I/O, no randomness of their own. */
+export * from './deadline.ts';
+export * from './health.ts';
+export * from './level.ts';
+export * from './retry.ts';

@@ -1,0 +1,65 @@
+/**
+ * What an ingress puts on the queue: one line of JSON metadata, a newline, then the client's body bytes untouched.
+ * The body is parsed once, at the ingress; a worker hands the same bytes to its engine.
+ */
+import { z } from 'zod';
+import { LANES } from './names.ts';
+
+export const ENDPOINTS = ['chat', 'completions', 'embeddings'] as const;
+export type Endpoint = (typeof ENDPOINTS)[number];
+
+/** Path of each endpoint below an engine's base URL. */
+export const ENDPOINT_PATHS = {
+  chat: '/v1/chat/completions',
+  completions: '/v1/completions',
+  embeddings: '/v1/embeddings',
+} as const satisfies Record<Endpoint, string>;
+
+const metaSchema = z.object({
+  /** Envelope version. A reader takes its own version only. */
+  v: z.literal(1),
+  id: z.string(),
+  /** Ingress that waits for the reply. */
+  from: z.string(),
+  endpoint: z.enum(ENDPOINTS),
+  model: z.string(),
+  slug: z.string(),
+  lane: z.enum(LANES),
+  stream: z.boolean(),
+  /** Estimated prompt tokens. */
+  promptTokens: z.number(),
+  /** Output limit the client asked for; null when it named none. */
+  maxTokens: z.number().nullable(),
+  /** Unix ms when the ingress accepted the request. */
+  acceptedAt: z.number(),
+  /** Unix ms after which no engine may start it. */
+  deadlineAt: z.number(),
+});
+
+export type WorkMeta = z.infer<typeof metaSchema>;
+
+export interface WorkEnvelope {
+  readonly meta: WorkMeta;
+  /** The client's request body, byte for byte. */
+  readonly body: Buffer;
+}
+
+export function encodeEnvelope(meta: WorkMeta, body: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(`${JSON.stringify(meta)}\n`), body]);
+}
+
+/** @throws Error when the bytes are not an envelope of this version. Its message never quotes the content. */
+export function decodeEnvelope(bytes: Uint8Array): WorkEnvelope {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const end = buffer.indexOf(0x0a);
+  if (end < 0) throw new Error('work envelope without a meta line');
+  let raw: unknown;
+  try {
+    raw = JSON.parse(buffer.toString('utf8', 0, end));
+  } catch {
+    throw new Error('work envelope with an unreadable meta line');
+  }
+  const meta = metaSchema.safeParse(raw);
+  if (!meta.success) throw new Error('work envelope of an unknown version or shape');
+  return { meta: meta.data, body: buffer.subarray(end + 1) };
+}

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decodePacket, encodePacket, FRAME_KINDS, type Frame, type FrameKind } from './frame.ts';
+
+/** Deterministic random numbers (mulberry32), so that a failing fuzz case can be run again. */
+function seeded(seed: number): () => number {
+  let a = seed;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+function randomFrame(rand: () => number): Frame {
+  const kinds = Object.keys(FRAME_KINDS) as FrameKind[];
+  return {
+    id: 'abcdefghijklmnopqrstuvwxyz234567'.slice(0, 1 + Math.floor(rand() * 26)),
+    attempt: Math.floor(rand() * 65_536),
+    seq: Math.floor(rand() * 2 ** 32),
+    kind: kinds[Math.floor(rand() * kinds.length)] ?? 'events',
+    meta: rand() < 0.5 ? '' : JSON.stringify({ message: 'é日𝄞'.repeat(Math.floor(rand() * 50)) }),
+    body: Buffer.from(Array.from({ length: Math.floor(rand() * 300) }, () => Math.floor(rand() * 256))),
+  };
+}
+
+test('what is encoded is decoded, whatever it holds', () => {
+  const rand = seeded(1);
+  for (let i = 0; i < 500; i++) {
+    const frames = Array.from({ length: Math.floor(rand() * 6) }, () => randomFrame(rand));
+    assert.deepEqual(decodePacket(encodePacket('worker-1', frames)), { worker: 'worker-1', frames });
+  }
+});
+
+test('a packet cut anywhere is refused or ends at a frame boundary', () => {
+  const rand = seeded(2);
+  const frames = [randomFrame(rand), randomFrame(rand), randomFrame(rand)];
+  const whole = encodePacket('w', frames);
+  let boundaries = 0;
+  for (let length = 0; length < whole.length; length++) {
+    try {
+      const { frames: read } = decodePacket(whole.subarray(0, length));
+      assert.deepEqual(read, frames.slice(0, read.length));
+      boundaries++;
+    } catch (err) {
+      assert.match((err as Error).message, /cut off|not a frame packet/);
+    }
+  }
+  assert.equal(boundaries, frames.length, 'only the three inner boundaries read as packets');
+});
+
+test('flipped bytes never crash the reader or make it read outside the packet', () => {
+  const rand = seeded(3);
+  for (let i = 0; i < 3000; i++) {
+    const bytes = encodePacket('w', [randomFrame(rand), randomFrame(rand)]);
+    for (let flips = 0; flips < 3; flips++) bytes[Math.floor(rand() * bytes.length)] = Math.floor(rand() * 256);
+    try {
+      const total = decodePacket(bytes).frames.reduce((sum, frame) => sum + frame.body.length, 0);
+      assert.ok(total <= bytes.length);
+    } catch (err) {
+      assert.match((err as Error).message, /packet|frame/);
+    }
+  }
+});

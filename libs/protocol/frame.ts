@@ -1,0 +1,144 @@
+/**
+ * Replies on their way from a worker to the ingress that holds the client.
+ *
+ * A worker joins everything it has for one ingress in one tick into a **packet**; a packet holds **frames**, each for
+ * one attempt of one request. Layout (big endian), also in docs/protocol.md:
+ *
+ *     packet  = "P" version:u8(1) workerLen:u8 worker frame*
+ *     frame   = length:u32 kind:u8 attempt:u16 seq:u32 idLen:u8 id metaLen:u16 meta body
+ *
+ * `length` counts the bytes after itself. `seq` starts at 0 for an attempt and rises by one with each of its frames.
+ */
+
+/** What a frame says. `end`, `result` and `failed` are final for their attempt. */
+export const FRAME_KINDS = {
+  /** The worker took the request. meta: {@link AcceptedMeta}. */
+  accepted: 1,
+  /** Whole SSE events exactly as the engine sent them. */
+  events: 2,
+  /** The stream is complete. body: the last events, if any. */
+  end: 3,
+  /** A whole non-streamed answer. meta: {@link ResultMeta}. */
+  result: 4,
+  /** The attempt failed. meta: {@link FailedMeta}. */
+  failed: 5,
+} as const;
+export type FrameKind = keyof typeof FRAME_KINDS;
+
+const KIND_NAMES: readonly (FrameKind | undefined)[] = [
+  undefined,
+  'accepted',
+  'events',
+  'end',
+  'result',
+  'failed',
+];
+
+export interface AcceptedMeta {
+  /** Ack subject of the delivery, echoed as the broker gave it. */
+  readonly ack: string;
+  /** Milliseconds between acceptance at the ingress and the worker taking it. */
+  readonly waitMs: number;
+}
+
+export interface ResultMeta {
+  readonly status: number;
+  readonly contentType: string;
+}
+
+export interface FailedMeta {
+  /** Code of the error table. */
+  readonly code: string;
+  /** For people; never holds prompt text. */
+  readonly message: string;
+  /** Whether another attempt can help. */
+  readonly retryable: boolean;
+}
+
+export interface Frame {
+  readonly id: string;
+  readonly attempt: number;
+  readonly seq: number;
+  readonly kind: FrameKind;
+  /** JSON text; empty when the kind has none. */
+  readonly meta: string;
+  readonly body: Buffer;
+}
+
+export interface Packet {
+  readonly worker: string;
+  readonly frames: readonly Frame[];
+}
+
+const VERSION = 1;
+const MAGIC = 0x50;
+const FRAME_FIXED = 4 + 1 + 2 + 4 + 1 + 2;
+const EMPTY = Buffer.alloc(0);
+
+export function encodePacket(worker: string, frames: readonly Frame[]): Buffer {
+  let size = 3 + worker.length;
+  for (const f of frames) size += FRAME_FIXED + f.id.length + Buffer.byteLength(f.meta) + f.body.length;
+  const out = Buffer.allocUnsafe(size);
+  out[0] = MAGIC;
+  out[1] = VERSION;
+  out[2] = worker.length;
+  let at = 3 + out.write(worker, 3, 'latin1');
+  for (const f of frames) at = writeFrame(out, at, f);
+  return out;
+}
+
+function writeFrame(out: Buffer, start: number, f: Frame): number {
+  let at = start + 4;
+  out[at++] = FRAME_KINDS[f.kind];
+  at = out.writeUInt16BE(f.attempt, at);
+  at = out.writeUInt32BE(f.seq, at);
+  out[at++] = f.id.length;
+  at += out.write(f.id, at, 'latin1');
+  const metaAt = at;
+  const metaLen = f.meta.length === 0 ? 0 : out.write(f.meta, metaAt + 2, 'utf8');
+  out.writeUInt16BE(metaLen, metaAt);
+  at = metaAt + 2 + metaLen;
+  out.set(f.body, at);
+  at += f.body.length;
+  out.writeUInt32BE(at - start - 4, start);
+  return at;
+}
+
+/** @throws Error on bytes that are not a whole packet of this version; no frame is returned then. */
+export function decodePacket(bytes: Buffer): Packet {
+  if (bytes.length < 3 || bytes[0] !== MAGIC) throw new Error('not a frame packet');
+  if (bytes[1] !== VERSION) throw new Error(`frame packet of unknown version ${bytes[1]}`);
+  const workerEnd = 3 + (bytes[2] ?? 0);
+  if (workerEnd > bytes.length) throw new Error('frame packet cut off');
+  const frames: Frame[] = [];
+  let at = workerEnd;
+  while (at < bytes.length) {
+    if (at + 4 > bytes.length) throw new Error('frame packet cut off');
+    const end = at + 4 + bytes.readUInt32BE(at);
+    if (end > bytes.length) throw new Error('frame packet cut off');
+    frames.push(readFrame(bytes, at + 4, end));
+    at = end;
+  }
+  return { worker: bytes.toString('latin1', 3, workerEnd), frames };
+}
+
+function readFrame(bytes: Buffer, start: number, end: number): Frame {
+  if (end - start < FRAME_FIXED - 4) throw new Error('frame too short');
+  const kind = KIND_NAMES[bytes[start] ?? 0];
+  if (kind === undefined) throw new Error(`unknown frame kind ${bytes[start]}`);
+  const attempt = bytes.readUInt16BE(start + 1);
+  const seq = bytes.readUInt32BE(start + 3);
+  const idEnd = start + 8 + (bytes[start + 7] ?? 0);
+  if (idEnd + 2 > end) throw new Error('frame cut off');
+  const metaLen = bytes.readUInt16BE(idEnd);
+  const bodyAt = idEnd + 2 + metaLen;
+  if (bodyAt > end) throw new Error('frame cut off');
+  return {
+    id: bytes.toString('latin1', start + 8, idEnd),
+    attempt,
+    seq,
+    kind,
+    meta: metaLen === 0 ? '' : bytes.toString('utf8', idEnd + 2, bodyAt),
+    body: bodyAt === end ? EMPTY : bytes.subarray(bodyAt, end),
+  };
+}

@@ -1,0 +1,9 @@
+/** What is said: everything that crosses a process boundary. */
+export * from './envelope.ts';
+export * from './errors.ts';
+export * from './frame.ts';
+export * from './heartbeat.ts';
+export * from './json-guard.ts';
+export * from './names.ts';
+export * from './openai.ts';
+export * from './sse.ts';

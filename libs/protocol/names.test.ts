@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { requestIdOf, type WorkQueueKey, workConsumer, workFilter, workStream, workSubject } from './names.ts';
+
+const key: WorkQueueKey = { region: 'eu', shard: 0, slug: 'llama-70b', lane: 'interactive', size: 'any' };
+
+test('a request has its own exact subject, with the id last', () => {
+  const subject = workSubject(key, 'abc123');
+  assert.equal(subject, 'work.eu.0.llama-70b.interactive.any.any.abc123');
+  assert.equal(requestIdOf(subject), 'abc123');
+  assert.equal(workFilter(key), 'work.eu.0.llama-70b.interactive.any.any.*');
+  assert.equal(workStream('eu', 0), 'WORK_eu_0');
+  assert.equal(workConsumer(key), 'llama-70b_interactive_any');
+});
+
+test('nothing that could widen, split or overflow a subject becomes a token', () => {
+  for (const bad of ['a.b', '*', '>', 'a b', 'a\r\nb', '', 'A', 'x'.repeat(49), 'é']) {
+    assert.throws(() => workSubject({ ...key, slug: bad }, 'id'), TypeError);
+    assert.throws(() => workSubject(key, bad), TypeError);
+  }
+});

@@ -1,0 +1,113 @@
+/**
+ * Every subject, stream, consumer, channel and key name, in one place.
+ *
+ * User text never becomes part of a name: a model travels as its registered slug, and all other tokens are made
+ * here or checked by {@link assertToken}. A 5 KB subject would close the NATS connection that everyone shares.
+ */
+
+/** Traffic classes in falling order of urgency. Workers pull lower lanes only with room to spare. */
+export const LANES = ['interactive', 'background', 'batch'] as const;
+export type Lane = (typeof LANES)[number];
+
+/** Prompt size classes. One for now: each class has its own consumer so that a worker can quote it separately. */
+export const SIZES = ['any'] as const;
+export type SizeClass = (typeof SIZES)[number];
+
+/** What a subject, stream or key token may look like. */
+const TOKEN = /^[a-z0-9_-]{1,48}$/;
+
+/** Refuses a token that could widen, split or overflow a subject. A failure is a bug, not bad input. */
+export function assertToken(token: string): string {
+  if (!TOKEN.test(token)) throw new TypeError(`not a valid name token (${token.length} characters)`);
+  return token;
+}
+
+/** Where one kind of work is queued. */
+export interface WorkQueueKey {
+  readonly region: string;
+  readonly shard: number;
+  readonly slug: string;
+  readonly lane: Lane;
+  readonly size: SizeClass;
+}
+
+/** `WORK_<region>_<shard>`: one JetStream work-queue stream. */
+export function workStream(region: string, shard: number): string {
+  return `WORK_${assertToken(region)}_${shard}`;
+}
+
+/** All subjects of one stream. */
+export function workStreamSubjects(region: string, shard: number): string {
+  return `work.${assertToken(region)}.${shard}.>`;
+}
+
+function queuePrefix(key: WorkQueueKey): string {
+  return `work.${assertToken(key.region)}.${key.shard}.${assertToken(key.slug)}.${key.lane}.${key.size}`;
+}
+
+/** The exact subject of one request that any worker of the model may take; its last token is the request id. */
+export function workSubject(key: WorkQueueKey, requestId: string): string {
+  return `${queuePrefix(key)}.any.${assertToken(requestId)}`;
+}
+
+/** What the shared consumer of a queue filters on. */
+export function workFilter(key: WorkQueueKey): string {
+  return `${queuePrefix(key)}.any.*`;
+}
+
+/** Durable name of the shared consumer of a queue. */
+export function workConsumer(key: WorkQueueKey): string {
+  return `${assertToken(key.slug)}_${key.lane}_${key.size}`;
+}
+
+/** Request id: the last token of a work subject. */
+export function requestIdOf(subject: string): string {
+  return subject.slice(subject.lastIndexOf('.') + 1);
+}
+
+/** `DEAD_<region>`: work that failed on every attempt, kept for an operator. */
+export function deadStream(region: string): string {
+  return `DEAD_${assertToken(region)}`;
+}
+
+export function deadStreamSubjects(region: string): string {
+  return `dead.${assertToken(region)}.>`;
+}
+
+export function deadSubject(region: string, slug: string, requestId: string): string {
+  return `dead.${assertToken(region)}.${assertToken(slug)}.${assertToken(requestId)}`;
+}
+
+/** A worker announces itself here once a second. */
+export function heartbeatSubject(region: string, workerId: string): string {
+  return `hb.${assertToken(region)}.${assertToken(workerId)}`;
+}
+
+export function heartbeatFilter(region: string): string {
+  return `hb.${assertToken(region)}.*`;
+}
+
+/** Cancel messages for one worker. */
+export function workerControlSubject(workerId: string): string {
+  return `ctl.worker.${assertToken(workerId)}`;
+}
+
+/** Questions to one ingress: "is this attempt current, and what has the client already?" */
+export function ingressControlSubject(ingressId: string): string {
+  return `ctl.ingress.${assertToken(ingressId)}`;
+}
+
+/** Redis channel on which one ingress hears frame packets. */
+export function replyChannel(ingressId: string): string {
+  return `penstock:reply:${assertToken(ingressId)}`;
+}
+
+/** Redis stream that holds the latest packets for one ingress: the truth that the channel only hints at. */
+export function replyLog(ingressId: string): string {
+  return `penstock:replylog:${assertToken(ingressId)}`;
+}
+
+/** Redis hash of models ever announced in a region: slug → JSON {@link ModelInfo}. */
+export function modelRegistryKey(region: string): string {
+  return `penstock:models:${assertToken(region)}`;
+}

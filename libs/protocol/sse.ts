@@ -1,0 +1,28 @@
+/** The little of server-sent events that both ends need: finding whole events in bytes without parsing them. */
+
+const LF = 0x0a;
+const CR = 0x0d;
+
+/** Offset just behind the last complete event (blank line) in `bytes`, or 0 when none is complete. */
+export function endOfLastEvent(bytes: Buffer): number {
+  for (let i = bytes.length - 1; i > 0; i--) {
+    if (bytes[i] !== LF) continue;
+    if (bytes[i - 1] === LF) return i + 1;
+    if (bytes[i - 1] === CR && bytes[i - 2] === LF) return i + 1;
+  }
+  return 0;
+}
+
+/** Whether the bytes hold OpenAI's closing `data: [DONE]` event. Matched at a line start only, never inside content. */
+export function endsWithDone(events: Buffer): boolean {
+  const tail = events.toString('latin1', Math.max(0, events.length - 24));
+  return /(^|\n)data: ?\[DONE\]\r?\n\r?\n$/.test(tail);
+}
+
+/** The `data:` payloads of whole events, comments left out. */
+export function* eventData(events: string): Generator<string> {
+  for (const block of events.split(/\r?\n\r?\n/)) {
+    const lines = block.split(/\r?\n/).filter(line => line.startsWith('data:'));
+    if (lines.length > 0) yield lines.map(line => line.slice(line[5] === ' ' ? 6 : 5)).join('\n');
+  }
+}

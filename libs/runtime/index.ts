@@ -1,0 +1,7 @@
+/** How a process lives. */
+export * from './clock.ts';
+export * from './config.ts';
+export * from './ids.ts';
+export * from './lifecycle.ts';
+export * from './logger.ts';
+export * from './metrics.ts';

@@ -1,0 +1,195 @@
+/**
+ * One live pull on one JetStream consumer, at the level the worker quotes.
+ *
+ * States: **idle** (no bid, or the last pull was used up), **live** (the broker holds our pull), **backing off** (the
+ * broker refused; a timer posts again), **stopped**.
+ *
+ * - `bid` while idle posts a pull. `bid` while live does nothing unless the level changed or the room shrank below
+ *   what was promised: then the pull is *revoked* and a new one posted.
+ * - A pull cannot be cancelled. To revoke is to `drain()` its own inbox and to `-NAK` what still arrives there; a bare
+ *   UNSUB would strand messages already on the wire until their lease runs out.
+ * - 408 (expired) → idle, and posted again. 409 (leadership change, consumer recreated) and 503 (nobody answers) →
+ *   backing off. No word at all past `expires` + 1 s → the pull is taken for lost.
+ * - After a reconnect the broker knows none of our pulls: all are posted anew.
+ *
+ * Why not the client's own consume(): it refills on receipt, not on room, so it prefetches; next() drops the priority.
+ */
+import type { Delivery, Puller } from './ports.ts';
+
+/** What the puller needs of a connection. */
+export interface PullWire {
+  publish(subject: string, payload: Uint8Array, reply?: string): void;
+  subscribe(onMessage: (message: PulledMessage) => void): { inbox: string; drain(): Promise<void> };
+}
+
+export interface PulledMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly reply: string;
+  /** Status code of a control message; 0 for work. */
+  readonly status: number;
+}
+
+export interface PullerOptions {
+  readonly stream: string;
+  readonly consumer: string;
+  readonly group: string;
+  readonly onDelivery: (delivery: Delivery) => void;
+  readonly onStopped: () => void;
+  /** Lease of a pull, ms. */
+  readonly expiresMs?: number;
+}
+
+interface Inbox {
+  readonly inbox: string;
+  drain(): Promise<void>;
+  revoked: boolean;
+}
+
+interface Live {
+  readonly level: number;
+  remaining: number;
+}
+
+const DEFAULT_EXPIRES_MS = 15_000;
+const WATCHDOG_SLACK_MS = 1000;
+const BACKOFF_MS = 100;
+const NAK = Buffer.from('-NAK');
+
+export class NatsPuller implements Puller {
+  readonly #wire: PullWire;
+  readonly #options: PullerOptions;
+  readonly #expiresMs: number;
+  readonly #api: string;
+  #inbox: Inbox | null = null;
+  #live: Live | null = null;
+  #offer: { level: number; batch: number } | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #stopped = false;
+
+  constructor(wire: PullWire, options: PullerOptions) {
+    this.#wire = wire;
+    this.#options = options;
+    this.#expiresMs = options.expiresMs ?? DEFAULT_EXPIRES_MS;
+    this.#api = `$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${options.consumer}`;
+  }
+
+  bid(offer: { level: number; batch: number } | null): void {
+    if (this.#stopped) return;
+    this.#offer = offer;
+    if (this.#live !== null) {
+      if (offer?.level === this.#live.level && this.#live.remaining <= offer.batch) return;
+      this.#revoke();
+    } else if (this.#timer !== null) {
+      return; // backing off: the timer will use the newest offer
+    }
+    if (offer !== null) this.#post();
+  }
+
+  /** The connection is new: pulls and interest of the old one are gone. */
+  reconnected(): void {
+    if (this.#stopped) return;
+    this.#live = null;
+    this.#setTimer(Math.random() * BACKOFF_MS, () => this.#post());
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#offer = null;
+    this.#setTimer(0, null);
+    const inbox = this.#inbox;
+    this.#live = null;
+    this.#inbox = null;
+    if (inbox !== null) {
+      inbox.revoked = true;
+      await inbox.drain().catch(() => {});
+    }
+    this.#options.onStopped();
+  }
+
+  #post(): void {
+    this.#setTimer(0, null);
+    const offer = this.#offer;
+    if (offer === null || this.#stopped) return;
+    this.#inbox ??= this.#openInbox();
+    this.#live = { level: offer.level, remaining: offer.batch };
+    const pull = {
+      batch: offer.batch,
+      expires: this.#expiresMs * 1e6,
+      group: this.#options.group,
+      priority: offer.level,
+    };
+    this.#wire.publish(this.#api, Buffer.from(JSON.stringify(pull)), this.#inbox.inbox);
+    this.#setTimer(this.#expiresMs + WATCHDOG_SLACK_MS, () => this.#lost());
+  }
+
+  #openInbox(): Inbox {
+    const handle: Inbox = { inbox: '', drain: () => Promise.resolve(), revoked: false };
+    const sub = this.#wire.subscribe(message => this.#receive(handle, message));
+    return Object.assign(handle, sub);
+  }
+
+  #receive(inbox: Inbox, message: PulledMessage): void {
+    if (message.status !== 0) {
+      if (!inbox.revoked && inbox === this.#inbox) this.#ended(message.status);
+      return;
+    }
+    if (inbox.revoked) {
+      this.#wire.publish(message.reply, NAK);
+      return;
+    }
+    const live = this.#live;
+    if (live !== null && --live.remaining <= 0) {
+      this.#live = null;
+      this.#setTimer(0, null);
+    }
+    this.#options.onDelivery({
+      subject: message.subject,
+      data: message.data,
+      ackSubject: message.reply,
+      deliveryCount: deliveryCountOf(message.reply),
+    });
+  }
+
+  #ended(status: number): void {
+    if (status === 100) return; // idle heartbeat
+    this.#live = null;
+    if (status === 408 || status === 404) this.#post();
+    else this.#setTimer(BACKOFF_MS * (0.5 + Math.random()), () => this.#post());
+  }
+
+  /** Neither work nor an expiry came: the pull is gone without a word (broker restarted, leader moved). */
+  #lost(): void {
+    this.#revoke();
+    this.#post();
+  }
+
+  #revoke(): void {
+    const inbox = this.#inbox;
+    this.#live = null;
+    this.#inbox = null;
+    this.#setTimer(0, null);
+    if (inbox === null) return;
+    inbox.revoked = true;
+    void inbox.drain().catch(() => {});
+  }
+
+  #setTimer(afterMs: number, then: (() => void) | null): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (then === null) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      then();
+    }, afterMs);
+  }
+}
+
+/**
+ * Delivery count from an ack subject: `$JS.ACK.<stream>.<consumer>.<count>.…`, or with the newer form
+ * `$JS.ACK.<domain>.<account>.<stream>.<consumer>.<count>.…`.
+ */
+export function deliveryCountOf(ackSubject: string): number {
+  const tokens = ackSubject.split('.');
+  return Number(tokens[tokens.length > 9 ? 6 : 4]) || 1;
+}

@@ -1,0 +1,277 @@
+/** The work queue on NATS JetStream. The only file that imports the NATS client. */
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import { connect, headers, type Msg, type NatsConnection, nanos } from '@nats-io/transport-node';
+import {
+  DispatchError,
+  deadStream,
+  deadStreamSubjects,
+  type WorkQueueKey,
+  workConsumer,
+  workFilter,
+  workStream,
+  workStreamSubjects,
+} from '@penstock/protocol';
+import { NatsPuller, type PullWire, type PulledMessage } from './nats-puller.ts';
+import type {
+  Answer,
+  ConsumerOptions,
+  Delivery,
+  PublishOptions,
+  Puller,
+  Settlement,
+  StreamLimits,
+  WorkQueue,
+} from './ports.ts';
+
+/** Past this the broker is taken for absent: with a full disk it never sends a PubAck at all. */
+const PUBLISH_TIMEOUT_MS = 1000;
+/** The broker's own limit on deliveries. A backstop: our attempt counter ends a request long before. */
+const MAX_DELIVER = 50;
+/** Live pulls a consumer accepts. Cannot be changed later. */
+const MAX_WAITING = 4096;
+/** Dedupe window for repeated publishes; ids are kept in the broker's memory. */
+const DUPLICATE_WINDOW_MS = 30_000;
+const DEAD_MAX_AGE_MS = 7 * 24 * 3600 * 1000;
+/** Stream store failures (`maximum messages exceeded` and its kin) share this code. */
+const STORE_FAILED = 10077;
+const TOO_MANY_REQUESTS = 10167;
+const VERBS: Record<Settlement, Uint8Array> = {
+  ack: Buffer.from('+ACK'),
+  nak: Buffer.from('-NAK'),
+  term: Buffer.from('+TERM'),
+  progress: Buffer.from('+WPI'),
+};
+
+export interface NatsOptions {
+  readonly url: string;
+  /** Shown in the broker's monitoring. */
+  readonly name: string;
+}
+
+interface PubAck {
+  error?: { code: number; err_code?: number; description?: string };
+}
+
+export class NatsWorkQueue implements WorkQueue {
+  readonly #nc: NatsConnection;
+  readonly #jsm: JetStreamManager;
+  readonly #pullers = new Set<NatsPuller>();
+  #connected = true;
+
+  private constructor(nc: NatsConnection, jsm: JetStreamManager) {
+    this.#nc = nc;
+    this.#jsm = jsm;
+    void this.#watch();
+  }
+
+  /** Connects and keeps reconnecting for ever. @throws when the first connection fails. */
+  static async connect(options: NatsOptions): Promise<NatsWorkQueue> {
+    const nc = await connect({
+      servers: options.url,
+      name: options.name,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 200,
+      reconnectJitter: 100,
+      pingInterval: 5000,
+      maxPingOut: 2,
+    });
+    return new NatsWorkQueue(nc, await jetstreamManager(nc, { checkAPI: false }));
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  async ensureWorkStream(region: string, shard: number, limits: StreamLimits): Promise<void> {
+    await this.#ensureStream({
+      name: workStream(region, shard),
+      subjects: [workStreamSubjects(region, shard)],
+      retention: 'workqueue',
+      storage: 'file',
+      discard: 'new',
+      max_msgs: limits.maxMessages,
+      max_bytes: limits.maxBytes,
+      // One message a subject: a publish repeated after a lost PubAck cannot enqueue twice.
+      max_msgs_per_subject: 1,
+      discard_new_per_subject: true,
+      max_consumers: 4096,
+      duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+      allow_msg_ttl: true,
+    });
+  }
+
+  async ensureDeadStream(region: string): Promise<void> {
+    await this.#ensureStream({
+      name: deadStream(region),
+      subjects: [deadStreamSubjects(region)],
+      storage: 'file',
+      max_age: nanos(DEAD_MAX_AGE_MS),
+      max_bytes: 256 * 1024 * 1024,
+    });
+  }
+
+  async #ensureStream(config: Record<string, unknown> & { name: string }): Promise<void> {
+    try {
+      await this.#jsm.streams.add(config as Parameters<JetStreamManager['streams']['add']>[0]);
+    } catch (err) {
+      // 10058: it exists with another configuration; ours wins where the broker lets it change.
+      if ((err as { code?: number }).code !== 10058) throw err;
+      await this.#jsm.streams.update(config.name, config as Parameters<JetStreamManager['streams']['update']>[1]);
+    }
+  }
+
+  async ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void> {
+    const stream = workStream(key.region, key.shard);
+    const config = {
+      durable_name: workConsumer(key),
+      filter_subject: workFilter(key),
+      ack_policy: 'explicit',
+      deliver_policy: 'all',
+      replay_policy: 'instant',
+      ack_wait: nanos(options.ackWaitMs),
+      max_deliver: MAX_DELIVER,
+      max_ack_pending: -1,
+      max_waiting: MAX_WAITING,
+      priority_groups: ['w'],
+      priority_policy: 'prioritized',
+    };
+    try {
+      await this.#jsm.consumers.add(stream, config as Parameters<JetStreamManager['consumers']['add']>[1]);
+    } catch (err) {
+      if (!/already exists/.test(String((err as Error).message))) throw err;
+      await this.#jsm.consumers.update(stream, config.durable_name, config as object);
+    }
+  }
+
+  async publish(subject: string, payload: Uint8Array, options: PublishOptions): Promise<void> {
+    const first = await this.#tryPublish(subject, payload, options);
+    if (first !== 'no_answer') return;
+    // The PubAck may have been lost. The same id again is either stored, a duplicate, or refused by the
+    // one-message-a-subject rule; the latter two mean that the first one was stored.
+    if ((await this.#tryPublish(subject, payload, options, true)) === 'no_answer') {
+      throw new DispatchError('broker_unavailable');
+    }
+  }
+
+  async #tryPublish(
+    subject: string,
+    payload: Uint8Array,
+    options: PublishOptions,
+    repeated = false,
+  ): Promise<'stored' | 'no_answer'> {
+    const h = headers();
+    h.set('Nats-Msg-Id', options.messageId);
+    h.set('Nats-TTL', `${Math.max(1, Math.ceil(options.ttlMs / 1000))}s`);
+    let reply: Msg;
+    try {
+      reply = await this.#nc.request(subject, payload, { timeout: PUBLISH_TIMEOUT_MS, headers: h });
+    } catch {
+      return 'no_answer';
+    }
+    const ack = JSON.parse(reply.string()) as PubAck;
+    if (ack.error === undefined) return 'stored';
+    const { err_code: code, description = '' } = ack.error;
+    if (repeated && /per subject/.test(description)) return 'stored';
+    if (code === STORE_FAILED || code === TOO_MANY_REQUESTS) throw new DispatchError('queue_full');
+    throw new DispatchError('broker_unavailable', { cause: new Error(description) });
+  }
+
+  purge(stream: string, subject: string): void {
+    this.send(`$JS.API.STREAM.PURGE.${stream}`, Buffer.from(JSON.stringify({ filter: subject })));
+  }
+
+  async moveToDead(stream: string, subject: string, to: string, reason: string): Promise<void> {
+    const message = await this.#jsm.streams.getMessage(stream, { last_by_subj: subject });
+    if (message === null) return;
+    const h = headers();
+    h.set('Penstock-Reason', reason);
+    await this.#nc.request(to, message.data, { timeout: PUBLISH_TIMEOUT_MS, headers: h });
+  }
+
+  settle(ackSubject: string, how: Settlement, delayMs?: number): void {
+    const verb =
+      how === 'nak' && delayMs ? Buffer.from(`-NAK {"delay":${Math.round(delayMs * 1e6)}}`) : VERBS[how];
+    this.send(ackSubject, verb);
+  }
+
+  pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void): Puller {
+    const puller = new NatsPuller(this.#wire(), {
+      stream: workStream(key.region, key.shard),
+      consumer: workConsumer(key),
+      group: 'w',
+      onDelivery,
+      onStopped: () => this.#pullers.delete(puller),
+    });
+    this.#pullers.add(puller);
+    return puller;
+  }
+
+  #wire(): PullWire {
+    const nc = this.#nc;
+    return {
+      publish: (subject, payload, reply) => {
+        if (!nc.isClosed()) nc.publish(subject, payload, reply ? { reply } : {});
+      },
+      subscribe: onMessage => {
+        const inbox = `_INBOX.${crypto.randomUUID().replaceAll('-', '')}`;
+        const sub = nc.subscribe(inbox, { callback: (err, msg) => {
+            if (err === null) onMessage(toPulled(msg));
+          },
+        });
+        return { inbox, drain: () => (nc.isClosed() ? Promise.resolve() : sub.drain()) };
+      },
+    };
+  }
+
+  async backlog(region: string, shard: number): Promise<number> {
+    let pending = 0;
+    for await (const info of this.#jsm.consumers.list(workStream(region, shard))) pending += info.num_pending;
+    return pending;
+  }
+
+  send(subject: string, payload: Uint8Array): void {
+    if (!this.#nc.isClosed()) this.#nc.publish(subject, payload);
+  }
+
+  listen(subject: string, onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void): void {
+    this.#nc.subscribe(subject, {
+      callback: (err, msg) => {
+        if (err === null) onMessage(msg.data, answer => msg.respond(answer));
+      },
+    });
+  }
+
+  async ask(subject: string, payload: Uint8Array, timeoutMs: number): Promise<Answer> {
+    try {
+      const msg = await this.#nc.request(subject, payload, { timeout: timeoutMs });
+      return { kind: 'answer', payload: msg.data };
+    } catch (err) {
+      const text = `${(err as Error).name} ${(err as Error).message} ${String((err as Error).cause ?? '')}`;
+      return { kind: /no ?responders/i.test(text) ? 'nobody' : 'timeout' };
+    }
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.#nc.status()) {
+      if (status.type === 'disconnect') this.#connected = false;
+      if (status.type !== 'reconnect') continue;
+      this.#connected = true;
+      // The broker forgot every pull of the old connection.
+      for (const puller of this.#pullers) puller.reconnected();
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#nc.isClosed()) return;
+    await Promise.race([
+      this.#nc.drain().catch(() => {}),
+      new Promise(resolve => setTimeout(resolve, 2000).unref()),
+    ]);
+    await this.#nc.close();
+  }
+}
+
+function toPulled(msg: Msg): PulledMessage {
+  const status = msg.data.length === 0 ? (msg.headers?.code ?? 0) : 0;
+  return { subject: msg.subject, data: msg.data, reply: msg.reply ?? '', status };
+}

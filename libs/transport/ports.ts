@@ -1,0 +1,92 @@
+/**
+ * The two roads between processes, as the services see them. No vendor type appears here.
+ *
+ * **WorkQueue** promises: `publish` resolved = stored by the broker; a message goes to one puller at a time, lowest
+ * priority number first; unsettled messages come back. It does *not* promise exactly-once delivery, nor that the
+ * attempt that settles a message is the current one: the broker ignores who acks, so only the holder of the truth may.
+ *
+ * **ReplyBus** promises: packets reach the listening ingress in log order, each at least once, across reconnects of
+ * either side, as long as the log still holds them. It does *not* promise delivery to an ingress that is gone.
+ */
+import type { WorkQueueKey } from '@penstock/protocol';
+
+/** How a delivery is closed. `progress` restarts its lease instead. */
+export type Settlement = 'ack' | 'nak' | 'term' | 'progress';
+
+export interface Delivery {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** Opaque; echoed to {@link WorkQueue.settle} by whoever settles. */
+  readonly ackSubject: string;
+  /** 1 for the first delivery. Used as the attempt number that fences replies. */
+  readonly deliveryCount: number;
+}
+
+export interface PublishOptions {
+  /** Broker-side dedupe id for repeated publishes. */
+  readonly messageId: string;
+  /** Lifetime in the queue, ms; rounded up to whole seconds. */
+  readonly ttlMs: number;
+}
+
+export interface StreamLimits {
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+}
+
+export interface ConsumerOptions {
+  /** Lease of a delivery, ms: unsettled for longer, it is delivered again. */
+  readonly ackWaitMs: number;
+}
+
+/** One live pull on one consumer. See nats-puller.ts for its states. */
+export interface Puller {
+  /** States what the worker would take now. `null` withdraws the bid. Cheap to call when nothing changed. */
+  bid(offer: { level: number; batch: number } | null): void;
+  /** Withdraws the bid for good and resolves when nothing can arrive any more. */
+  stop(): Promise<void>;
+}
+
+export interface WorkQueue {
+  ensureWorkStream(region: string, shard: number, limits: StreamLimits): Promise<void>;
+  ensureDeadStream(region: string): Promise<void>;
+  ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void>;
+  /** @throws DispatchError `queue_full` or `broker_unavailable`. */
+  publish(subject: string, payload: Uint8Array, options: PublishOptions): Promise<void>;
+  /** Deletes whatever is queued or in delivery under the exact subject. Fire and forget. */
+  purge(stream: string, subject: string): void;
+  /**
+   * Copies the message under `subject` to the dead-letter stream, with the reason as a header. The original stays
+   * until it is settled. Does nothing when it is gone already.
+   */
+  moveToDead(stream: string, subject: string, deadSubject: string, reason: string): Promise<void>;
+  settle(ackSubject: string, how: Settlement, delayMs?: number): void;
+  pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void): Puller;
+  /** Messages waiting for a first delivery, over all consumers of the stream. */
+  backlog(region: string, shard: number): Promise<number>;
+  /** Plain messages beside the queue: heartbeats, cancels, questions. At most once. */
+  send(subject: string, payload: Uint8Array): void;
+  listen(subject: string, onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void): void;
+  /** @throws when nobody answers in time; `noResponders` tells whether nobody listens at all. */
+  ask(subject: string, payload: Uint8Array, timeoutMs: number): Promise<Answer>;
+  readonly connected: boolean;
+  close(): Promise<void>;
+}
+
+export type Answer = { kind: 'answer'; payload: Uint8Array } | { kind: 'nobody' } | { kind: 'timeout' };
+
+export interface ReplyBus {
+  /** Appends to the ingress' log and hints it. Retried over reconnects, in order. */
+  publish(ingressId: string, packet: Buffer): Promise<void>;
+  /** Bytes handed to `publish` and not yet confirmed. */
+  readonly pendingBytes: number;
+  listen(ingressId: string, onPacket: (packet: Buffer) => void): Promise<void>;
+  readonly connected: boolean;
+  close(): Promise<void>;
+}
+
+/** Names of models ever announced, so that requests can wait for a model whose workers are all away. */
+export interface ModelRegistry {
+  announce(region: string, slug: string, info: Uint8Array): Promise<void>;
+  list(region: string): Promise<Uint8Array[]>;
+}

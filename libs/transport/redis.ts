@@ -1,0 +1,215 @@
+/** The reply bus and the model registry on Redis. The only file that imports the Redis client. */
+import { modelRegistryKey, replyChannel, replyLog } from '@penstock/protocol';
+import { Redis } from 'ioredis';
+import type { ModelRegistry, ReplyBus } from './ports.ts';
+
+/** How far back the log of an ingress reaches, ms. It has to outlast a reconnect. */
+const LOG_WINDOW_MS = 15_000;
+/** A log nobody appends to is forgotten after this. */
+const LOG_EXPIRE_MS = 60_000;
+/** How often a listener compares the end of the log with the last packet it saw. */
+const TIP_CHECK_MS = 1000;
+const CATCH_UP_BATCH = 256;
+
+/**
+ * Append and hint in one step, so that the order on the channel is the order in the log. The log id goes in front of
+ * the packet: a listener always knows its place and can read on from there.
+ * KEYS log · ARGV channel, packet, window ms, expire ms
+ */
+const PUBLISH_LUA = `
+local t=redis.call('TIME')
+local id=redis.call('XADD',KEYS[1],'MINID','~',math.max(0,t[1]*1000-ARGV[3]),'*','p',ARGV[2])
+redis.call('PEXPIRE',KEYS[1],ARGV[4])
+return redis.call('PUBLISH',ARGV[1],id..' '..ARGV[2])`;
+
+type PublishCommand = (
+  log: string,
+  channel: string,
+  packet: Buffer,
+  windowMs: number,
+  expireMs: number,
+) => Promise<number>;
+
+export interface RedisOptions {
+  readonly url: string;
+  readonly name: string;
+}
+
+function open(options: RedisOptions, role: string): Redis {
+  const redis = new Redis(options.url, {
+    connectionName: `${options.name}-${role}`,
+    // Commands wait and are sent again in order after a reconnect: the log tolerates repeats, not holes.
+    maxRetriesPerRequest: null,
+    retryStrategy: tries => Math.min(1000, 20 * tries),
+    keepAlive: 5000,
+    connectTimeout: 2000,
+    lazyConnect: true,
+  });
+  // Without a listener a lost connection would end the process; the state shows in `connected`.
+  redis.on('error', () => {});
+  return redis;
+}
+
+export class RedisReplyBus implements ReplyBus, ModelRegistry {
+  readonly #commands: Redis;
+  readonly #options: RedisOptions;
+  #listener: ReplyListener | null = null;
+  #pendingBytes = 0;
+
+  private constructor(options: RedisOptions) {
+    this.#options = options;
+    this.#commands = open(options, 'cmd');
+    this.#commands.defineCommand('penstockPublish', { numberOfKeys: 1, lua: PUBLISH_LUA });
+  }
+
+  /** @throws when the first connection fails. */
+  static async connect(options: RedisOptions): Promise<RedisReplyBus> {
+    const bus = new RedisReplyBus(options);
+    await bus.#commands.connect();
+    return bus;
+  }
+
+  get connected(): boolean {
+    return this.#commands.status === 'ready' && (this.#listener?.connected ?? true);
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  async publish(ingressId: string, packet: Buffer): Promise<void> {
+    this.#pendingBytes += packet.length;
+    const run = (this.#commands as unknown as { penstockPublish: PublishCommand }).penstockPublish;
+    try {
+      await run.call(
+        this.#commands,
+        replyLog(ingressId),
+        replyChannel(ingressId),
+        packet,
+        LOG_WINDOW_MS,
+        LOG_EXPIRE_MS,
+      );
+    } finally {
+      this.#pendingBytes -= packet.length;
+    }
+  }
+
+  async listen(ingressId: string, onPacket: (packet: Buffer) => void): Promise<void> {
+    this.#listener = new ReplyListener(this.#commands, open(this.#options, 'sub'), ingressId, onPacket);
+    await this.#listener.start();
+  }
+
+  async announce(region: string, slug: string, info: Uint8Array): Promise<void> {
+    await this.#commands.hset(modelRegistryKey(region), slug, Buffer.from(info));
+  }
+
+  async list(region: string): Promise<Uint8Array[]> {
+    const all = await this.#commands.hgetallBuffer(modelRegistryKey(region));
+    return Object.values(all);
+  }
+
+  async close(): Promise<void> {
+    this.#listener?.stop();
+    this.#commands.disconnect();
+  }
+}
+
+/**
+ * Follows one ingress' log, by the channel while it flows and by reading while it does not.
+ *
+ * **live**: packets come by the channel, in log order; `#last` is the id of the newest one handed on.
+ * **catching up** (at start, after a resubscribe, or when the end of the log is ahead of `#last`): channel packets only
+ * raise `#seen`; the log is read from `#last` until it has given everything up to `#seen`. Then live again.
+ */
+class ReplyListener {
+  readonly #log: Redis;
+  readonly #sub: Redis;
+  readonly #key: string;
+  readonly #channel: string;
+  readonly #onPacket: (packet: Buffer) => void;
+  #last = '0-0';
+  #seen = '0-0';
+  #catchingUp = false;
+  #timer: NodeJS.Timeout | null = null;
+  #checkedTip = '0-0';
+
+  constructor(log: Redis, sub: Redis, ingressId: string, onPacket: (packet: Buffer) => void) {
+    this.#log = log;
+    this.#sub = sub;
+    this.#key = replyLog(ingressId);
+    this.#channel = replyChannel(ingressId);
+    this.#onPacket = onPacket;
+  }
+
+  get connected(): boolean {
+    return this.#sub.status === 'ready';
+  }
+
+  async start(): Promise<void> {
+    this.#last = (await this.#tip()) ?? '0-0';
+    this.#sub.on('messageBuffer', (_channel: Buffer, message: Buffer) => this.#hint(message));
+    await this.#sub.connect();
+    await this.#sub.subscribe(this.#channel);
+    // ioredis subscribes again by itself after a reconnect; what was published meanwhile is only in the log.
+    this.#sub.on('ready', () => void this.#catchUp());
+    this.#timer = setInterval(() => void this.#checkTip(), TIP_CHECK_MS);
+    await this.#catchUp();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#sub.disconnect();
+  }
+
+  #hint(message: Buffer): void {
+    const space = message.indexOf(0x20);
+    const id = message.toString('latin1', 0, space);
+    if (this.#catchingUp) {
+      if (isLater(id, this.#seen)) this.#seen = id;
+      return;
+    }
+    if (!isLater(id, this.#last)) return;
+    this.#last = id;
+    this.#onPacket(message.subarray(space + 1));
+  }
+
+  /** Two looks a second apart at the same unseen end of the log: a hint was lost without a disconnect. */
+  async #checkTip(): Promise<void> {
+    const tip = await this.#tip().catch(() => null);
+    if (tip === null) return;
+    const stale = tip === this.#checkedTip && isLater(tip, this.#last);
+    this.#checkedTip = tip;
+    if (stale) await this.#catchUp();
+  }
+
+  async #tip(): Promise<string | null> {
+    const newest = await this.#log.xrevrange(this.#key, '+', '-', 'COUNT', 1);
+    return newest[0]?.[0] ?? null;
+  }
+
+  async #catchUp(): Promise<void> {
+    if (this.#catchingUp) return;
+    this.#catchingUp = true;
+    try {
+      for (;;) {
+        const entries = await this.#log.xrangeBuffer(this.#key, `(${this.#last}`, '+', 'COUNT', CATCH_UP_BATCH);
+        for (const [id, fields] of entries) {
+          this.#last = id.toString('latin1');
+          if (fields[1] !== undefined) this.#onPacket(fields[1]);
+        }
+        if (entries.length === 0 && !isLater(this.#seen, this.#last)) break;
+        // The log was trimmed past what was hinted: nothing more can be read, requests will time out or retry.
+        if (entries.length === 0) this.#last = this.#seen;
+      }
+    } finally {
+      this.#catchingUp = false;
+    }
+  }
+}
+
+/** Whether Redis stream id `a` (`<ms>-<n>`) comes after `b`. */
+export function isLater(a: string, b: string): boolean {
+  const [aMs = '0', aN = '0'] = a.split('-');
+  const [bMs = '0', bN = '0'] = b.split('-');
+  return Number(aMs) > Number(bMs) || (aMs === bMs && Number(aN) > Number(bN));
+}

@@ -1,0 +1,112 @@
+/** The HTTP face: routes, authentication and error shapes. Listens to nothing by itself. */
+import { DispatchError, type Endpoint, ENDPOINT_PATHS, type ModelInfo, toErrorBody } from '@penstock/protocol';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Authenticate } from './auth.ts';
+import { baseHeaders, errorHeaders } from './http-reply.ts';
+import { type SubmitDeps, submit } from './submit.ts';
+
+/** A client may take this long to send its request; fastify's own default is for ever. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+export interface AppDeps extends SubmitDeps {
+  readonly authenticate: Authenticate;
+  readonly bodyLimitBytes: number;
+  /** Why this node should get no traffic now, or null. */
+  readonly notReady: () => string | null;
+}
+
+export function buildApp(deps: AppDeps): FastifyInstance {
+  const app = fastify({
+    bodyLimit: deps.bodyLimitBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: 75_000,
+    genReqId: () => deps.nextId(),
+    logger: false,
+    forceCloseConnections: false,
+    routerOptions: { maxParamLength: 300 },
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.setErrorHandler((error: FastifyError | DispatchError, request, reply) => {
+    sendError(reply, request, toDispatchError(error));
+  });
+  app.setNotFoundHandler((request, reply) => sendError(reply, request, notFound(app, request, reply)));
+  addOperations(app, deps);
+  addModels(app, deps);
+  for (const [endpoint, url] of Object.entries(ENDPOINT_PATHS) as [Endpoint, string][]) {
+    app.post(url, { onRequest: request => guard(deps, request) }, (request, reply) =>
+      submit(deps, endpoint, request, reply),
+    );
+  }
+  return app;
+}
+
+async function guard(deps: AppDeps, request: FastifyRequest): Promise<void> {
+  deps.authenticate(request.headers.authorization);
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw new DispatchError('unsupported_media_type', {
+      message: 'Compressed request bodies are not accepted; send the body without Content-Encoding.',
+    });
+  }
+}
+
+function addOperations(app: FastifyInstance, deps: AppDeps): void {
+  app.get('/livez', (_request, reply) => reply.send({ status: 'ok' }));
+  app.get('/readyz', (_request, reply) => {
+    const problem = deps.notReady();
+    return reply.code(problem === null ? 200 : 503).send({ status: problem ?? 'ok' });
+  });
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics()),
+  );
+}
+
+function addModels(app: FastifyInstance, deps: AppDeps): void {
+  const onRequest = async (request: FastifyRequest) => deps.authenticate(request.headers.authorization);
+  app.get('/v1/models', { onRequest }, (request, reply) => {
+    reply.headers(baseHeaders(request.id, deps.clock.now()));
+    return reply.send({ object: 'list', data: deps.fleet.models().map(toModel) });
+  });
+  // A wildcard: model names hold slashes.
+  app.get<{ Params: { '*': string } }>('/v1/models/*', { onRequest }, (request, reply) => {
+    const model = deps.fleet.model(request.params['*']);
+    if (model === undefined) throw new DispatchError('model_not_found', { param: 'model' });
+    reply.headers(baseHeaders(request.id, deps.clock.now()));
+    return reply.send(toModel(model));
+  });
+}
+
+function toModel(model: ModelInfo) {
+  return { id: model.name, object: 'model', created: model.created, owned_by: model.ownedBy };
+}
+
+function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): DispatchError {
+  const url = request.url.split('?', 1)[0] ?? '/';
+  const allowed = (['GET', 'POST'] as const).filter(method => app.findRoute({ method, url }) !== null);
+  if (allowed.length === 0) return new DispatchError('not_found');
+  void reply.header('allow', allowed.join(', '));
+  return new DispatchError('method_not_allowed');
+}
+
+function toDispatchError(error: FastifyError | DispatchError): DispatchError {
+  if (error instanceof DispatchError) return error;
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new DispatchError('body_too_large');
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new DispatchError('unsupported_media_type');
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new DispatchError('invalid_request');
+  }
+  if (error.statusCode !== undefined && error.statusCode < 500) return new DispatchError('invalid_request');
+  return new DispatchError('internal_error', { cause: error });
+}
+
+function sendError(reply: FastifyReply, request: FastifyRequest, error: DispatchError): void {
+  void reply
+    .code(error.status)
+    .headers({ ...baseHeaders(request.id, Date.now()), ...errorHeaders(error) })
+    .send(toErrorBody(error));
+}

@@ -1,0 +1,104 @@
+/** An ingress process: read configuration, wire adapters, listen, drain on a signal. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  deadSubject,
+  encodeMessage,
+  ingressControlSubject,
+  readResumeQuestion,
+} from '@penstock/protocol';
+import { createIdSource, createLogger, readConfigOrExit, stopOnSignal, systemClock } from '@penstock/runtime';
+import { NatsWorkQueue, RedisReplyBus } from '@penstock/transport';
+import { buildApp } from './app.ts';
+import { createAuthenticator } from './auth.ts';
+import { ingressConfig } from './config.ts';
+import { Fleet } from './fleet.ts';
+import { createIngressMetrics } from './metrics.ts';
+import { OpenRequests } from './open-requests.ts';
+
+const config = readConfigOrExit(ingressConfig);
+const nextId = createIdSource();
+const ingressId = config.PENSTOCK_INGRESS_ID ?? `in-${nextId().slice(0, 8)}`;
+const region = config.PENSTOCK_REGION;
+const log = createLogger({ service: ingressId, level: config.PENSTOCK_LOG_LEVEL });
+const clock = systemClock;
+
+const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: ingressId });
+const bus = await RedisReplyBus.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
+await queue.ensureWorkStream(region, 0, {
+  maxMessages: config.PENSTOCK_QUEUE_MAX_MESSAGES,
+  maxBytes: config.PENSTOCK_QUEUE_MAX_BYTES,
+});
+await queue.ensureDeadStream(region);
+
+const fleet = new Fleet(queue, clock);
+await fleet.start(region, bus);
+const metrics = createIngressMetrics(
+  () => open.size,
+  () => fleet.workers,
+);
+const open: OpenRequests = new OpenRequests({
+  queue,
+  fleet,
+  clock,
+  log,
+  metrics,
+  ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
+  deadLetter: (request, code) =>
+    queue.moveToDead(request.stream, request.subject, deadSubject(region, request.slug, request.id), code),
+});
+await bus.listen(ingressId, packet => open.onPacket(packet));
+queue.listen(ingressControlSubject(ingressId), (payload, reply) => {
+  const question = readResumeQuestion(payload);
+  if (question !== null) reply(encodeMessage(open.answer(question)));
+});
+const ticker = setInterval(() => open.tick(), 1000);
+
+let draining = false;
+const app = buildApp({
+  queue,
+  fleet,
+  open,
+  clock,
+  metrics,
+  region,
+  ingressId,
+  nextId,
+  keepAliveMs: config.PENSTOCK_KEEPALIVE_MS,
+  bodyLimitBytes: config.PENSTOCK_BODY_LIMIT_BYTES,
+  authenticate: createAuthenticator(config.PENSTOCK_API_KEYS),
+  notReady: () => {
+    if (draining) return 'draining';
+    if (!queue.connected) return 'no connection to NATS';
+    return bus.connected ? null : 'no connection to Redis';
+  },
+});
+const url = await app.listen({ host: config.PENSTOCK_HOST, port: config.PENSTOCK_PORT });
+log.info({ url, region }, 'ingress listening');
+
+stopOnSignal(log, [
+  {
+    name: 'finish open requests',
+    limitMs: config.PENSTOCK_DRAIN_MS,
+    run: async () => {
+      draining = true;
+      app.server.close();
+      while (open.size > 0) {
+        app.server.closeIdleConnections();
+        await sleep(50);
+      }
+    },
+  },
+  { name: 'abandon the rest', limitMs: 500, run: () => open.abandonAll() },
+  {
+    name: 'close http',
+    limitMs: 1000,
+    run: async () => {
+      clearInterval(ticker);
+      // Hijacked keep-alive sockets hold close() up until they are swept.
+      const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
+      await app.close();
+      clearInterval(sweep);
+    },
+  },
+  { name: 'close wires', limitMs: 2000, run: () => Promise.all([queue.close(), bus.close()]).then(() => {}) },
+]);

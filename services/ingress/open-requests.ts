@@ -1,0 +1,328 @@
+/**
+ * The requests whose clients wait at this ingress. Whoever waits holds the truth, so this is the one place that fences
+ * attempts, renews leases, retries, settles and gives up. Workers only run and report.
+ *
+ * A request is **queued** (no attempt holds it), **running** (attempt, worker and ack subject known) or gone from here.
+ *
+ * - queued → running: an `accepted` frame, or a worker's question, of a higher attempt than any before.
+ * - running → queued: the attempt failed or its worker fell silent, and policy says try again: its delivery is NAKed.
+ * - running → gone: `end` or `result` arrived in sequence; the delivery is acked. Nobody else acks, so a zombie cannot.
+ * - any → gone: the client left, the deadline passed, or policy gave up: the subject is purged, the worker told.
+ *
+ * Frames of older attempts, repeats, and frames of unknown requests change nothing.
+ */
+import { decideRetry } from '@penstock/policy';
+import {
+  type AcceptedMeta,
+  DispatchError,
+  decodePacket,
+  type Endpoint,
+  type ErrorCode,
+  encodeMessage,
+  type FailedMeta,
+  type Frame,
+  isErrorCode,
+  type ResultMeta,
+  type ResumeAnswer,
+  type ResumeQuestion,
+  workerControlSubject,
+} from '@penstock/protocol';
+import type { Clock, Logger } from '@penstock/runtime';
+import type { WorkQueue } from '@penstock/transport';
+import type { Fleet } from './fleet.ts';
+import type { IngressMetrics } from './metrics.ts';
+import { ShownText } from './shown-text.ts';
+
+/** Where a reply goes. Implemented by the HTTP side. */
+export interface ReplySink {
+  events(bytes: Buffer, served: Served): void;
+  end(bytes: Buffer, served: Served): void;
+  result(meta: ResultMeta, body: Buffer, served: Served): void;
+  error(error: DispatchError, served: Served | null): void;
+  /** Called once a second while nothing is shown yet. */
+  waiting(waitedMs: number): void;
+}
+
+/** Who served, for the response headers. */
+export interface Served {
+  readonly worker: string;
+  readonly attempt: number;
+  readonly waitMs: number;
+}
+
+export interface NewRequest {
+  readonly id: string;
+  readonly slug: string;
+  readonly subject: string;
+  readonly stream: string;
+  readonly endpoint: Endpoint;
+  readonly continuable: boolean;
+  readonly streamed: boolean;
+  readonly deadlineAt: number;
+  readonly sink: ReplySink;
+}
+
+interface OpenRequest extends NewRequest {
+  readonly openedAt: number;
+  readonly shownText: ShownText;
+  /** Highest attempt seen: everything below is fenced. */
+  attempt: number;
+  nextSeq: number;
+  failures: number;
+  shown: boolean;
+  running: { worker: string; ack: string | null; waitMs: number } | null;
+  leaseAt: number;
+}
+
+export interface OpenRequestsOptions {
+  readonly queue: WorkQueue;
+  readonly fleet: Fleet;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: IngressMetrics;
+  readonly ackWaitMs: number;
+  readonly deadLetter: (request: NewRequest, code: string) => Promise<void>;
+}
+
+export class OpenRequests {
+  readonly #o: OpenRequestsOptions;
+  readonly #open = new Map<string, OpenRequest>();
+
+  constructor(options: OpenRequestsOptions) {
+    this.#o = options;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Call before publishing: the reply may be faster than the PubAck. */
+  add(request: NewRequest): void {
+    const now = this.#o.clock.monotonic();
+    this.#open.set(request.id, {
+      ...request,
+      openedAt: now,
+      shownText: new ShownText(request.endpoint, request.streamed && request.continuable),
+      attempt: 0,
+      nextSeq: 0,
+      failures: 0,
+      shown: false,
+      running: null,
+      leaseAt: now,
+    });
+  }
+
+  /** The client left, or submitting failed: stop all work on the request, wherever it is. */
+  cancel(id: string): void {
+    const request = this.#open.get(id);
+    if (request === undefined) return;
+    this.#open.delete(id);
+    this.#o.queue.purge(request.stream, request.subject);
+    if (request.running !== null) this.#stopWorker(request.running.worker, id, request.attempt);
+  }
+
+  /** Forgets a request that never reached the queue. */
+  forget(id: string): void {
+    this.#open.delete(id);
+  }
+
+  onPacket(packet: Buffer): void {
+    let decoded: ReturnType<typeof decodePacket>;
+    try {
+      decoded = decodePacket(packet);
+    } catch (err) {
+      this.#o.log.error({ err }, 'unreadable frame packet dropped');
+      return;
+    }
+    for (const frame of decoded.frames) this.#onFrame(frame, decoded.worker);
+  }
+
+  #onFrame(frame: Frame, worker: string): void {
+    const request = this.#open.get(frame.id);
+    if (request === undefined) {
+      if (frame.kind === 'accepted') this.#refuse(frame, worker);
+      return;
+    }
+    if (frame.attempt < request.attempt) {
+      this.#o.metrics.fencedFrames.inc();
+      return;
+    }
+    if (frame.attempt > request.attempt) this.#begin(request, frame.attempt, worker);
+    if (frame.seq < request.nextSeq) return;
+    if (frame.seq > request.nextSeq) {
+      this.#failed(request, { code: 'stream_interrupted', message: 'frames were lost', retryable: true }, false);
+      return;
+    }
+    request.nextSeq++;
+    this.#apply(request, frame, worker);
+  }
+
+  /** Nobody waits for this any more: let the worker stop and the broker forget. */
+  #refuse(frame: Frame, worker: string): void {
+    this.#stopWorker(worker, frame.id, frame.attempt);
+    this.#o.queue.settle((JSON.parse(frame.meta) as AcceptedMeta).ack, 'ack');
+  }
+
+  #begin(request: OpenRequest, attempt: number, worker: string): void {
+    request.attempt = attempt;
+    request.nextSeq = 0;
+    request.running = { worker, ack: null, waitMs: 0 };
+  }
+
+  #apply(request: OpenRequest, frame: Frame, worker: string): void {
+    const served = { worker, attempt: frame.attempt, waitMs: request.running?.waitMs ?? 0 };
+    switch (frame.kind) {
+      case 'accepted': {
+        const { ack, waitMs } = JSON.parse(frame.meta) as AcceptedMeta;
+        request.running = { worker, ack, waitMs };
+        request.leaseAt = this.#o.clock.monotonic();
+        return;
+      }
+      case 'events':
+        this.#show(request, frame.body, served);
+        return;
+      case 'end':
+        if (!request.shown) this.#firstToken(request, served);
+        this.#done(request);
+        request.sink.end(frame.body, served);
+        return;
+      case 'result':
+        this.#firstToken(request, served);
+        this.#done(request);
+        request.sink.result(JSON.parse(frame.meta) as ResultMeta, frame.body, served);
+        return;
+      case 'failed':
+        this.#failed(request, JSON.parse(frame.meta) as FailedMeta, false);
+    }
+  }
+
+  #show(request: OpenRequest, events: Buffer, served: Served): void {
+    if (!request.shown) this.#firstToken(request, served);
+    request.shown = true;
+    request.shownText.add(events);
+    request.sink.events(events, served);
+  }
+
+  #firstToken(request: OpenRequest, served: Served): void {
+    const { metrics, clock } = this.#o;
+    metrics.ttft.observe((clock.monotonic() - request.openedAt) / 1000);
+    metrics.queueWait.observe(served.waitMs / 1000);
+  }
+
+  #done(request: OpenRequest): void {
+    this.#open.delete(request.id);
+    if (request.running?.ack) this.#o.queue.settle(request.running.ack, 'ack');
+    this.#o.metrics.finished.inc({ outcome: 'done' });
+  }
+
+  #failed(request: OpenRequest, failure: FailedMeta, workerLost: boolean): void {
+    const running = request.running;
+    request.failures++;
+    request.running = null;
+    // Whatever the failed attempt may still send is fenced; the next delivery has a higher count anyway.
+    request.attempt++;
+    request.nextSeq = 0;
+    const decision = decideRetry(
+      {
+        failures: request.failures,
+        retryable: failure.retryable,
+        workerLost,
+        shown: request.shown,
+        continuable: request.shownText.continuable,
+        deadlineAt: request.deadlineAt,
+      },
+      this.#o.clock.now(),
+    );
+    this.#o.metrics.retries.inc({ reason: decision.reason });
+    if (workerLost && running !== null) this.#stopWorker(running.worker, request.id, request.attempt - 1);
+    if (decision.kind === 'give_up') {
+      this.#giveUp(request, failure, decision.reason, running?.ack ?? null, running?.worker ?? '');
+      return;
+    }
+    if (running?.ack) this.#o.queue.settle(running.ack, 'nak', decision.delayMs);
+  }
+
+  #giveUp(request: OpenRequest, failure: FailedMeta, reason: string, ack: string | null, worker: string): void {
+    this.#open.delete(request.id);
+    this.#o.metrics.finished.inc({ outcome: reason });
+    const served = { worker, attempt: request.attempt - 1, waitMs: 0 };
+    const code: ErrorCode =
+      reason === 'attempts_spent'
+        ? 'attempts_exhausted'
+        : reason === 'shown_to_client'
+          ? 'stream_interrupted'
+          : isErrorCode(failure.code)
+            ? failure.code
+            : 'engine_error';
+    const { log, queue } = this.#o;
+    log.warn({ id: request.id, worker, code: failure.code, reason, failures: request.failures }, 'request given up');
+    void this.#o
+      .deadLetter(request, failure.code)
+      .catch((err: Error) => log.error({ id: request.id, err }, 'dead letter not written'))
+      .finally(() => {
+        if (ack) queue.settle(ack, 'term');
+        else queue.purge(request.stream, request.subject);
+      });
+    request.sink.error(new DispatchError(code, { message: failure.message }), served);
+  }
+
+  #stopWorker(worker: string, id: string, attempt: number): void {
+    this.#o.queue.send(workerControlSubject(worker), encodeMessage({ cancel: id, attempt }));
+  }
+
+  /** A worker holds a redelivery and asks what to do. Asking makes its attempt the current one. */
+  answer(question: ResumeQuestion): ResumeAnswer {
+    const request = this.#open.get(question.id);
+    if (request === undefined || question.attempt < request.attempt) return { kind: 'gone' };
+    if (question.attempt > request.attempt || request.running === null) {
+      const old = request.running;
+      if (old !== null && old.worker !== question.worker) {
+        this.#stopWorker(old.worker, request.id, request.attempt);
+      }
+      this.#begin(request, question.attempt, question.worker);
+    }
+    if (!request.shown) return { kind: 'start' };
+    const shown = request.shownText.read();
+    if (shown !== null) return { kind: 'continue', ...shown };
+    const failure = { code: 'stream_interrupted', message: 'the worker was lost', retryable: true };
+    this.#giveUp(request, failure, 'shown_to_client', null, question.worker);
+    return { kind: 'gone' };
+  }
+
+  /** Once a second: deadlines, lost workers, leases, keep-alives. */
+  tick(): void {
+    const { clock, fleet, queue, ackWaitMs } = this.#o;
+    fleet.sweep();
+    const now = clock.monotonic();
+    for (const request of this.#open.values()) {
+      if (clock.now() >= request.deadlineAt) {
+        this.#expire(request);
+        continue;
+      }
+      if (!request.shown) request.sink.waiting(now - request.openedAt);
+      const running = request.running;
+      if (running === null) continue;
+      if (fleet.isLost(running.worker)) {
+        const failure: FailedMeta = { code: 'engine_error', message: 'the worker was lost', retryable: true };
+        this.#failed(request, failure, true);
+      } else if (running.ack !== null && now - request.leaseAt >= ackWaitMs / 3) {
+        request.leaseAt = now;
+        queue.settle(running.ack, 'progress');
+      }
+    }
+  }
+
+  #expire(request: OpenRequest): void {
+    this.cancel(request.id);
+    this.#o.metrics.finished.inc({ outcome: 'deadline' });
+    request.sink.error(new DispatchError('deadline_exceeded'), null);
+  }
+
+  /** Ends every open request with an error; for the end of a drain. */
+  abandonAll(): void {
+    for (const request of [...this.#open.values()]) {
+      this.cancel(request.id);
+      request.sink.error(new DispatchError('shutting_down'), null);
+    }
+  }
+}

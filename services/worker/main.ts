@@ -1,0 +1,60 @@
+/** A worker process: read configuration, dial out, pull until a signal, leave in order. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createIdSource, createLogger, readConfigOrExit, stopOnSignal, systemClock } from '@penstock/runtime';
+import { NatsWorkQueue, RedisReplyBus } from '@penstock/transport';
+import { workerConfig } from './config.ts';
+import { Engine } from './engine.ts';
+import { Worker } from './worker.ts';
+
+const config = readConfigOrExit(workerConfig);
+const id = config.PENSTOCK_WORKER_ID ?? `w-${createIdSource()().slice(0, 8)}`;
+const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
+
+const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id });
+const bus = await RedisReplyBus.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
+const engine = new Engine({
+  url: config.PENSTOCK_ENGINE_URL,
+  apiKey: config.PENSTOCK_ENGINE_API_KEY,
+  connections: config.PENSTOCK_SLOTS,
+  firstByteTimeoutMs: config.PENSTOCK_FIRST_TOKEN_TIMEOUT_MS,
+  idleTimeoutMs: config.PENSTOCK_IDLE_TIMEOUT_MS,
+});
+const worker = new Worker({
+  id,
+  region: config.PENSTOCK_REGION,
+  slots: config.PENSTOCK_SLOTS,
+  ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
+  tickMs: config.PENSTOCK_TICK_MS,
+  queue,
+  bus,
+  engine,
+  clock: systemClock,
+  log,
+});
+worker.start();
+log.info({ engine: new URL(config.PENSTOCK_ENGINE_URL).host }, 'worker started');
+
+stopOnSignal(log, [
+  { name: 'stop pulling', limitMs: 2000, run: () => worker.drain() },
+  {
+    name: 'finish running requests',
+    limitMs: config.PENSTOCK_DRAIN_MS,
+    run: async () => {
+      while (worker.running > 0) await sleep(20);
+    },
+  },
+  { name: 'hand back the rest', limitMs: 200, run: () => worker.handBack() },
+  {
+    name: 'send what is left',
+    limitMs: 2000,
+    run: async () => {
+      worker.leave();
+      while (bus.pendingBytes > 0) await sleep(10);
+    },
+  },
+  {
+    name: 'close wires',
+    limitMs: 2000,
+    run: () => Promise.all([queue.close(), bus.close(), engine.close()]).then(() => {}),
+  },
+]);
