@@ -25,7 +25,13 @@ export function afterAttempt(health: EngineHealth, ok: boolean): EngineHealth {
   const errorRate = health.errorRate + LEARN * ((ok ? 0 : 1) - health.errorRate);
   const streak = ok ? 0 : health.streak + 1;
   const sick = health.state === 'sick' || streak >= SICK_STREAK || errorRate > SICK_RATE;
-  return { ...health, errorRate, streak, state: sick ? 'sick' : 'well', goodProbes: ok ? health.goodProbes : 0 };
+  return {
+    ...health,
+    errorRate,
+    streak,
+    state: sick ? 'sick' : 'well',
+    goodProbes: ok ? health.goodProbes : 0,
+  };
 }
 
 /** After a look at the engine's `/health`. */

@@ -3,7 +3,10 @@
 export type RetryDecision =
   | { readonly kind: 'retry'; readonly delayMs: number; readonly reason: 'attempts_left' | 'worker_lost' }
   | { readonly kind: 'resume'; readonly delayMs: number; readonly reason: 'continuable' }
-  | { readonly kind: 'give_up'; readonly reason: 'final_error' | 'attempts_spent' | 'shown_to_client' | 'deadline' };
+  | {
+      readonly kind: 'give_up';
+      readonly reason: 'final_error' | 'attempts_spent' | 'shown_to_client' | 'deadline';
+    };
 
 export interface FailedAttempt {
   /** Failed attempts so far, this one included. */

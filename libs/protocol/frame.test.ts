@@ -54,7 +54,8 @@ test('flipped bytes never crash the reader or make it read outside the packet', 
   const rand = seeded(3);
   for (let i = 0; i < 3000; i++) {
     const bytes = encodePacket('w', [randomFrame(rand), randomFrame(rand)]);
-    for (let flips = 0; flips < 3; flips++) bytes[Math.floor(rand() * bytes.length)] = Math.floor(rand() * 256);
+    for (let flips = 0; flips < 3; flips++)
+      bytes[Math.floor(rand() * bytes.length)] = Math.floor(rand() * 256);
     try {
       const total = decodePacket(bytes).frames.reduce((sum, frame) => sum + frame.body.length, 0);
       assert.ok(total <= bytes.length);

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { requestIdOf, type WorkQueueKey, workConsumer, workFilter, workStream, workSubject } from './names.ts';
+import {
+  requestIdOf,
+  type WorkQueueKey,
+  workConsumer,
+  workFilter,
+  workStream,
+  workSubject,
+} from './names.ts';
 
 const key: WorkQueueKey = { region: 'eu', shard: 0, slug: 'llama-70b', lane: 'interactive', size: 'any' };
 

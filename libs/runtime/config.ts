@@ -18,7 +18,9 @@ export function readConfig<T extends z.ZodType>(
   schema: T,
   env: Record<string, string | undefined>,
 ): Readonly<z.infer<T>> {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
   const parsed = schema.safeParse(given);
   if (parsed.success) return Object.freeze(parsed.data as object) as Readonly<z.infer<T>>;
   throw new ConfigError(parsed.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`));

@@ -1,4 +1,4 @@
 /** How it travels: ports and their adapters. */
-export { NatsWorkQueue, type NatsOptions } from './nats.ts';
+export { type NatsOptions, NatsWorkQueue } from './nats.ts';
 export type * from './ports.ts';
-export { RedisReplyBus, type RedisOptions } from './redis.ts';
+export { type RedisOptions, RedisReplyBus } from './redis.ts';

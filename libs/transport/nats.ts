@@ -11,7 +11,7 @@ import {
   workStream,
   workStreamSubjects,
 } from '@penstock/protocol';
-import { NatsPuller, type PullWire, type PulledMessage } from './nats-puller.ts';
+import { NatsPuller, type PulledMessage, type PullWire } from './nats-puller.ts';
 import type {
   Answer,
   ConsumerOptions,
@@ -116,7 +116,10 @@ export class NatsWorkQueue implements WorkQueue {
     } catch (err) {
       // 10058: it exists with another configuration; ours wins where the broker lets it change.
       if ((err as { code?: number }).code !== 10058) throw err;
-      await this.#jsm.streams.update(config.name, config as Parameters<JetStreamManager['streams']['update']>[1]);
+      await this.#jsm.streams.update(
+        config.name,
+        config as Parameters<JetStreamManager['streams']['update']>[1],
+      );
     }
   }
 
@@ -214,7 +217,8 @@ export class NatsWorkQueue implements WorkQueue {
       },
       subscribe: onMessage => {
         const inbox = `_INBOX.${crypto.randomUUID().replaceAll('-', '')}`;
-        const sub = nc.subscribe(inbox, { callback: (err, msg) => {
+        const sub = nc.subscribe(inbox, {
+          callback: (err, msg) => {
             if (err === null) onMessage(toPulled(msg));
           },
         });
@@ -233,7 +237,10 @@ export class NatsWorkQueue implements WorkQueue {
     if (!this.#nc.isClosed()) this.#nc.publish(subject, payload);
   }
 
-  listen(subject: string, onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void): void {
+  listen(
+    subject: string,
+    onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void,
+  ): void {
     this.#nc.subscribe(subject, {
       callback: (err, msg) => {
         if (err === null) onMessage(msg.data, answer => msg.respond(answer));

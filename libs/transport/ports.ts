@@ -66,7 +66,10 @@ export interface WorkQueue {
   backlog(region: string, shard: number): Promise<number>;
   /** Plain messages beside the queue: heartbeats, cancels, questions. At most once. */
   send(subject: string, payload: Uint8Array): void;
-  listen(subject: string, onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void): void;
+  listen(
+    subject: string,
+    onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void,
+  ): void;
   /** @throws when nobody answers in time; `noResponders` tells whether nobody listens at all. */
   ask(subject: string, payload: Uint8Array, timeoutMs: number): Promise<Answer>;
   readonly connected: boolean;

@@ -192,7 +192,13 @@ class ReplyListener {
     this.#catchingUp = true;
     try {
       for (;;) {
-        const entries = await this.#log.xrangeBuffer(this.#key, `(${this.#last}`, '+', 'COUNT', CATCH_UP_BATCH);
+        const entries = await this.#log.xrangeBuffer(
+          this.#key,
+          `(${this.#last}`,
+          '+',
+          'COUNT',
+          CATCH_UP_BATCH,
+        );
         for (const [id, fields] of entries) {
           this.#last = id.toString('latin1');
           if (fields[1] !== undefined) this.#onPacket(fields[1]);

@@ -1,6 +1,17 @@
 /** The HTTP face: routes, authentication and error shapes. Listens to nothing by itself. */
-import { DispatchError, type Endpoint, ENDPOINT_PATHS, type ModelInfo, toErrorBody } from '@penstock/protocol';
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import {
+  DispatchError,
+  ENDPOINT_PATHS,
+  type Endpoint,
+  type ModelInfo,
+  toErrorBody,
+} from '@penstock/protocol';
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { Authenticate } from './auth.ts';
 import { baseHeaders, errorHeaders } from './http-reply.ts';
 import { type SubmitDeps, submit } from './submit.ts';
@@ -26,7 +37,9 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     routerOptions: { maxParamLength: 300 },
   });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  );
   app.setErrorHandler((error: FastifyError | DispatchError, request, reply) => {
     sendError(reply, request, toDispatchError(error));
   });

@@ -11,7 +11,8 @@ export type Authenticate = (authorization: string | undefined) => void;
 export function createAuthenticator(keys: readonly string[]): Authenticate {
   const known = keys.map(digest);
   return authorization => {
-    if (authorization === undefined || authorization.length > MAX_HEADER) throw new DispatchError('missing_api_key');
+    if (authorization === undefined || authorization.length > MAX_HEADER)
+      throw new DispatchError('missing_api_key');
     const match = /^Bearer +(\S+)$/i.exec(authorization);
     if (match?.[1] === undefined) throw new DispatchError('missing_api_key');
     const given = digest(match[1]);

@@ -5,27 +5,66 @@ const token = z.string().regex(/^[a-z0-9_-]{1,48}$/, 'use 1-48 characters of a-z
 
 export const ingressConfig = z.object({
   PENSTOCK_HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
-  PENSTOCK_PORT: z.coerce.number().int().min(0).max(65_535).default(8080).describe('Port; 0 takes a free one.'),
+  PENSTOCK_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(8080)
+    .describe('Port; 0 takes a free one.'),
   PENSTOCK_API_KEYS: z
     .string({ error: 'set at least one API key, comma-separated' })
-    .transform(keys => keys.split(',').map(key => key.trim()).filter(Boolean))
-    .refine(keys => keys.length > 0 && keys.every(key => key.length >= 8), 'each key needs 8 characters or more')
+    .transform(keys =>
+      keys
+        .split(',')
+        .map(key => key.trim())
+        .filter(Boolean),
+    )
+    .refine(
+      keys => keys.length > 0 && keys.every(key => key.length >= 8),
+      'each key needs 8 characters or more',
+    )
     .describe('API keys that clients may use, comma-separated.'),
   PENSTOCK_INGRESS_ID: token.optional().describe('Name of this node; made up when absent.'),
   PENSTOCK_REGION: token.default('local').describe('Region whose queue this node fills.'),
   PENSTOCK_NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('NATS server(s) of the region.'),
   PENSTOCK_REDIS_URL: z.string().default('redis://127.0.0.1:6379').describe('Redis of the region.'),
   PENSTOCK_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  PENSTOCK_BODY_LIMIT_BYTES: z.coerce.number().int().min(1024).max(7_000_000).default(4_194_304)
+  PENSTOCK_BODY_LIMIT_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .max(7_000_000)
+    .default(4_194_304)
     .describe('Largest request body. The broker takes messages up to 8 MB.'),
-  PENSTOCK_QUEUE_MAX_MESSAGES: z.coerce.number().int().min(1).default(100_000)
+  PENSTOCK_QUEUE_MAX_MESSAGES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(100_000)
     .describe('Requests the queue holds before new ones get 429.'),
-  PENSTOCK_QUEUE_MAX_BYTES: z.coerce.number().int().min(1_000_000).default(2_147_483_648)
+  PENSTOCK_QUEUE_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1_000_000)
+    .default(2_147_483_648)
     .describe('Bytes the queue holds before new ones get 429. Keep below 80 % of the disk.'),
-  PENSTOCK_ACK_WAIT_MS: z.coerce.number().int().min(500).default(10_000)
+  PENSTOCK_ACK_WAIT_MS: z.coerce
+    .number()
+    .int()
+    .min(500)
+    .default(10_000)
     .describe('Lease of a running request; renewed by the ingress that waits for it.'),
-  PENSTOCK_KEEPALIVE_MS: z.coerce.number().int().min(100).default(10_000)
+  PENSTOCK_KEEPALIVE_MS: z.coerce
+    .number()
+    .int()
+    .min(100)
+    .default(10_000)
     .describe('Silence after which a waiting stream gets an SSE comment.'),
-  PENSTOCK_DRAIN_MS: z.coerce.number().int().min(0).default(8000)
+  PENSTOCK_DRAIN_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(8000)
     .describe('How long open requests may go on after SIGTERM.'),
 });

@@ -1,5 +1,11 @@
 /** Who is alive and what they serve, from heartbeats. */
-import { type Heartbeat, heartbeatFilter, type ModelInfo, readHeartbeat, readModelInfo } from '@penstock/protocol';
+import {
+  type Heartbeat,
+  heartbeatFilter,
+  type ModelInfo,
+  readHeartbeat,
+  readModelInfo,
+} from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { ModelRegistry, WorkQueue } from '@penstock/transport';
 

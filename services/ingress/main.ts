@@ -1,11 +1,6 @@
 /** An ingress process: read configuration, wire adapters, listen, drain on a signal. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  deadSubject,
-  encodeMessage,
-  ingressControlSubject,
-  readResumeQuestion,
-} from '@penstock/protocol';
+import { deadSubject, encodeMessage, ingressControlSubject, readResumeQuestion } from '@penstock/protocol';
 import { createIdSource, createLogger, readConfigOrExit, stopOnSignal, systemClock } from '@penstock/runtime';
 import { NatsWorkQueue, RedisReplyBus } from '@penstock/transport';
 import { buildApp } from './app.ts';

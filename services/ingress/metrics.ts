@@ -1,5 +1,12 @@
 /** What an ingress counts. Labels come from closed sets only, never from user text. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, LATENCY_BUCKETS_S, Registry } from '@penstock/runtime';
+import {
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  LATENCY_BUCKETS_S,
+  Registry,
+} from '@penstock/runtime';
 
 export interface IngressMetrics {
   readonly registry: Registry;

@@ -150,7 +150,11 @@ export class OpenRequests {
     if (frame.attempt > request.attempt) this.#begin(request, frame.attempt, worker);
     if (frame.seq < request.nextSeq) return;
     if (frame.seq > request.nextSeq) {
-      this.#failed(request, { code: 'stream_interrupted', message: 'frames were lost', retryable: true }, false);
+      this.#failed(
+        request,
+        { code: 'stream_interrupted', message: 'frames were lost', retryable: true },
+        false,
+      );
       return;
     }
     request.nextSeq++;
@@ -242,7 +246,13 @@ export class OpenRequests {
     if (running?.ack) this.#o.queue.settle(running.ack, 'nak', decision.delayMs);
   }
 
-  #giveUp(request: OpenRequest, failure: FailedMeta, reason: string, ack: string | null, worker: string): void {
+  #giveUp(
+    request: OpenRequest,
+    failure: FailedMeta,
+    reason: string,
+    ack: string | null,
+    worker: string,
+  ): void {
     this.#open.delete(request.id);
     this.#o.metrics.finished.inc({ outcome: reason });
     const served = { worker, attempt: request.attempt - 1, waitMs: 0 };
@@ -255,7 +265,10 @@ export class OpenRequests {
             ? failure.code
             : 'engine_error';
     const { log, queue } = this.#o;
-    log.warn({ id: request.id, worker, code: failure.code, reason, failures: request.failures }, 'request given up');
+    log.warn(
+      { id: request.id, worker, code: failure.code, reason, failures: request.failures },
+      'request given up',
+    );
     void this.#o
       .deadLetter(request, failure.code)
       .catch((err: Error) => log.error({ id: request.id, err }, 'dead letter not written'))

@@ -104,7 +104,10 @@ export async function submit(
     if (raw.destroyed) deps.open.cancel(id);
   } catch (err) {
     deps.open.cancel(id);
-    sink.error(err instanceof DispatchError ? err : new DispatchError('internal_error', { cause: err }), null);
+    sink.error(
+      err instanceof DispatchError ? err : new DispatchError('internal_error', { cause: err }),
+      null,
+    );
   }
 }
 

@@ -103,7 +103,9 @@ export class Attempt implements FrameSource {
   takeFrames(into: Frame[]): void {
     if (!this.#accepted) {
       this.#accepted = true;
-      into.push(this.#frame('accepted', JSON.stringify({ ack: this.o.ackSubject, waitMs: this.o.waitMs }), NO_BYTES));
+      into.push(
+        this.#frame('accepted', JSON.stringify({ ack: this.o.ackSubject, waitMs: this.o.waitMs }), NO_BYTES),
+      );
     }
     const events = this.#events.length === 1 ? (this.#events[0] ?? NO_BYTES) : Buffer.concat(this.#events);
     this.#events = [];
@@ -125,7 +127,11 @@ export class Attempt implements FrameSource {
     this.#status = status;
     this.#contentType = contentType;
     if (status !== 200 || !this.o.work.meta.stream || /^text\/event-stream/i.test(contentType)) return;
-    this.#fail({ code: 'engine_error', message: 'the engine did not answer with an event stream', retryable: true });
+    this.#fail({
+      code: 'engine_error',
+      message: 'the engine did not answer with an event stream',
+      retryable: true,
+    });
   }
 
   #onData(bytes: Buffer): void {
@@ -168,7 +174,11 @@ export class Attempt implements FrameSource {
     if (this.#over) return;
     const { stream } = this.o.work.meta;
     if (this.#status === 200 && stream) {
-      this.#fail({ code: 'stream_interrupted', message: 'the engine ended its stream too early', retryable: true });
+      this.#fail({
+        code: 'stream_interrupted',
+        message: 'the engine ended its stream too early',
+        retryable: true,
+      });
       return;
     }
     const body = this.#partial;
@@ -186,7 +196,12 @@ export class Attempt implements FrameSource {
   #fail(failure: FailedMeta, outcome: AttemptOutcome = 'failed'): void {
     if (this.#over) return;
     this.#call?.abort();
-    this.#finish({ kind: 'failed', meta: JSON.stringify(failure), body: NO_BYTES }, outcome, true, failure.message);
+    this.#finish(
+      { kind: 'failed', meta: JSON.stringify(failure), body: NO_BYTES },
+      outcome,
+      true,
+      failure.message,
+    );
   }
 
   #finish(

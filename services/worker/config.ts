@@ -11,17 +11,36 @@ export const workerConfig = z.object({
     .transform(url => url.replace(/\/+$/, '').replace(/\/v1$/, ''))
     .describe('Base URL of the OpenAI-compatible engine.'),
   PENSTOCK_ENGINE_API_KEY: z.string().optional().describe('Sent to the engine as a Bearer token.'),
-  PENSTOCK_SLOTS: z.coerce.number().int().min(1).max(4096).default(128)
+  PENSTOCK_SLOTS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(4096)
+    .default(128)
     .describe("Requests run at once. At most the engine's own limit (vLLM: max_num_seqs)."),
   PENSTOCK_REGION: token.default('local').describe('Region whose queue this worker empties.'),
   PENSTOCK_NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('NATS server(s) of the region.'),
   PENSTOCK_REDIS_URL: z.string().default('redis://127.0.0.1:6379').describe('Redis of the region.'),
   PENSTOCK_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  PENSTOCK_ACK_WAIT_MS: z.coerce.number().int().min(500).default(10_000)
+  PENSTOCK_ACK_WAIT_MS: z.coerce
+    .number()
+    .int()
+    .min(500)
+    .default(10_000)
     .describe('Lease of a delivery. The same as at the ingress.'),
-  PENSTOCK_TICK_MS: ms(10).describe('Deltas of one tick for one ingress travel together. The first delta never waits.'),
-  PENSTOCK_FIRST_TOKEN_TIMEOUT_MS: ms(120_000).describe('Silence of the engine before its first byte that counts as a failure.'),
-  PENSTOCK_IDLE_TIMEOUT_MS: ms(30_000).describe('Silence of the engine between bytes that counts as a failure.'),
-  PENSTOCK_DRAIN_MS: z.coerce.number().int().min(0).default(8000)
+  PENSTOCK_TICK_MS: ms(10).describe(
+    'Deltas of one tick for one ingress travel together. The first delta never waits.',
+  ),
+  PENSTOCK_FIRST_TOKEN_TIMEOUT_MS: ms(120_000).describe(
+    'Silence of the engine before its first byte that counts as a failure.',
+  ),
+  PENSTOCK_IDLE_TIMEOUT_MS: ms(30_000).describe(
+    'Silence of the engine between bytes that counts as a failure.',
+  ),
+  PENSTOCK_DRAIN_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(8000)
     .describe('How long running requests may go on after SIGTERM before they are handed back.'),
 });

@@ -29,7 +29,8 @@ function continuedBody(work: WorkEnvelope, resume: Resume): Json {
     if (typeof limit === 'number') body[field] = Math.max(1, limit - resume.chunks);
   }
   if (resume.text === '') return body;
-  if (work.meta.endpoint === 'completions') return { ...body, prompt: `${String(body['prompt'])}${resume.text}` };
+  if (work.meta.endpoint === 'completions')
+    return { ...body, prompt: `${String(body['prompt'])}${resume.text}` };
   const messages = body['messages'] as unknown[];
   return {
     ...body,
@@ -46,7 +47,10 @@ function rewriteEvents(events: Buffer, resume: Resume): Buffer {
       out += 'data: [DONE]\n\n';
       continue;
     }
-    const chunk = JSON.parse(data) as Json & { usage?: Json | null; choices?: { delta?: Json; finish_reason?: unknown }[] };
+    const chunk = JSON.parse(data) as Json & {
+      usage?: Json | null;
+      choices?: { delta?: Json; finish_reason?: unknown }[];
+    };
     const delta = chunk.choices?.[0]?.delta;
     if (delta?.['role'] !== undefined) {
       delete delta['role'];

@@ -172,7 +172,8 @@ export function readGauges(text: string): EngineGauges | null {
     if (series === undefined) values.set(match[1], [Number(match[2])]);
     else series.push(Number(match[2]));
   }
-  const find = (names: readonly string[]) => names.map(name => values.get(name)).find(series => series !== undefined);
+  const find = (names: readonly string[]) =>
+    names.map(name => values.get(name)).find(series => series !== undefined);
   const sum = (series: number[] | undefined) => series?.reduce((a, b) => a + b, 0) ?? null;
   const kv = find(GAUGES.kvUse);
   const gauges = {

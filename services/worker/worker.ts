@@ -4,16 +4,24 @@
  * It holds no truth about a request. Deliveries are settled by the ingress that waits; the worker itself settles only
  * what it never started: surplus (NAK), work past its deadline or without anyone waiting (TERM).
  */
-import { afterAttempt, afterProbe, decideBid, type EngineHealth, learnRate, type WorkerLoad, WELL } from '@penstock/policy';
+import {
+  afterAttempt,
+  afterProbe,
+  decideBid,
+  type EngineHealth,
+  learnRate,
+  WELL,
+  type WorkerLoad,
+} from '@penstock/policy';
 import {
   decodeEnvelope,
   encodeMessage,
   heartbeatSubject,
   ingressControlSubject,
   type ModelInfo,
+  type ResumeAnswer,
   readCancel,
   readResumeAnswer,
-  type ResumeAnswer,
   toModelSlug,
   type WorkEnvelope,
   workerControlSubject,
@@ -95,7 +103,9 @@ export class Worker {
     if (this.#health.state !== before) log.warn({ state: this.#health.state }, 'engine health changed');
     this.#gauges = await engine.gauges();
     if (this.#models.length === 0) {
-      await this.#findModels().catch((err: Error) => log.warn({ err: err.message }, 'no models from the engine yet'));
+      await this.#findModels().catch((err: Error) =>
+        log.warn({ err: err.message }, 'no models from the engine yet'),
+      );
     }
     this.#requote();
   }
@@ -108,7 +118,10 @@ export class Worker {
       await queue.ensureConsumer(key, { ackWaitMs });
       await bus.announce(region, model.slug, encodeMessage(model));
       if (!this.#pullers.has(model.slug)) {
-        this.#pullers.set(model.slug, queue.pull(key, delivery => this.#onDelivery(delivery)));
+        this.#pullers.set(
+          model.slug,
+          queue.pull(key, delivery => this.#onDelivery(delivery)),
+        );
       }
     }
     this.#models = models;
@@ -219,7 +232,8 @@ export class Worker {
     else this.#backlogTokens -= attempt.o.work.meta.promptTokens;
     if (this.#attempts.get(attempt.id) === attempt) this.#attempts.delete(attempt.id);
     if (outcome !== 'dropped') this.#health = afterAttempt(this.#health, outcome !== 'failed');
-    if (outcome === 'failed') this.#o.log.warn({ id: attempt.id, attempt: attempt.o.attempt, detail }, 'attempt failed');
+    if (outcome === 'failed')
+      this.#o.log.warn({ id: attempt.id, attempt: attempt.o.attempt, detail }, 'attempt failed');
     this.#requote();
   }
 

@@ -1,0 +1,148 @@
+/**
+ * Every failure a client can see: one table, in OpenAI's error shape. Codes are never reused for another meaning.
+ * Types follow OpenAI's API (docs/errors.md lists them); the official SDKs choose their error class by the status.
+ */
+interface ErrorSpec {
+  readonly status: number;
+  readonly type: string;
+  /** Overrides the SDKs' own rule whether to retry. */
+  readonly shouldRetry?: boolean;
+  /** Says what to do about it. Never holds anything the client sent. */
+  readonly text: string;
+}
+
+const invalid = 'invalid_request_error';
+const server = 'server_error';
+
+export const ERRORS = {
+  invalid_request: { status: 400, type: invalid, text: 'The request is not valid.' },
+  invalid_json: {
+    status: 400,
+    type: invalid,
+    text: 'The body is not valid JSON. Send a JSON object in UTF-8.',
+  },
+  json_too_complex: {
+    status: 400,
+    type: invalid,
+    text: 'The body is nested too deeply or has too many parts.',
+  },
+  missing_api_key: {
+    status: 401,
+    type: invalid,
+    text: 'No API key was given. Send it as: Authorization: Bearer YOUR_KEY.',
+  },
+  invalid_api_key: {
+    status: 401,
+    type: invalid,
+    text: 'The API key is not known here. Check the key in use.',
+  },
+  not_found: { status: 404, type: invalid, text: 'No such route. Check the URL: API routes start with /v1.' },
+  model_not_found: {
+    status: 404,
+    type: invalid,
+    text: 'The model does not exist here. GET /v1/models lists those that do.',
+  },
+  method_not_allowed: {
+    status: 405,
+    type: invalid,
+    text: 'This route takes other methods: see the Allow header.',
+  },
+  body_too_large: { status: 413, type: invalid, text: 'The body is larger than this server accepts.' },
+  unsupported_media_type: {
+    status: 415,
+    type: invalid,
+    text: 'Send the body as application/json, without Content-Encoding.',
+  },
+  queue_full: {
+    status: 429,
+    type: 'rate_limit_error',
+    text: 'The queue is full. Try again after the time in Retry-After.',
+  },
+  internal_error: {
+    status: 500,
+    type: server,
+    text: 'The server failed. Try again; report the request id if it stays.',
+  },
+  engine_error: { status: 502, type: server, text: 'The engine failed to answer.' },
+  stream_interrupted: {
+    status: 502,
+    type: server,
+    text: 'The stream broke off and cannot be continued. Ask again.',
+  },
+  attempts_exhausted: {
+    status: 502,
+    type: server,
+    shouldRetry: false,
+    text: 'Every attempt at this request failed; it was set aside for the operator.',
+  },
+  broker_unavailable: {
+    status: 503,
+    type: 'service_unavailable_error',
+    text: 'The queue does not answer. Nothing was accepted; try again.',
+  },
+  shutting_down: {
+    status: 503,
+    type: 'service_unavailable_error',
+    text: 'This node is shutting down. Try again.',
+  },
+  deadline_exceeded: {
+    status: 504,
+    type: server,
+    text: 'The request was not answered within the time-out the client gave.',
+  },
+  engine_timeout: { status: 504, type: server, text: 'The engine stopped answering.' },
+} as const satisfies Record<string, ErrorSpec>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
+}
+
+export interface DispatchErrorOptions {
+  /** Replaces the table's text. Must not quote prompts or keys. */
+  readonly message?: string;
+  /** The request field at fault, as `messages[0].role`. */
+  readonly param?: string;
+  readonly cause?: unknown;
+  readonly retryAfterMs?: number;
+}
+
+/** Pause suggested when there is no better estimate. The Node SDK ignores more than 60 s. */
+const DEFAULT_RETRY_AFTER_MS = 1000;
+
+/** A failure of the world, not of the program. Test it by `code`. */
+export class DispatchError extends Error {
+  override readonly name = 'DispatchError';
+  readonly code: ErrorCode;
+  readonly param: string | null;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, options: DispatchErrorOptions = {}) {
+    super(options.message ?? ERRORS[code].text, { cause: options.cause });
+    this.code = code;
+    this.param = options.param ?? null;
+    const retryable = ERRORS[code].status === 429 || ERRORS[code].status === 503;
+    this.retryAfterMs = options.retryAfterMs ?? (retryable ? DEFAULT_RETRY_AFTER_MS : undefined);
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  /** For `x-should-retry`; undefined leaves it to the SDK. */
+  get shouldRetry(): boolean | undefined {
+    return (ERRORS[this.code] as ErrorSpec).shouldRetry;
+  }
+}
+
+export interface ErrorBody {
+  readonly error: { message: string; type: string; param: string | null; code: string };
+}
+
+/** OpenAI's envelope; all four keys are always there. */
+export function toErrorBody(error: DispatchError): ErrorBody {
+  return {
+    error: { message: error.message, type: ERRORS[error.code].type, param: error.param, code: error.code },
+  };
+}
