@@ -14,7 +14,7 @@ export interface EngineHealth {
 
 export const WELL: EngineHealth = { state: 'well', errorRate: 0, streak: 0, goodProbes: 0, badProbes: 0 };
 
-const LEARN = 0.2;
+const LEARN = 0.15;
 const SICK_STREAK = 3;
 const SICK_RATE = 0.5;
 const PROBES_TO_REJOIN = 2;
