@@ -1,0 +1,119 @@
+/** What runs in a local stack, and with which settings. */
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import type { StartConfig } from './config.ts';
+import { StartError } from './data-dir.ts';
+import type { ChildSpec } from './supervisor.ts';
+
+const SERVICES = resolve(import.meta.dirname, '../../services');
+/** The second simulated engine runs at half the speed of the first: an uneven fleet shows what dispatch is for. */
+const SIMULATED_SLOWDOWNS = [1, 2];
+
+export interface LocalTools {
+  /** Null where a server of the user's is used. */
+  readonly natsServer: string | null;
+  readonly redisServer: string | null;
+}
+
+export async function planChildren(
+  config: StartConfig,
+  dataDir: string,
+  apiKey: string,
+  tools: LocalTools,
+): Promise<ChildSpec[]> {
+  const children: ChildSpec[] = [];
+  const natsPort = await freePort();
+  const redisPort = await freePort();
+  if (tools.natsServer !== null) children.push(nats(tools.natsServer, dataDir, natsPort));
+  if (tools.redisServer !== null) children.push(redis(tools.redisServer, dataDir, redisPort));
+  const common = {
+    PENSTOCK_NATS_URL: config.PENSTOCK_NATS_URL ?? `nats://127.0.0.1:${natsPort}`,
+    PENSTOCK_REDIS_URL: config.PENSTOCK_REDIS_URL ?? `redis://127.0.0.1:${redisPort}`,
+    PENSTOCK_DRAIN_MS: '3000',
+  };
+  const engines = config.PENSTOCK_ENGINES ?? [];
+  if (engines.length === 0) {
+    const ports = await Promise.all(Array.from({ length: config.PENSTOCK_WORKERS }, freePort));
+    engines.push(...ports.map(port => `http://127.0.0.1:${port}`));
+    children.push(simulatedEngines(ports));
+  }
+  children.push(
+    service('ingress', 'ingress', {
+      ...common,
+      PENSTOCK_HOST: config.PENSTOCK_HOST,
+      PENSTOCK_PORT: String(config.PENSTOCK_PORT),
+      PENSTOCK_API_KEYS: apiKey,
+      PENSTOCK_INGRESS_ID: 'ingress-1',
+    }),
+  );
+  for (const [index, engine] of engines.entries()) {
+    const name = `worker-${index + 1}`;
+    children.push(
+      service(name, 'worker', { ...common, PENSTOCK_WORKER_ID: name, PENSTOCK_ENGINE_URL: engine }),
+    );
+  }
+  return children;
+}
+
+function service(name: string, room: string, env: Record<string, string>): ChildSpec {
+  return { name, command: process.execPath, args: [join(SERVICES, room, 'main.ts')], env };
+}
+
+function simulatedEngines(ports: number[]): ChildSpec {
+  const engines = ports.map((port, index) => ({
+    port,
+    models: ['sim-chat', 'sim-embed'],
+    profile: 'dense-8b-h100',
+    slowdown: SIMULATED_SLOWDOWNS[index % SIMULATED_SLOWDOWNS.length],
+  }));
+  return service('engines', 'engine-sim', { PENSTOCK_SIM_ENGINES: JSON.stringify(engines) });
+}
+
+function nats(command: string, dataDir: string, port: number): ChildSpec {
+  const conf = join(dataDir, 'nats.conf');
+  const store = join(dataDir, 'nats');
+  writeFileSync(
+    conf,
+    `host: 127.0.0.1\nport: ${port}\nping_interval: "10s"\nping_max: 2\nmax_payload: 8MB\n` +
+      `jetstream { store_dir: ${JSON.stringify(store)} }\n`,
+  );
+  return { name: 'nats', command, args: ['-c', conf] };
+}
+
+function redis(command: string, dataDir: string, port: number): ChildSpec {
+  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dataDir, '--save', ''];
+  return {
+    name: 'redis',
+    command,
+    args: [...args, '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'],
+  };
+}
+
+/** @throws StartError when the API's port is taken. */
+export async function checkPort(host: string, port: number): Promise<void> {
+  const problem = await tryListen(host, port);
+  if (typeof problem === 'number') return;
+  const what =
+    problem === 'EADDRINUSE'
+      ? `port ${port} on ${host} is taken`
+      : `cannot listen on ${host}:${port} (${problem})`;
+  throw new StartError(`${what}: choose another with PENSTOCK_PORT or PENSTOCK_HOST`);
+}
+
+async function freePort(): Promise<number> {
+  const port = await tryListen('127.0.0.1', 0);
+  if (typeof port === 'string') throw new StartError(`no free port on 127.0.0.1 (${port})`);
+  return port;
+}
+
+function tryListen(host: string, port: number): Promise<number | string> {
+  return new Promise(done => {
+    const server = createServer();
+    server.once('error', (err: NodeJS.ErrnoException) => done(err.code ?? err.message));
+    server.listen(port, host, () => {
+      const address = server.address();
+      server.close(() => done(typeof address === 'object' && address !== null ? address.port : port));
+    });
+  });
+}

@@ -1,0 +1,52 @@
+/** What `npm start` takes from the environment. */
+import { z } from 'zod';
+
+const urls = z
+  .string()
+  .transform(list =>
+    list
+      .split(',')
+      .map(url => url.trim())
+      .filter(Boolean),
+  )
+  .pipe(z.array(z.url({ protocol: /^https?$/, error: 'give each engine as http(s)://host:port' })).min(1));
+
+export const startConfig = z.object({
+  PENSTOCK_PORT: z.coerce
+    .number({ error: 'give a port from 1 to 65535' })
+    .int()
+    .min(1, 'give a port from 1 to 65535')
+    .max(65_535, 'give a port from 1 to 65535')
+    .default(8080)
+    .describe('Port of the API.'),
+  PENSTOCK_HOST: z.string().default('127.0.0.1').describe('Address of the API.'),
+  PENSTOCK_DATA_DIR: z
+    .string()
+    .default('.penstock')
+    .describe('Queue, logs, pid files and the generated key.'),
+  PENSTOCK_API_KEY: z
+    .string()
+    .min(8, 'an API key needs 8 characters or more')
+    .regex(/^[^\s,]+$/, 'an API key holds no blanks and no commas')
+    .optional()
+    .describe('API key; generated on the first run and kept when absent.'),
+  PENSTOCK_ENGINES: urls
+    .optional()
+    .describe('Engines to put workers on, comma-separated; simulated ones when absent.'),
+  PENSTOCK_WORKERS: z.coerce
+    .number({ error: 'give a number of workers from 1 to 64' })
+    .int()
+    .min(1, 'give a number of workers from 1 to 64')
+    .max(64, 'give a number of workers from 1 to 64')
+    .default(2)
+    .describe('Workers, each with a simulated engine. With PENSTOCK_ENGINES there is one per engine.'),
+  PENSTOCK_NATS_URL: z
+    .string()
+    .regex(/^(nats|tls|wss?):\/\//, 'give it as nats://host:port')
+    .optional(),
+  PENSTOCK_REDIS_URL: z
+    .string()
+    .regex(/^rediss?:\/\//, 'give it as redis://host:port')
+    .optional(),
+});
+export type StartConfig = z.infer<typeof startConfig>;

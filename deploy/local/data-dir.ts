@@ -1,0 +1,56 @@
+/** The directory a local stack lives in: one owner at a time, and the key that is made once. */
+import { randomBytes } from 'node:crypto';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+/** A start that cannot go on; one line that names the remedy. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+/** Makes the directory and takes it. @returns its path and how to give it back. @throws StartError */
+export function takeDataDir(dir: string): { path: string; release: () => void } {
+  const path = resolve(dir);
+  try {
+    mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK);
+  } catch {
+    throw new StartError(`cannot write to ${path}: choose another directory with PENSTOCK_DATA_DIR`);
+  }
+  const lock = join(path, 'lock');
+  for (let tries = 0; ; tries++) {
+    try {
+      writeFileSync(lock, `${process.pid}\n`, { flag: 'wx' });
+      return { path, release: () => rmSync(lock, { force: true }) };
+    } catch {
+      const owner = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : 0;
+      if (tries > 3 || isAlive(owner)) {
+        throw new StartError(
+          `${path} is in use by process ${owner}: stop that one, or choose another with PENSTOCK_DATA_DIR`,
+        );
+      }
+      // Left behind by a process that was killed.
+      rmSync(lock, { force: true });
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (!(pid > 0) || pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (err) {
+    return (err as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** The given key, else the one kept here, else a new one that is kept, readable by its owner only. */
+export function apiKeyOf(dir: string, given: string | undefined): string {
+  if (given !== undefined) return given;
+  const file = join(dir, 'api-key');
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+  const key = `sk-penstock-${randomBytes(24).toString('hex')}`;
+  writeFileSync(file, `${key}\n`, { mode: 0o600 });
+  return key;
+}

@@ -1,0 +1,102 @@
+/** `npm start`: a whole Penstock on this machine, from nothing, until Ctrl-C. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ConfigError, EXIT_CONFIG, readConfig } from '@penstock/runtime';
+import { checkPort, planChildren } from './children.ts';
+import { startConfig } from './config.ts';
+import { apiKeyOf, StartError, takeDataDir } from './data-dir.ts';
+import { Supervisor } from './supervisor.ts';
+import { ensureNatsServer, ensureRedisServer, ToolError } from './tools.ts';
+
+const STOP_LIMIT_MS = 9000;
+const READY_LIMIT_MS = 60_000;
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+/** The models once the stack answers, or null when it did not within the limit. */
+async function whenReady(url: string, apiKey: string): Promise<string[] | null> {
+  const end = performance.now() + READY_LIMIT_MS;
+  while (performance.now() < end) {
+    try {
+      const answer = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${apiKey}` } });
+      const { data } = (await answer.json()) as { data: { id: string }[] };
+      if ((await fetch(`${url}/readyz`)).ok && data.length > 0) return data.map(model => model.id);
+    } catch {
+      // Not there yet.
+    }
+    await sleep(50);
+  }
+  return null;
+}
+
+function banner(url: string, apiKey: string, model: string): string {
+  return `
+Penstock is ready.
+
+  URL      ${url}/v1
+  API key  ${apiKey}
+
+Try it:
+
+  curl -N ${url}/v1/chat/completions \\
+    -H "Authorization: Bearer ${apiKey}" \\
+    -H "Content-Type: application/json" \\
+    -d '{"model":"${model}","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
+
+Or in Python (pip install openai):
+
+  from openai import OpenAI
+  client = OpenAI(base_url="${url}/v1", api_key="${apiKey}")
+  for chunk in client.chat.completions.create(
+      model="${model}", stream=True, messages=[{"role": "user", "content": "Hello"}]
+  ):
+      print(chunk.choices[0].delta.content or "", end="", flush=True)
+
+Ctrl-C stops it.`;
+}
+
+async function main(): Promise<void> {
+  const config = readConfig(startConfig, process.env);
+  const dir = takeDataDir(config.PENSTOCK_DATA_DIR);
+  process.once('exit', dir.release);
+  await checkPort(config.PENSTOCK_HOST, config.PENSTOCK_PORT);
+  const tools = {
+    natsServer: config.PENSTOCK_NATS_URL === undefined ? ensureNatsServer(say) : null,
+    redisServer: config.PENSTOCK_REDIS_URL === undefined ? ensureRedisServer(say) : null,
+  };
+  const apiKey = apiKeyOf(dir.path, config.PENSTOCK_API_KEY);
+  const supervisor = new Supervisor({ dataDir: dir.path, say });
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    say('stopping: open requests may finish');
+    await supervisor.stop(STOP_LIMIT_MS);
+    process.exit(0);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
+  for (const child of await planChildren(config, dir.path, apiKey, tools)) {
+    say(`starting ${child.name}`);
+    supervisor.start(child);
+  }
+  const host = config.PENSTOCK_HOST === '0.0.0.0' ? '127.0.0.1' : config.PENSTOCK_HOST;
+  const url = `http://${host}:${config.PENSTOCK_PORT}`;
+  const models = await whenReady(url, apiKey);
+  if (stopping) return;
+  if (models === null) {
+    say(`not ready after ${READY_LIMIT_MS / 1000} s; the logs in ${dir.path}/log say why`);
+    await stop();
+    return;
+  }
+  say(banner(url, apiKey, models.find(model => model === 'sim-chat') ?? models[0] ?? ''));
+}
+
+try {
+  await main();
+} catch (err) {
+  if (err instanceof ConfigError) {
+    for (const problem of err.problems) process.stderr.write(`penstock: ${problem}\n`);
+    process.exit(EXIT_CONFIG);
+  }
+  if (!(err instanceof StartError || err instanceof ToolError)) throw err;
+  process.stderr.write(`penstock: ${err.message}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,138 @@
+/**
+ * Keeps a set of child processes alive.
+ *
+ * A child is **running**; when it ends unasked it is **waiting** (250 ms, doubled up to 10 s; reset once it has run for
+ * 30 s) and then started again; on `stop` all are ended in reverse order of their start: SIGTERM, and SIGKILL for what
+ * is still there after the limit. Each has a pid file while it runs, and a log file for its output.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface ChildSpec {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Record<string, string>;
+}
+
+export interface SupervisorOptions {
+  readonly dataDir: string;
+  readonly say: (line: string) => void;
+  readonly firstBackoffMs?: number;
+}
+
+interface Child {
+  readonly spec: ChildSpec;
+  process: ChildProcess | null;
+  exited: Promise<void>;
+  timer: NodeJS.Timeout | null;
+  backoffMs: number;
+  startedAt: number;
+}
+
+const MAX_BACKOFF_MS = 10_000;
+const STEADY_MS = 30_000;
+/** A log larger than this is put aside at the next start, bytes. */
+const MAX_LOG = 10 * 1024 * 1024;
+
+export class Supervisor {
+  readonly #o: SupervisorOptions;
+  readonly #children: Child[] = [];
+  #stopping = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#o = options;
+    for (const dir of ['run', 'log']) mkdirSync(join(options.dataDir, dir), { recursive: true });
+  }
+
+  start(spec: ChildSpec): void {
+    const backoffMs = this.#o.firstBackoffMs ?? 250;
+    const child: Child = {
+      spec,
+      process: null,
+      exited: Promise.resolve(),
+      timer: null,
+      backoffMs,
+      startedAt: 0,
+    };
+    this.#children.push(child);
+    this.#launch(child);
+  }
+
+  /** Where a child's output goes. */
+  logFile(name: string): string {
+    return join(this.#o.dataDir, 'log', `${name}.log`);
+  }
+
+  #pidFile(name: string): string {
+    return join(this.#o.dataDir, 'run', `${name}.pid`);
+  }
+
+  #launch(child: Child): void {
+    const { name, command, args, env } = child.spec;
+    const log = this.#openLog(name);
+    // A group of its own: Ctrl-C in a terminal reaches only the supervisor, which then ends all in order.
+    const process_ = spawn(command, [...args], {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...env },
+      detached: true,
+    });
+    closeSync(log);
+    child.process = process_;
+    child.startedAt = performance.now();
+    if (process_.pid !== undefined) writeFileSync(this.#pidFile(name), `${process_.pid}\n`);
+    child.exited = new Promise(resolve => {
+      process_.once('exit', (code, signal) => {
+        this.#onExit(child, signal ?? `code ${code}`);
+        resolve();
+      });
+      process_.once('error', err => {
+        this.#onExit(child, err.message);
+        resolve();
+      });
+    });
+  }
+
+  #onExit(child: Child, how: string): void {
+    child.process = null;
+    rmSync(this.#pidFile(child.spec.name), { force: true });
+    if (this.#stopping) return;
+    if (performance.now() - child.startedAt > STEADY_MS) child.backoffMs = this.#o.firstBackoffMs ?? 250;
+    this.#o.say(
+      `${child.spec.name} ended (${how}); starting it again in ${child.backoffMs} ms. Its log: ${this.logFile(child.spec.name)}`,
+    );
+    child.timer = setTimeout(() => this.#launch(child), child.backoffMs);
+    child.backoffMs = Math.min(MAX_BACKOFF_MS, child.backoffMs * 2);
+  }
+
+  #openLog(name: string): number {
+    const file = this.logFile(name);
+    const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+    if (size > MAX_LOG) renameSync(file, `${file}.1`);
+    return openSync(file, 'a');
+  }
+
+  /** Ends everything, last started first; nothing is left after `limitMs`. */
+  async stop(limitMs: number): Promise<void> {
+    this.#stopping = true;
+    const end = performance.now() + limitMs;
+    for (const child of this.#children) if (child.timer !== null) clearTimeout(child.timer);
+    const layers = new Map<string, Child[]>();
+    for (const child of [...this.#children].reverse()) {
+      const layer = child.spec.name.replace(/-\d+$/, '');
+      layers.set(layer, [...(layers.get(layer) ?? []), child]);
+    }
+    for (const layer of layers.values()) {
+      await Promise.all(layer.map(child => this.#end(child, Math.max(200, end - performance.now()))));
+    }
+  }
+
+  async #end(child: Child, limitMs: number): Promise<void> {
+    if (child.process === null) return;
+    child.process.kill('SIGTERM');
+    const limit = setTimeout(() => child.process?.kill('SIGKILL'), limitMs);
+    await child.exited;
+    clearTimeout(limit);
+  }
+}

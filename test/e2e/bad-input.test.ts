@@ -1,0 +1,130 @@
+/** Everything a client can get wrong: a 4xx in OpenAI's shape, nothing enqueued, nothing logged in clear. */
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { after, before, test } from 'node:test';
+import { API_KEY, chat, post, type Stack, startStack } from '../support/stack.ts';
+
+let stack: Stack;
+before(async () => {
+  stack = await startStack({ engines: [{}], ingressEnv: { PENSTOCK_BODY_LIMIT_BYTES: '200000' } });
+});
+after(() => stack[Symbol.asyncDispose]());
+
+const SECRET = 'canary-5f2a';
+const deep = `${'{"a":'.repeat(1000)}1${'}'.repeat(1000)}`;
+const cases: [string, unknown, number, string, string | null][] = [
+  ['malformed JSON', `{"model": "${SECRET}`, 400, 'invalid_json', null],
+  ['an empty body', '', 400, 'invalid_request', null],
+  ['an array', '[]', 400, 'invalid_request', null],
+  ['null', 'null', 400, 'invalid_request', null],
+  ['invalid UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]), 400, 'invalid_json', null],
+  ['a wrong type', chat(SECRET, { max_tokens: '7' }), 400, 'invalid_request', 'max_tokens'],
+  ['no messages', { model: 'sim-chat' }, 400, 'invalid_request', 'messages'],
+  ['empty messages', { model: 'sim-chat', messages: [] }, 400, 'invalid_request', 'messages'],
+  [
+    'an unknown role',
+    { model: 'sim-chat', messages: [{ role: 'x', content: SECRET }] },
+    400,
+    'invalid_request',
+    'messages[0].role',
+  ],
+  ['n: 0', chat(SECRET, { n: 0 }), 400, 'invalid_request', 'n'],
+  ['n: 1000000', chat(SECRET, { n: 1_000_000 }), 400, 'invalid_request', 'n'],
+  ['max_tokens: 0', chat(SECRET, { max_tokens: 0 }), 400, 'invalid_request', 'max_tokens'],
+  [
+    'a temperature of 1e999',
+    `{"model":"sim-chat","messages":[{"role":"user","content":"x"}],"temperature":1e999}`,
+    400,
+    'invalid_request',
+    'temperature',
+  ],
+  ['__proto__', `{"__proto__":{"a":1},"model":"sim-chat"}`, 400, 'invalid_json', null],
+  ['an escaped __proto__', `{"\\u005f_proto__":{"a":1},"model":"sim-chat"}`, 400, 'invalid_json', null],
+  [
+    'half a surrogate pair',
+    `{"model":"sim-chat","messages":[{"role":"user","content":"\\ud800"}]}`,
+    400,
+    'invalid_json',
+    null,
+  ],
+  ['deep nesting', deep, 400, 'json_too_complex', null],
+  [
+    '100,000 elements',
+    JSON.stringify(chat(SECRET, { stop: new Array(60_000).fill('') })).slice(0, 199_000),
+    400,
+    'json_too_complex',
+    null,
+  ],
+  ['an unknown model', { ...chat(SECRET), model: 'no-such' }, 404, 'model_not_found', 'model'],
+  ...['a.b', 'sim-chat.*', '>', 'sim chat', 'sim-chat\r\nPUB x', 'x'.repeat(250)].map(
+    (model): [string, unknown, number, string, string | null] => [
+      `the model ${JSON.stringify(model.slice(0, 20))}`,
+      { ...chat(SECRET), model },
+      404,
+      'model_not_found',
+      'model',
+    ],
+  ),
+  [
+    'a model name of 300 characters',
+    { ...chat(SECRET), model: 'x'.repeat(300) },
+    400,
+    'invalid_request',
+    'model',
+  ],
+  ['a body over the limit', chat('x'.repeat(250_000)), 413, 'body_too_large', null],
+];
+
+for (const [name, body, status, code, param] of cases) {
+  test(`${name} → ${status} ${code}`, async () => {
+    const raw = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+    const response = await post(stack, '/v1/chat/completions', raw);
+    const text = await response.text();
+    const { error } = JSON.parse(text);
+    assert.equal(response.status, status, text);
+    assert.equal(error.code, code);
+    assert.equal(error.param, param);
+    assert.deepEqual(Object.keys(error).sort(), ['code', 'message', 'param', 'type']);
+    assert.match(response.headers.get('x-request-id') ?? '', /^req_/);
+    assert.ok(!text.includes(SECRET), 'the answer quotes what the client sent');
+  });
+}
+
+test('keys: missing, wrong, malformed, endless', async () => {
+  for (const authorization of ['', 'Bearer wrong-key', 'Basic abc', `Bearer ${'x'.repeat(5000)}`]) {
+    const response = await post(stack, '/v1/chat/completions', chat('x'), { headers: { authorization } });
+    assert.equal(response.status, 401);
+    assert.equal((await response.json()).error.type, 'invalid_request_error');
+  }
+});
+
+test('routes, methods, media types and encodings', async () => {
+  const get = await fetch(`${stack.url}/v1/chat/completions`);
+  assert.equal(get.status, 405);
+  assert.equal(get.headers.get('allow'), 'POST');
+  const nowhere = await fetch(`${stack.url}/v1/nothing`);
+  assert.equal(nowhere.status, 404);
+  assert.equal((await nowhere.json()).error.code, 'not_found');
+  for (const headers of [{ 'content-type': 'text/plain' }, { 'content-encoding': 'gzip' }]) {
+    assert.equal((await post(stack, '/v1/chat/completions', chat('x'), { headers })).status, 415);
+  }
+});
+
+test('a request that is no HTTP is refused and does not stop the server', async () => {
+  const { port } = new URL(stack.url);
+  const answer = await new Promise<string>((resolve, reject) => {
+    const socket = connect(Number(port), '127.0.0.1', () => socket.write('GET / HTTP/9.9 \0\r\n\r\n'));
+    socket.on('data', data => resolve(data.toString('latin1')));
+    socket.on('error', reject);
+  });
+  assert.match(answer, /^HTTP\/1\.1 400/);
+  assert.equal((await fetch(`${stack.url}/livez`)).status, 200);
+});
+
+test('nothing of it was enqueued or logged', async () => {
+  const metrics = await (await fetch(`${stack.url}/metrics`)).text();
+  assert.match(metrics, /penstock_open_requests 0/);
+  assert.equal(stack.engines[0]?.stats().started, 0);
+  const logged = [stack.ingress, ...stack.workers].flatMap(process => process.output).join('\n');
+  assert.ok(!logged.includes(SECRET) && !logged.includes(API_KEY));
+});

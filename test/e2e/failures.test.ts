@@ -1,0 +1,114 @@
+/** Engines that fail in every way, and workers that die: nothing is lost, nothing is silently cut short. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { expectedTokens, promptHash } from '@penstock/engine-sim';
+import { chat, post, readChat, type Stack, startStack, waitFor } from '../support/stack.ts';
+
+const BROKEN = [
+  'sim-fail',
+  'sim-hang',
+  'sim-disconnect',
+  'sim-garbage',
+  'sim-400',
+  'sim-fail-once',
+  'sim-error-after-3',
+  'sim-truncate-after-3',
+  'sim-half-event-after-3',
+  'sim-fail-after-3',
+];
+
+function expected(content: string, count: number): string[] {
+  return expectedTokens(promptHash({ messages: [{ role: 'user', content }] }), count);
+}
+
+async function openRequests(stack: Stack): Promise<number> {
+  const text = await (await fetch(`${stack.url}/metrics`)).text();
+  return Number(/penstock_open_requests (\d+)/.exec(text)?.[1] ?? -1);
+}
+
+test('an engine that fails is an error the client can read, never a short stream', async () => {
+  await using stack = await startStack({
+    engines: [{ models: ['sim-chat', ...BROKEN] }],
+    workerEnv: { PENSTOCK_FIRST_TOKEN_TIMEOUT_MS: '1000' },
+  });
+  const refused = await post(stack, '/v1/chat/completions', chat('x', { model: 'sim-400' }));
+  assert.equal(refused.status, 400);
+  for (const model of ['sim-fail', 'sim-garbage', 'sim-disconnect', 'sim-hang']) {
+    for (const stream of [false, true]) {
+      // Three failures in a row make a worker sit out until its probes pass; the request waits for that.
+      const response = await post(
+        stack,
+        '/v1/chat/completions',
+        chat(`${model} ${stream}`, { model, stream }),
+      );
+      const body = await response.json();
+      assert.equal(response.status, 502, JSON.stringify(body));
+      assert.equal(body.error.code, 'attempts_exhausted');
+    }
+  }
+  const once = await readChat(stack, chat('retry me', { model: 'sim-fail-once', max_tokens: 8 }));
+  assert.deepEqual(once.tokens, expected('retry me', 8));
+  assert.equal(once.headers.get('x-penstock-attempt'), '2');
+  for (const model of BROKEN.filter(name => name.endsWith('-after-3'))) {
+    const read = await readChat(stack, chat(model, { model, max_tokens: 9 }));
+    const whole = read.done && read.tokens.length === 9;
+    assert.ok(whole || read.error !== null, `${model}: ${JSON.stringify(read.tokens)} and no word of error`);
+    assert.deepEqual(read.tokens, expected(model, read.tokens.length));
+  }
+  await waitFor(async () => (await openRequests(stack)) === 0);
+});
+
+test('a worker killed with work queued and running: all finish, every stream exact', async () => {
+  await using stack = await startStack({
+    engines: [{ profile: 'dense-70b-h100x4' }, { profile: 'dense-70b-h100x4' }],
+  });
+  const streams = Array.from({ length: 50 }, (_, i) =>
+    readChat(stack, chat(`kill ${i}`, { max_tokens: 40 })),
+  );
+  await waitFor(() => (stack.engines[0]?.stats().running ?? 0) > 3);
+  stack.workers[0]?.kill('SIGKILL');
+  for (const [i, read] of (await Promise.all(streams)).entries()) {
+    assert.equal(read.error, null);
+    assert.deepEqual(read.tokens, expected(`kill ${i}`, 40));
+    assert.equal(read.ids.size, 1, 'one stream, one id');
+    assert.ok(read.done);
+  }
+  assert.equal(await openRequests(stack), 0);
+});
+
+test('a worker paused past its lease wakes up as a zombie and mixes into no stream', async () => {
+  await using stack = await startStack({
+    engines: [{ profile: 'dense-70b-h100x4' }, { profile: 'dense-70b-h100x4' }],
+    ingressEnv: { PENSTOCK_ACK_WAIT_MS: '1500' },
+    workerEnv: { PENSTOCK_ACK_WAIT_MS: '1500' },
+  });
+  const streams = Array.from({ length: 40 }, (_, i) =>
+    readChat(stack, chat(`pause ${i}`, { max_tokens: 120 })),
+  );
+  await waitFor(() => (stack.engines[0]?.stats().running ?? 0) > 3);
+  stack.workers[0]?.kill('SIGSTOP');
+  const others = stack.engines[1];
+  // Its share has moved when the other engine has started everything.
+  await waitFor(() => (others?.stats().started ?? 0) + (stack.engines[0]?.stats().started ?? 0) > 40);
+  stack.workers[0]?.kill('SIGCONT');
+  for (const [i, read] of (await Promise.all(streams)).entries()) {
+    assert.equal(read.error, null);
+    assert.deepEqual(read.tokens, expected(`pause ${i}`, 120));
+  }
+});
+
+test('SIGTERM lets a worker finish or hand over; nothing is lost', async () => {
+  await using stack = await startStack({
+    engines: [{ profile: 'dense-8b-h100' }, { profile: 'dense-8b-h100' }],
+    workerEnv: { PENSTOCK_DRAIN_MS: '200' },
+  });
+  const streams = Array.from({ length: 30 }, (_, i) =>
+    readChat(stack, chat(`drain ${i}`, { max_tokens: 150 })),
+  );
+  await waitFor(() => (stack.engines[0]?.stats().running ?? 0) > 3);
+  await stack.workers[0]?.stop();
+  for (const [i, read] of (await Promise.all(streams)).entries()) {
+    assert.deepEqual(read.tokens, expected(`drain ${i}`, 150));
+    assert.ok(read.done);
+  }
+});

@@ -1,0 +1,36 @@
+/** A real nats-server with JetStream on a free port and a directory of its own. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from './ports.ts';
+import { startProcess } from './process.ts';
+
+export async function startNats() {
+  const dir = await mkdtemp(join(tmpdir(), 'penstock-nats-'));
+  const port = await freePort();
+  const conf = join(dir, 'nats.conf');
+  await writeFile(
+    conf,
+    `host: 127.0.0.1\nport: ${port}\nmax_payload: 8MB\nping_interval: "10s"\nping_max: 2\n` +
+      `jetstream { store_dir: "${join(dir, 'data')}" }\n`,
+  );
+  const start = () =>
+    startProcess(process.env['PENSTOCK_TEST_NATS_SERVER'] ?? 'nats-server', ['-c', conf], {
+      readyWhen: line => line.includes('Server is ready'),
+    });
+  let server = await start();
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    kill: (signal: NodeJS.Signals) => server.kill(signal),
+    /** Killed without warning, and started again on the same port and data. */
+    async restart() {
+      server.kill('SIGKILL');
+      await server.exited;
+      server = await start();
+    },
+    async stop() {
+      await server.stop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}

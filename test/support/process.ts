@@ -1,0 +1,88 @@
+/** Child processes of a test: started, watched until ready, and ended by their own id. */
+import { type ChildProcess, spawn } from 'node:child_process';
+
+const READY_LIMIT_MS = 20_000;
+const STOP_LIMIT_MS = 15_000;
+const KEPT_OUTPUT = 200;
+
+export interface ServiceProcess {
+  readonly pid: number;
+  /** The latest lines of stdout and stderr. */
+  readonly output: readonly string[];
+  /** SIGTERM, then SIGKILL when it takes too long. Resolves when it is gone. */
+  stop(): Promise<void>;
+  kill(signal: NodeJS.Signals): void;
+  readonly exited: Promise<void>;
+}
+
+export interface ReadyOptions {
+  readonly readyWhen: (line: string) => boolean;
+}
+
+/** Starts one of our services. */
+export function startService(
+  main: string,
+  env: Record<string, string>,
+  options: ReadyOptions,
+): Promise<ServiceProcess> {
+  return startProcess(process.execPath, [main], options, env);
+}
+
+/** @throws when the process ends or stays silent before it is ready; the error holds its last words. */
+export async function startProcess(
+  command: string,
+  args: string[],
+  { readyWhen }: ReadyOptions,
+  env: Record<string, string> = {},
+): Promise<ServiceProcess> {
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '' },
+  });
+  const output: string[] = [];
+  const exited = new Promise<void>(resolve => child.on('exit', () => resolve()));
+  await new Promise<void>((resolve, reject) => {
+    const fail = (why: string) =>
+      reject(new Error(`${command} ${args.join(' ')} ${why}\n${output.slice(-20).join('\n')}`));
+    const limit = setTimeout(() => {
+      child.kill('SIGKILL');
+      fail('was not ready in time');
+    }, READY_LIMIT_MS);
+    child.on('error', err => fail(err.message));
+    child.on('exit', code => fail(`ended with code ${code}`));
+    readLines(child, line => {
+      output.push(line);
+      if (output.length > KEPT_OUTPUT) output.shift();
+      if (!readyWhen(line)) return;
+      clearTimeout(limit);
+      resolve();
+    });
+  });
+  return {
+    pid: child.pid ?? 0,
+    output,
+    exited,
+    kill: signal => child.kill(signal),
+    stop: () => stop(child, exited),
+  };
+}
+
+async function stop(child: ChildProcess, exited: Promise<void>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGCONT');
+  child.kill('SIGTERM');
+  const limit = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
+  await exited;
+  clearTimeout(limit);
+}
+
+function readLines(child: ChildProcess, onLine: (line: string) => void): void {
+  for (const stream of [child.stdout, child.stderr]) {
+    let rest = '';
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) onLine(line);
+    });
+  }
+}

@@ -1,0 +1,126 @@
+/** A whole Penstock for one test: real nats-server and Redis, ingress and workers as processes, simulated engines here. */
+import { buildEngine, type EngineOptions, type SimEngine } from '@penstock/engine-sim';
+import { startNats } from './nats.ts';
+import { freePort } from './ports.ts';
+import { type ServiceProcess, startService } from './process.ts';
+import { startRedis } from './redis.ts';
+
+export const API_KEY = 'sk-penstock-test-key';
+const INGRESS = new URL('../../services/ingress/main.ts', import.meta.url).pathname;
+const WORKER = new URL('../../services/worker/main.ts', import.meta.url).pathname;
+
+export interface StackOptions {
+  /** One engine and one worker for each. */
+  readonly engines: Partial<EngineOptions>[];
+  readonly ingressEnv?: Record<string, string>;
+  readonly workerEnv?: Record<string, string>;
+}
+
+export type Stack = Awaited<ReturnType<typeof startStack>>;
+
+export async function startStack(options: StackOptions) {
+  const [nats, redis] = await Promise.all([startNats(), startRedis()]);
+  const wires = { PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: redis.url, PENSTOCK_LOG_LEVEL: 'info' };
+  const port = await freePort();
+  const ingress = await startService(
+    INGRESS,
+    {
+      ...wires,
+      PENSTOCK_PORT: String(port),
+      PENSTOCK_API_KEYS: API_KEY,
+      PENSTOCK_INGRESS_ID: 'in-1',
+      ...options.ingressEnv,
+    },
+    { readyWhen: line => line.includes('ingress listening') },
+  );
+  const engines: SimEngine[] = [];
+  for (const engine of options.engines) {
+    const sim = buildEngine(engine);
+    await sim.listen(0);
+    engines.push(sim);
+  }
+  const startWorker = (index: number, name = `w-${index + 1}`) =>
+    startService(
+      WORKER,
+      {
+        ...wires,
+        PENSTOCK_WORKER_ID: name,
+        PENSTOCK_ENGINE_URL: engines[index]?.url ?? '',
+        ...options.workerEnv,
+      },
+      { readyWhen: line => line.includes('pulling') },
+    );
+  const workers: ServiceProcess[] = await Promise.all(engines.map((_, index) => startWorker(index)));
+  const url = `http://127.0.0.1:${port}`;
+  await waitFor(async () => (await fetch(`${url}/readyz`)).ok);
+  return {
+    url,
+    nats,
+    redis,
+    ingress,
+    engines,
+    workers,
+    startWorker,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...workers, ingress].map(process => process.stop()));
+      await Promise.all(engines.map(engine => engine.close()));
+      await Promise.all([nats.stop(), redis.stop()]);
+    },
+  };
+}
+
+/** Asks again every 20 ms until it is so. @throws after 30 s. */
+export async function waitFor(condition: () => boolean | Promise<boolean>, limitMs = 30_000): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!(await Promise.resolve(condition()).catch(() => false))) {
+    if (performance.now() > end) throw new Error(`waited ${limitMs} ms for ${condition.toString()}`);
+    await new Promise(resolve => setTimeout(resolve, 20));
+  }
+}
+
+export function post(stack: Stack, path: string, body: unknown, init: RequestInit = {}): Promise<Response> {
+  return fetch(stack.url + path, {
+    method: 'POST',
+    body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
+    ...init,
+    headers: { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json', ...init.headers },
+  } as RequestInit);
+}
+
+export interface ReadStream {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Content of every delta, in order. */
+  readonly tokens: string[];
+  readonly ids: Set<string>;
+  readonly done: boolean;
+  readonly finishReason: string | null;
+  readonly error: { code: string } | null;
+}
+
+/** Posts a chat stream and reads it to its end. */
+export async function readChat(stack: Stack, body: Record<string, unknown>): Promise<ReadStream> {
+  const response = await post(stack, '/v1/chat/completions', { ...body, stream: true });
+  const text = await response.text();
+  const read = { tokens: [] as string[], ids: new Set<string>(), done: false };
+  let finishReason: string | null = null;
+  let error: { code: string } | null = null;
+  for (const line of text.split('\n')) {
+    if (!line.startsWith('data: ')) continue;
+    if (line === 'data: [DONE]') {
+      read.done = true;
+      continue;
+    }
+    const chunk = JSON.parse(line.slice(6));
+    if (chunk.error) error = chunk.error;
+    if (chunk.id) read.ids.add(chunk.id);
+    const choice = chunk.choices?.[0];
+    if (choice?.delta?.content) read.tokens.push(choice.delta.content);
+    finishReason = choice?.finish_reason ?? finishReason;
+  }
+  return { status: response.status, headers: response.headers, ...read, finishReason, error };
+}
+
+export function chat(content: string, extra: Record<string, unknown> = {}): Record<string, unknown> {
+  return { model: 'sim-chat', messages: [{ role: 'user', content }], ...extra };
+}
