@@ -53,7 +53,7 @@ export type BidDecision =
   | { readonly kind: 'pass'; readonly reason: 'full' | 'sick' | 'draining' | 'kv_full' };
 
 /** Requests promised by one pull. Few, because the level is stale after the first; many save round trips. */
-const MAX_BATCH = 16;
+const MAX_BATCH = 32;
 /** Above this the engine would queue or preempt what we give it. */
 const KV_FULL = 0.97;
 

@@ -12,6 +12,7 @@ import {
   workStreamSubjects,
 } from '@penstock/protocol';
 import { NatsPuller, type PulledMessage, type PullWire } from './nats-puller.ts';
+import { NatsRequests } from './nats-requests.ts';
 import type {
   Answer,
   ConsumerOptions,
@@ -55,12 +56,14 @@ interface PubAck {
 export class NatsWorkQueue implements WorkQueue {
   readonly #nc: NatsConnection;
   readonly #jsm: JetStreamManager;
+  readonly #requests: NatsRequests;
   readonly #pullers = new Set<NatsPuller>();
   #connected = true;
 
   private constructor(nc: NatsConnection, jsm: JetStreamManager) {
     this.#nc = nc;
     this.#jsm = jsm;
+    this.#requests = new NatsRequests(nc);
     void this.#watch();
   }
 
@@ -165,13 +168,9 @@ export class NatsWorkQueue implements WorkQueue {
     const h = headers();
     h.set('Nats-Msg-Id', options.messageId);
     h.set('Nats-TTL', `${Math.max(1, Math.ceil(options.ttlMs / 1000))}s`);
-    let reply: Msg;
-    try {
-      reply = await this.#nc.request(subject, payload, { timeout: PUBLISH_TIMEOUT_MS, headers: h });
-    } catch {
-      return 'no_answer';
-    }
-    const ack = JSON.parse(reply.string()) as PubAck;
+    const reply = await this.#requests.ask(subject, payload, PUBLISH_TIMEOUT_MS, h);
+    if (reply.kind !== 'reply') return 'no_answer';
+    const ack = JSON.parse(reply.msg.string()) as PubAck;
     if (ack.error === undefined) return 'stored';
     const { err_code: code, description = '' } = ack.error;
     if (repeated && /per subject/.test(description)) return 'stored';
@@ -188,7 +187,7 @@ export class NatsWorkQueue implements WorkQueue {
     if (message === null) return;
     const h = headers();
     h.set('Penstock-Reason', reason);
-    await this.#nc.request(to, message.data, { timeout: PUBLISH_TIMEOUT_MS, headers: h });
+    await this.#requests.ask(to, message.data, PUBLISH_TIMEOUT_MS, h);
   }
 
   settle(ackSubject: string, how: Settlement, delayMs?: number): void {
@@ -249,13 +248,8 @@ export class NatsWorkQueue implements WorkQueue {
   }
 
   async ask(subject: string, payload: Uint8Array, timeoutMs: number): Promise<Answer> {
-    try {
-      const msg = await this.#nc.request(subject, payload, { timeout: timeoutMs });
-      return { kind: 'answer', payload: msg.data };
-    } catch (err) {
-      const text = `${(err as Error).name} ${(err as Error).message} ${String((err as Error).cause ?? '')}`;
-      return { kind: /no ?responders/i.test(text) ? 'nobody' : 'timeout' };
-    }
+    const reply = await this.#requests.ask(subject, payload, timeoutMs);
+    return reply.kind === 'reply' ? { kind: 'answer', payload: reply.msg.data } : reply;
   }
 
   async #watch(): Promise<void> {

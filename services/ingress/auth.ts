@@ -1,5 +1,5 @@
 /** API keys by Bearer. Digests of equal length are compared in constant time; a key itself is never kept or logged. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { DispatchError } from '@penstock/protocol';
 
 /** Longest Authorization header looked at. */
@@ -24,5 +24,5 @@ export function createAuthenticator(keys: readonly string[]): Authenticate {
 }
 
 function digest(key: string): Buffer {
-  return createHash('sha256').update(key).digest();
+  return hash('sha256', key, 'buffer');
 }

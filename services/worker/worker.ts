@@ -54,6 +54,7 @@ const ASK_TIMEOUT_MS = 2000;
 /** How long a redelivery whose ingress does not answer is kept alive by NAKs, in deliveries. */
 const MAX_UNANSWERED = 20;
 const BEAT_MS = 1000;
+const REQUOTE_MS = 2;
 
 export class Worker {
   readonly #o: WorkerOptions;
@@ -70,6 +71,7 @@ export class Worker {
   #asking = 0;
   #draining = false;
   #quoteDue = false;
+  #quotedAt = 0;
   #beat: NodeJS.Timeout | null = null;
   #probing: NodeJS.Timeout | null = null;
   #level = 0;
@@ -141,18 +143,26 @@ export class Worker {
     };
   }
 
-  /** Renews the bids once in this turn of the event loop, however many things changed. */
+  /**
+   * Renews the bids, once however many things changed: in this turn of the event loop after a quiet while, else when
+   * the last renewal is REQUOTE_MS old. Each revocation costs the broker three commands.
+   */
   #requote(): void {
     if (this.#quoteDue) return;
     this.#quoteDue = true;
-    setImmediate(() => {
-      this.#quoteDue = false;
-      const clogged = this.#o.bus.pendingBytes > MAX_PENDING_REPLY_BYTES;
-      const sick = this.#health.state === 'sick' || clogged;
-      const bid = decideBid(this.#load(), { sick, draining: this.#draining });
-      if (bid.kind === 'bid') this.#level = bid.level;
-      for (const puller of this.#pullers.values()) puller.bid(bid.kind === 'bid' ? bid : null);
-    });
+    const sinceMs = this.#o.clock.monotonic() - this.#quotedAt;
+    if (sinceMs >= REQUOTE_MS) setImmediate(() => this.#quote());
+    else setTimeout(() => this.#quote(), REQUOTE_MS - sinceMs);
+  }
+
+  #quote(): void {
+    this.#quoteDue = false;
+    this.#quotedAt = this.#o.clock.monotonic();
+    const clogged = this.#o.bus.pendingBytes > MAX_PENDING_REPLY_BYTES;
+    const sick = this.#health.state === 'sick' || clogged;
+    const bid = decideBid(this.#load(), { sick, draining: this.#draining });
+    if (bid.kind === 'bid') this.#level = bid.level;
+    for (const puller of this.#pullers.values()) puller.bid(bid.kind === 'bid' ? bid : null);
   }
 
   #onDelivery(delivery: Delivery): void {

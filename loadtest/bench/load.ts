@@ -1,0 +1,86 @@
+/** Closed-loop load: a number of clients, each asking again as soon as it has its answer. */
+import { Pool } from 'undici';
+
+export interface Target {
+  readonly url: string;
+  readonly apiKey: string;
+}
+
+export interface LoadOptions {
+  readonly body: string;
+  readonly concurrency: number;
+  readonly requests: number;
+}
+
+export interface LoadResult {
+  readonly requests: number;
+  readonly errors: number;
+  readonly seconds: number;
+  /** Time to the first byte of the body, ms, sorted. */
+  readonly firstByteMs: number[];
+  /** Time to the last byte, ms, sorted. */
+  readonly totalMs: number[];
+}
+
+const PATH = '/v1/chat/completions';
+
+export async function runLoad(target: Target, options: LoadOptions): Promise<LoadResult> {
+  const pool = new Pool(target.url, { connections: options.concurrency, pipelining: 1 });
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${target.apiKey}` };
+  const firstByteMs: number[] = [];
+  const totalMs: number[] = [];
+  let errors = 0;
+  let left = options.requests;
+  const startedAt = performance.now();
+  const client = async () => {
+    while (left-- > 0) {
+      const timing = await once(pool, headers, options.body);
+      if (timing === null) errors++;
+      else {
+        firstByteMs.push(timing.first);
+        totalMs.push(timing.total);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: options.concurrency }, client));
+  const seconds = (performance.now() - startedAt) / 1000;
+  await pool.close();
+  const byValue = (a: number, b: number) => a - b;
+  return {
+    requests: options.requests,
+    errors,
+    seconds,
+    firstByteMs: firstByteMs.sort(byValue),
+    totalMs: totalMs.sort(byValue),
+  };
+}
+
+function once(
+  pool: Pool,
+  headers: Record<string, string>,
+  body: string,
+): Promise<{ first: number; total: number } | null> {
+  const startedAt = performance.now();
+  let first = 0;
+  let status = 0;
+  return new Promise(resolve => {
+    pool.dispatch(
+      { path: PATH, method: 'POST', headers, body },
+      {
+        onRequestStart: () => {},
+        onResponseStart: (_controller, code) => {
+          status = code;
+        },
+        onResponseData: () => {
+          if (first === 0) first = performance.now() - startedAt;
+        },
+        onResponseEnd: () => resolve(status === 200 ? { first, total: performance.now() - startedAt } : null),
+        onResponseError: () => resolve(null),
+      },
+    );
+  });
+}
+
+export function quantile(sorted: readonly number[], q: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+}
