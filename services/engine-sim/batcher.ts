@@ -212,9 +212,11 @@ export class Batcher {
     let ended = false;
     for (const state of this.#running) {
       if (state.chunk === 0) continue;
-      if (state.computed >= state.spec.promptTokens) state.produced++;
-      else if ((state.computed += state.chunk) < state.spec.promptTokens) continue;
-      else this.#promptDone(state);
+      const decoding = state.computed >= state.spec.promptTokens;
+      if (decoding) state.produced++;
+      else state.computed += state.chunk;
+      if (state.computed < state.spec.promptTokens) continue;
+      if (!decoding) this.#promptDone(state);
       this.#changed.add(state);
       if (state.produced < state.spec.outputTokens) continue;
       ended = state.over = true;

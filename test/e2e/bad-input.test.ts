@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
-import { API_KEY, chat, post, type Stack, startStack } from '../support/stack.ts';
+import { API_KEY, chat, errorOf, post, type Stack, startStack } from '../support/stack.ts';
 
 let stack: Stack;
 before(async () => {
@@ -94,7 +94,7 @@ test('keys: missing, wrong, malformed, endless', async () => {
   for (const authorization of ['', 'Bearer wrong-key', 'Basic abc', `Bearer ${'x'.repeat(5000)}`]) {
     const response = await post(stack, '/v1/chat/completions', chat('x'), { headers: { authorization } });
     assert.equal(response.status, 401);
-    assert.equal((await response.json()).error.type, 'invalid_request_error');
+    assert.equal((await errorOf(response)).type, 'invalid_request_error');
   }
 });
 
@@ -104,7 +104,7 @@ test('routes, methods, media types and encodings', async () => {
   assert.equal(get.headers.get('allow'), 'POST');
   const nowhere = await fetch(`${stack.url}/v1/nothing`);
   assert.equal(nowhere.status, 404);
-  assert.equal((await nowhere.json()).error.code, 'not_found');
+  assert.equal((await errorOf(nowhere)).code, 'not_found');
   for (const headers of [{ 'content-type': 'text/plain' }, { 'content-encoding': 'gzip' }]) {
     assert.equal((await post(stack, '/v1/chat/completions', chat('x'), { headers })).status, 415);
   }

@@ -1,7 +1,7 @@
 /** A client that goes away stops its work; work past its deadline never reaches an engine. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { chat, post, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { chat, errorOf, post, type Stack, startStack, waitFor } from '../support/stack.ts';
 
 let stack: Stack;
 before(async () => {
@@ -51,7 +51,7 @@ test('past its deadline a request gets 504 and never starts', async () => {
   for (const headers of [{ 'x-request-timeout-ms': '300' }, { 'x-stainless-timeout': '1' }]) {
     const response = await post(stack, '/v1/chat/completions', chat('late'), { headers });
     assert.equal(response.status, 504);
-    assert.equal((await response.json()).error.code, 'deadline_exceeded');
+    assert.equal((await errorOf(response)).code, 'deadline_exceeded');
   }
   running.abort();
   await waitFor(() => engine().running === 0);

@@ -87,6 +87,16 @@ export function post(stack: Stack, path: string, body: unknown, init: RequestIni
   } as RequestInit);
 }
 
+/** The error of an answer that has one. */
+export async function errorOf(
+  response: Response,
+): Promise<{ type: string; code: string; param: string; message: string }> {
+  const body = (await response.json()) as {
+    error: { type: string; code: string; param: string; message: string };
+  };
+  return body.error;
+}
+
 export interface ReadStream {
   readonly status: number;
   readonly headers: Headers;

@@ -1,0 +1,181 @@
+/** The routes of a simulated engine: OpenAI's, vLLM's health and metrics, and switches for tests. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { readEmbeddingJob, runEmbedding } from './embeddings.ts';
+import { type EngineOptions, EngineState } from './engine.ts';
+import { type EarlyFault, type Fault, readFault, SENTINEL_MODELS } from './faults.ts';
+import { Generation } from './generation.ts';
+import { parseObject, readBody, sendBadRequest, sendJson, sendServerError, sendText } from './http-io.ts';
+import { BadRequest, type Endpoint, readJob } from './job.ts';
+import type { EngineStats } from './ledger.ts';
+import { renderMetrics } from './metrics.ts';
+import { errorBody } from './shapes.ts';
+import { promptHash } from './text.ts';
+
+/** Longer than any client's own, so that a reused connection is not closed under a request. */
+const KEEP_ALIVE_MS = 75_000;
+
+type Json = Record<string, unknown>;
+type Route = (engine: EngineState, res: ServerResponse, body: Json, url: URL) => void;
+
+export interface SimEngine {
+  /** Where it listens; empty before `listen`. */
+  readonly url: string;
+  readonly profile: string;
+  /** @returns the URL. Port 0 takes a free one. */
+  listen(port?: number, host?: string): Promise<string>;
+  /** Drops every connection. */
+  close(): Promise<void>;
+  stats(): EngineStats;
+}
+
+export function buildEngine(options: EngineOptions = {}): SimEngine {
+  const engine = new EngineState(options);
+  const server = createServer((req, res) => handle(engine, req, res));
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  let url = '';
+  return {
+    get url() {
+      return url;
+    },
+    profile: engine.profile.name,
+    listen: (port = 0, host = '127.0.0.1') =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.off('error', reject);
+          const bound = (server.address() as AddressInfo).port;
+          url = `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
+          resolve(url);
+        });
+      }),
+    close: () =>
+      new Promise(resolve => {
+        engine.close();
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+    stats: () => engine.stats(),
+  };
+}
+
+const ROUTES: Readonly<Record<string, Route>> = {
+  'POST /v1/chat/completions': (engine, res, body) => infer(engine, res, body, 'chat'),
+  'POST /v1/completions': (engine, res, body) => infer(engine, res, body, 'completions'),
+  'POST /v1/embeddings': (engine, res, body) => infer(engine, res, body, 'embeddings'),
+  'GET /v1/models': (engine, res) => sendJson(res, 200, modelList(engine)),
+  'GET /health': (engine, res) => sendText(res, engine.healthy ? 200 : 503, 'text/plain', ''),
+  'GET /metrics': (engine, res) => sendText(res, 200, 'text/plain; version=0.0.4', renderMetrics(engine)),
+  'GET /sim/stats': (engine, res, _body, url) => {
+    const { startedIds, ...counts } = engine.stats();
+    sendJson(res, 200, url.searchParams.get('ids') === '0' ? counts : { ...counts, startedIds });
+  },
+  'POST /sim/slowdown': (engine, res, body) => {
+    const factor = body['factor'];
+    if (typeof factor !== 'number' || !(factor > 0))
+      return sendBadRequest(res, 'factor must be above 0', 'factor');
+    engine.slowdown = factor;
+    sendJson(res, 200, { factor });
+  },
+  'POST /sim/health': (engine, res, body) => {
+    if (typeof body['ok'] !== 'boolean') return sendBadRequest(res, 'ok must be true or false', 'ok');
+    engine.healthy = body['ok'];
+    sendJson(res, 200, { ok: engine.healthy });
+  },
+};
+
+function handle(engine: EngineState, req: IncomingMessage, res: ServerResponse): void {
+  const target = req.url ?? '/';
+  const query = target.indexOf('?');
+  const route = ROUTES[`${req.method} ${query < 0 ? target : target.slice(0, query)}`];
+  readBody(req, bytes => {
+    if (!route) return sendJson(res, 404, errorBody('Not Found', 'NotFoundError', 404));
+    if (bytes === null) return sendJson(res, 413, errorBody('body too large', 'invalid_request_error', 413));
+    const body = req.method === 'POST' ? parseObject(bytes) : {};
+    if (body === null) return sendBadRequest(res, 'the body must be a JSON object');
+    try {
+      route(engine, res, body, new URL(query < 0 ? '?' : target.slice(query), 'http://sim'));
+    } catch (err) {
+      if (err instanceof BadRequest) sendBadRequest(res, err.message, err.param);
+      else sendServerError(res, err instanceof Error ? err.message : 'unknown error');
+    }
+  });
+}
+
+function modelList(engine: EngineState): object {
+  const ids = engine.listSentinels ? [...engine.models, ...SENTINEL_MODELS] : engine.models;
+  const data = ids.map(id => ({ id, object: 'model', created: engine.startedAt, owned_by: 'penstock-sim' }));
+  return { object: 'list', data };
+}
+
+function infer(
+  engine: EngineState,
+  res: ServerResponse,
+  body: Json,
+  endpoint: Endpoint | 'embeddings',
+): void {
+  const model = body['model'] ?? engine.models[0];
+  if (!engine.healthy) return sendServerError(res, 'the simulated engine is unhealthy');
+  if (typeof model !== 'string') return sendBadRequest(res, 'model must be a string', 'model');
+  const sentinel = engine.models.includes(model) ? null : readFault(model);
+  if (sentinel === null && !engine.models.includes(model))
+    return sendJson(
+      res,
+      404,
+      errorBody(`The model \`${model}\` does not exist.`, 'NotFoundError', 404, 'model'),
+    );
+  const fault = engine.obeySentinels ? sentinel : null;
+  if (fault?.kind === 'early' && strikes(engine, fault.fault, body))
+    return failEarly(engine, res, fault.fault, model, body);
+  const factor = fault?.kind === 'slow' ? fault.factor : 1;
+  if (endpoint !== 'embeddings') return generate(engine, res, endpoint, model, body, fault);
+  const job = readEmbeddingJob(model, body);
+  if (!engine.batcher(factor).fits(job.promptTokens, 0)) return sendTooLong(res);
+  runEmbedding(engine, factor, res, job);
+}
+
+function generate(
+  engine: EngineState,
+  res: ServerResponse,
+  endpoint: Endpoint,
+  model: string,
+  body: Json,
+  fault: Fault | null,
+): void {
+  const job = readJob(endpoint, model, body, engine.blockTokens);
+  const batcher = engine.batcher(fault?.kind === 'slow' ? fault.factor : 1);
+  if (job.answers.some(a => !batcher.fits(a.promptTokens, a.outputTokens))) return sendTooLong(res);
+  new Generation(engine, batcher, res, job, fault?.kind === 'late' ? fault : null).start();
+}
+
+function sendTooLong(res: ServerResponse): void {
+  sendBadRequest(res, 'prompt and answer are longer than the KV cache', 'messages');
+}
+
+/** `sim-fail-once` answers normally the second time. */
+function strikes(engine: EngineState, fault: EarlyFault, body: Json): boolean {
+  return fault !== 'fail-once' || engine.failsNow(promptHash(body));
+}
+
+function failEarly(
+  engine: EngineState,
+  res: ServerResponse,
+  fault: EarlyFault,
+  model: string,
+  body: Json,
+): void {
+  const record = engine.ledger.start({ promptHash: promptHash(body), model, from: 0 });
+  if (fault === 'hang') {
+    engine.hanging++;
+    res.on('close', () => {
+      engine.hanging--;
+      engine.ledger.end(record, 'aborted');
+    });
+    return;
+  }
+  engine.ledger.end(record, 'failed');
+  if (fault === 'disconnect') res.destroy();
+  else if (fault === 'bad-request') sendBadRequest(res, 'the simulated engine refuses this request');
+  else if (fault === 'garbage') sendText(res, 200, 'text/html', '<html><body>502 Bad Gateway</body></html>');
+  else sendServerError(res, 'the simulated engine failed');
+}

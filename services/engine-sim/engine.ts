@@ -1,0 +1,148 @@
+/** The engine behind the HTTP routes: its models, batchers, memory of what it did, and the switches tests may turn. */
+import { randomBytes } from 'node:crypto';
+import { Batcher } from './batcher.ts';
+import { timerClock } from './clock.ts';
+import { type EngineStats, Ledger } from './ledger.ts';
+import { DEFAULT_BLOCK_TOKENS, PrefixCache } from './prefix-cache.ts';
+import { PROFILES, type Profile } from './timing.ts';
+
+/** Speeds kept at most for `sim-slow-<factor>`; each is a batcher. */
+const MAX_SLOW_BATCHERS = 32;
+/** Prompts `sim-fail-once` remembers. */
+const MAX_FAILED_PROMPTS = 10_000;
+
+export interface EngineOptions {
+  /** Default `sim-chat` and `sim-embed`. */
+  readonly models?: readonly string[] | undefined;
+  /** Name in the profile table or a profile of one's own. Default `dense-8b-h100`. */
+  readonly profile?: string | Profile | undefined;
+  /** 2 = twice as slow as the profile. */
+  readonly slowdown?: number | undefined;
+  /** Real ms = simulated ms / timeScale. */
+  readonly timeScale?: number | undefined;
+  readonly maxNumSeqs?: number | undefined;
+  /** KV memory in blocks of `blockTokens`; default is the profile's. */
+  readonly kvBlocks?: number | undefined;
+  /** Tokens in one block of the prefix cache. Default 16. */
+  readonly blockTokens?: number | undefined;
+  /** False: nothing is ever found in the cache. */
+  readonly prefixCache?: boolean | undefined;
+  /** Shows the sentinel models in the model list, so that a dispatcher learns them. */
+  readonly listSentinels?: boolean | undefined;
+  /** False: sentinel names are ordinary models here. A fleet of faulty and sound engines needs both. */
+  readonly obeySentinels?: boolean | undefined;
+}
+
+export class EngineState {
+  readonly models: readonly string[];
+  readonly profile: Profile;
+  readonly blockTokens: number;
+  readonly listSentinels: boolean;
+  readonly obeySentinels: boolean;
+  readonly ledger = new Ledger();
+  /** Unix seconds. */
+  readonly startedAt = Math.floor(Date.now() / 1000);
+  healthy = true;
+  /** Requests that hang on purpose: they look like running ones. */
+  hanging = 0;
+  readonly #idPrefix = randomBytes(6).toString('hex');
+  readonly #timeScale: number;
+  readonly #cache: PrefixCache | undefined;
+  /** By the factor a request asked for; 1 is everyone else's. */
+  readonly #batchers = new Map<number, Batcher>();
+  readonly #failedOnce = new Set<string>();
+  #slowdown: number;
+  #ids = 0;
+
+  constructor(options: EngineOptions) {
+    this.models = options.models ?? ['sim-chat', 'sim-embed'];
+    this.blockTokens = options.blockTokens ?? DEFAULT_BLOCK_TOKENS;
+    this.profile = resolveProfile(options, this.blockTokens);
+    this.listSentinels = options.listSentinels ?? false;
+    this.obeySentinels = options.obeySentinels ?? true;
+    this.#slowdown = options.slowdown ?? 1;
+    this.#timeScale = options.timeScale ?? 1;
+    if (options.prefixCache !== false && !this.profile.instant)
+      this.#cache = new PrefixCache(this.profile.kvCapacityTokens);
+  }
+
+  get slowdown(): number {
+    return this.#slowdown;
+  }
+
+  /** From the next step on. */
+  set slowdown(factor: number) {
+    this.#slowdown = factor;
+    for (const [own, batcher] of this.#batchers) batcher.slowdown = factor * own;
+  }
+
+  /** The batcher for requests that want to be `factor` times slower. A batcher of their own keeps others unharmed. */
+  batcher(factor = 1): Batcher {
+    const known = this.#batchers.get(factor);
+    if (known) return known;
+    if (this.#batchers.size >= MAX_SLOW_BATCHERS) return this.batcher(1);
+    const batcher = new Batcher({
+      profile: this.profile,
+      clock: timerClock(),
+      slowdown: this.#slowdown * factor,
+      timeScale: this.#timeScale,
+      ...(this.#cache ? { cache: this.#cache } : {}),
+    });
+    this.#batchers.set(factor, batcher);
+    return batcher;
+  }
+
+  /** True once per prompt. */
+  failsNow(promptHash: string): boolean {
+    if (this.#failedOnce.has(promptHash)) return false;
+    if (this.#failedOnce.size >= MAX_FAILED_PROMPTS) this.#failedOnce.clear();
+    this.#failedOnce.add(promptHash);
+    return true;
+  }
+
+  nextId(): string {
+    return `${this.#idPrefix}${(this.#ids++).toString(36)}`;
+  }
+
+  get running(): number {
+    return this.#sum(batcher => batcher.running) + this.hanging;
+  }
+
+  get waiting(): number {
+    return this.#sum(batcher => batcher.waiting);
+  }
+
+  /** KV memory in use, 0 to 1. */
+  get kvUse(): number {
+    return Math.min(1, this.#sum(batcher => batcher.residentTokens) / this.profile.kvCapacityTokens);
+  }
+
+  stats(): EngineStats {
+    const { running, waiting, ledger } = this;
+    const { started, finished, aborted, failed, mismatchedContinuations } = ledger;
+    const { promptTokens, generationTokens, cachedTokens } = ledger;
+    const counts = { running, waiting, started, finished, aborted, failed, mismatchedContinuations };
+    return { ...counts, promptTokens, generationTokens, cachedTokens, startedIds: ledger.recent() };
+  }
+
+  close(): void {
+    for (const batcher of this.#batchers.values()) batcher.close();
+  }
+
+  #sum(of: (batcher: Batcher) => number): number {
+    let sum = 0;
+    for (const batcher of this.#batchers.values()) sum += of(batcher);
+    return sum;
+  }
+}
+
+function resolveProfile(options: EngineOptions, blockTokens: number): Profile {
+  const given = options.profile ?? 'dense-8b-h100';
+  const base = typeof given === 'string' ? PROFILES[given] : given;
+  if (!base) throw new Error(`no such profile; there are ${Object.keys(PROFILES).join(', ')}`);
+  return {
+    ...base,
+    maxNumSeqs: options.maxNumSeqs ?? base.maxNumSeqs,
+    kvCapacityTokens: options.kvBlocks ? options.kvBlocks * blockTokens : base.kvCapacityTokens,
+  };
+}
