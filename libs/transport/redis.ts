@@ -118,8 +118,9 @@ export class RedisReplyBus implements ReplyBus, ModelRegistry {
  * Follows one ingress' log, by the channel while it flows and by reading while it does not.
  *
  * **live**: packets come by the channel, in log order; `#last` is the id of the newest one handed on.
- * **catching up** (at start, after a resubscribe, or when the end of the log is ahead of `#last`): channel packets only
- * raise `#seen`; the log is read from `#last` until it has given everything up to `#seen`. Then live again.
+ * **catching up** (from a lost subscription until its successor is confirmed and the log read to its end, and when the
+ * end of the log stays ahead of `#last`): channel packets only raise `#seen`; the log is read from `#last` until it has
+ * given everything up to `#seen`. Going live any earlier would skip what was published before the new subscription.
  */
 class ReplyListener {
   readonly #log: Redis;
@@ -129,7 +130,9 @@ class ReplyListener {
   readonly #onPacket: (packet: Buffer) => void;
   #last = '0-0';
   #seen = '0-0';
-  #catchingUp = false;
+  #live = false;
+  /** Counts lost subscriptions: a catch-up that began under an older one gives up. */
+  #epoch = 0;
   #timer: NodeJS.Timeout | null = null;
   #checkedTip = '0-0';
 
@@ -148,23 +151,28 @@ class ReplyListener {
   async start(): Promise<void> {
     this.#last = (await this.#tip()) ?? '0-0';
     this.#sub.on('messageBuffer', (_channel: Buffer, message: Buffer) => this.#hint(message));
+    this.#sub.on('close', () => this.#fallBehind());
     await this.#sub.connect();
-    await this.#sub.subscribe(this.#channel);
-    // ioredis subscribes again by itself after a reconnect; what was published meanwhile is only in the log.
-    this.#sub.on('ready', () => void this.#catchUp());
-    this.#timer = setInterval(() => void this.#checkTip(), TIP_CHECK_MS);
-    await this.#catchUp();
+    await this.#resume();
+    this.#sub.on('ready', () => void this.#resume().catch(() => {}));
+    this.#timer = setInterval(() => void this.#checkTip().catch(() => {}), TIP_CHECK_MS);
   }
 
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
+    this.#fallBehind();
     this.#sub.disconnect();
+  }
+
+  #fallBehind(): number {
+    this.#live = false;
+    return ++this.#epoch;
   }
 
   #hint(message: Buffer): void {
     const space = message.indexOf(0x20);
     const id = message.toString('latin1', 0, space);
-    if (this.#catchingUp) {
+    if (!this.#live) {
       if (isLater(id, this.#seen)) this.#seen = id;
       return;
     }
@@ -175,11 +183,11 @@ class ReplyListener {
 
   /** Two looks a second apart at the same unseen end of the log: a hint was lost without a disconnect. */
   async #checkTip(): Promise<void> {
-    const tip = await this.#tip().catch(() => null);
-    if (tip === null) return;
+    const tip = await this.#tip();
+    if (tip === null || !this.#live) return;
     const stale = tip === this.#checkedTip && isLater(tip, this.#last);
     this.#checkedTip = tip;
-    if (stale) await this.#catchUp();
+    if (stale) await this.#catchUp(this.#fallBehind());
   }
 
   async #tip(): Promise<string | null> {
@@ -187,28 +195,29 @@ class ReplyListener {
     return newest[0]?.[0] ?? null;
   }
 
-  async #catchUp(): Promise<void> {
-    if (this.#catchingUp) return;
-    this.#catchingUp = true;
-    try {
-      for (;;) {
-        const entries = await this.#log.xrangeBuffer(
-          this.#key,
-          `(${this.#last}`,
-          '+',
-          'COUNT',
-          CATCH_UP_BATCH,
-        );
-        for (const [id, fields] of entries) {
-          this.#last = id.toString('latin1');
-          if (fields[1] !== undefined) this.#onPacket(fields[1]);
-        }
-        if (entries.length === 0 && !isLater(this.#seen, this.#last)) break;
-        // The log was trimmed past what was hinted: nothing more can be read, requests will time out or retry.
-        if (entries.length === 0) this.#last = this.#seen;
+  /** On a new connection: subscribes, and once that is confirmed reads what was missed. */
+  async #resume(): Promise<void> {
+    const epoch = this.#fallBehind();
+    await this.#sub.subscribe(this.#channel);
+    await this.#catchUp(epoch);
+  }
+
+  async #catchUp(epoch: number): Promise<void> {
+    for (;;) {
+      const seenBefore = this.#seen;
+      const entries = await this.#log.xrangeBuffer(this.#key, `(${this.#last}`, '+', 'COUNT', CATCH_UP_BATCH);
+      if (epoch !== this.#epoch) return;
+      for (const [id, fields] of entries) {
+        this.#last = id.toString('latin1');
+        if (fields[1] !== undefined) this.#onPacket(fields[1]);
       }
-    } finally {
-      this.#catchingUp = false;
+      if (entries.length > 0) continue;
+      // Hinted before we asked, and still not in the log: it was trimmed. Its requests time out or run again.
+      if (isLater(seenBefore, this.#last)) this.#last = seenBefore;
+      // Hinted while we asked: the next read brings it.
+      if (isLater(this.#seen, this.#last)) continue;
+      this.#live = true;
+      return;
     }
   }
 }

@@ -14,7 +14,7 @@ const SECRET = 'canary-5f2a';
 const deep = `${'{"a":'.repeat(1000)}1${'}'.repeat(1000)}`;
 const cases: [string, unknown, number, string, string | null][] = [
   ['malformed JSON', `{"model": "${SECRET}`, 400, 'invalid_json', null],
-  ['an empty body', '', 400, 'invalid_request', null],
+  ['an empty body', '', 400, 'invalid_json', null],
   ['an array', '[]', 400, 'invalid_request', null],
   ['null', 'null', 400, 'invalid_request', null],
   ['invalid UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]), 400, 'invalid_json', null],

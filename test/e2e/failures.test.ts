@@ -28,7 +28,7 @@ async function openRequests(stack: Stack): Promise<number> {
 
 test('an engine that fails is an error the client can read, never a short stream', async () => {
   await using stack = await startStack({
-    engines: [{ models: ['sim-chat', ...BROKEN] }],
+    engines: [{ listSentinels: true }],
     workerEnv: { PENSTOCK_FIRST_TOKEN_TIMEOUT_MS: '1000' },
   });
   const refused = await post(stack, '/v1/chat/completions', chat('x', { model: 'sim-400' }));

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { type WorkQueueKey, workStream, workSubject } from '@penstock/protocol';
 import { type Delivery, NatsWorkQueue } from '@penstock/transport';
 import { startNats } from '../support/nats.ts';
+import { waitFor } from '../support/stack.ts';
 
 let nats: Awaited<ReturnType<typeof startNats>>;
 let queue: NatsWorkQueue;
@@ -102,6 +103,7 @@ test('a purge takes back what is queued; a repeated publish is stored once', asy
   await publish('purge', 'p2');
   assert.equal(await queue.backlog('eu', 0), 2);
   queue.purge(workStream('eu', 0), workSubject(key('purge'), 'p1'));
+  await waitFor(async () => (await queue.backlog('eu', 0)) === 1);
   const one = collector(1);
   const puller = queue.pull(key('purge'), one.take);
   puller.bid({ level: 0, batch: 5 });
