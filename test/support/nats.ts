@@ -20,6 +20,9 @@ export async function startNats() {
     });
   let server = await start();
   return {
+    get pid() {
+      return server.pid;
+    },
     url: `nats://127.0.0.1:${port}`,
     kill: (signal: NodeJS.Signals) => server.kill(signal),
     /** Killed without warning, and started again on the same port and data. */

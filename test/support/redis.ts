@@ -26,6 +26,9 @@ export async function startRedis() {
     });
   let server = await start();
   return {
+    get pid() {
+      return server.pid;
+    },
     url: `redis://127.0.0.1:${port}`,
     /** Killed without warning, and started again on the same port and data. */
     async restart() {

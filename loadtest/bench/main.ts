@@ -1,0 +1,93 @@
+/** `npm run bench`: what Penstock costs and adds, beside the same load sent straight to the engine in the same run. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts';
+import { API_KEY, chat, type Stack, startStack } from '../../test/support/stack.ts';
+import { cpuSeconds } from './cpu.ts';
+import { type LoadOptions, type LoadResult, quantile, runLoad } from './load.ts';
+import { type BenchCase, renderMarkdown } from './report.ts';
+
+const RESULT = new URL('../results/bench.json', import.meta.url).pathname;
+const PAGE = new URL('../../docs/benchmarks.md', import.meta.url).pathname;
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+interface Plan extends LoadOptions {
+  readonly name: string;
+  readonly warmUp: number;
+}
+
+const plain = JSON.stringify(chat('Hello', { max_tokens: 8 }));
+const streamed = JSON.stringify(chat('Hello', { max_tokens: 16, stream: true }));
+/** Against engines that answer at once: only the path counts. */
+const INSTANT: Plan[] = [
+  { name: 'plain, 1 client', body: plain, concurrency: 1, requests: 2000, warmUp: 500 },
+  { name: 'plain, 64 clients', body: plain, concurrency: 64, requests: 30_000, warmUp: 5000 },
+];
+/** Against engines that take a few ms a token: sixteen deltas travel one by one. */
+const PACED: Plan[] = [
+  { name: 'stream of 16, 400 clients', body: streamed, concurrency: 400, requests: 20_000, warmUp: 2000 },
+];
+
+process.env['PENSTOCK_TEST_NATS_SERVER'] = ensureNatsServer(say);
+process.env['PENSTOCK_TEST_REDIS_SERVER'] = ensureRedisServer(say);
+const cases = [...(await measure('instant', INSTANT)), ...(await measure('dense-8b-h100', PACED))];
+const report = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version, cases };
+mkdirSync(new URL('../results/', import.meta.url).pathname, { recursive: true });
+writeFileSync(RESULT, `${JSON.stringify(report, null, 2)}\n`);
+writeFileSync(PAGE, renderMarkdown(report));
+say(renderMarkdown(report));
+
+async function measure(profile: string, plans: readonly Plan[]): Promise<BenchCase[]> {
+  await using stack = await startStack({
+    engines: [{ profile }, { profile }],
+    workerEnv: { PENSTOCK_SLOTS: '200' },
+  });
+  const results: BenchCase[] = [];
+  for (const plan of plans) {
+    say(`measuring ${plan.name}`);
+    results.push(await measureOne(stack, plan));
+  }
+  return results;
+}
+
+async function measureOne(stack: Stack, plan: Plan): Promise<BenchCase> {
+  const through = { url: stack.url, apiKey: API_KEY };
+  const direct = { url: stack.engines[0]?.url ?? '', apiKey: API_KEY };
+  await runLoad(through, { ...plan, requests: plan.warmUp });
+  await runLoad(direct, { ...plan, requests: plan.warmUp });
+  const before = cpuOf(stack);
+  const own = await runLoad(through, plan);
+  const after = cpuOf(stack);
+  const bare = await runLoad(direct, plan);
+  const perRequest = (part: keyof typeof after) => ((after[part] - before[part]) * 1e6) / plan.requests;
+  return {
+    name: plan.name,
+    penstock: figures(own),
+    direct: figures(bare),
+    cpuUs: {
+      ingress: perRequest('ingress'),
+      workers: perRequest('workers'),
+      nats: perRequest('nats'),
+      redis: perRequest('redis'),
+    },
+  };
+}
+
+function cpuOf(stack: Stack) {
+  return {
+    ingress: cpuSeconds(stack.ingress.pid),
+    workers: stack.workers.reduce((sum, worker) => sum + cpuSeconds(worker.pid), 0),
+    nats: cpuSeconds(stack.nats.pid),
+    redis: cpuSeconds(stack.redis.pid),
+  };
+}
+
+function figures(result: LoadResult) {
+  return {
+    errors: result.errors,
+    requestsPerSecond: result.requests / result.seconds,
+    firstByteP50Ms: quantile(result.firstByteMs, 0.5),
+    firstByteP99Ms: quantile(result.firstByteMs, 0.99),
+    totalP50Ms: quantile(result.totalMs, 0.5),
+  };
+}

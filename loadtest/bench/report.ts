@@ -1,0 +1,54 @@
+/** The benchmark's figures as a page. */
+
+export interface Figures {
+  readonly errors: number;
+  readonly requestsPerSecond: number;
+  /** Time to the first byte of the answer's body, ms. */
+  readonly firstByteP50Ms: number;
+  readonly firstByteP99Ms: number;
+  readonly totalP50Ms: number;
+}
+
+export interface BenchCase {
+  readonly name: string;
+  readonly penstock: Figures;
+  /** The same load on one engine alone. */
+  readonly direct: Figures;
+  /** CPU time per request, µs. */
+  readonly cpuUs: Readonly<Record<'ingress' | 'workers' | 'nats' | 'redis', number>>;
+}
+
+export interface BenchReport {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly node: string;
+  readonly cases: readonly BenchCase[];
+}
+
+export function renderMarkdown(report: BenchReport): string {
+  const rows = report.cases.map(({ name, penstock: p, direct: d, cpuUs: c }) => {
+    const total = c.ingress + c.workers + c.nats + c.redis;
+    const cells = [
+      name,
+      p.requestsPerSecond.toFixed(0),
+      d.requestsPerSecond.toFixed(0),
+      `${p.firstByteP50Ms.toFixed(2)} / ${p.firstByteP99Ms.toFixed(2)}`,
+      `${d.firstByteP50Ms.toFixed(2)} / ${d.firstByteP99Ms.toFixed(2)}`,
+      `${total.toFixed(0)} = ${c.ingress.toFixed(0)} + ${c.workers.toFixed(0)} + ${c.nats.toFixed(0)} + ${c.redis.toFixed(0)}`,
+      String(p.errors + d.errors),
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+  return `# Benchmarks
+
+Written by \`npm run bench\` (raw figures: \`loadtest/results/bench.json\`). Everything, the load generator and the simulated
+engines too, ran on one machine: ${report.cores} × ${report.cpu}, Node ${report.node}. "Direct" is the same load on one
+engine without Penstock, in the same run; behind Penstock there are two such engines, so for a load that fills an engine the
+direct figures are those of half the fleet. Rates are those of the shared machine, not the limit of one part; CPU per request
+is what each part used by the kernel's account.
+
+| load | Penstock, req/s | direct, req/s | Penstock first byte p50 / p99, ms | direct, ms | CPU µs a request = ingress + workers + NATS + Redis | errors |
+|---|---|---|---|---|---|---|
+${rows.join('\n')}
+`;
+}
