@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { apiKeyOf, takeDataDir } from './data-dir.ts';
+
+function tempDir(t: { after(run: () => void): void }): string {
+  const dir = mkdtempSync(join(tmpdir(), 'penstock-data-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+test('a directory owned by a living process is refused by name', t => {
+  const dir = tempDir(t);
+  writeFileSync(join(dir, 'lock'), `${process.ppid}\n`);
+  assert.throws(() => takeDataDir(dir), /in use by process \d+: .*PENSTOCK_DATA_DIR/);
+});
+
+test('a lock of a process that is gone is taken over', t => {
+  const dir = tempDir(t);
+  writeFileSync(join(dir, 'lock'), '999999999\n');
+  takeDataDir(dir).release();
+});
+
+test('a file in place of the directory is refused', t => {
+  const file = join(tempDir(t), 'file');
+  writeFileSync(file, '');
+  assert.throws(() => takeDataDir(file), /choose another directory with PENSTOCK_DATA_DIR/);
+});
+
+test('the key is made once and readable by its owner only', t => {
+  const dir = tempDir(t);
+  const key = apiKeyOf(dir, undefined);
+  assert.equal(apiKeyOf(dir, undefined), key);
+  assert.equal(statSync(join(dir, 'api-key')).mode & 0o777, 0o600);
+  assert.equal(apiKeyOf(dir, 'given-key'), 'given-key');
+});
