@@ -1,5 +1,7 @@
 /** What to do: pure decisions. No clock, no I/O, no randomness of their own. */
+export * from './affinity.ts';
 export * from './deadline.ts';
 export * from './health.ts';
 export * from './level.ts';
 export * from './retry.ts';
+export * from './size-class.ts';

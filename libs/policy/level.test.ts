@@ -1,32 +1,72 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decideBid, estimateWait, learnRate, levelOf, type WorkerLoad } from './level.ts';
+import {
+  type BidState,
+  decideBid,
+  decideSpareBid,
+  estimateWait,
+  idealWait,
+  learnRate,
+  levelOf,
+  prefillAheadS,
+  type WorkerLoad,
+} from './level.ts';
+import { SIZE_CLASSES, sizeClassOf } from './size-class.ts';
 
+const RATE = 10_000;
 const idle: WorkerLoad = {
   prefillBacklogTokens: 0,
-  prefillTokensPerSec: 20_000,
-  decoding: 0,
+  head: null,
+  prefillTokensPerSec: RATE,
   running: 0,
   slots: 64,
   kvUse: null,
   errorRate: 0,
 };
-const working = { sick: false, draining: false };
+const working: BidState = {
+  sick: false,
+  draining: false,
+  fleetTokensPerSec: RATE,
+  overReserveS: 0,
+  meanTokens: 1000,
+};
 
-test('an idle fast worker quotes 0, and every kind of load raises the quote', () => {
-  assert.equal(levelOf(estimateWait(idle)), 0);
-  const base = estimateWait(idle);
-  assert.ok(estimateWait({ ...idle, prefillBacklogTokens: 30_000 }) > base);
-  assert.ok(estimateWait({ ...idle, prefillTokensPerSec: 5000 }) > base);
-  assert.ok(estimateWait({ ...idle, decoding: 32 }) > base);
-  assert.ok(estimateWait({ ...idle, kvUse: 0.95 }) > base);
-  assert.ok(estimateWait({ ...idle, errorRate: 0.3 }) > base);
+test('an idle worker as fast as any quotes 0 for every size, a slower one more', () => {
+  for (const size of SIZE_CLASSES) {
+    const fast = decideBid(idle, size, working);
+    assert.ok(fast.kind === 'bid' && fast.level === 0);
+    const slow = decideBid({ ...idle, prefillTokensPerSec: RATE / 1.7 }, size, working);
+    assert.ok(slow.kind === 'bid' && slow.level === 2);
+  }
 });
 
-test('levels rise with the wait, stay within 0–9, and take odd numbers', () => {
+test('every kind of load raises the estimate', () => {
+  const base = estimateWait(idle, 1000);
+  assert.ok(estimateWait({ ...idle, prefillBacklogTokens: 30_000 }, 1000) > base);
+  assert.ok(estimateWait({ ...idle, prefillTokensPerSec: 5000 }, 1000) > base);
+  assert.ok(estimateWait({ ...idle, kvUse: 0.95 }, 1000) > base);
+  assert.ok(estimateWait({ ...idle, errorRate: 0.3 }, 1000) > base);
+});
+
+test('the prefill backlog melts with time until the head is overdue, and then grows', () => {
+  const at = (elapsedS: number) =>
+    prefillAheadS({ ...idle, prefillBacklogTokens: 20_000, head: { tokens: 10_000, elapsedS } });
+  assert.ok(at(0) === 2 && at(0.5) === 1.5 && at(1) === 1);
+  assert.ok(at(2) > 2 && at(4) > at(2), 'an engine that takes twice as long is not trusted with the rest');
+});
+
+test('over the reserve price a worker does not bid until the price has risen', () => {
+  const behind = { ...idle, prefillBacklogTokens: 30_000 };
+  const waits = decideBid(behind, 'long', working);
+  assert.ok(waits.reason === 'over_reserve' && waits.validS > 0);
+  const later = decideBid(behind, 'long', { ...working, overReserveS: 30 });
+  assert.ok(later.kind === 'bid' && later.overReserve);
+});
+
+test('levels rise with the ratio, stay within 0–9, and take odd numbers', () => {
   let last = 0;
-  for (let waitS = 0.01; waitS < 100; waitS *= 1.2) {
-    const level = levelOf(waitS);
+  for (let ratio = 0.1; ratio < 100; ratio *= 1.2) {
+    const level = levelOf(ratio);
     assert.ok(level >= last && level <= 9);
     last = level;
   }
@@ -36,20 +76,38 @@ test('levels rise with the wait, stay within 0–9, and take odd numbers', () =>
 });
 
 test('a worker without room, health or time does not bid', () => {
-  assert.equal(decideBid({ ...idle, running: 64 }, working).reason, 'full');
-  assert.equal(decideBid({ ...idle, kvUse: 0.99 }, working).reason, 'kv_full');
-  assert.equal(decideBid(idle, { ...working, sick: true }).reason, 'sick');
-  assert.equal(decideBid(idle, { ...working, draining: true }).reason, 'draining');
+  assert.equal(decideBid({ ...idle, running: 64 }, 'short', working).reason, 'full');
+  assert.equal(decideBid({ ...idle, kvUse: 0.99 }, 'short', working).reason, 'kv_full');
+  assert.equal(decideBid(idle, 'short', { ...working, sick: true }).reason, 'sick');
+  assert.equal(decideBid(idle, 'short', { ...working, draining: true }).reason, 'draining');
 });
 
-test('a bid promises no more than the room', () => {
+test('a bid promises no more than the room, nor more than its level stays true for', () => {
   for (let running = 0; running < 64; running++) {
-    const bid = decideBid({ ...idle, running }, working);
+    const bid = decideBid({ ...idle, running }, 'short', { ...working, meanTokens: 1 });
     assert.ok(bid.kind === 'bid' && bid.batch >= 1 && bid.batch <= 64 - running);
   }
+  const heavy = decideBid(idle, 'long', { ...working, meanTokens: 24_000 });
+  assert.ok(heavy.kind === 'bid' && heavy.batch === 1);
 });
 
-test('a learned rate follows a change of speed within a few requests', () => {
+test('lower lanes get what is to spare', () => {
+  const half = { ...idle, running: 32 };
+  assert.equal(decideSpareBid(half, 'batch', working).reason, 'full');
+  assert.equal(decideSpareBid(half, 'background', working).kind, 'bid');
+  const busy = { ...idle, prefillBacklogTokens: 50_000 };
+  assert.equal(decideSpareBid(busy, 'batch', working).reason, 'over_reserve');
+});
+
+test('sizes are told apart at their limits, and the ideal wait has a floor', () => {
+  assert.deepEqual(
+    [0, 4096, 4097, 16_384, 16_385].map(tokens => sizeClassOf(tokens)),
+    ['short', 'short', 'medium', 'medium', 'long'],
+  );
+  assert.ok(idealWait('short', 1e12) > 0);
+});
+
+test('a learned rate follows a change of speed within a few long requests', () => {
   let rate = 20_000;
   for (let i = 0; i < 8; i++) rate = learnRate(rate, 4000, 1);
   assert.ok(rate < 6000);

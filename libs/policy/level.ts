@@ -1,16 +1,18 @@
 /**
- * The level a worker quotes for new work: its estimated wait until a new request's first token, in exponential steps.
- * The broker serves the lowest level first, so quoting honestly *is* the load balancing.
+ * The level a worker quotes for new work of one size class: its estimated wait until that work's first token, as a
+ * multiple of what an idle, fast worker of the fleet would need, in exponential steps. The broker serves the lowest level
+ * first, so quoting honestly *is* the load balancing.
  */
+import { type PromptSize, TYPICAL_TOKENS } from './size-class.ts';
 
 /** What a worker knows about itself. Rates are learned, see {@link learnRate}. */
 export interface WorkerLoad {
-  /** Prompt tokens taken and not yet prefilled. */
+  /** Prompt tokens taken and not yet prefilled; expected cache hits are left out. */
   readonly prefillBacklogTokens: number;
+  /** The prompt in prefill now: its tokens (cache hits left out) and for how long it has been, s. */
+  readonly head: { readonly tokens: number; readonly elapsedS: number } | null;
   /** Prompt tokens prefilled per second, observed. */
   readonly prefillTokensPerSec: number;
-  /** Requests that produce tokens now. */
-  readonly decoding: number;
   /** Requests taken, in whatever state. */
   readonly running: number;
   /** Requests it may hold at once. */
@@ -21,59 +23,156 @@ export interface WorkerLoad {
   readonly errorRate: number;
 }
 
-/** Prompt tokens a quote is made for when the size of the next request is not known. */
-const TYPICAL_PROMPT_TOKENS = 1000;
-/** Wait that an idle, fast worker needs for a typical prompt, s: the zero of the scale. */
-const IDEAL_WAIT_S = 0.05;
-/** Each level is this much more wait. 9 levels then span 1× to 57× ideal. */
-const STEP = 1.57;
-/** Every tenth of the slots in decode slows prefill a little: chunked prefill shares its step with all of them. */
-const DECODE_DRAG = 0.5;
-const MAX_LEVEL = 9;
-
-/** Estimated seconds from taking a typical request to its first token. */
-export function estimateWait(load: WorkerLoad): number {
-  const rate = Math.max(1, load.prefillTokensPerSec);
-  const prefill = (load.prefillBacklogTokens + TYPICAL_PROMPT_TOKENS) / rate;
-  const drag = 1 + DECODE_DRAG * (load.decoding / Math.max(1, load.slots));
-  // A nearly full cache makes the engine preempt; an erring engine costs a whole retry.
-  const kv = load.kvUse !== null && load.kvUse > 0.9 ? 1 + (load.kvUse - 0.9) * 30 : 1;
-  const errors = 1 / Math.max(0.05, 1 - load.errorRate);
-  return prefill * drag * kv * errors;
-}
-
-/** Wait in seconds → level 0 (soonest) to 9. */
-export function levelOf(waitS: number): number {
-  if (!(waitS > IDEAL_WAIT_S)) return 0;
-  return Math.min(MAX_LEVEL, Math.floor(Math.log(waitS / IDEAL_WAIT_S) / Math.log(STEP)));
+export interface BidState {
+  readonly sick: boolean;
+  readonly draining: boolean;
+  /** Prefill rate of the fleet's fastest worker, tokens/s: the zero of the scale. */
+  readonly fleetTokensPerSec: number;
+  /** For how long this worker has been over the reserve price of the class, s. */
+  readonly overReserveS: number;
+  /** Mean prompt tokens of what it took of the class lately. */
+  readonly meanTokens: number;
 }
 
 export type BidDecision =
-  | { readonly kind: 'bid'; readonly level: number; readonly batch: number; readonly reason: 'room' }
-  | { readonly kind: 'pass'; readonly reason: 'full' | 'sick' | 'draining' | 'kv_full' };
+  | {
+      readonly kind: 'bid';
+      readonly level: number;
+      readonly batch: number;
+      /** After this the level is another one even if nothing happens, s: the backlog melts. */
+      readonly validS: number;
+      /** Only the risen price lets the worker bid. */
+      readonly overReserve: boolean;
+      readonly reason: 'room';
+    }
+  | { readonly kind: 'pass'; readonly reason: 'full' | 'sick' | 'draining' | 'kv_full' }
+  /** `validS` tells when the wait may have fallen below the risen price. */
+  | { readonly kind: 'pass'; readonly reason: 'over_reserve'; readonly validS: number };
 
-/** Requests promised by one pull. Few, because the level is stale after the first; many save round trips. */
+/** Each level is this much more wait. */
+const STEP = 1.25;
+const MAX_LEVEL = 9;
+/** Waits below this are all alike, s. */
+const LEAST_IDEAL_S = 0.005;
+/**
+ * A worker whose estimate is more than this multiple of the ideal does not bid: the request waits in the broker for a
+ * better one instead of being bound to a bad one.
+ */
+const RESERVE: Readonly<Record<PromptSize, number>> = { short: 12, medium: 4, long: 1.8 };
+/** When everybody is over, the price must rise, or the queue would stand still: by this multiple of itself per ideal wait. */
+const RESERVE_RISE = 1;
+/** Requests promised by one pull. */
 const MAX_BATCH = 32;
 /** Above this the engine would queue or preempt what we give it. */
 const KV_FULL = 0.97;
+/** A prompt overdue in prefill is expected to need this share of its time so far once more. */
+const OVERDUE = 0.25;
 
-/** What to offer the broker now. */
-export function decideBid(load: WorkerLoad, state: { sick: boolean; draining: boolean }): BidDecision {
+/** Seconds until the engine has prefilled all it was given. An overdue head means that it is slower than was learned. */
+export function prefillAheadS(load: WorkerLoad): number {
+  const rate = Math.max(1, load.prefillTokensPerSec);
+  const head = load.head;
+  if (head === null) return load.prefillBacklogTokens / rate;
+  const behind = Math.max(0, load.prefillBacklogTokens - head.tokens);
+  const headS = head.tokens / rate;
+  if (head.elapsedS <= headS) return headS - head.elapsedS + behind / rate;
+  return OVERDUE * head.elapsedS + behind / effectiveRate(load);
+}
+
+/** The learned rate, or less where the prompt in prefill shows that it no longer holds. */
+export function effectiveRate(load: WorkerLoad): number {
+  const rate = Math.max(1, load.prefillTokensPerSec);
+  const head = load.head;
+  if (head === null || head.tokens === 0 || head.elapsedS * rate <= head.tokens) return rate;
+  // Short prompts and round trips: what is overdue by less than this says nothing about the rate.
+  if (head.elapsedS - head.tokens / rate < LEAST_IDEAL_S) return rate;
+  return head.tokens / head.elapsedS;
+}
+
+/** Estimated seconds from taking a request of so many uncached prompt tokens to its first token. */
+export function estimateWait(load: WorkerLoad, promptTokens: number): number {
+  const prefill = prefillAheadS(load) + promptTokens / effectiveRate(load);
+  // A nearly full cache makes the engine preempt; an erring engine costs a whole retry.
+  const kv = load.kvUse !== null && load.kvUse > 0.9 ? 1 + (load.kvUse - 0.9) * 30 : 1;
+  const errors = 1 / Math.max(0.05, 1 - load.errorRate);
+  return prefill * kv * errors;
+}
+
+/** What an idle worker of the fleet's best rate needs for a prompt of the class, s. */
+export function idealWait(size: PromptSize, fleetTokensPerSec: number): number {
+  return Math.max(LEAST_IDEAL_S, TYPICAL_TOKENS[size] / Math.max(1, fleetTokensPerSec));
+}
+
+/** Multiple of the ideal wait → level 0 (soonest) to 9. */
+export function levelOf(ratio: number): number {
+  if (!(ratio > 1)) return 0;
+  return Math.min(MAX_LEVEL, Math.floor(Math.log(ratio) / Math.log(STEP)));
+}
+
+/** What to offer the broker now for one size class. */
+export function decideBid(load: WorkerLoad, size: PromptSize, state: BidState): BidDecision {
   if (state.draining) return { kind: 'pass', reason: 'draining' };
   if (state.sick) return { kind: 'pass', reason: 'sick' };
   const free = load.slots - load.running;
   if (free <= 0) return { kind: 'pass', reason: 'full' };
   if (load.kvUse !== null && load.kvUse > KV_FULL) return { kind: 'pass', reason: 'kv_full' };
-  // A quarter of the room at once: the quote is renewed before it is far from the truth.
-  const batch = Math.min(MAX_BATCH, Math.max(1, Math.floor(free / 4)));
-  return { kind: 'bid', level: levelOf(estimateWait(load)), batch, reason: 'room' };
+  const ideal = idealWait(size, state.fleetTokensPerSec);
+  const wait = estimateWait(load, TYPICAL_TOKENS[size]);
+  const ratio = wait / ideal;
+  const price = RESERVE[size] * (1 + (RESERVE_RISE * state.overReserveS) / ideal);
+  if (ratio > price) return { kind: 'pass', reason: 'over_reserve', validS: ideal / 4 };
+  const level = levelOf(ratio);
+  return {
+    kind: 'bid',
+    level,
+    batch: batchWithin(load, wait, ideal * STEP ** (level + 1), state.meanTokens, free),
+    validS: level === 0 || level === MAX_LEVEL ? Number.POSITIVE_INFINITY : wait - ideal * STEP ** level,
+    overReserve: ratio > RESERVE[size],
+    reason: 'room',
+  };
 }
 
-/** Weight of one observation: an engine that changes speed is believed after about five requests. */
-const LEARN = 0.25;
+/** Share of the slots that a lower lane may fill, and how much prefill may be ahead of it, in ideal waits of a medium prompt. */
+const SPARE = { background: { share: 0.75, ahead: 2 }, batch: { share: 0.5, ahead: 1 } } as const;
 
-/** Exponentially weighted rate; an observation of no duration or no tokens says nothing. */
+/** What to offer the broker now for a lane that only fills valleys. The level is how full the worker is. */
+export function decideSpareBid(
+  load: WorkerLoad,
+  lane: keyof typeof SPARE,
+  state: Pick<BidState, 'sick' | 'draining' | 'fleetTokensPerSec'>,
+): BidDecision {
+  if (state.draining) return { kind: 'pass', reason: 'draining' };
+  if (state.sick) return { kind: 'pass', reason: 'sick' };
+  if (load.kvUse !== null && load.kvUse > KV_FULL) return { kind: 'pass', reason: 'kv_full' };
+  const { share, ahead } = SPARE[lane];
+  const spare = Math.ceil(load.slots * share) - load.running;
+  if (spare <= 0) return { kind: 'pass', reason: 'full' };
+  const ideal = idealWait('medium', state.fleetTokensPerSec);
+  if (prefillAheadS(load) > ahead * ideal) return { kind: 'pass', reason: 'over_reserve', validS: ideal / 4 };
+  const level = Math.min(MAX_LEVEL, Math.floor((10 * load.running) / load.slots));
+  const batch = Math.max(1, Math.min(MAX_BATCH, Math.floor(spare / 4)));
+  return { kind: 'bid', level, batch, validS: Number.POSITIVE_INFINITY, overReserve: false, reason: 'room' };
+}
+
+/** How many more requests the quote stays true for. At least one; at most a quarter of the room. */
+function batchWithin(
+  load: WorkerLoad,
+  waitS: number,
+  levelEndsS: number,
+  meanTokens: number,
+  free: number,
+): number {
+  const same = ((levelEndsS - waitS) * effectiveRate(load)) / Math.max(1, meanTokens);
+  return Math.max(1, Math.min(MAX_BATCH, Math.floor(free / 4), Math.floor(same)));
+}
+
+/** Tokens that are a whole observation: an engine that changes speed is believed after a few long prompts. */
+const LEARN = 0.3;
+const FULL_WEIGHT_TOKENS = 4000;
+
+/** Weighted moving rate; a longer prefill says more. An observation of no duration or no tokens says nothing. */
 export function learnRate(current: number, tokens: number, seconds: number): number {
   if (!(tokens > 0 && seconds > 0)) return current;
-  return current + LEARN * (tokens / seconds - current);
+  const weight = LEARN * Math.min(1, tokens / FULL_WEIGHT_TOKENS);
+  return current + weight * (tokens / seconds - current);
 }

@@ -10,11 +10,16 @@ const meta: WorkMeta = {
   model: 'org/Model 7',
   slug: 'org-model-7',
   lane: 'interactive',
+  size: 'short',
   stream: true,
   promptTokens: 12,
   maxTokens: null,
   acceptedAt: 1,
   deadlineAt: 2,
+  attemptBase: 0,
+  ask: false,
+  matchedTokens: 0,
+  fleetRate: 11_000,
 };
 
 test('the body travels byte for byte', () => {

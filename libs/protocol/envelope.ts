@@ -3,7 +3,7 @@
  * The body is parsed once, at the ingress; a worker hands the same bytes to its engine.
  */
 import { z } from 'zod';
-import { LANES } from './names.ts';
+import { LANES, SIZES } from './names.ts';
 
 export const ENDPOINTS = ['chat', 'completions', 'embeddings'] as const;
 export type Endpoint = (typeof ENDPOINTS)[number];
@@ -25,6 +25,7 @@ const metaSchema = z.object({
   model: z.string(),
   slug: z.string(),
   lane: z.enum(LANES),
+  size: z.enum(SIZES),
   stream: z.boolean(),
   /** Estimated prompt tokens. */
   promptTokens: z.number(),
@@ -34,6 +35,14 @@ const metaSchema = z.object({
   acceptedAt: z.number(),
   /** Unix ms after which no engine may start it. */
   deadlineAt: z.number(),
+  /** Added to the delivery count to give the attempt: raised when a request moves to another subject and counts anew. */
+  attemptBase: z.number(),
+  /** Ask the ingress before running even a first delivery: the client has part of the answer. */
+  ask: z.boolean(),
+  /** Prompt tokens that the worker's cache is believed to hold. */
+  matchedTokens: z.number(),
+  /** Prefill rate of the fleet's fastest worker, tokens/s; 0 when unknown. The zero of every worker's scale of levels. */
+  fleetRate: z.number(),
 });
 
 export type WorkMeta = z.infer<typeof metaSchema>;

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodePacket, encodePacket, FRAME_KINDS, type Frame, type FrameKind } from './frame.ts';
 
+const QUOTE = { waitMs: 1234, tokensPerSec: 9876 };
+
 /** Deterministic random numbers (mulberry32), so that a failing fuzz case can be run again. */
 function seeded(seed: number): () => number {
   let a = seed;
@@ -29,14 +31,18 @@ test('what is encoded is decoded, whatever it holds', () => {
   const rand = seeded(1);
   for (let i = 0; i < 500; i++) {
     const frames = Array.from({ length: Math.floor(rand() * 6) }, () => randomFrame(rand));
-    assert.deepEqual(decodePacket(encodePacket('worker-1', frames)), { worker: 'worker-1', frames });
+    assert.deepEqual(decodePacket(encodePacket('worker-1', QUOTE, frames)), {
+      worker: 'worker-1',
+      quote: QUOTE,
+      frames,
+    });
   }
 });
 
 test('a packet cut anywhere is refused or ends at a frame boundary', () => {
   const rand = seeded(2);
   const frames = [randomFrame(rand), randomFrame(rand), randomFrame(rand)];
-  const whole = encodePacket('w', frames);
+  const whole = encodePacket('w', QUOTE, frames);
   let boundaries = 0;
   for (let length = 0; length < whole.length; length++) {
     try {
@@ -53,7 +59,7 @@ test('a packet cut anywhere is refused or ends at a frame boundary', () => {
 test('flipped bytes never crash the reader or make it read outside the packet', () => {
   const rand = seeded(3);
   for (let i = 0; i < 3000; i++) {
-    const bytes = encodePacket('w', [randomFrame(rand), randomFrame(rand)]);
+    const bytes = encodePacket('w', QUOTE, [randomFrame(rand), randomFrame(rand)]);
     for (let flips = 0; flips < 3; flips++)
       bytes[Math.floor(rand() * bytes.length)] = Math.floor(rand() * 256);
     try {

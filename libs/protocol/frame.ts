@@ -4,10 +4,11 @@
  * A worker joins everything it has for one ingress in one tick into a **packet**; a packet holds **frames**, each for
  * one attempt of one request. Layout (big endian), also in docs/protocol.md:
  *
- *     packet  = "P" version:u8(1) workerLen:u8 worker frame*
+ *     packet  = "P" version:u8(2) workerLen:u8 worker waitMs:u32 tokensPerSec:u32 frame*
  *     frame   = length:u32 kind:u8 attempt:u16 seq:u32 idLen:u8 id metaLen:u16 meta body
  *
- * `length` counts the bytes after itself. `seq` starts at 0 for an attempt and rises by one with each of its frames.
+ * `waitMs` and `tokensPerSec` are the worker's quote at that moment: how long a new prompt would wait before its prefill
+ * begins, and how fast prompts are computed. `length` counts the bytes after itself. `seq` starts at 0 for an attempt and rises by one with each of its frames.
  */
 
 /** What a frame says. `end`, `result` and `failed` are final for their attempt. */
@@ -65,26 +66,43 @@ export interface Frame {
   readonly body: Buffer;
 }
 
+/** What a worker says about itself with every packet. */
+export interface Quote {
+  /** Wait before a new prompt's prefill would begin, ms. */
+  readonly waitMs: number;
+  /** Prompt tokens computed per second, learned. */
+  readonly tokensPerSec: number;
+}
+
 export interface Packet {
   readonly worker: string;
+  readonly quote: Quote;
   readonly frames: readonly Frame[];
 }
 
-const VERSION = 1;
+const VERSION = 2;
 const MAGIC = 0x50;
 const FRAME_FIXED = 4 + 1 + 2 + 4 + 1 + 2;
+const QUOTE_BYTES = 8;
+const MAX_U32 = 0xffff_ffff;
 const EMPTY = Buffer.alloc(0);
 
-export function encodePacket(worker: string, frames: readonly Frame[]): Buffer {
-  let size = 3 + worker.length;
+export function encodePacket(worker: string, quote: Quote, frames: readonly Frame[]): Buffer {
+  let size = 3 + worker.length + QUOTE_BYTES;
   for (const f of frames) size += FRAME_FIXED + f.id.length + Buffer.byteLength(f.meta) + f.body.length;
   const out = Buffer.allocUnsafe(size);
   out[0] = MAGIC;
   out[1] = VERSION;
   out[2] = worker.length;
   let at = 3 + out.write(worker, 3, 'latin1');
+  at = out.writeUInt32BE(toU32(quote.waitMs), at);
+  at = out.writeUInt32BE(toU32(quote.tokensPerSec), at);
   for (const f of frames) at = writeFrame(out, at, f);
   return out;
+}
+
+function toU32(value: number): number {
+  return Math.min(MAX_U32, Math.max(0, Math.round(value)));
 }
 
 function writeFrame(out: Buffer, start: number, f: Frame): number {
@@ -109,9 +127,11 @@ export function decodePacket(bytes: Buffer): Packet {
   if (bytes.length < 3 || bytes[0] !== MAGIC) throw new Error('not a frame packet');
   if (bytes[1] !== VERSION) throw new Error(`frame packet of unknown version ${bytes[1]}`);
   const workerEnd = 3 + (bytes[2] ?? 0);
-  if (workerEnd > bytes.length) throw new Error('frame packet cut off');
+  const framesAt = workerEnd + QUOTE_BYTES;
+  if (framesAt > bytes.length) throw new Error('frame packet cut off');
+  const quote = { waitMs: bytes.readUInt32BE(workerEnd), tokensPerSec: bytes.readUInt32BE(workerEnd + 4) };
   const frames: Frame[] = [];
-  let at = workerEnd;
+  let at = framesAt;
   while (at < bytes.length) {
     if (at + 4 > bytes.length) throw new Error('frame packet cut off');
     const end = at + 4 + bytes.readUInt32BE(at);
@@ -119,7 +139,7 @@ export function decodePacket(bytes: Buffer): Packet {
     frames.push(readFrame(bytes, at + 4, end));
     at = end;
   }
-  return { worker: bytes.toString('latin1', 3, workerEnd), frames };
+  return { worker: bytes.toString('latin1', 3, workerEnd), quote, frames };
 }
 
 function readFrame(bytes: Buffer, start: number, end: number): Frame {

@@ -23,6 +23,10 @@ const heartbeat = z.object({
   leaving: z.boolean(),
   /** Quoted level 0–9 for new interactive work. */
   level: z.number(),
+  /** Wait before a new prompt's prefill would begin, s. */
+  waitS: z.number(),
+  /** Prompt tokens prefilled per second, learned. */
+  tokensPerSec: z.number(),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;
 

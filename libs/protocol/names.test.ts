@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   requestIdOf,
+  stickyFilter,
+  stickySubject,
   type WorkQueueKey,
   workConsumer,
   workFilter,
@@ -9,15 +11,15 @@ import {
   workSubject,
 } from './names.ts';
 
-const key: WorkQueueKey = { region: 'eu', shard: 0, slug: 'llama-70b', lane: 'interactive', size: 'any' };
+const key: WorkQueueKey = { region: 'eu', shard: 0, slug: 'llama-70b', lane: 'interactive', size: 'short' };
 
 test('a request has its own exact subject, with the id last', () => {
   const subject = workSubject(key, 'abc123');
-  assert.equal(subject, 'work.eu.0.llama-70b.interactive.any.any.abc123');
+  assert.equal(subject, 'work.eu.0.llama-70b.interactive.short.any.abc123');
   assert.equal(requestIdOf(subject), 'abc123');
-  assert.equal(workFilter(key), 'work.eu.0.llama-70b.interactive.any.any.*');
+  assert.equal(workFilter(key), 'work.eu.0.llama-70b.interactive.short.any.*');
   assert.equal(workStream('eu', 0), 'WORK_eu_0');
-  assert.equal(workConsumer(key), 'llama-70b_interactive_any');
+  assert.equal(workConsumer(key), 'llama-70b_interactive_short');
 });
 
 test('nothing that could widen, split or overflow a subject becomes a token', () => {
@@ -25,4 +27,10 @@ test('nothing that could widen, split or overflow a subject becomes a token', ()
     assert.throws(() => workSubject({ ...key, slug: bad }, 'id'), TypeError);
     assert.throws(() => workSubject(key, bad), TypeError);
   }
+});
+
+test('sticky work has a subject that no shared consumer sees', () => {
+  assert.equal(stickySubject(key, 'w-1', 'abc'), 'work.eu.0.llama-70b.interactive.short.to.w-1.abc');
+  assert.equal(stickyFilter('eu', 0, 'w-1'), 'work.eu.0.*.*.*.to.w-1.*');
+  assert.throws(() => stickySubject(key, 'w.1', 'abc'), TypeError);
 });

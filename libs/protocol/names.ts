@@ -9,8 +9,11 @@
 export const LANES = ['interactive', 'background', 'batch'] as const;
 export type Lane = (typeof LANES)[number];
 
-/** Prompt size classes. One for now: each class has its own consumer so that a worker can quote it separately. */
-export const SIZES = ['any'] as const;
+/**
+ * Prompt size classes. Interactive work has a consumer for each of the first three, so that a worker can quote it
+ * separately; lower lanes fill valleys and need no such care: theirs is `any`.
+ */
+export const SIZES = ['short', 'medium', 'long', 'any'] as const;
 export type SizeClass = (typeof SIZES)[number];
 
 /** What a subject, stream or key token may look like. */
@@ -58,6 +61,25 @@ export function workFilter(key: WorkQueueKey): string {
 /** Durable name of the shared consumer of a queue. */
 export function workConsumer(key: WorkQueueKey): string {
   return `${assertToken(key.slug)}_${key.lane}_${key.size}`;
+}
+
+/** The exact subject of one request that only `worker` may take: the worker that is believed to hold its prefix. */
+export function stickySubject(key: WorkQueueKey, worker: string, requestId: string): string {
+  return `${queuePrefix(key)}.to.${assertToken(worker)}.${assertToken(requestId)}`;
+}
+
+/** What a worker's own consumer filters on: sticky work of every model, lane and size. */
+export function stickyFilter(region: string, shard: number, worker: string): string {
+  return `work.${assertToken(region)}.${shard}.*.*.*.to.${assertToken(worker)}.*`;
+}
+
+export function stickyConsumer(worker: string): string {
+  return `to_${assertToken(worker)}`;
+}
+
+/** Redis key of the workers that lately served one prefix, newest first, comma-separated. */
+export function placementKey(prefix: string): string {
+  return `penstock:place:${prefix}`;
 }
 
 /** Request id: the last token of a work subject. */

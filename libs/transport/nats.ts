@@ -5,6 +5,8 @@ import {
   DispatchError,
   deadStream,
   deadStreamSubjects,
+  stickyConsumer,
+  stickyFilter,
   type WorkQueueKey,
   workConsumer,
   workFilter,
@@ -32,6 +34,8 @@ const MAX_DELIVER = 50;
 const MAX_WAITING = 4096;
 /** Dedupe window for repeated publishes; ids are kept in the broker's memory. */
 const DUPLICATE_WINDOW_MS = 30_000;
+/** A worker's own consumer goes when the worker has not pulled for this long. */
+const STICKY_UNUSED_MS = 10 * 60_000;
 const DEAD_MAX_AGE_MS = 7 * 24 * 3600 * 1000;
 /** Stream store failures (`maximum messages exceeded` and its kin) share this code. */
 const STORE_FAILED = 10077;
@@ -126,11 +130,32 @@ export class NatsWorkQueue implements WorkQueue {
     }
   }
 
-  async ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void> {
-    const stream = workStream(key.region, key.shard);
+  ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void> {
+    const own = { durable_name: workConsumer(key), filter_subject: workFilter(key) };
+    return this.#ensureConsumer(workStream(key.region, key.shard), own, options);
+  }
+
+  ensureStickyConsumer(
+    region: string,
+    shard: number,
+    worker: string,
+    options: ConsumerOptions,
+  ): Promise<void> {
+    const own = {
+      durable_name: stickyConsumer(worker),
+      filter_subject: stickyFilter(region, shard, worker),
+      inactive_threshold: nanos(STICKY_UNUSED_MS),
+    };
+    return this.#ensureConsumer(workStream(region, shard), own, options);
+  }
+
+  async #ensureConsumer(
+    stream: string,
+    own: { durable_name: string; filter_subject: string; inactive_threshold?: number },
+    options: ConsumerOptions,
+  ): Promise<void> {
     const config = {
-      durable_name: workConsumer(key),
-      filter_subject: workFilter(key),
+      ...own,
       ack_policy: 'explicit',
       deliver_policy: 'all',
       replay_policy: 'instant',
@@ -197,9 +222,22 @@ export class NatsWorkQueue implements WorkQueue {
   }
 
   pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void): Puller {
+    return this.#pull(workStream(key.region, key.shard), workConsumer(key), onDelivery);
+  }
+
+  pullSticky(
+    region: string,
+    shard: number,
+    worker: string,
+    onDelivery: (delivery: Delivery) => void,
+  ): Puller {
+    return this.#pull(workStream(region, shard), stickyConsumer(worker), onDelivery);
+  }
+
+  #pull(stream: string, consumer: string, onDelivery: (delivery: Delivery) => void): Puller {
     const puller = new NatsPuller(this.#wire(), {
-      stream: workStream(key.region, key.shard),
-      consumer: workConsumer(key),
+      stream,
+      consumer,
       group: 'w',
       onDelivery,
       onStopped: () => this.#pullers.delete(puller),

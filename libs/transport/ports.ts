@@ -51,6 +51,13 @@ export interface WorkQueue {
   ensureWorkStream(region: string, shard: number, limits: StreamLimits): Promise<void>;
   ensureDeadStream(region: string): Promise<void>;
   ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void>;
+  /** The worker's own consumer, for work that only it may take. Forgotten by the broker when long unused. */
+  ensureStickyConsumer(
+    region: string,
+    shard: number,
+    worker: string,
+    options: ConsumerOptions,
+  ): Promise<void>;
   /** @throws DispatchError `queue_full` or `broker_unavailable`. */
   publish(subject: string, payload: Uint8Array, options: PublishOptions): Promise<void>;
   /** Deletes whatever is queued or in delivery under the exact subject. Fire and forget. */
@@ -62,6 +69,7 @@ export interface WorkQueue {
   moveToDead(stream: string, subject: string, deadSubject: string, reason: string): Promise<void>;
   settle(ackSubject: string, how: Settlement, delayMs?: number): void;
   pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void): Puller;
+  pullSticky(region: string, shard: number, worker: string, onDelivery: (delivery: Delivery) => void): Puller;
   /** Messages waiting for a first delivery, over all consumers of the stream. */
   backlog(region: string, shard: number): Promise<number>;
   /** Plain messages beside the queue: heartbeats, cancels, questions. At most once. */
@@ -92,4 +100,11 @@ export interface ReplyBus {
 export interface ModelRegistry {
   announce(region: string, slug: string, info: Uint8Array): Promise<void>;
   list(region: string): Promise<Uint8Array[]>;
+}
+
+/** Which workers lately served a prompt prefix. A hint, shared by all ingress nodes of a region; lost entries cost a cache hit. */
+export interface PlacementStore {
+  /** Workers of each prefix, newest first; empty where nothing is known. Never fails: no answer is no hint. */
+  lookup(prefixes: readonly string[]): Promise<string[][]>;
+  learn(entries: readonly { prefix: string; workers: readonly string[] }[]): void;
 }

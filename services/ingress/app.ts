@@ -16,6 +16,13 @@ import type { Authenticate } from './auth.ts';
 import { baseHeaders, errorHeaders } from './http-reply.ts';
 import { type SubmitDeps, submit } from './submit.ts';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Digest of the API key; set once the request is authenticated. */
+    tenant: string;
+  }
+}
+
 /** A client may take this long to send its request; fastify's own default is for ever. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
@@ -36,6 +43,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     forceCloseConnections: false,
     routerOptions: { maxParamLength: 300 },
   });
+  app.decorateRequest('tenant', '');
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
     done(null, body),
@@ -55,7 +63,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
 }
 
 async function guard(deps: AppDeps, request: FastifyRequest): Promise<void> {
-  deps.authenticate(request.headers.authorization);
+  request.tenant = deps.authenticate(request.headers.authorization);
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw new DispatchError('unsupported_media_type', {
@@ -76,7 +84,9 @@ function addOperations(app: FastifyInstance, deps: AppDeps): void {
 }
 
 function addModels(app: FastifyInstance, deps: AppDeps): void {
-  const onRequest = async (request: FastifyRequest) => deps.authenticate(request.headers.authorization);
+  const onRequest = async (request: FastifyRequest) => {
+    request.tenant = deps.authenticate(request.headers.authorization);
+  };
   app.get('/v1/models', { onRequest }, (request, reply) => {
     reply.headers(baseHeaders(request.id, deps.clock.now()));
     return reply.send({ object: 'list', data: deps.fleet.models().map(toModel) });

@@ -4,8 +4,11 @@ import { DispatchError } from '@penstock/protocol';
 
 /** Longest Authorization header looked at. */
 const MAX_HEADER = 512;
+/** Bytes of a key's digest that name its tenant. */
+const TENANT_BYTES = 8;
 
-export type Authenticate = (authorization: string | undefined) => void;
+/** @returns the tenant: a digest of the key, which scopes everything a client can name. */
+export type Authenticate = (authorization: string | undefined) => string;
 
 /** @returns a check that throws DispatchError `missing_api_key` or `invalid_api_key`. */
 export function createAuthenticator(keys: readonly string[]): Authenticate {
@@ -20,6 +23,7 @@ export function createAuthenticator(keys: readonly string[]): Authenticate {
     // No early exit: the time must not tell which key came close.
     for (const key of known) found = timingSafeEqual(key, given) || found;
     if (!found) throw new DispatchError('invalid_api_key');
+    return given.toString('hex', 0, TENANT_BYTES);
   };
 }
 

@@ -1,7 +1,27 @@
 /** Everything an operator can set on an ingress. */
+import { AFFINITIES, type Affinity } from '@penstock/policy';
+import { toModelSlug } from '@penstock/protocol';
 import { z } from 'zod';
 
 const token = z.string().regex(/^[a-z0-9_-]{1,48}$/, 'use 1-48 characters of a-z, 0-9, _ and -');
+
+/** `prefix`, or per model: `llama=prefix,mixtral=none,*=session`. */
+const affinity = z.string().transform((text, ctx) => {
+  const byModel = new Map<string, Affinity>();
+  for (const part of text.split(',')) {
+    const [model = '', kind = model] = part.split('=').map(side => side.trim());
+    const known = AFFINITIES.find(name => name === kind);
+    if (known === undefined) {
+      ctx.addIssue({
+        code: 'custom',
+        message: `use ${AFFINITIES.join(', ')}, or <model>=<one of these>, comma-separated`,
+      });
+      return z.NEVER;
+    }
+    byModel.set(model === kind || model === '*' ? '*' : toModelSlug(model), known);
+  }
+  return (slug: string): Affinity => byModel.get(slug) ?? byModel.get('*') ?? 'prefix';
+});
 
 export const ingressConfig = z.object({
   PENSTOCK_HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
@@ -55,6 +75,17 @@ export const ingressConfig = z.object({
     .min(500)
     .default(10_000)
     .describe('Lease of a running request; renewed by the ingress that waits for it.'),
+  PENSTOCK_AFFINITY: affinity
+    .prefault('prefix')
+    .describe(
+      'How requests are bound to workers, for all models or each: prefix (dense), session, none (MoE).',
+    ),
+  PENSTOCK_AFFINITY_WAIT_MS: z.coerce
+    .number()
+    .int()
+    .min(10)
+    .default(250)
+    .describe('How long a request waits for the worker that holds its prefix before any may take it.'),
   PENSTOCK_KEEPALIVE_MS: z.coerce
     .number()
     .int()

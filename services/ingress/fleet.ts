@@ -1,8 +1,10 @@
-/** Who is alive and what they serve, from heartbeats. */
+/** Who is alive, what they serve and how soon: from heartbeats, and between them from the quotes on reply packets. */
+import type { Candidate } from '@penstock/policy';
 import {
   type Heartbeat,
   heartbeatFilter,
   type ModelInfo,
+  type Quote,
   readHeartbeat,
   readModelInfo,
 } from '@penstock/protocol';
@@ -15,13 +17,19 @@ const LOST_AFTER_MS = 3000;
 interface Member {
   readonly heartbeat: Heartbeat;
   readonly seenAt: number;
+  readonly slugs: ReadonlySet<string>;
+  quote: { waitS: number; tokensPerSec: number; at: number };
 }
+
+/** Where no rate was ever learned, tokens/s. */
+const UNKNOWN_RATE = 20_000;
 
 export class Fleet {
   readonly #queue: WorkQueue;
   readonly #clock: Clock;
   readonly #members = new Map<string, Member>();
   readonly #models = new Map<string, ModelInfo>();
+  readonly #rates = new Map<string, number>();
   /** Monotonic ms since which heartbeats could have reached us; silence before that proves nothing. */
   #listeningSince: number;
   #lastSweepAt: number;
@@ -46,8 +54,75 @@ export class Fleet {
 
   #hear(heartbeat: Heartbeat): void {
     if (heartbeat.leaving) this.#members.delete(heartbeat.worker);
-    else this.#members.set(heartbeat.worker, { heartbeat, seenAt: this.#clock.monotonic() });
+    else this.#welcome(heartbeat);
     for (const model of heartbeat.models) this.#models.set(model.name, model);
+  }
+
+  #welcome(heartbeat: Heartbeat): void {
+    const now = this.#clock.monotonic();
+    const { waitS, tokensPerSec } = heartbeat;
+    const slugs = new Set(heartbeat.models.map(model => model.slug));
+    this.#members.set(heartbeat.worker, {
+      heartbeat,
+      seenAt: now,
+      slugs,
+      quote: { waitS, tokensPerSec, at: now },
+    });
+  }
+
+  /** A reply packet told how the worker stands now. */
+  hearQuote(worker: string, quote: Quote): void {
+    const member = this.#members.get(worker);
+    if (member === undefined) return;
+    member.quote = {
+      waitS: quote.waitMs / 1000,
+      tokensPerSec: quote.tokensPerSec,
+      at: this.#clock.monotonic(),
+    };
+  }
+
+  /** A request was sent to one worker alone: it counts until the worker's next quote does. */
+  expectAt(worker: string, uncachedTokens: number): void {
+    const quote = this.#members.get(worker)?.quote;
+    if (quote === undefined) return;
+    quote.waitS = this.#waitOf(quote) + uncachedTokens / (quote.tokensPerSec || UNKNOWN_RATE);
+    quote.at = this.#clock.monotonic();
+  }
+
+  /** The backlog melts while nothing is heard. */
+  #waitOf(quote: Member['quote']): number {
+    return Math.max(0, quote.waitS - (this.#clock.monotonic() - quote.at) / 1000);
+  }
+
+  /** The workers that take work for the model now, with what their caches are believed to hold. */
+  candidates(slug: string, matched: ReadonlyMap<string, number>): Candidate[] {
+    const now = this.#clock.monotonic();
+    const found: Candidate[] = [];
+    for (const [worker, member] of this.#members) {
+      if (!member.heartbeat.pulling || !member.slugs.has(slug) || now - member.seenAt > LOST_AFTER_MS)
+        continue;
+      found.push({
+        worker,
+        waitS: this.#waitOf(member.quote),
+        tokensPerSec: member.quote.tokensPerSec || UNKNOWN_RATE,
+        matchedTokens: matched.get(worker) ?? 0,
+      });
+    }
+    return found;
+  }
+
+  /** Prefill rate of the fastest worker of a model, tokens/s; 0 where none was learned. Renewed once a second. */
+  fleetRate(slug: string): number {
+    return this.#rates.get(slug) ?? 0;
+  }
+
+  #renewRates(now: number): void {
+    this.#rates.clear();
+    for (const member of this.#members.values()) {
+      if (!member.heartbeat.pulling || now - member.seenAt > LOST_AFTER_MS) continue;
+      for (const slug of member.slugs)
+        this.#rates.set(slug, Math.max(this.#rates.get(slug) ?? 0, member.quote.tokensPerSec));
+    }
   }
 
   model(name: string): ModelInfo | undefined {
@@ -67,6 +142,7 @@ export class Fleet {
     const now = this.#clock.monotonic();
     if (!this.#queue.connected || now - this.#lastSweepAt > LOST_AFTER_MS) this.#listeningSince = now;
     this.#lastSweepAt = now;
+    this.#renewRates(now);
     for (const [id, member] of this.#members) {
       if (now - member.seenAt > 20 * LOST_AFTER_MS) this.#members.delete(id);
     }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { deadSubject, encodeMessage, ingressControlSubject, readResumeQuestion } from '@penstock/protocol';
 import { createIdSource, createLogger, readConfigOrExit, stopOnSignal, systemClock } from '@penstock/runtime';
 import { NatsWorkQueue, RedisReplyBus } from '@penstock/transport';
+import { Affinity } from './affinity.ts';
 import { buildApp } from './app.ts';
 import { createAuthenticator } from './auth.ts';
 import { ingressConfig } from './config.ts';
@@ -27,6 +28,7 @@ await queue.ensureDeadStream(region);
 
 const fleet = new Fleet(queue, clock);
 await fleet.start(region, bus);
+const affinity = new Affinity(bus, fleet, config.PENSTOCK_AFFINITY);
 const metrics = createIngressMetrics(
   () => open.size,
   () => fleet.workers,
@@ -38,6 +40,8 @@ const open: OpenRequests = new OpenRequests({
   log,
   metrics,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
+  affinity,
+  boundWaitMs: config.PENSTOCK_AFFINITY_WAIT_MS,
   deadLetter: (request, code) =>
     queue.moveToDead(request.stream, request.subject, deadSubject(region, request.slug, request.id), code),
 });
@@ -47,12 +51,14 @@ queue.listen(ingressControlSubject(ingressId), (payload, reply) => {
   if (question !== null) reply(encodeMessage(open.answer(question)));
 });
 const ticker = setInterval(() => open.tick(), 1000);
+const widener = setInterval(() => open.widen(), 20);
 
 let draining = false;
 const app = buildApp({
   queue,
   fleet,
   open,
+  affinity,
   clock,
   metrics,
   region,
@@ -89,6 +95,7 @@ stopOnSignal(log, [
     limitMs: 1000,
     run: async () => {
       clearInterval(ticker);
+      clearInterval(widener);
       // Hijacked keep-alive sockets hold close() up until they are swept.
       const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
       await app.close();

@@ -14,6 +14,10 @@ export interface IngressMetrics {
   readonly finished: Counter<'outcome'>;
   readonly retries: Counter<'reason'>;
   readonly fencedFrames: Counter;
+  readonly placements: Counter<'reason'>;
+  readonly moved: Counter<'reason'>;
+  readonly promptTokens: Counter;
+  readonly cachedTokens: Counter;
   readonly ttft: Histogram;
   readonly queueWait: Histogram;
 }
@@ -34,31 +38,37 @@ export function createIngressMetrics(open: () => number, workers: () => number):
     });
   gauge('penstock_open_requests', 'Requests whose clients wait at this ingress.', open);
   gauge('penstock_workers', 'Workers heard from.', workers);
+  const counter = <T extends string = never>(name: string, help: string, ...labelNames: T[]) =>
+    new Counter<T>({ name, help, labelNames, registers });
   return {
     registry,
-    requests: new Counter({
-      name: 'penstock_http_requests_total',
-      help: 'Requests by endpoint and HTTP status.',
-      labelNames: ['endpoint', 'status'],
-      registers,
-    }),
-    finished: new Counter({
-      name: 'penstock_requests_finished_total',
-      help: 'Dispatched requests by outcome.',
-      labelNames: ['outcome'],
-      registers,
-    }),
-    retries: new Counter({
-      name: 'penstock_failed_attempts_total',
-      help: 'Failed attempts by what was decided.',
-      labelNames: ['reason'],
-      registers,
-    }),
-    fencedFrames: new Counter({
-      name: 'penstock_fenced_frames_total',
-      help: 'Frames of superseded attempts that were dropped.',
-      registers,
-    }),
+    requests: counter(
+      'penstock_http_requests_total',
+      'Requests by endpoint and HTTP status.',
+      'endpoint',
+      'status',
+    ),
+    finished: counter('penstock_requests_finished_total', 'Dispatched requests by outcome.', 'outcome'),
+    retries: counter('penstock_failed_attempts_total', 'Failed attempts by what was decided.', 'reason'),
+    fencedFrames: counter('penstock_fenced_frames_total', 'Frames of superseded attempts that were dropped.'),
+    placements: counter(
+      'penstock_placements_total',
+      'Requests by why they went to one worker or to all.',
+      'reason',
+    ),
+    moved: counter(
+      'penstock_moved_requests_total',
+      'Requests that were bound to one worker and then offered to all.',
+      'reason',
+    ),
+    promptTokens: counter(
+      'penstock_prompt_tokens_total',
+      'Prompt tokens of answers whose engine reported usage.',
+    ),
+    cachedTokens: counter(
+      'penstock_cached_prompt_tokens_total',
+      'Of these, tokens that the engine found in its prefix cache.',
+    ),
     ttft: new Histogram({
       name: 'penstock_ttft_seconds',
       help: 'From acceptance to the first byte of the answer.',

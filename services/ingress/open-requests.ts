@@ -5,7 +5,10 @@
  * A request is **queued** (no attempt holds it), **running** (attempt, worker and ack subject known) or gone from here.
  *
  * - queued → running: an `accepted` frame, or a worker's question, of a higher attempt than any before.
- * - running → queued: the attempt failed or its worker fell silent, and policy says try again: its delivery is NAKed.
+ * - running → queued: the attempt failed or its worker fell silent, and policy says try again: its delivery is NAKed, or
+ *   the request *moves* when it was bound to that worker alone.
+ * - queued → queued: bound to a worker that does not take it soon enough, it moves to the shared subject. Moving purges the
+ *   old subject, raises the fence over everything that may still come of it, and publishes anew.
  * - running → gone: `end` or `result` arrived in sequence; the delivery is acked. Nobody else acks, so a zombie cannot.
  * - any → gone: the client left, the deadline passed, or policy gave up: the subject is purged, the worker told.
  *
@@ -29,6 +32,7 @@ import {
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
+import type { Affinity, PrefixTrail } from './affinity.ts';
 import type { Fleet } from './fleet.ts';
 import type { IngressMetrics } from './metrics.ts';
 import { ShownText } from './shown-text.ts';
@@ -54,6 +58,10 @@ export interface NewRequest {
   readonly id: string;
   readonly slug: string;
   readonly subject: string;
+  /** Set while only one worker may take it: how to offer it to all. */
+  readonly bound: Bound | null;
+  /** For learning who holds the prefix. */
+  readonly trail: PrefixTrail | null;
   readonly stream: string;
   readonly endpoint: Endpoint;
   readonly continuable: boolean;
@@ -62,7 +70,16 @@ export interface NewRequest {
   readonly sink: ReplySink;
 }
 
+/** A request that waits for one worker. */
+export interface Bound {
+  readonly sharedSubject: string;
+  /** Publishes the request once more. */
+  readonly republish: (subject: string, attemptBase: number, ask: boolean) => Promise<void>;
+}
+
 interface OpenRequest extends NewRequest {
+  subject: string;
+  bound: Bound | null;
   readonly openedAt: number;
   readonly shownText: ShownText;
   /** Highest attempt seen: everything below is fenced. */
@@ -81,12 +98,25 @@ export interface OpenRequestsOptions {
   readonly log: Logger;
   readonly metrics: IngressMetrics;
   readonly ackWaitMs: number;
+  readonly affinity: Affinity;
+  /** How long a bound request waits for its worker before it is offered to all, ms. */
+  readonly boundWaitMs: number;
   readonly deadLetter: (request: NewRequest, code: string) => Promise<void>;
 }
+
+/** Attempts a request can have on one subject: above the broker's own limit on deliveries. */
+const ATTEMPTS_A_SUBJECT = 64;
+/** Cached and computed prompt tokens as engines report them. */
+const CACHED_TOKENS = /"cached_tokens": ?(\d+)/;
+const PROMPT_TOKENS = /"prompt_tokens": ?(\d+)/;
+/** Where usage can be: at the end of an answer. */
+const USAGE_WITHIN = 1024;
 
 export class OpenRequests {
   readonly #o: OpenRequestsOptions;
   readonly #open = new Map<string, OpenRequest>();
+  /** Bound requests in the order in which they will have waited long enough. */
+  readonly #boundQueue: { id: string; until: number }[] = [];
 
   constructor(options: OpenRequestsOptions) {
     this.#o = options;
@@ -112,6 +142,41 @@ export class OpenRequests {
     });
   }
 
+  /** The request is on the queue. */
+  published(id: string): void {
+    const request = this.#open.get(id);
+    if (request === undefined || request.bound === null) return;
+    this.#boundQueue.push({ id, until: this.#o.clock.monotonic() + this.#o.boundWaitMs });
+  }
+
+  /** Offers to all what its worker has not taken in time. Called often; costs nothing while nothing is bound. */
+  widen(): void {
+    const now = this.#o.clock.monotonic();
+    while (this.#boundQueue.length > 0 && (this.#boundQueue[0]?.until ?? now) <= now) {
+      const request = this.#open.get(this.#boundQueue.shift()?.id ?? '');
+      if (request === undefined || request.bound === null || request.running !== null) continue;
+      this.#o.metrics.moved.inc({ reason: 'not_taken' });
+      this.#move(request, request.bound);
+    }
+  }
+
+  /** From the subject of one worker to the shared one. Whatever still comes of the old subject is fenced. */
+  #move(request: OpenRequest, bound: Bound): void {
+    this.#o.queue.purge(request.stream, request.subject);
+    request.subject = bound.sharedSubject;
+    request.bound = null;
+    request.running = null;
+    request.nextSeq = 0;
+    const base = (Math.floor(request.attempt / ATTEMPTS_A_SUBJECT) + 1) * ATTEMPTS_A_SUBJECT;
+    request.attempt = base;
+    bound.republish(bound.sharedSubject, base, request.shown).catch((err: unknown) => {
+      if (this.#open.get(request.id) !== request) return;
+      this.cancel(request.id);
+      const error = err instanceof DispatchError ? err : new DispatchError('internal_error', { cause: err });
+      request.sink.error(error, null);
+    });
+  }
+
   /** The client left, or submitting failed: stop all work on the request, wherever it is. */
   cancel(id: string): void {
     const request = this.#open.get(id);
@@ -134,6 +199,7 @@ export class OpenRequests {
       this.#o.log.error({ err }, 'unreadable frame packet dropped');
       return;
     }
+    this.#o.fleet.hearQuote(decoded.worker, decoded.quote);
     for (const frame of decoded.frames) this.#onFrame(frame, decoded.worker);
   }
 
@@ -145,6 +211,7 @@ export class OpenRequests {
     }
     if (frame.attempt < request.attempt) {
       this.#o.metrics.fencedFrames.inc();
+      if (frame.kind === 'accepted') this.#stopWorker(worker, frame.id, frame.attempt);
       return;
     }
     if (frame.attempt > request.attempt) this.#begin(request, frame.attempt, worker);
@@ -180,6 +247,7 @@ export class OpenRequests {
         const { ack, waitMs } = JSON.parse(frame.meta) as AcceptedMeta;
         request.running = { worker, ack, waitMs };
         request.leaseAt = this.#o.clock.monotonic();
+        if (request.trail !== null) this.#o.affinity.learn(request.trail, worker);
         return;
       }
       case 'events':
@@ -187,12 +255,12 @@ export class OpenRequests {
         return;
       case 'end':
         if (!request.shown) this.#firstToken(request, served);
-        this.#done(request);
+        this.#done(request, frame.body);
         request.sink.end(frame.body, served);
         return;
       case 'result':
         this.#firstToken(request, served);
-        this.#done(request);
+        this.#done(request, frame.body);
         request.sink.result(JSON.parse(frame.meta) as ResultMeta, frame.body, served);
         return;
       case 'failed':
@@ -213,10 +281,21 @@ export class OpenRequests {
     metrics.queueWait.observe(served.waitMs / 1000);
   }
 
-  #done(request: OpenRequest): void {
+  #done(request: OpenRequest, body: Buffer): void {
+    this.#countTokens(body);
     this.#open.delete(request.id);
     if (request.running?.ack) this.#o.queue.settle(request.running.ack, 'ack');
     this.#o.metrics.finished.inc({ outcome: 'done' });
+  }
+
+  /** The engine's own word on cache hits. Streams tell it only when the client asked for usage. */
+  #countTokens(body: Buffer): void {
+    if (body.length === 0) return;
+    const tail = body.toString('latin1', Math.max(0, body.length - USAGE_WITHIN));
+    const prompt = PROMPT_TOKENS.exec(tail);
+    if (prompt === null) return;
+    this.#o.metrics.promptTokens.inc(Number(prompt[1]));
+    this.#o.metrics.cachedTokens.inc(Number(CACHED_TOKENS.exec(tail)?.[1] ?? 0));
   }
 
   #failed(request: OpenRequest, failure: FailedMeta, workerLost: boolean): void {
@@ -243,7 +322,11 @@ export class OpenRequests {
       this.#giveUp(request, failure, decision.reason, running?.ack ?? null, running?.worker ?? '');
       return;
     }
-    if (running?.ack) this.#o.queue.settle(running.ack, 'nak', decision.delayMs);
+    if (request.bound !== null) {
+      // Given back to its subject it could only go to the same worker again.
+      this.#o.metrics.moved.inc({ reason: 'failed' });
+      this.#move(request, request.bound);
+    } else if (running?.ack) this.#o.queue.settle(running.ack, 'nak', decision.delayMs);
   }
 
   #giveUp(

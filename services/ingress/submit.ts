@@ -1,5 +1,6 @@
 /** From an authenticated HTTP request to a message on the queue. */
-import { timeoutOf } from '@penstock/policy';
+import type { ServerResponse } from 'node:http';
+import { type Placement, sizeClassOf, timeoutOf } from '@penstock/policy';
 import {
   DispatchError,
   type Endpoint,
@@ -7,19 +8,24 @@ import {
   estimatePromptTokens,
   parseJson,
   type RequestSummary,
+  stickySubject,
   validateChat,
   validateCompletion,
   validateEmbedding,
+  type WorkMeta,
+  type WorkQueueKey,
   workStream,
   workSubject,
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Affinity } from './affinity.ts';
 import type { Fleet } from './fleet.ts';
 import { HttpReply } from './http-reply.ts';
 import type { IngressMetrics } from './metrics.ts';
-import type { OpenRequests } from './open-requests.ts';
+import type { Bound, OpenRequests } from './open-requests.ts';
+import { promptText } from './prompt-chain.ts';
 
 const VALIDATORS: Record<Endpoint, (value: unknown) => RequestSummary> = {
   chat: validateChat,
@@ -28,11 +34,14 @@ const VALIDATORS: Record<Endpoint, (value: unknown) => RequestSummary> = {
 };
 /** The broker drops queued work this long after the client's deadline. Only a backstop: workers check the deadline. */
 const TTL_SLACK_MS = 60_000;
+/** Longest `x-session-affinity` that is looked at. */
+const MAX_SESSION = 512;
 
 export interface SubmitDeps {
   readonly queue: WorkQueue;
   readonly fleet: Fleet;
   readonly open: OpenRequests;
+  readonly affinity: Affinity;
   readonly clock: Clock;
   readonly metrics: IngressMetrics;
   readonly region: string;
@@ -41,74 +50,141 @@ export interface SubmitDeps {
   readonly nextId: () => string;
 }
 
-/** Validates, opens the reply and publishes. Resolves when the work is queued; the answer comes by the reply bus. */
+/** Validates, decides where to, opens the reply and publishes. Resolves when the work is queued; the answer comes by the reply bus. */
 export async function submit(
   deps: SubmitDeps,
   endpoint: Endpoint,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
+  const acceptedAt = deps.clock.now();
   const body = request.body;
   if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
-  const summary = VALIDATORS[endpoint](parseJson(body));
+  const parsed = parseJson(body);
+  const summary = VALIDATORS[endpoint](parsed);
   const model = deps.fleet.model(summary.model);
   if (model === undefined) throw new DispatchError('model_not_found', { param: 'model' });
-
-  const acceptedAt = deps.clock.now();
-  const id = request.id;
   const deadlineAt = acceptedAt + timeoutOf(timeoutHints(request));
-  const key = { region: deps.region, shard: 0, slug: model.slug, lane: 'interactive', size: 'any' } as const;
-  const subject = workSubject(key, id);
+  const promptTokens = estimatePromptTokens(summary.promptBytes);
   const raw = reply.raw;
   reply.hijack();
   const sink = new HttpReply({
     raw,
-    requestId: id,
+    requestId: request.id,
     streamed: summary.stream,
     keepAliveMs: deps.keepAliveMs,
     acceptedAt,
     onFinish: status => deps.metrics.requests.inc({ endpoint, status: String(status) }),
   });
-  deps.open.add({
-    id,
+  const looked = deps.affinity.place({
     slug: model.slug,
-    subject,
+    tenant: request.tenant,
+    cacheKey: summary.cacheKey ?? sessionOf(request),
+    promptTokens,
+    text: () => promptText(endpoint, parsed),
+  });
+  // Most requests need no look-up: they go out in the same turn of the event loop.
+  const { placement, trail } = looked instanceof Promise ? await looked : looked;
+  deps.metrics.placements.inc({ reason: placement.reason });
+  const size = sizeClassOf(promptTokens);
+  const key = { region: deps.region, shard: 0, slug: model.slug, lane: 'interactive', size } as const;
+  const meta = {
+    ...summaryMeta(deps, request.id, endpoint, summary, model.slug),
+    lane: key.lane,
+    size,
+    promptTokens,
+    acceptedAt,
+    deadlineAt,
+    matchedTokens: placement.kind === 'sticky' ? placement.matchedTokens : 0,
+  };
+  const work = { key, meta, body, placement };
+  // `request.signal` fires on every POST with a body; a client that left shows as a close before the end.
+  raw.on('close', () => {
+    if (!raw.writableFinished) deps.open.cancel(meta.id);
+  });
+  deps.open.add({
+    id: meta.id,
+    slug: model.slug,
+    ...destination(deps, work),
     stream: workStream(deps.region, 0),
+    trail,
     endpoint,
     continuable: summary.continuable,
     streamed: summary.stream,
     deadlineAt,
     sink,
   });
-  // `request.signal` fires on every POST with a body; a client that left shows as a close before the end.
-  raw.on('close', () => {
-    if (!raw.writableFinished) deps.open.cancel(id);
-  });
-  const meta = {
+  await send(deps, work, sink, raw);
+}
+
+/** What is the same wherever the request goes. */
+function summaryMeta(
+  deps: SubmitDeps,
+  id: string,
+  endpoint: Endpoint,
+  summary: RequestSummary,
+  slug: string,
+) {
+  return {
     v: 1 as const,
     id,
     from: deps.ingressId,
     endpoint,
     model: summary.model,
-    slug: model.slug,
-    lane: key.lane,
+    slug,
     stream: summary.stream,
-    promptTokens: estimatePromptTokens(summary.promptBytes),
     maxTokens: summary.maxTokens,
-    acceptedAt,
-    deadlineAt,
+    attemptBase: 0,
+    ask: false,
+    fleetRate: deps.fleet.fleetRate(slug),
   };
+}
+
+interface Work {
+  readonly key: WorkQueueKey;
+  readonly meta: WorkMeta;
+  readonly body: Buffer;
+  readonly placement: Placement;
+}
+
+/** The first subject of a request, and how it gets from there to the shared one. */
+function destination(deps: SubmitDeps, work: Work): { subject: string; bound: Bound | null } {
+  const { key, meta, placement } = work;
+  const sharedSubject = workSubject(key, meta.id);
+  if (placement.kind === 'shared') return { subject: sharedSubject, bound: null };
+  const republish = (subject: string, attemptBase: number, ask: boolean) =>
+    publish(deps, subject, { ...work, meta: { ...meta, attemptBase, ask, matchedTokens: 0 } });
+  return { subject: stickySubject(key, placement.worker, meta.id), bound: { sharedSubject, republish } };
+}
+
+async function send(deps: SubmitDeps, work: Work, sink: HttpReply, raw: ServerResponse): Promise<void> {
+  const { meta, placement } = work;
   try {
-    const ttlMs = deadlineAt - acceptedAt + TTL_SLACK_MS;
-    await deps.queue.publish(subject, encodeEnvelope(meta, body), { messageId: id, ttlMs });
-    if (raw.destroyed) deps.open.cancel(id);
+    if (placement.kind === 'sticky')
+      deps.fleet.expectAt(placement.worker, meta.promptTokens - placement.matchedTokens);
+    await publish(deps, destination(deps, work).subject, work);
+    if (raw.destroyed) deps.open.cancel(meta.id);
+    else deps.open.published(meta.id);
   } catch (err) {
-    deps.open.cancel(id);
+    deps.open.cancel(meta.id);
     sink.error(
       err instanceof DispatchError ? err : new DispatchError('internal_error', { cause: err }),
       null,
     );
   }
+}
+
+/** The broker forgets a message id for each subject a request is moved to: the attempt base makes them differ. */
+function publish(deps: SubmitDeps, subject: string, work: Work): Promise<void> {
+  const { meta, body } = work;
+  const messageId = meta.attemptBase === 0 ? meta.id : `${meta.id}-${meta.attemptBase}`;
+  const ttlMs = meta.deadlineAt - deps.clock.now() + TTL_SLACK_MS;
+  return deps.queue.publish(subject, encodeEnvelope(meta, body), { messageId, ttlMs });
+}
+
+function sessionOf(request: FastifyRequest): string | null {
+  const session = request.headers['x-session-affinity'];
+  return typeof session === 'string' && session.length <= MAX_SESSION ? session : null;
 }
 
 function timeoutHints(request: FastifyRequest) {

@@ -2,7 +2,7 @@
  * Everything on its way to ingress nodes. What is ready for one ingress in one tick goes out as one packet, so that bus
  * traffic follows ticks, not tokens. `urgent` flushes in the same turn of the event loop: a first token never waits.
  */
-import { encodePacket, type Frame } from '@penstock/protocol';
+import { encodePacket, type Frame, type Quote } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { ReplyBus } from '@penstock/transport';
 
@@ -17,13 +17,15 @@ export class Outbox {
   readonly #bus: ReplyBus;
   readonly #worker: string;
   readonly #tickMs: number;
+  readonly #quote: () => Quote;
   readonly #log: Logger;
   readonly #ready = new Map<string, Set<FrameSource>>();
   #tick: NodeJS.Timeout | null = null;
   #immediate: NodeJS.Immediate | null = null;
 
-  constructor(bus: ReplyBus, worker: string, tickMs: number, log: Logger) {
+  constructor(bus: ReplyBus, worker: string, tickMs: number, quote: () => Quote, log: Logger) {
     this.#bus = bus;
+    this.#quote = quote;
     this.#worker = worker;
     this.#tickMs = tickMs;
     this.#log = log;
@@ -47,7 +49,7 @@ export class Outbox {
       const frames: Frame[] = [];
       for (const source of sources) source.takeFrames(frames);
       if (frames.length === 0) continue;
-      this.#bus.publish(ingressId, encodePacket(this.#worker, frames)).catch((err: Error) => {
+      this.#bus.publish(ingressId, encodePacket(this.#worker, this.#quote(), frames)).catch((err: Error) => {
         this.#log.error({ err, ingressId }, 'reply packet lost');
       });
     }

@@ -7,9 +7,9 @@
 import {
   afterAttempt,
   afterProbe,
-  decideBid,
   type EngineHealth,
-  learnRate,
+  effectiveRate,
+  prefillAheadS,
   WELL,
   type WorkerLoad,
 } from '@penstock/policy';
@@ -27,11 +27,13 @@ import {
   workerControlSubject,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
-import type { Delivery, ModelRegistry, Puller, ReplyBus, WorkQueue } from '@penstock/transport';
+import type { Delivery, ModelRegistry, ReplyBus, WorkQueue } from '@penstock/transport';
 import { Attempt, type AttemptOutcome } from './attempt.ts';
+import { Bidder, type Standing } from './bidder.ts';
 import { createContinuation } from './continuation.ts';
 import type { Engine, EngineGauges } from './engine.ts';
 import { Outbox } from './outbox.ts';
+import { PrefillQueue } from './prefill-queue.ts';
 
 export interface WorkerOptions {
   readonly id: string;
@@ -46,39 +48,46 @@ export interface WorkerOptions {
   readonly log: Logger;
 }
 
-/** Prefill rate believed before anything was measured, tokens/s. */
-const FIRST_RATE = 20_000;
 /** Replies not yet taken by Redis, above which nothing new is started. */
 const MAX_PENDING_REPLY_BYTES = 64 * 1024 * 1024;
 const ASK_TIMEOUT_MS = 2000;
 /** How long a redelivery whose ingress does not answer is kept alive by NAKs, in deliveries. */
 const MAX_UNANSWERED = 20;
 const BEAT_MS = 1000;
-const REQUOTE_MS = 2;
 
 export class Worker {
   readonly #o: WorkerOptions;
   readonly #outbox: Outbox;
   readonly #attempts = new Map<string, Attempt>();
-  readonly #pullers = new Map<string, Puller>();
+  readonly #bidder: Bidder;
+  readonly #prefill = new PrefillQueue();
   #models: ModelInfo[] = [];
   #health: EngineHealth = WELL;
   #gauges: EngineGauges | null = null;
-  #rate = FIRST_RATE;
-  #backlogTokens = 0;
-  #decoding = 0;
+  /** Prefill rate of the fleet's fastest worker as the ingress nodes know it, tokens/s; 0 before any work came. */
+  #fleetRate = 0;
   /** Deliveries taken whose attempt has not started yet: an ingress is being asked. */
   #asking = 0;
   #draining = false;
-  #quoteDue = false;
-  #quotedAt = 0;
   #beat: NodeJS.Timeout | null = null;
   #probing: NodeJS.Timeout | null = null;
-  #level = 0;
 
   constructor(options: WorkerOptions) {
     this.#o = options;
-    this.#outbox = new Outbox(options.bus, options.id, options.tickMs, options.log);
+    const quote = () => {
+      const load = this.#load();
+      return { waitMs: 1000 * prefillAheadS(load), tokensPerSec: this.#quotedRate(load) };
+    };
+    this.#outbox = new Outbox(options.bus, options.id, options.tickMs, quote, options.log);
+    this.#bidder = new Bidder({
+      queue: options.queue,
+      clock: options.clock,
+      region: options.region,
+      worker: options.id,
+      ackWaitMs: options.ackWaitMs,
+      standing: () => this.#standing(),
+      onDelivery: delivery => this.#onDelivery(delivery),
+    });
   }
 
   start(): void {
@@ -109,22 +118,15 @@ export class Worker {
         log.warn({ err: err.message }, 'no models from the engine yet'),
       );
     }
-    this.#requote();
+    this.#bidder.requote();
   }
 
   async #findModels(): Promise<void> {
-    const { engine, queue, bus, region, ackWaitMs, log } = this.#o;
+    const { engine, bus, region, log } = this.#o;
     const models = (await engine.models()).map(model => ({ ...model, slug: toModelSlug(model.name) }));
     for (const model of models) {
-      const key = { region, shard: 0, slug: model.slug, lane: 'interactive', size: 'any' } as const;
-      await queue.ensureConsumer(key, { ackWaitMs });
+      await this.#bidder.open(model.slug);
       await bus.announce(region, model.slug, encodeMessage(model));
-      if (!this.#pullers.has(model.slug)) {
-        this.#pullers.set(
-          model.slug,
-          queue.pull(key, delivery => this.#onDelivery(delivery)),
-        );
-      }
     }
     this.#models = models;
     this.#sendHeartbeat(false);
@@ -132,10 +134,11 @@ export class Worker {
   }
 
   #load(): WorkerLoad {
+    const { tokens, head } = this.#prefill.look(this.#o.clock.monotonic());
     return {
-      prefillBacklogTokens: this.#backlogTokens,
-      prefillTokensPerSec: this.#rate,
-      decoding: this.#decoding,
+      prefillBacklogTokens: tokens,
+      head,
+      prefillTokensPerSec: this.#prefill.rate,
       running: this.#attempts.size + this.#asking,
       slots: this.#o.slots,
       kvUse: this.#gauges?.kvUse ?? null,
@@ -143,26 +146,19 @@ export class Worker {
     };
   }
 
-  /**
-   * Renews the bids, once however many things changed: in this turn of the event loop after a quiet while, else when
-   * the last renewal is REQUOTE_MS old. Each revocation costs the broker three commands.
-   */
-  #requote(): void {
-    if (this.#quoteDue) return;
-    this.#quoteDue = true;
-    const sinceMs = this.#o.clock.monotonic() - this.#quotedAt;
-    if (sinceMs >= REQUOTE_MS) setImmediate(() => this.#quote());
-    else setTimeout(() => this.#quote(), REQUOTE_MS - sinceMs);
+  /** 0 while nothing was learned: a guess must not become the fleet's measure. */
+  #quotedRate(load: WorkerLoad): number {
+    return this.#prefill.learnedRate === 0 ? 0 : effectiveRate(load);
   }
 
-  #quote(): void {
-    this.#quoteDue = false;
-    this.#quotedAt = this.#o.clock.monotonic();
+  #standing(): Standing {
     const clogged = this.#o.bus.pendingBytes > MAX_PENDING_REPLY_BYTES;
-    const sick = this.#health.state === 'sick' || clogged;
-    const bid = decideBid(this.#load(), { sick, draining: this.#draining });
-    if (bid.kind === 'bid') this.#level = bid.level;
-    for (const puller of this.#pullers.values()) puller.bid(bid.kind === 'bid' ? bid : null);
+    return {
+      load: this.#load(),
+      sick: this.#health.state === 'sick' || clogged,
+      draining: this.#draining,
+      fleetTokensPerSec: this.#fleetRate === 0 ? this.#prefill.rate : this.#fleetRate,
+    };
   }
 
   #onDelivery(delivery: Delivery): void {
@@ -179,10 +175,12 @@ export class Worker {
       queue.settle(delivery.ackSubject, 'term');
       return;
     }
-    this.#requote();
+    if (work.meta.fleetRate > 0) this.#fleetRate = work.meta.fleetRate;
+    this.#bidder.took(work.meta.size, work.meta.promptTokens);
+    this.#bidder.requote();
     // The ingress answers the client by its own clock; here it only has to be kept from the engine.
     if (clock.now() >= work.meta.deadlineAt) queue.settle(delivery.ackSubject, 'term');
-    else if (delivery.deliveryCount === 1) this.#run(delivery, work, null);
+    else if (delivery.deliveryCount === 1 && !work.meta.ask) this.#run(delivery, work, null);
     else void this.#askAndRun(delivery, work);
   }
 
@@ -190,7 +188,7 @@ export class Worker {
   async #askAndRun(delivery: Delivery, work: WorkEnvelope): Promise<void> {
     const { queue, id } = this.#o;
     this.#asking++;
-    const question = { id: work.meta.id, attempt: delivery.deliveryCount, worker: id };
+    const question = { id: work.meta.id, attempt: attemptOf(delivery, work), worker: id };
     const answer = await queue
       .ask(ingressControlSubject(work.meta.from), encodeMessage(question), ASK_TIMEOUT_MS)
       .finally(() => this.#asking--);
@@ -198,10 +196,10 @@ export class Worker {
     if (resume === null) {
       const giveUp = answer.kind === 'nobody' && delivery.deliveryCount > MAX_UNANSWERED;
       queue.settle(delivery.ackSubject, giveUp ? 'term' : 'nak', 1000);
-      this.#requote();
+      this.#bidder.requote();
     } else if (resume.kind === 'gone') {
       queue.settle(delivery.ackSubject, 'term');
-      this.#requote();
+      this.#bidder.requote();
     } else {
       this.#run(delivery, work, resume);
     }
@@ -213,7 +211,7 @@ export class Worker {
     this.#attempts.get(work.meta.id)?.drop();
     const attempt = new Attempt({
       work,
-      attempt: delivery.deliveryCount,
+      attempt: attemptOf(delivery, work),
       ackSubject: delivery.ackSubject,
       startedAt: clock.monotonic(),
       waitMs: Math.max(0, clock.now() - work.meta.acceptedAt),
@@ -225,29 +223,30 @@ export class Worker {
       },
     });
     this.#attempts.set(work.meta.id, attempt);
-    this.#backlogTokens += work.meta.promptTokens;
+    const uncached = Math.max(0, work.meta.promptTokens - work.meta.matchedTokens);
+    const silent = !work.meta.stream && work.meta.endpoint !== 'embeddings';
+    this.#prefill.add(attempt.id, uncached, attempt.o.startedAt, silent);
     attempt.start(engine);
   }
 
   #onFirstToken(attempt: Attempt): void {
-    const tokens = attempt.o.work.meta.promptTokens;
-    this.#rate = learnRate(this.#rate, tokens, (this.#o.clock.monotonic() - attempt.o.startedAt) / 1000);
-    this.#backlogTokens -= tokens;
-    this.#decoding++;
-    this.#requote();
+    this.#prefill.done(attempt.id, this.#o.clock.monotonic());
+    this.#bidder.requote();
   }
 
   #onEnded(attempt: Attempt, outcome: AttemptOutcome, detail: string): void {
-    if (attempt.prefilled) this.#decoding--;
-    else this.#backlogTokens -= attempt.o.work.meta.promptTokens;
-    if (this.#attempts.get(attempt.id) === attempt) this.#attempts.delete(attempt.id);
+    if (this.#attempts.get(attempt.id) === attempt) {
+      this.#attempts.delete(attempt.id);
+      this.#prefill.drop(attempt.id);
+    }
     if (outcome !== 'dropped') this.#health = afterAttempt(this.#health, outcome !== 'failed');
     if (outcome === 'failed')
       this.#o.log.warn({ id: attempt.id, attempt: attempt.o.attempt, detail }, 'attempt failed');
-    this.#requote();
+    this.#bidder.requote();
   }
 
   #sendHeartbeat(leaving: boolean): void {
+    const load = this.#load();
     const heartbeat = {
       v: 1 as const,
       worker: this.#o.id,
@@ -256,7 +255,9 @@ export class Worker {
       running: this.#attempts.size,
       pulling: !this.#draining && this.#health.state === 'well',
       leaving,
-      level: this.#level,
+      level: this.#bidder.level,
+      waitS: prefillAheadS(load),
+      tokensPerSec: this.#quotedRate(load),
     };
     this.#o.queue.send(heartbeatSubject(this.#o.region, this.#o.id), encodeMessage(heartbeat));
   }
@@ -264,7 +265,7 @@ export class Worker {
   /** Stops bidding and resolves once nothing can arrive any more. Running attempts go on. */
   async drain(): Promise<void> {
     this.#draining = true;
-    await Promise.all([...this.#pullers.values()].map(puller => puller.stop()));
+    await this.#bidder.stop();
   }
 
   get running(): number {
@@ -283,4 +284,9 @@ export class Worker {
     this.#sendHeartbeat(true);
     this.#outbox.flush();
   }
+}
+
+/** Moving a request to another subject starts its delivery count anew; the base keeps attempts rising all the same. */
+function attemptOf(delivery: Delivery, work: WorkEnvelope): number {
+  return work.meta.attemptBase + delivery.deliveryCount;
 }

@@ -13,7 +13,7 @@ const key = (slug: string): WorkQueueKey => ({
   shard: 0,
   slug,
   lane: 'interactive',
-  size: 'any',
+  size: 'short',
 });
 const publish = (model: string, id: string) =>
   queue.publish(workSubject(key(model), id), Buffer.from(id), { messageId: id, ttlMs: 60_000 });

@@ -1,0 +1,30 @@
+/**
+ * Prompt size classes. Each has its own consumer, so that a worker quotes a level for *that* work: a long prompt costs a
+ * slow GPU far more than a fast one, and a level that averages over sizes cannot say so.
+ */
+
+export const SIZE_CLASSES = ['short', 'medium', 'long'] as const;
+export type PromptSize = (typeof SIZE_CLASSES)[number];
+
+/** Upper limits in prompt tokens, inclusive; what is above both is long. */
+export interface SizeBoundaries {
+  readonly short: number;
+  readonly medium: number;
+}
+
+export const DEFAULT_BOUNDARIES: SizeBoundaries = { short: 4096, medium: 16_384 };
+
+/** Prompt tokens a quote for the class is made for. */
+export const TYPICAL_TOKENS: Readonly<Record<PromptSize, number>> = {
+  short: 1000,
+  medium: 8000,
+  long: 24_000,
+};
+
+export function sizeClassOf(
+  promptTokens: number,
+  boundaries: SizeBoundaries = DEFAULT_BOUNDARIES,
+): PromptSize {
+  if (promptTokens <= boundaries.short) return 'short';
+  return promptTokens <= boundaries.medium ? 'medium' : 'long';
+}

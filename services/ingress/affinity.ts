@@ -1,0 +1,93 @@
+/** Where a request goes: to the worker that holds its prefix, or to whoever bids lowest. Placements are learned. */
+import { hash } from 'node:crypto';
+import { type Affinity as AffinityKind, decidePrefix, decideSession, type Placement } from '@penstock/policy';
+import type { PlacementStore } from '@penstock/transport';
+import type { Fleet } from './fleet.ts';
+import { BLOCK_TOKENS, landmarks, promptChain } from './prompt-chain.ts';
+
+/** Prompts below this are computed sooner than looked up, tokens. */
+const LEAST_TOKENS = 2 * BLOCK_TOKENS;
+/** Owners remembered for a prefix: a hot one spreads over several. */
+const MAX_OWNERS = 4;
+
+export interface AffinityRequest {
+  readonly slug: string;
+  /** Digest of the API key. */
+  readonly tenant: string;
+  /** The client's own key for requests that belong together. */
+  readonly cacheKey: string | null;
+  readonly promptTokens: number;
+  readonly text: () => Buffer;
+}
+
+/** Remembered with the request, for when it is known who runs it. */
+export interface PrefixTrail {
+  readonly chain: readonly string[];
+  readonly owners: readonly (readonly string[])[];
+}
+
+export interface Placed {
+  readonly placement: Placement;
+  readonly trail: PrefixTrail | null;
+}
+
+const NOWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trail: null };
+
+export class Affinity {
+  readonly #store: PlacementStore;
+  readonly #fleet: Fleet;
+  readonly #kindOf: (slug: string) => AffinityKind;
+
+  constructor(store: PlacementStore, fleet: Fleet, kindOf: (slug: string) => AffinityKind) {
+    this.#store = store;
+    this.#fleet = fleet;
+    this.#kindOf = kindOf;
+  }
+
+  /** Decides without waiting where nothing is to be looked up. */
+  place(request: AffinityRequest): Placed | Promise<Placed> {
+    const kind = this.#kindOf(request.slug);
+    if (kind === 'none') return NOWHERE;
+    if (kind === 'session') return this.#placeSession(request);
+    return request.promptTokens < LEAST_TOKENS ? NOWHERE : this.#placePrefix(request);
+  }
+
+  async #placePrefix(request: AffinityRequest): Promise<Placed> {
+    const seed = `${request.tenant} ${request.slug} ${request.cacheKey ?? ''}`;
+    const chain = promptChain(seed, request.text());
+    if (chain.length === 0) return NOWHERE;
+    const owners = await this.#store.lookup(chain);
+    const matched = matchedTokens(owners);
+    const placement: Placement =
+      matched.size === 0
+        ? { kind: 'shared', reason: 'no_match' }
+        : decidePrefix(request.promptTokens, this.#fleet.candidates(request.slug, matched));
+    return { placement, trail: { chain, owners } };
+  }
+
+  #placeSession(request: AffinityRequest): Placed {
+    const { cacheKey, tenant, slug } = request;
+    if (cacheKey === null) return NOWHERE;
+    const candidates = this.#fleet.candidates(slug, new Map());
+    const hashOf = (worker: string) =>
+      hash('sha1', `${tenant} ${cacheKey} ${worker}`, 'buffer').readUInt32BE(0);
+    return { placement: decideSession(request.promptTokens, candidates, hashOf), trail: null };
+  }
+
+  /** A worker took the request: its cache holds the prefix from now on. */
+  learn(trail: PrefixTrail, worker: string): void {
+    const entries = landmarks(trail.chain.length).map(i => ({
+      prefix: trail.chain[i] ?? '',
+      workers: [worker, ...(trail.owners[i] ?? []).filter(owner => owner !== worker)].slice(0, MAX_OWNERS),
+    }));
+    this.#store.learn(entries);
+  }
+}
+
+/** Worker → tokens of the longest known prefix it served. */
+function matchedTokens(owners: readonly (readonly string[])[]): Map<string, number> {
+  const matched = new Map<string, number>();
+  for (const [i, workers] of owners.entries())
+    for (const worker of workers) matched.set(worker, (i + 1) * BLOCK_TOKENS);
+  return matched;
+}

@@ -1,0 +1,49 @@
+/**
+ * The chain of hashes of a prompt's leading blocks: hash i covers everything up to the end of block i, so equal hashes mean
+ * equal prefixes. The chain is seeded with tenant, model and the client's own cache key: nothing is shared across them.
+ */
+import { hash } from 'node:crypto';
+import type { Endpoint } from '@penstock/protocol';
+
+/** Text of one block: 512 tokens at four bytes each. */
+export const BLOCK_TOKENS = 512;
+const BLOCK_BYTES = BLOCK_TOKENS * 4;
+/** Blocks looked at; beyond that the rest of a prompt makes no difference to where it should run. */
+const MAX_BLOCKS = 256;
+const KEY_LENGTH = 22;
+
+/** @returns one hash a full block; none for a prompt shorter than a block. */
+export function promptChain(seed: string, text: Buffer): string[] {
+  const blocks = Math.min(MAX_BLOCKS, Math.floor(text.length / BLOCK_BYTES));
+  const keys: string[] = [];
+  let key = Buffer.from(hash('sha1', seed));
+  for (let i = 0; i < blocks; i++) {
+    const block = text.subarray(i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES);
+    key = hash('sha1', Buffer.concat([key, block]), 'buffer');
+    keys.push(key.toString('base64url').slice(0, KEY_LENGTH));
+  }
+  return keys;
+}
+
+/** The prompt as one text, in the order in which chat templates place it: tools, then messages. */
+export function promptText(endpoint: Endpoint, body: unknown): Buffer {
+  const { messages, tools, prompt } = body as { messages?: unknown; tools?: unknown; prompt?: unknown };
+  if (endpoint !== 'chat')
+    return Buffer.from(typeof prompt === 'string' ? prompt : JSON.stringify(prompt ?? ''));
+  const parts: string[] = tools ? [JSON.stringify(tools)] : [];
+  for (const message of messages as { role: string; content?: unknown; tool_calls?: unknown }[]) {
+    const { role, content, tool_calls: calls } = message;
+    parts.push('\n', role, '\n', typeof content === 'string' ? content : JSON.stringify(content ?? ''));
+    if (calls) parts.push(JSON.stringify(calls));
+  }
+  return Buffer.from(parts.join(''));
+}
+
+/** Blocks of a chain worth remembering: the first few, every eighth, and the last. Follow-ups share nearly all of a chain. */
+export function landmarks(blocks: number): number[] {
+  const chosen: number[] = [];
+  for (let i = 0; i < blocks; i++) {
+    if (i < 4 || i % 8 === 7 || i >= blocks - 2) chosen.push(i);
+  }
+  return chosen;
+}

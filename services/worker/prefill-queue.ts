@@ -1,0 +1,104 @@
+/**
+ * What the engine has still to prefill, and how fast it does. Engines compute prompts in the order they came (vLLM,
+ * SGLang: first come, first served), so the oldest prompt without a first token is the one in prefill: the head.
+ *
+ * The rate is learned from how long the head was the head. Prompts whose first tokens come together were computed in one
+ * step and are one observation. An answer that is not streamed shows no first token: its prefill is taken to last as long
+ * as the rate says, and teaches nothing.
+ */
+import { learnRate } from '@penstock/policy';
+
+/** Believed before anything was measured, tokens/s. */
+const FIRST_RATE = 20_000;
+/** First tokens this close together came from one step, ms. */
+const SAME_STEP_MS = 4;
+/** Observations below this say more about round trips than about the engine, tokens. */
+const LEAST_TOKENS = 16;
+
+interface Prompt {
+  readonly tokens: number;
+  readonly at: number;
+  readonly silent: boolean;
+}
+
+export class PrefillQueue {
+  readonly #prompts = new Map<string, Prompt>();
+  #tokens = 0;
+  #rate = 0;
+  /** When the head became the head, at the earliest. */
+  #freeAt = 0;
+  /** First tokens that came together, not yet learned from. */
+  #step: { tokens: number; seconds: number; at: number } | null = null;
+
+  /** Tokens per second as learned; 0 before anything was. */
+  get learnedRate(): number {
+    return this.#rate;
+  }
+
+  get rate(): number {
+    return this.#rate === 0 ? FIRST_RATE : this.#rate;
+  }
+
+  /** @param silent the answer will show no first token. */
+  add(id: string, tokens: number, now: number, silent: boolean): void {
+    this.#remove(id);
+    this.#prompts.set(id, { tokens, at: now, silent });
+    this.#tokens += tokens;
+  }
+
+  /** The first token of a prompt came. */
+  done(id: string, now: number): void {
+    const prompt = this.#prompts.get(id);
+    if (prompt === undefined) return;
+    this.#remove(id);
+    if (prompt.silent) return;
+    const step = this.#step;
+    if (step !== null && now - step.at < SAME_STEP_MS) {
+      step.tokens += prompt.tokens;
+      step.at = now;
+    } else {
+      this.#learn();
+      this.#step = {
+        tokens: prompt.tokens,
+        seconds: (now - Math.max(prompt.at, this.#freeAt)) / 1000,
+        at: now,
+      };
+    }
+    this.#freeAt = now;
+  }
+
+  /** The prompt went without a first token: cancelled, failed, or answered whole. */
+  drop(id: string): void {
+    this.#remove(id);
+  }
+
+  /** Tokens still to prefill, and the head with how long it has been computed, s. */
+  look(now: number): { tokens: number; head: { tokens: number; elapsedS: number } | null } {
+    if (this.#step !== null && now - this.#step.at >= SAME_STEP_MS) this.#learn();
+    for (const [id, prompt] of this.#prompts) {
+      const startedAt = Math.max(prompt.at, this.#freeAt);
+      const endsAt = startedAt + (1000 * prompt.tokens) / this.rate;
+      if (!prompt.silent || now < endsAt) {
+        return { tokens: this.#tokens, head: { tokens: prompt.tokens, elapsedS: (now - startedAt) / 1000 } };
+      }
+      this.#remove(id);
+      this.#freeAt = endsAt;
+    }
+    return { tokens: 0, head: null };
+  }
+
+  #learn(): void {
+    const step = this.#step;
+    this.#step = null;
+    if (step === null || step.tokens < LEAST_TOKENS || step.seconds <= 0) return;
+    this.#rate =
+      this.#rate === 0 ? step.tokens / step.seconds : learnRate(this.#rate, step.tokens, step.seconds);
+  }
+
+  #remove(id: string): void {
+    const prompt = this.#prompts.get(id);
+    if (prompt === undefined) return;
+    this.#prompts.delete(id);
+    this.#tokens -= prompt.tokens;
+  }
+}
