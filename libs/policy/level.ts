@@ -65,7 +65,7 @@ const RESERVE_RISE = 1;
 const MAX_BATCH = 32;
 /** Above this the engine would queue or preempt what we give it. */
 const KV_FULL = 0.97;
-/** A prompt overdue in prefill is expected to need this share of its time so far once more. */
+/** A prompt overdue in prefill is expected to need this share of its delay so far once more. */
 const OVERDUE = 0.25;
 
 /** Seconds until the engine has prefilled all it was given. An overdue head means that it is slower than was learned. */
@@ -74,19 +74,20 @@ export function prefillAheadS(load: WorkerLoad): number {
   const head = load.head;
   if (head === null) return load.prefillBacklogTokens / rate;
   const behind = Math.max(0, load.prefillBacklogTokens - head.tokens);
-  const headS = head.tokens / rate;
-  if (head.elapsedS <= headS) return headS - head.elapsedS + behind / rate;
-  return OVERDUE * head.elapsedS + behind / effectiveRate(load);
+  const leftS = head.tokens / rate - head.elapsedS;
+  return Math.max(leftS, OVERDUE * -leftS) + behind / effectiveRate(load);
 }
 
-/** The learned rate, or less where the prompt in prefill shows that it no longer holds. */
+/**
+ * The learned rate, or less where the prompt in prefill shows that it no longer holds. Overdue by less than a short prompt
+ * takes says nothing: round trips and batch steps are not the rate.
+ */
 export function effectiveRate(load: WorkerLoad): number {
   const rate = Math.max(1, load.prefillTokensPerSec);
   const head = load.head;
-  if (head === null || head.tokens === 0 || head.elapsedS * rate <= head.tokens) return rate;
-  // Short prompts and round trips: what is overdue by less than this says nothing about the rate.
-  if (head.elapsedS - head.tokens / rate < LEAST_IDEAL_S) return rate;
-  return head.tokens / head.elapsedS;
+  if (head === null) return rate;
+  const shown = head.tokens + TYPICAL_TOKENS.short;
+  return head.elapsedS * rate > shown ? shown / head.elapsedS : rate;
 }
 
 /** Estimated seconds from taking a request of so many uncached prompt tokens to its first token. */
