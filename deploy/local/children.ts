@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
+import { SERVICE_NODE_FLAGS } from '@penstock/runtime';
 import type { StartConfig } from './config.ts';
 import { StartError } from './data-dir.ts';
 import type { ChildSpec } from './supervisor.ts';
@@ -57,7 +58,12 @@ export async function planChildren(
 }
 
 function service(name: string, room: string, env: Record<string, string>): ChildSpec {
-  return { name, command: process.execPath, args: [join(SERVICES, room, 'main.ts')], env };
+  return {
+    name,
+    command: process.execPath,
+    args: [...SERVICE_NODE_FLAGS, join(SERVICES, room, 'main.ts')],
+    env,
+  };
 }
 
 function simulatedEngines(ports: number[]): ChildSpec {

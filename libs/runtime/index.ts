@@ -4,4 +4,5 @@ export * from './config.ts';
 export * from './ids.ts';
 export * from './lifecycle.ts';
 export * from './logger.ts';
+export * from './memory.ts';
 export * from './metrics.ts';

@@ -5,6 +5,7 @@ import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts
 import { API_KEY, chat, type Stack, startStack } from '../../test/support/stack.ts';
 import { cpuSeconds } from './cpu.ts';
 import { type LoadOptions, type LoadResult, quantile, runLoad } from './load.ts';
+import { measureOpenStreams } from './open-streams.ts';
 import { type BenchCase, renderMarkdown } from './report.ts';
 
 const RESULT = new URL('../results/bench.json', import.meta.url).pathname;
@@ -31,7 +32,15 @@ const PACED: Plan[] = [
 process.env['PENSTOCK_TEST_NATS_SERVER'] = ensureNatsServer(say);
 process.env['PENSTOCK_TEST_REDIS_SERVER'] = ensureRedisServer(say);
 const cases = [...(await measure('instant', INSTANT)), ...(await measure('dense-8b-h100', PACED))];
-const report = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version, cases };
+say('measuring 10,000 open streams: two minutes');
+const openStreams = await measureOpenStreams(10_000);
+const report = {
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: cpus().length,
+  node: process.version,
+  cases,
+  openStreams,
+};
 mkdirSync(new URL('../results/', import.meta.url).pathname, { recursive: true });
 writeFileSync(RESULT, `${JSON.stringify(report, null, 2)}\n`);
 writeFileSync(PAGE, renderMarkdown(report));

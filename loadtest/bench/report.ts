@@ -1,4 +1,5 @@
 /** The benchmark's figures as a page. */
+import type { OpenStreamsFigures } from './open-streams.ts';
 
 export interface Figures {
   readonly errors: number;
@@ -23,6 +24,7 @@ export interface BenchReport {
   readonly cores: number;
   readonly node: string;
   readonly cases: readonly BenchCase[];
+  readonly openStreams: OpenStreamsFigures;
 }
 
 export function renderMarkdown(report: BenchReport): string {
@@ -50,5 +52,10 @@ is what each part used by the kernel's account.
 | load | Penstock, req/s | direct, req/s | Penstock first byte p50 / p99, ms | direct, ms | CPU µs a request = ingress + workers + NATS + Redis | errors |
 |---|---|---|---|---|---|---|
 ${rows.join('\n')}
+
+## Memory
+One ingress, ${report.openStreams.streams.toLocaleString('en')} streams open at once (${report.openStreams.errors} did not end well), resident memory:
+${report.openStreams.idleMb.toFixed(0)} MB idle after a warm-up, ${report.openStreams.openMb.toFixed(0)} MB once all were open, ${report.openStreams.peakMb.toFixed(0)} MB at most, ${report.openStreams.afterMb.toFixed(0)} MB within
+half a minute after the last one ended.
 `;
 }

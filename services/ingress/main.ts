@@ -1,7 +1,14 @@
 /** An ingress process: read configuration, wire adapters, listen, drain on a signal. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deadSubject, encodeMessage, ingressControlSubject, readResumeQuestion } from '@penstock/protocol';
-import { createIdSource, createLogger, readConfigOrExit, stopOnSignal, systemClock } from '@penstock/runtime';
+import {
+  createIdSource,
+  createLogger,
+  readConfigOrExit,
+  stopOnSignal,
+  systemClock,
+  trimMemoryAfterSpikes,
+} from '@penstock/runtime';
 import { NatsWorkQueue, RedisReplyBus } from '@penstock/transport';
 import { Affinity } from './affinity.ts';
 import { buildApp } from './app.ts';
@@ -51,6 +58,7 @@ queue.listen(ingressControlSubject(ingressId), (payload, reply) => {
   if (question !== null) reply(encodeMessage(open.answer(question)));
 });
 const ticker = setInterval(() => open.tick(), 1000);
+trimMemoryAfterSpikes(() => open.size);
 const widener = setInterval(() => open.widen(), 20);
 
 let draining = false;

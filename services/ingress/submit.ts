@@ -98,10 +98,9 @@ export async function submit(
     matchedTokens: placement.kind === 'sticky' ? placement.matchedTokens : 0,
   };
   const work = { key, meta, body, placement };
-  // `request.signal` fires on every POST with a body; a client that left shows as a close before the end.
-  raw.on('close', () => {
-    if (!raw.writableFinished) deps.open.cancel(meta.id);
-  });
+  // The framework keeps the request as long as the connection is busy; the prompt need not stay with it.
+  request.body = undefined;
+  cancelOnClose(deps.open, raw, meta.id);
   deps.open.add({
     id: meta.id,
     slug: model.slug,
@@ -115,6 +114,16 @@ export async function submit(
     sink,
   });
   await send(deps, work, sink, raw);
+}
+
+/**
+ * `request.signal` fires on every POST with a body; a client that left shows as a close before the end. A function of its
+ * own: a closure made inside `submit` would keep the parsed prompt alive for as long as the stream lasts.
+ */
+function cancelOnClose(open: OpenRequests, raw: ServerResponse, id: string): void {
+  raw.on('close', () => {
+    if (!raw.writableFinished) open.cancel(id);
+  });
 }
 
 /** What is the same wherever the request goes. */

@@ -1,5 +1,6 @@
 /** Child processes of a test: started, watched until ready, and ended by their own id. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { SERVICE_NODE_FLAGS } from '@penstock/runtime';
 
 const READY_LIMIT_MS = 20_000;
 const STOP_LIMIT_MS = 15_000;
@@ -25,7 +26,7 @@ export function startService(
   env: Record<string, string>,
   options: ReadyOptions,
 ): Promise<ServiceProcess> {
-  return startProcess(process.execPath, [main], options, env);
+  return startProcess(process.execPath, [...SERVICE_NODE_FLAGS, main], options, env);
 }
 
 /** @throws when the process ends or stays silent before it is ready; the error holds its last words. */
