@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import { type DispatchError, type ResultMeta, toErrorBody } from '@penstock/protocol';
-import type { ReplySink, Served } from './open-requests.ts';
+import type { ReplySink, Served } from './open-request.ts';
 
 /** Unsent bytes a slow reader may pile up here before it is cut off. */
 const MAX_BUFFERED = 1024 * 1024;

@@ -83,3 +83,19 @@ export function createIngressMetrics(open: () => number, workers: () => number):
     }),
   };
 }
+
+/** Cached and computed prompt tokens as engines report them. */
+const CACHED_TOKENS = /"cached_tokens": ?(\d+)/;
+const PROMPT_TOKENS = /"prompt_tokens": ?(\d+)/;
+/** Where usage can be: at the end of an answer. */
+const USAGE_WITHIN = 1024;
+
+/** The engine's own word on cache hits. Streams tell it only when the client asked for usage. */
+export function countUsage(metrics: IngressMetrics, lastBytes: Buffer): void {
+  if (lastBytes.length === 0) return;
+  const tail = lastBytes.toString('latin1', Math.max(0, lastBytes.length - USAGE_WITHIN));
+  const prompt = PROMPT_TOKENS.exec(tail);
+  if (prompt === null) return;
+  metrics.promptTokens.inc(Number(prompt[1]));
+  metrics.cachedTokens.inc(Number(CACHED_TOKENS.exec(tail)?.[1] ?? 0));
+}

@@ -19,7 +19,6 @@ import {
   type AcceptedMeta,
   DispatchError,
   decodePacket,
-  type Endpoint,
   type ErrorCode,
   encodeMessage,
   type FailedMeta,
@@ -32,64 +31,10 @@ import {
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
-import type { Affinity, PrefixTrail } from './affinity.ts';
+import type { Affinity } from './affinity.ts';
 import type { Fleet } from './fleet.ts';
-import type { IngressMetrics } from './metrics.ts';
-import { ShownText } from './shown-text.ts';
-
-/** Where a reply goes. Implemented by the HTTP side. */
-export interface ReplySink {
-  events(bytes: Buffer, served: Served): void;
-  end(bytes: Buffer, served: Served): void;
-  result(meta: ResultMeta, body: Buffer, served: Served): void;
-  error(error: DispatchError, served: Served | null): void;
-  /** Called once a second while nothing is shown yet. */
-  waiting(waitedMs: number): void;
-}
-
-/** Who served, for the response headers. */
-export interface Served {
-  readonly worker: string;
-  readonly attempt: number;
-  readonly waitMs: number;
-}
-
-export interface NewRequest {
-  readonly id: string;
-  readonly slug: string;
-  readonly subject: string;
-  /** Set while only one worker may take it: how to offer it to all. */
-  readonly bound: Bound | null;
-  /** For learning who holds the prefix. */
-  readonly trail: PrefixTrail | null;
-  readonly stream: string;
-  readonly endpoint: Endpoint;
-  readonly continuable: boolean;
-  readonly streamed: boolean;
-  readonly deadlineAt: number;
-  readonly sink: ReplySink;
-}
-
-/** A request that waits for one worker. */
-export interface Bound {
-  readonly sharedSubject: string;
-  /** Publishes the request once more. */
-  readonly republish: (subject: string, attemptBase: number, ask: boolean) => Promise<void>;
-}
-
-interface OpenRequest extends NewRequest {
-  subject: string;
-  bound: Bound | null;
-  readonly openedAt: number;
-  readonly shownText: ShownText;
-  /** Highest attempt seen: everything below is fenced. */
-  attempt: number;
-  nextSeq: number;
-  failures: number;
-  shown: boolean;
-  running: { worker: string; ack: string | null; waitMs: number } | null;
-  leaseAt: number;
-}
+import { countUsage, type IngressMetrics } from './metrics.ts';
+import { type Bound, type NewRequest, type OpenRequest, openRequest, type Served } from './open-request.ts';
 
 export interface OpenRequestsOptions {
   readonly queue: WorkQueue;
@@ -106,12 +51,6 @@ export interface OpenRequestsOptions {
 
 /** Attempts a request can have on one subject: above the broker's own limit on deliveries. */
 const ATTEMPTS_A_SUBJECT = 64;
-/** Cached and computed prompt tokens as engines report them. */
-const CACHED_TOKENS = /"cached_tokens": ?(\d+)/;
-const PROMPT_TOKENS = /"prompt_tokens": ?(\d+)/;
-/** Where usage can be: at the end of an answer. */
-const USAGE_WITHIN = 1024;
-
 export class OpenRequests {
   readonly #o: OpenRequestsOptions;
   readonly #open = new Map<string, OpenRequest>();
@@ -129,17 +68,7 @@ export class OpenRequests {
   /** Call before publishing: the reply may be faster than the PubAck. */
   add(request: NewRequest): void {
     const now = this.#o.clock.monotonic();
-    this.#open.set(request.id, {
-      ...request,
-      openedAt: now,
-      shownText: new ShownText(request.endpoint, request.streamed && request.continuable),
-      attempt: 0,
-      nextSeq: 0,
-      failures: 0,
-      shown: false,
-      running: null,
-      leaseAt: now,
-    });
+    this.#open.set(request.id, openRequest(request, now));
   }
 
   /** The request is on the queue. */
@@ -282,20 +211,10 @@ export class OpenRequests {
   }
 
   #done(request: OpenRequest, body: Buffer): void {
-    this.#countTokens(body);
+    countUsage(this.#o.metrics, body);
     this.#open.delete(request.id);
     if (request.running?.ack) this.#o.queue.settle(request.running.ack, 'ack');
     this.#o.metrics.finished.inc({ outcome: 'done' });
-  }
-
-  /** The engine's own word on cache hits. Streams tell it only when the client asked for usage. */
-  #countTokens(body: Buffer): void {
-    if (body.length === 0) return;
-    const tail = body.toString('latin1', Math.max(0, body.length - USAGE_WITHIN));
-    const prompt = PROMPT_TOKENS.exec(tail);
-    if (prompt === null) return;
-    this.#o.metrics.promptTokens.inc(Number(prompt[1]));
-    this.#o.metrics.cachedTokens.inc(Number(CACHED_TOKENS.exec(tail)?.[1] ?? 0));
   }
 
   #failed(request: OpenRequest, failure: FailedMeta, workerLost: boolean): void {

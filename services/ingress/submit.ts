@@ -24,7 +24,8 @@ import type { Affinity } from './affinity.ts';
 import type { Fleet } from './fleet.ts';
 import { HttpReply } from './http-reply.ts';
 import type { IngressMetrics } from './metrics.ts';
-import type { Bound, OpenRequests } from './open-requests.ts';
+import type { Bound } from './open-request.ts';
+import type { OpenRequests } from './open-requests.ts';
 import { promptText } from './prompt-chain.ts';
 
 const VALIDATORS: Record<Endpoint, (value: unknown) => RequestSummary> = {

@@ -1,0 +1,73 @@
+/** One request whose client waits here, and the reply that it waits for. */
+import type { DispatchError, Endpoint, ResultMeta } from '@penstock/protocol';
+import type { PrefixTrail } from './affinity.ts';
+import { ShownText } from './shown-text.ts';
+
+/** Where a reply goes. Implemented by the HTTP side. */
+export interface ReplySink {
+  events(bytes: Buffer, served: Served): void;
+  end(bytes: Buffer, served: Served): void;
+  result(meta: ResultMeta, body: Buffer, served: Served): void;
+  error(error: DispatchError, served: Served | null): void;
+  /** Called once a second while nothing is shown yet. */
+  waiting(waitedMs: number): void;
+}
+
+/** Who served, for the response headers. */
+export interface Served {
+  readonly worker: string;
+  readonly attempt: number;
+  readonly waitMs: number;
+}
+
+export interface NewRequest {
+  readonly id: string;
+  readonly slug: string;
+  readonly subject: string;
+  /** Set while only one worker may take it: how to offer it to all. */
+  readonly bound: Bound | null;
+  /** For learning who holds the prefix. */
+  readonly trail: PrefixTrail | null;
+  readonly stream: string;
+  readonly endpoint: Endpoint;
+  readonly continuable: boolean;
+  readonly streamed: boolean;
+  readonly deadlineAt: number;
+  readonly sink: ReplySink;
+}
+
+/** A request that waits for one worker. */
+export interface Bound {
+  readonly sharedSubject: string;
+  /** Publishes the request once more. */
+  readonly republish: (subject: string, attemptBase: number, ask: boolean) => Promise<void>;
+}
+
+/** A request while its client waits. */
+export interface OpenRequest extends NewRequest {
+  subject: string;
+  bound: Bound | null;
+  readonly openedAt: number;
+  readonly shownText: ShownText;
+  /** Highest attempt seen: everything below is fenced. */
+  attempt: number;
+  nextSeq: number;
+  failures: number;
+  shown: boolean;
+  running: { worker: string; ack: string | null; waitMs: number } | null;
+  leaseAt: number;
+}
+
+export function openRequest(request: NewRequest, now: number): OpenRequest {
+  return {
+    ...request,
+    openedAt: now,
+    shownText: new ShownText(request.endpoint, request.streamed && request.continuable),
+    attempt: 0,
+    nextSeq: 0,
+    failures: 0,
+    shown: false,
+    running: null,
+    leaseAt: now,
+  };
+}

@@ -1,0 +1,40 @@
+/** Three hundred requests of real chat traffic, open loop, through two uneven engines: every stream whole and exact. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { expectedTokens, promptHash } from '@penstock/engine-sim';
+import { conversationTrace } from '../../loadtest/traces/mooncake.ts';
+import { promptOf } from '../../loadtest/traces/prompt.ts';
+import { chat, readChat, startStack } from '../support/stack.ts';
+
+/** Times real time. */
+const SPEED = 12;
+const LIMITS = { maxRequests: 300, maxInputTokens: 8192, maxOutputTokens: 64 };
+
+test('three hundred traced requests are answered whole, in order and exactly once', async t => {
+  const { source, requests } = conversationTrace(LIMITS);
+  t.diagnostic(`requests: ${source}`);
+  const engine = { profile: 'dense-8b-h100', timeScale: SPEED };
+  await using stack = await startStack({ engines: [engine, { ...engine, slowdown: 2 }] });
+  const startedAt = performance.now();
+  const answers = await Promise.all(
+    requests.map(async (request, i) => {
+      const content = promptOf(request, i);
+      const waitMs = request.atMs / SPEED - (performance.now() - startedAt);
+      if (waitMs > 0) await new Promise(resolve => setTimeout(resolve, waitMs));
+      const read = await readChat(stack, chat(content, { max_tokens: request.outputTokens }));
+      return { read, hash: promptHash(chat(content)), tokens: request.outputTokens };
+    }),
+  );
+  for (const { read, hash, tokens } of answers) {
+    assert.equal(read.status, 200);
+    assert.deepEqual(read.tokens, expectedTokens(hash, tokens));
+    assert.ok(read.done && read.error === null && read.ids.size === 1);
+  }
+  const started = stack.engines.map(engine => engine.stats().started);
+  assert.equal(
+    started.reduce((sum, count) => sum + count, 0),
+    requests.length,
+    'no request ran twice',
+  );
+  assert.ok((started[0] ?? 0) > (started[1] ?? 0), `the faster engine took more: ${started}`);
+});
