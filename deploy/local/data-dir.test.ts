@@ -29,6 +29,11 @@ test('a file in place of the directory is refused', t => {
   assert.throws(() => takeDataDir(file), /choose another directory with PENSTOCK_DATA_DIR/);
 });
 
+test('a place that holds no directories is refused, and directories in between are made', t => {
+  assert.throws(() => takeDataDir('/proc/penstock/data'), /choose another directory with PENSTOCK_DATA_DIR/);
+  takeDataDir(join(tempDir(t), 'a/b/c')).release();
+});
+
 test('the key is made once and readable by its owner only', t => {
   const dir = tempDir(t);
   const key = apiKeyOf(dir, undefined);

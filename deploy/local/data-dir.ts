@@ -1,7 +1,16 @@
 /** The directory a local stack lives in: one owner at a time, and the key that is made once. */
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 
 /** A start that cannot go on; one line that names the remedy. */
 export class StartError extends Error {
@@ -12,7 +21,7 @@ export class StartError extends Error {
 export function takeDataDir(dir: string): { path: string; release: () => void } {
   const path = resolve(dir);
   try {
-    mkdirSync(path, { recursive: true });
+    makeDirectory(path);
     accessSync(path, constants.W_OK);
   } catch {
     throw new StartError(`cannot write to ${path}: choose another directory with PENSTOCK_DATA_DIR`);
@@ -33,6 +42,16 @@ export function takeDataDir(dir: string): { path: string; release: () => void } 
       rmSync(lock, { force: true });
     }
   }
+}
+
+/** Node's own `recursive` never returns below a directory that can hold none, as /proc. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) {
+    if (!statSync(path).isDirectory()) throw new Error('a file stands in its place');
+    return;
+  }
+  makeDirectory(dirname(path));
+  mkdirSync(path);
 }
 
 function isAlive(pid: number): boolean {

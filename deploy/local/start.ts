@@ -4,6 +4,7 @@ import { ConfigError, EXIT_CONFIG, readConfig } from '@penstock/runtime';
 import { checkPort, planChildren } from './children.ts';
 import { startConfig } from './config.ts';
 import { apiKeyOf, StartError, takeDataDir } from './data-dir.ts';
+import { checkServers } from './servers.ts';
 import { Supervisor } from './supervisor.ts';
 import { ensureNatsServer, ensureRedisServer, ToolError } from './tools.ts';
 
@@ -58,6 +59,7 @@ async function main(): Promise<void> {
   const dir = takeDataDir(config.PENSTOCK_DATA_DIR);
   process.once('exit', dir.release);
   await checkPort(config.PENSTOCK_HOST, config.PENSTOCK_PORT);
+  await checkServers(config);
   const tools = {
     natsServer: config.PENSTOCK_NATS_URL === undefined ? ensureNatsServer(say) : null,
     redisServer: config.PENSTOCK_REDIS_URL === undefined ? ensureRedisServer(say) : null,

@@ -36,3 +36,11 @@ export function readConfigOrExit<T extends z.ZodType>(schema: T): Readonly<z.inf
     process.exit(EXIT_CONFIG);
   }
 }
+
+/** For what a variable names and that cannot be used: one line on stderr that names the variable, and the end. */
+export function exitBlaming(variable: string): (err: Error) => never {
+  return err => {
+    process.stderr.write(`configuration: ${variable}: ${err.message}\n`);
+    process.exit(EXIT_CONFIG);
+  };
+}

@@ -1,4 +1,4 @@
 /** How it travels: ports and their adapters. */
 export { type NatsOptions, NatsWorkQueue } from './nats.ts';
-export type * from './ports.ts';
+export * from './ports.ts';
 export { type RedisOptions, RedisReplyBus } from './redis.ts';

@@ -15,17 +15,20 @@ import {
 } from '@penstock/protocol';
 import { NatsPuller, type PulledMessage, type PullWire } from './nats-puller.ts';
 import { NatsRequests } from './nats-requests.ts';
-import type {
-  Answer,
-  ConsumerOptions,
-  Delivery,
-  PublishOptions,
-  Puller,
-  Settlement,
-  StreamLimits,
-  WorkQueue,
+import {
+  type Answer,
+  ConnectError,
+  type ConsumerOptions,
+  type Delivery,
+  type PublishOptions,
+  type Puller,
+  type Settlement,
+  type StreamLimits,
+  type WorkQueue,
 } from './ports.ts';
 
+/** The first release with `priority_policy: prioritized`. */
+const LEAST_VERSION = [2, 12];
 /** Past this the broker is taken for absent: with a full disk it never sends a PubAck at all. */
 const PUBLISH_TIMEOUT_MS = 1000;
 /** The broker's own limit on deliveries. A backstop: our attempt counter ends a request long before. */
@@ -71,18 +74,22 @@ export class NatsWorkQueue implements WorkQueue {
     void this.#watch();
   }
 
-  /** Connects and keeps reconnecting for ever. @throws when the first connection fails. */
+  /** Connects and keeps reconnecting for ever. @throws ConnectError when the first connection fails or the server is too old. */
   static async connect(options: NatsOptions): Promise<NatsWorkQueue> {
-    const nc = await connect({
-      servers: options.url,
-      name: options.name,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 200,
-      reconnectJitter: 100,
-      pingInterval: 5000,
-      maxPingOut: 2,
-    });
-    return new NatsWorkQueue(nc, await jetstreamManager(nc, { checkAPI: false }));
+    const nc = await dial(options);
+    const version = nc.info?.version ?? '0';
+    if (isOlder(version, LEAST_VERSION)) {
+      await nc.close();
+      throw new ConnectError(
+        `nats-server ${version} is too old: prioritized pulls need ${LEAST_VERSION.join('.')} or newer`,
+      );
+    }
+    try {
+      return new NatsWorkQueue(nc, await jetstreamManager(nc));
+    } catch {
+      await nc.close();
+      throw new ConnectError('nats-server runs without JetStream: start it with -js or a jetstream block');
+    }
   }
 
   get connected(): boolean {
@@ -308,6 +315,32 @@ export class NatsWorkQueue implements WorkQueue {
     ]);
     await this.#nc.close();
   }
+}
+
+async function dial(options: NatsOptions): Promise<NatsConnection> {
+  try {
+    return await connect({
+      servers: options.url.split(','),
+      name: options.name,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 200,
+      reconnectJitter: 100,
+      pingInterval: 5000,
+      maxPingOut: 2,
+    });
+  } catch (err) {
+    throw new ConnectError(`no nats-server answers there (${(err as Error).message})`);
+  }
+}
+
+/** Whether a version like `2.10.3-beta` is below the given parts. */
+export function isOlder(version: string, least: readonly number[]): boolean {
+  const parts = version.split(/[.-]/).map(Number);
+  for (const [i, wanted] of least.entries()) {
+    const part = parts[i] ?? 0;
+    if (part !== wanted) return !(part > wanted);
+  }
+  return false;
 }
 
 function toPulled(msg: Msg): PulledMessage {

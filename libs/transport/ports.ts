@@ -10,6 +10,11 @@
  */
 import type { WorkQueueKey } from '@penstock/protocol';
 
+/** A server that cannot be used: not there, or too old. The message names what is wrong, never a password. */
+export class ConnectError extends Error {
+  override readonly name = 'ConnectError';
+}
+
 /** How a delivery is closed. `progress` restarts its lease instead. */
 export type Settlement = 'ack' | 'nak' | 'term' | 'progress';
 

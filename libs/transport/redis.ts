@@ -1,7 +1,7 @@
 /** The reply bus and the model registry on Redis. The only file that imports the Redis client. */
 import { modelRegistryKey, placementKey, replyChannel, replyLog } from '@penstock/protocol';
 import { Redis } from 'ioredis';
-import type { ModelRegistry, PlacementStore, ReplyBus } from './ports.ts';
+import { ConnectError, type ModelRegistry, type PlacementStore, type ReplyBus } from './ports.ts';
 
 /** How far back the log of an ingress reaches, ms. It has to outlast a reconnect. */
 const LOG_WINDOW_MS = 15_000;
@@ -66,10 +66,15 @@ export class RedisReplyBus implements ReplyBus, ModelRegistry, PlacementStore {
     this.#commands.defineCommand('penstockPublish', { numberOfKeys: 1, lua: PUBLISH_LUA });
   }
 
-  /** @throws when the first connection fails. */
+  /** @throws ConnectError when the first connection fails. */
   static async connect(options: RedisOptions): Promise<RedisReplyBus> {
     const bus = new RedisReplyBus(options);
-    await bus.#commands.connect();
+    try {
+      await bus.#commands.connect();
+    } catch (err) {
+      bus.#commands.disconnect();
+      throw new ConnectError(`no Redis answers there (${(err as Error).message})`);
+    }
     return bus;
   }
 

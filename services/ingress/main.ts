@@ -4,6 +4,7 @@ import { deadSubject, encodeMessage, ingressControlSubject, readResumeQuestion }
 import {
   createIdSource,
   createLogger,
+  exitBlaming,
   readConfigOrExit,
   stopOnSignal,
   systemClock,
@@ -25,8 +26,12 @@ const region = config.PENSTOCK_REGION;
 const log = createLogger({ service: ingressId, level: config.PENSTOCK_LOG_LEVEL });
 const clock = systemClock;
 
-const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: ingressId });
-const bus = await RedisReplyBus.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
+const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: ingressId }).catch(
+  exitBlaming('PENSTOCK_NATS_URL'),
+);
+const bus = await RedisReplyBus.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId }).catch(
+  exitBlaming('PENSTOCK_REDIS_URL'),
+);
 await queue.ensureWorkStream(region, 0, {
   maxMessages: config.PENSTOCK_QUEUE_MAX_MESSAGES,
   maxBytes: config.PENSTOCK_QUEUE_MAX_BYTES,

@@ -1,6 +1,13 @@
 /** A worker process: read configuration, dial out, pull until a signal, leave in order. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createIdSource, createLogger, readConfigOrExit, stopOnSignal, systemClock } from '@penstock/runtime';
+import {
+  createIdSource,
+  createLogger,
+  exitBlaming,
+  readConfigOrExit,
+  stopOnSignal,
+  systemClock,
+} from '@penstock/runtime';
 import { NatsWorkQueue, RedisReplyBus } from '@penstock/transport';
 import { workerConfig } from './config.ts';
 import { Engine } from './engine.ts';
@@ -10,8 +17,12 @@ const config = readConfigOrExit(workerConfig);
 const id = config.PENSTOCK_WORKER_ID ?? `w-${createIdSource()().slice(0, 8)}`;
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
 
-const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id });
-const bus = await RedisReplyBus.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
+const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }).catch(
+  exitBlaming('PENSTOCK_NATS_URL'),
+);
+const bus = await RedisReplyBus.connect({ url: config.PENSTOCK_REDIS_URL, name: id }).catch(
+  exitBlaming('PENSTOCK_REDIS_URL'),
+);
 const engine = new Engine({
   url: config.PENSTOCK_ENGINE_URL,
   apiKey: config.PENSTOCK_ENGINE_API_KEY,

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './ports.ts';
-import { startProcess } from './process.ts';
+import { startProcess, startServer } from './process.ts';
 
 export async function startNats() {
   const dir = await mkdtemp(join(tmpdir(), 'penstock-nats-'));
@@ -18,22 +18,5 @@ export async function startNats() {
     startProcess(process.env['PENSTOCK_TEST_NATS_SERVER'] ?? 'nats-server', ['-c', conf], {
       readyWhen: line => line.includes('Server is ready'),
     });
-  let server = await start();
-  return {
-    get pid() {
-      return server.pid;
-    },
-    url: `nats://127.0.0.1:${port}`,
-    kill: (signal: NodeJS.Signals) => server.kill(signal),
-    /** Killed without warning, and started again on the same port and data. */
-    async restart() {
-      server.kill('SIGKILL');
-      await server.exited;
-      server = await start();
-    },
-    async stop() {
-      await server.stop();
-      await rm(dir, { recursive: true, force: true });
-    },
-  };
+  return startServer(`nats://127.0.0.1:${port}`, start, () => rm(dir, { recursive: true, force: true }));
 }

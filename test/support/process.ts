@@ -87,3 +87,28 @@ function readLines(child: ChildProcess, onLine: (line: string) => void): void {
     });
   }
 }
+
+/** A server with a directory of its own that can be killed and started again on the same port and data. */
+export async function startServer(
+  url: string,
+  start: () => Promise<ServiceProcess>,
+  cleanUp: () => Promise<void>,
+) {
+  let server = await start();
+  return {
+    get pid() {
+      return server.pid;
+    },
+    url,
+    /** Killed without warning. */
+    async restart() {
+      server.kill('SIGKILL');
+      await server.exited;
+      server = await start();
+    },
+    async stop() {
+      await server.stop();
+      await cleanUp();
+    },
+  };
+}

@@ -72,7 +72,11 @@ export async function startStack(options: StackOptions) {
 /** Asks again every 20 ms until it is so. @throws after 30 s. */
 export async function waitFor(condition: () => boolean | Promise<boolean>, limitMs = 30_000): Promise<void> {
   const end = performance.now() + limitMs;
-  while (!(await Promise.resolve(condition()).catch(() => false))) {
+  while (
+    !(await Promise.resolve()
+      .then(condition)
+      .catch(() => false))
+  ) {
     if (performance.now() > end) throw new Error(`waited ${limitMs} ms for ${condition.toString()}`);
     await new Promise(resolve => setTimeout(resolve, 20));
   }

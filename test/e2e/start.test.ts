@@ -1,0 +1,110 @@
+/** `npm start` as its user sees it: ready, answering, repairing itself, refusing what cannot work, leaving nothing behind. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { after, before, test } from 'node:test';
+import { startNats } from '../support/nats.ts';
+import { freePort } from '../support/ports.ts';
+import { type ServiceProcess, startProcess } from '../support/process.ts';
+import { waitFor } from '../support/stack.ts';
+
+const START = resolve(import.meta.dirname, '../../deploy/local/start.ts');
+const dir = mkdtempSync(join(tmpdir(), 'penstock-start-'));
+const servers = [process.env['PENSTOCK_TEST_NATS_SERVER'], process.env['PENSTOCK_TEST_REDIS_SERVER']];
+const PATH = [...servers.flatMap(path => (path ? [dirname(path)] : [])), process.env['PATH']].join(delimiter);
+let env: Record<string, string>;
+let start: ServiceProcess;
+
+before(async () => {
+  env = { PATH, PENSTOCK_DATA_DIR: dir, PENSTOCK_PORT: String(await freePort()) };
+  start = await startProcess(
+    process.execPath,
+    [START],
+    { readyWhen: line => line.includes('Ctrl-C stops it') },
+    env,
+  );
+});
+after(async () => {
+  await start.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const url = () => `http://127.0.0.1:${env['PENSTOCK_PORT']}`;
+const pidOf = (name: string) => Number(readFileSync(join(dir, 'run', `${name}.pid`), 'utf8'));
+
+/** A second start with other settings, to its end. */
+function startAgain(other: Record<string, string>) {
+  const { status, stderr } = spawnSync(process.execPath, [START], {
+    env: { ...process.env, ...env, ...other },
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+  return { status, stderr };
+}
+
+async function streamOnce(): Promise<string> {
+  const key = readFileSync(join(dir, 'api-key'), 'utf8').trim();
+  const response = await fetch(`${url()}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'sim-chat', stream: true, messages: [{ role: 'user', content: 'Hello' }] }),
+  });
+  assert.equal(response.status, 200);
+  return response.text();
+}
+
+test('it prints what to paste, and that works', async () => {
+  assert.ok(
+    start.output.some(line => line.includes('curl -N')) &&
+      start.output.some(line => line.includes('from openai')),
+  );
+  assert.match(await streamOnce(), /data: \[DONE\]/);
+});
+
+test('a child that dies is started again', async () => {
+  const killed = pidOf('worker-1');
+  process.kill(killed, 'SIGKILL');
+  await waitFor(() => pidOf('worker-1') !== killed);
+  assert.match(await streamOnce(), /data: \[DONE\]/);
+});
+
+test('what cannot work is refused in one line that names the remedy', async () => {
+  const other = mkdtempSync(join(tmpdir(), 'penstock-start-'));
+  await using nats = Object.assign(await startNats(), {
+    async [Symbol.asyncDispose]() {
+      await nats.stop();
+      rmSync(other, { recursive: true, force: true });
+    },
+  });
+  const free = { PENSTOCK_DATA_DIR: other, PENSTOCK_PORT: String(await freePort()) };
+  const dead = await freePort();
+  for (const [settings, message] of [
+    [{}, /in use by process \d+: .*PENSTOCK_DATA_DIR/],
+    [{ PENSTOCK_DATA_DIR: other }, /port \d+ on 127\.0\.0\.1 is taken: .*PENSTOCK_PORT/],
+    [{ ...free, PENSTOCK_PORT: 'abc' }, /PENSTOCK_PORT: give a port/],
+    [{ ...free, PENSTOCK_WORKERS: '0' }, /PENSTOCK_WORKERS: /],
+    [{ ...free, PENSTOCK_ENGINES: 'gpu' }, /PENSTOCK_ENGINES.*http/],
+    [{ ...free, PENSTOCK_NATS_URL: `nats://127.0.0.1:${dead}` }, /PENSTOCK_NATS_URL: no nats-server answers/],
+    [
+      { ...free, PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: `redis://127.0.0.1:${dead}` },
+      /PENSTOCK_REDIS_URL: no Redis/,
+    ],
+  ] as const) {
+    const { status, stderr } = startAgain(settings);
+    assert.match(stderr, message);
+    assert.ok(status !== 0 && stderr.trim().split('\n').length === 1, stderr);
+  }
+});
+
+test('Ctrl-C ends everything within ten seconds', async () => {
+  const pids = readdirSync(join(dir, 'run')).map(file => pidOf(file.replace('.pid', '')));
+  assert.ok(pids.length >= 6);
+  const startedAt = performance.now();
+  start.kill('SIGINT');
+  await start.exited;
+  assert.ok(performance.now() - startedAt < 10_000);
+  for (const pid of pids) assert.throws(() => process.kill(pid, 0), /ESRCH/);
+  assert.deepEqual(readdirSync(join(dir, 'run')), []);
+});
