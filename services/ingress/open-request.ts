@@ -16,6 +16,7 @@ export interface ReplySink {
 /** Who served, for the response headers. */
 export interface Served {
   readonly worker: string;
+  /** 1 for a request that ran once. */
   readonly attempt: number;
   readonly waitMs: number;
 }
@@ -52,6 +53,8 @@ export interface OpenRequest extends NewRequest {
   /** Highest attempt seen: everything below is fenced. */
   attempt: number;
   nextSeq: number;
+  /** How often a worker began on it. Below `attempt` where a delivery was handed back unstarted. */
+  starts: number;
   failures: number;
   shown: boolean;
   running: { worker: string; ack: string | null; waitMs: number } | null;
@@ -65,6 +68,7 @@ export function openRequest(request: NewRequest, now: number): OpenRequest {
     shownText: new ShownText(request.endpoint, request.streamed && request.continuable),
     attempt: 0,
     nextSeq: 0,
+    starts: 0,
     failures: 0,
     shown: false,
     running: null,

@@ -170,10 +170,11 @@ export class OpenRequests {
   }
 
   #apply(request: OpenRequest, frame: Frame, worker: string): void {
-    const served = { worker, attempt: frame.attempt, waitMs: request.running?.waitMs ?? 0 };
+    const served = { worker, attempt: request.starts, waitMs: request.running?.waitMs ?? 0 };
     switch (frame.kind) {
       case 'accepted': {
         const { ack, waitMs } = JSON.parse(frame.meta) as AcceptedMeta;
+        request.starts++;
         request.running = { worker, ack, waitMs };
         request.leaseAt = this.#o.clock.monotonic();
         if (request.trail !== null) this.#o.affinity.learn(request.trail, worker);
@@ -257,7 +258,7 @@ export class OpenRequests {
   ): void {
     this.#open.delete(request.id);
     this.#o.metrics.finished.inc({ outcome: reason });
-    const served = { worker, attempt: request.attempt - 1, waitMs: 0 };
+    const served = { worker, attempt: request.starts, waitMs: 0 };
     const code: ErrorCode =
       reason === 'attempts_spent'
         ? 'attempts_exhausted'
