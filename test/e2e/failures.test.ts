@@ -1,7 +1,10 @@
 /** Engines that fail in every way, and workers that die: nothing is lost, nothing is silently cut short. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
+import { deadStream, deadStreamSubjects } from '@penstock/protocol';
 import { chat, errorOf, post, readChat, type Stack, startStack, waitFor } from '../support/stack.ts';
 
 /** They fail in the middle of a stream. */
@@ -14,6 +17,20 @@ const BROKEN_AFTER_3 = [
 
 function expected(content: string, count: number): string[] {
   return expectedTokens(promptHash({ messages: [{ role: 'user', content }] }), count);
+}
+
+/** What was set aside for the operator, by model. */
+async function deadLetters(stack: Stack) {
+  const nc = await connect({ servers: stack.nats.url });
+  try {
+    const { state } = await (await jetstreamManager(nc)).streams.info(deadStream('local'), {
+      subjects_filter: deadStreamSubjects('local'),
+    });
+    const models = new Set(Object.keys(state.subjects ?? {}).map(subject => subject.split('.')[2] ?? ''));
+    return { kept: state.messages, models: [...models].sort() };
+  } finally {
+    await nc.close();
+  }
 }
 
 async function openRequests(stack: Stack): Promise<number> {
@@ -40,6 +57,10 @@ test('an engine that fails is an error the client can read, never a short stream
       assert.equal((await errorOf(response)).code, 'attempts_exhausted');
     }
   }
+  assert.deepEqual(await deadLetters(stack), {
+    kept: 8,
+    models: ['sim-disconnect', 'sim-fail', 'sim-garbage', 'sim-hang'],
+  });
   const once = await readChat(stack, chat('retry me', { model: 'sim-fail-once', max_tokens: 8 }));
   assert.deepEqual(once.tokens, expected('retry me', 8));
   assert.equal(once.headers.get('x-penstock-attempt'), '2');
