@@ -70,10 +70,6 @@ export class Attempt implements FrameSource {
     return this.o.work.meta.from;
   }
 
-  get prefilled(): boolean {
-    return this.#sawFirst;
-  }
-
   start(engine: Engine): void {
     const { work, hooks, continuation } = this.o;
     hooks.ready(this, false);
