@@ -39,7 +39,11 @@ export function timeToFirstToken(candidate: Candidate, promptTokens: number): nu
 }
 
 /** The owner that would answer soonest, if that is about as soon as the whole fleet could; else the shared queue. */
-export function decidePrefix(promptTokens: number, candidates: readonly Candidate[]): Placement {
+export function decidePrefix(
+  promptTokens: number,
+  candidates: readonly Candidate[],
+  keepBonus = KEEP_BONUS,
+): Placement {
   let owner: Candidate | null = null;
   let ownerS = Number.POSITIVE_INFINITY;
   let bestS = Number.POSITIVE_INFINITY;
@@ -52,7 +56,7 @@ export function decidePrefix(promptTokens: number, candidates: readonly Candidat
     }
   }
   if (owner === null) return { kind: 'shared', reason: 'no_match' };
-  if (ownerS > bestS * KEEP_BONUS) return { kind: 'shared', reason: 'owner_busy' };
+  if (ownerS > bestS * keepBonus) return { kind: 'shared', reason: 'owner_busy' };
   return { kind: 'sticky', worker: owner.worker, matchedTokens: owner.matchedTokens, reason: 'cached' };
 }
 

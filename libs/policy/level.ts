@@ -49,18 +49,27 @@ export type BidDecision =
   /** `validS` tells when the wait may have fallen below the risen price. */
   | { readonly kind: 'pass'; readonly reason: 'over_reserve'; readonly validS: number };
 
-/** Each level is this much more wait. */
-const STEP = 1.25;
+/** What the simulator may vary; the product uses {@link DEFAULT_TUNING}. */
+export interface BidTuning {
+  /** Each level is this much more wait. */
+  readonly step: number;
+  /**
+   * A worker whose estimate is more than this multiple of the ideal does not bid: the request waits in the broker for a
+   * better one instead of being bound to a bad one.
+   */
+  readonly reserve: Readonly<Record<PromptSize, number>>;
+  /** When everybody is over, the price must rise, or the queue would stand still: by this multiple of itself per ideal wait. */
+  readonly rise: number;
+}
+
+export const DEFAULT_TUNING: BidTuning = {
+  step: 1.25,
+  reserve: { short: 12, medium: 4, long: 1.8 },
+  rise: 1,
+};
 const MAX_LEVEL = 9;
 /** Waits below this are all alike, s. */
 const LEAST_IDEAL_S = 0.005;
-/**
- * A worker whose estimate is more than this multiple of the ideal does not bid: the request waits in the broker for a
- * better one instead of being bound to a bad one.
- */
-const RESERVE: Readonly<Record<PromptSize, number>> = { short: 12, medium: 4, long: 1.8 };
-/** When everybody is over, the price must rise, or the queue would stand still: by this multiple of itself per ideal wait. */
-const RESERVE_RISE = 1;
 /** Requests promised by one pull. */
 const MAX_BATCH = 32;
 /** Above this the engine would queue or preempt what we give it. */
@@ -105,13 +114,18 @@ export function idealWait(size: PromptSize, fleetTokensPerSec: number): number {
 }
 
 /** Multiple of the ideal wait → level 0 (soonest) to 9. */
-export function levelOf(ratio: number): number {
+export function levelOf(ratio: number, step = DEFAULT_TUNING.step): number {
   if (!(ratio > 1)) return 0;
-  return Math.min(MAX_LEVEL, Math.floor(Math.log(ratio) / Math.log(STEP)));
+  return Math.min(MAX_LEVEL, Math.floor(Math.log(ratio) / Math.log(step)));
 }
 
 /** What to offer the broker now for one size class. */
-export function decideBid(load: WorkerLoad, size: PromptSize, state: BidState): BidDecision {
+export function decideBid(
+  load: WorkerLoad,
+  size: PromptSize,
+  state: BidState,
+  tuning: BidTuning = DEFAULT_TUNING,
+): BidDecision {
   if (state.draining) return { kind: 'pass', reason: 'draining' };
   if (state.sick) return { kind: 'pass', reason: 'sick' };
   const free = load.slots - load.running;
@@ -120,15 +134,16 @@ export function decideBid(load: WorkerLoad, size: PromptSize, state: BidState): 
   const ideal = idealWait(size, state.fleetTokensPerSec);
   const wait = estimateWait(load, TYPICAL_TOKENS[size]);
   const ratio = wait / ideal;
-  const price = RESERVE[size] * (1 + (RESERVE_RISE * state.overReserveS) / ideal);
+  const price = tuning.reserve[size] * (1 + (tuning.rise * state.overReserveS) / ideal);
   if (ratio > price) return { kind: 'pass', reason: 'over_reserve', validS: ideal / 4 };
-  const level = levelOf(ratio);
+  const { step } = tuning;
+  const level = levelOf(ratio, step);
   return {
     kind: 'bid',
     level,
-    batch: batchWithin(load, wait, ideal * STEP ** (level + 1), state.meanTokens, free),
-    validS: level === 0 || level === MAX_LEVEL ? Number.POSITIVE_INFINITY : wait - ideal * STEP ** level,
-    overReserve: ratio > RESERVE[size],
+    batch: batchWithin(load, wait, ideal * step ** (level + 1), state.meanTokens, free),
+    validS: level === 0 || level === MAX_LEVEL ? Number.POSITIVE_INFINITY : wait - ideal * step ** level,
+    overReserve: ratio > tuning.reserve[size],
     reason: 'room',
   };
 }

@@ -2,9 +2,6 @@
  * The Mooncake conversation trace: one hour of Kimi chat (Qin et al., "Mooncake: Trading More Storage for Less Computation",
  * USENIX FAST 2025; github.com/kvcache-ai/Mooncake, Apache-2.0). One JSON object a line, gzip.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { generateConversations } from './generate.ts';
 import {
   limitTrace,
@@ -14,35 +11,19 @@ import {
   type TraceLimits,
   type TraceRequest,
 } from './trace.ts';
+import { readTraceFile } from './trace-file.ts';
 
 const FILE = 'mooncake/conversation_trace.jsonl.gz';
 /** Time stamps sit on ticks this far apart; a tick's requests are spread over it. */
 const TICK_MS = 3000;
 
-/** Directories that may hold traces, the first that exists wins. */
-function directories(env: Record<string, string | undefined>): string[] {
-  const root = resolve(import.meta.dirname, '../..');
-  const own = env['PENSTOCK_TRACES'];
-  return own ? [own] : [resolve(root, 'traces'), resolve(root, '../shared/traces')];
-}
-
 /** The conversation trace, or where its file is missing a generated stand-in with the same statistics. */
 export function conversationTrace(limits: TraceLimits = {}, seed = 1, env = process.env): Trace {
-  const file = directories(env)
-    .map(directory => resolve(directory, FILE))
-    .find(existsSync);
-  if (file === undefined && env['PENSTOCK_TRACES'])
-    throw new TraceError(`PENSTOCK_TRACES has no ${FILE}; unset it to use generated requests`);
-  if (file === undefined)
+  const file = readTraceFile(FILE, env);
+  if (file === null)
     return { source: 'generated', requests: limitTrace(generateConversations(seed), limits) };
-  const bytes = readFileSync(file);
-  let text: string;
-  try {
-    text = gunzipSync(bytes).toString('utf8');
-  } catch {
-    throw new TraceError(`${file}: not a gzip file; fetch it again`);
-  }
-  return { source: 'mooncake', requests: limitTrace(spread(parseMooncake(text, file), seed), limits) };
+  const requests = spread(parseMooncake(file.text, file.path), seed);
+  return { source: 'mooncake', requests: limitTrace(requests, limits) };
 }
 
 /** @throws TraceError naming the line. */

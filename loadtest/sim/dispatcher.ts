@@ -1,0 +1,25 @@
+/** What a dispatching policy sees of a simulated fleet, and what it is told. */
+import type { TraceRequest } from '../traces/trace.ts';
+import type { Agenda } from './agenda.ts';
+import type { FluidEngine, Job } from './fluid-engine.ts';
+
+export interface SimulatedFleet {
+  readonly agenda: Agenda;
+  readonly engines: readonly FluidEngine[];
+  /** Requests a worker holds at once where it pulls. */
+  readonly slots: number;
+  /** Uniform in [0, 1), seeded. */
+  readonly random: () => number;
+  /** Hands a request to an engine. */
+  send(request: TraceRequest, index: number, worker: number): Job;
+}
+
+export interface Dispatcher {
+  arrive(request: TraceRequest, index: number): void;
+  firstToken?(job: Job, worker: number): void;
+  finished?(job: Job, worker: number): void;
+  /** The worker is gone, what it ran arrives anew. */
+  lost?(worker: number): void;
+}
+
+export type DispatcherFactory = (fleet: SimulatedFleet) => Dispatcher;

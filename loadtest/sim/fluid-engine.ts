@@ -1,0 +1,252 @@
+/**
+ * An engine with continuous batching as a fluid: the same step times as the simulated engine that speaks HTTP, but three
+ * events a request instead of one a token.
+ *
+ * Prompts are prefilled one after another; each step of a prefill is also one token for every decoding sequence. `v` counts
+ * the steps made. A sequence that decodes n more tokens ends when v has grown by n. Between two events the step time is
+ * taken to be constant: it changes when a sequence joins or leaves.
+ */
+import { type Profile, stepMs } from '@penstock/engine-sim';
+import { PrefixCache } from '../../services/engine-sim/prefix-cache.ts';
+import { BLOCK_TOKENS, type TraceRequest } from '../traces/trace.ts';
+import { type Agenda, Timer } from './agenda.ts';
+
+/** One request in an engine. Times in virtual ms. */
+export interface Job {
+  readonly request: TraceRequest;
+  /** Its place in the workload. */
+  readonly index: number;
+  cachedTokens: number;
+  firstAt: number;
+  /** Steps of the engine after which it is done. */
+  endV: number;
+}
+
+export interface EngineHooks {
+  firstToken(job: Job, worker: number): void;
+  finished(job: Job, worker: number): void;
+}
+
+interface Waiting {
+  readonly job: Job;
+  readonly readyAt: number;
+}
+
+const EPSILON = 1e-6;
+
+export class FluidEngine {
+  readonly profile: Profile;
+  readonly worker: number;
+  readonly #agenda: Agenda;
+  readonly #hooks: EngineHooks;
+  readonly #cache: PrefixCache;
+  readonly #timer: Timer;
+  #queue: Waiting[] = [];
+  #prefill: Job | null = null;
+  /** Share of the prefill still to do, its steps, and how long all of it takes at the present batch, ms. */
+  #left = 0;
+  #steps = 0;
+  #prefillMs = 0;
+  /** By endV, latest first. */
+  readonly #decoding: Job[] = [];
+  #stepMs = 0;
+  #v = 0;
+  /** Context tokens of decoding sequences. */
+  #resident = 0;
+  #reserved = 0;
+  #at = 0;
+  #settling = false;
+  #slowdown: number;
+  dead = false;
+
+  constructor(worker: number, profile: Profile, slowdown: number, agenda: Agenda, hooks: EngineHooks) {
+    this.worker = worker;
+    this.profile = profile;
+    this.#slowdown = slowdown;
+    this.#agenda = agenda;
+    this.#hooks = hooks;
+    this.#cache = new PrefixCache(profile.kvCapacityTokens);
+    this.#timer = new Timer(() => this.#settle());
+  }
+
+  set slowdown(factor: number) {
+    this.#advance();
+    this.#slowdown = factor;
+    this.#settle();
+  }
+
+  /** Requests inside, in whatever state. */
+  get inFlight(): number {
+    return this.#queue.length + this.#decoding.length + (this.#prefill === null ? 0 : 1);
+  }
+
+  /** KV memory reserved by running sequences, 0–1. */
+  get kvUse(): number {
+    return this.#reserved / this.profile.kvCapacityTokens;
+  }
+
+  submit(request: TraceRequest, index: number): Job {
+    const job: Job = { request, index, cachedTokens: this.match(request), firstAt: 0, endV: 0 };
+    this.#advance();
+    // A request joins at a step boundary: on average in the middle of the step under way.
+    const boundary = this.#prefill === null && this.#decoding.length > 0 ? this.#stepMs / 2 : 0;
+    const readyAt = this.#agenda.now + this.profile.ingestMs * this.#slowdown + boundary;
+    this.#queue.push({ job, readyAt });
+    this.#settle();
+    return job;
+  }
+
+  /** Prompt tokens of the request in the cache now. */
+  match(request: TraceRequest): number {
+    if (request.blocks.length === 0) return 0;
+    const hit = this.#cache.match({ keys: request.blocks, tokensPerBlock: BLOCK_TOKENS });
+    return Math.max(0, Math.min(hit, request.inputTokens - 1));
+  }
+
+  /** What a new request would wait before its prefill begins, ms: exact, as only an oracle knows. */
+  aheadMs(): number {
+    this.#advance();
+    const underWay = this.#prefill === null ? 0 : this.#left * this.#prefillMs;
+    return this.#queue.reduce(
+      (sum, { job }) => sum + this.prefillMs(job.request, job.cachedTokens),
+      underWay,
+    );
+  }
+
+  /** Prefill time of a request at the present batch, ms. */
+  prefillMs(request: TraceRequest, cachedTokens: number): number {
+    const n = request.inputTokens - cachedTokens;
+    return this.#prefillOf(n, cachedTokens, n / this.#budget());
+  }
+
+  /** Everything inside is lost. @returns it. */
+  kill(): Job[] {
+    const lost = [...this.#queue.map(({ job }) => job), ...this.#decoding];
+    if (this.#prefill !== null) lost.push(this.#prefill);
+    this.#queue = [];
+    this.#decoding.length = 0;
+    this.#prefill = null;
+    this.dead = true;
+    this.#agenda.cancel(this.#timer);
+    return lost;
+  }
+
+  #budget(): number {
+    return Math.max(1, this.profile.maxBatchedTokens - this.#decoding.length);
+  }
+
+  #prefillOf(n: number, cached: number, steps: number): number {
+    const { profile } = this;
+    const work = 1e-3 * profile.usPerNewToken * n + 1e-6 * profile.nsPerTokenPair * (n * n + 2 * n * cached);
+    return steps * this.#decodeStep() + work * this.#slowdown;
+  }
+
+  #decodeStep(): number {
+    const load = {
+      newTokens: 0,
+      tokenPairs: 0,
+      decodeSeqs: this.#decoding.length,
+      residentTokens: this.#resident,
+    };
+    return stepMs(this.profile, load) * this.#slowdown;
+  }
+
+  #advance(): void {
+    const ms = this.#agenda.now - this.#at;
+    this.#at = this.#agenda.now;
+    if (ms <= 0) return;
+    let steps = 0;
+    if (this.#prefill !== null) {
+      this.#left -= ms / this.#prefillMs;
+      steps = (this.#steps * ms) / this.#prefillMs;
+    } else if (this.#decoding.length > 0) steps = ms / this.#stepMs;
+    this.#v += steps;
+    this.#resident += steps * this.#decoding.length;
+  }
+
+  /** Lets everything happen that is due, then sets the timer for what comes next. */
+  #settle(): void {
+    if (this.#settling || this.dead) return;
+    this.#settling = true;
+    this.#advance();
+    while (this.#step());
+    this.#settling = false;
+    this.#plan();
+  }
+
+  /** @returns whether anything happened. */
+  #step(): boolean {
+    const soonest = this.#decoding.at(-1);
+    if (soonest !== undefined && soonest.endV <= this.#v + EPSILON) {
+      this.#decoding.pop();
+      this.#resident -= soonest.request.inputTokens + soonest.request.outputTokens;
+      this.#leave(soonest);
+      return true;
+    }
+    if (this.#prefill !== null) {
+      if (this.#left > EPSILON) return false;
+      this.#firstToken(this.#prefill);
+      return true;
+    }
+    const head = this.#queue[0];
+    if (head === undefined || head.readyAt > this.#agenda.now + EPSILON) return false;
+    const need = head.job.request.inputTokens + head.job.request.outputTokens;
+    if (this.#decoding.length >= this.profile.maxNumSeqs) return false;
+    if (this.#reserved + need > this.profile.kvCapacityTokens && this.#reserved > 0) return false;
+    this.#queue.shift();
+    this.#reserved += need;
+    this.#begin(head.job);
+    return true;
+  }
+
+  #begin(job: Job): void {
+    const steps = (job.request.inputTokens - job.cachedTokens) / this.#budget();
+    this.#prefill = job;
+    this.#left = 1;
+    // With another prompt behind it the last step is shared.
+    this.#steps = this.#queue.length > 0 ? steps : Math.ceil(steps);
+  }
+
+  #firstToken(job: Job): void {
+    const { request } = job;
+    this.#prefill = null;
+    job.firstAt = this.#agenda.now;
+    if (request.blocks.length > 0) this.#cache.insert({ keys: request.blocks, tokensPerBlock: BLOCK_TOKENS });
+    this.#hooks.firstToken(job, this.worker);
+    if (request.outputTokens <= 1) {
+      this.#leave(job);
+      return;
+    }
+    job.endV = this.#v + request.outputTokens - 1;
+    this.#resident += request.inputTokens + 1;
+    let i = this.#decoding.length;
+    while (i > 0 && (this.#decoding[i - 1]?.endV ?? 0) < job.endV) i--;
+    this.#decoding.splice(i, 0, job);
+  }
+
+  #leave(job: Job): void {
+    this.#reserved -= job.request.inputTokens + job.request.outputTokens;
+    this.#hooks.finished(job, this.worker);
+  }
+
+  #plan(): void {
+    const { now } = this.#agenda;
+    this.#stepMs = this.#decodeStep();
+    let next = Number.POSITIVE_INFINITY;
+    let msPerStep = this.#stepMs;
+    if (this.#prefill !== null) {
+      const { request, cachedTokens } = this.#prefill;
+      this.#prefillMs = this.#prefillOf(request.inputTokens - cachedTokens, cachedTokens, this.#steps);
+      msPerStep = this.#prefillMs / this.#steps;
+      next = this.#left * this.#prefillMs;
+    } else if (this.#queue.length > 0) {
+      const wait = (this.#queue[0]?.readyAt ?? now) - now;
+      // Ready and still here: it waits for room, which only an ending sequence makes.
+      if (wait > EPSILON) next = wait;
+    }
+    const soonest = this.#decoding.at(-1);
+    if (soonest !== undefined) next = Math.min(next, (soonest.endV - this.#v) * msPerStep);
+    if (next === Number.POSITIVE_INFINITY) this.#agenda.cancel(this.#timer);
+    else this.#agenda.set(this.#timer, now + Math.max(0, next));
+  }
+}

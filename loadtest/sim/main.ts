@@ -1,0 +1,101 @@
+/** `npm run plan`: what a fleet would do with a workload, on a virtual clock, under Penstock's rules and others'. */
+import { parseArgs } from 'node:util';
+import { SCENARIOS, scenarioOf } from '../scenarios.ts';
+import { type Outcome, renderTable, type Summary, summarize } from '../summary.ts';
+import { TraceError } from '../traces/trace.ts';
+import { POLICIES, policyOf } from './policies.ts';
+import { type SimulationResult, simulate } from './simulate.ts';
+
+const USAGE = `usage: npm run plan -- [options]
+  --scenario NAME   ${Object.keys(SCENARIOS).join(', ')} (default uneven)
+  --policy NAMES    comma separated; ${Object.keys(POLICIES).join(', ')} (default all)
+  --load X          multiple of the workload's own arrival rate (default: the scenario's)
+  --engines N       repeat the scenario's fleet until there are N (default: as it is)
+  --seconds S       of the workload (default 400)
+  --seed N          (default 1)
+  --json            print figures instead of tables`;
+
+interface Args {
+  readonly scenario: string;
+  readonly policies: readonly string[];
+  readonly loads: readonly number[];
+  readonly fleet: readonly number[];
+  readonly seconds: number;
+  readonly seed: number;
+  readonly json: boolean;
+}
+
+function readArgs(): Args | null {
+  const { values } = parseArgs({
+    options: {
+      scenario: { type: 'string', default: 'uneven' },
+      policy: { type: 'string', default: Object.keys(POLICIES).join(',') },
+      load: { type: 'string' },
+      engines: { type: 'string' },
+      seconds: { type: 'string', default: '400' },
+      seed: { type: 'string', default: '1' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return null;
+  const { fleet, loads } = scenarioOf(values.scenario);
+  const engines = positive('engines', values.engines ?? String(fleet.length));
+  return {
+    scenario: values.scenario,
+    policies: values.policy.split(','),
+    loads: values.load === undefined ? loads : [positive('load', values.load)],
+    fleet: Array.from({ length: Math.ceil(engines) }, (_, i) => fleet[i % fleet.length] ?? 1),
+    seconds: positive('seconds', values.seconds),
+    seed: positive('seed', values.seed),
+    json: values.json,
+  };
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new RangeError(`--${name} must be a number above 0`);
+  return value;
+}
+
+export function outcomesOf(result: SimulationResult): Outcome[] {
+  return result.requests.map((_, i) => ({
+    ttftS: (result.ttftMs[i] ?? Number.NaN) / 1000,
+    tpotS: (result.tpotMs[i] ?? Number.NaN) / 1000,
+    cachedTokens: result.cachedTokens[i] ?? 0,
+    worker: String(result.worker[i]),
+  }));
+}
+
+function plan(args: Args): void {
+  const scenario = scenarioOf(args.scenario);
+  const policies = args.policies.map(name => [name, policyOf(name)] as const);
+  for (const load of args.loads) {
+    const { source, requests } = scenario.trace({ load, maxSeconds: args.seconds * load }, args.seed);
+    const startedAt = performance.now();
+    const rows = policies.map(([name, policy]): [string, Summary] => {
+      const { profile, events } = scenario;
+      const result = simulate({ policy, requests, profile, fleet: args.fleet, events, seed: args.seed });
+      return [name, summarize(requests, outcomesOf(result))];
+    });
+    const perSecond = (requests.length * rows.length) / ((performance.now() - startedAt) / 1000);
+    if (args.json) {
+      process.stdout.write(`${JSON.stringify({ scenario: args.scenario, load, source, rows })}\n`);
+      continue;
+    }
+    const about = `${args.scenario}: ${scenario.about}; ${args.fleet.length} engines`;
+    const speed = `${perSecond.toFixed(0)} requests simulated per second`;
+    process.stdout.write(`\n${about}; load ${load}; requests: ${source}; ${speed}\n\n${renderTable(rows)}\n`);
+  }
+}
+
+try {
+  const args = readArgs();
+  if (args === null) process.stdout.write(`${USAGE}\n`);
+  else plan(args);
+} catch (err) {
+  const known = err instanceof RangeError || err instanceof TraceError || err instanceof TypeError;
+  if (!known) throw err;
+  process.stderr.write(`plan: ${err.message}\n`);
+  process.exit(2);
+}

@@ -1,0 +1,271 @@
+/**
+ * Penstock in the simulator: the broker's queues and levels, the workers' bids and the ingress's placements, decided by
+ * the product's own functions. Quotes and placements are as fresh as the real ones on a quiet network: at once.
+ */
+import {
+  type BidState,
+  type BidTuning,
+  type Candidate,
+  DEFAULT_TUNING,
+  decideBid,
+  decidePrefix,
+  effectiveRate,
+  type PromptSize,
+  prefillAheadS,
+  SIZE_CLASSES,
+  sizeClassOf,
+  TYPICAL_TOKENS,
+  type WorkerLoad,
+} from '@penstock/policy';
+import { PrefillQueue } from '../../services/worker/prefill-queue.ts';
+import { BLOCK_TOKENS, type TraceRequest } from '../traces/trace.ts';
+import { Timer } from './agenda.ts';
+import type { Dispatcher, DispatcherFactory, SimulatedFleet } from './dispatcher.ts';
+import type { Job } from './fluid-engine.ts';
+
+interface Queued {
+  readonly request: TraceRequest;
+  readonly index: number;
+}
+
+/** Workers that pull for one size class, by level: the broker serves the lowest level, in turn within it. */
+class PullList {
+  readonly #levels: SimulatedWorker[][] = Array.from({ length: 10 }, () => []);
+
+  add(worker: SimulatedWorker, level: number): void {
+    this.#levels[level]?.push(worker);
+  }
+
+  remove(worker: SimulatedWorker, level: number): void {
+    const list = this.#levels[level] ?? [];
+    const at = list.indexOf(worker);
+    if (at >= 0) list.splice(at, 1);
+  }
+
+  get lowest(): SimulatedWorker | undefined {
+    for (const list of this.#levels) if (list[0] !== undefined) return list[0];
+    return undefined;
+  }
+}
+
+interface Lot {
+  /** −1 while there is no bid. */
+  level: number;
+  overSince: number;
+  meanTokens: number;
+}
+
+class SimulatedWorker {
+  readonly index: number;
+  readonly prefill = new PrefillQueue();
+  readonly lots: Readonly<Record<PromptSize, Lot>>;
+  readonly ageing: Timer;
+  running = 0;
+  gone = false;
+
+  constructor(index: number, requote: (worker: SimulatedWorker) => void) {
+    this.index = index;
+    const lot = (size: PromptSize): Lot => ({ level: -1, overSince: -1, meanTokens: TYPICAL_TOKENS[size] });
+    this.lots = { short: lot('short'), medium: lot('medium'), long: lot('long') };
+    this.ageing = new Timer(() => requote(this));
+  }
+}
+
+export interface PenstockOptions {
+  readonly affinity?: boolean;
+  readonly tuning?: BidTuning;
+  /** A hit must save this much more than it costs; see the policy. */
+  readonly keepBonus?: number;
+}
+
+/** Shortest time between two renewals of a worker's bids, ms. */
+const REQUOTE_MS = 2;
+const LEARN_MEAN = 0.1;
+const MAX_OWNERS = 4;
+const PLACEMENT_TTL_MS = 600_000;
+const RATES_EVERY_MS = 1000;
+
+class Penstock implements Dispatcher {
+  readonly #fleet: SimulatedFleet;
+  readonly #o: PenstockOptions;
+  readonly #workers: SimulatedWorker[];
+  readonly #pulls: Readonly<Record<PromptSize, PullList>>;
+  readonly #queues: Readonly<Record<PromptSize, Queued[]>> = { short: [], medium: [], long: [] };
+  /** Block → workers that served it, latest first. */
+  readonly #owners = new Map<number, { workers: number[]; at: number }>();
+  #fleetRate = 0;
+  #ratesAt = Number.NEGATIVE_INFINITY;
+
+  constructor(fleet: SimulatedFleet, options: PenstockOptions) {
+    this.#fleet = fleet;
+    this.#o = options;
+    this.#pulls = { short: new PullList(), medium: new PullList(), long: new PullList() };
+    this.#workers = fleet.engines.map(
+      ({ worker }) => new SimulatedWorker(worker, each => this.#requote(each)),
+    );
+    for (const worker of this.#workers) this.#requote(worker);
+  }
+
+  arrive(request: TraceRequest, index: number): void {
+    this.#renewRates();
+    const owner = this.#o.affinity === false ? null : this.#place(request);
+    if (owner !== null && owner.running < this.#fleet.slots) {
+      this.#take(owner, request, index);
+      return;
+    }
+    const size = sizeClassOf(request.inputTokens);
+    this.#queues[size].push({ request, index });
+    this.#serve(size);
+  }
+
+  firstToken(job: Job, index: number): void {
+    const worker = this.#workers[index];
+    if (worker === undefined) return;
+    worker.prefill.done(String(job.index), this.#now);
+    this.#requote(worker);
+  }
+
+  finished(_job: Job, index: number): void {
+    const worker = this.#workers[index];
+    if (worker === undefined) return;
+    worker.running--;
+    this.#requote(worker);
+  }
+
+  lost(index: number): void {
+    const worker = this.#workers[index];
+    if (worker === undefined) return;
+    worker.gone = true;
+    for (const size of SIZE_CLASSES) this.#bid(worker, size, -1);
+  }
+
+  get #now(): number {
+    return this.#fleet.agenda.now;
+  }
+
+  #renewRates(): void {
+    if (this.#now - this.#ratesAt < RATES_EVERY_MS) return;
+    this.#ratesAt = this.#now;
+    this.#fleetRate = 0;
+    for (const worker of this.#workers) {
+      const rate = worker.prefill.learnedRate === 0 || worker.gone ? 0 : effectiveRate(this.#loadOf(worker));
+      this.#fleetRate = Math.max(this.#fleetRate, rate);
+    }
+  }
+
+  #loadOf(worker: SimulatedWorker): WorkerLoad {
+    const { tokens, head } = worker.prefill.look(this.#now);
+    return {
+      prefillBacklogTokens: tokens,
+      head,
+      prefillTokensPerSec: worker.prefill.rate,
+      running: worker.running,
+      slots: this.#fleet.slots,
+      kvUse: this.#fleet.engines[worker.index]?.kvUse ?? null,
+      errorRate: 0,
+    };
+  }
+
+  #place(request: TraceRequest): SimulatedWorker | null {
+    const matched = new Map<number, number>();
+    for (const [i, block] of request.blocks.entries()) {
+      const known = this.#owners.get(block);
+      if (known === undefined || this.#now - known.at > PLACEMENT_TTL_MS) break;
+      for (const worker of known.workers) matched.set(worker, (i + 1) * BLOCK_TOKENS);
+    }
+    if (matched.size === 0) return null;
+    const candidates: Candidate[] = [];
+    for (const worker of this.#workers) {
+      if (worker.gone) continue;
+      const load = this.#loadOf(worker);
+      candidates.push({
+        worker: String(worker.index),
+        waitS: prefillAheadS(load),
+        tokensPerSec: effectiveRate(load),
+        matchedTokens: matched.get(worker.index) ?? 0,
+      });
+    }
+    const placement = decidePrefix(request.inputTokens, candidates, this.#o.keepBonus);
+    return placement.kind === 'sticky' ? (this.#workers[Number(placement.worker)] ?? null) : null;
+  }
+
+  #take(worker: SimulatedWorker, request: TraceRequest, index: number): void {
+    const lot = worker.lots[sizeClassOf(request.inputTokens)];
+    lot.meanTokens += LEARN_MEAN * (request.inputTokens - lot.meanTokens);
+    worker.running++;
+    const matched = this.#matchedAt(request, worker.index);
+    worker.prefill.add(String(index), Math.max(1, request.inputTokens - matched), this.#now, false);
+    this.#learn(request, worker.index);
+    this.#fleet.send(request, index, worker.index);
+    this.#requote(worker);
+  }
+
+  /** What the worker is told of its cache; one that took a shared request is told nothing. */
+  #matchedAt(request: TraceRequest, worker: number): number {
+    let matched = 0;
+    for (const [i, block] of request.blocks.entries()) {
+      if (!this.#owners.get(block)?.workers.includes(worker)) break;
+      matched = (i + 1) * BLOCK_TOKENS;
+    }
+    return matched;
+  }
+
+  #learn(request: TraceRequest, worker: number): void {
+    for (const block of request.blocks) {
+      const others = this.#owners.get(block)?.workers.filter(other => other !== worker) ?? [];
+      this.#owners.set(block, { workers: [worker, ...others].slice(0, MAX_OWNERS), at: this.#now });
+    }
+  }
+
+  #requote(worker: SimulatedWorker): void {
+    if (worker.gone) return;
+    const load = this.#loadOf(worker);
+    let validS = Number.POSITIVE_INFINITY;
+    for (const size of SIZE_CLASSES) {
+      const lot = worker.lots[size];
+      const state: BidState = {
+        sick: false,
+        draining: false,
+        fleetTokensPerSec: this.#fleetRate === 0 ? worker.prefill.rate : this.#fleetRate,
+        overReserveS: lot.overSince < 0 ? 0 : (this.#now - lot.overSince) / 1000,
+        meanTokens: lot.meanTokens,
+      };
+      const bid = decideBid(load, size, state, this.#o.tuning ?? DEFAULT_TUNING);
+      const over = bid.kind === 'pass' ? bid.reason === 'over_reserve' : bid.overReserve;
+      if (!over) lot.overSince = -1;
+      else if (lot.overSince < 0) lot.overSince = this.#now;
+      if ('validS' in bid) validS = Math.min(validS, bid.validS);
+      this.#bid(worker, size, bid.kind === 'bid' ? bid.level : -1);
+    }
+    const { agenda } = this.#fleet;
+    if (validS === Number.POSITIVE_INFINITY) agenda.cancel(worker.ageing);
+    else agenda.set(worker.ageing, this.#now + Math.max(REQUOTE_MS, validS * 1000));
+    for (const size of SIZE_CLASSES) if (this.#queues[size].length > 0) this.#serve(size);
+  }
+
+  #bid(worker: SimulatedWorker, size: PromptSize, level: number): void {
+    const lot = worker.lots[size];
+    if (lot.level === level) return;
+    if (lot.level >= 0) this.#pulls[size].remove(worker, lot.level);
+    if (level >= 0) this.#pulls[size].add(worker, level);
+    lot.level = level;
+  }
+
+  #serve(size: PromptSize): void {
+    const queue = this.#queues[size];
+    while (queue.length > 0) {
+      const worker = this.#pulls[size].lowest;
+      if (worker === undefined) return;
+      const next = queue.shift();
+      if (next === undefined) return;
+      // A served pull is spent: the next one is a new bid, behind the others of its level.
+      this.#bid(worker, size, -1);
+      this.#take(worker, next.request, next.index);
+    }
+  }
+}
+
+export const penstock =
+  (options: PenstockOptions = {}): DispatcherFactory =>
+  fleet =>
+    new Penstock(fleet, options);

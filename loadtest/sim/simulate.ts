@@ -1,0 +1,134 @@
+/** Runs a workload through a simulated fleet on a virtual clock. The same seed gives the same result. */
+import { PROFILES, type Profile } from '@penstock/engine-sim';
+import type { FleetEvent } from '../scenarios.ts';
+import { seededRandom, type TraceRequest } from '../traces/trace.ts';
+import { Agenda, Timer } from './agenda.ts';
+import type { Dispatcher, DispatcherFactory, SimulatedFleet } from './dispatcher.ts';
+import { type EngineHooks, FluidEngine, type Job } from './fluid-engine.ts';
+
+export interface SimulationOptions {
+  readonly policy: DispatcherFactory;
+  readonly requests: readonly TraceRequest[];
+  /** Name in the engines' table. */
+  readonly profile: string;
+  /** One entry an engine: how many times slower than the profile. */
+  readonly fleet: readonly number[];
+  readonly events?: readonly FleetEvent[];
+  /** Requests a pulling worker holds at once. Default 64. */
+  readonly slots?: number;
+  readonly seed?: number;
+}
+
+/** By request, in the order of the workload. Virtual ms; NaN for a request that never got there. */
+export interface SimulationResult {
+  readonly ttftMs: Float64Array;
+  readonly tpotMs: Float64Array;
+  readonly cachedTokens: Float64Array;
+  readonly worker: Int32Array;
+  readonly requests: readonly TraceRequest[];
+}
+
+/** How long until a dead worker's requests are handed on, virtual ms. */
+const DETECTED_AFTER_MS = 1000;
+
+class Simulation {
+  readonly #agenda = new Agenda();
+  readonly #o: SimulationOptions;
+  readonly #result: SimulationResult;
+  readonly #dispatcher: Dispatcher;
+  readonly #engines: FluidEngine[];
+
+  constructor(options: SimulationOptions) {
+    this.#o = options;
+    const { requests, fleet, seed = 1, slots = 64 } = options;
+    const n = requests.length;
+    this.#result = {
+      ttftMs: new Float64Array(n).fill(Number.NaN),
+      tpotMs: new Float64Array(n).fill(Number.NaN),
+      cachedTokens: new Float64Array(n),
+      worker: new Int32Array(n).fill(-1),
+      requests,
+    };
+    const profile = profileOf(options.profile);
+    const hooks: EngineHooks = {
+      firstToken: (job, worker) => this.#firstToken(job, worker),
+      finished: (job, worker) => this.#finished(job, worker),
+    };
+    this.#engines = fleet.map((slow, i) => new FluidEngine(i, profile, slow, this.#agenda, hooks));
+    const simulated: SimulatedFleet = {
+      agenda: this.#agenda,
+      engines: this.#engines,
+      slots,
+      random: seededRandom(seed),
+      send: (request, index, worker) => this.#send(request, index, worker),
+    };
+    this.#dispatcher = options.policy(simulated);
+  }
+
+  run(): SimulationResult {
+    for (const event of this.#o.events ?? [])
+      this.#agenda.set(new Timer(() => this.#happen(event)), event.atS * 1000);
+    for (const [index, request] of this.#o.requests.entries()) {
+      this.#agenda.runUntil(request.atMs);
+      this.#dispatcher.arrive(request, index);
+    }
+    // Bids go out of date for ever: the end is when all requests are answered, or nothing happens for long.
+    const end = this.#agenda.now + 3_600_000;
+    while (this.#open > 0 && this.#agenda.now < end && this.#agenda.runNext());
+    return this.#result;
+  }
+
+  #open = 0;
+
+  #send(request: TraceRequest, index: number, worker: number): Job {
+    const engine = this.#engines[worker];
+    if (engine === undefined || engine.dead) throw new RangeError(`no engine ${worker} to send to`);
+    this.#open++;
+    this.#result.worker[index] = worker;
+    const job = engine.submit(request, index);
+    this.#result.cachedTokens[index] = job.cachedTokens;
+    return job;
+  }
+
+  #firstToken(job: Job, worker: number): void {
+    this.#result.ttftMs[job.index] = this.#agenda.now - job.request.atMs;
+    this.#dispatcher.firstToken?.(job, worker);
+  }
+
+  #finished(job: Job, worker: number): void {
+    this.#open--;
+    const { outputTokens } = job.request;
+    this.#result.tpotMs[job.index] =
+      outputTokens <= 1 ? 0 : (this.#agenda.now - job.firstAt) / (outputTokens - 1);
+    this.#dispatcher.finished?.(job, worker);
+  }
+
+  #happen(event: FleetEvent): void {
+    const engine = this.#engines[event.engine];
+    if (engine === undefined) return;
+    if (event.kind === 'slowdown') {
+      engine.slowdown = event.factor;
+      return;
+    }
+    const lost = engine.kill();
+    this.#open -= lost.length;
+    this.#agenda.set(
+      new Timer(() => {
+        this.#dispatcher.lost?.(event.engine);
+        for (const job of lost) this.#dispatcher.arrive(job.request, job.index);
+      }),
+      this.#agenda.now + DETECTED_AFTER_MS,
+    );
+  }
+}
+
+function profileOf(name: string): Profile {
+  const profile = PROFILES[name];
+  if (profile === undefined)
+    throw new RangeError(`no profile ${name}; there are ${Object.keys(PROFILES).join(', ')}`);
+  return profile;
+}
+
+export function simulate(options: SimulationOptions): SimulationResult {
+  return new Simulation(options).run();
+}

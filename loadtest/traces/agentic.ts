@@ -1,0 +1,78 @@
+/**
+ * Conversations of coding agents (callanjfox/kv-cache-tester, Apache-2.0): dozens of turns each, prompts that grow to the
+ * model's context, nearly all of it seen before. Conversations start one after another; within one, turns keep their
+ * recorded times.
+ */
+import { generateAgents } from './generate.ts';
+import {
+  BLOCK_TOKENS,
+  limitTrace,
+  seededRandom,
+  type Trace,
+  TraceError,
+  type TraceLimits,
+  type TraceRequest,
+} from './trace.ts';
+import { readTraceFile } from './trace-file.ts';
+
+const FILE = 'agentic-coding/claude_code_conversations.rle.jsonl.gz';
+/** Mean time between the starts of two conversations, ms. */
+const START_EVERY_MS = 20_000;
+/** The recorded models had contexts that the simulated engines have not: turns stop here. */
+const MAX_CONTEXT_TOKENS = 65_536;
+
+interface Turn {
+  readonly t: number;
+  readonly in: number;
+  readonly out: number;
+  readonly type: string;
+  readonly hash_runs?: readonly (readonly [first: number, count: number])[];
+}
+
+/** The agentic trace, or where its file is missing generated conversations of the same kind. */
+export function agenticTrace(limits: TraceLimits = {}, seed = 1, env = process.env): Trace {
+  const file = readTraceFile(FILE, env);
+  if (file === null) return { source: 'generated', requests: limitTrace(generateAgents(seed), limits) };
+  return { source: 'agentic', requests: limitTrace(parseAgentic(file.text, file.path, seed), limits) };
+}
+
+/** @throws TraceError naming the line. */
+export function parseAgentic(text: string, file = 'trace', seed = 1): TraceRequest[] {
+  const random = seededRandom(seed);
+  const requests: TraceRequest[] = [];
+  let startMs = 0;
+  for (const [i, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue;
+    const turns = turnsOf(line);
+    if (turns === null) throw new TraceError(`${file}:${i + 1}: not a conversation of the agentic format`);
+    startMs += -Math.log(1 - random()) * START_EVERY_MS;
+    for (const turn of turns) {
+      if (turn.in > MAX_CONTEXT_TOKENS) break;
+      requests.push(requestOf(turn, startMs, i));
+    }
+  }
+  if (requests.length === 0) throw new TraceError(`${file}: no requests in it`);
+  return requests.sort((a, b) => a.atMs - b.atMs);
+}
+
+function turnsOf(line: string): Turn[] | null {
+  try {
+    const { requests, block_size: size } = JSON.parse(line) as { requests?: unknown; block_size?: unknown };
+    if (!Array.isArray(requests) || size !== 64) return null;
+    const turns = (requests as Turn[]).filter(turn => turn.type !== 'subagent');
+    return turns.every(({ t, in: input, out }) => [t, input, out].every(Number.isFinite)) ? turns : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Their blocks have 64 tokens and ids of the conversation's own: every eighth one names a block of ours. */
+function requestOf(turn: Turn, startMs: number, conversation: number): TraceRequest {
+  const each = BLOCK_TOKENS / 64;
+  const blocks: number[] = [];
+  let seen = 0;
+  for (const [first, count] of turn.hash_runs ?? [])
+    for (let k = 0; k < count; k++)
+      if (++seen % each === 0) blocks.push(conversation * 1_000_000 + first + k);
+  return { atMs: startMs + turn.t * 1000, inputTokens: turn.in, outputTokens: turn.out, blocks };
+}
