@@ -32,6 +32,12 @@ export type Placement =
  */
 const KEEP_BONUS = 1.1;
 
+/**
+ * A match below this share of the prompt binds nothing: the few common words at the beginning of every prompt would
+ * otherwise keep all requests from the shared queue.
+ */
+const LEAST_SHARE = 0.1;
+
 /** Seconds to the first token of a prompt at a worker. */
 export function timeToFirstToken(candidate: Candidate, promptTokens: number): number {
   const uncached = Math.max(0, promptTokens - candidate.matchedTokens);
@@ -43,6 +49,7 @@ export function decidePrefix(
   promptTokens: number,
   candidates: readonly Candidate[],
   keepBonus = KEEP_BONUS,
+  leastShare = LEAST_SHARE,
 ): Placement {
   let owner: Candidate | null = null;
   let ownerS = Number.POSITIVE_INFINITY;
@@ -50,7 +57,7 @@ export function decidePrefix(
   for (const candidate of candidates) {
     const seconds = timeToFirstToken(candidate, promptTokens);
     if (seconds < bestS) bestS = seconds;
-    if (candidate.matchedTokens > 0 && seconds < ownerS) {
+    if (candidate.matchedTokens > leastShare * promptTokens && seconds < ownerS) {
       owner = candidate;
       ownerS = seconds;
     }

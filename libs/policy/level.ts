@@ -186,9 +186,15 @@ function batchWithin(
 const LEARN = 0.3;
 const FULL_WEIGHT_TOKENS = 4000;
 
+/**
+ * An observation counts as at most this much faster than what was learned: a prefix that the cache held by surprise looks
+ * like a fast engine, and a rate learned from it would draw work that the engine cannot do. Nothing makes one look slow.
+ */
+const MAX_FASTER = 1.3;
+
 /** Weighted moving rate; a longer prefill says more. An observation of no duration or no tokens says nothing. */
 export function learnRate(current: number, tokens: number, seconds: number): number {
   if (!(tokens > 0 && seconds > 0)) return current;
   const weight = LEARN * Math.min(1, tokens / FULL_WEIGHT_TOKENS);
-  return current + weight * (tokens / seconds - current);
+  return current + weight * (Math.min(tokens / seconds, MAX_FASTER * current) - current);
 }

@@ -61,6 +61,8 @@ class SimulatedWorker {
   readonly lots: Readonly<Record<PromptSize, Lot>>;
   readonly ageing: Timer;
   running = 0;
+  /** Tokens ever put into its cache. */
+  cacheTokens = 0;
   gone = false;
 
   constructor(index: number, requote: (worker: SimulatedWorker) => void) {
@@ -71,18 +73,26 @@ class SimulatedWorker {
   }
 }
 
+/** A worker that served a block, and how many tokens it had put into its cache by then. */
+interface Owner {
+  readonly worker: number;
+  readonly stamp: number;
+}
+
 export interface PenstockOptions {
   readonly affinity?: boolean;
   readonly tuning?: BidTuning;
   /** A hit must save this much more than it costs; see the policy. */
   readonly keepBonus?: number;
+  readonly leastShare?: number;
+  /** Share of a cache that must not have been filled anew for a placement to be believed. */
+  readonly trust?: number;
 }
 
 /** Shortest time between two renewals of a worker's bids, ms. */
 const REQUOTE_MS = 2;
 const LEARN_MEAN = 0.1;
 const MAX_OWNERS = 4;
-const PLACEMENT_TTL_MS = 600_000;
 const RATES_EVERY_MS = 1000;
 
 class Penstock implements Dispatcher {
@@ -92,7 +102,7 @@ class Penstock implements Dispatcher {
   readonly #pulls: Readonly<Record<PromptSize, PullList>>;
   readonly #queues: Readonly<Record<PromptSize, Queued[]>> = { short: [], medium: [], long: [] };
   /** Block → workers that served it, latest first. */
-  readonly #owners = new Map<number, { workers: number[]; at: number }>();
+  readonly #owners = new Map<number, Owner[]>();
   #fleetRate = 0;
   #ratesAt = Number.NEGATIVE_INFINITY;
 
@@ -167,12 +177,7 @@ class Penstock implements Dispatcher {
   }
 
   #place(request: TraceRequest): SimulatedWorker | null {
-    const matched = new Map<number, number>();
-    for (const [i, block] of request.blocks.entries()) {
-      const known = this.#owners.get(block);
-      if (known === undefined || this.#now - known.at > PLACEMENT_TTL_MS) break;
-      for (const worker of known.workers) matched.set(worker, (i + 1) * BLOCK_TOKENS);
-    }
+    const matched = this.#matched(request);
     if (matched.size === 0) return null;
     const candidates: Candidate[] = [];
     for (const worker of this.#workers) {
@@ -185,7 +190,7 @@ class Penstock implements Dispatcher {
         matchedTokens: matched.get(worker.index) ?? 0,
       });
     }
-    const placement = decidePrefix(request.inputTokens, candidates, this.#o.keepBonus);
+    const placement = decidePrefix(request.inputTokens, candidates, this.#o.keepBonus, this.#o.leastShare);
     return placement.kind === 'sticky' ? (this.#workers[Number(placement.worker)] ?? null) : null;
   }
 
@@ -193,27 +198,36 @@ class Penstock implements Dispatcher {
     const lot = worker.lots[sizeClassOf(request.inputTokens)];
     lot.meanTokens += LEARN_MEAN * (request.inputTokens - lot.meanTokens);
     worker.running++;
-    const matched = this.#matchedAt(request, worker.index);
+    const matched = this.#matched(request).get(worker.index) ?? 0;
     worker.prefill.add(String(index), Math.max(1, request.inputTokens - matched), this.#now, false);
-    this.#learn(request, worker.index);
+    worker.cacheTokens += request.inputTokens - matched;
+    this.#learn(request, worker);
     this.#fleet.send(request, index, worker.index);
     this.#requote(worker);
   }
 
-  /** What the worker is told of its cache; one that took a shared request is told nothing. */
-  #matchedAt(request: TraceRequest, worker: number): number {
-    let matched = 0;
+  /** Worker → tokens of the longest prefix that its cache is believed to hold. */
+  #matched(request: TraceRequest): Map<number, number> {
+    const matched = new Map<number, number>();
     for (const [i, block] of request.blocks.entries()) {
-      if (!this.#owners.get(block)?.workers.includes(worker)) break;
-      matched = (i + 1) * BLOCK_TOKENS;
+      const known = this.#owners.get(block);
+      if (known === undefined) break;
+      for (const owner of known) if (this.#holds(owner)) matched.set(owner.worker, (i + 1) * BLOCK_TOKENS);
     }
     return matched;
   }
 
-  #learn(request: TraceRequest, worker: number): void {
+  /** Whether the worker's cache has not been filled anew since. */
+  #holds({ worker, stamp }: Owner): boolean {
+    const capacity = this.#fleet.engines[worker]?.profile.kvCapacityTokens ?? 0;
+    return (this.#workers[worker]?.cacheTokens ?? 0) - stamp < capacity * (this.#o.trust ?? 1);
+  }
+
+  #learn(request: TraceRequest, worker: SimulatedWorker): void {
+    const own: Owner = { worker: worker.index, stamp: worker.cacheTokens };
     for (const block of request.blocks) {
-      const others = this.#owners.get(block)?.workers.filter(other => other !== worker) ?? [];
-      this.#owners.set(block, { workers: [worker, ...others].slice(0, MAX_OWNERS), at: this.#now });
+      const others = this.#owners.get(block)?.filter(other => other.worker !== own.worker) ?? [];
+      this.#owners.set(block, [own, ...others].slice(0, MAX_OWNERS));
     }
   }
 
