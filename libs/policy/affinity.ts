@@ -30,13 +30,22 @@ export type Placement =
  * A hit must save this many seconds for each second of first-token time it costs over the best worker: above 1, because a
  * prompt computed twice also takes room in a second cache.
  */
-const KEEP_BONUS = 1.1;
+const KEEP_BONUS = 2;
 
 /**
  * A match below this share of the prompt binds nothing: the few common words at the beginning of every prompt would
  * otherwise keep all requests from the shared queue.
  */
 const LEAST_SHARE = 0.1;
+
+/**
+ * Whether a prefix last used when the worker's cache had taken `stamp` tokens can still be there: a cache that evicts the
+ * least recently used keeps it until it has taken as many again as it holds.
+ * @param capacity tokens; null where the engine does not tell, and only the age of the placement counts.
+ */
+export function mayBeCached(stamp: number, cacheTokens: number, capacity: number | null): boolean {
+  return cacheTokens >= stamp && (capacity === null || cacheTokens - stamp < capacity);
+}
 
 /** Seconds to the first token of a prompt at a worker. */
 export function timeToFirstToken(candidate: Candidate, promptTokens: number): number {

@@ -35,8 +35,11 @@ test('an idle worker as fast as any quotes 0 for every size, a slower one more',
   for (const size of SIZE_CLASSES) {
     const fast = decideBid(idle, size, working);
     assert.ok(fast.kind === 'bid' && fast.level === 0);
-    const slow = decideBid({ ...idle, prefillTokensPerSec: RATE / 1.7 }, size, working);
-    assert.ok(slow.kind === 'bid' && slow.level === 2);
+    const slow = decideBid({ ...idle, prefillTokensPerSec: RATE / 1.7 }, size, {
+      ...working,
+      overReserveS: 60,
+    });
+    assert.ok(slow.kind === 'bid' && slow.level === 1);
   }
 });
 

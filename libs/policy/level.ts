@@ -63,9 +63,9 @@ export interface BidTuning {
 }
 
 export const DEFAULT_TUNING: BidTuning = {
-  step: 1.25,
-  reserve: { short: 12, medium: 4, long: 1.8 },
-  rise: 1,
+  step: 1.4,
+  reserve: { short: 3, medium: 2, long: 1.2 },
+  rise: 0.3,
 };
 const MAX_LEVEL = 9;
 /** Waits below this are all alike, s. */

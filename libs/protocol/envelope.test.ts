@@ -18,7 +18,7 @@ const meta: WorkMeta = {
   deadlineAt: 2,
   attemptBase: 0,
   ask: false,
-  matchedTokens: 0,
+  held: { 'w-1': 512 },
   fleetRate: 11_000,
 };
 

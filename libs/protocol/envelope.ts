@@ -39,8 +39,8 @@ const metaSchema = z.object({
   attemptBase: z.number(),
   /** Ask the ingress before running even a first delivery: the client has part of the answer. */
   ask: z.boolean(),
-  /** Prompt tokens that the worker's cache is believed to hold. */
-  matchedTokens: z.number(),
+  /** Worker → leading prompt tokens that its cache is believed to hold. Workers without any are left out. */
+  held: z.record(z.string(), z.number()),
   /** Prefill rate of the fleet's fastest worker, tokens/s; 0 when unknown. The zero of every worker's scale of levels. */
   fleetRate: z.number(),
 });

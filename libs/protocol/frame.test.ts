@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodePacket, encodePacket, FRAME_KINDS, type Frame, type FrameKind } from './frame.ts';
 
-const QUOTE = { waitMs: 1234, tokensPerSec: 9876 };
+const QUOTE = { waitMs: 1234, tokensPerSec: 9876, cacheTokens: 1_764_000_000_000_123 };
 
 /** Deterministic random numbers (mulberry32), so that a failing fuzz case can be run again. */
 function seeded(seed: number): () => number {

@@ -4,11 +4,11 @@
  * A worker joins everything it has for one ingress in one tick into a **packet**; a packet holds **frames**, each for
  * one attempt of one request. Layout (big endian), also in docs/protocol.md:
  *
- *     packet  = "P" version:u8(2) workerLen:u8 worker waitMs:u32 tokensPerSec:u32 frame*
+ *     packet  = "P" version:u8(3) workerLen:u8 worker waitMs:u32 tokensPerSec:u32 cacheTokens:f64 frame*
  *     frame   = length:u32 kind:u8 attempt:u16 seq:u32 idLen:u8 id metaLen:u16 meta body
  *
  * `waitMs` and `tokensPerSec` are the worker's quote at that moment: how long a new prompt would wait before its prefill
- * begins, and how fast prompts are computed. `length` counts the bytes after itself. `seq` starts at 0 for an attempt and rises by one with each of its frames.
+ * begins, and how fast prompts are computed; `cacheTokens` how many tokens it ever put into its cache. `length` counts the bytes after itself. `seq` starts at 0 for an attempt and rises by one with each of its frames.
  */
 
 /** What a frame says. `end`, `result` and `failed` are final for their attempt. */
@@ -72,6 +72,11 @@ export interface Quote {
   readonly waitMs: number;
   /** Prompt tokens computed per second, learned. */
   readonly tokensPerSec: number;
+  /**
+   * Tokens ever put into the prefix cache, counted from a number that rises with time (Unix µs at the start), so that a
+   * worker that began anew never seems to remember.
+   */
+  readonly cacheTokens: number;
 }
 
 export interface Packet {
@@ -80,10 +85,10 @@ export interface Packet {
   readonly frames: readonly Frame[];
 }
 
-const VERSION = 2;
+const VERSION = 3;
 const MAGIC = 0x50;
 const FRAME_FIXED = 4 + 1 + 2 + 4 + 1 + 2;
-const QUOTE_BYTES = 8;
+const QUOTE_BYTES = 16;
 const MAX_U32 = 0xffff_ffff;
 const EMPTY = Buffer.alloc(0);
 
@@ -97,6 +102,7 @@ export function encodePacket(worker: string, quote: Quote, frames: readonly Fram
   let at = 3 + out.write(worker, 3, 'latin1');
   at = out.writeUInt32BE(toU32(quote.waitMs), at);
   at = out.writeUInt32BE(toU32(quote.tokensPerSec), at);
+  at = out.writeDoubleBE(quote.cacheTokens, at);
   for (const f of frames) at = writeFrame(out, at, f);
   return out;
 }
@@ -129,7 +135,11 @@ export function decodePacket(bytes: Buffer): Packet {
   const workerEnd = 3 + (bytes[2] ?? 0);
   const framesAt = workerEnd + QUOTE_BYTES;
   if (framesAt > bytes.length) throw new Error('frame packet cut off');
-  const quote = { waitMs: bytes.readUInt32BE(workerEnd), tokensPerSec: bytes.readUInt32BE(workerEnd + 4) };
+  const quote = {
+    waitMs: bytes.readUInt32BE(workerEnd),
+    tokensPerSec: bytes.readUInt32BE(workerEnd + 4),
+    cacheTokens: bytes.readDoubleBE(workerEnd + 8),
+  };
   const frames: Frame[] = [];
   let at = framesAt;
   while (at < bytes.length) {

@@ -27,6 +27,10 @@ const heartbeat = z.object({
   waitS: z.number(),
   /** Prompt tokens prefilled per second, learned. */
   tokensPerSec: z.number(),
+  /** As on reply packets. */
+  cacheTokens: z.number(),
+  /** Tokens the prefix cache can hold; null where the engine does not tell. */
+  cacheCapacity: z.number().nullable(),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;
 

@@ -109,7 +109,7 @@ export interface ModelRegistry {
 
 /** Which workers lately served a prompt prefix. A hint, shared by all ingress nodes of a region; lost entries cost a cache hit. */
 export interface PlacementStore {
-  /** Workers of each prefix, newest first; empty where nothing is known. Never fails: no answer is no hint. */
+  /** Owners of each prefix, newest first, as they were learned; empty where nothing is known. Never fails: no answer is no hint. */
   lookup(prefixes: readonly string[]): Promise<string[][]>;
-  learn(entries: readonly { prefix: string; workers: readonly string[] }[]): void;
+  learn(entries: readonly { prefix: string; owners: readonly string[] }[]): void;
 }

@@ -126,10 +126,10 @@ export class RedisReplyBus implements ReplyBus, ModelRegistry, PlacementStore {
     return values === null ? none() : values.map(value => value?.split(',') ?? []);
   }
 
-  learn(entries: readonly { prefix: string; workers: readonly string[] }[]): void {
+  learn(entries: readonly { prefix: string; owners: readonly string[] }[]): void {
     if (this.#commands.status !== 'ready') return;
-    for (const { prefix, workers } of entries) {
-      this.#commands.set(placementKey(prefix), workers.join(','), 'EX', PLACEMENT_TTL_S).catch(() => {});
+    for (const { prefix, owners } of entries) {
+      this.#commands.set(placementKey(prefix), owners.join(','), 'EX', PLACEMENT_TTL_S).catch(() => {});
     }
   }
 

@@ -10,6 +10,7 @@ import {
   decideBid,
   decidePrefix,
   effectiveRate,
+  mayBeCached,
   type PromptSize,
   prefillAheadS,
   SIZE_CLASSES,
@@ -85,8 +86,6 @@ export interface PenstockOptions {
   /** A hit must save this much more than it costs; see the policy. */
   readonly keepBonus?: number;
   readonly leastShare?: number;
-  /** Share of a cache that must not have been filled anew for a placement to be believed. */
-  readonly trust?: number;
 }
 
 /** Shortest time between two renewals of a worker's bids, ms. */
@@ -220,7 +219,7 @@ class Penstock implements Dispatcher {
   /** Whether the worker's cache has not been filled anew since. */
   #holds({ worker, stamp }: Owner): boolean {
     const capacity = this.#fleet.engines[worker]?.profile.kvCapacityTokens ?? 0;
-    return (this.#workers[worker]?.cacheTokens ?? 0) - stamp < capacity * (this.#o.trust ?? 1);
+    return mayBeCached(stamp, this.#workers[worker]?.cacheTokens ?? 0, capacity);
   }
 
   #learn(request: TraceRequest, worker: SimulatedWorker): void {

@@ -14,10 +14,14 @@ export function renderMetrics(engine: EngineState): string {
     ['prefix_cache_queries_total', 'counter', 'Prompt tokens looked up in the prefix cache.', queried],
     ['prefix_cache_hits_total', 'counter', 'Prompt tokens found in the prefix cache.', ledger.cachedTokens],
   ];
-  return series
+  const blocks = Math.floor(engine.profile.kvCapacityTokens / engine.blockTokens);
+  const cache = `vllm:cache_config_info{block_size="${engine.blockTokens}",num_gpu_blocks="${blocks}"} 1\n`;
+  const info = `# HELP vllm:cache_config_info Size of the KV cache.\n# TYPE vllm:cache_config_info gauge\n${cache}`;
+  const values = series
     .map(([name, type, help, value]) => {
       const full = `vllm:${name}`;
       return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${full}${label} ${value}\n`;
     })
     .join('');
+  return values + info;
 }

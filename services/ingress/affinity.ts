@@ -29,9 +29,11 @@ export interface PrefixTrail {
 export interface Placed {
   readonly placement: Placement;
   readonly trail: PrefixTrail | null;
+  /** Worker → leading prompt tokens that its cache is believed to hold. */
+  readonly held: Readonly<Record<string, number>>;
 }
 
-const NOWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trail: null };
+const NOWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trail: null, held: {} };
 
 export class Affinity {
   readonly #store: PlacementStore;
@@ -57,12 +59,22 @@ export class Affinity {
     const chain = promptChain(seed, request.text());
     if (chain.length === 0) return NOWHERE;
     const owners = await this.#store.lookup(chain);
-    const matched = matchedTokens(owners);
+    const matched = this.#heldTokens(owners);
     const placement: Placement =
       matched.size === 0
         ? { kind: 'shared', reason: 'no_match' }
         : decidePrefix(request.promptTokens, this.#fleet.candidates(request.slug, matched));
-    return { placement, trail: { chain, owners } };
+    return { placement, trail: { chain, owners }, held: Object.fromEntries(matched) };
+  }
+
+  /** Worker → tokens of the longest known prefix that its cache can still hold. */
+  #heldTokens(owners: readonly (readonly string[])[]): Map<string, number> {
+    const held = new Map<string, number>();
+    for (const [i, entries] of owners.entries()) {
+      for (const { worker, stamp } of entries.map(ownerOf))
+        if (this.#fleet.mayHold(worker, stamp)) held.set(worker, (i + 1) * BLOCK_TOKENS);
+    }
+    return held;
   }
 
   #placeSession(request: AffinityRequest): Placed {
@@ -71,23 +83,23 @@ export class Affinity {
     const candidates = this.#fleet.candidates(slug, new Map());
     const hashOf = (worker: string) =>
       hash('sha1', `${tenant} ${cacheKey} ${worker}`, 'buffer').readUInt32BE(0);
-    return { placement: decideSession(request.promptTokens, candidates, hashOf), trail: null };
+    return { placement: decideSession(request.promptTokens, candidates, hashOf), trail: null, held: {} };
   }
 
   /** A worker took the request: its cache holds the prefix from now on. */
   learn(trail: PrefixTrail, worker: string): void {
-    const entries = landmarks(trail.chain.length).map(i => ({
-      prefix: trail.chain[i] ?? '',
-      workers: [worker, ...(trail.owners[i] ?? []).filter(owner => owner !== worker)].slice(0, MAX_OWNERS),
-    }));
+    const stamp = this.#fleet.cacheTokensOf(worker);
+    if (stamp === null) return;
+    const entries = landmarks(trail.chain.length).map(i => {
+      const others = (trail.owners[i] ?? []).filter(owner => ownerOf(owner).worker !== worker);
+      return { prefix: trail.chain[i] ?? '', owners: [`${worker}:${stamp}`, ...others].slice(0, MAX_OWNERS) };
+    });
     this.#store.learn(entries);
   }
 }
 
-/** Worker → tokens of the longest known prefix it served. */
-function matchedTokens(owners: readonly (readonly string[])[]): Map<string, number> {
-  const matched = new Map<string, number>();
-  for (const [i, workers] of owners.entries())
-    for (const worker of workers) matched.set(worker, (i + 1) * BLOCK_TOKENS);
-  return matched;
+/** `worker:stamp`, the stamp being what the worker had put into its cache by then. */
+function ownerOf(text: string): { worker: string; stamp: number } {
+  const at = text.lastIndexOf(':');
+  return { worker: text.slice(0, at), stamp: Number(text.slice(at + 1)) };
 }

@@ -1,5 +1,5 @@
 /** Who is alive, what they serve and how soon: from heartbeats, and between them from the quotes on reply packets. */
-import type { Candidate } from '@penstock/policy';
+import { type Candidate, mayBeCached } from '@penstock/policy';
 import {
   type Heartbeat,
   heartbeatFilter,
@@ -18,7 +18,7 @@ interface Member {
   readonly heartbeat: Heartbeat;
   readonly seenAt: number;
   readonly slugs: ReadonlySet<string>;
-  quote: { waitS: number; tokensPerSec: number; at: number };
+  quote: { waitS: number; tokensPerSec: number; cacheTokens: number; at: number };
 }
 
 /** Where no rate was ever learned, tokens/s. */
@@ -60,13 +60,13 @@ export class Fleet {
 
   #welcome(heartbeat: Heartbeat): void {
     const now = this.#clock.monotonic();
-    const { waitS, tokensPerSec } = heartbeat;
+    const { waitS, tokensPerSec, cacheTokens } = heartbeat;
     const slugs = new Set(heartbeat.models.map(model => model.slug));
     this.#members.set(heartbeat.worker, {
       heartbeat,
       seenAt: now,
       slugs,
-      quote: { waitS, tokensPerSec, at: now },
+      quote: { waitS, tokensPerSec, cacheTokens, at: now },
     });
   }
 
@@ -77,8 +77,22 @@ export class Fleet {
     member.quote = {
       waitS: quote.waitMs / 1000,
       tokensPerSec: quote.tokensPerSec,
+      cacheTokens: quote.cacheTokens,
       at: this.#clock.monotonic(),
     };
+  }
+
+  /** What a live worker had put into its cache as last heard; null for a stranger. */
+  cacheTokensOf(worker: string): number | null {
+    return this.#members.get(worker)?.quote.cacheTokens ?? null;
+  }
+
+  /** Whether what a worker's cache held at a stamp can still be there. */
+  mayHold(worker: string, stamp: number): boolean {
+    const member = this.#members.get(worker);
+    return (
+      member !== undefined && mayBeCached(stamp, member.quote.cacheTokens, member.heartbeat.cacheCapacity)
+    );
   }
 
   /** A request was sent to one worker alone: it counts until the worker's next quote does. */

@@ -85,7 +85,7 @@ export async function submit(
     text: () => promptText(endpoint, parsed),
   });
   // Most requests need no look-up: they go out in the same turn of the event loop.
-  const { placement, trail } = looked instanceof Promise ? await looked : looked;
+  const { placement, trail, held } = looked instanceof Promise ? await looked : looked;
   deps.metrics.placements.inc({ reason: placement.reason });
   const size = sizeClassOf(promptTokens);
   const key = { region: deps.region, shard: 0, slug: model.slug, lane: 'interactive', size } as const;
@@ -96,7 +96,7 @@ export async function submit(
     promptTokens,
     acceptedAt,
     deadlineAt,
-    matchedTokens: placement.kind === 'sticky' ? placement.matchedTokens : 0,
+    held,
   };
   const work = { key, meta, body, placement };
   // The framework keeps the request as long as the connection is busy; the prompt need not stay with it.
@@ -163,7 +163,7 @@ function destination(deps: SubmitDeps, work: Work): { subject: string; bound: Bo
   const sharedSubject = workSubject(key, meta.id);
   if (placement.kind === 'shared') return { subject: sharedSubject, bound: null };
   const republish = (subject: string, attemptBase: number, ask: boolean) =>
-    publish(deps, subject, { ...work, meta: { ...meta, attemptBase, ask, matchedTokens: 0 } });
+    publish(deps, subject, { ...work, meta: { ...meta, attemptBase, ask } });
   return { subject: stickySubject(key, placement.worker, meta.id), bound: { sharedSubject, republish } };
 }
 

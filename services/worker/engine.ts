@@ -33,6 +33,8 @@ export interface EngineGauges {
   readonly waiting: number | null;
   /** KV cache in use, 0–1. */
   readonly kvUse: number | null;
+  /** Tokens the KV cache can hold. */
+  readonly kvCapacity: number | null;
 }
 
 export class Engine {
@@ -156,11 +158,20 @@ export class Engine {
   }
 }
 
+/** vLLM tells its cache's size in the labels of an info metric. */
+function readCapacity(text: string): number | null {
+  const labels = /^vllm:cache_config_info\{([^}]*)\}/m.exec(text)?.[1] ?? '';
+  const label = (name: string) => Number(new RegExp(`(?:^|,)${name}="(\\d+)"`).exec(labels)?.[1]);
+  const tokens = label('block_size') * label('num_gpu_blocks');
+  return tokens > 0 ? tokens : null;
+}
+
 /** Gauge names of vLLM and SGLang, by what they mean. Several series of one gauge (models, ranks) are added up. */
 const GAUGES = {
   running: ['vllm:num_requests_running', 'sglang:num_running_reqs'],
   waiting: ['vllm:num_requests_waiting', 'sglang:num_queue_reqs'],
   kvUse: ['vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc', 'sglang:token_usage'],
+  capacity: ['sglang:max_total_num_tokens'],
 } as const;
 
 export function readGauges(text: string): EngineGauges | null {
@@ -180,6 +191,7 @@ export function readGauges(text: string): EngineGauges | null {
     running: sum(find(GAUGES.running)),
     waiting: sum(find(GAUGES.waiting)),
     kvUse: kv === undefined ? null : Math.max(...kv),
+    kvCapacity: readCapacity(text) ?? sum(find(GAUGES.capacity)),
   };
   return gauges.running === null && gauges.kvUse === null ? null : gauges;
 }

@@ -68,15 +68,19 @@ export class Worker {
   #fleetRate = 0;
   /** Deliveries taken whose attempt has not started yet: an ingress is being asked. */
   #asking = 0;
+  /** See {@link Quote.cacheTokens}. */
+  #cacheTokens: number;
   #draining = false;
   #beat: NodeJS.Timeout | null = null;
   #probing: NodeJS.Timeout | null = null;
 
   constructor(options: WorkerOptions) {
     this.#o = options;
+    this.#cacheTokens = options.clock.now() * 1000;
     const quote = () => {
       const load = this.#load();
-      return { waitMs: 1000 * prefillAheadS(load), tokensPerSec: this.#quotedRate(load) };
+      const tokensPerSec = this.#quotedRate(load);
+      return { waitMs: 1000 * prefillAheadS(load), tokensPerSec, cacheTokens: this.#cacheTokens };
     };
     this.#outbox = new Outbox(options.bus, options.id, options.tickMs, quote, options.log);
     this.#bidder = new Bidder({
@@ -111,7 +115,11 @@ export class Worker {
     const { engine, log } = this.#o;
     const before = this.#health.state;
     this.#health = afterProbe(this.#health, await engine.healthy());
-    if (this.#health.state !== before) log.warn({ state: this.#health.state }, 'engine health changed');
+    if (this.#health.state !== before) {
+      log.warn({ state: this.#health.state }, 'engine health changed');
+      // It may have been started anew, with an empty cache.
+      this.#cacheTokens = Math.max(this.#cacheTokens + 1, this.#o.clock.now() * 1000);
+    }
     this.#gauges = await engine.gauges();
     if (this.#models.length === 0) {
       await this.#findModels().catch((err: Error) =>
@@ -223,7 +231,8 @@ export class Worker {
       },
     });
     this.#attempts.set(work.meta.id, attempt);
-    const uncached = Math.max(0, work.meta.promptTokens - work.meta.matchedTokens);
+    const uncached = Math.max(0, work.meta.promptTokens - (work.meta.held[this.#o.id] ?? 0));
+    this.#cacheTokens += uncached;
     const silent = !work.meta.stream && work.meta.endpoint !== 'embeddings';
     this.#prefill.add(attempt.id, uncached, attempt.o.startedAt, silent);
     attempt.start(engine);
@@ -258,6 +267,8 @@ export class Worker {
       level: this.#bidder.level,
       waitS: prefillAheadS(load),
       tokensPerSec: this.#quotedRate(load),
+      cacheTokens: this.#cacheTokens,
+      cacheCapacity: this.#gauges?.kvCapacity ?? null,
     };
     this.#o.queue.send(heartbeatSubject(this.#o.region, this.#o.id), encodeMessage(heartbeat));
   }

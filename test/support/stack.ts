@@ -10,8 +10,10 @@ const INGRESS = new URL('../../services/ingress/main.ts', import.meta.url).pathn
 const WORKER = new URL('../../services/worker/main.ts', import.meta.url).pathname;
 
 export interface StackOptions {
-  /** One engine and one worker for each. */
-  readonly engines: Partial<EngineOptions>[];
+  /** One engine in this process and one worker for each. */
+  readonly engines?: Partial<EngineOptions>[];
+  /** Engines that run already; a worker for each. */
+  readonly engineUrls?: readonly string[];
   readonly ingressEnv?: Record<string, string>;
   readonly workerEnv?: Record<string, string>;
 }
@@ -34,23 +36,24 @@ export async function startStack(options: StackOptions) {
     { readyWhen: line => line.includes('ingress listening') },
   );
   const engines: SimEngine[] = [];
-  for (const engine of options.engines) {
+  for (const engine of options.engines ?? []) {
     const sim = buildEngine(engine);
     await sim.listen(0);
     engines.push(sim);
   }
+  const engineUrls = options.engineUrls ?? engines.map(engine => engine.url);
   const startWorker = (index: number, name = `w-${index + 1}`) =>
     startService(
       WORKER,
       {
         ...wires,
         PENSTOCK_WORKER_ID: name,
-        PENSTOCK_ENGINE_URL: engines[index]?.url ?? '',
+        PENSTOCK_ENGINE_URL: engineUrls[index] ?? '',
         ...options.workerEnv,
       },
       { readyWhen: line => line.includes('pulling') },
     );
-  const workers: ServiceProcess[] = await Promise.all(engines.map((_, index) => startWorker(index)));
+  const workers: ServiceProcess[] = await Promise.all(engineUrls.map((_, index) => startWorker(index)));
   const url = `http://127.0.0.1:${port}`;
   await waitFor(async () => (await fetch(`${url}/readyz`)).ok);
   return {
