@@ -19,6 +19,8 @@ const SICK_STREAK = 3;
 const SICK_RATE = 0.5;
 const PROBES_TO_REJOIN = 2;
 const PROBES_TO_LEAVE = 2;
+/** What is left of the error rate after a second in which the engine says that it is well. */
+const FORGIVE = 0.9;
 
 /** After an attempt ended. The client's own mistakes (4xx) count as success. */
 export function afterAttempt(health: EngineHealth, ok: boolean): EngineHealth {
@@ -41,7 +43,8 @@ export function afterProbe(health: EngineHealth, ok: boolean): EngineHealth {
     const sick = health.state === 'sick' || badProbes >= PROBES_TO_LEAVE;
     return { ...health, badProbes, goodProbes: 0, state: sick ? 'sick' : 'well' };
   }
-  if (health.state === 'well') return { ...health, badProbes: 0 };
+  // Without work nothing would ever lower the rate again.
+  if (health.state === 'well') return { ...health, badProbes: 0, errorRate: health.errorRate * FORGIVE };
   const goodProbes = health.goodProbes + 1;
   // It comes back with a clean slate but a memory of trouble: one bad streak is quick to send it away again.
   if (goodProbes >= PROBES_TO_REJOIN) return { ...WELL, errorRate: Math.min(health.errorRate, 0.3) };

@@ -4,4 +4,5 @@ export * from './deadline.ts';
 export * from './health.ts';
 export * from './level.ts';
 export * from './retry.ts';
+export * from './shard.ts';
 export * from './size-class.ts';

@@ -74,6 +74,12 @@ const LEAST_IDEAL_S = 0.005;
 const MAX_BATCH = 32;
 /** Above this the engine would queue or preempt what we give it. */
 const KV_FULL = 0.97;
+/**
+ * An attempt that fails costs its own time, the pause before the next and the place in the queue of another worker: an
+ * engine that fails a third of its attempts counts as five times slower.
+ */
+const ERROR_WEIGHT = 4;
+const LEAST_SUCCESS = 0.2;
 /** A prompt overdue in prefill is expected to need this share of its delay so far once more. */
 const OVERDUE = 0.25;
 
@@ -104,7 +110,7 @@ export function estimateWait(load: WorkerLoad, promptTokens: number): number {
   const prefill = prefillAheadS(load) + promptTokens / effectiveRate(load);
   // A nearly full cache makes the engine preempt; an erring engine costs a whole retry.
   const kv = load.kvUse !== null && load.kvUse > 0.9 ? 1 + (load.kvUse - 0.9) * 30 : 1;
-  const errors = 1 / Math.max(0.05, 1 - load.errorRate);
+  const errors = 1 / Math.max(LEAST_SUCCESS, 1 - load.errorRate) ** ERROR_WEIGHT;
   return prefill * kv * errors;
 }
 
@@ -191,6 +197,17 @@ const FULL_WEIGHT_TOKENS = 4000;
  * like a fast engine, and a rate learned from it would draw work that the engine cannot do. Nothing makes one look slow.
  */
 const MAX_FASTER = 1.3;
+
+/** How much faster a rate is believed to be with every second in which nothing was learned. */
+const RECOVERY = 1.15;
+
+/**
+ * A worker that was once faster and gets no work any more cannot show that it is well again: it is believed a little more
+ * each second, until the next prompt tells. One that was never faster stays where it is.
+ */
+export function recoverRate(current: number, best: number): number {
+  return Math.max(current, Math.min(best, current * RECOVERY));
+}
 
 /** Weighted moving rate; a longer prefill says more. An observation of no duration or no tokens says nothing. */
 export function learnRate(current: number, tokens: number, seconds: number): number {

@@ -15,6 +15,8 @@ const heartbeat = z.object({
   v: z.literal(1),
   worker: z.string(),
   models: z.array(modelInfo),
+  /** Stream of the region that it pulls from. */
+  shard: z.number().int().min(0),
   slots: z.number(),
   running: z.number(),
   /** False while the engine is sick or the worker drains: it takes nothing new. */

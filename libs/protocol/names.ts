@@ -39,6 +39,16 @@ export function workStream(region: string, shard: number): string {
   return `WORK_${assertToken(region)}_${shard}`;
 }
 
+/**
+ * The shard a worker belongs to. A consumer walks its list of live pulls at each wake-up, so beyond about a thousand
+ * workers of a model the region has several streams, each with its share of the workers.
+ */
+export function shardOf(worker: string, shards: number): number {
+  let hash = 0;
+  for (const char of worker) hash = (Math.imul(hash, 31) + (char.codePointAt(0) ?? 0)) >>> 0;
+  return hash % shards;
+}
+
 /** All subjects of one stream. */
 export function workStreamSubjects(region: string, shard: number): string {
   return `work.${assertToken(region)}.${shard}.>`;
@@ -51,6 +61,13 @@ function queuePrefix(key: WorkQueueKey): string {
 /** The exact subject of one request that any worker of the model may take; its last token is the request id. */
 export function workSubject(key: WorkQueueKey, requestId: string): string {
   return `${queuePrefix(key)}.any.${assertToken(requestId)}`;
+}
+
+/** The same request in another stream of the region. */
+export function inShard(subject: string, shard: number): string {
+  const tokens = subject.split('.');
+  tokens[2] = String(shard);
+  return tokens.join('.');
 }
 
 /** What the shared consumer of a queue filters on. */

@@ -214,12 +214,16 @@ export class NatsWorkQueue implements WorkQueue {
     this.send(`$JS.API.STREAM.PURGE.${stream}`, Buffer.from(JSON.stringify({ filter: subject })));
   }
 
+  async read(stream: string, subject: string): Promise<Uint8Array | null> {
+    return (await this.#jsm.streams.getMessage(stream, { last_by_subj: subject }))?.data ?? null;
+  }
+
   async moveToDead(stream: string, subject: string, to: string, reason: string): Promise<void> {
-    const message = await this.#jsm.streams.getMessage(stream, { last_by_subj: subject });
-    if (message === null) return;
+    const data = await this.read(stream, subject);
+    if (data === null) return;
     const h = headers();
     h.set('Penstock-Reason', reason);
-    await this.#requests.ask(to, message.data, PUBLISH_TIMEOUT_MS, h);
+    await this.#requests.ask(to, data, PUBLISH_TIMEOUT_MS, h);
   }
 
   settle(ackSubject: string, how: Settlement, delayMs?: number): void {

@@ -65,6 +65,8 @@ export interface WorkQueue {
   ): Promise<void>;
   /** @throws DispatchError `queue_full` or `broker_unavailable`. */
   publish(subject: string, payload: Uint8Array, options: PublishOptions): Promise<void>;
+  /** The message stored under an exact subject, or null. */
+  read(stream: string, subject: string): Promise<Uint8Array | null>;
   /** Deletes whatever is queued or in delivery under the exact subject. Fire and forget. */
   purge(stream: string, subject: string): void;
   /**

@@ -31,20 +31,19 @@ interface Queued {
 
 /** Workers that pull for one size class, by level: the broker serves the lowest level, in turn within it. */
 class PullList {
-  readonly #levels: SimulatedWorker[][] = Array.from({ length: 10 }, () => []);
+  readonly #levels: Set<SimulatedWorker>[] = Array.from({ length: 10 }, () => new Set());
 
   add(worker: SimulatedWorker, level: number): void {
-    this.#levels[level]?.push(worker);
+    this.#levels[level]?.add(worker);
   }
 
   remove(worker: SimulatedWorker, level: number): void {
-    const list = this.#levels[level] ?? [];
-    const at = list.indexOf(worker);
-    if (at >= 0) list.splice(at, 1);
+    this.#levels[level]?.delete(worker);
   }
 
+  /** Of the lowest level the worker that has waited longest. */
   get lowest(): SimulatedWorker | undefined {
-    for (const list of this.#levels) if (list[0] !== undefined) return list[0];
+    for (const level of this.#levels) if (level.size > 0) return level.values().next().value;
     return undefined;
   }
 }

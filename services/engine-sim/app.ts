@@ -77,6 +77,15 @@ const ROUTES: Readonly<Record<string, Route>> = {
     engine.slowdown = factor;
     sendJson(res, 200, { factor });
   },
+  'POST /sim/faults': (engine, res, body) => {
+    const { errorShare = 0, hang = false } = body;
+    if (typeof errorShare !== 'number' || !(errorShare >= 0 && errorShare <= 1))
+      return sendBadRequest(res, 'errorShare must be from 0 to 1', 'errorShare');
+    if (typeof hang !== 'boolean') return sendBadRequest(res, 'hang must be true or false', 'hang');
+    engine.errorShare = errorShare;
+    engine.hangs = hang;
+    sendJson(res, 200, { errorShare, hang });
+  },
   'POST /sim/health': (engine, res, body) => {
     if (typeof body['ok'] !== 'boolean') return sendBadRequest(res, 'ok must be true or false', 'ok');
     engine.healthy = body['ok'];
@@ -127,6 +136,8 @@ function infer(
   const fault = engine.obeySentinels ? sentinel : null;
   if (fault?.kind === 'early' && strikes(engine, fault.fault, body))
     return failEarly(engine, res, fault.fault, model, body);
+  if (engine.hangs) return failEarly(engine, res, 'hang', model, body);
+  if (engine.errsNow) return failEarly(engine, res, 'fail', model, body);
   const factor = fault?.kind === 'slow' ? fault.factor : 1;
   if (endpoint !== 'embeddings') return generate(engine, res, endpoint, model, body, fault);
   const job = readEmbeddingJob(model, body);

@@ -43,6 +43,11 @@ export class EngineState {
   /** Unix seconds. */
   readonly startedAt = Math.floor(Date.now() / 1000);
   healthy = true;
+  /** Share of requests answered with an error, 0–1. */
+  errorShare = 0;
+  /** Takes requests and never answers. */
+  hangs = false;
+  #errorDebt = 0;
   /** Requests that hang on purpose: they look like running ones. */
   hanging = 0;
   readonly #idPrefix = randomBytes(6).toString('hex');
@@ -90,6 +95,14 @@ export class EngineState {
     });
     this.#batchers.set(factor, batcher);
     return batcher;
+  }
+
+  /** Errors evenly spread: of every n requests the wanted share. */
+  get errsNow(): boolean {
+    this.#errorDebt += this.errorShare;
+    if (this.#errorDebt < 1) return false;
+    this.#errorDebt--;
+    return true;
   }
 
   /** True once per prompt. */

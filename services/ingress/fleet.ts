@@ -1,5 +1,5 @@
 /** Who is alive, what they serve and how soon: from heartbeats, and between them from the quotes on reply packets. */
-import { type Candidate, mayBeCached } from '@penstock/policy';
+import { type Candidate, decideShard, mayBeCached, type ShardLoad } from '@penstock/policy';
 import {
   type Heartbeat,
   heartbeatFilter,
@@ -30,6 +30,8 @@ export class Fleet {
   readonly #members = new Map<string, Member>();
   readonly #models = new Map<string, ModelInfo>();
   readonly #rates = new Map<string, number>();
+  /** By model; renewed once a second. */
+  readonly #shards = new Map<string, ShardLoad[]>();
   /** Monotonic ms since which heartbeats could have reached us; silence before that proves nothing. */
   #listeningSince: number;
   #lastSweepAt: number;
@@ -130,12 +132,50 @@ export class Fleet {
     return this.#rates.get(slug) ?? 0;
   }
 
+  /** The shard for a request that any worker may take. */
+  shardFor(slug: string): number {
+    const loads = this.#shards.get(slug);
+    if (loads === undefined) return this.#anyShard(slug);
+    return loads.length === 1 ? (loads[0]?.shard ?? 0) : decideShard(loads, [Math.random(), Math.random()]);
+  }
+
+  /** Before the first count: of any worker that serves the model. */
+  #anyShard(slug: string): number {
+    for (const member of this.#members.values()) if (member.slugs.has(slug)) return member.heartbeat.shard;
+    return 0;
+  }
+
+  shardOfWorker(worker: string): number {
+    return this.#members.get(worker)?.heartbeat.shard ?? 0;
+  }
+
+  /** Whether nobody in a shard serves the model while somebody in another one does. */
+  isStranded(slug: string, shard: number): boolean {
+    const loads = this.#shards.get(slug);
+    return loads !== undefined && loads.length > 0 && !loads.some(load => load.shard === shard);
+  }
+
+  #count(slug: string, { heartbeat, quote }: Member): void {
+    const loads = this.#shards.get(slug) ?? [];
+    this.#shards.set(slug, loads);
+    const at = loads.findIndex(load => load.shard === heartbeat.shard);
+    const before = loads[at] ?? { shard: heartbeat.shard, tokensPerSec: 0, meanWaitS: 0 };
+    const rate = quote.tokensPerSec || UNKNOWN_RATE;
+    const tokensPerSec = before.tokensPerSec + rate;
+    // The mean over workers, weighted by what each can do.
+    const meanWaitS = before.meanWaitS + ((this.#waitOf(quote) - before.meanWaitS) * rate) / tokensPerSec;
+    loads[at < 0 ? loads.length : at] = { shard: heartbeat.shard, tokensPerSec, meanWaitS };
+  }
+
   #renewRates(now: number): void {
     this.#rates.clear();
+    this.#shards.clear();
     for (const member of this.#members.values()) {
       if (!member.heartbeat.pulling || now - member.seenAt > LOST_AFTER_MS) continue;
-      for (const slug of member.slugs)
+      for (const slug of member.slugs) {
         this.#rates.set(slug, Math.max(this.#rates.get(slug) ?? 0, member.quote.tokensPerSec));
+        this.#count(slug, member);
+      }
     }
   }
 

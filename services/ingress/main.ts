@@ -32,10 +32,11 @@ const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name:
 const bus = await RedisReplyBus.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId }).catch(
   exitBlaming('PENSTOCK_REDIS_URL'),
 );
-await queue.ensureWorkStream(region, 0, {
-  maxMessages: config.PENSTOCK_QUEUE_MAX_MESSAGES,
-  maxBytes: config.PENSTOCK_QUEUE_MAX_BYTES,
-});
+for (let shard = 0; shard < config.PENSTOCK_SHARDS; shard++)
+  await queue.ensureWorkStream(region, shard, {
+    maxMessages: config.PENSTOCK_QUEUE_MAX_MESSAGES,
+    maxBytes: config.PENSTOCK_QUEUE_MAX_BYTES,
+  });
 await queue.ensureDeadStream(region);
 
 const fleet = new Fleet(queue, clock);
@@ -53,6 +54,7 @@ const open: OpenRequests = new OpenRequests({
   metrics,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
   affinity,
+  region,
   boundWaitMs: config.PENSTOCK_AFFINITY_WAIT_MS,
   deadLetter: (request, code) =>
     queue.moveToDead(request.stream, request.subject, deadSubject(region, request.slug, request.id), code),

@@ -29,6 +29,8 @@ export interface NewRequest {
   readonly bound: Bound | null;
   /** For learning who holds the prefix. */
   readonly trail: PrefixTrail | null;
+  /** The stream it waits in. */
+  readonly shard: number;
   readonly stream: string;
   readonly endpoint: Endpoint;
   readonly continuable: boolean;
@@ -47,6 +49,8 @@ export interface Bound {
 /** A request while its client waits. */
 export interface OpenRequest extends NewRequest {
   subject: string;
+  shard: number;
+  stream: string;
   bound: Bound | null;
   readonly openedAt: number;
   readonly shownText: ShownText;

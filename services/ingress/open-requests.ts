@@ -18,16 +18,20 @@ import { decideRetry } from '@penstock/policy';
 import {
   type AcceptedMeta,
   DispatchError,
+  decodeEnvelope,
   decodePacket,
   type ErrorCode,
+  encodeEnvelope,
   encodeMessage,
   type FailedMeta,
   type Frame,
+  inShard,
   isErrorCode,
   type ResultMeta,
   type ResumeAnswer,
   type ResumeQuestion,
   workerControlSubject,
+  workStream,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
@@ -44,6 +48,7 @@ export interface OpenRequestsOptions {
   readonly metrics: IngressMetrics;
   readonly ackWaitMs: number;
   readonly affinity: Affinity;
+  readonly region: string;
   /** How long a bound request waits for its worker before it is offered to all, ms. */
   readonly boundWaitMs: number;
   readonly deadLetter: (request: NewRequest, code: string) => Promise<void>;
@@ -51,6 +56,12 @@ export interface OpenRequestsOptions {
 
 /** Attempts a request can have on one subject: above the broker's own limit on deliveries. */
 const ATTEMPTS_A_SUBJECT = 64;
+
+/** Above every attempt that may still come of the old subject. */
+function nextBase(attempt: number): number {
+  return (Math.floor(attempt / ATTEMPTS_A_SUBJECT) + 1) * ATTEMPTS_A_SUBJECT;
+}
+
 export class OpenRequests {
   readonly #o: OpenRequestsOptions;
   readonly #open = new Map<string, OpenRequest>();
@@ -96,7 +107,7 @@ export class OpenRequests {
     request.bound = null;
     request.running = null;
     request.nextSeq = 0;
-    const base = (Math.floor(request.attempt / ATTEMPTS_A_SUBJECT) + 1) * ATTEMPTS_A_SUBJECT;
+    const base = nextBase(request.attempt);
     request.attempt = base;
     bound.republish(bound.sharedSubject, base, request.shown).catch((err: unknown) => {
       if (this.#open.get(request.id) !== request) return;
@@ -317,7 +328,11 @@ export class OpenRequests {
       }
       if (!request.shown) request.sink.waiting(now - request.openedAt);
       const running = request.running;
-      if (running === null) continue;
+      if (running === null) {
+        if (request.bound === null && fleet.isStranded(request.slug, request.shard))
+          void this.#leaveShard(request);
+        continue;
+      }
       if (fleet.isLost(running.worker)) {
         const failure: FailedMeta = { code: 'engine_error', message: 'the worker was lost', retryable: true };
         this.#failed(request, failure, true);
@@ -325,6 +340,31 @@ export class OpenRequests {
         request.leaseAt = now;
         queue.settle(running.ack, 'progress');
       }
+    }
+  }
+
+  /** The last worker of its model in its shard is gone: it moves to a shard that has one. */
+  async #leaveShard(request: OpenRequest): Promise<void> {
+    const { queue, fleet, clock, region, log } = this.#o;
+    const { stream, subject } = request;
+    try {
+      const stored = await queue.read(stream, subject);
+      const moved = this.#open.get(request.id) !== request || request.running !== null;
+      if (stored === null || moved || request.subject !== subject) return;
+      queue.purge(stream, subject);
+      request.shard = fleet.shardFor(request.slug);
+      request.stream = workStream(region, request.shard);
+      request.subject = inShard(subject, request.shard);
+      request.attempt = nextBase(request.attempt);
+      this.#o.metrics.moved.inc({ reason: 'stranded' });
+      const { meta, body } = decodeEnvelope(stored);
+      const again = { ...meta, attemptBase: request.attempt, ask: request.shown };
+      await queue.publish(request.subject, encodeEnvelope(again, body), {
+        messageId: `${request.id}-${request.attempt}`,
+        ttlMs: Math.max(1, request.deadlineAt - clock.now()),
+      });
+    } catch (err) {
+      log.warn({ id: request.id, err: (err as Error).message }, 'could not move a stranded request');
     }
   }
 

@@ -88,7 +88,11 @@ export async function submit(
   const { placement, trail, held } = looked instanceof Promise ? await looked : looked;
   deps.metrics.placements.inc({ reason: placement.reason });
   const size = sizeClassOf(promptTokens);
-  const key = { region: deps.region, shard: 0, slug: model.slug, lane: 'interactive', size } as const;
+  const shard =
+    placement.kind === 'sticky'
+      ? deps.fleet.shardOfWorker(placement.worker)
+      : deps.fleet.shardFor(model.slug);
+  const key = { region: deps.region, shard, slug: model.slug, lane: 'interactive', size } as const;
   const meta = {
     ...summaryMeta(deps, request.id, endpoint, summary, model.slug),
     lane: key.lane,
@@ -106,7 +110,8 @@ export async function submit(
     id: meta.id,
     slug: model.slug,
     ...destination(deps, work),
-    stream: workStream(deps.region, 0),
+    shard,
+    stream: workStream(deps.region, shard),
     trail,
     endpoint,
     continuable: summary.continuable,

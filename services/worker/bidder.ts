@@ -35,6 +35,7 @@ export interface BidderOptions {
   readonly queue: WorkQueue;
   readonly clock: Clock;
   readonly region: string;
+  readonly shard: number;
   readonly worker: string;
   readonly ackWaitMs: number;
   readonly standing: () => Standing;
@@ -69,12 +70,12 @@ export class Bidder {
 
   /** Makes the consumers of a model and begins to bid for its work. */
   async open(slug: string): Promise<void> {
-    const { queue, region, worker, ackWaitMs, onDelivery } = this.#o;
+    const { queue, region, shard, worker, ackWaitMs, onDelivery } = this.#o;
     if (this.#sticky === null) {
-      await queue.ensureStickyConsumer(region, 0, worker, { ackWaitMs });
-      this.#sticky ??= queue.pullSticky(region, 0, worker, onDelivery);
+      await queue.ensureStickyConsumer(region, shard, worker, { ackWaitMs });
+      this.#sticky ??= queue.pullSticky(region, shard, worker, onDelivery);
     }
-    for (const key of keysOf(region, slug)) {
+    for (const key of keysOf(region, shard, slug)) {
       const name = `${slug} ${key.lane} ${key.size}`;
       if (this.#lots.has(name)) continue;
       await queue.ensureConsumer(key, { ackWaitMs });
@@ -154,8 +155,8 @@ export class Bidder {
   }
 }
 
-function keysOf(region: string, slug: string): WorkQueueKey[] {
-  const base = { region, shard: 0, slug };
+function keysOf(region: string, shard: number, slug: string): WorkQueueKey[] {
+  const base = { region, shard, slug };
   return [
     ...SIZE_CLASSES.map(size => ({ ...base, lane: 'interactive' as const, size })),
     { ...base, lane: 'background', size: 'any' },

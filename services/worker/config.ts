@@ -19,6 +19,13 @@ export const workerConfig = z.object({
     .default(128)
     .describe("Requests run at once. At most the engine's own limit (vLLM: max_num_seqs)."),
   PENSTOCK_REGION: token.default('local').describe('Region whose queue this worker empties.'),
+  PENSTOCK_SHARDS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe('Streams of the region: one for each thousand workers. The same at ingress and workers.'),
   PENSTOCK_NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('NATS server(s) of the region.'),
   PENSTOCK_REDIS_URL: z.string().default('redis://127.0.0.1:6379').describe('Redis of the region.'),
   PENSTOCK_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),

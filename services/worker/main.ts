@@ -1,5 +1,6 @@
 /** A worker process: read configuration, dial out, pull until a signal, leave in order. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { shardOf } from '@penstock/protocol';
 import {
   createIdSource,
   createLogger,
@@ -33,6 +34,7 @@ const engine = new Engine({
 const worker = new Worker({
   id,
   region: config.PENSTOCK_REGION,
+  shard: shardOf(id, config.PENSTOCK_SHARDS),
   slots: config.PENSTOCK_SLOTS,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
   tickMs: config.PENSTOCK_TICK_MS,

@@ -6,7 +6,7 @@
  * step and are one observation. An answer that is not streamed shows no first token: its prefill is taken to last as long
  * as the rate says, and teaches nothing.
  */
-import { learnRate } from '@penstock/policy';
+import { learnRate, recoverRate } from '@penstock/policy';
 
 /** Believed before anything was measured, tokens/s. */
 const FIRST_RATE = 20_000;
@@ -14,6 +14,11 @@ const FIRST_RATE = 20_000;
 const SAME_STEP_MS = 4;
 /** Observations below this say more about round trips than about the engine, tokens. */
 const LEAST_TOKENS = 16;
+
+/** Silence after which the rate begins to recover, ms. */
+const RECOVER_AFTER_MS = 2000;
+/** What is left of the best rate after each observation. */
+const FORGET_BEST = 0.999;
 
 interface Prompt {
   readonly tokens: number;
@@ -25,6 +30,9 @@ export class PrefillQueue {
   readonly #prompts = new Map<string, Prompt>();
   #tokens = 0;
   #rate = 0;
+  /** The fastest it was, slowly forgotten. */
+  #best = 0;
+  #learnedAt = 0;
   /** When the head became the head, at the earliest. */
   #freeAt = 0;
   /** First tokens that came together, not yet learned from. */
@@ -87,12 +95,20 @@ export class PrefillQueue {
     return { tokens: 0, head: null };
   }
 
+  /** Called once a second: an engine nobody asks any more may be well again. */
+  recover(now: number): void {
+    if (this.#rate > 0 && now - this.#learnedAt > RECOVER_AFTER_MS)
+      this.#rate = recoverRate(this.#rate, this.#best);
+  }
+
   #learn(): void {
     const step = this.#step;
     this.#step = null;
     if (step === null || step.tokens < LEAST_TOKENS || step.seconds <= 0) return;
     this.#rate =
       this.#rate === 0 ? step.tokens / step.seconds : learnRate(this.#rate, step.tokens, step.seconds);
+    this.#best = Math.max(this.#rate, this.#best * FORGET_BEST);
+    this.#learnedAt = step.at;
   }
 
   #remove(id: string): void {

@@ -38,6 +38,8 @@ import { PrefillQueue } from './prefill-queue.ts';
 export interface WorkerOptions {
   readonly id: string;
   readonly region: string;
+  /** Stream of the region that it pulls from. */
+  readonly shard: number;
   readonly slots: number;
   readonly ackWaitMs: number;
   readonly tickMs: number;
@@ -87,6 +89,7 @@ export class Worker {
       queue: options.queue,
       clock: options.clock,
       region: options.region,
+      shard: options.shard,
       worker: options.id,
       ackWaitMs: options.ackWaitMs,
       standing: () => this.#standing(),
@@ -121,6 +124,7 @@ export class Worker {
       this.#cacheTokens = Math.max(this.#cacheTokens + 1, this.#o.clock.now() * 1000);
     }
     this.#gauges = await engine.gauges();
+    this.#prefill.recover(this.#o.clock.monotonic());
     if (this.#models.length === 0) {
       await this.#findModels().catch((err: Error) =>
         log.warn({ err: err.message }, 'no models from the engine yet'),
@@ -260,6 +264,7 @@ export class Worker {
       v: 1 as const,
       worker: this.#o.id,
       models: this.#models,
+      shard: this.#o.shard,
       slots: this.#o.slots,
       running: this.#attempts.size,
       pulling: !this.#draining && this.#health.state === 'well',
