@@ -141,14 +141,21 @@ export function decideBid(
   const wait = estimateWait(load, TYPICAL_TOKENS[size]);
   const ratio = wait / ideal;
   const price = tuning.reserve[size] * (1 + (tuning.rise * state.overReserveS) / ideal);
-  if (ratio > price) return { kind: 'pass', reason: 'over_reserve', validS: ideal / 4 };
+  const melts = load.prefillBacklogTokens > 0;
+  if (ratio > price) {
+    // The wait falls as fast as time passes, while the price rises.
+    const rise = tuning.reserve[size] * tuning.rise;
+    const validS = (wait - price * ideal) / ((melts ? 1 : 0) + rise);
+    return { kind: 'pass', reason: 'over_reserve', validS: validS + LEAST_IDEAL_S };
+  }
   const { step } = tuning;
   const level = levelOf(ratio, step);
   return {
     kind: 'bid',
     level,
     batch: batchWithin(load, wait, ideal * step ** (level + 1), state.meanTokens, free),
-    validS: level === 0 || level === MAX_LEVEL ? Number.POSITIVE_INFINITY : wait - ideal * step ** level,
+    validS:
+      level === 0 || level === MAX_LEVEL || !melts ? Number.POSITIVE_INFINITY : wait - ideal * step ** level,
     overReserve: ratio > tuning.reserve[size],
     reason: 'room',
   };
