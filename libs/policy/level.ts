@@ -68,6 +68,12 @@ export const DEFAULT_TUNING: BidTuning = {
   rise: 0.3,
 };
 const MAX_LEVEL = 9;
+/**
+ * A prompt holds up every sequence that is being decoded for as long as it is computed, and they slow its own answer down:
+ * each running request counts in the quote like so many prompt tokens. Found in the simulator: with none the share in SLO
+ * falls by 2 points on overloaded chat and by 8 on bursts of code completions; beyond 1,000 nothing more is gained.
+ */
+const DISTURBANCE_TOKENS = 800;
 /** Waits below this are all alike, s. */
 const LEAST_IDEAL_S = 0.005;
 /** Requests promised by one pull. */
@@ -149,13 +155,16 @@ export function decideBid(
     return { kind: 'pass', reason: 'over_reserve', validS: validS + LEAST_IDEAL_S };
   }
   const { step } = tuning;
-  const level = levelOf(ratio, step);
+  const quoted = wait + (load.running * DISTURBANCE_TOKENS) / effectiveRate(load);
+  const level = levelOf(quoted / ideal, step);
   return {
     kind: 'bid',
     level,
-    batch: batchWithin(load, wait, ideal * step ** (level + 1), state.meanTokens, free),
+    batch: batchWithin(load, quoted, ideal * step ** (level + 1), state.meanTokens, free),
     validS:
-      level === 0 || level === MAX_LEVEL || !melts ? Number.POSITIVE_INFINITY : wait - ideal * step ** level,
+      level === 0 || level === MAX_LEVEL || !melts
+        ? Number.POSITIVE_INFINITY
+        : quoted - ideal * step ** level,
     overReserve: ratio > tuning.reserve[size],
     reason: 'room',
   };
