@@ -7,6 +7,7 @@ import { cpuSeconds } from './cpu.ts';
 import { type LoadOptions, type LoadResult, quantile, runLoad } from './load.ts';
 import { measureOpenStreams } from './open-streams.ts';
 import { type BenchCase, renderMarkdown } from './report.ts';
+import { measureRevocations } from './revocations.ts';
 
 const RESULT = new URL('../results/bench.json', import.meta.url).pathname;
 const PAGE = new URL('../../docs/benchmarks.md', import.meta.url).pathname;
@@ -34,12 +35,14 @@ process.env['PENSTOCK_TEST_REDIS_SERVER'] = ensureRedisServer(say);
 const cases = [...(await measure('instant', INSTANT)), ...(await measure('dense-8b-h100', PACED))];
 say('measuring 10,000 open streams: two minutes');
 const openStreams = await measureOpenStreams(10_000);
+const revocations = await measureRevocations();
 const report = {
   cpu: cpus()[0]?.model ?? 'unknown',
   cores: cpus().length,
   node: process.version,
   cases,
   openStreams,
+  revocations,
 };
 mkdirSync(new URL('../results/', import.meta.url).pathname, { recursive: true });
 writeFileSync(RESULT, `${JSON.stringify(report, null, 2)}\n`);

@@ -1,11 +1,14 @@
 /** `npm run plan`: what a fleet would do with a workload, on a virtual clock, under Penstock's rules and others'. */
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { SCENARIOS, scenarioOf } from '../scenarios.ts';
-import { type Outcome, renderTable, type Summary, summarize } from '../summary.ts';
+import { renderTable, type Summary, summarize } from '../summary.ts';
 import { TraceError } from '../traces/trace.ts';
+import { renderPlans } from './page.ts';
 import { POLICIES, policyOf } from './policies.ts';
-import { type SimulationResult, simulate } from './simulate.ts';
+import { outcomesOf, simulate } from './simulate.ts';
 
+const PAGE = new URL('../../docs/simulator.md', import.meta.url).pathname;
 const USAGE = `usage: npm run plan -- [options]
   --scenario NAME   ${Object.keys(SCENARIOS).join(', ')} (default uneven)
   --policy NAMES    comma separated; ${Object.keys(POLICIES).join(', ')} (default all)
@@ -13,7 +16,8 @@ const USAGE = `usage: npm run plan -- [options]
   --engines N       repeat the scenario's fleet until there are N (default: as it is)
   --seconds S       of the workload (default 400)
   --seed N          (default 1)
-  --json            print figures instead of tables`;
+  --json            print figures instead of tables
+  --page            all scenarios, 900 s each, into docs/simulator.md`;
 
 interface Args {
   readonly scenario: string;
@@ -23,6 +27,7 @@ interface Args {
   readonly seconds: number;
   readonly seed: number;
   readonly json: boolean;
+  readonly page: boolean;
 }
 
 function readArgs(): Args | null {
@@ -35,6 +40,7 @@ function readArgs(): Args | null {
       seconds: { type: 'string', default: '400' },
       seed: { type: 'string', default: '1' },
       json: { type: 'boolean', default: false },
+      page: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -49,6 +55,7 @@ function readArgs(): Args | null {
     seconds: positive('seconds', values.seconds),
     seed: positive('seed', values.seed),
     json: values.json,
+    page: values.page,
   };
 }
 
@@ -56,15 +63,6 @@ function positive(name: string, text: string): number {
   const value = Number(text);
   if (!(value > 0 && Number.isFinite(value))) throw new RangeError(`--${name} must be a number above 0`);
   return value;
-}
-
-export function outcomesOf(result: SimulationResult): Outcome[] {
-  return result.requests.map((_, i) => ({
-    ttftS: (result.ttftMs[i] ?? Number.NaN) / 1000,
-    tpotS: (result.tpotMs[i] ?? Number.NaN) / 1000,
-    cachedTokens: result.cachedTokens[i] ?? 0,
-    worker: String(result.worker[i]),
-  }));
 }
 
 function plan(args: Args): void {
@@ -92,6 +90,7 @@ function plan(args: Args): void {
 try {
   const args = readArgs();
   if (args === null) process.stdout.write(`${USAGE}\n`);
+  else if (args.page) writeFileSync(PAGE, renderPlans());
   else plan(args);
 } catch (err) {
   const known = err instanceof RangeError || err instanceof TraceError || err instanceof TypeError;

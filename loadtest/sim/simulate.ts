@@ -1,6 +1,7 @@
 /** Runs a workload through a simulated fleet on a virtual clock. The same seed gives the same result. */
 import { PROFILES, type Profile } from '@penstock/engine-sim';
 import type { FleetEvent } from '../scenarios.ts';
+import type { Outcome } from '../summary.ts';
 import { seededRandom, type TraceRequest } from '../traces/trace.ts';
 import { Agenda, Timer } from './agenda.ts';
 import type { Dispatcher, DispatcherFactory, SimulatedFleet } from './dispatcher.ts';
@@ -82,12 +83,23 @@ class Simulation {
 
   #send(request: TraceRequest, index: number, worker: number): Job {
     const engine = this.#engines[worker];
-    if (engine === undefined || engine.dead) throw new RangeError(`no engine ${worker} to send to`);
+    if (engine === undefined) throw new RangeError(`no engine ${worker} to send to`);
     this.#open++;
+    if (engine.dead) return this.#sendToDead(request, index);
     this.#result.worker[index] = worker;
     const job = engine.submit(request, index);
     this.#result.cachedTokens[index] = job.cachedTokens;
     return job;
+  }
+
+  /** Nobody has noticed yet: the request comes back once somebody does. */
+  #sendToDead(request: TraceRequest, index: number): Job {
+    const again = new Timer(() => {
+      this.#open--;
+      this.#dispatcher.arrive(request, index);
+    });
+    this.#agenda.set(again, this.#agenda.now + DETECTED_AFTER_MS);
+    return { request, index, cachedTokens: 0, firstAt: 0, endV: 0 };
   }
 
   #firstToken(job: Job, worker: number): void {
@@ -131,4 +143,13 @@ function profileOf(name: string): Profile {
 
 export function simulate(options: SimulationOptions): SimulationResult {
   return new Simulation(options).run();
+}
+
+export function outcomesOf(result: SimulationResult): Outcome[] {
+  return result.requests.map((_, i) => ({
+    ttftS: (result.ttftMs[i] ?? Number.NaN) / 1000,
+    tpotS: (result.tpotMs[i] ?? Number.NaN) / 1000,
+    cachedTokens: result.cachedTokens[i] ?? 0,
+    worker: String(result.worker[i]),
+  }));
 }

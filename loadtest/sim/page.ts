@@ -1,0 +1,73 @@
+/** The simulator's results as a page: every scenario, the yardsticks that matter, and how near the oracle Penstock comes. */
+import { SCENARIOS, type Scenario } from '../scenarios.ts';
+import { renderTable, SLO, type Summary, summarize } from '../summary.ts';
+import { policyOf } from './policies.ts';
+import { outcomesOf, simulate } from './simulate.ts';
+
+const SHOWN = [
+  'round-robin',
+  'power-of-two',
+  'least-requests-1s',
+  'cache-aware',
+  'plain-pull',
+  'penstock',
+  'oracle',
+];
+const SECONDS = 900;
+const SEED = 1;
+
+export function renderPlans(): string {
+  const parts = Object.entries(SCENARIOS).flatMap(([name, scenario]) =>
+    scenario.loads.map(load => renderPlan(name, scenario, load)),
+  );
+  return `# The simulator
+
+Written by \`npm run plan -- --page\`. The functions of \`libs/policy\` on a virtual clock, beside the rules of others, an
+oracle among them that knows every queue, length and cache and pushes each request to where its first token comes soonest.
+Engines: dense-70b-h100x4 as a fluid (\`loadtest/sim/fluid-engine.ts\`). The networks take no time here;
+[the race](race.md) is the real thing. In SLO: first token within ${SLO.ttftS} s and ${SLO.tpotS} s a token after it. ${SECONDS} s of each workload, seed ${SEED}.
+
+${parts.join('\n\n')}
+
+## A full hour
+${renderHour()}
+`;
+}
+
+function judge(
+  scenario: Scenario,
+  load: number,
+  policy: string,
+  fleet: readonly number[],
+  seconds: number,
+): Summary {
+  const { requests } = scenario.trace({ load, maxSeconds: seconds * load }, SEED);
+  const { profile, events } = scenario;
+  return summarize(
+    requests,
+    outcomesOf(simulate({ policy: policyOf(policy), requests, profile, fleet, events })),
+  );
+}
+
+function renderPlan(name: string, scenario: Scenario, load: number): string {
+  const rows = SHOWN.map((policy): [string, Summary] => [
+    policy,
+    judge(scenario, load, policy, scenario.fleet, SECONDS),
+  ]);
+  const { source } = scenario.trace({ maxRequests: 1 }, SEED);
+  const [own, best] = ['penstock', 'oracle'].map(policy => rows.find(([row]) => row === policy)?.[1]);
+  const ratio = ((own?.ttftP99S ?? 0) / (best?.ttftP99S ?? 1)).toFixed(2);
+  const points = (100 * ((own?.inSlo ?? 0) - (best?.inSlo ?? 0))).toFixed(1);
+  const against = `Against the oracle: p99 × ${ratio}, share in SLO ${points} points.`;
+  return `## ${name}, load ${load}\n${scenario.about}; requests: ${source}.\n\n${renderTable(rows)}\n\n${against}`;
+}
+
+/** Sixteen equal engines for the whole hour of the trace: how much of what a cache could give is had. */
+function renderHour(): string {
+  const fleet = Array.from({ length: 16 }, () => 1);
+  const rows = ['round-robin', 'cache-aware', 'penstock', 'oracle'].map((policy): [string, Summary] => [
+    policy,
+    judge(SCENARIOS.even, 1, policy, fleet, 3600),
+  ]);
+  return `Chat at load 1 on sixteen equal engines.\n\n${renderTable(rows)}`;
+}
