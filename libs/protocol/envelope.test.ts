@@ -18,6 +18,7 @@ const meta: WorkMeta = {
   deadlineAt: 2,
   attemptBase: 0,
   ask: false,
+  stored: false,
   held: { 'w-1': 512 },
   fleetRate: 11_000,
 };

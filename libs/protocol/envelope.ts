@@ -37,6 +37,8 @@ const metaSchema = z.object({
   deadlineAt: z.number(),
   /** Added to the delivery count to give the attempt: raised when a request moves to another subject and counts anew. */
   attemptBase: z.number(),
+  /** The answer belongs into the run's record, not to a waiting ingress. */
+  stored: z.boolean(),
   /** Ask the ingress before running even a first delivery: the client has part of the answer. */
   ask: z.boolean(),
   /** Worker → leading prompt tokens that its cache is believed to hold. Workers without any are left out. */

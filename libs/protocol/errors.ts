@@ -36,6 +36,16 @@ export const ERRORS = {
     type: invalid,
     text: 'The API key is not known here. Check the key in use.',
   },
+  job_not_found: {
+    status: 404,
+    type: invalid,
+    text: 'No such job. It may have been deleted, or be older than a day.',
+  },
+  idempotency_key_reused: {
+    status: 400,
+    type: invalid,
+    text: 'This Idempotency-Key was used for another request. Use a new key for each request.',
+  },
   not_found: { status: 404, type: invalid, text: 'No such route. Check the URL: API routes start with /v1.' },
   model_not_found: {
     status: 404,

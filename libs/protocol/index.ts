@@ -7,3 +7,4 @@ export * from './json-guard.ts';
 export * from './names.ts';
 export * from './openai.ts';
 export * from './sse.ts';
+export * from './stored-run.ts';

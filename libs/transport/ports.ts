@@ -8,7 +8,7 @@
  * **ReplyBus** promises: packets reach the listening ingress in log order, each at least once, across reconnects of
  * either side, as long as the log still holds them. It does *not* promise delivery to an ingress that is gone.
  */
-import type { WorkQueueKey } from '@penstock/protocol';
+import type { NewRun, RunResult, StoredRun, WorkQueueKey } from '@penstock/protocol';
 
 /** A server that cannot be used: not there, or too old. The message names what is wrong, never a password. */
 export class ConnectError extends Error {
@@ -114,4 +114,43 @@ export interface PlacementStore {
   /** Owners of each prefix, newest first, as they were learned; empty where nothing is known. Never fails: no answer is no hint. */
   lookup(prefixes: readonly string[]): Promise<string[][]>;
   learn(entries: readonly { prefix: string; owners: readonly string[] }[]): void;
+}
+
+/** What a client's `Idempotency-Key` is bound to. */
+export interface Idempotency {
+  readonly key: string;
+  /** Of endpoint and body: the same key with another request is a mistake of the client. */
+  readonly digest: string;
+}
+
+export type CreateOutcome =
+  | { readonly kind: 'created' | 'repeated'; readonly id: string }
+  | { readonly kind: 'reused' };
+/** `fenced`: a later attempt has begun. `gone`: final, cancelled or unknown. */
+export type BeginOutcome = 'begun' | 'fenced' | 'gone';
+export type FailOutcome = 'again' | 'final' | 'fenced';
+
+/**
+ * Requests whose answers are kept. Promises: each change is made only by the attempt that is current, and at once; `finish`
+ * resolved true = the answer is stored. Does *not* promise to outlive a Redis without persistence.
+ */
+export interface RunStore {
+  /** @param ttlMs how long the record is kept from now. */
+  create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome>;
+  begin(id: string, attempt: number, worker: string): Promise<BeginOutcome>;
+  /** @returns false when the attempt is not the current one: then nothing was written and nothing may be acked. */
+  finish(id: string, attempt: number, result: RunResult, ttlMs: number): Promise<boolean>;
+  /** `again` puts the run back to queued; `final` after so many failures stores the error. */
+  fail(
+    id: string,
+    attempt: number,
+    error: { status: number; body: object },
+    mostFailures: number,
+  ): Promise<FailOutcome>;
+  /** Final ones stay as they are. @returns false for an unknown or foreign run. */
+  cancel(id: string, tenant: string): Promise<boolean>;
+  read(id: string): Promise<StoredRun | null>;
+  /** Forgets the run, and what its client's key stood for. */
+  remove(id: string, idempotencyKey: string | null): Promise<void>;
+  close(): Promise<void>;
 }

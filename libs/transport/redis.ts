@@ -39,7 +39,8 @@ export interface RedisOptions {
   readonly name: string;
 }
 
-function open(options: RedisOptions, role: string): Redis {
+/** A connection of its own that waits for a lost server for ever. `role` shows in the server's client list. */
+export function openRedis(options: RedisOptions, role: string): Redis {
   const redis = new Redis(options.url, {
     connectionName: `${options.name}-${role}`,
     // Commands wait and are sent again in order after a reconnect: the log tolerates repeats, not holes.
@@ -62,7 +63,7 @@ export class RedisReplyBus implements ReplyBus, ModelRegistry, PlacementStore {
 
   private constructor(options: RedisOptions) {
     this.#options = options;
-    this.#commands = open(options, 'cmd');
+    this.#commands = openRedis(options, 'cmd');
     this.#commands.defineCommand('penstockPublish', { numberOfKeys: 1, lua: PUBLISH_LUA });
   }
 
@@ -104,7 +105,7 @@ export class RedisReplyBus implements ReplyBus, ModelRegistry, PlacementStore {
   }
 
   async listen(ingressId: string, onPacket: (packet: Buffer) => void): Promise<void> {
-    this.#listener = new ReplyListener(this.#commands, open(this.#options, 'sub'), ingressId, onPacket);
+    this.#listener = new ReplyListener(this.#commands, openRedis(this.#options, 'sub'), ingressId, onPacket);
     await this.#listener.start();
   }
 

@@ -59,7 +59,20 @@ export function buildApp(deps: AppDeps): FastifyInstance {
       submit(deps, endpoint, request, reply),
     );
   }
+  addJobs(app, deps);
   return app;
+}
+
+function addJobs(app: FastifyInstance, deps: AppDeps): void {
+  const onRequest = async (request: FastifyRequest) => {
+    request.tenant = deps.authenticate(request.headers.authorization);
+  };
+  type Job = { Params: { id: string } };
+  app.get<Job>('/v1/jobs/:id', { onRequest }, (request, reply) => deps.jobs.show(deps, request, reply));
+  app.delete<Job>('/v1/jobs/:id', { onRequest }, (request, reply) => deps.jobs.remove(deps, request, reply));
+  app.post<Job>('/v1/jobs/:id/cancel', { onRequest }, (request, reply) =>
+    deps.jobs.cancel(deps, request, reply),
+  );
 }
 
 async function guard(deps: AppDeps, request: FastifyRequest): Promise<void> {
@@ -106,7 +119,9 @@ function toModel(model: ModelInfo) {
 
 function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): DispatchError {
   const url = request.url.split('?', 1)[0] ?? '/';
-  const allowed = (['GET', 'POST'] as const).filter(method => app.findRoute({ method, url }) !== null);
+  const allowed = (['GET', 'POST', 'DELETE'] as const).filter(
+    method => app.findRoute({ method, url }) !== null,
+  );
   if (allowed.length === 0) return new DispatchError('not_found');
   void reply.header('allow', allowed.join(', '));
   return new DispatchError('method_not_allowed');

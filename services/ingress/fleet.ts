@@ -145,6 +145,12 @@ export class Fleet {
     return 0;
   }
 
+  /** Wait before a new prompt of the model is begun, as far as heard, s. */
+  waitS(slug: string): number {
+    const waits = (this.#shards.get(slug) ?? []).map(load => load.meanWaitS);
+    return waits.length === 0 ? 0 : Math.min(...waits);
+  }
+
   shardOfWorker(worker: string): number {
     return this.#members.get(worker)?.heartbeat.shard ?? 0;
   }

@@ -1,6 +1,12 @@
 /** An ingress process: read configuration, wire adapters, listen, drain on a signal. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { deadSubject, encodeMessage, ingressControlSubject, readResumeQuestion } from '@penstock/protocol';
+import {
+  deadSubject,
+  doneSubject,
+  encodeMessage,
+  ingressControlSubject,
+  readResumeQuestion,
+} from '@penstock/protocol';
 import {
   createIdSource,
   createLogger,
@@ -10,12 +16,13 @@ import {
   systemClock,
   trimMemoryAfterSpikes,
 } from '@penstock/runtime';
-import { NatsWorkQueue, RedisReplyBus } from '@penstock/transport';
+import { NatsWorkQueue, RedisReplyBus, RedisRunStore } from '@penstock/transport';
 import { Affinity } from './affinity.ts';
 import { buildApp } from './app.ts';
 import { createAuthenticator } from './auth.ts';
 import { ingressConfig } from './config.ts';
 import { Fleet } from './fleet.ts';
+import { Jobs } from './jobs.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { OpenRequests } from './open-requests.ts';
 
@@ -39,6 +46,9 @@ for (let shard = 0; shard < config.PENSTOCK_SHARDS; shard++)
   });
 await queue.ensureDeadStream(region);
 
+const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
+const jobs = new Jobs(runs);
+queue.listen(doneSubject(region), id => jobs.heard(Buffer.from(id).toString('latin1')));
 const fleet = new Fleet(queue, clock);
 await fleet.start(region, bus);
 const affinity = new Affinity(bus, fleet, config.PENSTOCK_AFFINITY);
@@ -74,6 +84,7 @@ const app = buildApp({
   fleet,
   open,
   affinity,
+  jobs,
   clock,
   metrics,
   region,
@@ -117,5 +128,9 @@ stopOnSignal(log, [
       clearInterval(sweep);
     },
   },
-  { name: 'close wires', limitMs: 2000, run: () => Promise.all([queue.close(), bus.close()]).then(() => {}) },
+  {
+    name: 'close wires',
+    limitMs: 2000,
+    run: () => Promise.all([queue.close(), bus.close(), runs.close()]).then(() => {}),
+  },
 ]);

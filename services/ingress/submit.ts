@@ -6,6 +6,7 @@ import {
   type Endpoint,
   encodeEnvelope,
   estimatePromptTokens,
+  type ModelInfo,
   parseJson,
   type RequestSummary,
   stickySubject,
@@ -23,9 +24,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Affinity } from './affinity.ts';
 import type { Fleet } from './fleet.ts';
 import { HttpReply } from './http-reply.ts';
+import type { Jobs } from './jobs.ts';
 import type { IngressMetrics } from './metrics.ts';
 import type { Bound } from './open-request.ts';
 import type { OpenRequests } from './open-requests.ts';
+import { readPreferences } from './preferences.ts';
 import { promptText } from './prompt-chain.ts';
 
 const VALIDATORS: Record<Endpoint, (value: unknown) => RequestSummary> = {
@@ -43,6 +46,7 @@ export interface SubmitDeps {
   readonly fleet: Fleet;
   readonly open: OpenRequests;
   readonly affinity: Affinity;
+  readonly jobs: Jobs;
   readonly clock: Clock;
   readonly metrics: IngressMetrics;
   readonly region: string;
@@ -51,22 +55,50 @@ export interface SubmitDeps {
   readonly nextId: () => string;
 }
 
+/** A request that has been understood. */
+export interface ReadRequest {
+  /** Unix ms. */
+  readonly acceptedAt: number;
+  readonly body: Buffer;
+  readonly parsed: unknown;
+  readonly summary: RequestSummary;
+  readonly model: ModelInfo;
+  readonly promptTokens: number;
+}
+
+/** @throws DispatchError that says what is wrong with it. */
+function readRequest(deps: SubmitDeps, endpoint: Endpoint, request: FastifyRequest): ReadRequest {
+  const acceptedAt = deps.clock.now();
+  const { body } = request;
+  if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
+  const parsed = parseJson(body);
+  const summary = VALIDATORS[endpoint](parsed);
+  const model = deps.fleet.model(summary.model);
+  if (model === undefined) throw new DispatchError('model_not_found', { param: 'model' });
+  return {
+    acceptedAt,
+    body,
+    parsed,
+    summary,
+    model,
+    promptTokens: estimatePromptTokens(summary.promptBytes),
+  };
+}
+
 /** Validates, decides where to, opens the reply and publishes. Resolves when the work is queued; the answer comes by the reply bus. */
 export async function submit(
   deps: SubmitDeps,
   endpoint: Endpoint,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<void> {
-  const acceptedAt = deps.clock.now();
-  const body = request.body;
-  if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
-  const parsed = parseJson(body);
-  const summary = VALIDATORS[endpoint](parsed);
-  const model = deps.fleet.model(summary.model);
-  if (model === undefined) throw new DispatchError('model_not_found', { param: 'model' });
+): Promise<unknown> {
+  const read = readRequest(deps, endpoint, request);
+  const { acceptedAt, body, parsed, summary, model, promptTokens } = read;
+  const preferences = readPreferences(request.headers['prefer']);
+  // A stream cannot be sent away and fetched later: there the preference is not applied.
+  if (preferences.respondAsync && !summary.stream)
+    return deps.jobs.accept(deps, endpoint, read, request, reply, preferences);
   const deadlineAt = acceptedAt + timeoutOf(timeoutHints(request));
-  const promptTokens = estimatePromptTokens(summary.promptBytes);
   const raw = reply.raw;
   reply.hijack();
   const sink = new HttpReply({
@@ -133,7 +165,7 @@ function cancelOnClose(open: OpenRequests, raw: ServerResponse, id: string): voi
 }
 
 /** What is the same wherever the request goes. */
-function summaryMeta(
+export function summaryMeta(
   deps: SubmitDeps,
   id: string,
   endpoint: Endpoint,
@@ -151,6 +183,7 @@ function summaryMeta(
     maxTokens: summary.maxTokens,
     attemptBase: 0,
     ask: false,
+    stored: false,
     fleetRate: deps.fleet.fleetRate(slug),
   };
 }

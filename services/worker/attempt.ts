@@ -32,6 +32,8 @@ export interface AttemptOptions {
   readonly work: WorkEnvelope;
   readonly attempt: number;
   readonly ackSubject: string;
+  /** Where the message is queued. */
+  readonly subject: string;
   /** Monotonic ms. */
   readonly startedAt: number;
   readonly waitMs: number;
@@ -93,7 +95,7 @@ export class Attempt implements FrameSource {
 
   /** Gives the request up while it is well, so that another worker runs it: for a worker that leaves. */
   handBack(): void {
-    this.#fail({ code: 'engine_error', message: 'the worker is shutting down', retryable: true }, 'dropped');
+    this.#fail({ code: 'shutting_down', message: 'the worker is shutting down', retryable: true }, 'dropped');
   }
 
   takeFrames(into: Frame[]): void {

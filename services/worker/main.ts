@@ -9,9 +9,10 @@ import {
   stopOnSignal,
   systemClock,
 } from '@penstock/runtime';
-import { NatsWorkQueue, RedisReplyBus } from '@penstock/transport';
+import { NatsWorkQueue, RedisReplyBus, RedisRunStore } from '@penstock/transport';
 import { workerConfig } from './config.ts';
 import { Engine } from './engine.ts';
+import { StoredRuns } from './stored-runs.ts';
 import { Worker } from './worker.ts';
 
 const config = readConfigOrExit(workerConfig);
@@ -24,6 +25,17 @@ const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name:
 const bus = await RedisReplyBus.connect({ url: config.PENSTOCK_REDIS_URL, name: id }).catch(
   exitBlaming('PENSTOCK_REDIS_URL'),
 );
+const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
+const shard = shardOf(id, config.PENSTOCK_SHARDS);
+const stored = new StoredRuns({
+  runs,
+  queue,
+  region: config.PENSTOCK_REGION,
+  shard,
+  worker: id,
+  ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
+  log,
+});
 const engine = new Engine({
   url: config.PENSTOCK_ENGINE_URL,
   apiKey: config.PENSTOCK_ENGINE_API_KEY,
@@ -34,13 +46,14 @@ const engine = new Engine({
 const worker = new Worker({
   id,
   region: config.PENSTOCK_REGION,
-  shard: shardOf(id, config.PENSTOCK_SHARDS),
+  shard,
   slots: config.PENSTOCK_SLOTS,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
   tickMs: config.PENSTOCK_TICK_MS,
   queue,
   bus,
   engine,
+  stored,
   clock: systemClock,
   log,
 });
@@ -62,12 +75,12 @@ stopOnSignal(log, [
     limitMs: 2000,
     run: async () => {
       worker.leave();
-      while (bus.pendingBytes > 0) await sleep(10);
+      while (bus.pendingBytes > 0 || stored.pending > 0) await sleep(10);
     },
   },
   {
     name: 'close wires',
     limitMs: 2000,
-    run: () => Promise.all([queue.close(), bus.close(), engine.close()]).then(() => {}),
+    run: () => Promise.all([queue.close(), bus.close(), runs.close(), engine.close()]).then(() => {}),
   },
 ]);

@@ -34,6 +34,7 @@ import { createContinuation } from './continuation.ts';
 import type { Engine, EngineGauges } from './engine.ts';
 import { Outbox } from './outbox.ts';
 import { PrefillQueue } from './prefill-queue.ts';
+import type { StoredRuns } from './stored-runs.ts';
 
 export interface WorkerOptions {
   readonly id: string;
@@ -46,6 +47,7 @@ export interface WorkerOptions {
   readonly queue: WorkQueue;
   readonly bus: ReplyBus & ModelRegistry;
   readonly engine: Engine;
+  readonly stored: StoredRuns;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -192,6 +194,7 @@ export class Worker {
     this.#bidder.requote();
     // The ingress answers the client by its own clock; here it only has to be kept from the engine.
     if (clock.now() >= work.meta.deadlineAt) queue.settle(delivery.ackSubject, 'term');
+    else if (work.meta.stored) void this.#beginStored(delivery, work);
     else if (delivery.deliveryCount === 1 && !work.meta.ask) this.#run(delivery, work, null);
     else void this.#askAndRun(delivery, work);
   }
@@ -217,6 +220,17 @@ export class Worker {
     }
   }
 
+  /** The record knows whether anybody still wants it. */
+  async #beginStored(delivery: Delivery, work: WorkEnvelope): Promise<void> {
+    this.#asking++;
+    const attempt = attemptOf(delivery, work);
+    const outcome = await this.#o.stored.begin(work.meta.id, attempt).finally(() => this.#asking--);
+    if (outcome === 'begun') this.#run(delivery, work, null);
+    // Fenced: the delivery belongs to a later attempt, and settling it would be settling that one.
+    else if (outcome === 'gone') this.#o.queue.settle(delivery.ackSubject, 'term');
+    this.#bidder.requote();
+  }
+
   #run(delivery: Delivery, work: WorkEnvelope, resume: ResumeAnswer | null): void {
     const { clock, engine } = this.#o;
     // A redelivery of what still runs here supersedes it.
@@ -225,16 +239,19 @@ export class Worker {
       work,
       attempt: attemptOf(delivery, work),
       ackSubject: delivery.ackSubject,
+      subject: delivery.subject,
       startedAt: clock.monotonic(),
       waitMs: Math.max(0, clock.now() - work.meta.acceptedAt),
       continuation: resume?.kind === 'continue' ? createContinuation(work, resume) : null,
       hooks: {
-        ready: (source, urgent) => this.#outbox.add(source, urgent),
+        ready: (source, urgent) =>
+          work.meta.stored ? this.#o.stored.collect(source) : this.#outbox.add(source, urgent),
         firstToken: source => this.#onFirstToken(source),
         ended: (source, outcome, detail) => this.#onEnded(source, outcome, detail),
       },
     });
     this.#attempts.set(work.meta.id, attempt);
+    if (work.meta.stored) this.#o.stored.hold(attempt);
     const uncached = Math.max(0, work.meta.promptTokens - (work.meta.held[this.#o.id] ?? 0));
     this.#cacheTokens += uncached;
     const silent = !work.meta.stream && work.meta.endpoint !== 'embeddings';
@@ -252,7 +269,8 @@ export class Worker {
       this.#attempts.delete(attempt.id);
       this.#prefill.drop(attempt.id);
     }
-    if (outcome !== 'dropped') this.#health = afterAttempt(this.#health, outcome !== 'failed');
+    if (outcome === 'dropped') this.#o.stored.release(attempt);
+    else this.#health = afterAttempt(this.#health, outcome !== 'failed');
     if (outcome === 'failed')
       this.#o.log.warn({ id: attempt.id, attempt: attempt.o.attempt, detail }, 'attempt failed');
     this.#bidder.requote();

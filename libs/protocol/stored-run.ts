@@ -1,0 +1,59 @@
+/**
+ * A stored run: a request whose answer is kept for whoever asks for it later. Its record in Redis is the truth; the
+ * message on the queue only makes a worker begin.
+ *
+ * queued → in_progress (a worker began) → completed | failed; a failed attempt goes back to queued while attempts are left.
+ * queued or in_progress → cancelled. The last three are final.
+ */
+import { hash } from 'node:crypto';
+import type { Endpoint } from './envelope.ts';
+import { assertToken } from './names.ts';
+
+export const RUN_STATUSES = ['queued', 'in_progress', 'completed', 'failed', 'cancelled'] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+export interface NewRun {
+  readonly id: string;
+  /** Digest of the API key: nobody else finds the run. */
+  readonly tenant: string;
+  readonly endpoint: Endpoint;
+  readonly model: string;
+  readonly slug: string;
+  /** Where its message is queued. */
+  readonly stream: string;
+  readonly subject: string;
+  /** Unix ms. */
+  readonly createdAt: number;
+  /** Unix ms after which no engine may start it. */
+  readonly deadlineAt: number;
+}
+
+/** The answer, or the error in its place. */
+export interface RunResult {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: Buffer;
+}
+
+export interface StoredRun extends NewRun {
+  readonly status: RunStatus;
+  /** Who runs it, or ran it last. */
+  readonly worker: string | null;
+  readonly attempt: number;
+  /** Set once completed or failed. */
+  readonly result: RunResult | null;
+}
+
+export function runKey(id: string): string {
+  return `penstock:run:${assertToken(id)}`;
+}
+
+/** Redis key of what a client's `Idempotency-Key` stands for. The client's text is only ever hashed. */
+export function idempotencyKey(tenant: string, clientKey: string): string {
+  return `penstock:idem:${assertToken(tenant)}:${hash('sha256', clientKey).slice(0, 32)}`;
+}
+
+/** Where it is said that a run is final; the payload is its id. At most once: who waits reads the record in the end. */
+export function doneSubject(region: string): string {
+  return `done.${assertToken(region)}`;
+}

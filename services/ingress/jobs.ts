@@ -1,0 +1,232 @@
+/**
+ * Jobs: inference requests whose clients come back for the answer (`Prefer: respond-async`). A job is a stored run in the
+ * background lane; what is accepted here is on disk in the queue before the client hears of it, and no longer depends on
+ * this node or on the client's connection.
+ */
+import { hash } from 'node:crypto';
+import { timeoutOf } from '@penstock/policy';
+import {
+  DispatchError,
+  ENDPOINT_PATHS,
+  type Endpoint,
+  encodeEnvelope,
+  encodeMessage,
+  idempotencyKey,
+  type StoredRun,
+  workerControlSubject,
+  workStream,
+  workSubject,
+} from '@penstock/protocol';
+import type { Idempotency, RunStore } from '@penstock/transport';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { baseHeaders } from './http-reply.ts';
+import type { Preferences } from './preferences.ts';
+import { type ReadRequest, type SubmitDeps, summaryMeta } from './submit.ts';
+
+const DAY_MS = 24 * 3600 * 1000;
+/** Records outlive the deadline by this, so that a late client learns what became of its job, ms. */
+const RECORD_SLACK_MS = DAY_MS;
+const MAX_IDEMPOTENCY_KEY = 255;
+const POLL_AFTER = { least: 250, most: 5000, slack: 250 } as const;
+
+type JobParams = { Params: { id: string } };
+
+export class Jobs {
+  readonly #runs: RunStore;
+  /** Clients that wait a while for their job. */
+  readonly #waiting = new Map<string, () => void>();
+
+  constructor(runs: RunStore) {
+    this.#runs = runs;
+  }
+
+  /** A job is final, somewhere. */
+  heard(id: string): void {
+    this.#waiting.get(id)?.();
+  }
+
+  /** Stores the job, queues it, waits for as long as the client prefers, and answers with the result or 202. */
+  async accept(
+    deps: SubmitDeps,
+    endpoint: Endpoint,
+    work: ReadRequest,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    preferences: Preferences,
+  ): Promise<FastifyReply> {
+    const { id, tenant } = request;
+    const idempotency = idempotencyOf(request, endpoint, work.body);
+    const run = newRun(deps, endpoint, work, request);
+    const ttlMs = run.deadlineAt - run.createdAt + RECORD_SLACK_MS;
+    const outcome = await this.#runs.create(run, ttlMs, idempotency);
+    if (outcome.kind === 'reused')
+      throw new DispatchError('idempotency_key_reused', { param: 'Idempotency-Key' });
+    if (outcome.kind === 'created') await this.#enqueue(deps, work, run, idempotency);
+    if (preferences.waitMs > 0) await this.#untilDone(outcome.id, preferences.waitMs);
+    const stored = await this.#find(outcome.id, tenant);
+    reply.header('preference-applied', 'respond-async').header('location', `/v1/jobs/${outcome.id}`);
+    deps.metrics.requests.inc({ endpoint, status: '202' });
+    return this.#answer(deps, stored, reply, id);
+  }
+
+  async #enqueue(
+    deps: SubmitDeps,
+    work: ReadRequest,
+    run: ReturnType<typeof newRun>,
+    idempotency: Idempotency | null,
+  ): Promise<void> {
+    const meta = {
+      ...summaryMeta(deps, run.id, run.endpoint, work.summary, run.slug),
+      lane: 'background' as const,
+      size: 'any' as const,
+      stored: true,
+      promptTokens: work.promptTokens,
+      acceptedAt: run.createdAt,
+      deadlineAt: run.deadlineAt,
+      held: {},
+    };
+    try {
+      const ttlMs = run.deadlineAt - run.createdAt;
+      await deps.queue.publish(run.subject, encodeEnvelope(meta, work.body), { messageId: run.id, ttlMs });
+    } catch (err) {
+      // Refused: the client may try again, with the same key too.
+      await this.#runs.remove(run.id, idempotency?.key ?? null);
+      throw err;
+    }
+  }
+
+  /** The hint may be lost or have come already: the caller reads the record in any case. */
+  async #untilDone(id: string, waitMs: number): Promise<void> {
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, waitMs);
+      this.#waiting.set(id, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      this.#runs.read(id).then(
+        run => {
+          if (run !== null && isFinal(run)) this.heard(id);
+        },
+        () => {},
+      );
+    });
+    this.#waiting.delete(id);
+  }
+
+  /** The answer in the shape of the endpoint that was called, or how far the job is. */
+  async show(
+    deps: SubmitDeps,
+    request: FastifyRequest<JobParams>,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    return this.#answer(deps, await this.#find(request.params.id, request.tenant), reply, request.id);
+  }
+
+  /** Final jobs stay as they are; doing it twice changes nothing. */
+  async cancel(
+    deps: SubmitDeps,
+    request: FastifyRequest<JobParams>,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    const run = await this.#stop(deps, request);
+    reply.headers(baseHeaders(request.id, deps.clock.now()));
+    return reply.send(toJob((await this.#runs.read(run.id)) ?? run));
+  }
+
+  async remove(
+    deps: SubmitDeps,
+    request: FastifyRequest<JobParams>,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    const run = await this.#stop(deps, request);
+    await this.#runs.remove(run.id, null);
+    reply.headers(baseHeaders(request.id, deps.clock.now()));
+    return reply.send({ id: run.id, object: 'job', deleted: true });
+  }
+
+  async #stop(deps: SubmitDeps, request: FastifyRequest<JobParams>): Promise<StoredRun> {
+    const run = await this.#find(request.params.id, request.tenant);
+    await this.#runs.cancel(run.id, request.tenant);
+    if (isFinal(run)) return run;
+    deps.queue.purge(run.stream, run.subject);
+    if (run.worker !== null)
+      deps.queue.send(
+        workerControlSubject(run.worker),
+        encodeMessage({ cancel: run.id, attempt: run.attempt }),
+      );
+    this.heard(run.id);
+    return run;
+  }
+
+  /** Unknown, deleted, malformed and foreign ids are all the same to a client. */
+  async #find(id: string, tenant: string): Promise<StoredRun> {
+    const run = /^[a-z0-9_-]{1,48}$/.test(id) ? await this.#runs.read(id) : null;
+    if (run === null || run.tenant !== tenant) throw new DispatchError('job_not_found');
+    return run;
+  }
+
+  #answer(deps: SubmitDeps, run: StoredRun, reply: FastifyReply, requestId: string): FastifyReply {
+    const now = deps.clock.now();
+    reply.headers({ ...baseHeaders(requestId, now), 'x-penstock-job': run.id });
+    if (run.result !== null)
+      return reply.code(run.result.status).type(run.result.contentType).send(run.result.body);
+    if (run.status === 'cancelled') return reply.send(toJob(run));
+    if (now > run.deadlineAt) throw new DispatchError('deadline_exceeded');
+    const waitMs = 1000 * deps.fleet.waitS(run.slug);
+    const pollMs = Math.min(POLL_AFTER.most, Math.max(POLL_AFTER.least, waitMs + POLL_AFTER.slack));
+    reply.headers({
+      'retry-after': String(Math.ceil(pollMs / 1000)),
+      'openai-poll-after-ms': String(Math.round(pollMs)),
+      'x-penstock-queue-eta-ms': String(Math.round(waitMs)),
+    });
+    return reply.code(202).send(toJob(run));
+  }
+}
+
+function newRun(deps: SubmitDeps, endpoint: Endpoint, work: ReadRequest, request: FastifyRequest) {
+  const slug = work.model.slug;
+  const shard = deps.fleet.shardFor(slug);
+  const key = { region: deps.region, shard, slug, lane: 'background', size: 'any' } as const;
+  const own = request.headers['x-request-timeout-ms'];
+  // The SDKs' time-outs are about this connection, not about the job.
+  const timeoutMs = typeof own === 'string' ? timeoutOf({ requestTimeoutMs: own }, DAY_MS) : DAY_MS;
+  return {
+    id: request.id,
+    tenant: request.tenant,
+    endpoint,
+    model: work.summary.model,
+    slug,
+    stream: workStream(deps.region, shard),
+    subject: workSubject(key, request.id),
+    createdAt: work.acceptedAt,
+    deadlineAt: work.acceptedAt + timeoutMs,
+  };
+}
+
+function idempotencyOf(request: FastifyRequest, endpoint: Endpoint, body: Buffer): Idempotency | null {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return null;
+  if (typeof key !== 'string' || key.length === 0 || key.length > MAX_IDEMPOTENCY_KEY)
+    throw new DispatchError('invalid_request', {
+      message: `Idempotency-Key must have 1 to ${MAX_IDEMPOTENCY_KEY} characters.`,
+      param: 'Idempotency-Key',
+    });
+  const digest = hash('sha256', Buffer.concat([Buffer.from(`${endpoint}\n`), body]));
+  return { key: idempotencyKey(request.tenant, key), digest };
+}
+
+function isFinal(run: StoredRun): boolean {
+  return run.status === 'completed' || run.status === 'failed' || run.status === 'cancelled';
+}
+
+function toJob(run: StoredRun) {
+  return {
+    id: run.id,
+    object: 'job',
+    status: run.status,
+    endpoint: ENDPOINT_PATHS[run.endpoint],
+    model: run.model,
+    created_at: Math.floor(run.createdAt / 1000),
+    expires_at: Math.floor(run.deadlineAt / 1000),
+  };
+}

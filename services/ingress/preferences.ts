@@ -1,0 +1,23 @@
+/** The `Prefer` header (RFC 7240), as far as it is honoured: `respond-async` and `wait`. */
+
+export interface Preferences {
+  readonly respondAsync: boolean;
+  /** How long the client would rather wait than be sent away, ms; 0 when it did not say. */
+  readonly waitMs: number;
+}
+
+/** Longest wait that is honoured: proxies in between give up soon after. */
+const MAX_WAIT_MS = 60_000;
+
+/** Unknown preferences are ignored, and so are those that make no sense, as the RFC asks. */
+export function readPreferences(header: string | string[] | undefined): Preferences {
+  const text = Array.isArray(header) ? header.join(',') : (header ?? '');
+  const parts = text.split(',').map(part => (part.split(';')[0] ?? '').trim().toLowerCase());
+  const wait = parts
+    .map(part => /^wait\s*=\s*"?(\d{1,6})"?$/.exec(part)?.[1])
+    .find(seconds => seconds !== undefined);
+  return {
+    respondAsync: parts.includes('respond-async'),
+    waitMs: Math.min(MAX_WAIT_MS, Number(wait ?? 0) * 1000),
+  };
+}
