@@ -41,6 +41,16 @@ export const ERRORS = {
     type: invalid,
     text: 'No such job. It may have been deleted, or be older than a day.',
   },
+  response_not_found: {
+    status: 404,
+    type: invalid,
+    text: 'No such response. It may have been deleted, or be older than a day.',
+  },
+  previous_response_not_found: {
+    status: 400,
+    type: invalid,
+    text: 'The previous response is not known here, or not finished. It may have been deleted, or be older than a day.',
+  },
   idempotency_key_reused: {
     status: 400,
     type: invalid,

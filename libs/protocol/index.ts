@@ -6,5 +6,7 @@ export * from './heartbeat.ts';
 export * from './json-guard.ts';
 export * from './names.ts';
 export * from './openai.ts';
+export * from './responses-request.ts';
+export * from './responses-stream.ts';
 export * from './sse.ts';
 export * from './stored-run.ts';

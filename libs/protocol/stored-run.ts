@@ -12,8 +12,15 @@ import { assertToken } from './names.ts';
 export const RUN_STATUSES = ['queued', 'in_progress', 'completed', 'failed', 'cancelled'] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
+/** What the client asked for. Their ids are told apart, so that one never shows as the other. */
+export const RUN_KINDS = ['job', 'response'] as const;
+export type RunKind = (typeof RUN_KINDS)[number];
+
 export interface NewRun {
   readonly id: string;
+  readonly kind: RunKind;
+  /** What the kind needs to show itself: JSON, or empty. Holds prompts: never logged. */
+  readonly detail: string;
   /** Digest of the API key: nobody else finds the run. */
   readonly tenant: string;
   readonly endpoint: Endpoint;
@@ -33,6 +40,8 @@ export interface RunResult {
   readonly status: number;
   readonly contentType: string;
   readonly body: Buffer;
+  /** Unix ms. */
+  readonly finishedAt: number;
 }
 
 export interface StoredRun extends NewRun {

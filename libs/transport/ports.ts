@@ -137,16 +137,13 @@ export type FailOutcome = 'again' | 'final' | 'fenced';
 export interface RunStore {
   /** @param ttlMs how long the record is kept from now. */
   create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome>;
+  /** Stores a run that was answered already. */
+  keep(run: NewRun, result: RunResult, ttlMs: number): Promise<void>;
   begin(id: string, attempt: number, worker: string): Promise<BeginOutcome>;
   /** @returns false when the attempt is not the current one: then nothing was written and nothing may be acked. */
   finish(id: string, attempt: number, result: RunResult, ttlMs: number): Promise<boolean>;
   /** `again` puts the run back to queued; `final` after so many failures stores the error. */
-  fail(
-    id: string,
-    attempt: number,
-    error: { status: number; body: object },
-    mostFailures: number,
-  ): Promise<FailOutcome>;
+  fail(id: string, attempt: number, error: RunResult, mostFailures: number): Promise<FailOutcome>;
   /** Final ones stay as they are. @returns false for an unknown or foreign run. */
   cancel(id: string, tenant: string): Promise<boolean>;
   read(id: string): Promise<StoredRun | null>;

@@ -3,6 +3,7 @@ import {
   ENDPOINT_PATHS,
   type Endpoint,
   type NewRun,
+  RUN_KINDS,
   RUN_STATUSES,
   type RunResult,
   runKey,
@@ -35,15 +36,15 @@ if tonumber(r[2])>=tonumber(ARGV[1]) then return 'fenced' end
 redis.call('HSET',KEYS[1],'status','in_progress','attempt',ARGV[1],'worker',ARGV[2])
 return 'begun'`;
 
-/** KEYS run · ARGV attempt, code, content type, body, ttl ms */
+/** KEYS run · ARGV attempt, code, content type, body, ttl ms, now ms */
 const FINISH = `
 local r=redis.call('HMGET',KEYS[1],'status','attempt')
 if r[1]~='in_progress' or r[2]~=ARGV[1] then return 0 end
-redis.call('HSET',KEYS[1],'status','completed','code',ARGV[2],'type',ARGV[3],'body',ARGV[4])
+redis.call('HSET',KEYS[1],'status','completed','code',ARGV[2],'type',ARGV[3],'body',ARGV[4],'finishedAt',ARGV[6])
 redis.call('PEXPIRE',KEYS[1],ARGV[5])
 return 1`;
 
-/** KEYS run · ARGV attempt, code, content type, body, most failures */
+/** KEYS run · ARGV attempt, code, content type, body, most failures, now ms */
 const FAIL = `
 local r=redis.call('HMGET',KEYS[1],'status','attempt')
 if (r[1]~='in_progress' and r[1]~='queued') or r[2]~=ARGV[1] then return 'fenced' end
@@ -51,7 +52,7 @@ if redis.call('HINCRBY',KEYS[1],'failures',1)<tonumber(ARGV[5]) then
   redis.call('HSET',KEYS[1],'status','queued')
   return 'again'
 end
-redis.call('HSET',KEYS[1],'status','failed','code',ARGV[2],'type',ARGV[3],'body',ARGV[4])
+redis.call('HSET',KEYS[1],'status','failed','code',ARGV[2],'type',ARGV[3],'body',ARGV[4],'finishedAt',ARGV[6])
 return 'final'`;
 
 /** KEYS run · ARGV tenant */
@@ -64,8 +65,6 @@ return 1`;
 const SCRIPTS = { CREATE, BEGIN, FINISH, FAIL, CANCEL };
 const KEYS: Record<keyof typeof SCRIPTS, number> = { CREATE: 2, BEGIN: 1, FINISH: 1, FAIL: 1, CANCEL: 1 };
 type Script = (...args: (string | number | Buffer)[]) => Promise<unknown>;
-
-const JSON_TYPE = 'application/json; charset=utf-8';
 
 export class RedisRunStore implements RunStore {
   readonly #redis: Redis;
@@ -104,31 +103,36 @@ export class RedisRunStore implements RunStore {
     return kind === 'reused' ? { kind } : { kind, id: known };
   }
 
+  async keep(run: NewRun, result: RunResult, ttlMs: number): Promise<void> {
+    const { id, ...fields } = run;
+    const answer = {
+      status: 'completed',
+      attempt: '1',
+      code: result.status,
+      type: result.contentType,
+      finishedAt: result.finishedAt,
+    };
+    await this.#redis
+      .multi()
+      .hset(runKey(id), { ...fields, ...answer, body: result.body })
+      .pexpire(runKey(id), ttlMs)
+      .exec();
+  }
+
   async begin(id: string, attempt: number, worker: string): Promise<BeginOutcome> {
     return (await this.#run('BEGIN', runKey(id), attempt, worker)) as BeginOutcome;
   }
 
   async finish(id: string, attempt: number, result: RunResult, ttlMs: number): Promise<boolean> {
-    const { status, contentType, body } = result;
-    return (await this.#run('FINISH', runKey(id), attempt, status, contentType, body, ttlMs)) === 1;
+    const { status, contentType, body, finishedAt } = result;
+    const args = [attempt, status, contentType, body, ttlMs, finishedAt];
+    return (await this.#run('FINISH', runKey(id), ...args)) === 1;
   }
 
-  async fail(
-    id: string,
-    attempt: number,
-    error: { status: number; body: object },
-    mostFailures: number,
-  ): Promise<FailOutcome> {
-    const body = JSON.stringify(error.body);
-    return (await this.#run(
-      'FAIL',
-      runKey(id),
-      attempt,
-      error.status,
-      JSON_TYPE,
-      body,
-      mostFailures,
-    )) as FailOutcome;
+  async fail(id: string, attempt: number, error: RunResult, mostFailures: number): Promise<FailOutcome> {
+    const { status, contentType, body, finishedAt } = error;
+    const args = [attempt, status, contentType, body, mostFailures, finishedAt];
+    return (await this.#run('FAIL', runKey(id), ...args)) as FailOutcome;
   }
 
   async cancel(id: string, tenant: string): Promise<boolean> {
@@ -157,6 +161,8 @@ function toRun(id: string, fields: Record<string, Buffer>): StoredRun | null {
   const { body } = fields;
   return {
     id,
+    kind: RUN_KINDS.find(known => known === text('kind')) ?? 'job',
+    detail: text('detail'),
     tenant: text('tenant'),
     endpoint,
     model: text('model'),
@@ -168,6 +174,11 @@ function toRun(id: string, fields: Record<string, Buffer>): StoredRun | null {
     status,
     worker: text('worker') || null,
     attempt: Number(text('attempt')),
-    result: body === undefined ? null : { status: Number(text('code')), contentType: text('type'), body },
+    result: body === undefined ? null : toResult(text, body),
   };
+}
+
+function toResult(text: (name: string) => string, body: Buffer): RunResult {
+  const [status, finishedAt] = [Number(text('code')), Number(text('finishedAt'))];
+  return { status, contentType: text('type'), body, finishedAt };
 }

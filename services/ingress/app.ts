@@ -14,6 +14,7 @@ import fastify, {
 } from 'fastify';
 import type { Authenticate } from './auth.ts';
 import { baseHeaders, errorHeaders } from './http-reply.ts';
+import type { ResponseRoute } from './responses.ts';
 import { type SubmitDeps, submit } from './submit.ts';
 
 declare module 'fastify' {
@@ -60,6 +61,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     );
   }
   addJobs(app, deps);
+  addResponses(app, deps);
   return app;
 }
 
@@ -72,6 +74,24 @@ function addJobs(app: FastifyInstance, deps: AppDeps): void {
   app.delete<Job>('/v1/jobs/:id', { onRequest }, (request, reply) => deps.jobs.remove(deps, request, reply));
   app.post<Job>('/v1/jobs/:id/cancel', { onRequest }, (request, reply) =>
     deps.jobs.cancel(deps, request, reply),
+  );
+}
+
+function addResponses(app: FastifyInstance, deps: AppDeps): void {
+  const { responses } = deps;
+  const onRequest = (request: FastifyRequest) => guard(deps, request);
+  app.post('/v1/responses', { onRequest }, (request, reply) => responses.create(deps, request, reply));
+  app.get<ResponseRoute>('/v1/responses/:id', { onRequest }, (request, reply) =>
+    responses.show(deps, request, reply),
+  );
+  app.delete<ResponseRoute>('/v1/responses/:id', { onRequest }, (request, reply) =>
+    responses.remove(deps, request, reply),
+  );
+  app.post<ResponseRoute>('/v1/responses/:id/cancel', { onRequest }, (request, reply) =>
+    responses.cancel(deps, request, reply),
+  );
+  app.get<ResponseRoute>('/v1/responses/:id/input_items', { onRequest }, (request, reply) =>
+    responses.inputItems(deps, request, reply),
   );
 }
 

@@ -12,6 +12,8 @@ import {
   encodeEnvelope,
   encodeMessage,
   idempotencyKey,
+  type NewRun,
+  type RunKind,
   type StoredRun,
   workerControlSubject,
   workStream,
@@ -34,7 +36,7 @@ type JobParams = { Params: { id: string } };
 export class Jobs {
   readonly #runs: RunStore;
   /** Clients that wait a while for their job. */
-  readonly #waiting = new Map<string, () => void>();
+  readonly #waiting = new Map<string, Set<() => void>>();
 
   constructor(runs: RunStore) {
     this.#runs = runs;
@@ -42,7 +44,7 @@ export class Jobs {
 
   /** A job is final, somewhere. */
   heard(id: string): void {
-    this.#waiting.get(id)?.();
+    for (const wake of this.#waiting.get(id) ?? []) wake();
   }
 
   /** Stores the job, queues it, waits for as long as the client prefers, and answers with the result or 202. */
@@ -55,24 +57,36 @@ export class Jobs {
     preferences: Preferences,
   ): Promise<FastifyReply> {
     const { id, tenant } = request;
-    const idempotency = idempotencyOf(request, endpoint, work.body);
-    const run = newRun(deps, endpoint, work, request);
-    const ttlMs = run.deadlineAt - run.createdAt + RECORD_SLACK_MS;
-    const outcome = await this.#runs.create(run, ttlMs, idempotency);
-    if (outcome.kind === 'reused')
-      throw new DispatchError('idempotency_key_reused', { param: 'Idempotency-Key' });
-    if (outcome.kind === 'created') await this.#enqueue(deps, work, run, idempotency);
-    if (preferences.waitMs > 0) await this.#untilDone(outcome.id, preferences.waitMs);
-    const stored = await this.#find(outcome.id, tenant);
+    const outcome = await this.store(deps, endpoint, work, request, { kind: 'job', detail: '' });
+    if (preferences.waitMs > 0) await this.untilDone(outcome.id, preferences.waitMs);
+    const stored = await this.find(outcome.id, tenant, 'job');
     reply.header('preference-applied', 'respond-async').header('location', `/v1/jobs/${outcome.id}`);
     deps.metrics.requests.inc({ endpoint, status: '202' });
     return this.#answer(deps, stored, reply, id);
   }
 
+  /** The record, then the message; a key used before leads to its run. @returns the run's id. */
+  async store(
+    deps: SubmitDeps,
+    endpoint: Endpoint,
+    work: ReadRequest,
+    request: FastifyRequest,
+    about: { kind: RunKind; detail: string },
+  ): Promise<{ id: string; isNew: boolean }> {
+    const idempotency = idempotencyOf(request, endpoint, work.body);
+    const run = { ...newRun(deps, endpoint, work, request), ...about };
+    const ttlMs = run.deadlineAt - run.createdAt + RECORD_SLACK_MS;
+    const outcome = await this.#runs.create(run, ttlMs, idempotency);
+    if (outcome.kind === 'reused')
+      throw new DispatchError('idempotency_key_reused', { param: 'Idempotency-Key' });
+    if (outcome.kind === 'created') await this.#enqueue(deps, work, run, idempotency);
+    return { id: outcome.id, isNew: outcome.kind === 'created' };
+  }
+
   async #enqueue(
     deps: SubmitDeps,
     work: ReadRequest,
-    run: ReturnType<typeof newRun>,
+    run: NewRun,
     idempotency: Idempotency | null,
   ): Promise<void> {
     const meta = {
@@ -96,21 +110,25 @@ export class Jobs {
   }
 
   /** The hint may be lost or have come already: the caller reads the record in any case. */
-  async #untilDone(id: string, waitMs: number): Promise<void> {
+  async untilDone(id: string, waitMs: number): Promise<void> {
     await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, waitMs);
-      this.#waiting.set(id, () => {
+      const wakers = this.#waiting.get(id) ?? new Set();
+      this.#waiting.set(id, wakers);
+      const wake = () => {
         clearTimeout(timer);
+        wakers.delete(wake);
+        if (wakers.size === 0) this.#waiting.delete(id);
         resolve();
-      });
+      };
+      const timer = setTimeout(wake, waitMs);
+      wakers.add(wake);
       this.#runs.read(id).then(
         run => {
-          if (run !== null && isFinal(run)) this.heard(id);
+          if (run === null || isFinal(run)) wake();
         },
         () => {},
       );
     });
-    this.#waiting.delete(id);
   }
 
   /** The answer in the shape of the endpoint that was called, or how far the job is. */
@@ -119,7 +137,7 @@ export class Jobs {
     request: FastifyRequest<JobParams>,
     reply: FastifyReply,
   ): Promise<FastifyReply> {
-    return this.#answer(deps, await this.#find(request.params.id, request.tenant), reply, request.id);
+    return this.#answer(deps, await this.find(request.params.id, request.tenant, 'job'), reply, request.id);
   }
 
   /** Final jobs stay as they are; doing it twice changes nothing. */
@@ -128,7 +146,7 @@ export class Jobs {
     request: FastifyRequest<JobParams>,
     reply: FastifyReply,
   ): Promise<FastifyReply> {
-    const run = await this.#stop(deps, request);
+    const run = await this.stop(deps, await this.find(request.params.id, request.tenant, 'job'));
     reply.headers(baseHeaders(request.id, deps.clock.now()));
     return reply.send(toJob((await this.#runs.read(run.id)) ?? run));
   }
@@ -138,15 +156,15 @@ export class Jobs {
     request: FastifyRequest<JobParams>,
     reply: FastifyReply,
   ): Promise<FastifyReply> {
-    const run = await this.#stop(deps, request);
+    const run = await this.stop(deps, await this.find(request.params.id, request.tenant, 'job'));
     await this.#runs.remove(run.id, null);
     reply.headers(baseHeaders(request.id, deps.clock.now()));
     return reply.send({ id: run.id, object: 'job', deleted: true });
   }
 
-  async #stop(deps: SubmitDeps, request: FastifyRequest<JobParams>): Promise<StoredRun> {
-    const run = await this.#find(request.params.id, request.tenant);
-    await this.#runs.cancel(run.id, request.tenant);
+  /** Cancels what is not final: queued work leaves the queue, running work its engine. */
+  async stop(deps: SubmitDeps, run: StoredRun): Promise<StoredRun> {
+    await this.#runs.cancel(run.id, run.tenant);
     if (isFinal(run)) return run;
     deps.queue.purge(run.stream, run.subject);
     if (run.worker !== null)
@@ -159,9 +177,10 @@ export class Jobs {
   }
 
   /** Unknown, deleted, malformed and foreign ids are all the same to a client. */
-  async #find(id: string, tenant: string): Promise<StoredRun> {
+  async find(id: string, tenant: string, kind: RunKind): Promise<StoredRun> {
     const run = /^[a-z0-9_-]{1,48}$/.test(id) ? await this.#runs.read(id) : null;
-    if (run === null || run.tenant !== tenant) throw new DispatchError('job_not_found');
+    if (run === null || run.tenant !== tenant || run.kind !== kind)
+      throw new DispatchError(kind === 'job' ? 'job_not_found' : 'response_not_found');
     return run;
   }
 
@@ -172,15 +191,20 @@ export class Jobs {
       return reply.code(run.result.status).type(run.result.contentType).send(run.result.body);
     if (run.status === 'cancelled') return reply.send(toJob(run));
     if (now > run.deadlineAt) throw new DispatchError('deadline_exceeded');
-    const waitMs = 1000 * deps.fleet.waitS(run.slug);
-    const pollMs = Math.min(POLL_AFTER.most, Math.max(POLL_AFTER.least, waitMs + POLL_AFTER.slack));
-    reply.headers({
-      'retry-after': String(Math.ceil(pollMs / 1000)),
-      'openai-poll-after-ms': String(Math.round(pollMs)),
-      'x-penstock-queue-eta-ms': String(Math.round(waitMs)),
-    });
+    reply.headers(pollHeaders(deps, run));
     return reply.code(202).send(toJob(run));
   }
+}
+
+/** When to ask again, from how long new work of the model waits now. */
+export function pollHeaders(deps: SubmitDeps, run: StoredRun): Record<string, string> {
+  const waitMs = 1000 * deps.fleet.waitS(run.slug);
+  const pollMs = Math.min(POLL_AFTER.most, Math.max(POLL_AFTER.least, waitMs + POLL_AFTER.slack));
+  return {
+    'retry-after': String(Math.ceil(pollMs / 1000)),
+    'openai-poll-after-ms': String(Math.round(pollMs)),
+    'x-penstock-queue-eta-ms': String(Math.round(waitMs)),
+  };
 }
 
 function newRun(deps: SubmitDeps, endpoint: Endpoint, work: ReadRequest, request: FastifyRequest) {
@@ -215,7 +239,7 @@ function idempotencyOf(request: FastifyRequest, endpoint: Endpoint, body: Buffer
   return { key: idempotencyKey(request.tenant, key), digest };
 }
 
-function isFinal(run: StoredRun): boolean {
+export function isFinal(run: StoredRun): boolean {
   return run.status === 'completed' || run.status === 'failed' || run.status === 'cancelled';
 }
 

@@ -25,6 +25,7 @@ import { Fleet } from './fleet.ts';
 import { Jobs } from './jobs.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { OpenRequests } from './open-requests.ts';
+import { Responses } from './responses.ts';
 
 const config = readConfigOrExit(ingressConfig);
 const nextId = createIdSource();
@@ -48,6 +49,7 @@ await queue.ensureDeadStream(region);
 
 const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const jobs = new Jobs(runs);
+const responses = new Responses(runs, jobs);
 queue.listen(doneSubject(region), id => jobs.heard(Buffer.from(id).toString('latin1')));
 const fleet = new Fleet(queue, clock);
 await fleet.start(region, bus);
@@ -85,6 +87,7 @@ const app = buildApp({
   open,
   affinity,
   jobs,
+  responses,
   clock,
   metrics,
   region,

@@ -26,10 +26,11 @@ import type { Fleet } from './fleet.ts';
 import { HttpReply } from './http-reply.ts';
 import type { Jobs } from './jobs.ts';
 import type { IngressMetrics } from './metrics.ts';
-import type { Bound } from './open-request.ts';
+import type { Bound, ReplySink } from './open-request.ts';
 import type { OpenRequests } from './open-requests.ts';
 import { readPreferences } from './preferences.ts';
 import { promptText } from './prompt-chain.ts';
+import type { Responses } from './responses.ts';
 
 const VALIDATORS: Record<Endpoint, (value: unknown) => RequestSummary> = {
   chat: validateChat,
@@ -47,6 +48,7 @@ export interface SubmitDeps {
   readonly open: OpenRequests;
   readonly affinity: Affinity;
   readonly jobs: Jobs;
+  readonly responses: Responses;
   readonly clock: Clock;
   readonly metrics: IngressMetrics;
   readonly region: string;
@@ -71,7 +73,17 @@ function readRequest(deps: SubmitDeps, endpoint: Endpoint, request: FastifyReque
   const acceptedAt = deps.clock.now();
   const { body } = request;
   if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
-  const parsed = parseJson(body);
+  return understand(deps, endpoint, body, parseJson(body), acceptedAt);
+}
+
+/** @throws DispatchError where the body is not one for the endpoint, or its model is not known. */
+export function understand(
+  deps: SubmitDeps,
+  endpoint: Endpoint,
+  body: Buffer,
+  parsed: unknown,
+  acceptedAt: number,
+): ReadRequest {
   const summary = VALIDATORS[endpoint](parsed);
   const model = deps.fleet.model(summary.model);
   if (model === undefined) throw new DispatchError('model_not_found', { param: 'model' });
@@ -93,15 +105,31 @@ export async function submit(
   reply: FastifyReply,
 ): Promise<unknown> {
   const read = readRequest(deps, endpoint, request);
-  const { acceptedAt, body, parsed, summary, model, promptTokens } = read;
+  const { summary } = read;
   const preferences = readPreferences(request.headers['prefer']);
   // A stream cannot be sent away and fetched later: there the preference is not applied.
   if (preferences.respondAsync && !summary.stream)
     return deps.jobs.accept(deps, endpoint, read, request, reply, preferences);
+  return dispatch(deps, endpoint, read, request, reply);
+}
+
+/**
+ * Sends a request that was understood on its way.
+ * @param dress puts something between the answer and the client, for a shape that is not the engine's.
+ */
+export async function dispatch(
+  deps: SubmitDeps,
+  endpoint: Endpoint,
+  read: ReadRequest,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  dress: (sink: ReplySink) => ReplySink = sink => sink,
+): Promise<void> {
+  const { acceptedAt, body, parsed, summary, model, promptTokens } = read;
   const deadlineAt = acceptedAt + timeoutOf(timeoutHints(request));
   const raw = reply.raw;
   reply.hijack();
-  const sink = new HttpReply({
+  const http = new HttpReply({
     raw,
     requestId: request.id,
     streamed: summary.stream,
@@ -109,6 +137,7 @@ export async function submit(
     acceptedAt,
     onFinish: status => deps.metrics.requests.inc({ endpoint, status: String(status) }),
   });
+  const sink = dress(http);
   const looked = deps.affinity.place({
     slug: model.slug,
     tenant: request.tenant,
@@ -205,7 +234,7 @@ function destination(deps: SubmitDeps, work: Work): { subject: string; bound: Bo
   return { subject: stickySubject(key, placement.worker, meta.id), bound: { sharedSubject, republish } };
 }
 
-async function send(deps: SubmitDeps, work: Work, sink: HttpReply, raw: ServerResponse): Promise<void> {
+async function send(deps: SubmitDeps, work: Work, sink: ReplySink, raw: ServerResponse): Promise<void> {
   const { meta, placement } = work;
   try {
     if (placement.kind === 'sticky')

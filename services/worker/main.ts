@@ -34,6 +34,7 @@ const stored = new StoredRuns({
   shard,
   worker: id,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
+  clock: systemClock,
   log,
 });
 const engine = new Engine({

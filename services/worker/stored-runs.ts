@@ -15,7 +15,7 @@ import {
   toErrorBody,
   workStream,
 } from '@penstock/protocol';
-import type { Logger } from '@penstock/runtime';
+import type { Clock, Logger } from '@penstock/runtime';
 import type { BeginOutcome, RunStore, WorkQueue } from '@penstock/transport';
 import type { Attempt } from './attempt.ts';
 
@@ -26,11 +26,13 @@ export interface StoredRunsOptions {
   readonly shard: number;
   readonly worker: string;
   readonly ackWaitMs: number;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
 /** An answer can be fetched for a day. */
 const RESULT_TTL_MS = 24 * 3600 * 1000;
+const JSON_TYPE = 'application/json; charset=utf-8';
 const HANDED_BACK = 'shutting_down';
 
 export class StoredRuns {
@@ -83,7 +85,7 @@ export class StoredRuns {
     if (last.kind === 'failed') return this.#failed(attempt, JSON.parse(last.meta) as FailedMeta);
     const { runs, queue } = this.#o;
     const { status, contentType } = JSON.parse(last.meta) as ResultMeta;
-    const result = { status, contentType, body: last.body };
+    const result = { status, contentType, body: last.body, finishedAt: this.#o.clock.now() };
     if (!(await runs.finish(attempt.id, attempt.o.attempt, result, RESULT_TTL_MS))) return;
     queue.settle(attempt.o.ackSubject, 'ack');
     this.#tell(attempt.id);
@@ -96,7 +98,8 @@ export class StoredRuns {
     if (failure.code === HANDED_BACK) return queue.settle(ackSubject, 'nak');
     const code = isErrorCode(failure.code) ? failure.code : 'engine_error';
     const error = new DispatchError(code, { message: failure.message });
-    const stored = { status: error.status, body: toErrorBody(error) };
+    const body = Buffer.from(JSON.stringify(toErrorBody(error)));
+    const stored = { status: error.status, contentType: JSON_TYPE, body, finishedAt: this.#o.clock.now() };
     const outcome = await runs.fail(
       attempt.id,
       attempt.o.attempt,

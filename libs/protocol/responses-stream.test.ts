@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ChatChunk, ResponseStream } from './responses-stream.ts';
+import { eventData } from './sse.ts';
+
+const base = { id: 'resp_abc', createdAt: 1, background: false, params: { model: 'm' } };
+type Event = {
+  type: string;
+  sequence_number: number;
+  output_index?: number;
+  item?: { type: string };
+  delta?: string;
+};
+
+function tell(chunks: ChatChunk[]): { events: Event[]; stream: ResponseStream } {
+  const stream = new ResponseStream(base);
+  const text =
+    stream.created() + stream.inProgress() + chunks.map(chunk => stream.push(chunk)).join('') + stream.end(2);
+  const events = [...eventData(text)]
+    .filter(data => data !== '[DONE]')
+    .map(data => JSON.parse(data) as Event);
+  return { events, stream };
+}
+
+test('reasoning, text and tool calls become items in order, each opened and closed', () => {
+  const { events, stream } = tell([
+    { choices: [{ delta: { reasoning_content: 'hm' } }] },
+    { choices: [{ delta: { content: 'Hel' } }] },
+    { choices: [{ delta: { content: 'lo' } }] },
+    {
+      choices: [{ delta: { tool_calls: [{ index: 0, id: 'c1', function: { name: 'f', arguments: '{' } }] } }],
+    },
+    { choices: [{ delta: { tool_calls: [{ index: 0, function: { arguments: '}' } }] } }] },
+    {
+      choices: [
+        { delta: { tool_calls: [{ index: 1, id: 'c2', function: { name: 'g', arguments: '{}' } }] } },
+      ],
+    },
+    {
+      choices: [{ delta: {}, finish_reason: 'tool_calls' }],
+      usage: { prompt_tokens: 3, completion_tokens: 4 },
+    },
+  ]);
+  assert.deepEqual(
+    events.map(event => event.sequence_number),
+    events.map((_, i) => i),
+  );
+  const added = events.filter(event => event.type === 'response.output_item.added');
+  assert.deepEqual(
+    added.map(event => [event.output_index, event.item?.type]),
+    [
+      [0, 'reasoning'],
+      [1, 'message'],
+      [2, 'function_call'],
+      [3, 'function_call'],
+    ],
+  );
+  assert.equal(events.filter(event => event.type === 'response.output_item.done').length, 4);
+  const object = stream.object('completed', { completedAt: 2 }) as {
+    output: { arguments?: string }[];
+    usage: object;
+  };
+  assert.deepEqual(
+    object.output.map(item => item.arguments),
+    [undefined, undefined, '{}', '{}'],
+  );
+  assert.equal((object.usage as { total_tokens: number }).total_tokens, 7);
+});
+
+test('a completion that was kept tells the same items as its stream', () => {
+  const live = tell([
+    { choices: [{ delta: { content: 'Hel' } }] },
+    { choices: [{ delta: { content: 'lo' }, finish_reason: 'length' }] },
+  ]);
+  const kept = tell([live.stream.completion]);
+  assert.deepEqual(kept.stream.object('incomplete'), live.stream.object('incomplete'));
+  assert.equal(kept.events.at(-1)?.type, 'response.incomplete');
+});

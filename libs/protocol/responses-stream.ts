@@ -1,0 +1,260 @@
+/**
+ * A chat completion's stream told as events of the Responses API, and the response object that comes of it. One state
+ * machine for both: a whole completion is told as a stream of few chunks, so an event has the same number whenever and
+ * wherever it is read from the same completion.
+ *
+ * At most one output item is open. Text opens a message, reasoning a reasoning item, each tool call an item of its own; what
+ * follows of another kind closes it.
+ */
+
+type Json = Record<string, unknown>;
+export type ResponseStatus = 'queued' | 'in_progress' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
+
+export interface ResponseBase {
+  /** `resp_…` */
+  readonly id: string;
+  /** Unix seconds. */
+  readonly createdAt: number;
+  readonly background: boolean;
+  /** Echoed request fields. */
+  readonly params: Json;
+}
+
+interface Usage {
+  readonly prompt_tokens?: number;
+  readonly completion_tokens?: number;
+  readonly total_tokens?: number;
+  readonly prompt_tokens_details?: { readonly cached_tokens?: number } | null;
+  readonly completion_tokens_details?: { readonly reasoning_tokens?: number } | null;
+}
+
+interface ToolDelta {
+  readonly index?: number;
+  readonly id?: string;
+  readonly function?: { readonly name?: string; readonly arguments?: string };
+}
+
+/** The part of a chat chunk, or of a completion's choice, that is told. */
+export interface ChatDelta {
+  readonly content?: string | null;
+  readonly reasoning_content?: string | null;
+  readonly reasoning?: string | null;
+  readonly tool_calls?: readonly ToolDelta[] | null;
+}
+
+export interface ChatChunk {
+  readonly choices?: readonly {
+    readonly delta?: ChatDelta;
+    readonly message?: ChatDelta;
+    readonly finish_reason?: string | null;
+  }[];
+  readonly usage?: Usage | null;
+}
+
+interface Item {
+  readonly kind: 'message' | 'reasoning' | 'function_call';
+  readonly index: number;
+  readonly id: string;
+  readonly callId: string;
+  readonly name: string;
+  /** Position of the call in the completion; −1 for the others. */
+  readonly call: number;
+  text: string;
+}
+
+const ITEM_PREFIX = { message: 'msg', reasoning: 'rs', function_call: 'fc' } as const;
+
+export class ResponseStream {
+  readonly #base: ResponseBase;
+  readonly #items: Item[] = [];
+  #open: Item | null = null;
+  #finish: string | null = null;
+  #usage: Usage | null = null;
+  #sequence = 0;
+  #out = '';
+
+  constructor(base: ResponseBase) {
+    this.#base = base;
+  }
+
+  /** `response.created`; for a background response `response.queued` too. */
+  created(): string {
+    const status = this.#base.background ? 'queued' : 'in_progress';
+    this.#emit('response.created', { response: this.object(status) });
+    if (this.#base.background) this.#emit('response.queued', { response: this.object('queued') });
+    return this.#take();
+  }
+
+  inProgress(): string {
+    this.#emit('response.in_progress', { response: this.object('in_progress') });
+    return this.#take();
+  }
+
+  push(chunk: ChatChunk): string {
+    const choice = chunk.choices?.[0];
+    const delta = choice?.delta ?? choice?.message;
+    const reasoning = delta?.reasoning_content ?? delta?.reasoning;
+    if (reasoning) this.#text('reasoning', reasoning);
+    if (delta?.content) this.#text('message', delta.content);
+    for (const [i, call] of (delta?.tool_calls ?? []).entries()) this.#call(call, call.index ?? i);
+    this.#finish = choice?.finish_reason ?? this.#finish;
+    this.#usage = chunk.usage ?? this.#usage;
+    return this.#take();
+  }
+
+  /** Closes what is open and tells the end. */
+  end(completedAt: number): string {
+    this.#close();
+    const status = this.finalStatus;
+    this.#emit(`response.${status}`, { response: this.object(status, { completedAt }) });
+    return `${this.#take()}data: [DONE]\n\n`;
+  }
+
+  failed(message: string): string {
+    this.#emit('response.failed', { response: this.object('failed', { error: message }) });
+    return `${this.#take()}data: [DONE]\n\n`;
+  }
+
+  get finalStatus(): 'completed' | 'incomplete' {
+    return this.#finish === 'length' || this.#finish === 'content_filter' ? 'incomplete' : 'completed';
+  }
+
+  /** What was told so far, as the chat completion that it was. */
+  get completion(): ChatChunk {
+    const textOf = (kind: Item['kind']) =>
+      this.#items.flatMap(item => (item.kind === kind ? [item.text] : [])).join('');
+    const calls = this.#items
+      .filter(item => item.kind === 'function_call')
+      .map(({ callId, name, text }) => ({ id: callId, function: { name, arguments: text } }));
+    const message = {
+      content: textOf('message'),
+      reasoning_content: textOf('reasoning') || null,
+      tool_calls: calls.length > 0 ? calls : null,
+    };
+    return { choices: [{ message, finish_reason: this.#finish }], usage: this.#usage };
+  }
+
+  /** The response object. */
+  object(status: ResponseStatus, end: { completedAt?: number; error?: string } = {}): Json {
+    const done = status === 'completed' || status === 'incomplete';
+    const reason = this.#finish === 'content_filter' ? 'content_filter' : 'max_output_tokens';
+    return {
+      id: this.#base.id,
+      object: 'response',
+      created_at: this.#base.createdAt,
+      status,
+      background: this.#base.background,
+      completed_at: status === 'completed' ? (end.completedAt ?? null) : null,
+      error: end.error === undefined ? null : { code: 'server_error', message: end.error },
+      incomplete_details: status === 'incomplete' ? { reason } : null,
+      ...this.#base.params,
+      output:
+        done || status === 'failed' || status === 'cancelled'
+          ? this.#items.map(item => whole(item, status))
+          : [],
+      usage: done && this.#usage !== null ? toUsage(this.#usage) : null,
+    };
+  }
+
+  #text(kind: 'message' | 'reasoning', delta: string): void {
+    const item = this.#open?.kind === kind ? this.#open : this.#begin(kind);
+    item.text += delta;
+    const at = { item_id: item.id, output_index: item.index, content_index: 0, delta };
+    if (kind === 'message') this.#emit('response.output_text.delta', { ...at, logprobs: [] });
+    else this.#emit('response.reasoning_text.delta', at);
+  }
+
+  #call(call: ToolDelta, index: number): void {
+    const same = this.#open?.kind === 'function_call' && this.#open.call === index;
+    const item = same && this.#open !== null ? this.#open : this.#begin('function_call', call, index);
+    const delta = call.function?.arguments ?? '';
+    if (delta === '') return;
+    item.text += delta;
+    this.#emit('response.function_call_arguments.delta', {
+      item_id: item.id,
+      output_index: item.index,
+      delta,
+    });
+  }
+
+  #begin(kind: Item['kind'], call: ToolDelta = {}, callIndex = -1): Item {
+    this.#close();
+    const index = this.#items.length;
+    const id = `${ITEM_PREFIX[kind]}_${this.#base.id.slice('resp_'.length)}_${index}`;
+    const item: Item = {
+      kind,
+      index,
+      id,
+      callId: call.id ?? id,
+      name: call.function?.name ?? '',
+      call: callIndex,
+      text: '',
+    };
+    this.#items.push(item);
+    this.#open = item;
+    this.#emit('response.output_item.added', { output_index: index, item: started(item) });
+    if (kind === 'message')
+      this.#emit('response.content_part.added', { ...placeOf(item), part: textPart('') });
+    return item;
+  }
+
+  #close(): void {
+    const item = this.#open;
+    this.#open = null;
+    if (item === null) return;
+    const { text, name } = item;
+    const at = { item_id: item.id, output_index: item.index };
+    if (item.kind === 'message') {
+      this.#emit('response.output_text.done', { ...placeOf(item), text, logprobs: [] });
+      this.#emit('response.content_part.done', { ...placeOf(item), part: textPart(text) });
+    } else if (item.kind === 'reasoning')
+      this.#emit('response.reasoning_text.done', { ...placeOf(item), text });
+    else this.#emit('response.function_call_arguments.done', { ...at, name, arguments: text });
+    this.#emit('response.output_item.done', { output_index: item.index, item: whole(item, 'completed') });
+  }
+
+  #emit(type: string, fields: Json): void {
+    const event = { type, sequence_number: this.#sequence++, ...fields };
+    this.#out += `event: ${type}\ndata: ${JSON.stringify(event)}\n\n`;
+  }
+
+  #take(): string {
+    const out = this.#out;
+    this.#out = '';
+    return out;
+  }
+}
+
+const placeOf = (item: Item) => ({ item_id: item.id, output_index: item.index, content_index: 0 });
+const textPart = (text: string) => ({ type: 'output_text', text, annotations: [], logprobs: [] });
+
+function started(item: Item): Json {
+  const { id, kind, callId, name } = item;
+  const status = 'in_progress';
+  if (kind === 'message') return { id, type: kind, role: 'assistant', status, content: [] };
+  if (kind === 'reasoning') return { id, type: kind, summary: [], content: [], status };
+  return { id, type: kind, call_id: callId, name, arguments: '', status };
+}
+
+function whole(item: Item, response: ResponseStatus): Json {
+  const { id, kind, callId, name, text } = item;
+  const status = response === 'completed' ? 'completed' : 'incomplete';
+  if (kind === 'message') return { id, type: kind, role: 'assistant', status, content: [textPart(text)] };
+  if (kind === 'reasoning')
+    return { id, type: kind, summary: [], content: [{ type: 'reasoning_text', text }], status };
+  return { id, type: kind, call_id: callId, name, arguments: text, status };
+}
+
+function toUsage(usage: Usage): Json {
+  const { prompt_tokens: input = 0, completion_tokens: output = 0 } = usage;
+  return {
+    input_tokens: input,
+    input_tokens_details: {
+      cached_tokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
+      cache_write_tokens: 0,
+    },
+    output_tokens: output,
+    output_tokens_details: { reasoning_tokens: usage.completion_tokens_details?.reasoning_tokens ?? 0 },
+    total_tokens: usage.total_tokens ?? input + output,
+  };
+}
