@@ -32,6 +32,7 @@ export async function planChildren(
     PENSTOCK_NATS_URL: config.PENSTOCK_NATS_URL ?? `nats://127.0.0.1:${natsPort}`,
     PENSTOCK_REDIS_URL: config.PENSTOCK_REDIS_URL ?? `redis://127.0.0.1:${redisPort}`,
     PENSTOCK_DRAIN_MS: '3000',
+    PENSTOCK_FILES_DIR: join(dataDir, 'files'),
   };
   const engines = config.PENSTOCK_ENGINES ?? [];
   if (engines.length === 0) {
@@ -48,6 +49,7 @@ export async function planChildren(
       PENSTOCK_INGRESS_ID: 'ingress-1',
     }),
   );
+  children.push(service('tasks', 'tasks', { ...common, PENSTOCK_TASKS_ID: 'tasks-1' }));
   for (const [index, engine] of engines.entries()) {
     const name = `worker-${index + 1}`;
     children.push(

@@ -41,6 +41,8 @@ export const ERRORS = {
     type: invalid,
     text: 'No such job. It may have been deleted, or be older than a day.',
   },
+  file_not_found: { status: 404, type: invalid, text: 'No such File object. It may have been deleted.' },
+  batch_not_found: { status: 404, type: invalid, text: 'No such batch. It may be older than a month.' },
   response_not_found: {
     status: 404,
     type: invalid,

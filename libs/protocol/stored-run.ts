@@ -13,7 +13,7 @@ export const RUN_STATUSES = ['queued', 'in_progress', 'completed', 'failed', 'ca
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /** What the client asked for. Their ids are told apart, so that one never shows as the other. */
-export const RUN_KINDS = ['job', 'response'] as const;
+export const RUN_KINDS = ['job', 'response', 'batch_line'] as const;
 export type RunKind = (typeof RUN_KINDS)[number];
 
 export interface NewRun {

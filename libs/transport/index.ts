@@ -1,5 +1,8 @@
 /** How it travels: ports and their adapters. */
+export { BullBatches } from './bullmq-batches.ts';
+export { DirectoryFiles } from './directory-files.ts';
 export { type NatsOptions, NatsWorkQueue } from './nats.ts';
 export * from './ports.ts';
 export { type RedisOptions, RedisReplyBus } from './redis.ts';
 export { RedisRunStore } from './redis-runs.ts';
+export { RedisTaskRecords } from './redis-tasks.ts';

@@ -186,7 +186,7 @@ export class NatsWorkQueue implements WorkQueue {
     if (first !== 'no_answer') return;
     // The PubAck may have been lost. The same id again is either stored, a duplicate, or refused by the
     // one-message-a-subject rule; the latter two mean that the first one was stored.
-    if ((await this.#tryPublish(subject, payload, options, true)) === 'no_answer') {
+    if ((await this.#tryPublish(subject, payload, options)) === 'no_answer') {
       throw new DispatchError('broker_unavailable');
     }
   }
@@ -195,7 +195,6 @@ export class NatsWorkQueue implements WorkQueue {
     subject: string,
     payload: Uint8Array,
     options: PublishOptions,
-    repeated = false,
   ): Promise<'stored' | 'no_answer'> {
     const h = headers();
     h.set('Nats-Msg-Id', options.messageId);
@@ -205,7 +204,8 @@ export class NatsWorkQueue implements WorkQueue {
     const ack = JSON.parse(reply.msg.string()) as PubAck;
     if (ack.error === undefined) return 'stored';
     const { err_code: code, description = '' } = ack.error;
-    if (repeated && /per subject/.test(description)) return 'stored';
+    // The subject ends with the request's id: whoever is there is this request.
+    if (/per subject/.test(description)) return 'stored';
     if (code === STORE_FAILED || code === TOO_MANY_REQUESTS) throw new DispatchError('queue_full');
     throw new DispatchError('broker_unavailable', { cause: new Error(description) });
   }

@@ -8,7 +8,16 @@
  * **ReplyBus** promises: packets reach the listening ingress in log order, each at least once, across reconnects of
  * either side, as long as the log still holds them. It does *not* promise delivery to an ingress that is gone.
  */
-import type { NewRun, RunResult, StoredRun, WorkQueueKey } from '@penstock/protocol';
+import type { Readable } from 'node:stream';
+import type {
+  BatchRecord,
+  FileRecord,
+  NewRun,
+  RunResult,
+  RunStatus,
+  StoredRun,
+  WorkQueueKey,
+} from '@penstock/protocol';
 
 /** A server that cannot be used: not there, or too old. The message names what is wrong, never a password. */
 export class ConnectError extends Error {
@@ -147,7 +156,45 @@ export interface RunStore {
   /** Final ones stay as they are. @returns false for an unknown or foreign run. */
   cancel(id: string, tenant: string): Promise<boolean>;
   read(id: string): Promise<StoredRun | null>;
+  /** How far each run is, with the status code of its answer; null where there is none. */
+  progress(ids: readonly string[]): Promise<({ status: RunStatus; code: number } | null)[]>;
   /** Forgets the run, and what its client's key stood for. */
   remove(id: string, idempotencyKey: string | null): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StoredContent {
+  /** SHA-256, hex. */
+  readonly digest: string;
+  readonly bytes: number;
+}
+
+/** Contents of files. Promises: `put` resolved = on disk, whole, under its digest. */
+export interface FileContents {
+  put(content: Readable): Promise<StoredContent>;
+  open(digest: string): Readable;
+  drop(digest: string): Promise<void>;
+}
+
+/** What is known of files and batches. Lists are newest first. */
+export interface TaskRecords {
+  addFile(file: FileRecord): Promise<void>;
+  file(id: string): Promise<FileRecord | null>;
+  files(tenant: string): Promise<FileRecord[]>;
+  /** @returns whether no other file has the same content. */
+  removeFile(file: FileRecord): Promise<boolean>;
+  addBatch(batch: BatchRecord): Promise<void>;
+  batch(id: string): Promise<BatchRecord | null>;
+  batches(tenant: string): Promise<string[]>;
+  /** @returns false for a batch that is final, or being cancelled where the change does not say how that ended. */
+  updateBatch(id: string, change: Partial<BatchRecord>): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** Batches to be worked on. Promises: each added batch is run until `run` resolves, again after a crash. Not: only once at a time. */
+export interface BatchJobs {
+  add(batchId: string): Promise<void>;
+  /** @param failed told of a batch that will be tried again, or of trouble with the job queue itself (null). */
+  work(run: (batchId: string) => Promise<void>, failed: (batchId: string | null, err: Error) => void): void;
   close(): Promise<void>;
 }

@@ -6,6 +6,7 @@ import {
   RUN_KINDS,
   RUN_STATUSES,
   type RunResult,
+  type RunStatus,
   runKey,
   type StoredRun,
 } from '@penstock/protocol';
@@ -142,6 +143,17 @@ export class RedisRunStore implements RunStore {
   async read(id: string): Promise<StoredRun | null> {
     const fields = await this.#redis.hgetallBuffer(runKey(id));
     return Object.keys(fields).length === 0 ? null : toRun(id, fields);
+  }
+
+  async progress(ids: readonly string[]): Promise<({ status: RunStatus; code: number } | null)[]> {
+    const pipeline = this.#redis.pipeline();
+    for (const id of ids) pipeline.hmget(runKey(id), 'status', 'code');
+    const results = (await pipeline.exec()) ?? [];
+    return results.map(([, found]) => {
+      const [text, code] = (found ?? []) as (string | null)[];
+      const status = RUN_STATUSES.find(known => known === text);
+      return status === undefined ? null : { status, code: Number(code ?? 0) };
+    });
   }
 
   async remove(id: string, idempotencyKey: string | null): Promise<void> {

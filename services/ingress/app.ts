@@ -13,6 +13,8 @@ import fastify, {
   type FastifyRequest,
 } from 'fastify';
 import type { Authenticate } from './auth.ts';
+import { addBatches, type BatchesDeps } from './batches.ts';
+import { addFiles } from './files.ts';
 import { baseHeaders, errorHeaders } from './http-reply.ts';
 import type { ResponseRoute } from './responses.ts';
 import { type SubmitDeps, submit } from './submit.ts';
@@ -25,9 +27,9 @@ declare module 'fastify' {
 }
 
 /** A client may take this long to send its request; fastify's own default is for ever. */
-const REQUEST_TIMEOUT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = 120_000;
 
-export interface AppDeps extends SubmitDeps {
+export interface AppDeps extends SubmitDeps, BatchesDeps {
   readonly authenticate: Authenticate;
   readonly bodyLimitBytes: number;
   /** Why this node should get no traffic now, or null. */
@@ -62,6 +64,8 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   }
   addJobs(app, deps);
   addResponses(app, deps);
+  addFiles(app, deps, request => guard(deps, request));
+  addBatches(app, deps, request => guard(deps, request));
   return app;
 }
 

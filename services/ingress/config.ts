@@ -56,6 +56,10 @@ export const ingressConfig = z.object({
     .describe('Streams of the region: one for each thousand workers. The same at ingress and workers.'),
   PENSTOCK_NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('NATS server(s) of the region.'),
   PENSTOCK_REDIS_URL: z.string().default('redis://127.0.0.1:6379').describe('Redis of the region.'),
+  PENSTOCK_FILES_DIR: z
+    .string()
+    .default('.penstock/files')
+    .describe('Directory of file contents, shared with the tasks processes.'),
   PENSTOCK_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   PENSTOCK_BODY_LIMIT_BYTES: z.coerce
     .number()

@@ -16,7 +16,14 @@ import {
   systemClock,
   trimMemoryAfterSpikes,
 } from '@penstock/runtime';
-import { NatsWorkQueue, RedisReplyBus, RedisRunStore } from '@penstock/transport';
+import {
+  BullBatches,
+  DirectoryFiles,
+  NatsWorkQueue,
+  RedisReplyBus,
+  RedisRunStore,
+  RedisTaskRecords,
+} from '@penstock/transport';
 import { Affinity } from './affinity.ts';
 import { buildApp } from './app.ts';
 import { createAuthenticator } from './auth.ts';
@@ -48,6 +55,9 @@ for (let shard = 0; shard < config.PENSTOCK_SHARDS; shard++)
 await queue.ensureDeadStream(region);
 
 const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
+const records = await RedisTaskRecords.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
+const contents = new DirectoryFiles(config.PENSTOCK_FILES_DIR);
+const batchJobs = new BullBatches(config.PENSTOCK_REDIS_URL);
 const jobs = new Jobs(runs);
 const responses = new Responses(runs, jobs);
 queue.listen(doneSubject(region), id => jobs.heard(Buffer.from(id).toString('latin1')));
@@ -88,6 +98,9 @@ const app = buildApp({
   affinity,
   jobs,
   responses,
+  records,
+  contents,
+  batchJobs,
   clock,
   metrics,
   region,
@@ -134,6 +147,9 @@ stopOnSignal(log, [
   {
     name: 'close wires',
     limitMs: 2000,
-    run: () => Promise.all([queue.close(), bus.close(), runs.close()]).then(() => {}),
+    run: () =>
+      Promise.all([queue.close(), bus.close(), runs.close(), records.close(), batchJobs.close()]).then(
+        () => {},
+      ),
   },
 ]);

@@ -1,4 +1,7 @@
 /** A whole Penstock for one test: real nats-server and Redis, ingress and workers as processes, simulated engines here. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { buildEngine, type EngineOptions, type SimEngine } from '@penstock/engine-sim';
 import { startNats } from './nats.ts';
 import { freePort } from './ports.ts';
@@ -7,6 +10,7 @@ import { startRedis } from './redis.ts';
 
 export const API_KEY = 'sk-penstock-test-key';
 const INGRESS = new URL('../../services/ingress/main.ts', import.meta.url).pathname;
+const TASKS = new URL('../../services/tasks/main.ts', import.meta.url).pathname;
 const WORKER = new URL('../../services/worker/main.ts', import.meta.url).pathname;
 
 export interface StackOptions {
@@ -16,6 +20,8 @@ export interface StackOptions {
   readonly engineUrls?: readonly string[];
   readonly ingressEnv?: Record<string, string>;
   readonly workerEnv?: Record<string, string>;
+  /** A tasks process too, and a directory for files. */
+  readonly tasksEnv?: Record<string, string>;
 }
 
 export type Stack = Awaited<ReturnType<typeof startStack>>;
@@ -23,6 +29,7 @@ export type Stack = Awaited<ReturnType<typeof startStack>>;
 export async function startStack(options: StackOptions) {
   const [nats, redis] = await Promise.all([startNats(), startRedis()]);
   const wires = { PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: redis.url, PENSTOCK_LOG_LEVEL: 'info' };
+  const filesDir = await mkdtemp(join(tmpdir(), 'penstock-files-'));
   const port = await freePort();
   const ingress = await startService(
     INGRESS,
@@ -31,6 +38,7 @@ export async function startStack(options: StackOptions) {
       PENSTOCK_PORT: String(port),
       PENSTOCK_API_KEYS: API_KEY,
       PENSTOCK_INGRESS_ID: 'in-1',
+      PENSTOCK_FILES_DIR: filesDir,
       ...options.ingressEnv,
     },
     { readyWhen: line => line.includes('ingress listening') },
@@ -53,6 +61,13 @@ export async function startStack(options: StackOptions) {
       },
       { readyWhen: line => line.includes('pulling') },
     );
+  const startTasks = () =>
+    startService(
+      TASKS,
+      { ...wires, PENSTOCK_FILES_DIR: filesDir, ...options.tasksEnv },
+      { readyWhen: line => line.includes('tasks started') },
+    );
+  const tasks: ServiceProcess[] = options.tasksEnv === undefined ? [] : [await startTasks()];
   const workers: ServiceProcess[] = await Promise.all(engineUrls.map((_, index) => startWorker(index)));
   const url = `http://127.0.0.1:${port}`;
   await waitFor(async () => (await fetch(`${url}/readyz`)).ok);
@@ -64,10 +79,13 @@ export async function startStack(options: StackOptions) {
     engines,
     workers,
     startWorker,
+    tasks,
+    startTasks,
     async [Symbol.asyncDispose]() {
-      await Promise.all([...workers, ingress].map(process => process.stop()));
+      await Promise.all([...workers, ...tasks, ingress].map(process => process.stop()));
       await Promise.all(engines.map(engine => engine.close()));
       await Promise.all([nats.stop(), redis.stop()]);
+      await rm(filesDir, { recursive: true, force: true });
     },
   };
 }

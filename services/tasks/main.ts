@@ -1,0 +1,76 @@
+/** A tasks process: batches from file to file. It has no port; several may run, and any may die. */
+import { readModelInfo } from '@penstock/protocol';
+import {
+  createIdSource,
+  createLogger,
+  exitBlaming,
+  readConfigOrExit,
+  stopOnSignal,
+  systemClock,
+} from '@penstock/runtime';
+import {
+  BullBatches,
+  DirectoryFiles,
+  NatsWorkQueue,
+  RedisReplyBus,
+  RedisRunStore,
+  RedisTaskRecords,
+} from '@penstock/transport';
+import { BatchRunner } from './batch-runner.ts';
+import { tasksConfig } from './config.ts';
+
+const config = readConfigOrExit(tasksConfig);
+const nextId = createIdSource();
+const id = config.PENSTOCK_TASKS_ID ?? `tasks-${nextId().slice(0, 8)}`;
+const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
+const region = config.PENSTOCK_REGION;
+const redis = { url: config.PENSTOCK_REDIS_URL, name: id };
+
+const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }).catch(
+  exitBlaming('PENSTOCK_NATS_URL'),
+);
+const registry = await RedisReplyBus.connect(redis).catch(exitBlaming('PENSTOCK_REDIS_URL'));
+const runs = await RedisRunStore.connect(redis);
+const records = await RedisTaskRecords.connect(redis);
+const batches = new BullBatches(config.PENSTOCK_REDIS_URL);
+
+/** Models change seldom and are asked for with every line. */
+const MODELS_FOR_MS = 5000;
+let models = { at: Number.NEGATIVE_INFINITY, slugs: new Map<string, string>() };
+
+async function slugOf(model: string): Promise<string | null> {
+  if (systemClock.monotonic() - models.at > MODELS_FOR_MS) {
+    const known = (await registry.list(region)).map(readModelInfo);
+    const slugs = new Map(known.flatMap(info => (info === null ? [] : [[info.name, info.slug] as const])));
+    models = { at: systemClock.monotonic(), slugs };
+  }
+  return models.slugs.get(model) ?? null;
+}
+
+const runner = new BatchRunner({
+  records,
+  contents: new DirectoryFiles(config.PENSTOCK_FILES_DIR),
+  runs,
+  queue,
+  slugOf,
+  region,
+  shards: config.PENSTOCK_SHARDS,
+  window: config.PENSTOCK_BATCH_WINDOW,
+  clock: systemClock,
+  log,
+  nextId,
+});
+batches.work(
+  batchId => runner.run(batchId),
+  (batchId, err) => log.error({ batch: batchId, err: err.message }, 'interrupted; it goes on by itself'),
+);
+log.info({ region }, 'tasks started');
+
+stopOnSignal(log, [
+  { name: 'leave batches to others', limitMs: 2000, run: () => batches.close() },
+  {
+    name: 'close wires',
+    limitMs: 2000,
+    run: () => Promise.all([queue.close(), registry.close(), runs.close(), records.close()]).then(() => {}),
+  },
+]);
