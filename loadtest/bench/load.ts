@@ -10,6 +10,8 @@ export interface LoadOptions {
   readonly body: string;
   readonly concurrency: number;
   readonly requests: number;
+  /** Sent beside the usual ones. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface LoadResult {
@@ -26,7 +28,11 @@ const PATH = '/v1/chat/completions';
 
 export async function runLoad(target: Target, options: LoadOptions): Promise<LoadResult> {
   const pool = new Pool(target.url, { connections: options.concurrency, pipelining: 1 });
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${target.apiKey}` };
+  const headers = {
+    'content-type': 'application/json',
+    authorization: `Bearer ${target.apiKey}`,
+    ...options.headers,
+  };
   const firstByteMs: number[] = [];
   const totalMs: number[] = [];
   let errors = 0;

@@ -8,6 +8,7 @@ import { type LoadOptions, type LoadResult, quantile, runLoad } from './load.ts'
 import { measureOpenStreams } from './open-streams.ts';
 import { type BenchCase, renderMarkdown } from './report.ts';
 import { measureRevocations } from './revocations.ts';
+import { measureSimulator } from './simulator.ts';
 
 const RESULT = new URL('../results/bench.json', import.meta.url).pathname;
 const PAGE = new URL('../../docs/benchmarks.md', import.meta.url).pathname;
@@ -24,6 +25,14 @@ const streamed = JSON.stringify(chat('Hello', { max_tokens: 16, stream: true }))
 const INSTANT: Plan[] = [
   { name: 'plain, 1 client', body: plain, concurrency: 1, requests: 2000, warmUp: 500 },
   { name: 'plain, 64 clients', body: plain, concurrency: 64, requests: 30_000, warmUp: 5000 },
+  {
+    name: 'accepted for later (202), 64 clients',
+    body: plain,
+    headers: { prefer: 'respond-async' },
+    concurrency: 64,
+    requests: 20_000,
+    warmUp: 2000,
+  },
 ];
 /** Against engines that take a few ms a token: sixteen deltas travel one by one. */
 const PACED: Plan[] = [
@@ -36,6 +45,7 @@ const cases = [...(await measure('instant', INSTANT)), ...(await measure('dense-
 say('measuring 10,000 open streams: two minutes');
 const openStreams = await measureOpenStreams(10_000);
 const revocations = await measureRevocations();
+const simulated = measureSimulator();
 const report = {
   cpu: cpus()[0]?.model ?? 'unknown',
   cores: cpus().length,
@@ -43,6 +53,7 @@ const report = {
   cases,
   openStreams,
   revocations,
+  simulated,
 };
 mkdirSync(new URL('../results/', import.meta.url).pathname, { recursive: true });
 writeFileSync(RESULT, `${JSON.stringify(report, null, 2)}\n`);

@@ -1,6 +1,7 @@
 /** The benchmark's figures as a page. */
 import type { OpenStreamsFigures } from './open-streams.ts';
 import type { RevocationFigures } from './revocations.ts';
+import type { SimulatorFigures } from './simulator.ts';
 
 export interface Figures {
   readonly errors: number;
@@ -27,6 +28,7 @@ export interface BenchReport {
   readonly cases: readonly BenchCase[];
   readonly openStreams: OpenStreamsFigures;
   readonly revocations: RevocationFigures;
+  readonly simulated: SimulatorFigures;
 }
 
 export function renderMarkdown(report: BenchReport): string {
@@ -63,5 +65,8 @@ half a minute after the last one ended.
 ## Exact quotes
 A worker whose level changes takes its pull back and posts a new one. With ${report.revocations.pullers} pulls on one consumer and ${report.revocations.perSecond.toFixed(0)} of
 these a second, nats-server used ${report.revocations.cpuUs.toFixed(0)} µs of CPU for each. A worker renews its bids at most every 2 ms.
+
+## Simulator
+${report.simulated.workers} workers, short prompts, Penstock's rules: ${report.simulated.requestsPerSecond.toFixed(0)} requests simulated per second on one core.
 `;
 }
