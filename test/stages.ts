@@ -15,6 +15,11 @@ export function checks(): Stage[] {
   return [
     { name: 'lint', args: ['node_modules/@biomejs/biome/bin/biome', 'check', '.'] },
     { name: 'types', args: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json'] },
+    // The k6 scripts run on k6, not on Node: their globals are other ones.
+    {
+      name: 'k6 types',
+      args: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'loadtest/k6/tsconfig.json'],
+    },
   ];
 }
 

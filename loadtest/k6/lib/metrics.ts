@@ -1,0 +1,31 @@
+/** What is measured. Names and definitions: loadtest/README.md. */
+import { Counter, Rate, Trend } from 'k6/metrics';
+
+/** Request sent to first byte of the answer: the server holds the headers until the first token. */
+export const ttft = new Trend('llm_ttft', true);
+/** (last byte − first byte) / (output tokens − 1). */
+export const tpot = new Trend('llm_tpot', true);
+/** Request sent to last byte; of a job or batch: submitted to done. */
+export const e2e = new Trend('llm_e2e', true);
+/** From acceptance to a worker's hands, as the server reports it. */
+export const queueWait = new Trend('llm_queue_wait', true);
+export const outputTokens = new Counter('llm_output_tokens');
+export const promptTokens = new Counter('llm_prompt_tokens');
+/** Share of the requests that ended well within both objectives. */
+export const sloGood = new Rate('llm_slo_good');
+/** Requests that did not end well, tagged `kind`. */
+export const errors = new Counter('llm_errors');
+/** Prompt tokens found in a cache / prompt tokens, one value a request. */
+export const cachedRatio = new Trend('llm_cached_ratio');
+
+export type Lane = 'interactive' | 'background' | 'batch';
+export interface Tags {
+  readonly model: string;
+  readonly lane: Lane;
+  readonly region: string;
+  readonly mode: 'stream' | 'job' | 'batch';
+  readonly [more: string]: string;
+}
+
+/** k6 leaves p(99) out unless it is told. */
+export const TREND_STATS = ['avg', 'min', 'med', 'p(90)', 'p(95)', 'p(99)', 'p(99.9)', 'max', 'count'];

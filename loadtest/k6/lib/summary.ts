@@ -1,0 +1,76 @@
+/** The end of a run: a table for people, and the same as JSON where `SUMMARY` names a file. */
+
+interface SummaryMetric {
+  readonly type: string;
+  readonly contains: string;
+  readonly values: Readonly<Record<string, number>>;
+  readonly thresholds?: Readonly<Record<string, { readonly ok: boolean }>>;
+}
+
+export interface SummaryData {
+  readonly metrics: Readonly<Record<string, SummaryMetric>>;
+  readonly state?: { readonly testRunDurationMs?: number };
+}
+
+const TREND_COLUMNS = ['med', 'p(90)', 'p(99)', 'p(99.9)', 'max'];
+
+/** Use as `handleSummary`. */
+export function handleSummary(data: SummaryData): Record<string, string> {
+  const file = __ENV['SUMMARY'];
+  const out: Record<string, string> = { stdout: `${renderSummary(data)}\n` };
+  if (file) out[file] = JSON.stringify(data);
+  return out;
+}
+
+export function renderSummary({ metrics, state }: SummaryData): string {
+  const own = (names: readonly string[]) => names.filter(name => metrics[name] !== undefined);
+  const trends = own(
+    Object.keys(metrics).filter(name => isOf(metrics[name], 'trend') && !/^http_req_(?!waiting)/.test(name)),
+  );
+  const others = own(Object.keys(metrics).filter(name => !isOf(metrics[name], 'trend') && wanted(name)));
+  const width = Math.max(24, ...[...trends, ...others].map(name => name.length)) + 2;
+  const lines = [
+    '',
+    `${'latency'.padEnd(width)}${TREND_COLUMNS.map(column => column.padStart(11)).join('')}`,
+  ];
+  for (const name of trends.sort()) lines.push(name.padEnd(width) + trendCells(metrics[name]).join(''));
+  lines.push('', 'counts and shares');
+  for (const name of others.sort())
+    lines.push(name.padEnd(width) + plainCell(metrics[name], state?.testRunDurationMs));
+  lines.push('', 'thresholds', ...thresholdLines(metrics, width), '');
+  return lines.join('\n');
+}
+
+function isOf(metric: SummaryMetric | undefined, type: string): boolean {
+  return metric?.type === type;
+}
+
+function wanted(name: string): boolean {
+  return /^(llm_|checks|iterations|dropped_iterations|http_reqs|http_req_failed)/.test(name);
+}
+
+function trendCells(metric: SummaryMetric | undefined): string[] {
+  const time = metric?.contains === 'time';
+  return TREND_COLUMNS.map(column => {
+    const value = metric?.values[column];
+    if (value === undefined) return '-'.padStart(11);
+    return (time ? `${value.toFixed(value < 100 ? 1 : 0)} ms` : value.toFixed(3)).padStart(11);
+  });
+}
+
+function plainCell(metric: SummaryMetric | undefined, durationMs = 0): string {
+  const { rate, count, value, passes, fails } = metric?.values ?? {};
+  if (metric?.type === 'rate')
+    return `${((rate ?? 0) * 100).toFixed(2)} % of ${(passes ?? 0) + (fails ?? 0)}`;
+  if (metric?.type !== 'counter') return String(value ?? '-');
+  const perSecond = rate ?? (durationMs > 0 ? ((count ?? 0) * 1000) / durationMs : 0);
+  return `${count ?? 0}  (${perSecond.toFixed(1)}/s)`;
+}
+
+function thresholdLines(metrics: SummaryData['metrics'], width: number): string[] {
+  return Object.keys(metrics).flatMap(name =>
+    Object.entries(metrics[name]?.thresholds ?? {}).map(
+      ([rule, { ok }]) => `${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(width)}${rule}`,
+    ),
+  );
+}
