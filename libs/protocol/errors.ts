@@ -159,7 +159,7 @@ export class DispatchError extends Error {
 }
 
 export interface ErrorBody {
-  readonly error: { message: string; type: string; param: string | null; code: string };
+  readonly error: { message: string; type: string; param: string | null; code: string | null };
 }
 
 /** OpenAI's envelope; all four keys are always there. */

@@ -1,6 +1,7 @@
 /** What is said: everything that crosses a process boundary. */
 export * from './batch.ts';
 export * from './batch-line.ts';
+export * from './engine-error.ts';
 export * from './envelope.ts';
 export * from './errors.ts';
 export * from './frame.ts';

@@ -19,6 +19,9 @@ const fields = z.looseObject({
   max_output_tokens: count(10_000_000),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
+  presence_penalty: z.number().min(-2).max(2).nullish(),
+  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  max_tool_calls: count(1_000_000),
   tools: z
     .array(z.looseObject({ type: z.string() }))
     .max(256)
@@ -29,6 +32,7 @@ const fields = z.looseObject({
   reasoning: z.looseObject({ effort: z.string().nullish() }).nullish(),
   metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
   prompt_cache_key: z.string().max(512).nullish(),
+  safety_identifier: z.string().max(64).nullish(),
   user: z.string().max(512).nullish(),
   truncation: z.enum(['auto', 'disabled']).nullish(),
   conversation: z.null().optional(),
@@ -84,20 +88,28 @@ function refuse(message: string, param?: string): never {
   throw new DispatchError('invalid_request', param === undefined ? { message } : { message, param });
 }
 
+/** Every field that OpenAI's schema or Open Responses' wants in a response, whether or not the request had it. */
 function echo(body: Fields, store: boolean): Record<string, unknown> {
   return {
+    frequency_penalty: body.frequency_penalty ?? 0,
     instructions: body.instructions ?? null,
     max_output_tokens: body.max_output_tokens ?? null,
+    max_tool_calls: body.max_tool_calls ?? null,
     model: body.model,
     parallel_tool_calls: body.parallel_tool_calls ?? true,
+    presence_penalty: body.presence_penalty ?? 0,
     previous_response_id: body.previous_response_id ?? null,
+    prompt_cache_key: body.prompt_cache_key ?? null,
     reasoning: { effort: body.reasoning?.effort ?? null, summary: null },
+    safety_identifier: body.safety_identifier ?? null,
     service_tier: 'default',
     store,
     temperature: body.temperature ?? 1,
     text: { format: body.text?.format ?? { type: 'text' } },
     tool_choice: body.tool_choice ?? 'auto',
-    tools: body.tools ?? [],
+    tools: (body.tools ?? []).map(tool => ({ description: null, parameters: null, strict: null, ...tool })),
+    // Log probabilities are not carried.
+    top_logprobs: 0,
     top_p: body.top_p ?? 1,
     truncation: body.truncation ?? 'disabled',
     user: body.user ?? null,
@@ -114,6 +126,8 @@ function chatFields(body: Fields): Record<string, unknown> {
     max_completion_tokens: body.max_output_tokens ?? undefined,
     temperature: body.temperature ?? undefined,
     top_p: body.top_p ?? undefined,
+    presence_penalty: body.presence_penalty ?? undefined,
+    frequency_penalty: body.frequency_penalty ?? undefined,
     tools: body.tools?.length ? body.tools.map(toChatTool) : undefined,
     tool_choice: toChatToolChoice(body.tool_choice),
     parallel_tool_calls: body.parallel_tool_calls ?? undefined,

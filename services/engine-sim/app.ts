@@ -1,12 +1,13 @@
 /** The routes of a simulated engine: OpenAI's, vLLM's health and metrics, and switches for tests. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { BadRequest } from './bad-request.ts';
 import { readEmbeddingJob, runEmbedding } from './embeddings.ts';
 import { type EngineOptions, EngineState } from './engine.ts';
 import { type EarlyFault, type Fault, readFault, SENTINEL_MODELS } from './faults.ts';
 import { Generation } from './generation.ts';
 import { parseObject, readBody, sendBadRequest, sendJson, sendServerError, sendText } from './http-io.ts';
-import { BadRequest, type Endpoint, readJob } from './job.ts';
+import { type Endpoint, readJob } from './job.ts';
 import type { EngineStats } from './ledger.ts';
 import { renderMetrics } from './metrics.ts';
 import { errorBody } from './shapes.ts';

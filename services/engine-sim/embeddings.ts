@@ -1,9 +1,9 @@
 /** Embeddings: unit vectors that depend on the text alone. */
 import type { ServerResponse } from 'node:http';
+import { BadRequest } from './bad-request.ts';
 import type { EngineState } from './engine.ts';
 import { TextHash } from './hash.ts';
 import { sendJson } from './http-io.ts';
-import { BadRequest } from './job.ts';
 import { BYTES_PER_TOKEN } from './prefix-cache.ts';
 
 const DEFAULT_DIMENSIONS = 64;

@@ -4,7 +4,7 @@ import type { Batcher, Sequence } from './batcher.ts';
 import type { EngineState } from './engine.ts';
 import type { LateFault } from './faults.ts';
 import { sendJson, sendServerError } from './http-io.ts';
-import type { Answer, Job } from './job.ts';
+import { type Answer, type Job, piecesOf } from './job.ts';
 import type { RequestRecord } from './ledger.ts';
 import {
   type AnswerHead,
@@ -16,7 +16,6 @@ import {
   usageOf,
   wholeAnswer,
 } from './shapes.ts';
-import { tokensBetween } from './text.ts';
 
 export interface LateFaultAt {
   readonly fault: LateFault;
@@ -113,10 +112,12 @@ export class Generation {
 
   /** All events of one choice that this step gave rise to: one write. */
   #write(events: EventWriter, choice: Choice, index: number, from: number): string {
-    const { hash, variant, from: first, finishReason } = choice.answer;
-    let out = '';
-    if (from === 0 && (choice.sent > 0 || choice.done)) out += events.role(index);
-    out += events.tokens(index, tokensBetween(hash, first + from, first + choice.sent, variant));
+    const { call, finishReason } = choice.answer;
+    const pieces = piecesOf(choice.answer, from, choice.sent);
+    const begins = from === 0 && (choice.sent > 0 || choice.done);
+    let out = begins ? events.role(index) : '';
+    if (call === null) out += events.tokens(index, pieces);
+    else out += (begins ? events.call(index, call.name) : '') + events.callArguments(index, pieces);
     if (choice.done) out += events.finish(index, finishReason);
     return out;
   }
@@ -138,7 +139,8 @@ export class Generation {
 
   #whole(usage: Usage): object {
     const choices = this.#choices.map(({ answer, sent }) => ({
-      text: tokensBetween(answer.hash, answer.from, answer.from + sent, answer.variant).join(''),
+      text: piecesOf(answer, 0, sent).join(''),
+      call: answer.call?.name ?? null,
       finishReason: answer.finishReason,
     }));
     return wholeAnswer(this.#head, choices, usage);

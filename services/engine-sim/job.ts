@@ -1,4 +1,5 @@
 /** From a request body to what the engine has to compute. Only what the simulator acts on is looked at. */
+import { BadRequest } from './bad-request.ts';
 import {
   type BlockChain,
   BYTES_PER_TOKEN,
@@ -7,6 +8,7 @@ import {
   textBlocks,
 } from './prefix-cache.ts';
 import { defaultOutputTokens, identifyPrompt, type PromptIdentity, tokensBetween } from './text.ts';
+import { type ToolCall, toolCallFor } from './tool-call.ts';
 
 /** What a chat template adds around each message. */
 const TOKENS_PER_MESSAGE = 4;
@@ -36,19 +38,12 @@ export interface Answer {
   /** Index of the first token to generate. */
   readonly from: number;
   readonly outputTokens: number;
-  readonly finishReason: 'stop' | 'length';
+  readonly finishReason: 'stop' | 'length' | 'tool_calls';
+  /** A call instead of text. */
+  readonly call: ToolCall | null;
   readonly promptTokens: number;
   readonly blocks: () => BlockChain;
   readonly answeredBlocks: () => BlockChain;
-}
-
-export class BadRequest extends Error {
-  override readonly name = 'BadRequest';
-  readonly param: string;
-  constructor(message: string, param: string) {
-    super(message);
-    this.param = param;
-  }
 }
 
 /** @param blockTokens size of the prefix cache's blocks. @throws BadRequest */
@@ -96,19 +91,27 @@ function readAnswer(
 ): Answer {
   const limit = optionalInt(body, 'max_completion_tokens') ?? optionalInt(body, 'max_tokens');
   const replay = readReplay(body);
-  const total = replay?.outputTokens ?? (limit === null ? defaultOutputTokens(identity.hash) : null);
+  const call = toolCallFor(body);
+  const total =
+    replay?.outputTokens ??
+    call?.pieces.length ??
+    (limit === null ? defaultOutputTokens(identity.hash) : null);
   // A limit counts from here; a length of its own counts from the answer's first token.
   const wanted = total === null ? Number.POSITIVE_INFINITY : Math.max(0, total - identity.answered);
   const outputTokens = Math.min(wanted, limit ?? Number.POSITIVE_INFINITY);
   const ids = replay?.hashIds;
   const text = () =>
-    tokensBetween(identity.hash, identity.answered, identity.answered + outputTokens, variant).join('');
+    (
+      call?.pieces ??
+      tokensBetween(identity.hash, identity.answered, identity.answered + outputTokens, variant)
+    ).join('');
   return {
     hash: identity.hash,
     variant,
     from: identity.answered,
     outputTokens,
-    finishReason: wanted <= outputTokens ? 'stop' : 'length',
+    finishReason: wanted > outputTokens ? 'length' : call === null ? 'stop' : 'tool_calls',
+    call,
     promptTokens: replay?.promptTokens ?? prompt.tokens,
     blocks: () => (ids ? idBlocks(ids, TRACE_BLOCK_TOKENS) : textBlocks(prompt.text(), blockTokens)),
     answeredBlocks: () =>
@@ -159,6 +162,11 @@ function completionPrompts(body: Json): Prompt[] {
       answerHead: '',
     };
   });
+}
+
+/** Tokens `from` to `to` of an answer, counted from its first generated one. */
+export function piecesOf({ call, hash, from: first, variant }: Answer, from: number, to: number) {
+  return call?.pieces.slice(from, to) ?? tokensBetween(hash, first + from, first + to, variant);
 }
 
 /** Lengths and blocks of a recorded request, for replaying traces whose text was not published. */

@@ -32,6 +32,9 @@ export interface EventWriter {
   role(index: number): string;
   /** One event per token. Tokens must need no escaping. */
   tokens(index: number, tokens: readonly string[]): string;
+  /** Opens a tool call, then its arguments piece by piece. */
+  call(index: number, name: string): string;
+  callArguments(index: number, pieces: readonly string[]): string;
   finish(index: number, reason: string): string;
   usage(usage: Usage): string;
 }
@@ -56,14 +59,31 @@ export function eventWriter(head: AnswerHead): EventWriter {
       for (const token of tokens) out += before + token + after;
       return out;
     },
+    call: (index, name) => {
+      const call = { index: 0, id: callId(head, index), type: 'function', function: { name, arguments: '' } };
+      return delta(start, index, call);
+    },
+    callArguments: (index, pieces) =>
+      pieces.map(piece => delta(start, index, { index: 0, function: { arguments: piece } })).join(''),
     finish: (index, reason) =>
       `${start}{"index":${index},${empty},"logprobs":null,"finish_reason":"${reason}","stop_reason":null}]}\n\n`,
     usage: usage => `${start}],"usage":${JSON.stringify(usage)}}\n\n`,
   };
 }
 
+function delta(start: string, index: number, call: object): string {
+  return `${start}{"index":${index},"delta":{"tool_calls":[${JSON.stringify(call)}]},"logprobs":null,"finish_reason":null}]}\n\n`;
+}
+
+function callId(head: AnswerHead, index: number): string {
+  return `call_${head.id}_${index}`;
+}
+
 export interface WholeChoice {
+  /** The arguments where it is a call. */
   readonly text: string;
+  /** Name of the tool called. */
+  readonly call: string | null;
   readonly finishReason: string;
 }
 
@@ -75,14 +95,21 @@ export function wholeAnswer(head: AnswerHead, choices: readonly WholeChoice[], u
     object: chat ? 'chat.completion' : 'text_completion',
     created,
     model,
-    choices: choices.map(({ text, finishReason }, index) => ({
+    choices: choices.map((choice, index) => ({
       index,
-      ...(chat ? { message: { role: 'assistant', content: text } } : { text }),
+      ...(chat ? { message: messageOf(head, choice, index) } : { text: choice.text }),
       logprobs: null,
-      finish_reason: finishReason,
+      finish_reason: choice.finishReason,
     })),
     usage,
   };
+}
+
+function messageOf(head: AnswerHead, { text, call }: WholeChoice, index: number): object {
+  const message = { role: 'assistant', content: call === null ? text : null, refusal: null, annotations: [] };
+  if (call === null) return message;
+  const calls = [{ id: callId(head, index), type: 'function', function: { name: call, arguments: text } }];
+  return { ...message, tool_calls: calls };
 }
 
 export function errorBody(message: string, type: string, code: number, param: string | null = null): object {

@@ -85,6 +85,11 @@ function addResponses(app: FastifyInstance, deps: AppDeps): void {
   const { responses } = deps;
   const onRequest = (request: FastifyRequest) => guard(deps, request);
   app.post('/v1/responses', { onRequest }, (request, reply) => responses.create(deps, request, reply));
+  // Not served; without a route of their own they would be taken for ids, and answered with 405.
+  for (const name of ['compact', 'input_tokens'])
+    app.post(`/v1/responses/${name}`, { onRequest }, () => {
+      throw new DispatchError('not_found', { message: `POST /v1/responses/${name} is not served here.` });
+    });
   app.get<ResponseRoute>('/v1/responses/:id', { onRequest }, (request, reply) =>
     responses.show(deps, request, reply),
   );

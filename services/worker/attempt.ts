@@ -12,6 +12,7 @@ import {
   type FailedMeta,
   type Frame,
   type FrameKind,
+  toEngineErrorBody,
   type WorkEnvelope,
 } from '@penstock/protocol';
 import type { Continuation } from './continuation.ts';
@@ -186,9 +187,16 @@ export class Attempt implements FrameSource {
       this.#fail({ code: 'engine_error', message: 'the engine did not answer with JSON', retryable: true });
     } else {
       if (this.#status === 200 && !this.#sawFirst) this.#first();
-      const meta = JSON.stringify({ status: this.#status, contentType: this.#contentType });
-      this.#finish({ kind: 'result', meta, body }, this.#status === 200 ? 'done' : 'client_error', true);
+      this.#answer(body);
     }
+  }
+
+  #answer(body: Buffer): void {
+    const refused = this.#status !== 200;
+    const contentType = refused ? 'application/json; charset=utf-8' : this.#contentType;
+    const meta = JSON.stringify({ status: this.#status, contentType });
+    const shown = refused ? toEngineErrorBody(body) : body;
+    this.#finish({ kind: 'result', meta, body: shown }, refused ? 'client_error' : 'done', true);
   }
 
   #fail(failure: FailedMeta, outcome: AttemptOutcome = 'failed'): void {
