@@ -13,3 +13,4 @@ export * from './responses-request.ts';
 export * from './responses-stream.ts';
 export * from './sse.ts';
 export * from './stored-run.ts';
+export * from './webhook.ts';

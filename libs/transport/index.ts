@@ -4,5 +4,7 @@ export { DirectoryFiles } from './directory-files.ts';
 export { type NatsOptions, NatsWorkQueue } from './nats.ts';
 export * from './ports.ts';
 export { type RedisOptions, RedisReplyBus } from './redis.ts';
+export { RedisEventOutbox } from './redis-outbox.ts';
 export { RedisRunStore } from './redis-runs.ts';
 export { RedisTaskRecords } from './redis-tasks.ts';
+export * from './webhook-ports.ts';

@@ -13,6 +13,7 @@ import {
 import type { Redis } from 'ioredis';
 import type { BeginOutcome, CreateOutcome, FailOutcome, Idempotency, RunStore } from './ports.ts';
 import { openRedis, type RedisOptions } from './redis.ts';
+import { TELL_RUN } from './redis-outbox.ts';
 
 /** KEYS run, idempotency record · ARGV ttl ms, body digest ('' = none), id, then field, value … */
 const CREATE = `
@@ -38,15 +39,16 @@ redis.call('HSET',KEYS[1],'status','in_progress','attempt',ARGV[1],'worker',ARGV
 return 'begun'`;
 
 /** KEYS run · ARGV attempt, code, content type, body, ttl ms, now ms */
-const FINISH = `
+const FINISH = `${TELL_RUN}
 local r=redis.call('HMGET',KEYS[1],'status','attempt')
 if r[1]~='in_progress' or r[2]~=ARGV[1] then return 0 end
 redis.call('HSET',KEYS[1],'status','completed','code',ARGV[2],'type',ARGV[3],'body',ARGV[4],'finishedAt',ARGV[6])
 redis.call('PEXPIRE',KEYS[1],ARGV[5])
+tell_run(KEYS[1],'completed',ARGV[2],ARGV[4])
 return 1`;
 
 /** KEYS run · ARGV attempt, code, content type, body, most failures, now ms */
-const FAIL = `
+const FAIL = `${TELL_RUN}
 local r=redis.call('HMGET',KEYS[1],'status','attempt')
 if (r[1]~='in_progress' and r[1]~='queued') or r[2]~=ARGV[1] then return 'fenced' end
 if redis.call('HINCRBY',KEYS[1],'failures',1)<tonumber(ARGV[5]) then
@@ -54,13 +56,17 @@ if redis.call('HINCRBY',KEYS[1],'failures',1)<tonumber(ARGV[5]) then
   return 'again'
 end
 redis.call('HSET',KEYS[1],'status','failed','code',ARGV[2],'type',ARGV[3],'body',ARGV[4],'finishedAt',ARGV[6])
+tell_run(KEYS[1],'failed',ARGV[2],ARGV[4])
 return 'final'`;
 
 /** KEYS run · ARGV tenant */
-const CANCEL = `
+const CANCEL = `${TELL_RUN}
 local r=redis.call('HMGET',KEYS[1],'status','tenant')
 if r[2]~=ARGV[1] then return 0 end
-if r[1]=='queued' or r[1]=='in_progress' then redis.call('HSET',KEYS[1],'status','cancelled') end
+if r[1]=='queued' or r[1]=='in_progress' then
+  redis.call('HSET',KEYS[1],'status','cancelled')
+  tell_run(KEYS[1],'cancelled',0,'')
+end
 return 1`;
 
 const SCRIPTS = { CREATE, BEGIN, FINISH, FAIL, CANCEL };

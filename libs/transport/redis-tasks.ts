@@ -11,6 +11,7 @@ import {
 import type { Redis } from 'ioredis';
 import type { TaskRecords } from './ports.ts';
 import { openRedis, type RedisOptions } from './redis.ts';
+import { TELL_BATCH } from './redis-outbox.ts';
 
 /** Batches are remembered for a month. */
 const BATCH_TTL_S = 30 * 24 * 3600;
@@ -18,11 +19,12 @@ const BATCH_TTL_S = 30 * 24 * 3600;
  * Sets fields of a batch that exists and is not final, unless a cancel came first: `cancelling` gives way to final states only.
  * KEYS batch · ARGV wanted status or '', then field, JSON, …
  */
-const UPDATE = `
+const UPDATE = `${TELL_BATCH}
 local status=redis.call('HGET',KEYS[1],'status')
 if not status or status=='"failed"' or status=='"completed"' or status=='"expired"' or status=='"cancelled"' then return 0 end
 if status=='"cancelling"' and (ARGV[1]=='in_progress' or ARGV[1]=='validating') then return 0 end
 redis.call('HSET',KEYS[1],unpack(ARGV,2))
+if ARGV[1]=='failed' or ARGV[1]=='completed' or ARGV[1]=='expired' or ARGV[1]=='cancelled' then tell_batch(KEYS[1],ARGV[1]) end
 return 1`;
 
 type Update = (key: string, status: string, ...fields: string[]) => Promise<number>;

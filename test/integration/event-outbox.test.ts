@@ -1,0 +1,138 @@
+/** The outbox of events: one entry for each thing that becomes final, written with it, read until somebody is done. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import {
+  type BatchRecord,
+  type NewRun,
+  type RunKind,
+  type RunResult,
+  webhookListKey,
+} from '@penstock/protocol';
+import { RedisEventOutbox, RedisRunStore, RedisTaskRecords } from '@penstock/transport';
+import { Redis } from 'ioredis';
+import { startRedis } from '../support/redis.ts';
+
+const TENANT = 'a1b2c3d4e5f60718';
+const redis = await startRedis();
+const options = (name: string) => ({ url: redis.url, name });
+const runs = await RedisRunStore.connect(options('runs'));
+const records = await RedisTaskRecords.connect(options('records'));
+const outbox = await RedisEventOutbox.connect(options('one'));
+const other = await RedisEventOutbox.connect(options('two'), 0);
+const raw = new Redis(redis.url);
+raw.on('error', () => {});
+
+before(async () => {
+  await raw.zadd(webhookListKey(TENANT), 1, 'whe_x');
+});
+after(async () => {
+  raw.disconnect();
+  await Promise.all([runs, records, outbox, other].map(each => each.close()));
+  await redis.stop();
+});
+
+function newRun(id: string, kind: RunKind, tenant = TENANT): NewRun {
+  const at = Date.now();
+  return {
+    ...{ id, kind, detail: '', tenant, endpoint: 'chat', model: 'm', slug: 'm', stream: 'S', subject: 's' },
+    createdAt: at,
+    deadlineAt: at + 60_000,
+  };
+}
+
+const result = (status: number, body: string): RunResult => ({
+  status,
+  contentType: 'application/json',
+  body: Buffer.from(body),
+  finishedAt: 1,
+});
+const finished = (reason: string, content = '') =>
+  JSON.stringify({ choices: [{ message: { content }, finish_reason: reason }] });
+
+async function finish(run: NewRun, answer: RunResult): Promise<void> {
+  await runs.create(run, 60_000, null);
+  await runs.begin(run.id, 1, 'w');
+  assert.ok(await runs.finish(run.id, 1, answer, 60_000));
+}
+
+/** Reads until nothing comes. */
+async function told(): Promise<string[]> {
+  const events = await outbox.next(1);
+  await outbox.done(events.map(event => event.entry));
+  return events.map(event => `${event.type} ${event.resource}`);
+}
+
+test('what a run ends as is told under the id its client knows', async () => {
+  await finish(newRun('j1', 'job'), result(200, finished('length')));
+  await finish(newRun('j2', 'job'), result(400, '{}'));
+  await finish(newRun('r1', 'response'), result(200, finished('stop')));
+  await finish(newRun('r2', 'response'), result(200, finished('length').replace('":"', '" : "')));
+  await finish(newRun('r3', 'response'), result(200, finished('stop', '"finish_reason":"length"')));
+  await finish(newRun('r4', 'response'), result(404, '{}'));
+  assert.deepEqual(await told(), [
+    'job.completed j1',
+    'job.failed j2',
+    'response.completed resp_r1',
+    'response.incomplete resp_r2',
+    'response.completed resp_r3',
+    'response.failed resp_r4',
+  ]);
+});
+
+test('cancelled twice and finished late is told once; so is what failed for good', async () => {
+  await runs.create(newRun('c1', 'response'), 60_000, null);
+  await runs.begin('c1', 1, 'w');
+  for (let i = 0; i < 2; i++) assert.ok(await runs.cancel('c1', TENANT));
+  assert.equal(await runs.finish('c1', 1, result(200, finished('stop')), 60_000), false);
+  await runs.create(newRun('f1', 'job'), 60_000, null);
+  for (const attempt of [1, 2]) {
+    await runs.begin('f1', attempt, 'w');
+    await runs.fail('f1', attempt, result(502, '{}'), 2);
+  }
+  assert.deepEqual(await told(), ['response.cancelled resp_c1', 'job.failed f1']);
+});
+
+test('lines of batches, foreground responses and tenants without endpoints are not told', async () => {
+  await finish(newRun('batch_x-1', 'batch_line'), result(200, finished('stop')));
+  await runs.keep(newRun('k1', 'response'), result(200, finished('stop')), 60_000);
+  await finish(newRun('n1', 'job', 'ffffffffffffffff'), result(200, finished('stop')));
+  assert.deepEqual(await told(), []);
+});
+
+test('a batch is told when it is final, once', async () => {
+  const batch: BatchRecord = {
+    ...{ id: 'batch_b', tenant: TENANT, endpoint: '/v1/chat/completions', inputFileId: 'file-x' },
+    ...{ status: 'validating', createdAt: 1, expiresAt: 2, metadata: null, errors: [], at: {} },
+    ...{ outputFileId: null, errorFileId: null, total: 0, completed: 0, failed: 0 },
+  };
+  await records.addBatch(batch);
+  for (const status of ['in_progress', 'finalizing', 'completed', 'failed'] as const)
+    await records.updateBatch(batch.id, { status });
+  assert.deepEqual(await told(), ['batch.completed batch_b']);
+});
+
+test('what a reader took and did not get done with goes to another', async () => {
+  await finish(newRun('a1', 'job'), result(200, finished('stop')));
+  assert.equal((await outbox.next(1)).length, 1);
+  assert.equal((await other.next(1)).length, 0);
+  const found = await other.abandoned();
+  assert.deepEqual(
+    found.map(event => event.resource),
+    ['a1'],
+  );
+  await other.done(found.map(event => event.entry));
+  assert.equal((await other.abandoned()).length, 0);
+});
+
+test('a waiting reader hears of an event at once, and again after the server was away', async () => {
+  for (const id of ['w1', 'w2']) {
+    const next = outbox.next(5000);
+    const from = performance.now();
+    await finish(newRun(id, 'job'), result(200, finished('stop')));
+    const events = await next;
+    assert.equal(events[0]?.resource, id);
+    assert.ok(performance.now() - from < 1000);
+    await outbox.done(events.map(event => event.entry));
+    if (id === 'w1') await redis.restart();
+  }
+});
