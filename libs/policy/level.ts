@@ -116,8 +116,12 @@ export function estimateWait(load: WorkerLoad, promptTokens: number): number {
   const prefill = prefillAheadS(load) + promptTokens / effectiveRate(load);
   // A nearly full cache makes the engine preempt; an erring engine costs a whole retry.
   const kv = load.kvUse !== null && load.kvUse > 0.9 ? 1 + (load.kvUse - 0.9) * 30 : 1;
-  const errors = 1 / Math.max(LEAST_SUCCESS, 1 - load.errorRate) ** ERROR_WEIGHT;
-  return prefill * kv * errors;
+  return prefill * kv * errorFactor(load.errorRate);
+}
+
+/** Powers cost as much as all the rest of an estimate, and most engines do not fail. */
+function errorFactor(errorRate: number): number {
+  return errorRate === 0 ? 1 : 1 / Math.max(LEAST_SUCCESS, 1 - errorRate) ** ERROR_WEIGHT;
 }
 
 /** What an idle worker of the fleet's best rate needs for a prompt of the class, s. */
@@ -160,7 +164,13 @@ export function decideBid(
   return {
     kind: 'bid',
     level,
-    batch: batchWithin(load, quoted, ideal * step ** (level + 1), state.meanTokens, free),
+    batch: batchWithin(
+      load,
+      quoted,
+      ideal * (level === 0 ? step : step ** (level + 1)),
+      state.meanTokens,
+      free,
+    ),
     validS:
       level === 0 || level === MAX_LEVEL || !melts
         ? Number.POSITIVE_INFINITY

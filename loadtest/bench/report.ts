@@ -67,6 +67,11 @@ A worker whose level changes takes its pull back and posts a new one. With ${rep
 these a second, nats-server used ${report.revocations.cpuUs.toFixed(0)} µs of CPU for each. A worker renews its bids at most every 2 ms.
 
 ## Simulator
-${report.simulated.workers} workers, short prompts, Penstock's rules: ${report.simulated.requestsPerSecond.toFixed(0)} requests simulated per second on one core.
+${report.simulated.workers} workers, Penstock's rules, one core: ${report.simulated.requestsPerSecond.toFixed(0)} short requests simulated per second;
+${report.simulated.prefixedPerSecond.toFixed(0)} where nearly all prompts begin alike and every placement is weighed.
+
+## Dispatch
+What the rules are worth: [the race](race.md) against SGLang's router on the same engines, and [the simulator](simulator.md)
+with every policy and an oracle.
 `;
 }

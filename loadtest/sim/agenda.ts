@@ -14,6 +14,8 @@ export class Timer {
 
 export class Agenda {
   readonly #heap: Timer[] = [];
+  /** `at` of each timer in the heap, beside it: comparing must not fetch the timers themselves. */
+  readonly #keys: number[] = [];
   now = 0;
 
   /** Sets or moves a timer. What is over is due now. */
@@ -21,21 +23,22 @@ export class Agenda {
     const before = timer.at;
     timer.at = at;
     if (timer.index < 0) {
-      timer.index = this.#heap.length;
+      const end = this.#heap.length;
       this.#heap.push(timer);
-      this.#up(timer);
-    } else if (at < before) this.#up(timer);
-    else this.#down(timer);
+      this.#keys.push(at);
+      this.#up(timer, end);
+    } else if (at < before) this.#up(timer, timer.index);
+    else this.#down(timer, timer.index);
   }
 
   cancel(timer: Timer): void {
-    if (timer.index < 0) return;
+    const { index } = timer;
+    if (index < 0) return;
     const last = this.#heap.pop();
+    this.#keys.pop();
     if (last !== undefined && last !== timer) {
-      last.index = timer.index;
-      this.#heap[last.index] = last;
-      this.#up(last);
-      this.#down(last);
+      this.#up(last, index);
+      this.#down(last, last.index);
     }
     timer.index = -1;
     timer.at = Number.POSITIVE_INFINITY;
@@ -61,34 +64,39 @@ export class Agenda {
     return true;
   }
 
-  #up(timer: Timer): void {
-    let i = timer.index;
+  /** Lets a timer rise from a place that is free. */
+  #up(timer: Timer, from: number): void {
+    let i = from;
     while (i > 0) {
-      const parent = this.#heap[(i - 1) >> 1];
-      if (parent === undefined || parent.at <= timer.at) break;
-      this.#heap[i] = parent;
-      parent.index = i;
-      i = (i - 1) >> 1;
+      const parent = (i - 1) >> 1;
+      if ((this.#keys[parent] ?? 0) <= timer.at) break;
+      this.#move(parent, i);
+      i = parent;
     }
-    this.#heap[i] = timer;
-    timer.index = i;
+    this.#place(timer, i);
   }
 
-  #down(timer: Timer): void {
-    const size = this.#heap.length;
-    let i = timer.index;
-    for (;;) {
-      let child = 2 * i + 1;
-      if (child >= size) break;
-      const right = this.#heap[child + 1];
-      if (right !== undefined && right.at < (this.#heap[child]?.at ?? 0)) child++;
-      const smaller = this.#heap[child];
-      if (smaller === undefined || smaller.at >= timer.at) break;
-      this.#heap[i] = smaller;
-      smaller.index = i;
+  /** Lets a timer sink from a place that is free. */
+  #down(timer: Timer, from: number): void {
+    const keys = this.#keys;
+    let i = from;
+    for (let child = 2 * i + 1; child < keys.length; child = 2 * i + 1) {
+      if (child + 1 < keys.length && (keys[child + 1] ?? 0) < (keys[child] ?? 0)) child++;
+      if ((keys[child] ?? 0) >= timer.at) break;
+      this.#move(child, i);
       i = child;
     }
-    this.#heap[i] = timer;
-    timer.index = i;
+    this.#place(timer, i);
+  }
+
+  #move(from: number, to: number): void {
+    const timer = this.#heap[from];
+    if (timer !== undefined) this.#place(timer, to);
+  }
+
+  #place(timer: Timer, at: number): void {
+    this.#heap[at] = timer;
+    this.#keys[at] = timer.at;
+    timer.index = at;
   }
 }

@@ -26,8 +26,19 @@ interface Prompt {
   readonly silent: boolean;
 }
 
-export class PrefillQueue {
-  readonly #prompts = new Map<string, Prompt>();
+/** What {@link PrefillQueue.look} sees. */
+export interface PrefillState {
+  /** Tokens still to prefill. */
+  readonly tokens: number;
+  /** The prompt in prefill, with how long it has been computed, s. */
+  readonly head: { readonly tokens: number; readonly elapsedS: number } | null;
+}
+
+const NOTHING: PrefillState = { tokens: 0, head: null };
+
+/** @typeParam Id what tells requests apart: their ids here, numbers in the simulator. */
+export class PrefillQueue<Id = string> {
+  readonly #prompts = new Map<Id, Prompt>();
   #tokens = 0;
   #rate = 0;
   /** The fastest it was, slowly forgotten. */
@@ -43,19 +54,24 @@ export class PrefillQueue {
     return this.#rate;
   }
 
+  /** Whether time alone changes nothing here: no prompt waits, and nothing seen is still to be learned from. */
+  get settled(): boolean {
+    return this.#prompts.size === 0 && this.#step === null;
+  }
+
   get rate(): number {
     return this.#rate === 0 ? FIRST_RATE : this.#rate;
   }
 
   /** @param silent the answer will show no first token. */
-  add(id: string, tokens: number, now: number, silent: boolean): void {
+  add(id: Id, tokens: number, now: number, silent: boolean): void {
     this.#remove(id);
     this.#prompts.set(id, { tokens, at: now, silent });
     this.#tokens += tokens;
   }
 
   /** The first token of a prompt came. */
-  done(id: string, now: number): void {
+  done(id: Id, now: number): void {
     const prompt = this.#prompts.get(id);
     if (prompt === undefined) return;
     this.#remove(id);
@@ -76,13 +92,13 @@ export class PrefillQueue {
   }
 
   /** The prompt went without a first token: cancelled, failed, or answered whole. */
-  drop(id: string): void {
+  drop(id: Id): void {
     this.#remove(id);
   }
 
-  /** Tokens still to prefill, and the head with how long it has been computed, s. */
-  look(now: number): { tokens: number; head: { tokens: number; elapsedS: number } | null } {
+  look(now: number): PrefillState {
     if (this.#step !== null && now - this.#step.at >= SAME_STEP_MS) this.#learn();
+    if (this.#prompts.size === 0) return NOTHING;
     for (const [id, prompt] of this.#prompts) {
       const startedAt = Math.max(prompt.at, this.#freeAt);
       const endsAt = startedAt + (1000 * prompt.tokens) / this.rate;
@@ -92,7 +108,7 @@ export class PrefillQueue {
       this.#remove(id);
       this.#freeAt = endsAt;
     }
-    return { tokens: 0, head: null };
+    return NOTHING;
   }
 
   /** Called once a second: an engine nobody asks any more may be well again. */
@@ -111,7 +127,7 @@ export class PrefillQueue {
     this.#learnedAt = step.at;
   }
 
-  #remove(id: string): void {
+  #remove(id: Id): void {
     const prompt = this.#prompts.get(id);
     if (prompt === undefined) return;
     this.#prompts.delete(id);
