@@ -1,9 +1,8 @@
 /** The traffic of a usual hour, squeezed into DURATION: does every request get its answer in time? */
-import exec from 'k6/execution';
-import { chat } from './lib/client.ts';
+import { ask, drawOf } from './lib/ask.ts';
 import type { Prepared } from './lib/preflight.ts';
 import { arrivals, duration, optionsOf, pattern, ramping, rate } from './lib/profiles.ts';
-import { promptText, requests } from './lib/workload.ts';
+import { requests } from './lib/workload.ts';
 
 export { setup } from './lib/preflight.ts';
 export { handleSummary } from './lib/summary.ts';
@@ -14,9 +13,6 @@ export const options = optionsOf({
   load: ramping(pattern(arrivals().hour.relative, rate(10), duration('5m'))),
 });
 
-export default async function ({ model, run }: Prepared): Promise<void> {
-  const index = exec.scenario.iterationInTest;
-  const draw = drawn[index % drawn.length] ?? { promptTokens: 100, outputTokens: 20 };
-  const content = promptText(`${run} ${index}`, draw.promptTokens);
-  await chat({ model, messages: [{ role: 'user', content }], maxTokens: draw.outputTokens });
+export default async function (prepared: Prepared): Promise<void> {
+  await ask(prepared, drawOf(drawn));
 }

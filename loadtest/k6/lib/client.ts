@@ -3,7 +3,7 @@ import { check } from 'k6';
 import http, { type RefinedResponse } from 'k6/http';
 import { KEY, REGION, SLO_TPOT_MS, SLO_TTFT_MS, TIMEOUT_S, URL } from './env.ts';
 import * as metrics from './metrics.ts';
-import { type Ending, readStream } from './stream.ts';
+import { cachedTokens, type Ending, readStream, type Usage } from './stream.ts';
 
 export type Reply = RefinedResponse<'text'>;
 
@@ -19,7 +19,9 @@ export interface ChatRequest {
 export interface ChatAnswer {
   /** Null when the request ended well. */
   readonly error: string | null;
-  readonly text: string;
+  readonly usage: Usage | null;
+  /** The whole stream as it came. */
+  readonly body: string;
 }
 
 /** Sends one request. @param name tag of its HTTP metrics, in place of the URL. */
@@ -63,7 +65,7 @@ export async function chat(request: ChatRequest): Promise<ChatAnswer> {
   const ending = endingOf(reply);
   check(ending, { 'answer is whole': end => end.error === null }, { ...tags });
   record(reply, ending, tags);
-  return { error: ending.error, text: ending.text };
+  return { error: ending.error, usage: ending.usage, body: reply.body ?? '' };
 }
 
 /** vLLM and SGLang go on to `max_tokens` when told to, so that a run produces the lengths that were drawn. */
@@ -73,9 +75,7 @@ export function ignoreEos(): { ignore_eos?: true } {
 
 function endingOf(reply: Reply): Ending {
   const failed = failureOf(reply);
-  return failed === null
-    ? readStream(reply.body ?? '')
-    : { error: failed, text: '', usage: null, early: false };
+  return failed === null ? readStream(reply.body ?? '') : { error: failed, usage: null, early: false };
 }
 
 /** A short name for what went wrong with an HTTP exchange, or null: `timeout`, `connection`, `429 queue_full`. */
@@ -88,8 +88,7 @@ export function failureOf(reply: Reply, expected: readonly number[] = [200]): st
 
 function record(reply: Reply, ending: Ending, tags: metrics.Tags): void {
   if (ending.error !== null || ending.usage === null) {
-    metrics.errors.add(1, { ...tags, kind: ending.error ?? 'no usage' });
-    metrics.sloGood.add(false, { ...tags });
+    metrics.fail(ending.error ?? 'no usage', tags);
     return;
   }
   const { timings } = reply;
@@ -108,9 +107,8 @@ function record(reply: Reply, ending: Ending, tags: metrics.Tags): void {
   metrics.sloGood.add(ttftMs <= SLO_TTFT_MS && tpotMs <= SLO_TPOT_MS, { ...tags });
 }
 
-function cachedShare(usage: NonNullable<Ending['usage']>): number {
-  const cached = usage.prompt_tokens_details?.cached_tokens ?? 0;
-  return usage.prompt_tokens > 0 ? cached / usage.prompt_tokens : 0;
+function cachedShare(usage: Usage): number {
+  return usage.prompt_tokens > 0 ? cachedTokens(usage) / usage.prompt_tokens : 0;
 }
 
 /** k6 writes header names as Go does, `X-Request-Id`. */

@@ -18,9 +18,10 @@ const UNITS: Record<string, number> = { ms: 0.001, s: 1, m: 60, h: 3600 };
 /** A duration as k6 writes it (`90s`, `1m30s`), in seconds. @throws naming the variable. */
 export function seconds(name: string, fallback: string): number {
   const given = text(name, fallback);
-  const parts = [...given.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
-  const value = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNITS[unit ?? ''] ?? 0), 0);
-  if (parts.map(part => part[0]).join('') !== given || !(value > 0))
+  const parts = given.match(/\d+(?:\.\d+)?(?:ms|s|m|h)/g) ?? [];
+  let value = 0;
+  for (const part of parts) value += Number.parseFloat(part) * (UNITS[part.replace(/[\d.]+/, '')] ?? 0);
+  if (parts.join('') !== given || !(value > 0))
     throw new Error(`${name}=${given}: give a duration such as 90s, 5m or 1h30m`);
   return value;
 }

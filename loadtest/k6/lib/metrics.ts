@@ -15,8 +15,16 @@ export const promptTokens = new Counter('llm_prompt_tokens');
 export const sloGood = new Rate('llm_slo_good');
 /** Requests that did not end well, tagged `kind`. */
 export const errors = new Counter('llm_errors');
+/** Those of them that were neither answered nor clearly refused (429, 503, 504): nothing may be lost, at any load. */
+export const lost = new Counter('llm_lost');
 /** Prompt tokens found in a cache / prompt tokens, one value a request. */
 export const cachedRatio = new Trend('llm_cached_ratio');
+/** Of a later turn: prompt tokens found in a cache / tokens of the conversation so far. */
+export const cacheHit = new Trend('llm_cache_hit');
+/** Submitting a job or a batch, until it is accepted. */
+export const accept = new Trend('llm_accept', true);
+/** Lines of a batch, as they are done. */
+export const batchLines = new Counter('llm_batch_lines');
 
 export type Lane = 'interactive' | 'background' | 'batch';
 export interface Tags {
@@ -25,6 +33,13 @@ export interface Tags {
   readonly region: string;
   readonly mode: 'stream' | 'job' | 'batch';
   readonly [more: string]: string;
+}
+
+/** One request that did not end well. */
+export function fail(kind: string, tags: Tags): void {
+  errors.add(1, { ...tags, kind });
+  if (!/^(429|503|504)\b/.test(kind)) lost.add(1, { ...tags, kind });
+  sloGood.add(false, { ...tags });
 }
 
 /** k6 leaves p(99) out unless it is told. */

@@ -1,4 +1,5 @@
 /** Shapes of load over time. All are open models: arrivals do not wait for answers. */
+import exec from 'k6/execution';
 import type { Options, Scenario } from 'k6/options';
 import { number, SLO_TTFT_MS, seconds, TIMEOUT_S } from './env.ts';
 import { TREND_STATS } from './metrics.ts';
@@ -9,6 +10,8 @@ const PER = 10;
 export const PER_UNIT = `${PER}s`;
 /** Virtual users are cheap to wait with and dear to run out of: no pool is smaller. */
 const LEAST_VUS = 10;
+/** A step up or down takes this long, s. */
+const JUMP_S = 0.01;
 
 /** Arrivals each second at a point of time; between two points it changes evenly. */
 export interface Point {
@@ -63,6 +66,32 @@ function pool(peakRate: number, longestS = 20) {
   const vus = Math.round(number('VUS', Math.max(LEAST_VUS, openAtOnce)));
   // An answer that is cut off at the end of the run would be missing among the slow ones.
   return { preAllocatedVUs: vus, maxVUs: vus, gracefulStop: `${Math.ceil(TIMEOUT_S)}s` };
+}
+
+/** A rate that is held for a while. */
+export interface Step {
+  readonly name: string;
+  readonly rate: number;
+  readonly forS: number;
+}
+
+/** Rates held one after the other, from one pool of virtual users. */
+export function stairs(plan: readonly Step[], longestS: number): Scenario {
+  const points = plan.flatMap(({ rate, forS }) => [
+    { afterS: JUMP_S, rate },
+    { afterS: forS - JUMP_S, rate },
+  ]);
+  return ramping({ from: plan[0]?.rate ?? 0, points, longestS });
+}
+
+/** Name of the step that this iteration began in. */
+export function phaseOf(plan: readonly Step[]): string {
+  let leftS = (Date.now() - exec.scenario.startTime) / 1000;
+  for (const { name, forS } of plan) {
+    leftS -= forS;
+    if (leftS < 0) return name;
+  }
+  return plan[plan.length - 1]?.name ?? '';
 }
 
 /** A recorded pattern, squeezed into `durationS` around a mean rate. */

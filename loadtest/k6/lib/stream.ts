@@ -9,7 +9,6 @@ export interface Usage {
 export interface Ending {
   /** Null when the stream is whole. */
   readonly error: string | null;
-  readonly text: string;
   readonly usage: Usage | null;
   /** The stream began with a comment: its headers did not wait for the first token. */
   readonly early: boolean;
@@ -20,11 +19,11 @@ export function readStream(body: string): Ending {
   const failed = /\ndata: {"error":|^data: {"error":/.test(body);
   if (failed) {
     const code = /"code"\s*:\s*"([a-z_]{1,40})"/.exec(body.slice(body.lastIndexOf('data: {"error":')))?.[1];
-    return { error: `stream ${code ?? 'error'}`, text: '', usage: null, early };
+    return { error: `stream ${code ?? 'error'}`, usage: null, early };
   }
-  if (body.indexOf('data: [DONE]') < 0) return { error: 'cut short', text: '', usage: null, early };
+  if (body.indexOf('data: [DONE]') < 0) return { error: 'cut short', usage: null, early };
   const usage = lastUsage(body);
-  return { error: usage === null ? 'no usage' : null, text: '', usage, early };
+  return { error: usage === null ? 'no usage' : null, usage, early };
 }
 
 /** The usage of the last event that has one. */
@@ -38,6 +37,10 @@ function lastUsage(body: string): Usage | null {
   } catch {
     return null;
   }
+}
+
+export function cachedTokens(usage: Usage): number {
+  return usage.prompt_tokens_details?.cached_tokens ?? 0;
 }
 
 /** All text of a stream, for those who answer to it. */

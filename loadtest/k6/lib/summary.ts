@@ -16,10 +16,12 @@ const TREND_COLUMNS = ['med', 'p(90)', 'p(99)', 'p(99.9)', 'max'];
 
 /** Use as `handleSummary`. */
 export function handleSummary(data: SummaryData): Record<string, string> {
+  return writeSummary(data, `${renderSummary(data)}\n`);
+}
+
+export function writeSummary(data: SummaryData, stdout: string): Record<string, string> {
   const file = __ENV['SUMMARY'];
-  const out: Record<string, string> = { stdout: `${renderSummary(data)}\n` };
-  if (file) out[file] = JSON.stringify(data);
-  return out;
+  return file ? { stdout, [file]: JSON.stringify(data) } : { stdout };
 }
 
 export function renderSummary({ metrics, state }: SummaryData): string {
