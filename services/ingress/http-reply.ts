@@ -130,12 +130,20 @@ export function baseHeaders(requestId: string, acceptedAt: number): Record<strin
   };
 }
 
-/** `retry-after` and `x-should-retry`, where the error says anything about retrying. */
-export function errorHeaders(error: DispatchError): Record<string, string> {
+/** Longest pause the Node SDK obeys, ms. */
+const MAX_PAUSE_MS = 60_000;
+
+/**
+ * `retry-after` and `x-should-retry`, where the error says anything about retrying. SDKs wait for exactly as long as they are told:
+ * clients refused together would come back together, so each is told a pause of its own, up to twice what the error asks for.
+ * @param random from 0 to 1
+ */
+export function errorHeaders(error: DispatchError, random = Math.random()): Record<string, string> {
   const headers: Record<string, string> = {};
   if (error.retryAfterMs !== undefined) {
-    headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
-    headers['retry-after-ms'] = String(Math.ceil(error.retryAfterMs));
+    const pauseMs = Math.min(MAX_PAUSE_MS, error.retryAfterMs * (1 + random));
+    headers['retry-after'] = String(Math.max(1, Math.ceil(pauseMs / 1000)));
+    headers['retry-after-ms'] = String(Math.ceil(pauseMs));
   }
   if (error.shouldRetry !== undefined) headers['x-should-retry'] = String(error.shouldRetry);
   return headers;

@@ -31,6 +31,7 @@ const cases: [string, unknown, number, string, string | null][] = [
   ['n: 0', chat(SECRET, { n: 0 }), 400, 'invalid_request', 'n'],
   ['n: 1000000', chat(SECRET, { n: 1_000_000 }), 400, 'invalid_request', 'n'],
   ['max_tokens: 0', chat(SECRET, { max_tokens: 0 }), 400, 'invalid_request', 'max_tokens'],
+  ['an unknown service_tier', chat(SECRET, { service_tier: SECRET }), 400, 'invalid_request', 'service_tier'],
   [
     'a temperature of 1e999',
     `{"model":"sim-chat","messages":[{"role":"user","content":"x"}],"temperature":1e999}`,
@@ -89,6 +90,39 @@ for (const [name, body, status, code, param] of cases) {
     assert.ok(!text.includes(SECRET), 'the answer quotes what the client sent');
   });
 }
+
+test('the other endpoints refuse the same mistakes in the same shape', async () => {
+  const endpoints: [path: string, good: Record<string, unknown>][] = [
+    ['/v1/completions', { model: 'sim-chat', prompt: SECRET }],
+    ['/v1/embeddings', { model: 'sim-embed', input: SECRET }],
+    ['/v1/responses', { model: 'sim-chat', input: SECRET }],
+  ];
+  for (const [path, good] of endpoints) {
+    const limit = path === '/v1/responses' ? 'max_output_tokens' : 'max_tokens';
+    const numbers = path === '/v1/embeddings' ? ['dimensions'] : [limit];
+    const mistakes: [unknown, number, string, string | null][] = [
+      ['{"model": ', 400, 'invalid_json', null],
+      ['[]', 400, 'invalid_request', null],
+      ['"text"', 400, 'invalid_request', null],
+      [{ ...good, model: 7 }, 400, 'invalid_request', 'model'],
+      [{ ...good, model: 'nobody' }, 404, 'model_not_found', 'model'],
+      ...numbers.map((field): [unknown, number, string, string | null] => [
+        { ...good, [field]: 0 },
+        400,
+        'invalid_request',
+        field,
+      ]),
+      [{ ...good, user: 'x'.repeat(250_000) }, 413, 'body_too_large', null],
+    ];
+    for (const [body, status, code, param] of mistakes) {
+      const response = await post(stack, path, body);
+      const error = await errorOf(response);
+      const what = `${path} ${JSON.stringify(body).slice(0, 60)}`;
+      assert.deepEqual([response.status, error.code, error.param], [status, code, param], what);
+      assert.match(response.headers.get('x-request-id') ?? '', /^req_/);
+    }
+  }
+});
 
 test('keys: missing, wrong, malformed, endless', async () => {
   for (const authorization of ['', 'Bearer wrong-key', 'Basic abc', `Bearer ${'x'.repeat(5000)}`]) {

@@ -1,44 +1,72 @@
-/** The official client against the whole stack: what an application developer does first. */
+/** The official client against the whole stack, inference: what an application developer does first. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import OpenAI from 'openai';
-import { API_KEY, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { sdk } from '../support/sdk.ts';
+import { post, type Stack, startStack, waitFor } from '../support/stack.ts';
 
 let stack: Stack;
 let client: OpenAI;
+const model = 'sim-chat';
 const messages = [{ role: 'user' as const, content: 'Tell me about rivers.' }];
+const said = (tokens: number, choice = 0) =>
+  expectedTokens(promptHash({ messages }), tokens, choice).join('');
+const tools = [
+  {
+    type: 'function' as const,
+    function: {
+      name: 'get_weather',
+      parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+    },
+  },
+];
 
 before(async () => {
-  stack = await startStack({ engines: [{ profile: 'dense-8b-h100' }] });
-  client = new OpenAI({ baseURL: `${stack.url}/v1`, apiKey: API_KEY, maxRetries: 0 });
+  stack = await startStack({ engines: [{ profile: 'dense-8b-h100', listSentinels: true }] });
+  client = sdk(stack);
 });
 after(() => stack[Symbol.asyncDispose]());
 
-test('lists models and gets one', async () => {
+test('models.list and models.retrieve; an unknown one is a 404', async () => {
   const models = await client.models.list();
-  assert.ok(models.data.some(model => model.id === 'sim-chat'));
-  assert.equal((await client.models.retrieve('sim-chat')).object, 'model');
+  assert.ok(models.data.some(({ id }) => id === model));
+  assert.equal((await client.models.retrieve(model)).object, 'model');
   await assert.rejects(client.models.retrieve('no-such'), OpenAI.NotFoundError);
 });
 
-test('answers a plain chat request with what the engine said', async () => {
+test('chat.completions.create answers with what the engine said', async () => {
   const { data, response } = await client.chat.completions
-    .create({ model: 'sim-chat', messages, max_tokens: 12 })
+    .create({ model, messages, max_tokens: 12 })
     .withResponse();
-  const expected = expectedTokens(promptHash({ messages }), 12).join('');
-  assert.equal(data.choices[0]?.message.content, expected);
+  assert.equal(data.choices[0]?.message.content, said(12));
   assert.equal(data.usage?.completion_tokens, 12);
-  assert.match(response.headers.get('x-request-id') ?? '', /^req_[a-z2-7]{26}$/);
   assert.equal(response.headers.get('x-penstock-worker'), 'w-1');
   assert.equal(response.headers.get('x-penstock-attempt'), '1');
   assert.ok(Number(response.headers.get('x-penstock-queue-wait-ms')) >= 0);
 });
 
-test('streams with usage, only when asked for', async () => {
+test('withResponse: request id, processing time and version are on every answer', async () => {
+  const called = [
+    client.models.list().withResponse(),
+    client.chat.completions.create({ model, messages, max_tokens: 4 }).withResponse(),
+    client.chat.completions.create({ model, messages, max_tokens: 4, stream: true }).withResponse(),
+    client.embeddings.create({ model: 'sim-embed', input: 'a' }).withResponse(),
+    client.responses.create({ model, input: 'a', max_output_tokens: 16 }).withResponse(),
+  ];
+  for (const { request_id, response } of await Promise.all(called)) {
+    assert.match(request_id ?? '', /^req_[a-z2-7]{26}$/);
+    assert.match(response.headers.get('openai-processing-ms') ?? '', /^\d+$/);
+    assert.equal(response.headers.get('openai-version'), '2020-10-01');
+    // Nothing limits this key, so nothing is said about limits.
+    assert.ok([...response.headers.keys()].every(name => !name.startsWith('x-ratelimit')));
+  }
+});
+
+test('a stream has the same text; usage comes only when it is asked for', async () => {
   for (const include of [true, false]) {
     const stream = await client.chat.completions.create({
-      model: 'sim-chat',
+      model,
       messages,
       max_tokens: 20,
       stream: true,
@@ -46,37 +74,125 @@ test('streams with usage, only when asked for', async () => {
     });
     let text = '';
     let usage = null;
+    let chunksWithoutChoice = 0;
     for await (const chunk of stream) {
       text += chunk.choices[0]?.delta.content ?? '';
       usage = chunk.usage ?? usage;
+      chunksWithoutChoice += chunk.choices.length === 0 ? 1 : 0;
     }
-    assert.equal(text, expectedTokens(promptHash({ messages }), 20).join(''));
+    assert.equal(text, said(20));
     assert.equal(usage?.completion_tokens, include ? 20 : undefined);
+    assert.equal(chunksWithoutChoice, include ? 1 : 0);
   }
 });
 
-test('an abort in the middle frees the slot within a second', async () => {
+test('a stream without include_usage has no trace of usage, byte for byte', async () => {
+  const requests: [string, object][] = [
+    ['/v1/chat/completions', { model, messages, max_tokens: 5, stream: true }],
+    ['/v1/chat/completions', { model, messages, max_tokens: 5, stream: true, stream_options: {} }],
+    ['/v1/completions', { model, prompt: 'Once', max_tokens: 5, stream: true }],
+  ];
+  for (const [path, body] of requests) {
+    const text = await (await post(stack, path, body)).text();
+    assert.ok(text.endsWith('data: [DONE]\n\n'));
+    assert.ok(!text.includes('usage') && !text.includes('"choices":[]'), path);
+  }
+});
+
+test('n > 1: each choice is told, whole and streamed', async () => {
+  const whole = await client.chat.completions.create({ model, messages, max_tokens: 6, n: 3 });
+  assert.deepEqual(
+    whole.choices.map(choice => choice.message.content),
+    [0, 1, 2].map(choice => said(6, choice)),
+  );
+  const stream = client.chat.completions.stream({ model, messages, max_tokens: 6, n: 3 });
+  const final = await stream.finalChatCompletion();
+  assert.deepEqual(
+    final.choices.map(choice => choice.message.content),
+    whole.choices.map(choice => choice.message.content),
+  );
+});
+
+test('tools: a call, its streamed arguments, and the answer to its result', async () => {
+  const whole = await client.chat.completions.create({ model, messages, tools });
+  const call = whole.choices[0]?.message.tool_calls?.[0];
+  assert.equal(whole.choices[0]?.finish_reason, 'tool_calls');
+  assert.ok(call?.type === 'function');
+  assert.deepEqual(JSON.parse(call.function.arguments), { city: 'river' });
+  const stream = client.chat.completions.stream({ model, messages, tools, tool_choice: 'required' });
+  let streamed = '';
+  stream.on('tool_calls.function.arguments.delta', event => {
+    streamed += event.arguments_delta;
+  });
+  await stream.finalChatCompletion();
+  assert.equal(streamed, call.function.arguments);
+  const result = { role: 'tool' as const, tool_call_id: call.id, content: 'sunny' };
+  const assistant = { role: 'assistant' as const, tool_calls: [call] };
+  const after = await client.chat.completions.create({
+    model,
+    messages: [...messages, assistant, result],
+    tools,
+  });
+  assert.equal(after.choices[0]?.finish_reason, 'stop');
+  assert.ok(after.choices[0]?.message.content);
+});
+
+test('stream().finalChatCompletion gathers a stream, and is told when one breaks off', async () => {
+  const final = await client.chat.completions
+    .stream({ model, messages, max_tokens: 9 })
+    .finalChatCompletion();
+  assert.equal(final.choices[0]?.message.content, said(9));
+  assert.equal(final.choices[0]?.finish_reason, 'length');
+  const broken = client.chat.completions.stream({
+    model: 'sim-truncate-after-3',
+    messages,
+    max_tokens: 9,
+    n: 2,
+  });
+  await assert.rejects(broken.finalChatCompletion(), OpenAI.APIError);
+});
+
+test('AbortController in the middle of a stream frees the worker’s slot within a second', async () => {
   const engine = stack.engines[0];
   const abortedBefore = engine?.stats().aborted ?? 0;
-  const stream = await client.chat.completions.create({
-    model: 'sim-chat',
-    messages,
-    max_tokens: 5000,
-    stream: true,
-  });
+  const controller = new AbortController();
+  const stream = await client.chat.completions.create(
+    { model, messages, max_tokens: 5000, stream: true },
+    { signal: controller.signal },
+  );
   for await (const _chunk of stream) break;
-  stream.controller.abort();
+  controller.abort();
   await waitFor(() => engine?.stats().running === 0 && engine.stats().aborted === abortedBefore + 1, 1000);
 });
 
-test('completions and embeddings, floats and base64', async () => {
-  const completion = await client.completions.create({
-    model: 'sim-chat',
-    prompt: 'Once upon',
-    max_tokens: 5,
-  });
-  assert.equal(completion.object, 'text_completion');
-  assert.ok((completion.choices[0]?.text.length ?? 0) > 0);
+test('an abort of a call that is not streamed frees the slot too', async () => {
+  const engine = stack.engines[0];
+  const controller = new AbortController();
+  const asked = client.chat.completions.create(
+    { model, messages, max_tokens: 5000 },
+    { signal: controller.signal },
+  );
+  const refused = assert.rejects(asked, OpenAI.APIUserAbortError);
+  await waitFor(() => engine?.stats().running === 1);
+  controller.abort();
+  await refused;
+  await waitFor(() => engine?.stats().running === 0, 1000);
+});
+
+test('completions.create, whole and streamed, of one prompt and of several', async () => {
+  const whole = await client.completions.create({ model, prompt: 'Once upon', max_tokens: 5 });
+  assert.equal(whole.object, 'text_completion');
+  assert.equal(whole.choices[0]?.finish_reason, 'length');
+  let text = '';
+  const stream = await client.completions.create({ model, prompt: 'Once upon', max_tokens: 5, stream: true });
+  for await (const chunk of stream) text += chunk.choices[0]?.text ?? '';
+  assert.equal(text, whole.choices[0]?.text);
+  const several = await client.completions.create({ model, prompt: ['Once upon', 'A time'], max_tokens: 5 });
+  assert.equal(several.choices.length, 2);
+  assert.equal(several.choices[0]?.text, text);
+});
+
+test('embeddings.create: floats, and base64 where nothing is said', async () => {
   const asked = { model: 'sim-embed', input: ['a', 'b'] };
   const floats = await client.embeddings.create({ ...asked, encoding_format: 'float' });
   const base64 = await client.embeddings.create(asked);
