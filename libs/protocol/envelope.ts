@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { LANES, SIZES } from './names.ts';
+import { RUN_LOGS } from './run-log.ts';
 
 export const ENDPOINTS = ['chat', 'completions', 'embeddings'] as const;
 export type Endpoint = (typeof ENDPOINTS)[number];
@@ -39,6 +40,8 @@ const metaSchema = z.object({
   attemptBase: z.number(),
   /** The answer belongs into the run's record, not to a waiting ingress. */
   stored: z.boolean(),
+  /** How a stored run is logged while it runs; absent: not at all. */
+  log: z.enum(RUN_LOGS).optional(),
   /** Ask the ingress before running even a first delivery: the client has part of the answer. */
   ask: z.boolean(),
   /** Worker → leading prompt tokens that its cache is believed to hold. Workers without any are left out. */

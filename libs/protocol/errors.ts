@@ -53,6 +53,11 @@ export const ERRORS = {
     type: invalid,
     text: 'The previous response is not known here, or not finished. It may have been deleted, or be older than a day.',
   },
+  stream_expired: {
+    status: 400,
+    type: invalid,
+    text: 'The events of this response are no longer kept. Retrieve it without `stream`.',
+  },
   idempotency_key_reused: {
     status: 400,
     type: invalid,

@@ -11,6 +11,7 @@ export * from './names.ts';
 export * from './openai.ts';
 export * from './responses-request.ts';
 export * from './responses-stream.ts';
+export * from './run-log.ts';
 export * from './sse.ts';
 export * from './stored-run.ts';
 export * from './webhook.ts';

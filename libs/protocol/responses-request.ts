@@ -121,8 +121,9 @@ function chatFields(body: Fields): Record<string, unknown> {
   const format = body.text?.format;
   const all: Record<string, unknown> = {
     model: body.model,
-    stream: body.stream && !body.background ? true : undefined,
-    stream_options: body.stream && !body.background ? { include_usage: true } : undefined,
+    // In the background the engine streams in any case: what it says is logged while it says it.
+    stream: body.stream || body.background ? true : undefined,
+    stream_options: body.stream || body.background ? { include_usage: true } : undefined,
     max_completion_tokens: body.max_output_tokens ?? undefined,
     temperature: body.temperature ?? undefined,
     top_p: body.top_p ?? undefined,

@@ -20,7 +20,7 @@ export interface ResponseBase {
   readonly params: Json;
 }
 
-interface Usage {
+export interface Usage {
   readonly prompt_tokens?: number;
   readonly completion_tokens?: number;
   readonly total_tokens?: number;
@@ -71,22 +71,25 @@ export class ResponseStream {
   #finish: string | null = null;
   #usage: Usage | null = null;
   #sequence = 0;
+  readonly #after: number;
   #out = '';
 
-  constructor(base: ResponseBase) {
+  /** @param after events up to this number are counted, but not told. */
+  constructor(base: ResponseBase, after = -1) {
     this.#base = base;
+    this.#after = after;
   }
 
   /** `response.created`; for a background response `response.queued` too. */
   created(): string {
     const status = this.#base.background ? 'queued' : 'in_progress';
-    this.#emit('response.created', { response: this.object(status) });
-    if (this.#base.background) this.#emit('response.queued', { response: this.object('queued') });
+    this.#emit('response.created', () => ({ response: this.object(status) }));
+    if (this.#base.background) this.#emit('response.queued', () => ({ response: this.object('queued') }));
     return this.#take();
   }
 
   inProgress(): string {
-    this.#emit('response.in_progress', { response: this.object('in_progress') });
+    this.#emit('response.in_progress', () => ({ response: this.object('in_progress') }));
     return this.#take();
   }
 
@@ -106,12 +109,19 @@ export class ResponseStream {
   end(completedAt: number): string {
     this.#close();
     const status = this.finalStatus;
-    this.#emit(`response.${status}`, { response: this.object(status, { completedAt }) });
+    this.#emit(`response.${status}`, () => ({ response: this.object(status, { completedAt }) }));
     return `${this.#take()}data: [DONE]\n\n`;
   }
 
   failed(message: string): string {
-    this.#emit('response.failed', { response: this.object('failed', { error: message }) });
+    this.#emit('response.failed', () => ({ response: this.object('failed', { error: message }) }));
+    return `${this.#take()}data: [DONE]\n\n`;
+  }
+
+  /** There is no event for a cancelled response, and a clean end would look like a whole answer: an `error` in both shapes. */
+  cancelled(): string {
+    const error = { code: 'response_cancelled', message: 'The response was cancelled.', param: null };
+    this.#emit('error', () => ({ ...error, error: { type: 'invalid_request_error', ...error } }));
     return `${this.#take()}data: [DONE]\n\n`;
   }
 
@@ -213,8 +223,11 @@ export class ResponseStream {
     this.#emit('response.output_item.done', { output_index: item.index, item: whole(item, 'completed') });
   }
 
-  #emit(type: string, fields: Json): void {
-    const event = { type, sequence_number: this.#sequence++, ...fields };
+  #emit(type: string, fields: Json | (() => Json)): void {
+    const sequence = this.#sequence++;
+    if (sequence <= this.#after) return;
+    const told = typeof fields === 'function' ? fields() : fields;
+    const event = { type, sequence_number: sequence, ...told };
     this.#out += `event: ${type}\ndata: ${JSON.stringify(event)}\n\n`;
   }
 

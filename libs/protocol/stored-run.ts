@@ -2,18 +2,31 @@
  * A stored run: a request whose answer is kept for whoever asks for it later. Its record in Redis is the truth; the
  * message on the queue only makes a worker begin.
  *
- * queued → in_progress (a worker began) → completed | failed; a failed attempt goes back to queued while attempts are left.
- * queued or in_progress → cancelled. The last three are final.
+ * queued → in_progress (a worker began) → completed | incomplete | failed; a failed attempt goes back to queued while
+ * attempts are left. queued or in_progress → cancelled, or failed when its time is over. The last four are final.
  */
 import { hash } from 'node:crypto';
 import type { Endpoint } from './envelope.ts';
 import { assertToken } from './names.ts';
+import type { RunLogKind } from './run-log.ts';
 
-export const RUN_STATUSES = ['queued', 'in_progress', 'completed', 'failed', 'cancelled'] as const;
+export const RUN_STATUSES = [
+  'queued',
+  'in_progress',
+  'completed',
+  'incomplete',
+  'failed',
+  'cancelled',
+] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
+/** `completed` covers every answer of the engine to a job, also one that refuses the request. */
+export function isFinalStatus(status: RunStatus): boolean {
+  return status !== 'queued' && status !== 'in_progress';
+}
+
 /** What the client asked for. Their ids are told apart, so that one never shows as the other. */
-export const RUN_KINDS = ['job', 'response', 'batch_line'] as const;
+export const RUN_KINDS = ['job', 'response', 'completion', 'batch_line'] as const;
 export type RunKind = (typeof RUN_KINDS)[number];
 
 export interface NewRun {
@@ -33,6 +46,8 @@ export interface NewRun {
   readonly createdAt: number;
   /** Unix ms after which no engine may start it. */
   readonly deadlineAt: number;
+  /** Whether what the engine says is logged while it says it; `none` when absent. */
+  readonly log?: RunLogKind;
 }
 
 /** The answer, or the error in its place. */
@@ -49,7 +64,9 @@ export interface StoredRun extends NewRun {
   /** Who runs it, or ran it last. */
   readonly worker: string | null;
   readonly attempt: number;
-  /** Set once completed or failed. */
+  /** Entries its log had when it became final; 0 before. */
+  readonly logLength: number;
+  /** Set once completed, incomplete or failed. */
   readonly result: RunResult | null;
 }
 

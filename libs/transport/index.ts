@@ -5,6 +5,7 @@ export { type NatsOptions, NatsWorkQueue } from './nats.ts';
 export * from './ports.ts';
 export { type RedisOptions, RedisReplyBus } from './redis.ts';
 export { RedisEventOutbox } from './redis-outbox.ts';
+export { RedisRunLog } from './redis-run-log.ts';
 export { RedisRunStore } from './redis-runs.ts';
 export { RedisTaskRecords } from './redis-tasks.ts';
 export * from './webhook-ports.ts';

@@ -13,6 +13,7 @@ import type {
   BatchRecord,
   FileRecord,
   NewRun,
+  RunLogKind,
   RunResult,
   RunStatus,
   StoredRun,
@@ -139,6 +140,21 @@ export type CreateOutcome =
 export type BeginOutcome = 'begun' | 'fenced' | 'gone';
 export type FailOutcome = 'again' | 'final' | 'fenced';
 
+/** How a run ended. */
+export interface RunEnd {
+  readonly status: 'completed' | 'incomplete' | 'failed';
+  readonly result: RunResult;
+  readonly log: RunLogKind;
+  /** What is still to be logged, and how many entries there were before it. */
+  readonly last: { readonly entry: Buffer; readonly at: number } | null;
+}
+
+/** How long a final run, and its log, are kept from then on, ms. */
+export interface RunTtl {
+  readonly recordMs: number;
+  readonly logMs: number;
+}
+
 /**
  * Requests whose answers are kept. Promises: each change is made only by the attempt that is current, and at once; `finish`
  * resolved true = the answer is stored. Does *not* promise to outlive a Redis without persistence.
@@ -147,19 +163,59 @@ export interface RunStore {
   /** @param ttlMs how long the record is kept from now. */
   create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome>;
   /** Stores a run that was answered already. */
-  keep(run: NewRun, result: RunResult, ttlMs: number): Promise<void>;
+  keep(run: NewRun, end: RunEnd, ttl: RunTtl): Promise<void>;
   begin(id: string, attempt: number, worker: string): Promise<BeginOutcome>;
   /** @returns false when the attempt is not the current one: then nothing was written and nothing may be acked. */
-  finish(id: string, attempt: number, result: RunResult, ttlMs: number): Promise<boolean>;
+  finish(id: string, attempt: number, end: RunEnd, ttl: RunTtl): Promise<boolean>;
   /** `again` puts the run back to queued; `final` after so many failures stores the error. */
-  fail(id: string, attempt: number, error: RunResult, mostFailures: number): Promise<FailOutcome>;
+  fail(
+    id: string,
+    attempt: number,
+    end: Pick<RunEnd, 'result' | 'log'>,
+    mostFailures: number,
+    ttl: RunTtl,
+  ): Promise<FailOutcome>;
   /** Final ones stay as they are. @returns false for an unknown or foreign run. */
-  cancel(id: string, tenant: string): Promise<boolean>;
+  cancel(run: Pick<NewRun, 'id' | 'tenant' | 'log'>, now: number, ttl: RunTtl): Promise<boolean>;
+  /**
+   * Fails a run whose deadline has passed, a running one only `slackMs` later. @returns whether it did.
+   */
+  expire(run: Pick<NewRun, 'id' | 'log'>, error: RunResult, slackMs: number, ttl: RunTtl): Promise<boolean>;
   read(id: string): Promise<StoredRun | null>;
   /** How far each run is, with the status code of its answer; null where there is none. */
   progress(ids: readonly string[]): Promise<({ status: RunStatus; code: number } | null)[]>;
   /** Forgets the run, and what its client's key stood for. */
   remove(id: string, idempotencyKey: string | null): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What became of an append: how many follow the log now; `fenced`: the attempt is not the current one; `torn`: the log is not what it was. */
+export type AppendOutcome = number | 'fenced' | 'torn';
+
+export interface LogSlice {
+  readonly status: RunStatus;
+  readonly attempt: number;
+  readonly entries: readonly Buffer[];
+}
+
+/** A hint: the log had so many entries after `entry`; or null, the run is final. */
+export type LogHint = { readonly length: number; readonly entry: Buffer } | null;
+
+/**
+ * Logs of stored runs. Promises: entries are appended by the current attempt only, each once, also when a command is sent
+ * twice; a reader that asks from an index on misses none. Hints are *not* promised.
+ */
+export interface RunLog {
+  /** @param at entries before this one. */
+  append(id: string, attempt: number, at: number, entry: Buffer): Promise<AppendOutcome>;
+  /** @param from index of the first entry. Null for an unknown run. */
+  slice(id: string, from: number, most: number): Promise<LogSlice | null>;
+  /** For the attempt that goes on: reading it this way does not forbid to restart. */
+  peek(id: string, from: number, most: number): Promise<readonly Buffer[]>;
+  /** Empties the log for an attempt that begins anew, unless somebody has read of it. @returns whether it did. */
+  restart(id: string, attempt: number): Promise<boolean>;
+  /** @returns stops it. */
+  watch(id: string, onHint: (hint: LogHint) => void): Promise<() => void>;
   close(): Promise<void>;
 }
 

@@ -23,20 +23,18 @@ local function add_event(tenant,type,resource)
 end`;
 
 /**
- * Lua to begin a script with: \`tell_run(key, status, code, body)\` says that the run under the key became final. Answers
- * that are errors count as failed. Lines of batches are told by their batch. A quote inside a JSON string is escaped, so
- * the pattern finds the field and never a text.
+ * Lua to begin a script with: \`tell_run(key, status, code)\` says that the run under the key became final. Answers
+ * that are errors count as failed. Lines of batches are told by their batch.
  */
 export const TELL_RUN = `${ADD}
-local function tell_run(key,status,code,body)
+local function tell_run(key,status,code)
   local r=redis.call('HMGET',key,'kind','tenant')
   if not r[2] or (r[1]~='job' and r[1]~='response') then return end
   local id=string.match(key,'[^:]+$')
   if status=='completed' and tonumber(code)>=400 then status='failed' end
-  if r[1]=='job' then return add_event(r[2],'job.'..status,id) end
-  if status=='completed' then
-    local why=string.match(body,'"finish_reason"%s*:%s*"([^"]*)"')
-    if why=='length' or why=='content_filter' then status='incomplete' end
+  if r[1]=='job' then
+    if status=='incomplete' then status='completed' end
+    return add_event(r[2],'job.'..status,id)
   end
   add_event(r[2],'response.'..status,'resp_'..id)
 end`;

@@ -4,14 +4,26 @@ import {
   type Endpoint,
   type NewRun,
   RUN_KINDS,
+  RUN_LOGS,
   RUN_STATUSES,
+  type RunLogKind,
   type RunResult,
   type RunStatus,
   runKey,
+  runLogChannel,
+  runLogKey,
   type StoredRun,
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import type { BeginOutcome, CreateOutcome, FailOutcome, Idempotency, RunStore } from './ports.ts';
+import type {
+  BeginOutcome,
+  CreateOutcome,
+  FailOutcome,
+  Idempotency,
+  RunEnd,
+  RunStore,
+  RunTtl,
+} from './ports.ts';
 import { openRedis, type RedisOptions } from './redis.ts';
 import { TELL_RUN } from './redis-outbox.ts';
 
@@ -38,39 +50,63 @@ if tonumber(r[2])>=tonumber(ARGV[1]) then return 'fenced' end
 redis.call('HSET',KEYS[1],'status','in_progress','attempt',ARGV[1],'worker',ARGV[2])
 return 'begun'`;
 
-/** KEYS run · ARGV attempt, code, content type, body, ttl ms, now ms */
-const FINISH = `${TELL_RUN}
+/**
+ * The moment a run becomes final: every way there ends in this function, so what has to happen with it is added here. The log
+ * lives on for a while, and whoever follows it is told.
+ */
+const FINAL = `${TELL_RUN}
+local function final(run,log,status,now,logttl,channel,code,ctype,body)
+  redis.call('HSET',run,'status',status,'finishedAt',now,'logLength',redis.call('LLEN',log))
+  if code then redis.call('HSET',run,'code',code,'type',ctype,'body',body) end
+  tell_run(run,status,code or 0)
+  if channel~='' then
+    redis.call('PEXPIRE',log,logttl)
+    redis.call('PUBLISH',channel,'0 ')
+  end
+end
+`;
+
+/** KEYS run, log · ARGV attempt, status, now ms, log ttl ms, channel ('' = no log), code, content type, body, ttl ms, last entry, its index */
+const FINISH = `${FINAL}
 local r=redis.call('HMGET',KEYS[1],'status','attempt')
 if r[1]~='in_progress' or r[2]~=ARGV[1] then return 0 end
-redis.call('HSET',KEYS[1],'status','completed','code',ARGV[2],'type',ARGV[3],'body',ARGV[4],'finishedAt',ARGV[6])
-redis.call('PEXPIRE',KEYS[1],ARGV[5])
-tell_run(KEYS[1],'completed',ARGV[2],ARGV[4])
+if ARGV[10]~='' and redis.call('LLEN',KEYS[2])==tonumber(ARGV[11]) then redis.call('RPUSH',KEYS[2],ARGV[10]) end
+final(KEYS[1],KEYS[2],ARGV[2],ARGV[3],ARGV[4],ARGV[5],ARGV[6],ARGV[7],ARGV[8])
+redis.call('PEXPIRE',KEYS[1],ARGV[9])
 return 1`;
 
-/** KEYS run · ARGV attempt, code, content type, body, most failures, now ms */
-const FAIL = `${TELL_RUN}
+/** KEYS run, log · ARGV attempt, most failures, now ms, log ttl ms, channel, code, content type, body */
+const FAIL = `${FINAL}
 local r=redis.call('HMGET',KEYS[1],'status','attempt')
 if (r[1]~='in_progress' and r[1]~='queued') or r[2]~=ARGV[1] then return 'fenced' end
-if redis.call('HINCRBY',KEYS[1],'failures',1)<tonumber(ARGV[5]) then
+if redis.call('HINCRBY',KEYS[1],'failures',1)<tonumber(ARGV[2]) then
   redis.call('HSET',KEYS[1],'status','queued')
   return 'again'
 end
-redis.call('HSET',KEYS[1],'status','failed','code',ARGV[2],'type',ARGV[3],'body',ARGV[4],'finishedAt',ARGV[6])
-tell_run(KEYS[1],'failed',ARGV[2],ARGV[4])
+final(KEYS[1],KEYS[2],'failed',ARGV[3],ARGV[4],ARGV[5],ARGV[6],ARGV[7],ARGV[8])
 return 'final'`;
 
-/** KEYS run · ARGV tenant */
-const CANCEL = `${TELL_RUN}
+/** KEYS run, log · ARGV tenant, now ms, log ttl ms, channel */
+const CANCEL = `${FINAL}
 local r=redis.call('HMGET',KEYS[1],'status','tenant')
 if r[2]~=ARGV[1] then return 0 end
-if r[1]=='queued' or r[1]=='in_progress' then
-  redis.call('HSET',KEYS[1],'status','cancelled')
-  tell_run(KEYS[1],'cancelled',0,'')
-end
+if r[1]=='queued' or r[1]=='in_progress' then final(KEYS[1],KEYS[2],'cancelled',ARGV[2],ARGV[3],ARGV[4]) end
 return 1`;
 
-const SCRIPTS = { CREATE, BEGIN, FINISH, FAIL, CANCEL };
-const KEYS: Record<keyof typeof SCRIPTS, number> = { CREATE: 2, BEGIN: 1, FINISH: 1, FAIL: 1, CANCEL: 1 };
+/** Its time is over: a queued run is not begun any more, a running one may take a while longer. KEYS run, log · ARGV now ms, slack ms of running ones, log ttl ms, channel, code, content type, body */
+const EXPIRE = `${FINAL}
+local r=redis.call('HMGET',KEYS[1],'status','deadlineAt')
+if r[1]~='queued' and r[1]~='in_progress' then return 0 end
+local slack=r[1]=='queued' and 0 or tonumber(ARGV[2])
+if tonumber(ARGV[1])<=tonumber(r[2])+slack then return 0 end
+final(KEYS[1],KEYS[2],'failed',ARGV[1],ARGV[3],ARGV[4],ARGV[5],ARGV[6],ARGV[7])
+return 1`;
+
+const SCRIPTS = { CREATE, BEGIN, FINISH, FAIL, CANCEL, EXPIRE };
+const KEYS: Record<keyof typeof SCRIPTS, number> = {
+  ...{ CREATE: 2, BEGIN: 1 },
+  ...{ FINISH: 2, FAIL: 2, CANCEL: 2, EXPIRE: 2 },
+};
 type Script = (...args: (string | number | Buffer)[]) => Promise<unknown>;
 
 export class RedisRunStore implements RunStore {
@@ -110,40 +146,64 @@ export class RedisRunStore implements RunStore {
     return kind === 'reused' ? { kind } : { kind, id: known };
   }
 
-  async keep(run: NewRun, result: RunResult, ttlMs: number): Promise<void> {
+  async keep(run: NewRun, end: RunEnd, ttl: RunTtl): Promise<void> {
     const { id, ...fields } = run;
+    const { status, result, last } = end;
     const answer = {
-      status: 'completed',
-      attempt: '1',
+      ...{ status, attempt: '1', logLength: last === null ? 0 : 1 },
       code: result.status,
       type: result.contentType,
       finishedAt: result.finishedAt,
     };
-    await this.#redis
+    const [key, logKey] = keysOf(id);
+    const write = this.#redis
       .multi()
-      .hset(runKey(id), { ...fields, ...answer, body: result.body })
-      .pexpire(runKey(id), ttlMs)
-      .exec();
+      .hset(key, { ...fields, ...answer, body: result.body })
+      .pexpire(key, ttl.recordMs);
+    if (last !== null) write.del(logKey).rpush(logKey, last.entry).pexpire(logKey, ttl.logMs);
+    await write.exec();
   }
 
   async begin(id: string, attempt: number, worker: string): Promise<BeginOutcome> {
     return (await this.#run('BEGIN', runKey(id), attempt, worker)) as BeginOutcome;
   }
 
-  async finish(id: string, attempt: number, result: RunResult, ttlMs: number): Promise<boolean> {
-    const { status, contentType, body, finishedAt } = result;
-    const args = [attempt, status, contentType, body, ttlMs, finishedAt];
-    return (await this.#run('FINISH', runKey(id), ...args)) === 1;
+  async finish(id: string, attempt: number, end: RunEnd, ttl: RunTtl): Promise<boolean> {
+    const { status, result, log, last } = end;
+    const done = await this.#run(
+      'FINISH',
+      ...keysOf(id),
+      ...[attempt, status, result.finishedAt, ttl.logMs, channelOf(id, log), ...answerOf(result)],
+      ...[ttl.recordMs, last?.entry ?? '', last?.at ?? 0],
+    );
+    return done === 1;
   }
 
-  async fail(id: string, attempt: number, error: RunResult, mostFailures: number): Promise<FailOutcome> {
-    const { status, contentType, body, finishedAt } = error;
-    const args = [attempt, status, contentType, body, mostFailures, finishedAt];
-    return (await this.#run('FAIL', runKey(id), ...args)) as FailOutcome;
+  async fail(
+    id: string,
+    attempt: number,
+    end: Pick<RunEnd, 'result' | 'log'>,
+    mostFailures: number,
+    ttl: RunTtl,
+  ): Promise<FailOutcome> {
+    const { result, log } = end;
+    const about = [attempt, mostFailures, result.finishedAt, ttl.logMs, channelOf(id, log)];
+    return (await this.#run('FAIL', ...keysOf(id), ...about, ...answerOf(result))) as FailOutcome;
   }
 
-  async cancel(id: string, tenant: string): Promise<boolean> {
-    return (await this.#run('CANCEL', runKey(id), tenant)) === 1;
+  async cancel(run: Pick<NewRun, 'id' | 'tenant' | 'log'>, now: number, ttl: RunTtl): Promise<boolean> {
+    const args = [run.tenant, now, ttl.logMs, channelOf(run.id, run.log)];
+    return (await this.#run('CANCEL', ...keysOf(run.id), ...args)) === 1;
+  }
+
+  async expire(
+    run: Pick<NewRun, 'id' | 'log'>,
+    error: RunResult,
+    slackMs: number,
+    ttl: RunTtl,
+  ): Promise<boolean> {
+    const args = [error.finishedAt, slackMs, ttl.logMs, channelOf(run.id, run.log), ...answerOf(error)];
+    return (await this.#run('EXPIRE', ...keysOf(run.id), ...args)) === 1;
   }
 
   async read(id: string): Promise<StoredRun | null> {
@@ -163,12 +223,25 @@ export class RedisRunStore implements RunStore {
   }
 
   async remove(id: string, idempotencyKey: string | null): Promise<void> {
-    await this.#redis.del(runKey(id), ...(idempotencyKey === null ? [] : [idempotencyKey]));
+    await this.#redis.del(...keysOf(id), ...(idempotencyKey === null ? [] : [idempotencyKey]));
   }
 
   async close(): Promise<void> {
     this.#redis.disconnect();
   }
+}
+
+function keysOf(id: string): [string, string] {
+  return [runKey(id), runLogKey(id)];
+}
+
+/** Nobody is told of a run without a log: that would cost every batch line a publish. */
+function channelOf(id: string, log: RunLogKind | undefined): string {
+  return log === undefined || log === 'none' ? '' : runLogChannel(id);
+}
+
+function answerOf({ status, contentType, body }: RunResult): [number, string, Buffer] {
+  return [status, contentType, body];
 }
 
 function toRun(id: string, fields: Record<string, Buffer>): StoredRun | null {
@@ -189,9 +262,11 @@ function toRun(id: string, fields: Record<string, Buffer>): StoredRun | null {
     subject: text('subject'),
     createdAt: Number(text('createdAt')),
     deadlineAt: Number(text('deadlineAt')),
+    log: RUN_LOGS.find(known => known === text('log')) ?? 'none',
     status,
     worker: text('worker') || null,
     attempt: Number(text('attempt')),
+    logLength: Number(text('logLength')),
     result: body === undefined ? null : toResult(text, body),
   };
 }

@@ -97,6 +97,18 @@ export const ingressConfig = z.object({
     .min(10)
     .default(250)
     .describe('How long a request waits for the worker that holds its prefix before any may take it.'),
+  PENSTOCK_RESULT_TTL_S: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(86_400)
+    .describe('How long a final answer can be fetched. The same at ingress and workers.'),
+  PENSTOCK_EVENTS_TTL_S: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(43_200)
+    .describe('How long the events of a final response can be read again. The same at ingress and workers.'),
   PENSTOCK_KEEPALIVE_MS: z.coerce
     .number()
     .int()

@@ -7,19 +7,23 @@ import { hash } from 'node:crypto';
 import { timeoutOf } from '@penstock/policy';
 import {
   DispatchError,
+  doneSubject,
   ENDPOINT_PATHS,
   type Endpoint,
   encodeEnvelope,
   encodeMessage,
   idempotencyKey,
+  isFinalStatus,
   type NewRun,
   type RunKind,
+  type RunLogKind,
   type StoredRun,
+  toErrorBody,
   workerControlSubject,
   workStream,
   workSubject,
 } from '@penstock/protocol';
-import type { Idempotency, RunStore } from '@penstock/transport';
+import type { Idempotency, RunStore, RunTtl } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { baseHeaders } from './http-reply.ts';
 import type { Preferences } from './preferences.ts';
@@ -28,6 +32,8 @@ import { type ReadRequest, type SubmitDeps, summaryMeta } from './submit.ts';
 const DAY_MS = 24 * 3600 * 1000;
 /** Records outlive the deadline by this, so that a late client learns what became of its job, ms. */
 const RECORD_SLACK_MS = DAY_MS;
+/** What was begun in time may run for so much longer, ms. */
+const RUNNING_SLACK_MS = 10 * 60_000;
 const MAX_IDEMPOTENCY_KEY = 255;
 const POLL_AFTER = { least: 250, most: 5000, slack: 250 } as const;
 
@@ -35,11 +41,13 @@ type JobParams = { Params: { id: string } };
 
 export class Jobs {
   readonly #runs: RunStore;
+  readonly #ttl: RunTtl;
   /** Clients that wait a while for their job. */
   readonly #waiting = new Map<string, Set<() => void>>();
 
-  constructor(runs: RunStore) {
+  constructor(runs: RunStore, ttl: RunTtl) {
     this.#runs = runs;
+    this.#ttl = ttl;
   }
 
   /** A job is final, somewhere. */
@@ -57,7 +65,11 @@ export class Jobs {
     preferences: Preferences,
   ): Promise<FastifyReply> {
     const { id, tenant } = request;
-    const outcome = await this.store(deps, endpoint, work, request, { kind: 'job', detail: '' });
+    const outcome = await this.store(deps, endpoint, work, request, {
+      kind: 'job',
+      detail: '',
+      log: 'none',
+    });
     if (preferences.waitMs > 0) await this.untilDone(outcome.id, preferences.waitMs);
     const stored = await this.find(outcome.id, tenant, 'job');
     reply.header('preference-applied', 'respond-async').header('location', `/v1/jobs/${outcome.id}`);
@@ -71,7 +83,7 @@ export class Jobs {
     endpoint: Endpoint,
     work: ReadRequest,
     request: FastifyRequest,
-    about: { kind: RunKind; detail: string },
+    about: { kind: RunKind; detail: string; log: RunLogKind },
   ): Promise<{ id: string; isNew: boolean }> {
     const idempotency = idempotencyOf(request, endpoint, work.body);
     const run = { ...newRun(deps, endpoint, work, request), ...about };
@@ -94,6 +106,7 @@ export class Jobs {
       lane: 'background' as const,
       size: 'any' as const,
       stored: true,
+      log: run.log ?? 'none',
       promptTokens: work.promptTokens,
       acceptedAt: run.createdAt,
       deadlineAt: run.deadlineAt,
@@ -124,7 +137,7 @@ export class Jobs {
       wakers.add(wake);
       this.#runs.read(id).then(
         run => {
-          if (run === null || isFinal(run)) wake();
+          if (run === null || isFinalStatus(run.status)) wake();
         },
         () => {},
       );
@@ -137,7 +150,8 @@ export class Jobs {
     request: FastifyRequest<JobParams>,
     reply: FastifyReply,
   ): Promise<FastifyReply> {
-    return this.#answer(deps, await this.find(request.params.id, request.tenant, 'job'), reply, request.id);
+    const run = await this.look(deps, request.params.id, request.tenant, 'job');
+    return this.#answer(deps, run, reply, request.id);
   }
 
   /** Final jobs stay as they are; doing it twice changes nothing. */
@@ -164,23 +178,42 @@ export class Jobs {
 
   /** Cancels what is not final: queued work leaves the queue, running work its engine. */
   async stop(deps: SubmitDeps, run: StoredRun): Promise<StoredRun> {
-    await this.#runs.cancel(run.id, run.tenant);
-    if (isFinal(run)) return run;
+    if (isFinalStatus(run.status)) return run;
+    await this.#runs.cancel(run, deps.clock.now(), this.#ttl);
     deps.queue.purge(run.stream, run.subject);
     if (run.worker !== null)
       deps.queue.send(
         workerControlSubject(run.worker),
         encodeMessage({ cancel: run.id, attempt: run.attempt }),
       );
-    this.heard(run.id);
+    deps.queue.send(doneSubject(deps.region), Buffer.from(run.id));
     return run;
+  }
+
+  /** A run whose time is over becomes final when somebody looks at it. @returns it as it is now. */
+  async expire(deps: SubmitDeps, run: StoredRun): Promise<StoredRun | null> {
+    const now = deps.clock.now();
+    if (isFinalStatus(run.status) || now <= run.deadlineAt) return run;
+    const error = new DispatchError('deadline_exceeded');
+    const body = Buffer.from(JSON.stringify(toErrorBody(error)));
+    const contentType = 'application/json; charset=utf-8';
+    const result = { status: error.status, contentType, body, finishedAt: now };
+    if (await this.#runs.expire(run, result, RUNNING_SLACK_MS, this.#ttl))
+      deps.queue.send(doneSubject(deps.region), Buffer.from(run.id));
+    return this.#runs.read(run.id);
   }
 
   /** Unknown, deleted, malformed and foreign ids are all the same to a client. */
   async find(id: string, tenant: string, kind: RunKind): Promise<StoredRun> {
     const run = /^[a-z0-9_-]{1,48}$/.test(id) ? await this.#runs.read(id) : null;
-    if (run === null || run.tenant !== tenant || run.kind !== kind)
-      throw new DispatchError(kind === 'job' ? 'job_not_found' : 'response_not_found');
+    if (run === null || run.tenant !== tenant || run.kind !== kind) throw notFound(kind, id);
+    return run;
+  }
+
+  /** As {@link find}, and final where its time is over. */
+  async look(deps: SubmitDeps, id: string, tenant: string, kind: RunKind): Promise<StoredRun> {
+    const run = await this.expire(deps, await this.find(id, tenant, kind));
+    if (run === null) throw notFound(kind, id);
     return run;
   }
 
@@ -190,7 +223,6 @@ export class Jobs {
     if (run.result !== null)
       return reply.code(run.result.status).type(run.result.contentType).send(run.result.body);
     if (run.status === 'cancelled') return reply.send(toJob(run));
-    if (now > run.deadlineAt) throw new DispatchError('deadline_exceeded');
     reply.headers(pollHeaders(deps, run));
     return reply.code(202).send(toJob(run));
   }
@@ -239,8 +271,9 @@ function idempotencyOf(request: FastifyRequest, endpoint: Endpoint, body: Buffer
   return { key: idempotencyKey(request.tenant, key), digest };
 }
 
-export function isFinal(run: StoredRun): boolean {
-  return run.status === 'completed' || run.status === 'failed' || run.status === 'cancelled';
+function notFound(kind: RunKind, id: string): DispatchError {
+  if (kind === 'job') return new DispatchError('job_not_found');
+  return new DispatchError('response_not_found', { message: `Response with id 'resp_${id}' not found.` });
 }
 
 function toJob(run: StoredRun) {

@@ -21,6 +21,7 @@ import {
   DirectoryFiles,
   NatsWorkQueue,
   RedisReplyBus,
+  RedisRunLog,
   RedisRunStore,
   RedisTaskRecords,
 } from '@penstock/transport';
@@ -58,8 +59,10 @@ const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name:
 const records = await RedisTaskRecords.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const contents = new DirectoryFiles(config.PENSTOCK_FILES_DIR);
 const batchJobs = new BullBatches(config.PENSTOCK_REDIS_URL);
-const jobs = new Jobs(runs);
-const responses = new Responses(runs, jobs);
+const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
+const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
+const jobs = new Jobs(runs, ttl);
+const responses = new Responses(runs, runLog, jobs, ttl);
 queue.listen(doneSubject(region), id => jobs.heard(Buffer.from(id).toString('latin1')));
 const fleet = new Fleet(queue, clock);
 await fleet.start(region, bus);
@@ -148,8 +151,13 @@ stopOnSignal(log, [
     name: 'close wires',
     limitMs: 2000,
     run: () =>
-      Promise.all([queue.close(), bus.close(), runs.close(), records.close(), batchJobs.close()]).then(
-        () => {},
-      ),
+      Promise.all([
+        queue.close(),
+        bus.close(),
+        runs.close(),
+        runLog.close(),
+        records.close(),
+        batchJobs.close(),
+      ]).then(() => {}),
   },
 ]);

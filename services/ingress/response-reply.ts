@@ -1,22 +1,29 @@
 /** The reply of a foreground response: the engine's chat completion on its way to the client becomes a response. */
 import {
   type ChatChunk,
+  chunkOf,
   type DispatchError,
   eventData,
+  type LogOp,
+  opsOf,
   type ResponseBase,
   ResponseStream,
   type ResultMeta,
 } from '@penstock/protocol';
 import type { ReplySink, Served } from './open-request.ts';
 
+/** Stores what was told for later; called once, when it is whole. The client gets the end when it is stored. */
+export type Keep = (completion: ChatChunk, ops: readonly LogOp[], isCut: boolean) => Promise<void>;
+
 export class ResponseReply implements ReplySink {
   readonly #to: ReplySink;
   readonly #stream: ResponseStream;
-  /** Stores the completion for later; called once, when it is whole. */
-  readonly #keep: (completion: ChatChunk) => void;
+  readonly #keep: Keep;
+  /** What the events are told from, so that they can be told again. */
+  readonly #ops: LogOp[] = [];
   #begun = false;
 
-  constructor(to: ReplySink, base: ResponseBase, keep: (completion: ChatChunk) => void) {
+  constructor(to: ReplySink, base: ResponseBase, keep: Keep) {
     this.#to = to;
     this.#stream = new ResponseStream(base);
     this.#keep = keep;
@@ -28,25 +35,38 @@ export class ResponseReply implements ReplySink {
 
   end(bytes: Buffer, served: Served): void {
     const told = this.#tell(bytes);
-    this.#keep(this.#stream.completion);
-    this.#to.end(Buffer.from(told + this.#stream.end(nowS())), served);
+    const end = Buffer.from(told + this.#stream.end(nowS()));
+    void this.#kept().then(() => this.#to.end(end, served));
   }
 
   #tell(bytes: Buffer): string {
     let out = this.#begun ? '' : this.#stream.created() + this.#stream.inProgress();
     this.#begun = true;
     for (const data of eventData(bytes.toString('utf8')))
-      if (data !== '[DONE]') out += this.#stream.push(JSON.parse(data) as ChatChunk);
+      if (data !== '[DONE]') out += this.#push(JSON.parse(data) as ChatChunk);
     return out;
+  }
+
+  #push(chunk: ChatChunk): string {
+    let out = '';
+    for (const op of opsOf(chunk)) {
+      this.#ops.push(op);
+      out += this.#stream.push(chunkOf(op));
+    }
+    return out;
+  }
+
+  #kept(): Promise<void> {
+    return this.#keep(this.#stream.completion, this.#ops, this.#stream.finalStatus === 'incomplete');
   }
 
   result(meta: ResultMeta, body: Buffer, served: Served): void {
     if (meta.status !== 200) return this.#to.result(meta, body, served);
-    this.#stream.push(JSON.parse(body.toString('utf8')) as ChatChunk);
+    this.#push(JSON.parse(body.toString('utf8')) as ChatChunk);
     this.#stream.end(nowS());
-    this.#keep(this.#stream.completion);
     const response = this.#stream.object(this.#stream.finalStatus, { completedAt: nowS() });
-    this.#to.result(meta, Buffer.from(JSON.stringify(response)), served);
+    const told = Buffer.from(JSON.stringify(response));
+    void this.#kept().then(() => this.#to.result(meta, told, served));
   }
 
   error(error: DispatchError, served: Served | null): void {

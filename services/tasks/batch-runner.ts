@@ -239,7 +239,7 @@ export class BatchRunner {
 
   async #cancelLine(id: string, tenant: string): Promise<void> {
     const { runs, queue } = this.#o;
-    await runs.cancel(id, tenant);
+    await runs.cancel({ id, tenant }, this.#o.clock.now(), { recordMs: RECORD_SLACK_MS, logMs: 0 });
     const run = await runs.read(id);
     if (run === null || run.status !== 'cancelled') return;
     queue.purge(run.stream, run.subject);

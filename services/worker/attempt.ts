@@ -99,6 +99,11 @@ export class Attempt implements FrameSource {
     this.#fail({ code: 'shutting_down', message: 'the worker is shutting down', retryable: true }, 'dropped');
   }
 
+  /** What the engine says cannot be used: stops the call and reports a failure. */
+  giveUp(failure: FailedMeta): void {
+    this.#fail(failure);
+  }
+
   takeFrames(into: Frame[]): void {
     if (!this.#accepted) {
       this.#accepted = true;

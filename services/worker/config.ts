@@ -35,6 +35,18 @@ export const workerConfig = z.object({
     .min(500)
     .default(10_000)
     .describe('Lease of a delivery. The same as at the ingress.'),
+  PENSTOCK_RESULT_TTL_S: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(86_400)
+    .describe('How long a final answer can be fetched. The same at ingress and workers.'),
+  PENSTOCK_EVENTS_TTL_S: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(43_200)
+    .describe('How long the events of a final response can be read again. The same at ingress and workers.'),
   PENSTOCK_TICK_MS: ms(10).describe(
     'Deltas of one tick for one ingress travel together. The first delta never waits.',
   ),

@@ -9,7 +9,7 @@ import {
   stopOnSignal,
   systemClock,
 } from '@penstock/runtime';
-import { NatsWorkQueue, RedisReplyBus, RedisRunStore } from '@penstock/transport';
+import { NatsWorkQueue, RedisReplyBus, RedisRunLog, RedisRunStore } from '@penstock/transport';
 import { workerConfig } from './config.ts';
 import { Engine } from './engine.ts';
 import { StoredRuns } from './stored-runs.ts';
@@ -26,16 +26,19 @@ const bus = await RedisReplyBus.connect({ url: config.PENSTOCK_REDIS_URL, name: 
   exitBlaming('PENSTOCK_REDIS_URL'),
 );
 const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
+const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
 const shard = shardOf(id, config.PENSTOCK_SHARDS);
 const stored = new StoredRuns({
   runs,
+  log: runLog,
   queue,
   region: config.PENSTOCK_REGION,
   shard,
   worker: id,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
+  ttl: { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 },
   clock: systemClock,
-  log,
+  logger: log,
 });
 const engine = new Engine({
   url: config.PENSTOCK_ENGINE_URL,
@@ -82,6 +85,7 @@ stopOnSignal(log, [
   {
     name: 'close wires',
     limitMs: 2000,
-    run: () => Promise.all([queue.close(), bus.close(), runs.close(), engine.close()]).then(() => {}),
+    run: () =>
+      Promise.all([queue.close(), bus.close(), runs.close(), runLog.close(), engine.close()]).then(() => {}),
   },
 ]);

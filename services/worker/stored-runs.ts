@@ -12,32 +12,50 @@ import {
   type Frame,
   isErrorCode,
   type ResultMeta,
+  type RunResult,
   toErrorBody,
+  type WorkEnvelope,
   workStream,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
-import type { BeginOutcome, RunStore, WorkQueue } from '@penstock/transport';
+import type { RunEnd, RunLog, RunStore, RunTtl, WorkQueue } from '@penstock/transport';
 import type { Attempt } from './attempt.ts';
+import type { Continuation } from './continuation.ts';
+import { Journal } from './journal.ts';
+import { type Logged, readLogged } from './logged.ts';
 
 export interface StoredRunsOptions {
   readonly runs: RunStore;
+  readonly log: RunLog;
   readonly queue: WorkQueue;
   readonly region: string;
   readonly shard: number;
   readonly worker: string;
   readonly ackWaitMs: number;
+  readonly ttl: RunTtl;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
 }
 
-/** An answer can be fetched for a day. */
-const RESULT_TTL_MS = 24 * 3600 * 1000;
+/** What an attempt at a stored run begins with. */
+export type Beginning =
+  | { readonly kind: 'fenced' | 'gone' }
+  | { readonly kind: 'begun'; readonly logged: Logged | null; readonly continuation: Continuation | null };
+
 const JSON_TYPE = 'application/json; charset=utf-8';
+const UNREADABLE: FailedMeta = {
+  code: 'engine_error',
+  message: 'the engine sent events that are no JSON',
+  retryable: true,
+};
 const HANDED_BACK = 'shutting_down';
+/** Content type of a run whose answer is its log. */
+const STREAM_TYPE = 'text/event-stream; charset=utf-8';
 
 export class StoredRuns {
   readonly #o: StoredRunsOptions;
   readonly #leases = new Map<Attempt, NodeJS.Timeout>();
+  readonly #journals = new Map<Attempt, Journal>();
   #pending = 0;
 
   constructor(options: StoredRunsOptions) {
@@ -49,26 +67,65 @@ export class StoredRuns {
     return this.#pending;
   }
 
-  /** Makes the attempt the current one. */
-  begin(id: string, attempt: number): Promise<BeginOutcome> {
-    return this.#o.runs.begin(id, attempt, this.#o.worker);
+  /** Makes the attempt the current one, and looks at what earlier ones logged. */
+  async begin(work: WorkEnvelope, attempt: number, isFirst: boolean): Promise<Beginning> {
+    const { runs, log, worker } = this.#o;
+    const { id, log: kind = 'none' } = work.meta;
+    const outcome = await runs.begin(id, attempt, worker);
+    if (outcome !== 'begun') return { kind: outcome };
+    if (isFirst || kind === 'none') return { kind: 'begun', logged: null, continuation: null };
+    return { kind: 'begun', ...(await readLogged(log, work, kind, attempt)) };
+  }
+
+  /** The work's time is over before it was begun. */
+  async expire(work: WorkEnvelope): Promise<void> {
+    const { runs, ttl, clock } = this.#o;
+    const { id, log = 'none' } = work.meta;
+    const error = errorResult(new DispatchError('deadline_exceeded'), clock.now());
+    if (await runs.expire({ id, log }, error, 0, ttl)) this.#tell(id);
   }
 
   /** Keeps the delivery ours for as long as the attempt runs. */
-  hold(attempt: Attempt): void {
+  hold(attempt: Attempt, logged: Logged | null): void {
     const renew = () => this.#o.queue.settle(attempt.o.ackSubject, 'progress');
     this.#leases.set(attempt, setInterval(renew, this.#o.ackWaitMs / 3));
+    const { log: kind = 'none' } = attempt.o.work.meta;
+    if (kind === 'none') return;
+    const journal = new Journal({
+      ...{ log: this.#o.log, id: attempt.id, attempt: attempt.o.attempt, kind },
+      ...{ at: logged?.entries ?? 0, logged: logged?.ops ?? [], replays: logged?.replays ?? false },
+      onFenced: () => attempt.drop(),
+      onBroken: message => attempt.giveUp({ code: 'stream_interrupted', message, retryable: false }),
+    });
+    this.#journals.set(attempt, journal);
   }
 
-  /** The attempt has frames; only its last one matters here. */
+  /** The attempt has frames: what is said goes to the log, how it ended into the record. */
   collect(attempt: Attempt): void {
     const frames: Frame[] = [];
     attempt.takeFrames(frames);
-    const last = frames.at(-1);
-    if (last?.kind !== 'result' && last?.kind !== 'failed') return;
+    const journal = this.#journals.get(attempt);
+    for (const frame of frames) {
+      if (frame.kind === 'accepted') continue;
+      if (frame.kind !== 'events') this.#over(attempt, this.#written(journal, frame));
+      else if (this.#written(journal, frame) !== frame) attempt.giveUp(UNREADABLE);
+    }
+  }
+
+  /** @returns the frame, or a failure in its place where its events cannot be read. */
+  #written(journal: Journal | undefined, frame: Frame): Frame {
+    try {
+      if (frame.kind === 'events' || frame.kind === 'end') journal?.add(frame.body, frame.kind === 'end');
+      return frame;
+    } catch {
+      return { ...frame, kind: 'failed', meta: JSON.stringify(UNREADABLE) };
+    }
+  }
+
+  #over(attempt: Attempt, last: Frame): void {
     this.#pending++;
     void this.#conclude(attempt, last)
-      .catch((err: Error) => this.#o.log.error({ id: attempt.id, err: err.message }, 'outcome not stored'))
+      .catch((err: Error) => this.#o.logger.error({ id: attempt.id, err: err.message }, 'outcome not stored'))
       .finally(() => {
         this.#pending--;
         this.release(attempt);
@@ -79,42 +136,60 @@ export class StoredRuns {
   release(attempt: Attempt): void {
     clearInterval(this.#leases.get(attempt));
     this.#leases.delete(attempt);
+    this.#journals.get(attempt)?.stop();
+    this.#journals.delete(attempt);
   }
 
   async #conclude(attempt: Attempt, last: Frame): Promise<void> {
     if (last.kind === 'failed') return this.#failed(attempt, JSON.parse(last.meta) as FailedMeta);
-    const { runs, queue } = this.#o;
-    const { status, contentType } = JSON.parse(last.meta) as ResultMeta;
-    const result = { status, contentType, body: last.body, finishedAt: this.#o.clock.now() };
-    if (!(await runs.finish(attempt.id, attempt.o.attempt, result, RESULT_TTL_MS))) return;
-    queue.settle(attempt.o.ackSubject, 'ack');
+    const journal = this.#journals.get(attempt);
+    if (last.kind === 'end' && journal?.isBehind) {
+      const message = 'the engine answered less than before, and part of the answer was read already';
+      return this.#failed(attempt, { code: 'stream_interrupted', message, retryable: false });
+    }
+    const end = await this.#endOf(attempt, last, journal);
+    if (!(await this.#o.runs.finish(attempt.id, attempt.o.attempt, end, this.#o.ttl))) return;
+    this.#o.queue.settle(attempt.o.ackSubject, 'ack');
     this.#tell(attempt.id);
+  }
+
+  async #endOf(attempt: Attempt, frame: Frame, journal: Journal | undefined): Promise<RunEnd> {
+    const finishedAt = this.#o.clock.now();
+    const { log = 'none' } = attempt.o.work.meta;
+    if (frame.kind === 'end' && journal !== undefined) {
+      const last = await journal.close();
+      const isCut = journal.finishReason === 'length' || journal.finishReason === 'content_filter';
+      const isWhole = log === 'deltas';
+      const body = isWhole ? Buffer.from(JSON.stringify(journal.completion)) : Buffer.alloc(0);
+      const result = { status: 200, contentType: isWhole ? JSON_TYPE : STREAM_TYPE, body, finishedAt };
+      return { status: isCut ? 'incomplete' : 'completed', result, log, last };
+    }
+    const { status, contentType } = JSON.parse(frame.meta) as ResultMeta;
+    const result = { status, contentType, body: frame.body, finishedAt };
+    // Of a response, an engine's refusal is the failure; of a job it is the answer.
+    return { status: log === 'deltas' && status !== 200 ? 'failed' : 'completed', result, log, last: null };
   }
 
   async #failed(attempt: Attempt, failure: FailedMeta): Promise<void> {
     const { runs, queue } = this.#o;
     const { ackSubject, work } = attempt.o;
+    this.#journals.get(attempt)?.stop();
     // Not the request's fault: it goes on elsewhere, and the failure is not counted.
     if (failure.code === HANDED_BACK) return queue.settle(ackSubject, 'nak');
     const code = isErrorCode(failure.code) ? failure.code : 'engine_error';
     const error = new DispatchError(code, { message: failure.message });
-    const body = Buffer.from(JSON.stringify(toErrorBody(error)));
-    const stored = { status: error.status, contentType: JSON_TYPE, body, finishedAt: this.#o.clock.now() };
-    const outcome = await runs.fail(
-      attempt.id,
-      attempt.o.attempt,
-      stored,
-      failure.retryable ? MAX_ATTEMPTS : 1,
-    );
+    const end = { result: errorResult(error, this.#o.clock.now()), log: work.meta.log ?? 'none' };
+    const most = failure.retryable ? MAX_ATTEMPTS : 1;
+    const outcome = await runs.fail(attempt.id, attempt.o.attempt, end, most, this.#o.ttl);
     if (outcome === 'again')
       queue.settle(ackSubject, 'nak', pauseOf(attempt.o.attempt, work.meta.deadlineAt));
     if (outcome === 'final') await this.#giveUp(attempt, code);
   }
 
   async #giveUp(attempt: Attempt, code: string): Promise<void> {
-    const { queue, region, shard, log } = this.#o;
+    const { queue, region, shard, logger } = this.#o;
     const { meta } = attempt.o.work;
-    log.warn({ id: meta.id, code }, 'stored run given up');
+    logger.warn({ id: meta.id, code }, 'stored run given up');
     const to = deadSubject(region, meta.slug, meta.id);
     await queue.moveToDead(workStream(region, shard), attempt.o.subject, to, code);
     queue.settle(attempt.o.ackSubject, 'term');
@@ -124,6 +199,11 @@ export class StoredRuns {
   #tell(id: string): void {
     this.#o.queue.send(doneSubject(this.#o.region), Buffer.from(id));
   }
+}
+
+function errorResult(error: DispatchError, finishedAt: number): RunResult {
+  const body = Buffer.from(JSON.stringify(toErrorBody(error)));
+  return { status: error.status, contentType: JSON_TYPE, body, finishedAt };
 }
 
 function pauseOf(failures: number, deadlineAt: number): number {

@@ -19,7 +19,6 @@ import {
   heartbeatSubject,
   ingressControlSubject,
   type ModelInfo,
-  type ResumeAnswer,
   readCancel,
   readResumeAnswer,
   toModelSlug,
@@ -30,8 +29,9 @@ import type { Clock, Logger } from '@penstock/runtime';
 import type { Delivery, ModelRegistry, ReplyBus, WorkQueue } from '@penstock/transport';
 import { Attempt, type AttemptOutcome } from './attempt.ts';
 import { Bidder, type Standing } from './bidder.ts';
-import { createContinuation } from './continuation.ts';
+import { type Continuation, createContinuation } from './continuation.ts';
 import type { Engine, EngineGauges } from './engine.ts';
+import type { Logged } from './logged.ts';
 import { Outbox } from './outbox.ts';
 import { PrefillQueue } from './prefill-queue.ts';
 import type { StoredRuns } from './stored-runs.ts';
@@ -193,8 +193,11 @@ export class Worker {
     this.#bidder.took(work.meta.size, work.meta.promptTokens);
     this.#bidder.requote();
     // The ingress answers the client by its own clock; here it only has to be kept from the engine.
-    if (clock.now() >= work.meta.deadlineAt) queue.settle(delivery.ackSubject, 'term');
-    else if (work.meta.stored) void this.#beginStored(delivery, work);
+    if (clock.now() >= work.meta.deadlineAt) {
+      queue.settle(delivery.ackSubject, 'term');
+      if (work.meta.stored)
+        this.#o.stored.expire(work).catch(err => log.warn({ err: err.message }, 'not expired'));
+    } else if (work.meta.stored) void this.#beginStored(delivery, work);
     else if (delivery.deliveryCount === 1 && !work.meta.ask) this.#run(delivery, work, null);
     else void this.#askAndRun(delivery, work);
   }
@@ -216,22 +219,30 @@ export class Worker {
       queue.settle(delivery.ackSubject, 'term');
       this.#bidder.requote();
     } else {
-      this.#run(delivery, work, resume);
+      this.#run(delivery, work, resume.kind === 'continue' ? createContinuation(work, resume) : null);
     }
   }
 
   /** The record knows whether anybody still wants it. */
   async #beginStored(delivery: Delivery, work: WorkEnvelope): Promise<void> {
     this.#asking++;
-    const attempt = attemptOf(delivery, work);
-    const outcome = await this.#o.stored.begin(work.meta.id, attempt).finally(() => this.#asking--);
-    if (outcome === 'begun') this.#run(delivery, work, null);
+    const { stored, queue } = this.#o;
+    const isFirst = delivery.deliveryCount === 1 && work.meta.attemptBase === 0;
+    const beginning = await stored
+      .begin(work, attemptOf(delivery, work), isFirst)
+      .finally(() => this.#asking--);
+    if (beginning.kind === 'begun') this.#run(delivery, work, beginning.continuation, beginning.logged);
     // Fenced: the delivery belongs to a later attempt, and settling it would be settling that one.
-    else if (outcome === 'gone') this.#o.queue.settle(delivery.ackSubject, 'term');
+    else if (beginning.kind === 'gone') queue.settle(delivery.ackSubject, 'term');
     this.#bidder.requote();
   }
 
-  #run(delivery: Delivery, work: WorkEnvelope, resume: ResumeAnswer | null): void {
+  #run(
+    delivery: Delivery,
+    work: WorkEnvelope,
+    continuation: Continuation | null,
+    logged: Logged | null = null,
+  ): void {
     const { clock, engine } = this.#o;
     // A redelivery of what still runs here supersedes it.
     this.#attempts.get(work.meta.id)?.drop();
@@ -242,7 +253,7 @@ export class Worker {
       subject: delivery.subject,
       startedAt: clock.monotonic(),
       waitMs: Math.max(0, clock.now() - work.meta.acceptedAt),
-      continuation: resume?.kind === 'continue' ? createContinuation(work, resume) : null,
+      continuation,
       hooks: {
         ready: (source, urgent) =>
           work.meta.stored ? this.#o.stored.collect(source) : this.#outbox.add(source, urgent),
@@ -251,7 +262,7 @@ export class Worker {
       },
     });
     this.#attempts.set(work.meta.id, attempt);
-    if (work.meta.stored) this.#o.stored.hold(attempt);
+    if (work.meta.stored) this.#o.stored.hold(attempt, logged);
     const uncached = Math.max(0, work.meta.promptTokens - (work.meta.held[this.#o.id] ?? 0));
     this.#cacheTokens += uncached;
     const silent = !work.meta.stream && work.meta.endpoint !== 'embeddings';

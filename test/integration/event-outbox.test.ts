@@ -8,7 +8,7 @@ import {
   type RunResult,
   webhookListKey,
 } from '@penstock/protocol';
-import { RedisEventOutbox, RedisRunStore, RedisTaskRecords } from '@penstock/transport';
+import { RedisEventOutbox, RedisRunStore, RedisTaskRecords, type RunEnd } from '@penstock/transport';
 import { Redis } from 'ioredis';
 import { startRedis } from '../support/redis.ts';
 
@@ -46,13 +46,18 @@ const result = (status: number, body: string): RunResult => ({
   body: Buffer.from(body),
   finishedAt: 1,
 });
-const finished = (reason: string, content = '') =>
-  JSON.stringify({ choices: [{ message: { content }, finish_reason: reason }] });
+const finished = (reason: string) =>
+  JSON.stringify({ choices: [{ message: { content: '' }, finish_reason: reason }] });
 
-async function finish(run: NewRun, answer: RunResult): Promise<void> {
+const ttl = { recordMs: 60_000, logMs: 60_000 };
+const ended = (result: RunResult, status: RunEnd['status'] = 'completed'): RunEnd => ({
+  ...{ status, result, log: 'none', last: null },
+});
+
+async function finish(run: NewRun, end: RunEnd): Promise<void> {
   await runs.create(run, 60_000, null);
   await runs.begin(run.id, 1, 'w');
-  assert.ok(await runs.finish(run.id, 1, answer, 60_000));
+  assert.ok(await runs.finish(run.id, 1, end, ttl));
 }
 
 /** Reads until nothing comes. */
@@ -63,39 +68,37 @@ async function told(): Promise<string[]> {
 }
 
 test('what a run ends as is told under the id its client knows', async () => {
-  await finish(newRun('j1', 'job'), result(200, finished('length')));
-  await finish(newRun('j2', 'job'), result(400, '{}'));
-  await finish(newRun('r1', 'response'), result(200, finished('stop')));
-  await finish(newRun('r2', 'response'), result(200, finished('length').replace('":"', '" : "')));
-  await finish(newRun('r3', 'response'), result(200, finished('stop', '"finish_reason":"length"')));
-  await finish(newRun('r4', 'response'), result(404, '{}'));
+  await finish(newRun('j1', 'job'), ended(result(200, finished('length')), 'incomplete'));
+  await finish(newRun('j2', 'job'), ended(result(400, '{}')));
+  await finish(newRun('r1', 'response'), ended(result(200, finished('stop'))));
+  await finish(newRun('r2', 'response'), ended(result(200, finished('length')), 'incomplete'));
+  await finish(newRun('r3', 'response'), ended(result(404, '{}'), 'failed'));
   assert.deepEqual(await told(), [
     'job.completed j1',
     'job.failed j2',
     'response.completed resp_r1',
     'response.incomplete resp_r2',
-    'response.completed resp_r3',
-    'response.failed resp_r4',
+    'response.failed resp_r3',
   ]);
 });
 
 test('cancelled twice and finished late is told once; so is what failed for good', async () => {
   await runs.create(newRun('c1', 'response'), 60_000, null);
   await runs.begin('c1', 1, 'w');
-  for (let i = 0; i < 2; i++) assert.ok(await runs.cancel('c1', TENANT));
-  assert.equal(await runs.finish('c1', 1, result(200, finished('stop')), 60_000), false);
+  for (let i = 0; i < 2; i++) assert.ok(await runs.cancel({ id: 'c1', tenant: TENANT }, 1, ttl));
+  assert.equal(await runs.finish('c1', 1, ended(result(200, finished('stop'))), ttl), false);
   await runs.create(newRun('f1', 'job'), 60_000, null);
   for (const attempt of [1, 2]) {
     await runs.begin('f1', attempt, 'w');
-    await runs.fail('f1', attempt, result(502, '{}'), 2);
+    await runs.fail('f1', attempt, { result: result(502, '{}'), log: 'none' }, 2, ttl);
   }
   assert.deepEqual(await told(), ['response.cancelled resp_c1', 'job.failed f1']);
 });
 
 test('lines of batches, foreground responses and tenants without endpoints are not told', async () => {
-  await finish(newRun('batch_x-1', 'batch_line'), result(200, finished('stop')));
-  await runs.keep(newRun('k1', 'response'), result(200, finished('stop')), 60_000);
-  await finish(newRun('n1', 'job', 'ffffffffffffffff'), result(200, finished('stop')));
+  await finish(newRun('batch_x-1', 'batch_line'), ended(result(200, finished('stop'))));
+  await runs.keep(newRun('k1', 'response'), ended(result(200, finished('stop'))), ttl);
+  await finish(newRun('n1', 'job', 'ffffffffffffffff'), ended(result(200, finished('stop'))));
   assert.deepEqual(await told(), []);
 });
 
@@ -112,7 +115,7 @@ test('a batch is told when it is final, once', async () => {
 });
 
 test('what a reader took and did not get done with goes to another', async () => {
-  await finish(newRun('a1', 'job'), result(200, finished('stop')));
+  await finish(newRun('a1', 'job'), ended(result(200, finished('stop'))));
   assert.equal((await outbox.next(1)).length, 1);
   assert.equal((await other.next(1)).length, 0);
   const found = await other.abandoned();
@@ -128,7 +131,7 @@ test('a waiting reader hears of an event at once, and again after the server was
   for (const id of ['w1', 'w2']) {
     const next = outbox.next(5000);
     const from = performance.now();
-    await finish(newRun(id, 'job'), result(200, finished('stop')));
+    await finish(newRun(id, 'job'), ended(result(200, finished('stop'))));
     const events = await next;
     assert.equal(events[0]?.resource, id);
     assert.ok(performance.now() - from < 1000);

@@ -1,0 +1,148 @@
+/**
+ * The log of a stored run: what its engine said, tick by tick, in the fewest bytes that still tell every event again. The
+ * events that clients see are derived from it, so they carry the same numbers for every reader, at any time, on any node.
+ *
+ * - `deltas`: each entry is a JSON array of operations ({@link LogOp}). For responses, whose events are not the engine's.
+ * - `events`: each entry is whole SSE events as the engine sent them. For streams that are passed on as they are.
+ */
+import { hash } from 'node:crypto';
+import { assertToken } from './names.ts';
+import type { ChatChunk, ChatDelta, Usage } from './responses-stream.ts';
+
+export const RUN_LOGS = ['none', 'deltas', 'events'] as const;
+export type RunLogKind = (typeof RUN_LOGS)[number];
+
+/**
+ * `t` text with the chunks it came in (about its tokens), `r` reasoning, `c` part of a tool call (index, id, name,
+ * arguments), `f` the finish reason, `u` usage. One event each for the first three, none for the last two.
+ */
+export type LogOp =
+  | readonly ['t', string, number]
+  | readonly ['r', string]
+  | readonly ['c', number, string | null, string | null, string]
+  | readonly ['f', string]
+  | readonly ['u', Usage];
+
+export function runLogKey(id: string): string {
+  return `penstock:runlog:${assertToken(id)}`;
+}
+
+/** Redis channel of a run's log: `<entries so far> <entry>`, or `0 ` when the run became final. Only ever a hint. */
+export function runLogChannel(id: string): string {
+  return `penstock:runtick:${assertToken(id)}`;
+}
+
+/** What a chunk says, one operation for each event that it will be told as. */
+export function opsOf(chunk: ChatChunk): LogOp[] {
+  const ops: LogOp[] = [];
+  const choice = chunk.choices?.[0];
+  const delta: ChatDelta | undefined = choice?.delta ?? choice?.message;
+  const reasoning = delta?.reasoning_content ?? delta?.reasoning;
+  if (reasoning) ops.push(['r', reasoning]);
+  if (delta?.content) ops.push(['t', delta.content, 1]);
+  for (const [i, call] of (delta?.tool_calls ?? []).entries())
+    ops.push([
+      'c',
+      call.index ?? i,
+      call.id ?? null,
+      call.function?.name ?? null,
+      call.function?.arguments ?? '',
+    ]);
+  if (choice?.finish_reason) ops.push(['f', choice.finish_reason]);
+  if (chunk.usage) ops.push(['u', chunk.usage]);
+  return ops;
+}
+
+/** Joins an operation to the one before where both are of one kind: what one tick brings of a text is one event. */
+export function addOp(ops: LogOp[], op: LogOp): void {
+  const last = ops.at(-1);
+  if (op[0] === 't' && last?.[0] === 't') ops[ops.length - 1] = ['t', last[1] + op[1], last[2] + op[2]];
+  else if (op[0] === 'r' && last?.[0] === 'r') ops[ops.length - 1] = ['r', last[1] + op[1]];
+  else if (op[0] === 'c' && last?.[0] === 'c' && last[1] === op[1] && op[2] === null)
+    ops[ops.length - 1] = ['c', last[1], last[2], last[3], last[4] + op[4]];
+  else ops.push(op);
+}
+
+export function encodeOps(ops: readonly LogOp[]): Buffer {
+  return Buffer.from(JSON.stringify(ops));
+}
+
+/** @throws where the bytes are no entry of a `deltas` log. */
+export function decodeOps(entry: Buffer): LogOp[] {
+  return JSON.parse(entry.toString('utf8')) as LogOp[];
+}
+
+/** The operation as the engine's chunk that it stands for. */
+export function chunkOf(op: LogOp): ChatChunk {
+  switch (op[0]) {
+    case 't':
+      return { choices: [{ delta: { content: op[1] } }] };
+    case 'r':
+      return { choices: [{ delta: { reasoning_content: op[1] } }] };
+    case 'c': {
+      const [, index, id, name, args] = op;
+      const called = { ...(name === null ? {} : { name }), arguments: args };
+      return {
+        choices: [{ delta: { tool_calls: [{ index, ...(id === null ? {} : { id }), function: called }] } }],
+      };
+    }
+    case 'f':
+      return { choices: [{ finish_reason: op[1] }] };
+    case 'u':
+      return { usage: op[1] };
+  }
+}
+
+/** Puts a stream together again as the completion it would have been without `stream`. */
+export class CompletionBuilder {
+  #text = '';
+  #reasoning = '';
+  readonly #calls: { id: string; type: 'function'; function: { name: string; arguments: string } }[] = [];
+  #at = new Map<number, number>();
+  #finish: string | null = null;
+  #usage: Usage | null = null;
+
+  add(op: LogOp): void {
+    if (op[0] === 't') this.#text += op[1];
+    else if (op[0] === 'r') this.#reasoning += op[1];
+    else if (op[0] === 'f') this.#finish = op[1];
+    else if (op[0] === 'u') this.#usage = op[1];
+    else this.#addCall(op);
+  }
+
+  #addCall([, index, id, name, args]: Extract<LogOp, readonly ['c', ...unknown[]]>): void {
+    const known = this.#calls[this.#at.get(index) ?? -1];
+    if (known !== undefined && (id === null || id === known.id)) {
+      known.function.arguments += args;
+      return;
+    }
+    this.#at.set(index, this.#calls.length);
+    this.#calls.push({ id: id ?? '', type: 'function', function: { name: name ?? '', arguments: args } });
+  }
+
+  get finishReason(): string | null {
+    return this.#finish;
+  }
+
+  get completion(): ChatChunk {
+    const message = {
+      role: 'assistant',
+      content: this.#text === '' && this.#calls.length > 0 ? null : this.#text,
+      refusal: null,
+      ...(this.#reasoning === '' ? {} : { reasoning_content: this.#reasoning }),
+      ...(this.#calls.length > 0 ? { tool_calls: this.#calls } : {}),
+    };
+    const choice = { index: 0, message, logprobs: null, finish_reason: this.#finish };
+    return { choices: [choice], usage: this.#usage };
+  }
+}
+
+/** Redis sorted set of a tenant's stored chat completions, by the time they were created. */
+export function completionListKey(tenant: string): string {
+  return `penstock:completions:${assertToken(tenant)}`;
+}
+
+/** Digest that tells one request from another under the same `Idempotency-Key`. */
+export function requestDigest(path: string, body: Uint8Array): string {
+  return hash('sha256', Buffer.concat([Buffer.from(`${path}\n`), body]));
+}

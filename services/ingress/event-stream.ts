@@ -1,0 +1,61 @@
+/** An event stream to one reader that may be slow: nothing is read for it while it does not take what it was sent. */
+import type { FastifyReply } from 'fastify';
+
+export class EventStream {
+  readonly #raw: FastifyReply['raw'];
+  readonly #keepAliveMs: number;
+  #lastWriteAt = performance.now();
+
+  /** Takes the reply over and sends the headers. */
+  constructor(reply: FastifyReply, keepAliveMs: number, headers: Record<string, string | number>) {
+    reply.hijack();
+    this.#raw = reply.raw;
+    this.#keepAliveMs = keepAliveMs;
+    this.#raw.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+      'x-accel-buffering': 'no',
+      ...headers,
+    });
+    // At once: a proxy, or Node's own fetch, gives up on headers that do not come.
+    this.#raw.flushHeaders();
+  }
+
+  /** The reader has left. */
+  get isGone(): boolean {
+    return this.#raw.destroyed;
+  }
+
+  /** Resolves when the reader has taken enough of it to be sent more. */
+  async write(text: string | Buffer): Promise<void> {
+    if (text.length === 0) return this.#keepAlive();
+    if (this.isGone) return;
+    this.#lastWriteAt = performance.now();
+    if (!this.#raw.write(text)) await this.#drained();
+  }
+
+  async #keepAlive(): Promise<void> {
+    if (performance.now() - this.#lastWriteAt >= this.#keepAliveMs) await this.write(': waiting\n\n');
+  }
+
+  #drained(): Promise<void> {
+    return new Promise(resolve => {
+      const go = () => {
+        this.#raw.off('drain', go);
+        this.#raw.off('close', go);
+        resolve();
+      };
+      this.#raw.on('drain', go);
+      this.#raw.on('close', go);
+    });
+  }
+
+  end(): void {
+    this.#raw.end();
+  }
+
+  /** Breaks the connection off: a clean end would look like a whole answer. */
+  cut(): void {
+    this.#raw.destroy();
+  }
+}

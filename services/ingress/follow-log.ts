@@ -1,0 +1,107 @@
+/**
+ * Follows the log of a stored run: what is there, then what comes, until the run is final. The log is the truth and is read on
+ * from the last entry seen; hints on the channel only spare the reading while they come without a hole. A reader that does not
+ * keep up loses its hints, never an entry: it goes back to the log.
+ */
+import { isFinalStatus, type StoredRun } from '@penstock/protocol';
+import type { LogHint, RunLog, RunStore } from '@penstock/transport';
+
+/** Entries read at once. */
+const SLICE = 256;
+/** Hinted entries held for a slow reader. */
+const MAX_HINTED = 64;
+/** The log is looked at this often even without a hint, ms. */
+const LOOK_MS = 1000;
+
+export type LogNews =
+  /** An attempt began. Told before any entry. */
+  | { readonly kind: 'begun' }
+  | { readonly kind: 'entries'; readonly entries: readonly Buffer[] }
+  /** Nothing new for a while. */
+  | { readonly kind: 'silence' }
+  /** The run as it ended; null where it was deleted meanwhile. */
+  | { readonly kind: 'final'; readonly run: StoredRun | null };
+
+export interface FollowDeps {
+  readonly runs: RunStore;
+  readonly runLog: RunLog;
+}
+
+export async function* followLog(deps: FollowDeps, id: string): AsyncGenerator<LogNews, void> {
+  const hints = new Hints();
+  const stop = await deps.runLog.watch(id, hint => hints.take(hint));
+  let next = 0;
+  let hasBegun = false;
+  try {
+    for (;;) {
+      hints.lookedFrom(next);
+      const slice = await deps.runLog.slice(id, next, SLICE);
+      if (slice === null) return yield { kind: 'final', run: null };
+      if (slice.attempt > 0 && !hasBegun) yield { kind: 'begun' };
+      hasBegun ||= slice.attempt > 0;
+      if (slice.entries.length > 0) yield { kind: 'entries', entries: slice.entries };
+      next += slice.entries.length;
+      if (slice.entries.length === SLICE) continue;
+      // Read in one step with the entries: there are no more.
+      if (isFinalStatus(slice.status)) return yield { kind: 'final', run: await deps.runs.read(id) };
+      for (;;) {
+        const entries = await hints.next(next);
+        if (entries === null) break;
+        if (!hasBegun) yield { kind: 'begun' };
+        hasBegun = true;
+        next += entries.length;
+        yield { kind: 'entries', entries };
+      }
+      yield { kind: 'silence' };
+    }
+  } finally {
+    stop();
+  }
+}
+
+/** Hinted entries that follow one another from the one that the reader wants next. */
+class Hints {
+  #entries: Buffer[] = [];
+  #next = 0;
+  #mustLook = false;
+  #wake: (() => void) | null = null;
+
+  take(hint: LogHint): void {
+    if (hint === null || hint.length > this.#next + this.#entries.length + 1) this.#mustLook = true;
+    else if (hint.length === this.#next + this.#entries.length + 1) {
+      if (this.#entries.length < MAX_HINTED) this.#entries.push(hint.entry);
+      else this.#mustLook = true;
+    }
+    this.#wake?.();
+  }
+
+  /** The log is about to be read from here: what was hinted before is in it. */
+  lookedFrom(next: number): void {
+    this.#entries = [];
+    this.#next = next;
+    this.#mustLook = false;
+  }
+
+  /** The entries from `next` on, as soon as there are any; null when the log has to be looked at. */
+  async next(next: number): Promise<readonly Buffer[] | null> {
+    const known = next - this.#next;
+    if (known > 0) this.#entries.splice(0, known);
+    this.#next = next;
+    if (this.#entries.length === 0 && !this.#mustLook) await this.#wait();
+    if (this.#entries.length === 0) return null;
+    const entries = this.#entries;
+    this.#entries = [];
+    this.#next += entries.length;
+    return entries;
+  }
+
+  #wait(): Promise<void> {
+    return new Promise(resolve => {
+      const timer = setTimeout(resolve, LOOK_MS);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,102 @@
+/** A stored response as its clients see it: the object as of now, and the numbered events of its log. */
+import {
+  type ChatChunk,
+  chunkOf,
+  decodeOps,
+  type InputItem,
+  isFinalStatus,
+  type ResponseBase,
+  ResponseStream,
+  type ResponsesRequest,
+  type StoredRun,
+} from '@penstock/protocol';
+import type { LogNews } from './follow-log.ts';
+
+/** Kept with the run. */
+export interface ResponseDetail {
+  readonly input: readonly InputItem[];
+  readonly previousId: string | null;
+  readonly background: boolean;
+  readonly params: Record<string, unknown>;
+}
+
+export function detailOf(asked: ResponsesRequest): ResponseDetail {
+  const { input, previousId, background, params } = asked;
+  return { input, previousId, background, params };
+}
+
+export function detailIn(run: StoredRun): ResponseDetail {
+  return JSON.parse(run.detail) as ResponseDetail;
+}
+
+export function baseOf(id: string, createdAt: number, detail: ResponseDetail): ResponseBase {
+  const { background, params } = detail;
+  return { id: `resp_${id}`, createdAt: Math.floor(createdAt / 1000), background, params };
+}
+
+/** The events of one response, told from its log as it is read. */
+export class ResponseStory {
+  readonly #stream: ResponseStream;
+
+  /** @param after events up to this number are left out. */
+  constructor(run: StoredRun, after: number) {
+    this.#stream = new ResponseStream(baseOf(run.id, run.createdAt, detailIn(run)), after);
+  }
+
+  start(): string {
+    return this.#stream.created();
+  }
+
+  tell(news: LogNews): string {
+    switch (news.kind) {
+      case 'begun':
+        return this.#stream.inProgress();
+      case 'entries':
+        return news.entries.map(entry => this.#entry(entry)).join('');
+      case 'silence':
+        return '';
+      case 'final':
+        return news.run === null ? '' : this.#end(news.run);
+    }
+  }
+
+  #entry(entry: Buffer): string {
+    return decodeOps(entry)
+      .map(op => this.#stream.push(chunkOf(op)))
+      .join('');
+  }
+
+  #end(run: StoredRun): string {
+    if (run.status === 'cancelled') return this.#stream.cancelled();
+    if (run.result?.status === 200) return this.#stream.end(Math.floor(run.result.finishedAt / 1000));
+    return this.#stream.failed(errorIn(run.result?.body));
+  }
+}
+
+/**
+ * The response object as of now.
+ * @param logged what was said before it failed or was cancelled; nothing where its log is gone.
+ */
+export function responseObject(run: StoredRun, logged: readonly Buffer[]): object {
+  const told = new ResponseStream(baseOf(run.id, run.createdAt, detailIn(run)), Number.POSITIVE_INFINITY);
+  if (!isFinalStatus(run.status)) return told.object(run.status);
+  if (run.result?.status === 200) {
+    told.push(JSON.parse(run.result.body.toString('utf8')) as ChatChunk);
+    const completedAt = Math.floor(run.result.finishedAt / 1000);
+    return told.object(told.finalStatus, { completedAt });
+  }
+  for (const entry of logged) for (const op of decodeOps(entry)) told.push(chunkOf(op));
+  if (run.status === 'cancelled') return told.object('cancelled');
+  return told.object('failed', { error: errorIn(run.result?.body) });
+}
+
+/** The engine's own words, where it gave any. */
+function errorIn(body: Buffer | undefined): string {
+  try {
+    const { error } = JSON.parse(body?.toString('utf8') ?? '') as { error?: { message?: unknown } };
+    if (typeof error?.message === 'string') return error.message;
+  } catch {
+    // Not JSON.
+  }
+  return 'The engine failed to answer.';
+}

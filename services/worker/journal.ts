@@ -1,0 +1,215 @@
+/**
+ * Writes down what one attempt at a stored run says while it says it: one append a tick, so that cost follows time, not tokens.
+ * The first words are written at once; after that ticks are short while somebody follows and long while nobody does.
+ *
+ * An attempt that goes on after an earlier one appends behind what is there. One that had to begin anew although readers have
+ * seen the earlier words first repeats them (**replaying**): they are compared and not written again; where the engine says
+ * something else, the run cannot go on without contradicting itself.
+ */
+import {
+  addOp,
+  type ChatChunk,
+  CompletionBuilder,
+  encodeOps,
+  eventData,
+  type LogOp,
+  opsOf,
+  type RunLogKind,
+} from '@penstock/protocol';
+import type { RunLog } from '@penstock/transport';
+
+/** ms. */
+const TICK = { followed: 25, alone: 250 } as const;
+/** Written before its tick is over, bytes. */
+const FULL = 64 * 1024;
+const DONE = '[DONE]';
+
+export interface JournalOptions {
+  readonly log: RunLog;
+  readonly id: string;
+  readonly attempt: number;
+  readonly kind: Exclude<RunLogKind, 'none'>;
+  /** Entries there are already. */
+  readonly at: number;
+  /** What they say. */
+  readonly logged: readonly LogOp[];
+  /** The engine begins anew and will say it again. */
+  readonly replays: boolean;
+  /** The run was cancelled, or belongs to a later attempt. */
+  readonly onFenced: () => void;
+  /** The run cannot go on. */
+  readonly onBroken: (why: string) => void;
+}
+
+export class Journal {
+  readonly #o: JournalOptions;
+  readonly #whole = new CompletionBuilder();
+  /** What is still to be repeated before anything is new. */
+  #expected: LogOp[];
+  #at: number;
+  #ops: LogOp[] = [];
+  #raw: Buffer[] = [];
+  #size = 0;
+  #tickMs = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #appending: Promise<void> | null = null;
+  #closed = false;
+  /** Finish reason and usage: logged with the end only. */
+  readonly #ending: LogOp[] = [];
+
+  constructor(options: JournalOptions) {
+    this.#o = options;
+    this.#at = options.at;
+    this.#expected = options.replays ? [...options.logged] : [];
+    for (const op of options.logged) this.#whole.add(op);
+  }
+
+  /** An answer that ends now is shorter than what was logged of an earlier attempt. */
+  get isBehind(): boolean {
+    return this.#expected.length > 0;
+  }
+
+  get finishReason(): string | null {
+    return this.#whole.finishReason;
+  }
+
+  get completion(): ChatChunk {
+    return this.#whole.completion;
+  }
+
+  /**
+   * Takes whole events of the engine.
+   * @param last nothing follows: they are left for {@link close}, so that no attempt ever finds a log that looks whole.
+   * @throws where they are not what a chat engine sends.
+   */
+  add(events: Buffer, last: boolean): void {
+    if (this.#closed || events.length === 0) return;
+    if (this.#o.kind === 'events') this.#addRaw(events);
+    else
+      for (const data of eventData(events.toString('utf8')))
+        if (data !== DONE) for (const op of opsOf(JSON.parse(data) as ChatChunk)) this.#addOp(op);
+    if (this.#size > 0 && !last) this.#schedule();
+  }
+
+  #addRaw(events: Buffer): void {
+    this.#raw.push(events);
+    this.#size += events.length;
+  }
+
+  #addOp(op: LogOp): void {
+    if (op[0] === 'f' || op[0] === 'u') {
+      this.#whole.add(op);
+      this.#ending.push(op);
+      return;
+    }
+    const fresh = this.#expected.length > 0 ? this.#repeat(op) : op;
+    if (fresh === null) return;
+    this.#whole.add(fresh);
+    addOp(this.#ops, fresh);
+    this.#size += textOf(fresh).length;
+  }
+
+  /** @returns the part of the operation that goes beyond what is logged. Ids of tool calls differ between attempts. */
+  #repeat(op: LogOp): LogOp | null {
+    let left = textOf(op);
+    while (left !== '' && this.#expected.length > 0) {
+      const [known] = this.#expected as [LogOp];
+      const text = textOf(known);
+      const same = Math.min(text.length, left.length);
+      if (!isSameKind(known, op) || text.slice(0, same) !== left.slice(0, same)) {
+        this.#break('the engine answered differently than before, and part of the answer was read already');
+        return null;
+      }
+      left = left.slice(same);
+      if (same === text.length) this.#expected.shift();
+      else this.#expected[0] = withText(known, text.slice(same));
+    }
+    if (left === '') return null;
+    return left === textOf(op) ? op : withText(op, left);
+  }
+
+  #break(why: string): void {
+    this.stop();
+    this.#o.onBroken(why);
+  }
+
+  #schedule(): void {
+    if (this.#appending !== null) return;
+    if (this.#tickMs === 0 || this.#size > FULL) return this.#flush();
+    this.#timer ??= setTimeout(() => this.#flush(), this.#tickMs);
+  }
+
+  #flush(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const entry = this.#take();
+    if (entry === null) return;
+    const { log, id, attempt } = this.#o;
+    this.#appending = log
+      .append(id, attempt, this.#at, entry)
+      .then(outcome => {
+        if (outcome === 'fenced') {
+          this.stop();
+          this.#o.onFenced();
+        } else if (outcome === 'torn') this.#break('the log of the run was lost');
+        else {
+          this.#at++;
+          this.#tickMs = outcome > 0 ? TICK.followed : TICK.alone;
+        }
+      })
+      .catch(() => this.#break('the log of the run could not be written'))
+      .finally(() => {
+        this.#appending = null;
+        if (!this.#closed && this.#size > 0) this.#schedule();
+      });
+  }
+
+  #take(): Buffer | null {
+    if (this.#size === 0) return null;
+    this.#size = 0;
+    if (this.#o.kind === 'events') {
+      const entry = Buffer.concat(this.#raw);
+      this.#raw = [];
+      return entry;
+    }
+    const entry = encodeOps(this.#ops);
+    this.#ops = [];
+    return entry;
+  }
+
+  /** The last entry, for the script that ends the run. Null where there is none, or the journal stopped. */
+  async close(): Promise<{ entry: Buffer; at: number } | null> {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const stopped = this.#closed;
+    this.#closed = true;
+    await this.#appending;
+    if (stopped) return null;
+    for (const op of this.#ending) this.#ops.push(op);
+    if (this.#o.kind === 'deltas' && this.#ops.length > 0) this.#size++;
+    const entry = this.#take();
+    return entry === null ? null : { entry, at: this.#at };
+  }
+
+  /** Writes nothing more. */
+  stop(): void {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}
+
+function textOf(op: LogOp): string {
+  if (op[0] === 'c') return (op[3] ?? '') + op[4];
+  return op[0] === 't' || op[0] === 'r' ? op[1] : '';
+}
+
+function isSameKind(a: LogOp, b: LogOp): boolean {
+  return a[0] === b[0] && (a[0] !== 'c' || a[1] === b[1]);
+}
+
+function withText(op: LogOp, text: string): LogOp {
+  if (op[0] === 't') return ['t', text, op[2]];
+  if (op[0] === 'r') return ['r', text];
+  return op[0] === 'c' ? ['c', op[1], null, null, text] : op;
+}
