@@ -1,5 +1,6 @@
 /** What to do: pure decisions. No clock, no I/O, no randomness of their own. */
 export * from './affinity.ts';
+export * from './architecture.ts';
 export * from './deadline.ts';
 export * from './health.ts';
 export * from './level.ts';

@@ -8,6 +8,8 @@ const modelInfo = z.object({
   /** Unix seconds, for `GET /v1/models`. */
   created: z.number(),
   ownedBy: z.string(),
+  /** What decides how its requests are bound to workers; null where neither engine nor operator nor its name tell. */
+  architecture: z.enum(['dense', 'moe']).nullable().default(null),
 });
 export type ModelInfo = z.infer<typeof modelInfo>;
 

@@ -15,10 +15,15 @@ export interface RequestSummary {
   /** UTF-16 units of prompt text; good enough to guess tokens from. */
   readonly promptBytes: number;
   readonly cacheKey: string | null;
+  /** The client's name for its end user, `safety_identifier` or the older `user`. */
+  readonly endUser: string | null;
+  /** The conversation it is part of, where the client names one. */
+  readonly conversation: string | null;
   /** Whether another engine could go on after a partial answer: plain text, one choice. */
   readonly continuable: boolean;
 }
 
+const MAX_KEY = 512;
 const MAX_MESSAGES = 2048;
 const MAX_PARTS = 256;
 const MAX_INPUTS = 2048;
@@ -29,6 +34,15 @@ const BYTES_PER_TOKEN = 4;
 const between = (min: number, max: number) => z.number().min(min).max(max).nullish();
 const count = (max: number) => z.int().min(1).max(max).nullish();
 const strings = (max: number) => z.union([z.string(), z.array(z.string()).max(max)]).nullish();
+
+const keys = {
+  user: z.string().max(512).nullish(),
+  safety_identifier: z.string().max(64).nullish(),
+  // Not of these APIs, so nothing is refused: an id, or an object with one, as the Responses API has it.
+  conversation: z.unknown().optional(),
+  prompt_cache_key: z.string().max(512).nullish(),
+};
+const keyFields = z.object(keys);
 
 const common = {
   model: z.string().min(1).max(256),
@@ -43,8 +57,7 @@ const common = {
   stop: strings(4),
   seed: z.int().nullish(),
   logit_bias: z.record(z.string(), between(-100, 100)).nullish(),
-  user: z.string().max(512).nullish(),
-  prompt_cache_key: z.string().max(512).nullish(),
+  ...keys,
 };
 
 const chatFields = z.looseObject({
@@ -107,7 +120,7 @@ export function validateChat(value: unknown): RequestSummary {
     stream: body.stream ?? false,
     maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
     promptBytes,
-    cacheKey: body.prompt_cache_key ?? null,
+    ...keysOf(body),
     continuable: (body.n ?? 1) === 1 && !body.tools?.length && !body.logprobs && format === 'text',
   };
 }
@@ -119,7 +132,7 @@ export function validateCompletion(value: unknown): RequestSummary {
     stream: body.stream ?? false,
     maxTokens: body.max_tokens ?? 16,
     promptBytes: sizeOf(body.prompt),
-    cacheKey: body.prompt_cache_key ?? null,
+    ...keysOf(body),
     continuable:
       typeof body.prompt === 'string' && (body.n ?? 1) === 1 && !body.logprobs && !body.echo && !body.suffix,
   };
@@ -133,7 +146,20 @@ export function validateEmbedding(value: unknown): RequestSummary {
     maxTokens: null,
     promptBytes: sizeOf(body.input),
     cacheKey: null,
+    endUser: null,
+    conversation: null,
     continuable: false,
+  };
+}
+
+/** What tells which requests belong together. */
+function keysOf(body: z.infer<typeof keyFields>) {
+  const { conversation } = body;
+  const id = typeof conversation === 'object' ? (conversation as { id?: unknown } | null)?.id : conversation;
+  return {
+    cacheKey: body.prompt_cache_key ?? null,
+    endUser: body.safety_identifier ?? body.user ?? null,
+    conversation: typeof id === 'string' && id.length <= MAX_KEY ? id : null,
   };
 }
 

@@ -136,6 +136,7 @@ function chatFields(body: Fields): Record<string, unknown> {
     reasoning_effort: body.reasoning?.effort ?? undefined,
     prompt_cache_key: body.prompt_cache_key ?? undefined,
     user: body.user ?? undefined,
+    safety_identifier: body.safety_identifier ?? undefined,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

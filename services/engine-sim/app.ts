@@ -114,7 +114,9 @@ function handle(engine: EngineState, req: IncomingMessage, res: ServerResponse):
 
 function modelList(engine: EngineState): object {
   const ids = engine.listSentinels ? [...engine.models, ...SENTINEL_MODELS] : engine.models;
-  const data = ids.map(id => ({ id, object: 'model', created: engine.startedAt, owned_by: 'penstock-sim' }));
+  const { architecture } = engine.profile;
+  const own = { object: 'model', created: engine.startedAt, owned_by: 'penstock-sim', architecture };
+  const data = ids.map(id => ({ id, ...own }));
   return { object: 'list', data };
 }
 

@@ -12,6 +12,8 @@ export interface Profile {
   readonly name: string;
   /** The model and hardware the figures stand for. */
   readonly like: string;
+  /** Of the model; told in the model list. */
+  readonly architecture?: 'dense' | 'moe';
   readonly stepFixedMs: number;
   readonly usPerNewToken: number;
   readonly nsPerTokenPair: number;
@@ -127,6 +129,7 @@ function profile(
   return {
     name,
     like,
+    architecture: name.startsWith('moe-') ? 'moe' : 'dense',
     stepFixedMs,
     usPerNewToken,
     nsPerTokenPair,

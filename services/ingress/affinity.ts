@@ -14,8 +14,10 @@ export interface AffinityRequest {
   readonly slug: string;
   /** Digest of the API key. */
   readonly tenant: string;
-  /** The client's own key for requests that belong together. */
+  /** `prompt_cache_key`: what differs in it is kept apart. */
   readonly cacheKey: string | null;
+  /** What its session is known by; asked only where the model's requests are bound by session. */
+  readonly sessionKey: () => string | null;
   readonly promptTokens: number;
   readonly text: () => Buffer;
 }
@@ -78,11 +80,12 @@ export class Affinity {
   }
 
   #placeSession(request: AffinityRequest): Placed {
-    const { cacheKey, tenant, slug } = request;
-    if (cacheKey === null) return NOWHERE;
+    const { tenant, slug } = request;
+    const key = request.sessionKey();
+    if (key === null) return NOWHERE;
     const candidates = this.#fleet.candidates(slug, new Map());
     const hashOf = (worker: string) =>
-      hash('sha1', `${tenant} ${cacheKey} ${worker}`, 'buffer').readUInt32BE(0);
+      hash('sha1', `${tenant} ${slug} ${key} ${worker}`, 'buffer').readUInt32BE(0);
     return { placement: decideSession(request.promptTokens, candidates, hashOf), trail: null, held: {} };
   }
 

@@ -5,22 +5,27 @@ import { z } from 'zod';
 
 const token = z.string().regex(/^[a-z0-9_-]{1,48}$/, 'use 1-48 characters of a-z, 0-9, _ and -');
 
-/** `prefix`, or per model: `llama=prefix,mixtral=none,*=session`. */
+/** `auto`, or per model: `llama=prefix,mixtral=none,*=session`. Null where the model's architecture decides. */
 const affinity = z.string().transform((text, ctx) => {
-  const byModel = new Map<string, Affinity>();
+  const byModel = new Map<string, Affinity | null>();
   for (const part of text.split(',')) {
-    const [model = '', kind = model] = part.split('=').map(side => side.trim());
-    const known = AFFINITIES.find(name => name === kind);
-    if (known === undefined) {
+    const at = part.lastIndexOf('=');
+    const kind = part.slice(at + 1).trim();
+    const model = at < 0 ? '*' : part.slice(0, at).trim();
+    const known = kind === 'auto' ? null : AFFINITIES.find(name => name === kind);
+    if (known === undefined || model === '') {
       ctx.addIssue({
         code: 'custom',
-        message: `use ${AFFINITIES.join(', ')}, or <model>=<one of these>, comma-separated`,
+        message: `use auto, ${AFFINITIES.join(', ')}, or <model>=<one of these>, comma-separated`,
       });
       return z.NEVER;
     }
-    byModel.set(model === kind || model === '*' ? '*' : toModelSlug(model), known);
+    byModel.set(model === '*' ? '*' : toModelSlug(model), known);
   }
-  return (slug: string): Affinity => byModel.get(slug) ?? byModel.get('*') ?? 'prefix';
+  return (slug: string): Affinity | null => {
+    const own = byModel.get(slug);
+    return own === undefined ? (byModel.get('*') ?? null) : own;
+  };
 });
 
 export const ingressConfig = z.object({
@@ -87,9 +92,9 @@ export const ingressConfig = z.object({
     .default(10_000)
     .describe('Lease of a running request; renewed by the ingress that waits for it.'),
   PENSTOCK_AFFINITY: affinity
-    .prefault('prefix')
+    .prefault('auto')
     .describe(
-      'How requests are bound to workers, for all models or each: prefix (dense), session, none (MoE).',
+      'How requests are bound to workers, for all models or each: prefix, session, none, or auto: prefix for a dense model, none for a mixture of experts.',
     ),
   PENSTOCK_AFFINITY_WAIT_MS: z.coerce
     .number()

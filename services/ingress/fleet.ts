@@ -1,5 +1,12 @@
 /** Who is alive, what they serve and how soon: from heartbeats, and between them from the quotes on reply packets. */
-import { type Candidate, decideShard, mayBeCached, type ShardLoad } from '@penstock/policy';
+import {
+  type Affinity,
+  type Candidate,
+  decideShard,
+  defaultAffinity,
+  mayBeCached,
+  type ShardLoad,
+} from '@penstock/policy';
 import {
   type Heartbeat,
   heartbeatFilter,
@@ -18,6 +25,8 @@ interface Member {
   readonly heartbeat: Heartbeat;
   readonly seenAt: number;
   readonly slugs: ReadonlySet<string>;
+  /** It did not take what was meant for it alone, and nothing was heard of it since. */
+  doubted: boolean;
   quote: { waitS: number; tokensPerSec: number; cacheTokens: number; at: number };
 }
 
@@ -29,6 +38,7 @@ export class Fleet {
   readonly #clock: Clock;
   readonly #members = new Map<string, Member>();
   readonly #models = new Map<string, ModelInfo>();
+  readonly #affinities = new Map<string, Affinity>();
   readonly #rates = new Map<string, number>();
   /** By model; renewed once a second. */
   readonly #shards = new Map<string, ShardLoad[]>();
@@ -50,14 +60,27 @@ export class Fleet {
     });
     for (const bytes of await registry.list(region)) {
       const model = readModelInfo(bytes);
-      if (model !== null && !this.#models.has(model.name)) this.#models.set(model.name, model);
+      if (model !== null && !this.#models.has(model.name)) this.#learnModel(model);
     }
   }
 
   #hear(heartbeat: Heartbeat): void {
     if (heartbeat.leaving) this.#members.delete(heartbeat.worker);
     else this.#welcome(heartbeat);
-    for (const model of heartbeat.models) this.#models.set(model.name, model);
+    for (const model of heartbeat.models) this.#learnModel(model);
+  }
+
+  /** A worker that knows no architecture takes nothing back from one that does. */
+  #learnModel(model: ModelInfo): void {
+    const known = this.#models.get(model.name)?.architecture ?? null;
+    const learned = { ...model, architecture: model.architecture ?? known };
+    this.#models.set(model.name, learned);
+    this.#affinities.set(model.slug, defaultAffinity(learned.architecture));
+  }
+
+  /** How a model's requests are bound to workers where the operator did not say. */
+  defaultAffinity(slug: string): Affinity {
+    return this.#affinities.get(slug) ?? defaultAffinity(null);
   }
 
   #welcome(heartbeat: Heartbeat): void {
@@ -68,6 +91,7 @@ export class Fleet {
       heartbeat,
       seenAt: now,
       slugs,
+      doubted: false,
       quote: { waitS, tokensPerSec, cacheTokens, at: now },
     });
   }
@@ -76,6 +100,7 @@ export class Fleet {
   hearQuote(worker: string, quote: Quote): void {
     const member = this.#members.get(worker);
     if (member === undefined) return;
+    member.doubted = false;
     member.quote = {
       waitS: quote.waitMs / 1000,
       tokensPerSec: quote.tokensPerSec,
@@ -97,6 +122,12 @@ export class Fleet {
     );
   }
 
+  /** A worker let work wait that only it could take: nothing more is meant for it alone until it is heard of again. */
+  doubt(worker: string): void {
+    const member = this.#members.get(worker);
+    if (member !== undefined) member.doubted = true;
+  }
+
   /** A request was sent to one worker alone: it counts until the worker's next quote does. */
   expectAt(worker: string, uncachedTokens: number): void {
     const quote = this.#members.get(worker)?.quote;
@@ -115,8 +146,8 @@ export class Fleet {
     const now = this.#clock.monotonic();
     const found: Candidate[] = [];
     for (const [worker, member] of this.#members) {
-      if (!member.heartbeat.pulling || !member.slugs.has(slug) || now - member.seenAt > LOST_AFTER_MS)
-        continue;
+      if (!member.heartbeat.pulling || !member.slugs.has(slug) || member.doubted) continue;
+      if (now - member.seenAt > LOST_AFTER_MS) continue;
       found.push({
         worker,
         waitS: this.#waitOf(member.quote),

@@ -66,7 +66,11 @@ const responses = new Responses(runs, runLog, jobs, ttl);
 queue.listen(doneSubject(region), id => jobs.heard(Buffer.from(id).toString('latin1')));
 const fleet = new Fleet(queue, clock);
 await fleet.start(region, bus);
-const affinity = new Affinity(bus, fleet, config.PENSTOCK_AFFINITY);
+const affinity = new Affinity(
+  bus,
+  fleet,
+  slug => config.PENSTOCK_AFFINITY(slug) ?? fleet.defaultAffinity(slug),
+);
 const metrics = createIngressMetrics(
   () => open.size,
   () => fleet.workers,

@@ -41,6 +41,7 @@ export interface NewRequest {
 
 /** A request that waits for one worker. */
 export interface Bound {
+  readonly worker: string;
   readonly sharedSubject: string;
   /** Publishes the request once more. */
   readonly republish: (subject: string, attemptBase: number, ask: boolean) => Promise<void>;

@@ -18,11 +18,13 @@ export interface ResponseDetail {
   readonly previousId: string | null;
   readonly background: boolean;
   readonly params: Record<string, unknown>;
+  /** What the chain it belongs to is known by; null where it began none. */
+  readonly chain: string | null;
 }
 
-export function detailOf(asked: ResponsesRequest): ResponseDetail {
+export function detailOf(asked: ResponsesRequest, chain: string | null): ResponseDetail {
   const { input, previousId, background, params } = asked;
-  return { input, previousId, background, params };
+  return { input, previousId, background, params, chain };
 }
 
 export function detailIn(run: StoredRun): ResponseDetail {

@@ -12,7 +12,6 @@ import {
   type LogOp,
   messagesOf,
   parseJson,
-  type ResponsesRequest,
   readResponsesRequest,
   type StoredRun,
 } from '@penstock/protocol';
@@ -22,10 +21,12 @@ import { EventStream } from './event-stream.ts';
 import { followLog } from './follow-log.ts';
 import { baseHeaders } from './http-reply.ts';
 import { type Jobs, pollHeaders } from './jobs.ts';
+import type { ReplySink } from './open-request.ts';
 import { pageOf, readPaging } from './paging.ts';
 import { ResponseReply } from './response-reply.ts';
 import { baseOf, detailIn, detailOf, ResponseStory, responseObject } from './response-story.ts';
-import { dispatch, type ReadRequest, type SubmitDeps, understand } from './submit.ts';
+import { chainKeyOf } from './session-key.ts';
+import { dispatch, type ReadRequest, type SubmitDeps, sessionHeader, understand } from './submit.ts';
 
 /** Responses a chain of `previous_response_id` may have. */
 const MAX_CHAIN = 200;
@@ -37,6 +38,11 @@ export interface ResponseRoute {
   Querystring: Record<string, string | undefined>;
 }
 type Route = FastifyRequest<ResponseRoute>;
+
+interface History {
+  readonly earlier: readonly ChatMessage[];
+  readonly root: string | null;
+}
 
 export class Responses {
   readonly #runs: RunStore;
@@ -55,32 +61,39 @@ export class Responses {
     const acceptedAt = deps.clock.now();
     if (!Buffer.isBuffer(request.body)) throw new DispatchError('unsupported_media_type');
     const asked = readResponsesRequest(parseJson(request.body));
-    const earlier = await this.#history(asked.previousId, request.tenant);
+    const { earlier, root } = await this.#history(asked.previousId, request.tenant);
+    // A response that nobody can refer to begins no chain.
+    const chain = root ?? (asked.store ? chainKeyOf(sessionHeader(request), request.id) : null);
     const [first, ...rest] = asked.chat.messages;
     // Instructions are of this response only; they come before everything that was said.
     const instructed = asked.params['instructions'] !== null && first !== undefined;
     const messages = instructed ? [first, ...earlier, ...rest] : [...earlier, ...asked.chat.messages];
     const chat = { ...asked.chat, messages };
     const read = understand(deps, 'chat', Buffer.from(JSON.stringify(chat)), chat, acceptedAt);
-    if (asked.background) return this.#createBackground(deps, asked, read, request, reply);
-    const base = baseOf(request.id, acceptedAt, detailOf(asked));
+    const detail = detailOf(asked, chain);
+    if (asked.background)
+      return this.#createBackground(deps, asked.stream, JSON.stringify(detail), read, request, reply);
+    const base = baseOf(request.id, acceptedAt, detail);
     const keep = async (completion: ChatChunk, ops: readonly LogOp[], isCut: boolean) => {
-      if (asked.store) await this.#keep(deps, asked, read, request, { completion, ops, isCut });
+      if (asked.store)
+        await this.#keep(deps, JSON.stringify(detail), read, request, { completion, ops, isCut });
     };
-    return dispatch(deps, 'chat', read, request, reply, sink => new ResponseReply(sink, base, keep));
+    const dress = (sink: ReplySink) => new ResponseReply(sink, base, keep);
+    return dispatch(deps, 'chat', read, request, reply, dress, chain);
   }
 
   async #createBackground(
     deps: SubmitDeps,
-    asked: ResponsesRequest,
+    isStreamed: boolean,
+    detail: string,
     read: ReadRequest,
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<unknown> {
-    const about = { kind: 'response', detail: JSON.stringify(detailOf(asked)), log: 'deltas' } as const;
+    const about = { kind: 'response', detail, log: 'deltas' } as const;
     const { id } = await this.#jobs.store(deps, 'chat', read, request, about);
     const run = await this.#jobs.find(id, request.tenant, 'response');
-    if (asked.stream) return this.#follow(deps, run, -1, request, reply);
+    if (isStreamed) return this.#follow(deps, run, -1, request, reply);
     reply.headers({ ...baseHeaders(request.id, read.acceptedAt), ...pollHeaders(deps, run) });
     return reply.send(await this.#object(run));
   }
@@ -93,7 +106,7 @@ export class Responses {
   /** What the client was shown is kept as if a worker had stored it. A failure costs the stored copy, not the answer. */
   async #keep(
     deps: SubmitDeps,
-    asked: ResponsesRequest,
+    detail: string,
     read: ReadRequest,
     request: FastifyRequest,
     { completion, ops, isCut }: { completion: ChatChunk; ops: readonly LogOp[]; isCut: boolean },
@@ -102,11 +115,11 @@ export class Responses {
     const run = {
       id: request.id,
       kind: 'response' as const,
-      detail: JSON.stringify(detailOf(asked)),
+      detail,
       log: 'deltas' as const,
       tenant: request.tenant,
       endpoint: 'chat' as const,
-      ...{ model: asked.model, slug: read.model.slug, stream: '', subject: '' },
+      ...{ model: read.summary.model, slug: read.model.slug, stream: '', subject: '' },
       ...{ createdAt: read.acceptedAt, deadlineAt: now },
     };
     const body = Buffer.from(JSON.stringify(completion));
@@ -116,8 +129,9 @@ export class Responses {
     await this.#runs.keep(run, { status, result, log: 'deltas', last }, this.#ttl).catch(() => {});
   }
 
-  /** The messages of a chain of earlier responses, oldest first. */
-  async #history(previousId: string | null, tenant: string): Promise<ChatMessage[]> {
+  /** The messages of a chain of earlier responses, oldest first, and what the chain is known by. */
+  async #history(previousId: string | null, tenant: string): Promise<History> {
+    let root: string | null = null;
     const parts: ChatMessage[][] = [];
     for (let id = previousId; id !== null; ) {
       const run = await this.#jobs.find(runIdOf(id), tenant, 'response').catch(() => null);
@@ -125,9 +139,10 @@ export class Responses {
         throw new DispatchError('previous_response_not_found', { param: 'previous_response_id' });
       const detail = detailIn(run);
       parts.unshift([...messagesOf(detail.input), ...answerOf(run.result.body)]);
+      root = detail.chain ?? chainKeyOf(null, run.id);
       id = detail.previousId;
     }
-    return parts.flat();
+    return { earlier: parts.flat(), root };
   }
 
   async show(deps: SubmitDeps, request: Route, reply: FastifyReply): Promise<unknown> {

@@ -31,6 +31,7 @@ import type { OpenRequests } from './open-requests.ts';
 import { readPreferences } from './preferences.ts';
 import { promptText } from './prompt-chain.ts';
 import type { Responses } from './responses.ts';
+import { openingOf, sessionKeyOf } from './session-key.ts';
 
 const VALIDATORS: Record<Endpoint, (value: unknown) => RequestSummary> = {
   chat: validateChat,
@@ -116,6 +117,7 @@ export async function submit(
 /**
  * Sends a request that was understood on its way.
  * @param dress puts something between the answer and the client, for a shape that is not the engine's.
+ * @param chain what the chain of responses it belongs to is known by.
  */
 export async function dispatch(
   deps: SubmitDeps,
@@ -124,6 +126,7 @@ export async function dispatch(
   request: FastifyRequest,
   reply: FastifyReply,
   dress: (sink: ReplySink) => ReplySink = sink => sink,
+  chain: string | null = null,
 ): Promise<void> {
   const { acceptedAt, body, parsed, summary, model, promptTokens } = read;
   const deadlineAt = acceptedAt + timeoutOf(timeoutHints(request));
@@ -141,7 +144,9 @@ export async function dispatch(
   const looked = deps.affinity.place({
     slug: model.slug,
     tenant: request.tenant,
-    cacheKey: summary.cacheKey ?? sessionOf(request),
+    cacheKey: summary.cacheKey,
+    sessionKey: () =>
+      sessionKeyOf({ ...summary, chain, header: sessionHeader(request) }, () => openingOf(endpoint, parsed)),
     promptTokens,
     text: () => promptText(endpoint, parsed),
   });
@@ -231,7 +236,8 @@ function destination(deps: SubmitDeps, work: Work): { subject: string; bound: Bo
   if (placement.kind === 'shared') return { subject: sharedSubject, bound: null };
   const republish = (subject: string, attemptBase: number, ask: boolean) =>
     publish(deps, subject, { ...work, meta: { ...meta, attemptBase, ask } });
-  return { subject: stickySubject(key, placement.worker, meta.id), bound: { sharedSubject, republish } };
+  const { worker } = placement;
+  return { subject: stickySubject(key, worker, meta.id), bound: { worker, sharedSubject, republish } };
 }
 
 async function send(deps: SubmitDeps, work: Work, sink: ReplySink, raw: ServerResponse): Promise<void> {
@@ -259,7 +265,7 @@ function publish(deps: SubmitDeps, subject: string, work: Work): Promise<void> {
   return deps.queue.publish(subject, encodeEnvelope(meta, body), { messageId, ttlMs });
 }
 
-function sessionOf(request: FastifyRequest): string | null {
+export function sessionHeader(request: FastifyRequest): string | null {
   const session = request.headers['x-session-affinity'];
   return typeof session === 'string' && session.length <= MAX_SESSION ? session : null;
 }

@@ -1,4 +1,5 @@
 /** Everything an operator can set on a worker. A worker only dials out: it has no port. */
+import { ARCHITECTURES } from '@penstock/policy';
 import { z } from 'zod';
 
 const token = z.string().regex(/^[a-z0-9_-]{1,48}$/, 'use 1-48 characters of a-z, 0-9, _ and -');
@@ -11,6 +12,12 @@ export const workerConfig = z.object({
     .transform(url => url.replace(/\/+$/, '').replace(/\/v1$/, ''))
     .describe('Base URL of the OpenAI-compatible engine.'),
   PENSTOCK_ENGINE_API_KEY: z.string().optional().describe('Sent to the engine as a Bearer token.'),
+  PENSTOCK_ARCHITECTURE: z
+    .enum(ARCHITECTURES, { error: `use ${ARCHITECTURES.join(' or ')}` })
+    .optional()
+    .describe(
+      "Of the engine's models: dense or moe (mixture of experts). Where absent, the engine's word or the model's name decides.",
+    ),
   PENSTOCK_SLOTS: z.coerce
     .number()
     .int()

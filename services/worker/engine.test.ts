@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readGauges } from './engine.ts';
+import { readGauges, readModel } from './engine.ts';
 
 test("vLLM's gauges, several series of one added up", () => {
   const text =
@@ -20,4 +20,14 @@ test("SGLang's gauges", () => {
 
 test('metrics of something else say nothing', () => {
   assert.equal(readGauges('process_cpu_seconds_total 12\n'), null);
+});
+
+test('a model tells its architecture, or the name it was loaded by does', () => {
+  const architecture = (model: object) => readModel(model)[0]?.architecture;
+  assert.equal(architecture({ id: 'm', architecture: 'moe' }), 'moe');
+  assert.equal(architecture({ id: 'Mixtral-8x7B', architecture: 'dense' }), 'dense');
+  assert.equal(architecture({ id: 'chat', root: 'Qwen/Qwen3-30B-A3B' }), 'moe');
+  assert.equal(architecture({ id: 'chat', root: '/models/snapshot' }), null);
+  assert.equal(architecture({ id: 'm', architecture: 7 }), null);
+  for (const bad of [null, 'm', {}, { id: 7 }, { id: 'x'.repeat(300) }]) assert.deepEqual(readModel(bad), []);
 });

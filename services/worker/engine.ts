@@ -1,9 +1,11 @@
 /** The engine behind this worker: any server that speaks OpenAI's HTTP API. */
+import { ARCHITECTURES, type Architecture, architectureOf } from '@penstock/policy';
 import { Pool, request } from 'undici';
 
 /** A unary answer larger than this is not carried: the reply bus is no file store. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 const PROBE_TIMEOUT_MS = 2000;
+const MAX_NAME = 256;
 
 export interface EngineHandlers {
   start(status: number, contentType: string): void;
@@ -25,6 +27,7 @@ export interface EngineModel {
   readonly name: string;
   readonly created: number;
   readonly ownedBy: string;
+  readonly architecture: Architecture | null;
 }
 
 /** What the engine's own gauges say; null where it does not tell. */
@@ -99,17 +102,7 @@ export class Engine {
   async models(): Promise<EngineModel[]> {
     const answer = JSON.parse(await this.#get('/v1/models')) as { data?: unknown };
     if (!Array.isArray(answer.data)) throw new Error('the engine has no model list');
-    return answer.data.flatMap((model: { id?: unknown; created?: unknown; owned_by?: unknown }) =>
-      typeof model?.id === 'string' && model.id.length <= 256
-        ? [
-            {
-              name: model.id,
-              created: typeof model.created === 'number' ? model.created : 0,
-              ownedBy: typeof model.owned_by === 'string' ? model.owned_by : 'penstock',
-            },
-          ]
-        : [],
-    );
+    return answer.data.flatMap(readModel);
   }
 
   /** `/health`; engines without one (404) are asked for their models instead. */
@@ -156,6 +149,24 @@ export class Engine {
   async close(): Promise<void> {
     await this.#pool.destroy();
   }
+}
+
+/** One entry of an engine's model list; none where it has no usable name. */
+export function readModel(model: unknown): EngineModel[] {
+  if (typeof model !== 'object' || model === null) return [];
+  const { id: name, created, owned_by: owner, architecture, root } = model as Record<string, unknown>;
+  if (typeof name !== 'string' || name.length > MAX_NAME) return [];
+  const said = ARCHITECTURES.find(known => known === architecture);
+  // vLLM serves a model under any name; `root` is the one it was loaded by.
+  const loaded = typeof root === 'string' && root.length <= MAX_NAME ? root : name;
+  return [
+    {
+      name,
+      created: typeof created === 'number' ? created : 0,
+      ownedBy: typeof owner === 'string' ? owner : 'penstock',
+      architecture: said ?? architectureOf(loaded) ?? architectureOf(name),
+    },
+  ];
 }
 
 /** vLLM tells its cache's size in the labels of an info metric. */

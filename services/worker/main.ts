@@ -52,6 +52,7 @@ const worker = new Worker({
   region: config.PENSTOCK_REGION,
   shard,
   slots: config.PENSTOCK_SLOTS,
+  architecture: config.PENSTOCK_ARCHITECTURE ?? null,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
   tickMs: config.PENSTOCK_TICK_MS,
   queue,

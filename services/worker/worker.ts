@@ -5,6 +5,7 @@
  * what it never started: surplus (NAK), work past its deadline or without anyone waiting (TERM).
  */
 import {
+  type Architecture,
   afterAttempt,
   afterProbe,
   type EngineHealth,
@@ -42,6 +43,8 @@ export interface WorkerOptions {
   /** Stream of the region that it pulls from. */
   readonly shard: number;
   readonly slots: number;
+  /** The operator's word on the engine's models. */
+  readonly architecture: Architecture | null;
   readonly ackWaitMs: number;
   readonly tickMs: number;
   readonly queue: WorkQueue;
@@ -137,7 +140,11 @@ export class Worker {
 
   async #findModels(): Promise<void> {
     const { engine, bus, region, log } = this.#o;
-    const models = (await engine.models()).map(model => ({ ...model, slug: toModelSlug(model.name) }));
+    const models = (await engine.models()).map(model => ({
+      ...model,
+      slug: toModelSlug(model.name),
+      architecture: this.#o.architecture ?? model.architecture,
+    }));
     for (const model of models) {
       await this.#bidder.open(model.slug);
       await bus.announce(region, model.slug, encodeMessage(model));
