@@ -7,3 +7,4 @@ export * from './level.ts';
 export * from './retry.ts';
 export * from './shard.ts';
 export * from './size-class.ts';
+export * from './webhook.ts';

@@ -43,6 +43,21 @@ export const ERRORS = {
   },
   file_not_found: { status: 404, type: invalid, text: 'No such File object. It may have been deleted.' },
   batch_not_found: { status: 404, type: invalid, text: 'No such batch. It may be older than a month.' },
+  webhook_not_found: {
+    status: 404,
+    type: invalid,
+    text: 'No such webhook endpoint. It may have been deleted.',
+  },
+  delivery_not_found: {
+    status: 404,
+    type: invalid,
+    text: 'No such delivery. The latest 500 of an endpoint are kept, for a week.',
+  },
+  webhook_unreachable: {
+    status: 400,
+    type: invalid,
+    text: 'The webhook endpoint could not be reached. Check its URL.',
+  },
   response_not_found: {
     status: 404,
     type: invalid,

@@ -227,3 +227,10 @@ export type ConfiguredWebhook = z.infer<typeof configured>;
 export function tenantOfKey(apiKey: string): string {
   return hash('sha256', apiKey).slice(0, 16);
 }
+
+/** `Retry-After` in seconds or as a date; null for what is neither, or over. */
+export function retryAfterMs(header: string | null, now: number): number | null {
+  if (header === null) return null;
+  const ms = /^\d{1,9}$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - now;
+  return ms > 0 ? ms : null;
+}

@@ -18,6 +18,7 @@ import { addFiles } from './files.ts';
 import { baseHeaders, errorHeaders } from './http-reply.ts';
 import type { ResponseRoute } from './responses.ts';
 import { type SubmitDeps, submit } from './submit.ts';
+import { addWebhooks, type WebhooksDeps } from './webhooks.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -29,7 +30,7 @@ declare module 'fastify' {
 /** A client may take this long to send its request; fastify's own default is for ever. */
 const REQUEST_TIMEOUT_MS = 120_000;
 
-export interface AppDeps extends SubmitDeps, BatchesDeps {
+export interface AppDeps extends SubmitDeps, BatchesDeps, WebhooksDeps {
   readonly authenticate: Authenticate;
   readonly bodyLimitBytes: number;
   /** Why this node should get no traffic now, or null. */
@@ -66,6 +67,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   addResponses(app, deps);
   addFiles(app, deps, request => guard(deps, request));
   addBatches(app, deps, request => guard(deps, request));
+  addWebhooks(app, deps, request => guard(deps, request));
   return app;
 }
 

@@ -1,6 +1,7 @@
 /** Everything an operator can set on an ingress. */
 import { AFFINITIES, type Affinity } from '@penstock/policy';
 import { toModelSlug } from '@penstock/protocol';
+import { readAllowList } from '@penstock/transport';
 import { z } from 'zod';
 
 const token = z.string().regex(/^[a-z0-9_-]{1,48}$/, 'use 1-48 characters of a-z, 0-9, _ and -');
@@ -27,6 +28,21 @@ const affinity = z.string().transform((text, ctx) => {
     return own === undefined ? (byModel.get('*') ?? null) : own;
   };
 });
+
+const allowList = z
+  .string()
+  .prefault('')
+  .transform((text, ctx) => {
+    try {
+      return readAllowList(text);
+    } catch (err) {
+      ctx.addIssue({ code: 'custom', message: (err as Error).message });
+      return z.NEVER;
+    }
+  })
+  .describe(
+    'Hosts, addresses and CIDR ranges, with or without :port, that webhooks may name though they are not public.',
+  );
 
 export const ingressConfig = z.object({
   PENSTOCK_HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
@@ -65,6 +81,7 @@ export const ingressConfig = z.object({
     .string()
     .default('.penstock/files')
     .describe('Directory of file contents, shared with the tasks processes.'),
+  PENSTOCK_WEBHOOK_ALLOW: allowList,
   PENSTOCK_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   PENSTOCK_BODY_LIMIT_BYTES: z.coerce
     .number()

@@ -1,5 +1,6 @@
 /** An ingress process: read configuration, wire adapters, listen, drain on a signal. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
   deadSubject,
   doneSubject,
@@ -18,12 +19,15 @@ import {
 } from '@penstock/runtime';
 import {
   BullBatches,
+  BullDeliveries,
   DirectoryFiles,
   NatsWorkQueue,
+  RedisDeliveries,
   RedisReplyBus,
   RedisRunLog,
   RedisRunStore,
   RedisTaskRecords,
+  RedisWebhooks,
 } from '@penstock/transport';
 import { Affinity } from './affinity.ts';
 import { buildApp } from './app.ts';
@@ -63,6 +67,9 @@ const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name:
 const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
 const jobs = new Jobs(runs, ttl);
 const responses = new Responses(runs, runLog, jobs, ttl);
+const webhooks = await RedisWebhooks.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
+const deliveries = await RedisDeliveries.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
+const deliveryJobs = new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEMPTS);
 queue.listen(doneSubject(region), id => jobs.heard(Buffer.from(id).toString('latin1')));
 const fleet = new Fleet(queue, clock);
 await fleet.start(region, bus);
@@ -108,6 +115,10 @@ const app = buildApp({
   records,
   contents,
   batchJobs,
+  webhooks,
+  deliveries,
+  deliveryJobs,
+  webhookAllow: config.PENSTOCK_WEBHOOK_ALLOW,
   clock,
   metrics,
   region,
@@ -155,13 +166,10 @@ stopOnSignal(log, [
     name: 'close wires',
     limitMs: 2000,
     run: () =>
-      Promise.all([
-        queue.close(),
-        bus.close(),
-        runs.close(),
-        runLog.close(),
-        records.close(),
-        batchJobs.close(),
-      ]).then(() => {}),
+      Promise.all(
+        [queue, bus, runs, runLog, records, batchJobs, webhooks, deliveries, deliveryJobs].map(wire =>
+          wire.close(),
+        ),
+      ).then(() => {}),
   },
 ]);

@@ -1,4 +1,4 @@
-/** A tasks process: batches from file to file. It has no port; several may run, and any may die. */
+/** A tasks process: batches from file to file, and webhooks. It has no port; several may run, and any may die. */
 import { readModelInfo } from '@penstock/protocol';
 import {
   createIdSource,
@@ -18,6 +18,7 @@ import {
 } from '@penstock/transport';
 import { BatchRunner } from './batch-runner.ts';
 import { tasksConfig } from './config.ts';
+import { startWebhooks } from './webhooks.ts';
 
 const config = readConfigOrExit(tasksConfig);
 const nextId = createIdSource();
@@ -64,10 +65,23 @@ batches.work(
   batchId => runner.run(batchId),
   (batchId, err) => log.error({ batch: batchId, err: err.message }, 'interrupted; it goes on by itself'),
 );
+const stopWebhooks = await startWebhooks({
+  redis,
+  allow: config.PENSTOCK_WEBHOOK_ALLOW,
+  configured: config.PENSTOCK_WEBHOOKS,
+  configuredFile: config.PENSTOCK_WEBHOOKS_FILE,
+  timeoutMs: config.PENSTOCK_WEBHOOK_TIMEOUT_MS,
+  concurrency: config.PENSTOCK_WEBHOOK_CONCURRENCY,
+  scale: config.PENSTOCK_WEBHOOK_SCHEDULE_SCALE,
+  clock: systemClock,
+  log,
+  blame: exitBlaming,
+});
 log.info({ region }, 'tasks started');
 
 stopOnSignal(log, [
   { name: 'leave batches to others', limitMs: 2000, run: () => batches.close() },
+  { name: 'leave webhooks to others', limitMs: 2000, run: stopWebhooks },
   {
     name: 'close wires',
     limitMs: 2000,

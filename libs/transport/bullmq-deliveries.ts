@@ -1,0 +1,128 @@
+/** Deliveries of webhooks as BullMQ jobs: they survive every process, and what a dead one ran is taken up by another. */
+import { DelayedError, type Job, Queue, QueueEvents, UnrecoverableError, Worker } from 'bullmq';
+import type { DeliveryJob, DeliveryJobs, JobOutcome, PostOutcome } from './webhook-ports.ts';
+
+const NAME = 'penstock-webhooks';
+/** A process that is silent for longer has lost its jobs, ms: more than an attempt's own limit is not needed, locks are renewed. */
+const LOCK_MS = 8000;
+const STALLED_MS = 2000;
+/** Attempts at once in a process. They wait for others most of the time. */
+const CONCURRENCY = 200;
+/** A done job is remembered, so that the same event is not sent again when it is handed out twice, s. */
+const REMEMBER_DONE = { age: 3600, count: 10_000 } as const;
+const REMEMBER_FAILED = { age: 7 * 24 * 3600, count: 10_000 } as const;
+
+/** Carries the pause to the strategy that BullMQ asks for it. */
+class TryAgain extends Error {
+  override readonly name = 'TryAgain';
+  readonly delayMs: number;
+  constructor(delayMs: number) {
+    super('the attempt failed');
+    this.delayMs = delayMs;
+  }
+}
+
+export class BullDeliveries implements DeliveryJobs {
+  readonly #connection: { url: string; maxRetriesPerRequest: null };
+  readonly #attempts: number;
+  readonly #queue: Queue;
+  #events: QueueEvents | null = null;
+  #worker: Worker | null = null;
+
+  /** @param attempts an event gets at most. */
+  constructor(url: string, attempts: number) {
+    this.#connection = { url, maxRetriesPerRequest: null };
+    this.#attempts = attempts;
+    this.#queue = new Queue(NAME, { connection: this.#connection });
+    this.#queue.on('error', () => {});
+  }
+
+  #options(jobId: string) {
+    return {
+      jobId,
+      attempts: this.#attempts,
+      backoff: { type: 'scheduled' },
+      removeOnComplete: REMEMBER_DONE,
+      removeOnFail: REMEMBER_FAILED,
+      stackTraceLimit: 0,
+    };
+  }
+
+  async add(jobs: readonly DeliveryJob[]): Promise<void> {
+    await this.#queue.addBulk(
+      jobs.map(data => ({ name: 'deliver', data, opts: this.#options(jobIdOf(data)) })),
+    );
+  }
+
+  async again(job: DeliveryJob, nonce: string): Promise<void> {
+    await this.#queue.add('deliver', job, this.#options(`${jobIdOf(job)}.${nonce}`));
+  }
+
+  async once(job: DeliveryJob, nonce: string, waitMs: number): Promise<PostOutcome | null> {
+    if (this.#events === null) {
+      this.#events = new QueueEvents(NAME, { connection: this.#connection });
+      this.#events.on('error', () => {});
+      await this.#events.waitUntilReady();
+    }
+    const options = { ...this.#options(`${jobIdOf(job)}.${nonce}`), attempts: 1 };
+    const added = await this.#queue.add('deliver', job, options);
+    try {
+      return (await added.waitUntilFinished(this.#events, waitMs)) as PostOutcome;
+    } catch {
+      await added.remove().catch(() => {});
+      return null;
+    }
+  }
+
+  work(
+    run: (job: DeliveryJob, attempt: number, stop: AbortSignal) => Promise<JobOutcome>,
+    trouble: (err: Error) => void,
+  ): void {
+    const process = async (job: Job, token?: string, stop?: AbortSignal) => {
+      const signal = stop ?? new AbortController().signal;
+      return settle(job, token, await run(job.data as DeliveryJob, job.attemptsMade + 1, signal));
+    };
+    const worker = new Worker(NAME, process, {
+      connection: this.#connection,
+      concurrency: CONCURRENCY,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_MS,
+      maxStalledCount: 1000,
+      // A pause for a failure of our own, as a lost Redis: the job's schedule is for failures of the endpoint.
+      settings: {
+        backoffStrategy: (_made, _type, err) => (err instanceof TryAgain ? err.delayMs : STALLED_MS),
+      },
+    });
+    worker.on('error', trouble);
+    // Somebody else runs it now.
+    worker.on('lockRenewalFailed', ids => {
+      for (const id of ids) worker.cancelJob(id);
+    });
+    this.#worker = worker;
+  }
+
+  async close(): Promise<void> {
+    // Attempts under way are made again elsewhere: at least once is promised, and receivers know the id.
+    await this.#worker?.close(true);
+    await this.#events?.close();
+    await this.#queue.close();
+  }
+}
+
+function jobIdOf(job: DeliveryJob): string {
+  return `${job.event.id}.${job.endpoint}`;
+}
+
+async function settle(job: Job, token: string | undefined, outcome: JobOutcome): Promise<PostOutcome | null> {
+  switch (outcome.kind) {
+    case 'done':
+      return outcome.result;
+    case 'retry':
+      throw new TryAgain(outcome.delayMs);
+    case 'later':
+      await job.moveToDelayed(Date.now() + Math.ceil(outcome.delayMs), token);
+      throw new DelayedError();
+    case 'given_up':
+      throw new UnrecoverableError(outcome.reason);
+  }
+}

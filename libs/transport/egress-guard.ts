@@ -1,0 +1,146 @@
+/**
+ * Where this system posts to on behalf of a client. A client names the URL, so it may name what only we can reach: our
+ * servers, the cloud's metadata service, a neighbour. Addresses are judged after the name was resolved, those in the URL
+ * itself too, and the connection is then made to the very addresses that were judged.
+ */
+import { lookup as systemLookup } from 'node:dns/promises';
+import ipaddr from 'ipaddr.js';
+
+/** A URL or an address nobody may be sent to. The message names the remedy; it never quotes the URL. */
+export class EgressRefused extends Error {
+  override readonly name = 'EgressRefused';
+}
+
+export interface Address {
+  readonly address: string;
+  readonly family: 4 | 6;
+}
+/** @throws when the name has no address. */
+export type Resolve = (host: string) => Promise<readonly Address[]>;
+
+type Cidr = ReturnType<typeof ipaddr.parseCIDR>;
+interface Allowed {
+  /** A name, or null where addresses are meant. */
+  readonly host: string | null;
+  readonly range: Cidr | null;
+  /** Null for any. */
+  readonly port: number | null;
+}
+/** What is let through although it would be refused. */
+export type AllowList = readonly Allowed[];
+
+/** Global unicast is all that was ever given out (RFC 4291); `::a.b.c.d` and its like lie outside. */
+const GLOBAL_V6 = ipaddr.parseCIDR('2000::/3');
+/** Public by its number, but a cloud's own service for the machines in it. */
+const CLOUD_ONLY: readonly string[] = ['168.63.129.16'];
+
+/** @param text hosts, addresses and CIDR ranges, each with or without `:port`, comma-separated. @throws Error naming a bad part. */
+export function readAllowList(text: string): AllowList {
+  return text
+    .split(',')
+    .map(part => part.trim())
+    .filter(Boolean)
+    .map(readAllowed);
+}
+
+function readAllowed(part: string): Allowed {
+  const match = /^(\[[0-9a-f:./]+\]|[^:]+|[0-9a-f:]+(?:\/\d+)?)(?::(\d{1,5}))?$/i.exec(part);
+  const host = match?.[1]?.replace(/^\[|\]$/g, '').toLowerCase();
+  const port = match?.[2] === undefined ? null : Number(match[2]);
+  if (host === undefined || (port !== null && (port < 1 || port > 65_535)))
+    throw new Error(`${part} is no host, address or CIDR range, with or without :port`);
+  if (ipaddr.isValidCIDR(host)) return { host: null, range: ipaddr.parseCIDR(host), port };
+  if (ipaddr.isValid(host)) {
+    const address = ipaddr.parse(host);
+    return { host: null, range: [address, address.kind() === 'ipv4' ? 32 : 128], port };
+  }
+  if (!/^[a-z0-9.-]+$/.test(host)) throw new Error(`${part} is no host, address or CIDR range`);
+  return { host, range: null, port };
+}
+
+/** Whether an address belongs to the public internet. */
+export function isPublicAddress(text: string): boolean {
+  if (!ipaddr.isValid(text) || CLOUD_ONLY.includes(text)) return false;
+  const address = ipaddr.parse(text);
+  if (address.range() !== 'unicast') return false;
+  return address.kind() === 'ipv4' || address.match(GLOBAL_V6);
+}
+
+function portOf(url: URL): number {
+  return Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+function isNamed(allow: AllowList, url: URL): boolean {
+  const host = hostOf(url);
+  return allow.some(each => each.host === host && (each.port === null || each.port === portOf(url)));
+}
+
+function isAllowedAddress(allow: AllowList, text: string, port: number): boolean {
+  const address = ipaddr.parse(text);
+  return allow.some(
+    ({ range, port: only }) =>
+      range !== null &&
+      (only === null || only === port) &&
+      address.kind() === range[0].kind() &&
+      address.match(range),
+  );
+}
+
+/** What can be said of a URL without asking anybody. @throws EgressRefused */
+export function checkEgressUrl(text: string, allow: AllowList): URL {
+  const url = URL.parse(text);
+  if (url === null) throw new EgressRefused('The URL cannot be read. Give it as https://host/path.');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    throw new EgressRefused('Only https URLs are called.');
+  if (url.username !== '' || url.password !== '')
+    throw new EgressRefused('The URL must not hold a user name or a password.');
+  const host = hostOf(url);
+  const literal = ipaddr.isValid(host);
+  const allowed = isNamed(allow, url) || (literal && isAllowedAddress(allow, host, portOf(url)));
+  if (allowed) return url;
+  if (literal && !isPublicAddress(host)) throw notPublic();
+  if (url.protocol === 'http:') throw new EgressRefused('Only https URLs are called: use https.');
+  // Below 1024 live services that speak something else.
+  if (portOf(url) !== 443 && portOf(url) < 1024)
+    throw new EgressRefused('The port must be 443, or 1024 or higher.');
+  return url;
+}
+
+function notPublic(): EgressRefused {
+  return new EgressRefused('The host is not on the public internet.');
+}
+
+/**
+ * The addresses to connect to, each of them judged. One that is not public condemns the name.
+ * @throws EgressRefused, or what the resolver throws.
+ */
+export async function resolveEgress(
+  url: URL,
+  allow: AllowList,
+  resolve: Resolve = resolveBySystem,
+): Promise<readonly Address[]> {
+  const host = hostOf(url);
+  const found = ipaddr.isValid(host) ? [toAddress(host)] : await resolve(host);
+  if (found.length === 0) throw new Error('the name has no address');
+  if (isNamed(allow, url)) return found;
+  for (const { address } of found)
+    if (
+      !isPublicAddress(address) &&
+      !(ipaddr.isValid(address) && isAllowedAddress(allow, address, portOf(url)))
+    )
+      throw notPublic();
+  return found;
+}
+
+function toAddress(address: string): Address {
+  return { address, family: ipaddr.parse(address).kind() === 'ipv4' ? 4 : 6 };
+}
+
+async function resolveBySystem(host: string): Promise<readonly Address[]> {
+  const found = await systemLookup(host, { all: true });
+  return found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
+}

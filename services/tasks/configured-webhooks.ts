@@ -1,0 +1,56 @@
+/** Endpoints that the operator of a fleet sets up for tenants, from a file or a variable. */
+import { hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import {
+  type ConfiguredWebhook,
+  configuredWebhooks,
+  tenantOfKey,
+  type WebhookEndpoint,
+} from '@penstock/protocol';
+import { type AllowList, checkEgressUrl } from '@penstock/transport';
+
+/**
+ * @param json a list, or empty for none.
+ * @throws Error that names every mistake and never quotes a secret.
+ */
+export function readConfiguredWebhooks(json: string, allow: AllowList): ConfiguredWebhook[] {
+  let given: unknown;
+  try {
+    given = JSON.parse(json);
+  } catch {
+    throw new Error(
+      'is not valid JSON: give a list of {"api_key" or "tenant", "url", "secret", "event_types"}',
+    );
+  }
+  const parsed = configuredWebhooks.safeParse(given);
+  if (!parsed.success)
+    throw new Error(parsed.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+  for (const [i, { url }] of parsed.data.entries()) {
+    try {
+      checkEgressUrl(url, allow);
+    } catch (err) {
+      throw new Error(`${i}.url: ${(err as Error).message}`);
+    }
+  }
+  return parsed.data;
+}
+
+/** @throws Error when the file cannot be read. */
+export function readWebhooksFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (err) {
+    throw new Error(`cannot be read (${(err as NodeJS.ErrnoException).code})`);
+  }
+}
+
+/** The same entry is the same endpoint at every start and in every process: its id is made of tenant and URL. */
+export function toManagedEndpoint(given: ConfiguredWebhook, now: number): WebhookEndpoint {
+  const tenant = given.tenant ?? tenantOfKey(given.api_key ?? '');
+  const at = Math.floor(now / 1000);
+  return {
+    ...{ id: `whe_${hash('sha256', `${tenant}\n${given.url}`).slice(0, 26)}`, tenant },
+    ...{ name: given.name, url: given.url, eventTypes: given.event_types, secret: given.secret },
+    ...{ oldSecret: null, createdAt: at, updatedAt: at, managed: true, disabled: null },
+  };
+}

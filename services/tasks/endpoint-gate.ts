@@ -1,0 +1,79 @@
+/**
+ * Bounds the attempts under way for one endpoint in this process, so that a receiver that hangs holds its own events up and
+ * nobody else's. Who finds it full waits a moment here, in order, for a fast receiver makes room within milliseconds;
+ * further ones are sent away with a place in line, as far apart as attempts end.
+ */
+import { placeInLine } from '@penstock/policy';
+import type { Clock } from '@penstock/runtime';
+
+/** How many wait here for one endpoint, and for how long, ms. */
+const WAITING = 20;
+const WAIT_MS = 500;
+/** Weight of the newest attempt in the mean. */
+const NEWEST = 0.2;
+const FIRST_GUESS_MS = 50;
+
+interface Line {
+  running: number;
+  readonly waiting: (() => void)[];
+  meanMs: number;
+  lastPlaceAt: number;
+}
+
+export type Entry =
+  | { readonly kind: 'in'; readonly leave: () => void }
+  | { readonly kind: 'later'; readonly delayMs: number };
+
+export class EndpointGate {
+  readonly #clock: Clock;
+  readonly #concurrency: number;
+  readonly #lines = new Map<string, Line>();
+
+  constructor(clock: Clock, concurrency: number) {
+    this.#clock = clock;
+    this.#concurrency = concurrency;
+  }
+
+  async enter(endpoint: string): Promise<Entry> {
+    const line = this.#lines.get(endpoint) ?? {
+      running: 0,
+      waiting: [],
+      meanMs: FIRST_GUESS_MS,
+      lastPlaceAt: 0,
+    };
+    this.#lines.set(endpoint, line);
+    if (line.running < this.#concurrency) line.running++;
+    else if (!(await this.#wait(line))) return this.#sendAway(line);
+    const from = this.#clock.monotonic();
+    return { kind: 'in', leave: () => this.#leave(endpoint, line, from) };
+  }
+
+  /** @returns whether a place was handed over. */
+  async #wait(line: Line): Promise<boolean> {
+    if (line.waiting.length >= WAITING) return false;
+    return new Promise(resolve => {
+      const called = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      const timer = setTimeout(() => {
+        line.waiting.splice(line.waiting.indexOf(called), 1);
+        resolve(false);
+      }, WAIT_MS);
+      line.waiting.push(called);
+    });
+  }
+
+  #sendAway(line: Line): Entry {
+    const now = this.#clock.monotonic();
+    line.lastPlaceAt = placeInLine(line.lastPlaceAt, now, line.meanMs, this.#concurrency);
+    return { kind: 'later', delayMs: line.lastPlaceAt - now };
+  }
+
+  #leave(endpoint: string, line: Line, from: number): void {
+    line.meanMs += NEWEST * (this.#clock.monotonic() - from - line.meanMs);
+    const next = line.waiting.shift();
+    if (next !== undefined) next();
+    else if (--line.running === 0) this.#lines.delete(endpoint);
+  }
+}

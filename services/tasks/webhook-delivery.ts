@@ -1,0 +1,162 @@
+/**
+ * One attempt to tell one endpoint of one event, and what follows from how it went. The endpoint is read anew for each
+ * attempt: it may have been changed, switched off or deleted since the event happened.
+ */
+import {
+  breakerPauseMs,
+  decideWebhook,
+  WEBHOOK_BREAKER_FAILURES,
+  type WebhookDecision,
+} from '@penstock/policy';
+import { deliveryId, eventBody, retryAfterMs, type WebhookEndpoint } from '@penstock/protocol';
+import type { Clock, Logger } from '@penstock/runtime';
+import type {
+  DeliveryJob,
+  DeliveryLog,
+  JobOutcome,
+  Poster,
+  PostOutcome,
+  WebhookRecords,
+} from '@penstock/transport';
+import type { EndpointGate } from './endpoint-gate.ts';
+import { signedHeaders, signingSecrets } from './webhook-signature.ts';
+
+export interface WebhookDeliveryOptions {
+  readonly records: WebhookRecords;
+  readonly log: DeliveryLog;
+  readonly poster: Poster;
+  readonly gate: EndpointGate;
+  /** Of an attempt, ms. */
+  readonly timeoutMs: number;
+  /** Of every pause; 1 in production. */
+  readonly scale: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** From 0 to 1. */
+  readonly rand: () => number;
+}
+
+const GONE: JobOutcome = { kind: 'given_up', reason: 'endpoint_gone' };
+/** After the end of a pause those who waited come back over this time, ms. */
+const SPREAD_MS = 1000;
+
+export class WebhookDelivery {
+  readonly #o: WebhookDeliveryOptions;
+
+  constructor(options: WebhookDeliveryOptions) {
+    this.#o = options;
+  }
+
+  async run(job: DeliveryJob, attempt: number, stop?: AbortSignal): Promise<JobOutcome> {
+    const entry = await this.#o.gate.enter(job.endpoint);
+    if (entry.kind === 'later') return entry;
+    try {
+      return job.isTest ? await this.#test(job, stop) : await this.#deliver(job, attempt, stop);
+    } finally {
+      entry.leave();
+    }
+  }
+
+  async #deliver(job: DeliveryJob, attempt: number, stop: AbortSignal | undefined): Promise<JobOutcome> {
+    const { records, log, clock, timeoutMs, scale, rand } = this.#o;
+    const now = clock.now();
+    const known = await records.claim(job.endpoint, now, WEBHOOK_BREAKER_FAILURES, timeoutMs + SPREAD_MS);
+    if (known === null) return GONE;
+    const { endpoint, health } = known;
+    const id = deliveryId(job.event.id, endpoint.id);
+    if (endpoint.disabled !== null) {
+      await log.attempted(id, null, 'failed');
+      return { kind: 'given_up', reason: 'endpoint_disabled' };
+    }
+    if (health.pausedUntil > now)
+      return { kind: 'later', delayMs: health.pausedUntil - now + rand() * SPREAD_MS * Math.min(1, scale) };
+    const outcome = await this.#post(endpoint, job, stop);
+    const decision = decideWebhook(this.#tried(job, attempt, outcome), scale, rand());
+    await this.#record(id, attempt, outcome, clock.now() - now, decision);
+    await this.#learn(endpoint, job, decision);
+    return this.#outcomeOf(decision, outcome);
+  }
+
+  #post(endpoint: WebhookEndpoint, job: DeliveryJob, stop: AbortSignal | undefined): Promise<PostOutcome> {
+    const now = this.#o.clock.now();
+    const body = eventBody(job.event);
+    const headers = {
+      'content-type': 'application/json',
+      'user-agent': 'Penstock-Webhooks/1',
+      ...signedHeaders(signingSecrets(endpoint, now), job.event.id, now, body),
+    };
+    return this.#o.poster.post(endpoint.url, headers, body, stop);
+  }
+
+  #tried(job: DeliveryJob, attempt: number, outcome: PostOutcome) {
+    const now = this.#o.clock.now();
+    const answered = outcome.kind === 'answered';
+    return {
+      attempt,
+      ageMs: now - job.event.createdAt * 1000,
+      status: answered ? outcome.status : null,
+      retryAfterMs: answered ? retryAfterMs(outcome.retryAfter, now) : null,
+    };
+  }
+
+  async #record(
+    id: string,
+    attempt: number,
+    outcome: PostOutcome,
+    ms: number,
+    decision: WebhookDecision,
+  ): Promise<void> {
+    const status = outcome.kind === 'answered' ? outcome.status : null;
+    const error = outcome.kind === 'unanswered' ? outcome.reason : errorOf(decision);
+    const state = { delivered: 'delivered', retry: 'pending', give_up: 'failed' } as const;
+    const at = this.#o.clock.now() - ms;
+    await this.#o.log.attempted(id, { at, attempt, status, error, ms: Math.round(ms) }, state[decision.kind]);
+  }
+
+  /** What the attempt says about the endpoint. */
+  async #learn(endpoint: WebhookEndpoint, job: DeliveryJob, decision: WebhookDecision): Promise<void> {
+    const { records, clock, scale } = this.#o;
+    if (decision.kind === 'delivered') return records.succeeded(endpoint.id, clock.now());
+    if (decision.reason === 'gone') return this.#disable(endpoint, 'gone');
+    const failures = await records.failed(endpoint.id);
+    const rest = decision.kind === 'retry' ? decision.pauseMs : 0;
+    const pauseMs = Math.max(rest, breakerPauseMs(failures, scale));
+    if (pauseMs > 0) await records.pause(endpoint.id, clock.now() + pauseMs);
+    if (decision.kind !== 'give_up') return;
+    // For as long as this event lived nothing came through.
+    if (!(await records.cameThroughSince(endpoint.id, job.event.createdAt * 1000)))
+      await this.#disable(endpoint, 'failing');
+  }
+
+  async #disable(endpoint: WebhookEndpoint, why: 'gone' | 'failing'): Promise<void> {
+    await this.#o.records.update(endpoint.id, { disabled: why });
+    this.#o.logger.warn({ endpoint: endpoint.id, why }, 'webhook endpoint switched off');
+  }
+
+  #outcomeOf(decision: WebhookDecision, outcome: PostOutcome): JobOutcome {
+    switch (decision.kind) {
+      case 'delivered':
+        return { kind: 'done', result: outcome };
+      case 'retry':
+        return { kind: 'retry', delayMs: decision.delayMs };
+      case 'give_up':
+        return { kind: 'given_up', reason: decision.reason };
+    }
+  }
+
+  /** Says how it went to whoever waits, and leaves no other trace than the log's. */
+  async #test(job: DeliveryJob, stop: AbortSignal | undefined): Promise<JobOutcome> {
+    const { records, clock } = this.#o;
+    const known = await records.get(job.endpoint);
+    if (known === null) return GONE;
+    const from = clock.now();
+    const outcome = await this.#post(known.endpoint, job, stop);
+    const decision = decideWebhook({ ...this.#tried(job, Number.MAX_SAFE_INTEGER, outcome) }, 1, 0);
+    await this.#record(deliveryId(job.event.id, job.endpoint), 1, outcome, clock.now() - from, decision);
+    return { kind: 'done', result: outcome };
+  }
+}
+
+function errorOf(decision: WebhookDecision): string | null {
+  return decision.kind === 'delivered' ? null : decision.reason;
+}
