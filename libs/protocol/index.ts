@@ -9,6 +9,7 @@ export * from './heartbeat.ts';
 export * from './json-guard.ts';
 export * from './names.ts';
 export * from './openai.ts';
+export { OPERATIONS, openApiDocument } from './openapi/index.ts';
 export * from './responses-request.ts';
 export * from './responses-stream.ts';
 export * from './run-log.ts';

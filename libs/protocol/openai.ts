@@ -24,8 +24,8 @@ export interface RequestSummary {
 }
 
 const MAX_KEY = 512;
-const MAX_MESSAGES = 2048;
-const MAX_PARTS = 256;
+export const MAX_MESSAGES = 2048;
+export const MAX_PARTS = 256;
 const MAX_INPUTS = 2048;
 const MAX_CHOICES = 8;
 /** Bytes of English text per token, about. */
@@ -60,7 +60,7 @@ const common = {
   ...keys,
 };
 
-const chatFields = z.looseObject({
+export const chatFields = z.looseObject({
   ...common,
   // Checked by hand below: a schema over every part cost 60 µs for ten messages, this 2 µs.
   messages: z.custom<unknown[]>(
@@ -83,7 +83,7 @@ const chatFields = z.looseObject({
   parallel_tool_calls: z.boolean().nullish(),
 });
 
-const completionFields = z.looseObject({
+export const completionFields = z.looseObject({
   ...common,
   prompt: z.union([
     z.string(),
@@ -97,7 +97,7 @@ const completionFields = z.looseObject({
   logprobs: z.int().min(0).max(5).nullish(),
 });
 
-const embeddingFields = z.looseObject({
+export const embeddingFields = z.looseObject({
   model: common.model,
   input: z.union([
     z.string().min(1),

@@ -8,7 +8,7 @@ import { DispatchError } from './errors.ts';
 const MAX_ITEMS = 2048;
 const count = (max: number) => z.int().min(1).max(max).nullish();
 
-const fields = z.looseObject({
+export const responsesFields = z.looseObject({
   model: z.string().min(1).max(256),
   input: z.union([z.string(), z.array(z.looseObject({})).min(1).max(MAX_ITEMS)]),
   instructions: z.string().nullish(),
@@ -38,7 +38,7 @@ const fields = z.looseObject({
   conversation: z.null().optional(),
   prompt: z.null().optional(),
 });
-type Fields = z.infer<typeof fields>;
+type Fields = z.infer<typeof responsesFields>;
 export type InputItem = Record<string, unknown>;
 export type ChatMessage = Record<string, unknown>;
 
@@ -57,7 +57,7 @@ export interface ResponsesRequest {
 
 /** @throws DispatchError `invalid_request` with the field in `param`. */
 export function readResponsesRequest(value: unknown): ResponsesRequest {
-  const checked = fields.safeParse(value);
+  const checked = responsesFields.safeParse(value);
   if (!checked.success) {
     const issue = checked.error.issues[0];
     const param = (issue?.path ?? []).map(String).join('.');

@@ -4,6 +4,7 @@ import {
   ENDPOINT_PATHS,
   type Endpoint,
   type ModelInfo,
+  openApiDocument,
   toErrorBody,
 } from '@penstock/protocol';
 import fastify, {
@@ -53,7 +54,8 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     done(null, body),
   );
   app.setErrorHandler((error: FastifyError | DispatchError, request, reply) => {
-    sendError(reply, request, toDispatchError(error));
+    // What is wrong with a request to no route (its body, a method such as QUERY without one) does not matter.
+    sendError(reply, request, request.is404 ? notFound(app, request, reply) : toDispatchError(error));
   });
   app.setNotFoundHandler((request, reply) => sendError(reply, request, notFound(app, request, reply)));
   addOperations(app, deps);
@@ -108,6 +110,7 @@ function addResponses(app: FastifyInstance, deps: AppDeps): void {
 
 async function guard(deps: AppDeps, request: FastifyRequest): Promise<void> {
   request.tenant = deps.authenticate(request.headers.authorization);
+  refuseRepeated(request.query as Record<string, unknown>);
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw new DispatchError('unsupported_media_type', {
@@ -116,12 +119,23 @@ async function guard(deps: AppDeps, request: FastifyRequest): Promise<void> {
   }
 }
 
+/** A parameter given twice comes as an array, which nothing behind this expects. */
+function refuseRepeated(query: Record<string, unknown>): void {
+  const param = Object.keys(query).find(name => typeof query[name] !== 'string');
+  if (param === undefined) return;
+  throw new DispatchError('invalid_request', { message: 'Give each query parameter once.', param });
+}
+
 function addOperations(app: FastifyInstance, deps: AppDeps): void {
   app.get('/livez', (_request, reply) => reply.send({ status: 'ok' }));
   app.get('/readyz', (_request, reply) => {
     const problem = deps.notReady();
     return reply.code(problem === null ? 200 : 503).send({ status: problem ?? 'ok' });
   });
+  const document = openApiDocument();
+  app.get('/openapi.json', (request, reply) =>
+    reply.headers(baseHeaders(request.id, deps.clock.now())).send(document),
+  );
   app.get('/metrics', async (_request, reply) =>
     reply.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics()),
   );

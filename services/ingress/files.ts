@@ -93,7 +93,8 @@ async function readParts(deps: FilesDeps, request: FastifyRequest): Promise<Uplo
     if (err instanceof DispatchError) throw err;
     const { code } = err as { code?: string };
     if (code === 'FST_REQ_FILE_TOO_LARGE') throw new DispatchError('body_too_large', { param: 'file' });
-    if (code?.startsWith('FST_')) refuse('The multipart body is not valid.');
+    // The parser's own complaints (no boundary, an end too early) have no code; those of the disk have one.
+    if (code === undefined || code.startsWith('FST_')) refuse('The multipart body is not valid.');
     throw err;
   }
   return got;

@@ -144,6 +144,22 @@ test('routes, methods, media types and encodings', async () => {
   }
 });
 
+test('multipart bodies that are none, methods nobody serves, and parameters given twice', async () => {
+  for (const type of ['multipart/form-data', 'multipart/form-data; boundary=x']) {
+    const upload = await post(stack, '/v1/files', '--x\r\nnonsense--x--\r\n', {
+      headers: { 'content-type': type },
+    });
+    assert.deepEqual([upload.status, (await errorOf(upload)).code], [400, 'invalid_request'], type);
+  }
+  const headers = { authorization: `Bearer ${API_KEY}` };
+  for (const method of ['QUERY', 'PATCH', 'PUT']) {
+    const answer = await fetch(`${stack.url}/v1/models`, { method, headers });
+    assert.deepEqual([answer.status, answer.headers.get('allow')], [405, 'GET'], method);
+  }
+  const twice = await fetch(`${stack.url}/v1/files?order=asc&order=asc`, { headers });
+  assert.deepEqual([twice.status, (await errorOf(twice)).param], [400, 'order']);
+});
+
 test('a request that is no HTTP is refused and does not stop the server', async () => {
   const { port } = new URL(stack.url);
   const answer = await new Promise<string>((resolve, reject) => {

@@ -1,0 +1,120 @@
+/** The API described for machines: OpenAPI 3.1, served at `GET /openapi.json`. */
+import { ERRORS } from '../errors.ts';
+import { OBJECTS } from './objects.ts';
+import { OPERATIONS, type Operation } from './operations.ts';
+import { REQUESTS } from './requests.ts';
+import { type JsonSchema, object, ref, text } from './schema.ts';
+
+export { OPERATIONS } from './operations.ts';
+
+/** What any route under /v1 can answer. */
+const ANYWHERE = [400, 401, 404, 405, 413, 415, 500, 503];
+const QUEUED = [429, 502, 504];
+/** What an event stream is made of. */
+const SSE_EVENT = object({ data: text }, { event: text });
+const MULTIPART: ReadonlySet<string> = new Set(['CreateFile']);
+
+/** Operations that make something, and what can be done with its id. */
+const LINKS: Readonly<Record<string, readonly string[]>> = {
+  createResponse: ['retrieveResponse', 'cancelResponse', 'deleteResponse', 'listInputItems'],
+  createFile: ['retrieveFile', 'downloadFile', 'deleteFile'],
+  createBatch: ['retrieveBatch', 'cancelBatch'],
+};
+/** The same for what is answered with 202. */
+const JOB_LINKS = ['retrieveJob', 'cancelJob', 'deleteJob'];
+
+/** @returns the whole document; a new one each time. */
+export function openApiDocument(): JsonSchema {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const operation of OPERATIONS) {
+    paths[operation.path] = { ...paths[operation.path], [operation.method]: describe(operation) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Penstock',
+      version: '1',
+      description:
+        'The part of the OpenAI API that is served here. Request bodies may have more fields: they go to the engine as they are.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    security: [{ key: [] }],
+    paths,
+    components: {
+      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
+      schemas: { ...OBJECTS, ...REQUESTS, Document: { type: 'object' } },
+      responses: errorResponses(),
+    },
+  };
+}
+
+function describe(operation: Operation): JsonSchema {
+  const { id, summary, body, open, queued } = operation;
+  const errors = open ? [] : [...ANYWHERE, ...(queued ? QUEUED : [])];
+  const names = [...operation.path.matchAll(/\{(\w+)\}/g)].map(match => match[1] ?? '');
+  const inPath = names.map(name => ({ name, in: 'path', required: true, schema: { ...text, minLength: 1 } }));
+  return {
+    operationId: id,
+    summary,
+    ...(open ? { security: [] } : {}),
+    parameters: [...inPath, ...(operation.parameters ?? [])],
+    ...(body === undefined ? {} : { requestBody: bodyOf(body) }),
+    responses: {
+      ...Object.fromEntries(
+        errors.map(status => [status, { $ref: `#/components/responses/Error${status}` }]),
+      ),
+      ...Object.fromEntries(
+        Object.entries(operation.answers).map(([status, names]) => [status, answerOf(id, status, names)]),
+      ),
+    },
+  };
+}
+
+function bodyOf(name: string): JsonSchema {
+  const type = MULTIPART.has(name) ? 'multipart/form-data' : 'application/json';
+  return { required: true, content: { [type]: { schema: ref(name) } } };
+}
+
+function answerOf(id: string, status: string, names: readonly string[]): JsonSchema {
+  const schemas = names.filter(name => !name.includes('/')).map(ref);
+  const others = names.filter(name => name.includes('/'));
+  const json = schemas.length > 1 ? { anyOf: schemas } : schemas[0];
+  const links = status === '202' && id.startsWith('create') ? JOB_LINKS : (LINKS[id] ?? []);
+  return {
+    description: status === '202' ? 'Accepted; ask again at Location.' : 'As asked.',
+    headers: { 'x-request-id': { schema: text } },
+    content: {
+      ...(json === undefined ? {} : { 'application/json': { schema: json } }),
+      ...Object.fromEntries(
+        others.map(type => [type, { schema: type === 'text/event-stream' ? SSE_EVENT : text }]),
+      ),
+    },
+    ...(links.length === 0
+      ? {}
+      : {
+          links: Object.fromEntries(
+            links.map(operationId => [
+              operationId,
+              { operationId, parameters: { id: '$response.body#/id' } },
+            ]),
+          ),
+        }),
+  };
+}
+
+/** One for each status of the error table. */
+function errorResponses(): JsonSchema {
+  const byStatus = new Map<number, string[]>();
+  for (const [code, { status, text: meaning }] of Object.entries(ERRORS))
+    byStatus.set(status, [...(byStatus.get(status) ?? []), `\`${code}\`: ${meaning}`]);
+  return Object.fromEntries(
+    [...byStatus].map(([status, meanings]) => [
+      `Error${status}`,
+      {
+        description: meanings.join('\n\n'),
+        content: { 'application/json': { schema: ref('ErrorResponse') } },
+      },
+    ]),
+  );
+}

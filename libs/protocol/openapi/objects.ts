@@ -1,0 +1,224 @@
+/** What is answered, as JSON Schema. Shapes are OpenAI's (OpenAPI 2.3.0 of its platform), as far as they are served here. */
+import { BATCH_STATUSES } from '../batch.ts';
+import {
+  anything,
+  count,
+  flag,
+  type JsonSchema,
+  list,
+  nullable,
+  number,
+  object,
+  record,
+  ref,
+  seconds,
+  text,
+} from './schema.ts';
+
+const tokens = object({ prompt_tokens: count, completion_tokens: count, total_tokens: count });
+const finished = nullable({ enum: ['stop', 'length', 'tool_calls', 'content_filter', 'function_call'] });
+const pageOf = (item: JsonSchema) =>
+  object({
+    object: { const: 'list' },
+    data: list(item),
+    first_id: nullable(text),
+    last_id: nullable(text),
+    has_more: flag,
+  });
+const deleted = (kind: string) => object({ id: text, object: { const: kind }, deleted: { const: true } });
+
+const inference: Record<string, JsonSchema> = {
+  Model: object({ id: text, object: { const: 'model' }, created: seconds, owned_by: text }),
+  ModelList: object({ object: { const: 'list' }, data: list(ref('Model')) }),
+  ToolCall: object({
+    id: text,
+    type: { const: 'function' },
+    function: object({ name: text, arguments: text }),
+  }),
+  ChatCompletion: object(
+    {
+      id: text,
+      object: { const: 'chat.completion' },
+      created: seconds,
+      model: text,
+      choices: list(
+        object({
+          index: count,
+          message: object(
+            { role: { const: 'assistant' }, content: nullable(text) },
+            { refusal: nullable(text), tool_calls: nullable(list(ref('ToolCall'))) },
+          ),
+          finish_reason: finished,
+        }),
+      ),
+    },
+    { usage: nullable(tokens) },
+  ),
+  Completion: object(
+    {
+      id: text,
+      object: { const: 'text_completion' },
+      created: seconds,
+      model: text,
+      choices: list(object({ index: count, text, finish_reason: finished })),
+    },
+    { usage: nullable(tokens) },
+  ),
+  EmbeddingList: object({
+    object: { const: 'list' },
+    model: text,
+    data: list(
+      object({
+        object: { const: 'embedding' },
+        index: count,
+        embedding: {
+          description: 'Base64 of little-endian 32-bit floats where that was asked for.',
+          anyOf: [list(number), text],
+        },
+      }),
+    ),
+    usage: object({ prompt_tokens: count, total_tokens: count }),
+  }),
+};
+
+const itemStatus: JsonSchema = { enum: ['in_progress', 'completed', 'incomplete'] };
+const responses: Record<string, JsonSchema> = {
+  OutputItem: {
+    anyOf: [
+      object({
+        id: text,
+        type: { const: 'message' },
+        role: { const: 'assistant' },
+        status: itemStatus,
+        content: list(
+          object({
+            type: { const: 'output_text' },
+            text,
+            annotations: list(anything),
+            logprobs: list(anything),
+          }),
+        ),
+      }),
+      object({
+        id: text,
+        type: { const: 'function_call' },
+        call_id: text,
+        name: text,
+        arguments: text,
+        status: itemStatus,
+      }),
+      object({
+        id: text,
+        type: { const: 'reasoning' },
+        summary: list(anything),
+        content: list(anything),
+        status: itemStatus,
+      }),
+    ],
+  },
+  Response: object({
+    id: text,
+    object: { const: 'response' },
+    created_at: seconds,
+    status: { enum: ['queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled'] },
+    background: flag,
+    completed_at: nullable(seconds),
+    error: nullable(object({ code: text, message: text })),
+    incomplete_details: nullable(object({ reason: { enum: ['max_output_tokens', 'content_filter'] } })),
+    instructions: nullable(text),
+    model: text,
+    output: list(ref('OutputItem')),
+    usage: nullable(
+      object({
+        input_tokens: count,
+        input_tokens_details: object({ cached_tokens: count, cache_write_tokens: count }),
+        output_tokens: count,
+        output_tokens_details: object({ reasoning_tokens: count }),
+        total_tokens: count,
+      }),
+    ),
+    previous_response_id: nullable(text),
+    max_output_tokens: nullable(count),
+    max_tool_calls: nullable(count),
+    parallel_tool_calls: flag,
+    tool_choice: anything,
+    tools: list(anything),
+    text: object({ format: anything }),
+    reasoning: nullable(anything),
+    temperature: number,
+    top_p: number,
+    top_logprobs: count,
+    presence_penalty: number,
+    frequency_penalty: number,
+    truncation: { enum: ['auto', 'disabled'] },
+    service_tier: text,
+    store: flag,
+    metadata: record(text),
+    prompt_cache_key: nullable(text),
+    safety_identifier: nullable(text),
+    user: nullable(text),
+  }),
+  InputItemList: pageOf(object({ id: text, type: text })),
+  DeletedResponse: deleted('response'),
+};
+
+const stored: Record<string, JsonSchema> = {
+  File: object({
+    id: text,
+    object: { const: 'file' },
+    bytes: count,
+    created_at: seconds,
+    filename: text,
+    purpose: text,
+    status: { enum: ['uploaded', 'processed', 'error'] },
+    expires_at: nullable(seconds),
+  }),
+  FileList: pageOf(ref('File')),
+  DeletedFile: deleted('file'),
+  Batch: object({
+    id: text,
+    object: { const: 'batch' },
+    endpoint: text,
+    errors: nullable(
+      object({
+        object: { const: 'list' },
+        data: list(object({ code: text, message: text, param: nullable(text), line: nullable(count) })),
+      }),
+    ),
+    input_file_id: text,
+    completion_window: { const: '24h' },
+    status: { enum: BATCH_STATUSES },
+    output_file_id: nullable(text),
+    error_file_id: nullable(text),
+    created_at: seconds,
+    expires_at: seconds,
+    ...Object.fromEntries(
+      ['in_progress', 'finalizing', 'completed', 'failed', 'expired', 'cancelling', 'cancelled'].map(
+        status => [`${status}_at`, nullable(seconds)],
+      ),
+    ),
+    request_counts: object({ total: count, completed: count, failed: count }),
+    metadata: nullable(record(text)),
+  }),
+  BatchList: pageOf(ref('Batch')),
+  Job: object({
+    id: text,
+    object: { const: 'job' },
+    status: { enum: ['queued', 'in_progress', 'completed', 'failed', 'cancelled'] },
+    endpoint: text,
+    model: text,
+    created_at: seconds,
+    expires_at: seconds,
+  }),
+  DeletedJob: deleted('job'),
+};
+
+export const OBJECTS: Record<string, JsonSchema> = {
+  ...inference,
+  ...responses,
+  ...stored,
+  Health: object({ status: text }),
+  ErrorResponse: object({
+    error: object({ message: text, type: text, param: nullable(text), code: nullable(text) }),
+  }),
+};
