@@ -122,6 +122,11 @@ export const ERRORS = {
     type: 'service_unavailable_error',
     text: 'The queue does not answer. Nothing was accepted; try again.',
   },
+  storage_busy: {
+    status: 503,
+    type: 'service_unavailable_error',
+    text: 'The same content is being deleted just now. Nothing was kept; upload it again.',
+  },
   shutting_down: {
     status: 503,
     type: 'service_unavailable_error',

@@ -3,8 +3,8 @@ import { Queue, Worker } from 'bullmq';
 import type { BatchJobs } from './ports.ts';
 
 const NAME = 'penstock-batches';
-/** A batch that fails for a reason of ours is tried again for about a day, s. */
-const ATTEMPTS = 300;
+/** A batch that fails for a reason of ours is tried again this often; after that it waits to be added anew. */
+const ATTEMPTS = 100;
 const BACKOFF_MS = 5000;
 /** How long a process may be silent before its batches are taken up by another one, ms. */
 const LOCK_MS = 8000;
@@ -33,7 +33,8 @@ export class BullBatches implements BatchJobs {
         attempts: ATTEMPTS,
         backoff: { type: 'fixed', delay: BACKOFF_MS },
         removeOnComplete: true,
-        removeOnFail: 1000,
+        // One that is kept would be in the way of adding it anew.
+        removeOnFail: true,
       },
     );
   }

@@ -1,11 +1,9 @@
 /** Contents of files in a directory that ingress and tasks share, each under the digest of what is in it. */
-import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable } from 'node:stream';
 import type { FileContents, StoredContent } from './ports.ts';
+import { assertDigest, removeStale, spool } from './spool.ts';
 
 export class DirectoryFiles implements FileContents {
   readonly #directory: string;
@@ -15,38 +13,53 @@ export class DirectoryFiles implements FileContents {
   }
 
   async put(content: Readable): Promise<StoredContent> {
-    await mkdir(this.#directory, { recursive: true });
-    const unfinished = join(this.#directory, `.${randomUUID()}`);
-    const hash = createHash('sha256');
-    let bytes = 0;
-    const measure = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        hash.update(chunk);
-        bytes += chunk.length;
-        done(null, chunk);
-      },
-    });
+    const { path, digest, bytes } = await spool(this.#directory, content);
+    await rename(path, this.#path(digest));
+    await this.#syncDirectory();
+    return { digest, bytes };
+  }
+
+  /** A name that is not on the disk is gone after a power cut, whatever is in the file. */
+  async #syncDirectory(): Promise<void> {
+    const directory = await open(this.#directory);
     try {
-      await pipeline(content, measure, createWriteStream(unfinished, { flush: true }));
-      const digest = hash.digest('hex');
-      await rename(unfinished, this.#path(digest));
-      return { digest, bytes };
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  }
+
+  async open(digest: string): Promise<Readable | null> {
+    try {
+      return (await open(this.#path(digest))).createReadStream();
     } catch (err) {
-      await rm(unfinished, { force: true });
+      if (isMissing(err)) return null;
       throw err;
     }
   }
 
-  open(digest: string): Readable {
-    return createReadStream(this.#path(digest));
+  async has(digest: string): Promise<boolean> {
+    try {
+      return (await stat(this.#path(digest))).isFile();
+    } catch (err) {
+      if (isMissing(err)) return false;
+      throw err;
+    }
   }
 
   async drop(digest: string): Promise<void> {
     await rm(this.#path(digest), { force: true });
   }
 
-  #path(digest: string): string {
-    if (!/^[0-9a-f]{64}$/.test(digest)) throw new TypeError('not a digest');
-    return join(this.#directory, digest);
+  tidy(): Promise<void> {
+    return removeStale(this.#directory);
   }
+
+  #path(digest: string): string {
+    return join(this.#directory, assertDigest(digest));
+  }
+}
+
+function isMissing(err: unknown): boolean {
+  return (err as NodeJS.ErrnoException).code === 'ENOENT';
 }

@@ -10,6 +10,7 @@ export {
   readAllowList,
   resolveEgress,
 } from './egress-guard.ts';
+export { FileLibrary } from './file-library.ts';
 export { type NatsOptions, NatsWorkQueue } from './nats.ts';
 export * from './ports.ts';
 export { type RedisOptions, RedisReplyBus } from './redis.ts';

@@ -160,7 +160,10 @@ export interface RunTtl {
  * resolved true = the answer is stored. Does *not* promise to outlive a Redis without persistence.
  */
 export interface RunStore {
-  /** @param ttlMs how long the record is kept from now. */
+  /**
+   * A record that is there already stays as it is: `repeated`.
+   * @param ttlMs how long the record is kept from now.
+   */
   create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome>;
   /** Stores a run that was answered already. */
   keep(run: NewRun, end: RunEnd, ttl: RunTtl): Promise<void>;
@@ -184,6 +187,8 @@ export interface RunStore {
   read(id: string): Promise<StoredRun | null>;
   /** How far each run is, with the status code of its answer; null where there is none. */
   progress(ids: readonly string[]): Promise<({ status: RunStatus; code: number } | null)[]>;
+  /** Shortens the life of runs that are done with. */
+  shorten(ids: readonly string[], ttlMs: number): Promise<void>;
   /** Forgets the run, and what its client's key stood for. */
   remove(id: string, idempotencyKey: string | null): Promise<void>;
   close(): Promise<void>;
@@ -225,30 +230,64 @@ export interface StoredContent {
   readonly bytes: number;
 }
 
-/** Contents of files. Promises: `put` resolved = on disk, whole, under its digest. */
+/** Contents of files. Promises: `put` resolved = on disk, whole, under its digest; rejected = nothing is left of it. */
 export interface FileContents {
   put(content: Readable): Promise<StoredContent>;
-  open(digest: string): Readable;
+  /** Null where nothing is under the digest. */
+  open(digest: string): Promise<Readable | null>;
+  has(digest: string): Promise<boolean>;
   drop(digest: string): Promise<void>;
+  /** Removes what processes left that died in the middle of a `put`. */
+  tidy(): Promise<void>;
 }
 
-/** What is known of files and batches. Lists are newest first. */
+export interface PageOrder {
+  readonly limit: number;
+  readonly order: 'asc' | 'desc';
+  /** Id of the last item of the page before. */
+  readonly after: string | null;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly hasMore: boolean;
+}
+
+/**
+ * What is known of files and batches. Lists are in the order in which things were added; a page begins behind `after` also
+ * when that was deleted within the last hour, so that who pages misses nothing and sees nothing twice.
+ */
 export interface TaskRecords {
-  addFile(file: FileRecord): Promise<void>;
+  /**
+   * @param upload digest of the whole upload, by which {@link uploadedBefore} finds the file for ten minutes.
+   * @returns false when its content is being deleted: nothing was added then.
+   */
+  addFile(file: FileRecord, upload: string | null): Promise<boolean>;
+  uploadedBefore(upload: string): Promise<FileRecord | null>;
   file(id: string): Promise<FileRecord | null>;
-  files(tenant: string): Promise<FileRecord[]>;
-  /** @returns whether no other file has the same content. */
-  removeFile(file: FileRecord): Promise<boolean>;
-  addBatch(batch: BatchRecord): Promise<void>;
+  /** Null when `after` is unknown. */
+  files(tenant: string, purpose: string | null, order: PageOrder): Promise<Page<FileRecord> | null>;
+  removeFile(file: FileRecord): Promise<void>;
+  /** Ids of files whose time is over. */
+  endedFiles(nowS: number, most: number): Promise<string[]>;
+  /** @returns whether nothing holds the content any more: it is marked as going, and the caller has to drop it. */
+  releaseContent(digest: string, holder: string): Promise<boolean>;
+  contentGone(digest: string): Promise<void>;
+  /** Its input's content is held until the batch is over. */
+  addBatch(batch: BatchRecord, idempotency: Idempotency | null): Promise<CreateOutcome>;
   batch(id: string): Promise<BatchRecord | null>;
-  batches(tenant: string): Promise<string[]>;
-  /** @returns false for a batch that is final, or being cancelled where the change does not say how that ended. */
-  updateBatch(id: string, change: Partial<BatchRecord>): Promise<boolean>;
+  batches(tenant: string, order: PageOrder): Promise<Page<BatchRecord> | null>;
+  /** Batches that were added and not yet forgotten as open. */
+  openBatches(): Promise<string[]>;
+  forgetOpenBatch(id: string): Promise<void>;
+  /** @returns false for a batch that is final, or whose state is past the one to be entered. */
+  updateBatch(id: string, change: Partial<Omit<BatchRecord, 'at'>>, nowS: number): Promise<boolean>;
   close(): Promise<void>;
 }
 
 /** Batches to be worked on. Promises: each added batch is run until `run` resolves, again after a crash. Not: only once at a time. */
 export interface BatchJobs {
+  /** Does nothing for a batch that is there already. */
   add(batchId: string): Promise<void>;
   /** @param failed told of a batch that will be tried again, or of trouble with the job queue itself (null). */
   work(run: (batchId: string) => Promise<void>, failed: (batchId: string | null, err: Error) => void): void;

@@ -29,6 +29,7 @@ import { TELL_RUN } from './redis-outbox.ts';
 
 /** KEYS run, idempotency record · ARGV ttl ms, body digest ('' = none), id, then field, value … */
 const CREATE = `
+if redis.call('EXISTS',KEYS[1])==1 then return {'repeated',ARGV[3]} end
 if ARGV[2]~='' then
   local old=redis.call('HMGET',KEYS[2],'id','digest')
   if old[1] then
@@ -66,13 +67,13 @@ local function final(run,log,status,now,logttl,channel,code,ctype,body)
 end
 `;
 
-/** KEYS run, log · ARGV attempt, status, now ms, log ttl ms, channel ('' = no log), code, content type, body, ttl ms, last entry, its index */
+/** A line of a batch keeps the life it was given: its batch reads it at the end. KEYS run, log · ARGV attempt, status, now ms, log ttl ms, channel ('' = no log), code, content type, body, ttl ms, last entry, its index */
 const FINISH = `${FINAL}
 local r=redis.call('HMGET',KEYS[1],'status','attempt')
 if r[1]~='in_progress' or r[2]~=ARGV[1] then return 0 end
 if ARGV[10]~='' and redis.call('LLEN',KEYS[2])==tonumber(ARGV[11]) then redis.call('RPUSH',KEYS[2],ARGV[10]) end
 final(KEYS[1],KEYS[2],ARGV[2],ARGV[3],ARGV[4],ARGV[5],ARGV[6],ARGV[7],ARGV[8])
-redis.call('PEXPIRE',KEYS[1],ARGV[9])
+if redis.call('HGET',KEYS[1],'kind')~='batch_line' then redis.call('PEXPIRE',KEYS[1],ARGV[9]) end
 return 1`;
 
 /** KEYS run, log · ARGV attempt, most failures, now ms, log ttl ms, channel, code, content type, body */
@@ -220,6 +221,12 @@ export class RedisRunStore implements RunStore {
       const status = RUN_STATUSES.find(known => known === text);
       return status === undefined ? null : { status, code: Number(code ?? 0) };
     });
+  }
+
+  async shorten(ids: readonly string[], ttlMs: number): Promise<void> {
+    const pipeline = this.#redis.pipeline();
+    for (const id of ids) pipeline.pexpire(runKey(id), ttlMs);
+    await pipeline.exec();
   }
 
   async remove(id: string, idempotencyKey: string | null): Promise<void> {

@@ -1,9 +1,10 @@
 /** OpenAI's Batches API. A batch is a record and a job; the tasks processes do the work. */
 import {
+  BATCH_PATHS,
   type BatchRecord,
   batchEndpoint,
   DispatchError,
-  ENDPOINT_PATHS,
+  type FileRecord,
   isBatchFinal,
   parseJson,
   toBatchObject,
@@ -13,22 +14,31 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type FilesDeps, findFile } from './files.ts';
 import { baseHeaders } from './http-reply.ts';
-import { pageOf, readPaging } from './paging.ts';
+import { idempotencyOf } from './jobs.ts';
+import { readPaging, sendPage } from './paging.ts';
+import { readLifetime } from './upload.ts';
 
 export interface BatchesDeps extends FilesDeps {
   readonly batchJobs: BatchJobs;
+  /** How long a batch may take, s. */
+  readonly batchLifeS: number;
 }
 
-const WINDOW_S = 24 * 3600;
+const MAX_PAIRS = 16;
 
 const fields = z.looseObject({
   input_file_id: z.string().max(64),
   endpoint: z.string().refine(path => batchEndpoint(path) !== null, {
-    error: `use one of ${Object.values(ENDPOINT_PATHS).join(', ')}`,
+    error: `use one of ${Object.values(BATCH_PATHS).join(', ')}`,
   }),
   completion_window: z.literal('24h', { error: 'use "24h"' }),
-  metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
+  metadata: z
+    .record(z.string().max(64), z.string().max(512))
+    .refine(pairs => Object.keys(pairs).length <= MAX_PAIRS, { error: `use at most ${MAX_PAIRS} pairs` })
+    .nullish(),
+  output_expires_after: z.looseObject({ anchor: z.unknown(), seconds: z.unknown() }).nullish(),
 });
+type Fields = z.infer<typeof fields>;
 
 type BatchRoute = { Params: { id: string } };
 
@@ -44,11 +54,14 @@ export function addBatches(
   );
   app.post<BatchRoute>('/v1/batches/:id/cancel', { onRequest }, async (request, reply) => {
     const batch = await find(deps, request.params.id, request.tenant);
-    if (!isBatchFinal(batch.status) && batch.status !== 'cancelling') {
-      const at = { ...batch.at, cancelling: nowS() };
-      await deps.records.updateBatch(batch.id, { status: 'cancelling', at });
-    }
-    return answer(reply, request, toBatchObject(await find(deps, batch.id, request.tenant)));
+    await deps.records.updateBatch(batch.id, { status: 'cancelling' }, nowS());
+    const now = await find(deps, batch.id, request.tenant);
+    // Twice is once; but what ended otherwise was not cancelled, and the client should know.
+    if (isBatchFinal(now.status) && now.status !== 'cancelled')
+      throw new DispatchError('invalid_request', {
+        message: `A batch with status '${now.status}' cannot be cancelled.`,
+      });
+    return answer(reply, request, toBatchObject(now));
   });
 }
 
@@ -58,55 +71,53 @@ async function create(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   if (!Buffer.isBuffer(request.body)) throw new DispatchError('unsupported_media_type');
-  const parsed = fields.safeParse(parseJson(request.body));
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const param = (issue?.path ?? []).map(String).join('.');
-    throw new DispatchError('invalid_request', { message: `${param}: ${issue?.message}`, param });
-  }
-  const { input_file_id: inputFileId, endpoint, metadata } = parsed.data;
-  const file = await findFile(deps, inputFileId, request.tenant);
+  const asked = readFields(request.body);
+  const file = await findFile(deps, asked.input_file_id, request.tenant);
   if (file.purpose !== 'batch')
     throw new DispatchError('invalid_request', {
       message: 'The file must have been uploaded with purpose "batch".',
       param: 'input_file_id',
     });
-  const batch = newBatch(`batch_${deps.nextId()}`, request.tenant, inputFileId, endpoint, metadata ?? null);
-  await deps.records.addBatch(batch);
-  await deps.batchJobs.add(batch.id);
-  return answer(reply, request, toBatchObject(batch));
+  const batch = newBatch(deps, file, asked);
+  const outcome = await deps.records.addBatch(batch, idempotencyOf(request, 'batches', request.body));
+  if (outcome.kind === 'reused')
+    throw new DispatchError('idempotency_key_reused', { param: 'Idempotency-Key' });
+  // Should this be the last that happens here, a tasks process finds the batch among the open ones.
+  await deps.batchJobs.add(outcome.id);
+  return answer(reply, request, toBatchObject(await find(deps, outcome.id, request.tenant)));
 }
 
-function newBatch(
-  id: string,
-  tenant: string,
-  inputFileId: string,
-  endpoint: string,
-  metadata: Record<string, string> | null,
-): BatchRecord {
+function readFields(body: Buffer): Fields {
+  const parsed = fields.safeParse(parseJson(body));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const param = (issue?.path ?? []).map(String).join('.');
+  throw new DispatchError('invalid_request', { message: `${param}: ${issue?.message}`, param });
+}
+
+function newBatch(deps: BatchesDeps, file: FileRecord, asked: Fields): BatchRecord {
   const createdAt = nowS();
+  const { anchor, seconds } = asked.output_expires_after ?? {};
   return {
-    ...{ id, tenant, endpoint, inputFileId, createdAt, metadata },
+    id: `batch_${deps.nextId()}`,
+    tenant: file.tenant,
+    endpoint: asked.endpoint,
+    inputFileId: file.id,
+    inputDigest: file.digest,
+    createdAt,
+    metadata: asked.metadata ?? null,
+    outputLifeS: readLifetime(anchor, seconds, 'output_expires_after'),
     status: 'validating',
-    expiresAt: createdAt + WINDOW_S,
+    expiresAt: createdAt + deps.batchLifeS,
     errors: [],
-    outputFileId: null,
-    errorFileId: null,
+    ...{ outputFileId: null, errorFileId: null, model: null, usage: null },
     ...{ total: 0, completed: 0, failed: 0, at: {} },
   };
 }
 
 async function list(deps: BatchesDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const paging = readPaging(request.query as Record<string, string | undefined>, 20, 100);
-  const ids = await deps.records.batches(request.tenant);
-  const page = pageOf(
-    ids.map(id => ({ id })),
-    paging,
-    item => item,
-  ) as { data: { id: string }[] };
-  const records = await Promise.all(page.data.map(({ id }) => deps.records.batch(id)));
-  const data = records.flatMap(batch => (batch === null ? [] : [toBatchObject(batch)]));
-  return answer(reply, request, { ...page, data });
+  return sendPage(reply, request, await deps.records.batches(request.tenant, paging), toBatchObject);
 }
 
 async function find(deps: BatchesDeps, id: string, tenant: string): Promise<BatchRecord> {

@@ -82,6 +82,13 @@ export const ingressConfig = z.object({
     .default('.penstock/files')
     .describe('Directory of file contents, shared with the tasks processes.'),
   PENSTOCK_WEBHOOK_ALLOW: allowList,
+  PENSTOCK_BATCH_LIFE_S: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(86_400)
+    .describe('How long a batch may take before it expires with what is done. Clients always ask for 24 h.'),
   PENSTOCK_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   PENSTOCK_BODY_LIMIT_BYTES: z.coerce
     .number()

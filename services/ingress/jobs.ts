@@ -259,7 +259,8 @@ function newRun(deps: SubmitDeps, endpoint: Endpoint, work: ReadRequest, request
   };
 }
 
-function idempotencyOf(request: FastifyRequest, endpoint: Endpoint, body: Buffer): Idempotency | null {
+/** @param what the kind of thing that is made: one key never stands for two. */
+export function idempotencyOf(request: FastifyRequest, what: string, body: Buffer): Idempotency | null {
   const key = request.headers['idempotency-key'];
   if (key === undefined) return null;
   if (typeof key !== 'string' || key.length === 0 || key.length > MAX_IDEMPOTENCY_KEY)
@@ -267,7 +268,7 @@ function idempotencyOf(request: FastifyRequest, endpoint: Endpoint, body: Buffer
       message: `Idempotency-Key must have 1 to ${MAX_IDEMPOTENCY_KEY} characters.`,
       param: 'Idempotency-Key',
     });
-  const digest = hash('sha256', Buffer.concat([Buffer.from(`${endpoint}\n`), body]));
+  const digest = hash('sha256', Buffer.concat([Buffer.from(`${what}\n`), body]));
   return { key: idempotencyKey(request.tenant, key), digest };
 }
 

@@ -119,6 +119,7 @@ const app = buildApp({
   deliveries,
   deliveryJobs,
   webhookAllow: config.PENSTOCK_WEBHOOK_ALLOW,
+  batchLifeS: config.PENSTOCK_BATCH_LIFE_S,
   clock,
   metrics,
   region,

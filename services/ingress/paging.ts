@@ -1,18 +1,15 @@
 /** Lists in OpenAI's shape: `limit`, `order` and `after` go in, a page with its first and last id comes out. */
 import { DispatchError } from '@penstock/protocol';
-
-export interface Paging {
-  readonly limit: number;
-  readonly order: 'asc' | 'desc';
-  readonly after: string | null;
-}
+import type { Page, PageOrder } from '@penstock/transport';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { baseHeaders } from './http-reply.ts';
 
 /** @throws DispatchError that names the parameter. */
 export function readPaging(
   query: Readonly<Record<string, string | undefined>>,
   usual: number,
   most: number,
-): Paging {
+): PageOrder {
   const { limit = String(usual), order = 'desc', after = null } = query;
   const count = Number(limit);
   if (!(Number.isInteger(count) && count >= 1 && count <= most))
@@ -22,20 +19,27 @@ export function readPaging(
   return { limit: count, order, after };
 }
 
-/** @param newestFirst all there are. An unknown `after` starts at the beginning. */
-export function pageOf<T extends { readonly id: string }>(
-  newestFirst: readonly T[],
-  { limit, order, after }: Paging,
-  show: (item: T) => object,
-): object {
-  const all = order === 'desc' ? newestFirst : [...newestFirst].reverse();
-  const from = after === null ? 0 : all.findIndex(item => item.id === after) + 1;
-  const page = all.slice(from, from + limit);
-  return {
+/**
+ * @param page null for an unknown `after`. Starting at the beginning instead would let a client that pages go round for ever.
+ * @param show the item as the client sees it, or null to leave it out.
+ */
+export function sendPage<T extends { readonly id: string }>(
+  reply: FastifyReply,
+  request: FastifyRequest,
+  page: Page<T> | null,
+  show: (item: T) => object | null,
+): FastifyReply {
+  if (page === null)
+    throw new DispatchError('invalid_request', {
+      message: 'There is nothing of this id in the list. Begin again without it.',
+      param: 'after',
+    });
+  const { items, hasMore } = page;
+  return reply.headers(baseHeaders(request.id, Date.now())).send({
     object: 'list',
-    data: page.map(show),
-    first_id: page[0]?.id ?? null,
-    last_id: page.at(-1)?.id ?? null,
-    has_more: from + limit < all.length,
-  };
+    data: items.map(show).filter(shown => shown !== null),
+    first_id: items[0]?.id ?? null,
+    last_id: items.at(-1)?.id ?? null,
+    has_more: hasMore,
+  });
 }

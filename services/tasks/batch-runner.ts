@@ -1,327 +1,188 @@
 /**
  * Runs one batch from its input file to its output files.
  *
- * Every line is a stored run with an id made of batch and line number, so it does not matter how often a batch is begun:
- * lines that have a record already are not queued again, and the output is written from the records alone, in one go, when
- * no line is open any more. A window bounds how many lines are queued at once; the batch lane takes them when there is room.
- *
- * validating → failed | in_progress → finalizing → completed; a cancel or the end of its time stops what is open first.
+ * validating → failed | in_progress → finalizing → completed; a cancel or the end of its time stops what is open, and what is
+ * done is written all the same. It may be begun again in any state, by any process.
  */
-import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type BatchError,
-  type BatchLine,
   type BatchRecord,
-  type BatchStatus,
   batchEndpoint,
-  DispatchError,
-  type Endpoint,
-  encodeEnvelope,
-  encodeMessage,
-  estimatePromptTokens,
   type FileRecord,
-  isBatchError,
   isBatchFinal,
   lineRunId,
-  type NewRun,
-  readBatchLine,
-  resultLine,
-  unansweredLine,
-  type WorkMeta,
-  workerControlSubject,
-  workStream,
-  workSubject,
+  outputFileId,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
-import type { FileContents, RunStore, TaskRecords, WorkQueue } from '@penstock/transport';
-import { FileProblem, type Line, readLines } from './lines.ts';
+import type {
+  FileContents,
+  FileLibrary,
+  RunStore,
+  StoredContent,
+  TaskRecords,
+  WorkQueue,
+} from '@penstock/transport';
+import { checkBatch } from './batch-check.ts';
+import { type BatchOutput, type OutputOptions, writeOutput } from './batch-output.ts';
+import { type FeedEnd, LineFeeder } from './line-feeder.ts';
+import { type Line, readLines } from './lines.ts';
 
 export interface BatchRunnerOptions {
   readonly records: TaskRecords;
   readonly contents: FileContents;
+  readonly library: FileLibrary;
   readonly runs: RunStore;
   readonly queue: WorkQueue;
-  /** Model name → slug, of the models there are. */
-  readonly slugOf: (model: string) => Promise<string | null>;
+  readonly isModel: (name: string) => Promise<boolean>;
+  readonly oneModel: boolean;
   readonly region: string;
-  readonly shards: number;
+  readonly shardFor: (slug: string) => number;
   readonly window: number;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly nextId: () => string;
 }
 
-const MAX_LINES = 50_000;
-/** Mistakes listed at most. */
-const MAX_ERRORS = 100;
-/** How often the open lines are looked at, ms. */
-const LOOK_MS = 100;
-/** Pause after the queue refused a line, ms. */
-const REFUSED_MS = 500;
-/** Records outlive the batch by this, ms. */
-const RECORD_SLACK_MS = 24 * 3600 * 1000;
+/**
+ * The records of a batch that is over stay a little: a process that still works on it, because it was thought dead, finds
+ * its lines answered and does not run them again. ms.
+ */
+const KEPT_MS = 10 * 60_000;
+const EXPIRE_CHUNK = 1000;
 
-interface Counts {
-  completed: number;
-  failed: number;
-}
-
-/** The batch was cancelled or its time is over. */
-type Stop = 'cancelled' | 'expired' | null;
+type Work = Omit<OutputOptions, 'unanswered'>;
 
 export class BatchRunner {
   readonly #o: BatchRunnerOptions;
+  readonly #feeders = new Set<LineFeeder>();
 
   constructor(options: BatchRunnerOptions) {
     this.#o = options;
   }
 
+  /** A run is final, somewhere. */
+  heard(runId: string): void {
+    for (const feeder of this.#feeders) feeder.heard(runId);
+  }
+
   async run(batchId: string): Promise<void> {
-    const batch = await this.#o.records.batch(batchId);
-    if (batch === null || isBatchFinal(batch.status)) return;
-    const file = await this.#o.records.file(batch.inputFileId);
+    const { records, runs, contents, library } = this.#o;
+    const batch = await records.batch(batchId);
+    if (batch === null) return records.forgetOpenBatch(batchId);
     const endpoint = batchEndpoint(batch.endpoint);
-    if (file === null || endpoint === null)
+    if (isBatchFinal(batch.status)) return library.closeBatch(batch);
+    if (endpoint === null || !(await contents.has(batch.inputDigest)))
       return this.#fail(batch, [
         { code: 'file_not_found', message: 'The input file is gone.', param: null, line: null },
       ]);
-    const checked = await this.#validate(file, endpoint);
-    if (checked.errors.length > 0) return this.#fail(batch, checked.errors);
-    await this.#enter(batch, 'in_progress', { total: checked.total });
-    const counts: Counts = { completed: 0, failed: 0 };
-    const stop = await this.#work(batch, file, endpoint, counts);
-    await this.#finalize(batch, file, endpoint, stop, checked.total);
+    const lines = () => this.#lines(batch.inputDigest);
+    const work: Work = { batch, endpoint, lines, runs, contents };
+    if (batch.status === 'validating' && !(await this.#validate(work))) return;
+    const end = await this.#feed(work);
+    if (end === 'over' || !(await this.#finalize(work, end)))
+      this.#o.log.info({ batch: batch.id }, 'batch was finished elsewhere');
+    await library.closeBatch(batch);
   }
 
-  #lines(file: FileRecord): AsyncGenerator<Line> {
-    return readLines(this.#o.contents.open(file.digest));
+  async *#lines(digest: string): AsyncGenerator<Line> {
+    const content = await this.#o.contents.open(digest);
+    if (content === null) throw new Error('the input file is gone');
+    yield* readLines(content);
   }
 
-  async #validate(file: FileRecord, endpoint: Endpoint): Promise<{ errors: BatchError[]; total: number }> {
-    const errors: BatchError[] = [];
-    const seen = new Set<string>();
-    let total = 0;
+  /** @returns whether there is anything to run. */
+  async #validate({ batch, endpoint, lines }: Work): Promise<boolean> {
+    const { isModel, oneModel } = this.#o;
+    const { errors, total, model } = await checkBatch(lines(), { endpoint, isModel, oneModel });
+    if (errors.length > 0) await this.#fail(batch, errors);
+    // Refused when a cancel came first: then there are lines to be written as cancelled.
+    else await this.#update(batch, { total, model, status: 'in_progress' });
+    return errors.length === 0;
+  }
+
+  async #feed({ batch, endpoint, lines }: Work): Promise<FeedEnd> {
+    const { records, runs, queue, region, shardFor, window, clock } = this.#o;
+    const wires = { records, runs, queue, clock };
+    const feeder = new LineFeeder({ batch, endpoint, lines, region, shardFor, window, ...wires });
+    this.#feeders.add(feeder);
     try {
-      for await (const { number, text } of this.#lines(file)) {
-        if (++total > MAX_LINES)
-          throw new FileProblem('too_many_requests', `A batch has at most ${MAX_LINES} lines.`);
-        const problem = await this.#checkLine(readBatchLine(text, number, endpoint), number, seen);
-        if (problem !== null && errors.push(problem) >= MAX_ERRORS) break;
-      }
-    } catch (err) {
-      if (!(err instanceof FileProblem)) throw err;
-      errors.push({ code: err.code, message: err.message, param: null, line: err.line });
-    }
-    if (total === 0 && errors.length === 0)
-      errors.push({
-        code: 'empty_file',
-        message: 'The file has no requests in it.',
-        param: null,
-        line: null,
-      });
-    return { errors, total };
-  }
-
-  async #checkLine(
-    read: BatchLine | BatchError,
-    line: number,
-    seen: Set<string>,
-  ): Promise<BatchError | null> {
-    if (isBatchError(read)) return read;
-    if (seen.has(read.customId))
-      return {
-        code: 'duplicate_custom_id',
-        message: 'This custom_id is used twice.',
-        param: 'custom_id',
-        line,
-      };
-    seen.add(read.customId);
-    if ((await this.#o.slugOf(read.summary.model)) !== null) return null;
-    return { code: 'model_not_found', message: 'The model does not exist here.', param: 'body.model', line };
-  }
-
-  /** Queues the lines, a window at a time, until all are answered or the batch is stopped. */
-  async #work(batch: BatchRecord, file: FileRecord, endpoint: Endpoint, counts: Counts): Promise<Stop> {
-    const open = new Set<string>();
-    for await (const { number, text } of this.#lines(file)) {
-      const line = readBatchLine(text, number, endpoint);
-      if (isBatchError(line)) continue;
-      const id = lineRunId(batch.id, number);
-      await this.#queueLine(batch, id, line, endpoint);
-      open.add(id);
-      if (open.size < this.#o.window) continue;
-      const stop = await this.#until(batch, open, this.#o.window - 1, counts);
-      if (stop !== null) return stop;
-    }
-    return this.#until(batch, open, 0, counts);
-  }
-
-  /** Waits until no more than so many lines are open. What is stopped is taken out of the queue. */
-  async #until(batch: BatchRecord, open: Set<string>, most: number, counts: Counts): Promise<Stop> {
-    for (;;) {
-      const before = counts.completed + counts.failed;
-      await this.#count(open, counts);
-      if (counts.completed + counts.failed > before)
-        await this.#o.records.updateBatch(batch.id, { ...counts });
-      const stop = await this.#stopOf(batch);
-      if (stop !== null) {
-        for (const id of open) await this.#cancelLine(id, batch.tenant);
-        return stop;
-      }
-      if (open.size <= most) return null;
-      await sleep(LOOK_MS);
+      return await feeder.feed();
+    } finally {
+      this.#feeders.delete(feeder);
     }
   }
 
-  async #count(open: Set<string>, counts: Counts): Promise<void> {
-    const ids = [...open];
-    const progress = await this.#o.runs.progress(ids);
-    for (const [i, found] of progress.entries()) {
-      if (found !== null && (found.status === 'queued' || found.status === 'in_progress')) continue;
-      open.delete(ids[i] ?? '');
-      if (found?.status === 'completed' && found.code < 400) counts.completed++;
-      else counts.failed++;
-    }
-  }
-
-  async #stopOf(batch: BatchRecord): Promise<Stop> {
-    if (this.#o.clock.now() / 1000 > batch.expiresAt) return 'expired';
+  /** Writes the output files from the records and closes the batch. @returns false when it was closed already. */
+  async #finalize(work: Work, end: Exclude<FeedEnd, 'over'>): Promise<boolean> {
+    const { batch } = work;
+    const isCancelled =
+      end === 'cancelled' || (end === 'answered' && !(await this.#update(batch, { status: 'finalizing' })));
+    const unanswered = isCancelled ? 'batch_cancelled' : 'batch_expired';
+    const written = await writeOutput({ ...work, unanswered });
+    const { completed, failed, usage } = written;
     const now = await this.#o.records.batch(batch.id);
-    return now === null || now.status === 'cancelling' ? 'cancelled' : null;
-  }
-
-  /** Record first, then message: one without the other can only be a record, and then the message is sent again. */
-  async #queueLine(batch: BatchRecord, id: string, line: BatchLine, endpoint: Endpoint): Promise<void> {
-    const { runs, queue, clock } = this.#o;
-    const known = await runs.read(id);
-    if (known !== null && known.status !== 'queued') return;
-    const run = known ?? (await this.#newRun(batch, id, line, endpoint));
-    const ttlMs = Math.max(1, run.deadlineAt - clock.now());
-    if (known === null) await runs.create(run, ttlMs + RECORD_SLACK_MS, null);
-    const work = encodeEnvelope(this.#metaOf(run, line), Buffer.from(JSON.stringify(line.body)));
-    for (;;) {
-      try {
-        return await queue.publish(run.subject, work, { messageId: id, ttlMs });
-      } catch (err) {
-        if (!(err instanceof DispatchError)) throw err;
-        await sleep(REFUSED_MS);
-      }
+    if (now === null || isBatchFinal(now.status)) {
+      await this.#discard(written);
+      return false;
     }
-  }
-
-  async #newRun(batch: BatchRecord, id: string, line: BatchLine, endpoint: Endpoint): Promise<NewRun> {
-    const { region, clock } = this.#o;
-    const { model } = line.summary;
-    const slug = (await this.#o.slugOf(model)) ?? '';
-    const shard = Math.floor(Math.random() * this.#o.shards);
-    const key = { region, shard, slug, lane: 'batch', size: 'any' } as const;
-    return {
-      ...{ id, kind: 'batch_line', detail: '', tenant: batch.tenant, endpoint, model, slug },
-      stream: workStream(region, shard),
-      subject: workSubject(key, id),
-      createdAt: clock.now(),
-      deadlineAt: batch.expiresAt * 1000,
-    } as const;
-  }
-
-  #metaOf(run: NewRun, line: BatchLine): WorkMeta {
-    const { id, endpoint, model, slug, createdAt, deadlineAt } = run;
-    return {
-      ...{ v: 1, id, from: 'tasks', endpoint, model, slug, lane: 'batch', size: 'any' },
-      ...{ stream: false, stored: true, ask: false, attemptBase: 0, held: {}, fleetRate: 0 },
-      promptTokens: estimatePromptTokens(line.summary.promptBytes),
-      maxTokens: line.summary.maxTokens,
-      acceptedAt: createdAt,
-      deadlineAt,
+    const files = {
+      outputFileId: await this.#addFile(batch, 'output', written.output),
+      errorFileId: await this.#addFile(batch, 'error', written.error),
     };
+    const status = isCancelled ? 'cancelled' : end === 'expired' ? 'expired' : 'completed';
+    const total = completed + failed;
+    await this.#update(batch, { ...files, total, completed, failed, usage, status });
+    await this.#expireRuns(work);
+    this.#o.log.info({ batch: batch.id, total, completed, failed, status }, 'batch finished');
+    return true;
   }
 
-  async #cancelLine(id: string, tenant: string): Promise<void> {
-    const { runs, queue } = this.#o;
-    await runs.cancel({ id, tenant }, this.#o.clock.now(), { recordMs: RECORD_SLACK_MS, logMs: 0 });
-    const run = await runs.read(id);
-    if (run === null || run.status !== 'cancelled') return;
-    queue.purge(run.stream, run.subject);
-    if (run.worker !== null)
-      queue.send(workerControlSubject(run.worker), encodeMessage({ cancel: id, attempt: run.attempt }));
+  async #discard({ output, error }: BatchOutput): Promise<void> {
+    for (const content of [output, error])
+      if (content !== null) await this.#o.library.discard(content.digest);
   }
 
-  /** Writes the output files from the records and closes the batch. */
-  async #finalize(
-    batch: BatchRecord,
-    file: FileRecord,
-    endpoint: Endpoint,
-    stop: Stop,
-    total: number,
-  ): Promise<void> {
-    if (stop === null) await this.#enter(batch, 'finalizing');
-    const unanswered = stop === null ? 'batch_expired' : (`batch_${stop}` as const);
-    const counts: Counts = { completed: 0, failed: 0 };
-    const output = this.#resultLines(batch, file, endpoint, unanswered, counts, true);
-    const outputFileId = await this.#write(batch, 'output', output, () => counts.completed > 0);
-    const errors = this.#resultLines(batch, file, endpoint, unanswered, counts, false);
-    const errorFileId = await this.#write(batch, 'error', errors, () => counts.failed > 0);
-    await this.#enter(batch, stop ?? 'completed', { ...counts, outputFileId, errorFileId });
-    for await (const { number } of this.#lines(file))
-      await this.#o.runs.remove(lineRunId(batch.id, number), null);
-    this.#o.log.info({ batch: batch.id, total, ...counts, stop }, 'batch finished');
-  }
-
-  async *#resultLines(
-    batch: BatchRecord,
-    file: FileRecord,
-    endpoint: Endpoint,
-    unanswered: string,
-    counts: Counts,
-    good: boolean,
-  ): AsyncGenerator<string> {
-    for await (const { number, text } of this.#lines(file)) {
-      const line = readBatchLine(text, number, endpoint);
-      if (isBatchError(line)) continue;
-      const id = lineRunId(batch.id, number);
-      const result = (await this.#o.runs.read(id))?.result ?? null;
-      const isGood = result !== null && result.status < 400;
-      if (isGood !== good) continue;
-      if (isGood) counts.completed++;
-      else counts.failed++;
-      yield result === null
-        ? unansweredLine(id, line.customId, unanswered)
-        : resultLine(id, line.customId, result);
-    }
-  }
-
-  async #write(
+  /** Done again after a crash, the file has the same id; what stood there then goes. */
+  async #addFile(
     batch: BatchRecord,
     what: 'output' | 'error',
-    lines: AsyncGenerator<string>,
-    isWanted: () => boolean,
+    content: StoredContent | null,
   ): Promise<string | null> {
-    const { contents, records, clock, nextId } = this.#o;
-    const { digest, bytes } = await contents.put(Readable.from(lines));
-    if (!isWanted()) return null;
-    const id = `file-${nextId()}`;
+    if (content === null) return null;
+    const { records, library, clock } = this.#o;
+    const id = outputFileId(batch.id, what);
+    const earlier = await records.file(id);
+    if (earlier !== null && earlier.digest !== content.digest) await library.remove(earlier);
     const createdAt = Math.floor(clock.now() / 1000);
-    const filename = `${batch.id}_${what}.jsonl`;
-    await records.addFile({
+    const file: FileRecord = {
       id,
       tenant: batch.tenant,
-      digest,
-      bytes,
+      ...content,
       createdAt,
-      filename,
+      filename: `${batch.id}_${what}.jsonl`,
       purpose: 'batch_output',
-    });
+      expiresAt: batch.outputLifeS === null ? null : createdAt + batch.outputLifeS,
+    };
+    await library.add(file);
     return id;
   }
 
-  #fail(batch: BatchRecord, errors: readonly BatchError[]): Promise<void> {
-    return this.#enter(batch, 'failed', { errors });
+  async #expireRuns({ batch, lines, runs }: Work): Promise<void> {
+    let ids: string[] = [];
+    for await (const { number } of lines()) {
+      if (ids.push(lineRunId(batch.id, number)) < EXPIRE_CHUNK) continue;
+      await runs.shorten(ids, KEPT_MS);
+      ids = [];
+    }
+    await runs.shorten(ids, KEPT_MS);
   }
 
-  async #enter(batch: BatchRecord, status: BatchStatus, change: Partial<BatchRecord> = {}): Promise<void> {
+  async #fail(batch: BatchRecord, errors: readonly BatchError[]): Promise<void> {
+    await this.#update(batch, { errors, status: 'failed' });
+    await this.#o.library.closeBatch(batch);
+  }
+
+  #update(batch: BatchRecord, change: Partial<Omit<BatchRecord, 'at'>>): Promise<boolean> {
     const { records, clock } = this.#o;
-    const at = { ...(await records.batch(batch.id))?.at, [status]: Math.floor(clock.now() / 1000) };
-    await records.updateBatch(batch.id, { ...change, status, at });
+    return records.updateBatch(batch.id, change, Math.floor(clock.now() / 1000));
   }
 }

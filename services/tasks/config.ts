@@ -68,5 +68,9 @@ export const tasksConfig = z.object({
     .max(10)
     .default(1)
     .describe('Stretches or shrinks all pauses between attempts.'),
+  PENSTOCK_BATCH_ONE_MODEL: z
+    .stringbool()
+    .default(false)
+    .describe("Whether all lines of a batch must ask for the same model, as OpenAI's do."),
   PENSTOCK_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });

@@ -1,8 +1,13 @@
-/** Lines of a file, one at a time: memory does not grow with the file. */
+/** Lines of a file, one at a time and as bytes: memory does not grow with the file. */
+import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 
-/** Longest line, characters: the broker takes no larger message. */
+/** Longest line, bytes: the broker takes no larger message. */
 const MAX_LINE = 6 * 1024 * 1024;
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+const SPACE = 0x20;
+const BOM = Buffer.from('\uFEFF');
 
 /** The file is not what it should be, as a whole. */
 export class FileProblem extends Error {
@@ -19,31 +24,52 @@ export class FileProblem extends Error {
 export interface Line {
   /** 1 for the first. */
   readonly number: number;
-  readonly text: string;
+  readonly text: Buffer;
 }
 
-/** Lines that are not blank; a byte order mark and carriage returns are taken off. @throws FileProblem for bytes that are not UTF-8. */
-export async function* readLines(content: Readable): AsyncGenerator<Line> {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let rest = '';
+/** Lines that are not blank; a byte order mark and carriage returns are taken off. @throws FileProblem for what cannot be a line of JSON. */
+export async function* readLines(content: AsyncIterable<Buffer> | Readable): AsyncGenerator<Line> {
+  let begun: Buffer[] = [];
+  let begunBytes = 0;
   let number = 0;
-  const decode = (chunk?: Buffer): string => {
-    try {
-      return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true });
-    } catch {
-      throw new FileProblem('invalid_encoding', 'The file is not UTF-8 text.', number + 1);
-    }
+  const take = (end: Buffer): Line | null => {
+    const whole = begun.length === 0 ? end : Buffer.concat([...begun, end]);
+    begun = [];
+    begunBytes = 0;
+    number++;
+    return toLine(whole, number);
   };
-  for await (const chunk of content) {
-    const parts = (rest + decode(chunk as Buffer)).split('\n');
-    rest = parts.pop() ?? '';
-    if (rest.length > MAX_LINE) throw new FileProblem('line_too_long', 'This line is too long.', number + 1);
-    for (const part of parts) {
-      number++;
-      const text = part.endsWith('\r') ? part.slice(0, -1) : part;
-      if (text.trim() !== '') yield { number, text };
+  for await (const chunk of content as AsyncIterable<Buffer>) {
+    let from = 0;
+    for (let to = chunk.indexOf(NEWLINE); to >= 0; to = chunk.indexOf(NEWLINE, from)) {
+      const line = take(chunk.subarray(from, to));
+      from = to + 1;
+      if (line !== null) yield line;
     }
+    if (from === chunk.length) continue;
+    begun.push(chunk.subarray(from));
+    begunBytes += chunk.length - from;
+    if (begunBytes > MAX_LINE) refuseLong(number + 1);
   }
-  const last = (rest + decode()).replace(/\r$/, '');
-  if (last.trim() !== '') yield { number: number + 1, text: last };
+  const last = take(Buffer.alloc(0));
+  if (last !== null) yield last;
+}
+
+function refuseLong(line: number): never {
+  throw new FileProblem(
+    'line_too_long',
+    `This line is longer than ${MAX_LINE / 1024 / 1024} MB. Lines end with a line feed.`,
+    line,
+  );
+}
+
+/** Null for a blank line. */
+function toLine(whole: Buffer, number: number): Line | null {
+  if (whole.length > MAX_LINE) refuseLong(number);
+  const from = number === 1 && whole.subarray(0, BOM.length).equals(BOM) ? BOM.length : 0;
+  const to = whole.at(-1) === RETURN ? whole.length - 1 : whole.length;
+  const text = whole.subarray(from, Math.max(from, to));
+  if (text.every(byte => byte === SPACE || byte === RETURN || byte === 0x09)) return null;
+  if (!isUtf8(text)) throw new FileProblem('invalid_encoding', 'The file is not UTF-8 text.', number);
+  return { number, text };
 }

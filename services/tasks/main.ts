@@ -1,5 +1,5 @@
 /** A tasks process: batches from file to file, and webhooks. It has no port; several may run, and any may die. */
-import { readModelInfo } from '@penstock/protocol';
+import { doneSubject, heartbeatFilter, readHeartbeat, readModelInfo } from '@penstock/protocol';
 import {
   createIdSource,
   createLogger,
@@ -11,6 +11,7 @@ import {
 import {
   BullBatches,
   DirectoryFiles,
+  FileLibrary,
   NatsWorkQueue,
   RedisReplyBus,
   RedisRunStore,
@@ -18,6 +19,8 @@ import {
 } from '@penstock/transport';
 import { BatchRunner } from './batch-runner.ts';
 import { tasksConfig } from './config.ts';
+import { ShardChooser } from './shard-chooser.ts';
+import { startSweeping } from './sweeper.ts';
 import { startWebhooks } from './webhooks.ts';
 
 const config = readConfigOrExit(tasksConfig);
@@ -37,30 +40,39 @@ const batches = new BullBatches(config.PENSTOCK_REDIS_URL);
 
 /** Models change seldom and are asked for with every line. */
 const MODELS_FOR_MS = 5000;
-let models = { at: Number.NEGATIVE_INFINITY, slugs: new Map<string, string>() };
+let models = { at: Number.NEGATIVE_INFINITY, names: new Set<string>() };
 
-async function slugOf(model: string): Promise<string | null> {
+async function isModel(name: string): Promise<boolean> {
   if (systemClock.monotonic() - models.at > MODELS_FOR_MS) {
     const known = (await registry.list(region)).map(readModelInfo);
-    const slugs = new Map(known.flatMap(info => (info === null ? [] : [[info.name, info.slug] as const])));
-    models = { at: systemClock.monotonic(), slugs };
+    const names = new Set(known.flatMap(info => (info === null ? [] : [info.name])));
+    models = { at: systemClock.monotonic(), names };
   }
-  return models.slugs.get(model) ?? null;
+  return models.names.has(name);
 }
 
+const contents = new DirectoryFiles(config.PENSTOCK_FILES_DIR);
+const library = new FileLibrary(records, contents);
+const shards = new ShardChooser(config.PENSTOCK_SHARDS, systemClock);
+queue.listen(heartbeatFilter(region), payload => {
+  const heartbeat = readHeartbeat(payload);
+  if (heartbeat !== null) shards.hear(heartbeat);
+});
 const runner = new BatchRunner({
   records,
-  contents: new DirectoryFiles(config.PENSTOCK_FILES_DIR),
+  contents,
+  library,
   runs,
   queue,
-  slugOf,
+  isModel,
+  oneModel: config.PENSTOCK_BATCH_ONE_MODEL,
   region,
-  shards: config.PENSTOCK_SHARDS,
+  shardFor: slug => shards.shardFor(slug, Math.random()),
   window: config.PENSTOCK_BATCH_WINDOW,
   clock: systemClock,
   log,
-  nextId,
 });
+queue.listen(doneSubject(region), id => runner.heard(Buffer.from(id).toString('latin1')));
 batches.work(
   batchId => runner.run(batchId),
   (batchId, err) => log.error({ batch: batchId, err: err.message }, 'interrupted; it goes on by itself'),
@@ -77,10 +89,18 @@ const stopWebhooks = await startWebhooks({
   log,
   blame: exitBlaming,
 });
+const stopSweeping = startSweeping({ records, contents, library, jobs: batches, log });
 log.info({ region }, 'tasks started');
 
 stopOnSignal(log, [
-  { name: 'leave batches to others', limitMs: 2000, run: () => batches.close() },
+  {
+    name: 'leave batches to others',
+    limitMs: 2000,
+    run: () => {
+      stopSweeping();
+      return batches.close();
+    },
+  },
   { name: 'leave webhooks to others', limitMs: 2000, run: stopWebhooks },
   {
     name: 'close wires',

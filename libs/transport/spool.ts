@@ -1,0 +1,54 @@
+/** Uploads go to a file of their own first: their digest is known, and their name fixed, only at the end. */
+import { createHash, randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { StoredContent } from './ports.ts';
+
+const PREFIX = '.upload-';
+/** What is older was left behind by a process that died, ms. */
+const STALE_MS = 24 * 3600 * 1000;
+
+export interface Spooled extends StoredContent {
+  readonly path: string;
+}
+
+/** Writes a stream to a new file and to the disk. @throws what the stream or the disk throws; then nothing is left. */
+export async function spool(directory: string, content: Readable): Promise<Spooled> {
+  await mkdir(directory, { recursive: true });
+  const path = join(directory, PREFIX + randomUUID());
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const measure = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      hash.update(chunk);
+      bytes += chunk.length;
+      done(null, chunk);
+    },
+  });
+  try {
+    await pipeline(content, measure, createWriteStream(path, { flush: true }));
+    return { path, digest: hash.digest('hex'), bytes };
+  } catch (err) {
+    await rm(path, { force: true });
+    throw err;
+  }
+}
+
+/** Removes what dead processes left in the directory. */
+export async function removeStale(directory: string): Promise<void> {
+  const names = await readdir(directory).catch(() => []);
+  for (const name of names.filter(each => each.startsWith(PREFIX))) {
+    const path = join(directory, name);
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (Date.now() - mtimeMs > STALE_MS) await rm(path, { force: true });
+  }
+}
+
+/** Refuses what is not a digest: it becomes part of a path. A failure is a bug, not bad input. */
+export function assertDigest(digest: string): string {
+  if (!/^[0-9a-f]{64}$/.test(digest)) throw new TypeError('not a digest');
+  return digest;
+}

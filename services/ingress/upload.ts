@@ -1,0 +1,140 @@
+/** Reads a multipart upload: the file goes to the store as it comes in, the fields are checked, and nothing is left of a bad one. */
+import { hash } from 'node:crypto';
+import { Transform } from 'node:stream';
+import type { MultipartFile, MultipartValue } from '@fastify/multipart';
+import { DispatchError, FILE_PURPOSES } from '@penstock/protocol';
+import type { FileContents, FileLibrary, StoredContent } from '@penstock/transport';
+import type { FastifyRequest } from 'fastify';
+
+/** OpenAI's limits, for a file and for one of purpose `batch`. */
+export const MAX_FILE_BYTES = 512 * 1024 * 1024;
+const MAX_BATCH_BYTES = 200 * 1024 * 1024;
+const MAX_FILENAME = 255;
+const LIFE_S = { least: 3600, most: 30 * 24 * 3600 } as const;
+
+export interface Upload {
+  readonly content: StoredContent;
+  readonly filename: string;
+  readonly purpose: string;
+  /** Lifetime in seconds that the client asked for. */
+  readonly lifeS: number | null;
+  /** Tells this upload from others of the tenant. */
+  readonly digest: string;
+}
+
+/** Of a file that a client wants forgotten by itself. @throws DispatchError that names the field. */
+export function readLifetime(anchor: unknown, seconds: unknown, field: string): number | null {
+  if (anchor === undefined && seconds === undefined) return null;
+  if (anchor !== 'created_at') refuse('Use "created_at".', `${field}.anchor`);
+  const life = Number(seconds);
+  if (!(Number.isInteger(life) && life >= LIFE_S.least && life <= LIFE_S.most))
+    refuse(`Use a whole number of seconds from ${LIFE_S.least} to ${LIFE_S.most}.`, `${field}.seconds`);
+  return life;
+}
+
+/** @throws DispatchError; what was stored is discarded then. */
+export async function readUpload(
+  request: FastifyRequest,
+  contents: FileContents,
+  library: FileLibrary,
+): Promise<Upload> {
+  if (!request.isMultipart())
+    throw new DispatchError('unsupported_media_type', { message: 'Send the file as multipart/form-data.' });
+  const parts = new Parts(contents);
+  try {
+    await parts.read(request);
+    return parts.check(request.tenant);
+  } catch (err) {
+    if (parts.content !== null) await library.discard(parts.content.digest);
+    throw err;
+  }
+}
+
+class Parts {
+  readonly #contents: FileContents;
+  readonly #fields = new Map<string, string>();
+  content: StoredContent | null = null;
+  #filename = '';
+
+  constructor(contents: FileContents) {
+    this.#contents = contents;
+  }
+
+  async read(request: FastifyRequest): Promise<void> {
+    let storing = false;
+    try {
+      for await (const part of request.parts()) {
+        if (part.type === 'field') this.#takeField(part);
+        else {
+          storing = true;
+          await this.#takeFile(part);
+          storing = false;
+        }
+      }
+    } catch (err) {
+      throw explain(err, storing);
+    }
+  }
+
+  #takeField({ fieldname, value }: MultipartValue): void {
+    if (typeof value === 'string') this.#fields.set(fieldname, value);
+  }
+
+  async #takeFile(part: MultipartFile): Promise<void> {
+    if (part.fieldname !== 'file') refuse('Send the file in the field "file".', 'file');
+    this.#filename = cleanName(part.filename);
+    // The parser destroys its stream when the client goes; only an error downstream ends the writing to the store.
+    const through = new Transform({ transform: (chunk, _encoding, done) => done(null, chunk) });
+    part.file.on('error', err => through.destroy(err));
+    part.file.on('close', () => {
+      if (!part.file.readableEnded) through.destroy(new DispatchError('invalid_request', INCOMPLETE));
+    });
+    this.content = await this.#contents.put(part.file.pipe(through));
+  }
+
+  check(tenant: string): Upload {
+    const { content } = this;
+    if (content === null) refuse('A file is required.', 'file');
+    const purpose = FILE_PURPOSES.find(known => known === this.#fields.get('purpose'));
+    if (purpose === undefined) refuse(`Use one of ${FILE_PURPOSES.join(', ')}.`, 'purpose');
+    if (purpose === 'batch' && content.bytes > MAX_BATCH_BYTES)
+      throw new DispatchError('body_too_large', {
+        message: 'A file of purpose batch has at most 200 MB. Make several batches of it.',
+        param: 'file',
+      });
+    const [anchor, seconds] = ['anchor', 'seconds'].map(name => this.#fields.get(`expires_after[${name}]`));
+    const lifeS = readLifetime(anchor, seconds, 'expires_after');
+    const all = [tenant, content.digest, this.#filename, purpose, lifeS].join('\n');
+    return { content, filename: this.#filename, purpose, lifeS, digest: hash('sha256', all) };
+  }
+}
+
+const INCOMPLETE = { message: 'The upload broke off. Nothing was kept; send it again.' };
+
+/** A name without its path and what cannot stand in a header. */
+function cleanName(name: string | undefined): string {
+  const last = name?.split(/[/\\]/).at(-1) ?? '';
+  return last.replaceAll(/\p{Cc}/gu, '').slice(0, MAX_FILENAME) || 'upload';
+}
+
+/** The parser's own errors as ours. @param storing whether it may have been the store that failed. */
+function explain(err: unknown, storing: boolean): unknown {
+  if (err instanceof DispatchError) return err;
+  const { code, message } = err as { code?: string; message?: string };
+  switch (code) {
+    case 'FST_REQ_FILE_TOO_LARGE':
+      return new DispatchError('body_too_large', { message: 'A file has at most 512 MB.', param: 'file' });
+    case 'FST_FILES_LIMIT':
+      return new DispatchError('invalid_request', { message: 'Send one file at a time.', param: 'file' });
+    case 'FST_FIELDS_LIMIT':
+    case 'FST_PARTS_LIMIT':
+      return new DispatchError('invalid_request', { message: 'The form has too many fields.' });
+  }
+  if (message === 'Unexpected end of form') return new DispatchError('invalid_request', INCOMPLETE);
+  if (storing && !code?.startsWith('FST_')) return err;
+  return new DispatchError('invalid_request', { message: 'The multipart body is not valid.' });
+}
+
+function refuse(message: string, param: string): never {
+  throw new DispatchError('invalid_request', { message, param });
+}

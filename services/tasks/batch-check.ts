@@ -1,0 +1,117 @@
+/** Reads a whole input file before anything of it is run: mistakes are listed with their lines. */
+import { hash } from 'node:crypto';
+import {
+  type BatchEndpoint,
+  type BatchError,
+  type BatchLine,
+  isBatchError,
+  readBatchLine,
+} from '@penstock/protocol';
+import { FileProblem, type Line } from './lines.ts';
+
+const MAX_LINES = 50_000;
+/** Texts to embed in all lines together, as OpenAI has it. */
+const MAX_INPUTS = 50_000;
+/** Mistakes listed at most. */
+const MAX_ERRORS = 100;
+
+export interface CheckOptions {
+  readonly endpoint: BatchEndpoint;
+  /** Whether the model can be asked for here. */
+  readonly isModel: (name: string) => Promise<boolean>;
+  /** Every line has to ask for the same model. */
+  readonly oneModel: boolean;
+}
+
+export interface Checked {
+  readonly errors: readonly BatchError[];
+  readonly total: number;
+  /** The one that all lines ask for, or null. */
+  readonly model: string | null;
+}
+
+export async function checkBatch(lines: AsyncIterable<Line>, options: CheckOptions): Promise<Checked> {
+  const check = new Check(options);
+  try {
+    for await (const line of lines) if (!(await check.take(line))) break;
+  } catch (err) {
+    if (!(err instanceof FileProblem)) throw err;
+    check.add(err.code, err.message, null, err.line);
+  }
+  return check.end();
+}
+
+class Check {
+  readonly #o: CheckOptions;
+  /** Digests: 50,000 of the longest ids would be 50 MB. */
+  readonly #seen = new Set<string>();
+  readonly #errors: BatchError[] = [];
+  readonly #models = new Set<string>();
+  #total = 0;
+  #inputs = 0;
+
+  constructor(options: CheckOptions) {
+    this.#o = options;
+  }
+
+  add(code: string, message: string, param: string | null, line: number | null): void {
+    this.#errors.push({ code, message, param, line });
+  }
+
+  /** @returns whether to go on. */
+  async take({ number, text }: Line): Promise<boolean> {
+    if (++this.#total > MAX_LINES) {
+      this.add(
+        'too_many_requests',
+        `A batch has at most ${MAX_LINES} requests. Make several of it.`,
+        null,
+        number,
+      );
+      return false;
+    }
+    const read = readBatchLine(text, number, this.#o.endpoint);
+    if (isBatchError(read)) this.#errors.push(read);
+    else await this.#checkLine(read, number);
+    if (this.#inputs > MAX_INPUTS) {
+      const message = `A batch embeds at most ${MAX_INPUTS} texts in all. Make several of it.`;
+      this.add('too_many_inputs', message, 'body.input', number);
+      return false;
+    }
+    return this.#errors.length < MAX_ERRORS;
+  }
+
+  async #checkLine(read: BatchLine, line: number): Promise<void> {
+    this.#inputs += read.inputs;
+    const digest = hash('sha256', read.customId, 'base64url').slice(0, 22);
+    if (this.#seen.has(digest))
+      this.add('duplicate_custom_id', 'This custom_id is used twice.', 'custom_id', line);
+    this.#seen.add(digest);
+    const { model } = read.summary;
+    if (!(await this.#o.isModel(model)))
+      this.add(
+        'model_not_found',
+        'The model does not exist here. GET /v1/models lists those that do.',
+        'body.model',
+        line,
+      );
+    this.#models.add(model);
+    if (this.#o.oneModel && this.#models.size > 1)
+      this.add(
+        'mismatched_model',
+        'All lines must ask for the same model. Make a batch of each.',
+        'body.model',
+        line,
+      );
+  }
+
+  end(): Checked {
+    if (this.#total === 0 && this.#errors.length === 0)
+      this.add('empty_file', 'The file has no requests in it.', null, null);
+    const [model = null] = this.#models;
+    return {
+      errors: this.#errors.slice(0, MAX_ERRORS),
+      total: this.#total,
+      model: this.#models.size === 1 ? model : null,
+    };
+  }
+}

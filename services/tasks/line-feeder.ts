@@ -1,0 +1,302 @@
+/**
+ * Keeps a window of a batch's lines queued until all are answered or the batch is stopped.
+ *
+ * Every line is a stored run with an id made of batch and line number. Its record is made at most once, and the broker takes a
+ * message once, so a batch may be begun again at any moment, and even be worked on by two processes for a while. Record first,
+ * then message: one without the other can only be a record, and then the message is sent again. A record that is gone (the
+ * server that kept it lost its disk) is made anew in another pass.
+ */
+import {
+  type BatchEndpoint,
+  type BatchLine,
+  type BatchRecord,
+  DispatchError,
+  encodeEnvelope,
+  encodeMessage,
+  estimatePromptTokens,
+  isBatchError,
+  isBatchFinal,
+  lineRunId,
+  type NewRun,
+  readBatchLine,
+  toModelSlug,
+  type WorkMeta,
+  workerControlSubject,
+  workStream,
+  workSubject,
+} from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
+import type { RunStore, TaskRecords, WorkQueue } from '@penstock/transport';
+import type { Line } from './lines.ts';
+
+export interface FeederOptions {
+  readonly batch: BatchRecord;
+  readonly endpoint: BatchEndpoint;
+  /** The lines of the input file, from the beginning each time. */
+  readonly lines: () => AsyncIterable<Line>;
+  readonly records: TaskRecords;
+  readonly runs: RunStore;
+  readonly queue: WorkQueue;
+  readonly region: string;
+  /** A stream of the region that has workers for the model. */
+  readonly shardFor: (slug: string) => number;
+  /** Lines queued or running at once. */
+  readonly window: number;
+  readonly clock: Clock;
+}
+
+/** How it ended: `over` means that another process brought the batch to its end. */
+export type FeedEnd = 'answered' | 'cancelled' | 'expired' | 'over';
+
+/** Bytes of lines queued or running at once: a window of the longest lines would fill the broker. */
+const WINDOW_BYTES = 64 * 1024 * 1024;
+/** Lines asked for, made and queued together. */
+const CHUNK = 64;
+const CHUNK_BYTES = 8 * 1024 * 1024;
+/** Ends are heard of; this often all open lines are looked at, in case a message was lost, ms. */
+const LOOK_MS = 2000;
+/** How often the batch itself is looked at, ms. */
+const STATE_MS = 250;
+/** Pause after the queue refused a line, ms. */
+const REFUSED_MS = 500;
+/** ms. */
+const DEADLINE_SLACK_MS = 60_000;
+/** Records outlive the batch by this, ms. */
+const RECORD_SLACK_MS = 24 * 3600 * 1000;
+const CANCEL_CHUNK = 500;
+
+interface Wanted {
+  readonly id: string;
+  readonly line: BatchLine;
+  readonly bytes: number;
+}
+
+export class LineFeeder {
+  readonly #o: FeederOptions;
+  /** Id → bytes of the line. */
+  readonly #open = new Map<string, number>();
+  #openBytes = 0;
+  /** Open lines that are said to be final. */
+  #heard: string[] = [];
+  #wake: (() => void) | null = null;
+  readonly #counted = { completed: 0, failed: 0 };
+  /** What the record says: after a restart the count begins anew, but clients should not see it fall. */
+  readonly #shown: { completed: number; failed: number };
+  #end: FeedEnd | null = null;
+  #stateAt = Number.NEGATIVE_INFINITY;
+  #lookedAt: number;
+  /** Lines whose record is gone. */
+  #lost = 0;
+
+  constructor(options: FeederOptions) {
+    this.#o = options;
+    const { completed, failed } = options.batch;
+    this.#shown = { completed, failed };
+    this.#lookedAt = options.clock.monotonic();
+  }
+
+  /** A run is final, somewhere. */
+  heard(id: string): void {
+    if (!this.#open.has(id)) return;
+    this.#heard.push(id);
+    this.#wake?.();
+  }
+
+  async feed(): Promise<FeedEnd> {
+    let end: FeedEnd | null;
+    do {
+      this.#lost = 0;
+      this.#counted.completed = 0;
+      this.#counted.failed = 0;
+      end = await this.#pass();
+    } while (end === null && this.#lost > 0);
+    if (end === 'cancelled' || end === 'expired') await this.#cancelAll();
+    return end ?? 'answered';
+  }
+
+  async #pass(): Promise<FeedEnd | null> {
+    const { batch, endpoint, window } = this.#o;
+    let chunk: Wanted[] = [];
+    let bytes = 0;
+    for await (const { number, text } of this.#o.lines()) {
+      const line = readBatchLine(text, number, endpoint);
+      if (isBatchError(line)) continue;
+      chunk.push({ id: lineRunId(batch.id, number), line, bytes: text.length });
+      bytes += text.length;
+      if (chunk.length < Math.min(CHUNK, window) && bytes < CHUNK_BYTES) continue;
+      const end = await this.#queueChunk(chunk, bytes);
+      if (end !== null) return end;
+      chunk = [];
+      bytes = 0;
+    }
+    return (await this.#queueChunk(chunk, bytes)) ?? this.#until(() => this.#open.size === 0);
+  }
+
+  async #queueChunk(chunk: readonly Wanted[], bytes: number): Promise<FeedEnd | null> {
+    const { window, runs } = this.#o;
+    const room = () =>
+      this.#open.size === 0 ||
+      (this.#open.size + chunk.length <= window && this.#openBytes + bytes <= WINDOW_BYTES);
+    const end = await this.#until(room);
+    if (end !== null) return end;
+    const known = await runs.progress(chunk.map(({ id }) => id));
+    const ends = await Promise.all(
+      chunk.map((wanted, i) => {
+        const found = known[i] ?? null;
+        if (found !== null && this.#countFinal(found)) return null;
+        this.#open.set(wanted.id, wanted.bytes);
+        this.#openBytes += wanted.bytes;
+        return found?.status === 'in_progress' ? null : this.#queueLine(wanted);
+      }),
+    );
+    return ends.find(each => each !== null) ?? null;
+  }
+
+  /** Waits until it is so, counting what is answered. */
+  async #until(condition: () => boolean): Promise<FeedEnd | null> {
+    for (;;) {
+      await this.#countEnded();
+      const end = await this.#state();
+      if (end !== null) return end;
+      if (condition()) return null;
+      await this.#nextEnd();
+    }
+  }
+
+  #nextEnd(): Promise<void> {
+    if (this.#heard.length > 0) return Promise.resolve();
+    return new Promise(resolve => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#wake = null;
+        resolve();
+      };
+      const timer = setTimeout(wake, STATE_MS);
+      this.#wake = wake;
+    });
+  }
+
+  async #countEnded(): Promise<void> {
+    const now = this.#o.clock.monotonic();
+    const all = now - this.#lookedAt > LOOK_MS;
+    if (all) this.#lookedAt = now;
+    const ids = all ? [...this.#open.keys()] : this.#heard;
+    this.#heard = [];
+    if (ids.length === 0) return;
+    for (const [i, found] of (await this.#o.runs.progress(ids)).entries()) {
+      const id = ids[i] ?? '';
+      if (!this.#open.has(id)) continue;
+      if (found === null) this.#lost++;
+      else if (!this.#countFinal(found)) continue;
+      this.#openBytes -= this.#open.get(id) ?? 0;
+      this.#open.delete(id);
+    }
+  }
+
+  /** @returns false for a line that is still open. */
+  #countFinal({ status, code }: { status: string; code: number }): boolean {
+    if (status === 'queued' || status === 'in_progress') return false;
+    if (code > 0 && code < 400) this.#counted.completed++;
+    else this.#counted.failed++;
+    return true;
+  }
+
+  /** Tells how far the batch is, and looks whether it goes on. */
+  async #state(): Promise<FeedEnd | null> {
+    const { batch, records, clock } = this.#o;
+    const now = clock.monotonic();
+    if (this.#end !== null || now - this.#stateAt < STATE_MS) return this.#end;
+    this.#stateAt = now;
+    const { completed, failed } = this.#counted;
+    if (completed > this.#shown.completed || failed > this.#shown.failed) {
+      this.#shown.completed = Math.max(completed, this.#shown.completed);
+      this.#shown.failed = Math.max(failed, this.#shown.failed);
+      await records.updateBatch(batch.id, { ...this.#shown }, clock.now() / 1000);
+    }
+    const status = (await records.batch(batch.id))?.status;
+    if (status === undefined || isBatchFinal(status)) this.#end = 'over';
+    else if (status === 'cancelling') this.#end = 'cancelled';
+    else if (clock.now() / 1000 >= batch.expiresAt) this.#end = 'expired';
+    return this.#end;
+  }
+
+  /** Does not give up while the broker is away or full, unless the batch is stopped. */
+  async #queueLine({ id, line }: Wanted): Promise<FeedEnd | null> {
+    const { batch, runs, queue, clock } = this.#o;
+    const ttlMs = Math.max(1, batch.expiresAt * 1000 - clock.now());
+    const made = this.#newRun(id, line);
+    const { kind } = await runs.create(made, ttlMs + RECORD_SLACK_MS, null);
+    // Another process may have made it, in another stream.
+    const run = kind === 'created' ? made : ((await runs.read(id)) ?? made);
+    const work = encodeEnvelope(this.#metaOf(run, line), Buffer.from(JSON.stringify(line.body)));
+    for (;;) {
+      try {
+        await queue.publish(run.subject, work, { messageId: id, ttlMs });
+        return null;
+      } catch (err) {
+        if (!(err instanceof DispatchError)) throw err;
+      }
+      const end = await this.#state();
+      if (end !== null) return end;
+      await new Promise(resolve => setTimeout(resolve, REFUSED_MS));
+    }
+  }
+
+  #newRun(id: string, line: BatchLine): NewRun {
+    const { batch, region, clock, shardFor } = this.#o;
+    const { model } = line.summary;
+    const slug = toModelSlug(model);
+    const shard = shardFor(slug);
+    const key = { region, shard, slug, lane: 'batch', size: 'any' } as const;
+    return {
+      ...{ id, kind: 'batch_line', detail: '', tenant: batch.tenant, endpoint: line.endpoint, model, slug },
+      stream: workStream(region, shard),
+      subject: workSubject(key, id),
+      createdAt: clock.now(),
+      // The batch stops its lines itself: a worker that did would store an error as their answer.
+      deadlineAt: batch.expiresAt * 1000 + DEADLINE_SLACK_MS,
+    } as const;
+  }
+
+  #metaOf(run: NewRun, line: BatchLine): WorkMeta {
+    const { id, endpoint, model, slug, createdAt, deadlineAt } = run;
+    return {
+      ...{ v: 1, id, from: 'tasks', endpoint, model, slug, lane: 'batch', size: 'any' },
+      ...{ stream: false, stored: true, ask: false, attemptBase: 0, held: {}, fleetRate: 0 },
+      promptTokens: estimatePromptTokens(line.summary.promptBytes),
+      maxTokens: line.summary.maxTokens,
+      acceptedAt: createdAt,
+      deadlineAt,
+    };
+  }
+
+  /** Every line that is not final, also those that an earlier process queued. */
+  async #cancelAll(): Promise<void> {
+    let ids: string[] = [];
+    for await (const { number } of this.#o.lines()) {
+      if (ids.push(lineRunId(this.#o.batch.id, number)) < CANCEL_CHUNK) continue;
+      await this.#cancel(ids);
+      ids = [];
+    }
+    await this.#cancel(ids);
+  }
+
+  async #cancel(ids: readonly string[]): Promise<void> {
+    const progress = await this.#o.runs.progress(ids);
+    const open = ids.filter((_, i) => ['queued', 'in_progress'].includes(progress[i]?.status ?? ''));
+    await Promise.all(open.map(id => this.#cancelLine(id)));
+  }
+
+  async #cancelLine(id: string): Promise<void> {
+    const { runs, queue, batch } = this.#o;
+    await runs.cancel({ id, tenant: batch.tenant }, this.#o.clock.now(), {
+      recordMs: RECORD_SLACK_MS,
+      logMs: 0,
+    });
+    const run = await runs.read(id);
+    if (run === null || run.status !== 'cancelled') return;
+    queue.purge(run.stream, run.subject);
+    if (run.worker !== null)
+      queue.send(workerControlSubject(run.worker), encodeMessage({ cancel: id, attempt: run.attempt }));
+  }
+}
