@@ -1,6 +1,5 @@
 /** Reads a multipart upload: the file goes to the store as it comes in, the fields are checked, and nothing is left of a bad one. */
 import { hash } from 'node:crypto';
-import { Transform } from 'node:stream';
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import { DispatchError, FILE_PURPOSES } from '@penstock/protocol';
 import type { FileContents, FileLibrary, StoredContent } from '@penstock/transport';
@@ -83,13 +82,9 @@ class Parts {
   async #takeFile(part: MultipartFile): Promise<void> {
     if (part.fieldname !== 'file') refuse('Send the file in the field "file".', 'file');
     this.#filename = cleanName(part.filename);
-    // The parser destroys its stream when the client goes; only an error downstream ends the writing to the store.
-    const through = new Transform({ transform: (chunk, _encoding, done) => done(null, chunk) });
-    part.file.on('error', err => through.destroy(err));
-    part.file.on('close', () => {
-      if (!part.file.readableEnded) through.destroy(new DispatchError('invalid_request', INCOMPLETE));
-    });
-    this.content = await this.#contents.put(part.file.pipe(through));
+    // The parser may fail the stream again after the store has given it up: unheard, that would end the process.
+    part.file.on('error', () => {});
+    this.content = await this.#contents.put(part.file);
   }
 
   check(tenant: string): Upload {
@@ -130,7 +125,8 @@ function explain(err: unknown, storing: boolean): unknown {
     case 'FST_PARTS_LIMIT':
       return new DispatchError('invalid_request', { message: 'The form has too many fields.' });
   }
-  if (message === 'Unexpected end of form') return new DispatchError('invalid_request', INCOMPLETE);
+  if (message?.startsWith('Unexpected end of') || code === 'ERR_STREAM_PREMATURE_CLOSE')
+    return new DispatchError('invalid_request', INCOMPLETE);
   if (storing && !code?.startsWith('FST_')) return err;
   return new DispatchError('invalid_request', { message: 'The multipart body is not valid.' });
 }

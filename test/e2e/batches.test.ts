@@ -1,123 +1,126 @@
-/** Files and batches through the official client: every line answered once, mistakes named by line, restarts survived. */
+/** Batches through the official client: every line answered once, mistakes named by line, ends of all kinds, restarts survived. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
-import OpenAI, { NotFoundError, toFile } from 'openai';
-import { API_KEY, chat, errorOf, startStack, waitFor } from '../support/stack.ts';
+import OpenAI, { BadRequestError, NotFoundError } from 'openai';
+import { batchesOf, lineOf, type OutputLine, question, URL_CHAT } from '../support/batches.ts';
+import { API_KEY, chat, errorOf, post, type Stack, startStack, waitFor } from '../support/stack.ts';
 
-const OTHER_KEY = 'sk-penstock-other-key';
-const URL_CHAT = '/v1/chat/completions';
-const lineOf = (id: string, body: object, more: object = {}) =>
-  JSON.stringify({ custom_id: id, method: 'POST', url: URL_CHAT, body, ...more });
-const question = (i: number) => chat(`question ${i}`, { max_tokens: 4 });
+const FAST = { profile: 'dense-8b-h100', timeScale: 20, listSentinels: true };
+const idsOf = (lines: readonly OutputLine[]) => lines.map(line => line.custom_id);
+const names = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 
-interface OutputLine {
-  custom_id: string;
-  response: { status_code: number; body: { choices: { message: { content: string } }[] } } | null;
-  error: { code: string } | null;
+function clientOf(stack: Stack): OpenAI {
+  return new OpenAI({ baseURL: `${stack.url}/v1`, apiKey: API_KEY, maxRetries: 0 });
 }
 
-test('files and batches', async t => {
+test('batches', async t => {
   await using stack = await startStack({
-    engines: [
-      { profile: 'dense-8b-h100', timeScale: 20, listSentinels: true },
-      { profile: 'dense-8b-h100', timeScale: 20, listSentinels: true },
-    ],
-    ingressEnv: { PENSTOCK_API_KEYS: `${API_KEY},${OTHER_KEY}` },
+    engines: [FAST, FAST],
     workerEnv: { PENSTOCK_ACK_WAIT_MS: '2000' },
     tasksEnv: { PENSTOCK_BATCH_WINDOW: '64' },
   });
-  const client = new OpenAI({ baseURL: `${stack.url}/v1`, apiKey: API_KEY, maxRetries: 0 });
-  const stranger = new OpenAI({ baseURL: `${stack.url}/v1`, apiKey: OTHER_KEY, maxRetries: 0 });
-
-  const uploadText = async (text: string | Uint8Array) =>
-    client.files.create({ file: await toFile(Buffer.from(text), 'in.jsonl'), purpose: 'batch' });
-  const begin = async (text: string | Uint8Array) => {
-    const file = await uploadText(text);
-    return client.batches.create({ input_file_id: file.id, endpoint: URL_CHAT, completion_window: '24h' });
-  };
-  const whenOver = async (id: string) => {
-    let batch = await client.batches.retrieve(id);
-    await waitFor(async () => {
-      batch = await client.batches.retrieve(id);
-      return ['completed', 'failed', 'cancelled', 'expired'].includes(batch.status);
-    }, 60_000);
-    return batch;
-  };
-  const linesOf = async (fileId: string | null | undefined): Promise<OutputLine[]> => {
-    if (!fileId) return [];
-    const text = await (await client.files.content(fileId)).text();
-    return text
-      .trimEnd()
-      .split('\n')
-      .map(line => JSON.parse(line) as OutputLine);
-  };
-
-  await t.test('a file is kept byte for byte, listed, and forgotten when deleted', async () => {
-    const text = 'any\r\nbytes \u00e4\n';
-    const file = await uploadText(text);
-    assert.equal(file.bytes, Buffer.byteLength(text));
-    const twin = await uploadText(text);
-    assert.equal(await (await client.files.content(file.id)).text(), text);
-    assert.ok((await client.files.list({ purpose: 'batch' })).data.some(each => each.id === file.id));
-    await client.files.delete(file.id);
-    await assert.rejects(client.files.retrieve(file.id), NotFoundError);
-    assert.equal(
-      await (await client.files.content(twin.id)).text(),
-      text,
-      'another file has the same content',
-    );
-    await assert.rejects(stranger.files.content(twin.id), NotFoundError);
-  });
+  const client = clientOf(stack);
+  const { upload, begin, whenOver, linesOf } = batchesOf(client);
 
   await t.test('every line is answered once; failures go to the error file', async () => {
     const bad = lineOf('bad', chat('x', { model: 'sim-400' }));
-    const lines = [...Array.from({ length: 200 }, (_, i) => lineOf(`q${i}`, question(i))), bad];
-    const batch = await whenOver((await begin(`\uFEFF${lines.join('\r\n')}\n`)).id);
+    const broken = lineOf('broken', chat('x', { model: 'sim-fail' }));
+    const lines = [...Array.from({ length: 200 }, (_, i) => lineOf(`q${i}`, question(i))), bad, broken];
+    const metadata = { purpose: 'test' };
+    const batch = await whenOver((await begin(lines.join('\n'), { metadata })).id);
     assert.equal(batch.status, 'completed', JSON.stringify(batch.errors));
-    assert.deepEqual(batch.request_counts, { total: 201, completed: 200, failed: 1 });
+    assert.deepEqual(batch.request_counts, { total: 202, completed: 200, failed: 2 });
+    assert.deepEqual(batch.metadata, metadata);
+    for (const at of [batch.in_progress_at, batch.finalizing_at, batch.completed_at])
+      assert.ok(at && at >= batch.created_at);
     const output = await linesOf(batch.output_file_id);
-    assert.deepEqual(
-      output.map(line => line.custom_id),
-      Array.from({ length: 200 }, (_, i) => `q${i}`),
-    );
+    assert.deepEqual(idsOf(output), names('q', 200));
     for (const [i, line] of output.entries()) {
       const expected = expectedTokens(promptHash(question(i)), 4).join('');
-      assert.equal(line.response?.body.choices[0]?.message.content, expected);
+      assert.equal(line.response?.body.choices?.[0]?.message.content, expected);
+      assert.equal(line.error, null);
     }
-    const [failed] = await linesOf(batch.error_file_id);
-    assert.equal(failed?.custom_id, 'bad');
-    assert.equal(failed?.response?.status_code, 400);
-  });
-
-  await t.test('mistakes in the file are named with their line', async () => {
-    const good = lineOf('a', question(1));
-    const cases: [name: string, content: string | Uint8Array, code: string, line: number | null][] = [
-      ['empty', '', 'empty_file', null],
-      ['blank lines only', '\n\r\n \n', 'empty_file', null],
-      ['no JSON', `${good}\n{oops\n`, 'invalid_json_line', 2],
-      ['no custom_id', lineOf('', question(1)), 'missing_required_parameter', 1],
-      ['twice the same custom_id', `${good}\n${good}`, 'duplicate_custom_id', 2],
-      ['another url', lineOf('a', question(1), { url: '/v1/embeddings' }), 'invalid_url', 1],
-      ['another method', lineOf('a', question(1), { method: 'GET' }), 'invalid_method', 1],
-      ['unknown model', lineOf('a', chat('x', { model: 'nobody' })), 'model_not_found', 1],
-      ['a stream', lineOf('a', chat('x', { stream: true })), 'invalid_request', 1],
-      ['no messages', lineOf('a', { model: 'sim-chat' }), 'invalid_request', 1],
-      ['not UTF-8', new Uint8Array([0xff, 0xfe, 0x0a]), 'invalid_encoding', 1],
-      ['too many lines', '{}\n'.repeat(50_001).replaceAll('{}', '1'), 'invalid_json_line', 1],
-    ];
-    for (const [name, content, code, line] of cases) {
-      const batch = await whenOver((await begin(content)).id);
-      assert.equal(batch.status, 'failed', name);
-      assert.equal(batch.errors?.data?.[0]?.code, code, name);
-      assert.equal(batch.errors?.data?.[0]?.line ?? null, line, name);
-    }
-  });
-
-  await t.test('cancelling keeps what was done and says what was not', async () => {
-    const lines = Array.from({ length: 400 }, (_, i) =>
-      lineOf(`c${i}`, chat(`long ${i}`, { max_tokens: 400 })),
+    assert.equal(batch.usage?.output_tokens, 800);
+    assert.equal(batch.usage?.total_tokens, batch.usage.input_tokens + 800);
+    const failed = await linesOf(batch.error_file_id);
+    assert.deepEqual(idsOf(failed), ['bad', 'broken']);
+    assert.deepEqual(
+      failed.map(line => line.response?.status_code),
+      [400, 502],
     );
+    assert.ok(failed.every(line => line.response?.body.error?.message && line.error === null));
+  });
+
+  await t.test('every endpoint: responses, completions and embeddings', async () => {
+    const asked = [
+      ['/v1/responses', { model: 'sim-chat', input: 'hello', max_output_tokens: 16 }],
+      ['/v1/completions', { model: 'sim-chat', prompt: 'hello', max_tokens: 3 }],
+      ['/v1/embeddings', { model: 'sim-embed', input: ['a', 'b'] }],
+    ] as const;
+    const bodies = [];
+    for (const [url, body] of asked) {
+      const batch = await whenOver((await begin(lineOf('a', body, { url }), { endpoint: url })).id);
+      assert.equal(batch.status, 'completed', JSON.stringify(batch.errors));
+      assert.equal(batch.model, body.model);
+      assert.ok((batch.usage?.total_tokens ?? 0) > 0);
+      bodies.push((await linesOf(batch.output_file_id))[0]?.response?.body);
+    }
+    const [response, completion, embedding] = bodies;
+    assert.equal(response?.object, 'response');
+    const same = { model: 'sim-chat', messages: [{ role: 'user', content: 'hello' }] };
+    const text = expectedTokens(promptHash(same), 16).join('');
+    assert.equal(response.output?.[0]?.content[0]?.text, text);
+    assert.equal(completion?.object, 'text_completion');
+    assert.equal(embedding?.data?.length, 2);
+  });
+
+  await t.test('E11 a byte order mark, CRLF and a blank last line are no mistakes', async () => {
+    const text = `\uFEFF${lineOf('a', question(1))}\r\n\r\n${lineOf('b', question(2))}\r\n \n`;
+    const batch = await whenOver((await begin(text)).id);
+    assert.deepEqual(batch.request_counts, { total: 2, completed: 2, failed: 0 });
+    assert.deepEqual(idsOf(await linesOf(batch.output_file_id)), ['a', 'b']);
+  });
+
+  const good = lineOf('a', question(1));
+  const png = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
+  const many = Array.from({ length: 50_001 }, (_, i) => lineOf(`m${i}`, chat('x'))).join('\n');
+  const mistakes: [name: string, content: string | Uint8Array, code: string, line: number | null][] = [
+    ['an empty file', '', 'empty_file', null],
+    ['blank lines only', '\n\r\n \n', 'empty_file', null],
+    ['a byte order mark only', '\uFEFF', 'empty_file', null],
+    ['no JSON', `${good}\n{oops\n`, 'invalid_json_line', 2],
+    ['no object', `${good}\n[]\n`, 'invalid_json_line', 2],
+    ['a line nested too deeply', `${'['.repeat(1e5)}\n`, 'invalid_json_line', 1],
+    ['no custom_id', lineOf('', question(1)), 'missing_required_parameter', 1],
+    ['no body', lineOf('a', question(1), { body: undefined }), 'missing_required_parameter', 1],
+    ['a duplicate custom_id', `${good}\n\n${good}`, 'duplicate_custom_id', 3],
+    ['a wrong url', lineOf('a', question(1), { url: '/v1/embeddings' }), 'invalid_url', 1],
+    ['another method', lineOf('a', question(1), { method: 'GET' }), 'invalid_method', 1],
+    ['an unknown model', lineOf('a', chat('x', { model: 'nobody' })), 'model_not_found', 1],
+    ['a stream', lineOf('a', chat('x', { stream: true })), 'invalid_request', 1],
+    ['no messages', lineOf('a', { model: 'sim-chat' }), 'invalid_request', 1],
+    ['invalid UTF-8', Buffer.from(`${good}\n"\xff"`, 'latin1'), 'invalid_encoding', 2],
+    ['UTF-16', Buffer.from(`\uFEFF${good}`, 'utf16le'), 'invalid_encoding', 1],
+    ['a binary file', png, 'invalid_encoding', 1],
+    ['50,001 lines', many, 'too_many_requests', 50_001],
+  ];
+  for (const [name, content, code, line] of mistakes)
+    await t.test(`E11 ${name} fails the batch and is named`, async () => {
+      const batch = await whenOver((await begin(content)).id);
+      assert.equal(batch.status, 'failed');
+      assert.equal(batch.errors?.data?.[0]?.code, code);
+      assert.equal(batch.errors?.data?.[0]?.line ?? null, line);
+      assert.ok(batch.failed_at && !batch.output_file_id && !batch.error_file_id);
+    });
+
+  await t.test('at most 100 mistakes are listed', async () => {
+    const batch = await whenOver((await begin('{}\n'.repeat(500))).id);
+    assert.equal(batch.errors?.data?.length, 100);
+  });
+
+  await t.test('E11 cancelled mid-way, a batch keeps what was done and says what was not', async () => {
+    const lines = names('c', 400).map(id => lineOf(id, question(id, 400)));
     const { id } = await begin(lines.join('\n'));
     await waitFor(async () => ((await client.batches.retrieve(id)).request_counts?.completed ?? 0) > 0);
     for (let i = 0; i < 2; i++)
@@ -125,52 +128,106 @@ test('files and batches', async t => {
     const batch = await whenOver(id);
     assert.equal(batch.status, 'cancelled');
     const [output, errors] = [await linesOf(batch.output_file_id), await linesOf(batch.error_file_id)];
-    assert.equal(output.length + errors.length, 400);
+    assert.deepEqual([...idsOf(output), ...idsOf(errors)].sort(), names('c', 400).sort());
     assert.ok(output.length > 0 && errors.length > 0);
-    assert.ok(errors.every(line => line.error?.code === 'batch_cancelled'));
+    assert.ok(errors.every(line => line.error?.code === 'batch_cancelled' && line.response === null));
+    assert.equal((await client.batches.cancel(id)).status, 'cancelled', 'once more changes nothing');
+    await waitFor(() => stack.engines.every(engine => engine.stats().running === 0));
   });
 
-  await t.test('a tasks process and a worker killed in the middle cost time, not lines', async () => {
-    const lines = Array.from({ length: 600 }, (_, i) => lineOf(`r${i}`, question(i)));
+  await t.test('what is over cannot be cancelled, and stays as it is', async () => {
+    const { id } = await begin(good);
+    await whenOver(id);
+    await assert.rejects(client.batches.cancel(id), BadRequestError);
+    assert.equal((await client.batches.retrieve(id)).status, 'completed');
+  });
+
+  await t.test('the input may be deleted while the batch runs', async () => {
+    const lines = names('d', 200).map(id => lineOf(id, question(id, 200)));
+    const batch = await begin(lines.join('\n'));
+    await client.files.delete(batch.input_file_id);
+    assert.equal((await linesOf((await whenOver(batch.id)).output_file_id)).length, 200);
+  });
+
+  await t.test('the same Idempotency-Key makes one batch', async () => {
+    const file = await upload(good);
+    const body = { input_file_id: file.id, endpoint: URL_CHAT, completion_window: '24h' };
+    const headers = { 'idempotency-key': 'once' };
+    const ask = (more: object = {}) => post(stack, '/v1/batches', { ...body, ...more }, { headers });
+    const ids = await Promise.all(
+      [ask(), ask(), ask()].map(async answer => ((await (await answer).json()) as { id: string }).id),
+    );
+    assert.equal(new Set(ids).size, 1);
+    const other = await ask({ metadata: { a: 'b' } });
+    assert.equal((await errorOf(other)).code, 'idempotency_key_reused');
+  });
+
+  await t.test('E11 restarted mid-way, tasks and a worker cost time, not lines', async () => {
+    const lines = names('r', 600).map(id => lineOf(id, question(id)));
     const { id } = await begin(lines.join('\n'));
     await waitFor(async () => ((await client.batches.retrieve(id)).request_counts?.completed ?? 0) > 50);
     stack.tasks[0]?.kill('SIGKILL');
     stack.workers[0]?.kill('SIGKILL');
     stack.tasks[0] = await stack.startTasks();
     stack.workers[0] = await stack.startWorker(0, 'w-again');
-    const batch = await whenOver(id);
-    assert.equal(batch.status, 'completed');
-    const output = await linesOf(batch.output_file_id);
-    assert.deepEqual(
-      output.map(line => line.custom_id),
-      Array.from({ length: 600 }, (_, i) => `r${i}`),
-    );
+    let before = 0;
+    await waitFor(async () => {
+      const { status, request_counts: counts } = await client.batches.retrieve(id);
+      assert.ok((counts?.completed ?? 0) >= before, 'progress does not go back');
+      before = counts?.completed ?? 0;
+      return status === 'completed';
+    });
+    const batch = await client.batches.retrieve(id);
+    assert.deepEqual(idsOf(await linesOf(batch.output_file_id)), names('r', 600));
   });
 
-  await t.test('batches are listed page by page; strangers see none; bad orders are refused', async () => {
-    const page = await client.batches.list({ limit: 2 });
-    assert.equal(page.data.length, 2);
-    let count = 0;
-    for await (const _batch of client.batches.list({ limit: 5 })) count++;
-    assert.ok(count > 10);
-    assert.equal((await stranger.batches.list()).data.length, 0);
-    await assert.rejects(stranger.batches.retrieve(page.data[0]?.id ?? ''), NotFoundError);
-    await assert.rejects(client.batches.retrieve('batch_nobody'), NotFoundError);
-    const bodies = [
-      { input_file_id: 'file-nobody', endpoint: URL_CHAT, completion_window: '24h' },
-      { input_file_id: 'x', endpoint: '/v1/telepathy', completion_window: '24h' },
-      { input_file_id: 'x', endpoint: URL_CHAT, completion_window: '1h' },
+  await t.test('bad orders are refused by field', async () => {
+    const file = await upload(good);
+    const right = { input_file_id: file.id, endpoint: URL_CHAT, completion_window: '24h' };
+    const pairs = Object.fromEntries(names('k', 17).map(key => [key, 'v']));
+    const wrong: [object, string | null][] = [
+      [{ input_file_id: 'file-nobody' }, null],
+      [{ input_file_id: undefined }, 'input_file_id'],
+      [{ endpoint: '/v1/telepathy' }, 'endpoint'],
+      [{ completion_window: '1h' }, 'completion_window'],
+      [{ metadata: pairs }, 'metadata'],
+      [{ metadata: { ['k'.repeat(65)]: 'v' } }, `metadata.${'k'.repeat(65)}`],
+      [{ metadata: { k: 'v'.repeat(513) } }, 'metadata.k'],
+      [{ output_expires_after: { anchor: 'now', seconds: 3600 } }, 'output_expires_after.anchor'],
+      [{ output_expires_after: { anchor: 'created_at', seconds: 60 } }, 'output_expires_after.seconds'],
     ];
-    const params: (string | null)[] = [];
-    for (const body of bodies) {
-      const headers = { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' };
-      const answer = await fetch(`${stack.url}/v1/batches`, {
-        method: 'POST',
-        headers,
-        body: JSON.stringify(body),
-      });
-      params.push((await errorOf(answer)).param);
+    for (const [change, param] of wrong) {
+      const answer = await post(stack, '/v1/batches', { ...right, ...change });
+      assert.equal((await errorOf(answer)).param, param, JSON.stringify(change));
     }
-    assert.deepEqual(params, [null, 'endpoint', 'completion_window']);
+    await assert.rejects(client.batches.retrieve('batch_nobody'), NotFoundError);
+    await assert.rejects(client.batches.cancel('batch_nobody'), NotFoundError);
   });
+});
+
+test('E11 expired mid-way, a batch keeps what was done and says what was not', async () => {
+  await using stack = await startStack({
+    engines: [{ profile: 'dense-8b-h100' }],
+    ingressEnv: { PENSTOCK_BATCH_LIFE_S: '3' },
+    tasksEnv: { PENSTOCK_BATCH_WINDOW: '8', PENSTOCK_BATCH_ONE_MODEL: 'true' },
+  });
+  const { begin, whenOver, linesOf } = batchesOf(clientOf(stack));
+  const lines = names('e', 1000).map(id => lineOf(id, question(id, 50)));
+  const output_expires_after = { anchor: 'created_at', seconds: 3600 } as const;
+  const batch = await whenOver((await begin(lines.join('\n'), { output_expires_after })).id);
+  assert.equal(batch.status, 'expired');
+  assert.ok((batch.expired_at ?? 0) >= (batch.expires_at ?? 0));
+  const [output, errors] = [await linesOf(batch.output_file_id), await linesOf(batch.error_file_id)];
+  assert.ok(output.length > 0 && errors.length > 0);
+  assert.deepEqual([...idsOf(output), ...idsOf(errors)].sort(), names('e', 1000).sort());
+  assert.ok(errors.every(line => line.error?.code === 'batch_expired'));
+  const { expires_at, created_at } = await clientOf(stack).files.retrieve(batch.output_file_id ?? '');
+  assert.equal(expires_at, created_at + 3600);
+
+  const two = `${lineOf('a', question(1))}\n${lineOf('b', chat('x', { model: 'sim-embed' }))}`;
+  const mixed = await whenOver((await begin(two)).id);
+  assert.deepEqual(
+    mixed.errors?.data?.map(({ code, line }) => [code, line]),
+    [['mismatched_model', 2]],
+  );
 });

@@ -75,6 +75,7 @@ export async function startStack(options: StackOptions) {
     url,
     nats,
     redis,
+    filesDir,
     ingress,
     engines,
     workers,
