@@ -105,12 +105,13 @@ test('lines of batches, foreground responses and tenants without endpoints are n
 test('a batch is told when it is final, once', async () => {
   const batch: BatchRecord = {
     ...{ id: 'batch_b', tenant: TENANT, endpoint: '/v1/chat/completions', inputFileId: 'file-x' },
+    ...{ inputDigest: 'd', outputLifeS: null, model: null, usage: null },
     ...{ status: 'validating', createdAt: 1, expiresAt: 2, metadata: null, errors: [], at: {} },
     ...{ outputFileId: null, errorFileId: null, total: 0, completed: 0, failed: 0 },
   };
-  await records.addBatch(batch);
+  await records.addBatch(batch, null);
   for (const status of ['in_progress', 'finalizing', 'completed', 'failed'] as const)
-    await records.updateBatch(batch.id, { status });
+    await records.updateBatch(batch.id, { status }, 5);
   assert.deepEqual(await told(), ['batch.completed batch_b']);
 });
 
