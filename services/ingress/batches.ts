@@ -15,7 +15,7 @@ import { z } from 'zod';
 import { type FilesDeps, findFile } from './files.ts';
 import { baseHeaders } from './http-reply.ts';
 import { idempotencyOf } from './jobs.ts';
-import { readPaging, sendPage } from './paging.ts';
+import { readPaging, toPage } from './paging.ts';
 import { readLifetime } from './upload.ts';
 
 export interface BatchesDeps extends FilesDeps {
@@ -117,7 +117,8 @@ function newBatch(deps: BatchesDeps, file: FileRecord, asked: Fields): BatchReco
 
 async function list(deps: BatchesDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const paging = readPaging(request.query as Record<string, string | undefined>, 20, 100);
-  return sendPage(reply, request, await deps.records.batches(request.tenant, paging), toBatchObject);
+  const page = await deps.records.batches(request.tenant, paging);
+  return answer(reply, request, toPage(page, toBatchObject));
 }
 
 async function find(deps: BatchesDeps, id: string, tenant: string): Promise<BatchRecord> {

@@ -4,7 +4,7 @@ import { DispatchError, FILE_PURPOSES, type FileRecord, toFileObject } from '@pe
 import { type FileContents, FileLibrary, type TaskRecords } from '@penstock/transport';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { baseHeaders } from './http-reply.ts';
-import { readPaging, sendPage } from './paging.ts';
+import { readPaging, toPage } from './paging.ts';
 import { MAX_FILE_BYTES, readUpload } from './upload.ts';
 
 /** Input of batches goes after a month, as OpenAI's does; other files stay. */
@@ -108,5 +108,9 @@ async function list(deps: FilesDeps, request: FastifyRequest, reply: FastifyRepl
       param: 'purpose',
     });
   const page = await deps.records.files(request.tenant, purpose, readPaging(query, 10_000, 10_000));
-  return sendPage(reply, request, page, file => (isOver(file) ? null : toFileObject(file)));
+  return answer(
+    reply,
+    request,
+    toPage(page, file => (isOver(file) ? null : toFileObject(file))),
+  );
 }

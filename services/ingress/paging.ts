@@ -1,8 +1,6 @@
 /** Lists in OpenAI's shape: `limit`, `order` and `after` go in, a page with its first and last id comes out. */
 import { DispatchError } from '@penstock/protocol';
 import type { Page, PageOrder } from '@penstock/transport';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { baseHeaders } from './http-reply.ts';
 
 /** @throws DispatchError that names the parameter. */
 export function readPaging(
@@ -23,23 +21,33 @@ export function readPaging(
  * @param page null for an unknown `after`. Starting at the beginning instead would let a client that pages go round for ever.
  * @param show the item as the client sees it, or null to leave it out.
  */
-export function sendPage<T extends { readonly id: string }>(
-  reply: FastifyReply,
-  request: FastifyRequest,
+export function toPage<T extends { readonly id: string }>(
   page: Page<T> | null,
   show: (item: T) => object | null,
-): FastifyReply {
+): object {
   if (page === null)
     throw new DispatchError('invalid_request', {
       message: 'There is nothing of this id in the list. Begin again without it.',
       param: 'after',
     });
   const { items, hasMore } = page;
-  return reply.headers(baseHeaders(request.id, Date.now())).send({
+  return {
     object: 'list',
     data: items.map(show).filter(shown => shown !== null),
     first_id: items[0]?.id ?? null,
     last_id: items.at(-1)?.id ?? null,
     has_more: hasMore,
-  });
+  };
+}
+
+/** A page of what is all in memory. */
+export function pageOf<T extends { readonly id: string }>(
+  newestFirst: readonly T[],
+  { limit, order, after }: PageOrder,
+  show: (item: T) => object,
+): object {
+  const all = order === 'desc' ? newestFirst : [...newestFirst].reverse();
+  const at = after === null ? -1 : all.findIndex(item => item.id === after);
+  if (after !== null && at < 0) return toPage(null, show);
+  return toPage({ items: all.slice(at + 1, at + 1 + limit), hasMore: at + 1 + limit < all.length }, show);
 }
