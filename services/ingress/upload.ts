@@ -60,18 +60,13 @@ class Parts {
   }
 
   async read(request: FastifyRequest): Promise<void> {
-    let storing = false;
     try {
       for await (const part of request.parts()) {
         if (part.type === 'field') this.#takeField(part);
-        else {
-          storing = true;
-          await this.#takeFile(part);
-          storing = false;
-        }
+        else await this.#takeFile(part);
       }
     } catch (err) {
-      throw explain(err, storing);
+      throw explain(err);
     }
   }
 
@@ -112,8 +107,8 @@ function cleanName(name: string | undefined): string {
   return last.replaceAll(/\p{Cc}/gu, '').slice(0, MAX_FILENAME) || 'upload';
 }
 
-/** The parser's own errors as ours. @param storing whether it may have been the store that failed. */
-function explain(err: unknown, storing: boolean): unknown {
+/** The parser's own errors as ours. */
+function explain(err: unknown): unknown {
   if (err instanceof DispatchError) return err;
   const { code, message } = err as { code?: string; message?: string };
   switch (code) {
@@ -127,7 +122,8 @@ function explain(err: unknown, storing: boolean): unknown {
   }
   if (message?.startsWith('Unexpected end of') || code === 'ERR_STREAM_PREMATURE_CLOSE')
     return new DispatchError('invalid_request', INCOMPLETE);
-  if (storing && !code?.startsWith('FST_')) return err;
+  // The parser's own complaints (no boundary, for one) have no code; those of the store have one.
+  if (code !== undefined && !code.startsWith('FST_')) return err;
   return new DispatchError('invalid_request', { message: 'The multipart body is not valid.' });
 }
 

@@ -162,6 +162,13 @@ const responses: Record<string, JsonSchema> = {
   DeletedResponse: deleted('response'),
 };
 
+const batchUsage = object({
+  input_tokens: count,
+  input_tokens_details: object({ cached_tokens: count }),
+  output_tokens: count,
+  output_tokens_details: object({ reasoning_tokens: count }),
+  total_tokens: count,
+});
 const stored: Record<string, JsonSchema> = {
   File: object({
     id: text,
@@ -175,31 +182,34 @@ const stored: Record<string, JsonSchema> = {
   }),
   FileList: pageOf(ref('File')),
   DeletedFile: deleted('file'),
-  Batch: object({
-    id: text,
-    object: { const: 'batch' },
-    endpoint: text,
-    errors: nullable(
-      object({
-        object: { const: 'list' },
-        data: list(object({ code: text, message: text, param: nullable(text), line: nullable(count) })),
-      }),
-    ),
-    input_file_id: text,
-    completion_window: { const: '24h' },
-    status: { enum: BATCH_STATUSES },
-    output_file_id: nullable(text),
-    error_file_id: nullable(text),
-    created_at: seconds,
-    expires_at: seconds,
-    ...Object.fromEntries(
-      ['in_progress', 'finalizing', 'completed', 'failed', 'expired', 'cancelling', 'cancelled'].map(
-        status => [`${status}_at`, nullable(seconds)],
+  Batch: object(
+    {
+      id: text,
+      object: { const: 'batch' },
+      endpoint: text,
+      errors: nullable(
+        object({
+          object: { const: 'list' },
+          data: list(object({ code: text, message: text, param: nullable(text), line: nullable(count) })),
+        }),
       ),
-    ),
-    request_counts: object({ total: count, completed: count, failed: count }),
-    metadata: nullable(record(text)),
-  }),
+      input_file_id: text,
+      completion_window: { const: '24h' },
+      status: { enum: BATCH_STATUSES },
+      output_file_id: nullable(text),
+      error_file_id: nullable(text),
+      created_at: seconds,
+      expires_at: seconds,
+      ...Object.fromEntries(
+        ['in_progress', 'finalizing', 'completed', 'failed', 'expired', 'cancelling', 'cancelled'].map(
+          status => [`${status}_at`, nullable(seconds)],
+        ),
+      ),
+      request_counts: object({ total: count, completed: count, failed: count }),
+      metadata: nullable(record(text)),
+    },
+    { model: text, usage: batchUsage },
+  ),
   BatchList: pageOf(ref('Batch')),
   Job: object({
     id: text,

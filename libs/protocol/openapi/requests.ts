@@ -1,7 +1,7 @@
 /** Request bodies as JSON Schema: made from the schemas that check them, so that the document cannot promise something else. */
 import { z } from 'zod';
 import { FILE_PURPOSES } from '../batch.ts';
-import { ENDPOINT_PATHS } from '../envelope.ts';
+import { BATCH_PATHS } from '../batch-line.ts';
 import { chatFields, completionFields, embeddingFields, MAX_MESSAGES, MAX_PARTS } from '../openai.ts';
 import { responsesFields } from '../responses-request.ts';
 import type { JsonSchema } from './schema.ts';
@@ -42,21 +42,30 @@ const message: JsonSchema = {
   ],
 };
 
+const lifeS: JsonSchema = { type: 'integer', minimum: 3600, maximum: 2_592_000 };
+
 const file: JsonSchema = {
   type: 'object',
   required: ['file', 'purpose'],
   properties: {
-    file: { type: 'string', contentMediaType: 'application/octet-stream', description: 'At most 200 MiB.' },
+    file: {
+      type: 'string',
+      contentMediaType: 'application/octet-stream',
+      description: 'At most 512 MiB; of purpose `batch` 200 MiB.',
+    },
     purpose: { enum: FILE_PURPOSES },
+    'expires_after[anchor]': { const: 'created_at' },
+    'expires_after[seconds]': lifeS,
   },
 };
 
 const batch: JsonSchema = {
   ...object({
     input_file_id: { ...text, description: 'A file with purpose `batch`.' },
-    endpoint: { enum: Object.values(ENDPOINT_PATHS) },
+    endpoint: { enum: Object.values(BATCH_PATHS) },
     completion_window: { const: '24h' },
-    metadata: nullable(record({ ...text, maxLength: 512 })),
+    metadata: { ...nullable(record({ ...text, maxLength: 512 })), maxProperties: 16 },
+    output_expires_after: nullable(object({ anchor: { const: 'created_at' }, seconds: lifeS })),
   }),
   required: ['input_file_id', 'endpoint', 'completion_window'],
 };
