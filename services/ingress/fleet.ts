@@ -14,16 +14,22 @@ import {
   type Quote,
   readHeartbeat,
   readModelInfo,
+  stickyFilter,
+  workStream,
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { ModelRegistry, WorkQueue } from '@penstock/transport';
 
 /** A worker silent for this long is lost. Three heartbeats. */
 const LOST_AFTER_MS = 3000;
+/** Silence after which it is forgotten, and what is still queued for it alone is nobody's. */
+const FORGOTTEN_AFTER_MS = 20 * LOST_AFTER_MS;
 
 interface Member {
   readonly heartbeat: Heartbeat;
   readonly seenAt: number;
+  /** Silent for too long, and told so. */
+  lost: boolean;
   readonly slugs: ReadonlySet<string>;
   /** It did not take what was meant for it alone, and nothing was heard of it since. */
   doubted: boolean;
@@ -45,6 +51,8 @@ export class Fleet {
   /** Monotonic ms since which heartbeats could have reached us; silence before that proves nothing. */
   #listeningSince: number;
   #lastSweepAt: number;
+  #region = '';
+  #onGone: (worker: string) => void = () => {};
 
   constructor(queue: WorkQueue, clock: Clock) {
     this.#queue = queue;
@@ -54,6 +62,7 @@ export class Fleet {
   }
 
   async start(region: string, registry: ModelRegistry): Promise<void> {
+    this.#region = region;
     this.#queue.listen(heartbeatFilter(region), bytes => {
       const heartbeat = readHeartbeat(bytes);
       if (heartbeat !== null) this.#hear(heartbeat);
@@ -64,9 +73,16 @@ export class Fleet {
     }
   }
 
+  /** Told of each worker that takes nothing new any more: it drains, is sick, or was not heard of for too long. */
+  whenGone(tell: (worker: string) => void): void {
+    this.#onGone = tell;
+  }
+
   #hear(heartbeat: Heartbeat): void {
+    const tookWork = this.#members.get(heartbeat.worker)?.heartbeat.pulling === true;
     if (heartbeat.leaving) this.#members.delete(heartbeat.worker);
     else this.#welcome(heartbeat);
+    if (tookWork && (heartbeat.leaving || !heartbeat.pulling)) this.#onGone(heartbeat.worker);
     for (const model of heartbeat.models) this.#learnModel(model);
   }
 
@@ -92,6 +108,7 @@ export class Fleet {
       seenAt: now,
       slugs,
       doubted: false,
+      lost: false,
       quote: { waitS, tokensPerSec, cacheTokens, at: now },
     });
   }
@@ -235,7 +252,15 @@ export class Fleet {
     this.#lastSweepAt = now;
     this.#renewRates(now);
     for (const [id, member] of this.#members) {
-      if (now - member.seenAt > 20 * LOST_AFTER_MS) this.#members.delete(id);
+      if (!member.lost && this.isLost(id)) {
+        member.lost = true;
+        this.#onGone(id);
+      }
+      if (now - member.seenAt <= FORGOTTEN_AFTER_MS) continue;
+      this.#members.delete(id);
+      // Each ingress has moved its own requests long since: what is left was sent by one that died, and nobody waits for it.
+      const { shard } = member.heartbeat;
+      this.#queue.purge(workStream(this.#region, shard), stickyFilter(this.#region, shard, id));
     }
   }
 

@@ -95,6 +95,7 @@ const open: OpenRequests = new OpenRequests({
   deadLetter: (request, code) =>
     queue.moveToDead(request.stream, request.subject, deadSubject(region, request.slug, request.id), code),
 });
+fleet.whenGone(worker => open.sweep(worker));
 await bus.listen(ingressId, packet => open.onPacket(packet));
 queue.listen(ingressControlSubject(ingressId), (payload, reply) => {
   const question = readResumeQuestion(payload);

@@ -101,6 +101,16 @@ export class OpenRequests {
     }
   }
 
+  /** A worker takes nothing new any more: what waits for it alone is offered to all at once. */
+  sweep(worker: string): void {
+    for (const request of this.#open.values()) {
+      const { bound } = request;
+      if (bound === null || bound.worker !== worker || request.running !== null) continue;
+      this.#o.metrics.moved.inc({ reason: 'swept' });
+      this.#move(request, bound);
+    }
+  }
+
   /** From the subject of one worker to the shared one. Whatever still comes of the old subject is fenced. */
   #move(request: OpenRequest, bound: Bound): void {
     this.#o.queue.purge(request.stream, request.subject);

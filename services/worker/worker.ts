@@ -125,6 +125,7 @@ export class Worker {
     this.#health = afterProbe(this.#health, await engine.healthy());
     if (this.#health.state !== before) {
       log.warn({ state: this.#health.state }, 'engine health changed');
+      this.#sendHeartbeat(false);
       // It may have been started anew, with an empty cache.
       this.#cacheTokens = Math.max(this.#cacheTokens + 1, this.#o.clock.now() * 1000);
     }
@@ -317,6 +318,8 @@ export class Worker {
   /** Stops bidding and resolves once nothing can arrive any more. Running attempts go on. */
   async drain(): Promise<void> {
     this.#draining = true;
+    // What waits for this worker alone need not wait for the next heartbeat.
+    this.#sendHeartbeat(false);
     await this.#bidder.stop();
   }
 

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodeMessage, type Heartbeat } from '@penstock/protocol';
+import type { ModelRegistry, WorkQueue } from '@penstock/transport';
+import { Fleet } from './fleet.ts';
+
+const beat: Heartbeat = {
+  v: 1,
+  worker: 'w-1',
+  models: [{ name: 'm', slug: 'm', created: 0, ownedBy: 'x', architecture: null }],
+  shard: 0,
+  slots: 8,
+  running: 0,
+  pulling: true,
+  leaving: false,
+  level: 0,
+  waitS: 0,
+  tokensPerSec: 10_000,
+  cacheTokens: 0,
+  cacheCapacity: null,
+};
+
+async function startFleet() {
+  let now = 0;
+  let hear: (payload: Uint8Array) => void = () => {};
+  const purged: string[] = [];
+  const queue = {
+    connected: true,
+    listen: (_subject: string, onMessage: typeof hear) => {
+      hear = onMessage;
+    },
+    purge: (_stream: string, subject: string) => purged.push(subject),
+  } as unknown as WorkQueue;
+  const fleet = new Fleet(queue, { now: () => now, monotonic: () => now });
+  await fleet.start('eu', { list: async () => [] } as unknown as ModelRegistry);
+  const gone: string[] = [];
+  fleet.whenGone(worker => gone.push(worker));
+  return {
+    fleet,
+    gone,
+    purged,
+    hear: (heartbeat: Partial<Heartbeat>) => hear(encodeMessage({ ...beat, ...heartbeat })),
+    /** Lets time pass as a live process does: with a sweep each second. */
+    pass(seconds: number) {
+      for (let i = 0; i < seconds; i++) {
+        now += 1000;
+        fleet.sweep();
+      }
+    },
+  };
+}
+
+const names = (fleet: Fleet) => fleet.candidates('m', new Map()).map(({ worker }) => worker);
+
+test('a worker that leaves, drains or falls silent is told of once', async () => {
+  const { gone, hear, pass } = await startFleet();
+  hear({});
+  hear({ pulling: false });
+  hear({ pulling: false });
+  hear({ leaving: true });
+  assert.deepEqual(gone, ['w-1']);
+  hear({ worker: 'w-2' });
+  hear({ worker: 'w-2', leaving: true });
+  hear({ worker: 'w-3' });
+  pass(10);
+  assert.deepEqual(gone, ['w-1', 'w-2', 'w-3']);
+});
+
+test('what is queued for a forgotten worker alone is purged', async () => {
+  const { fleet, purged, hear, pass } = await startFleet();
+  hear({});
+  pass(59);
+  assert.deepEqual(purged, []);
+  pass(3);
+  assert.deepEqual(purged, ['work.eu.0.*.*.*.to.w-1.*']);
+  assert.equal(fleet.workers, 0);
+});
+
+test('a worker that let work wait is no candidate until it is heard of', async () => {
+  const { fleet, hear } = await startFleet();
+  hear({});
+  fleet.doubt('w-1');
+  assert.deepEqual(names(fleet), []);
+  fleet.hearQuote('w-1', { waitMs: 0, tokensPerSec: 1, cacheTokens: 0 });
+  assert.deepEqual(names(fleet), ['w-1']);
+  fleet.doubt('w-1');
+  hear({});
+  assert.deepEqual(names(fleet), ['w-1']);
+});
+
+test('the architecture a worker tells stays known when another one does not know it', async () => {
+  const { fleet, hear } = await startFleet();
+  assert.equal(fleet.defaultAffinity('m'), 'prefix');
+  const [model] = beat.models;
+  assert.ok(model);
+  hear({ models: [{ ...model, architecture: 'moe' }] });
+  hear({ worker: 'w-2' });
+  assert.equal(fleet.defaultAffinity('m'), 'none');
+  hear({ models: [{ ...model, architecture: 'dense' }] });
+  assert.equal(fleet.defaultAffinity('m'), 'prefix');
+});
