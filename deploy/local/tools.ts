@@ -97,14 +97,7 @@ export function ensureRedisServer(say: Say): string {
   if (found) return found;
   if (onPath('apt-get')) {
     say("installing Debian's redis-server");
-    const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
-    const env = ['env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1'];
-    const apt = (...args: string[]) => {
-      const [command = 'env', ...rest] = [...sudo, ...env, 'apt-get', ...args];
-      return run(command, rest);
-    };
-    apt('install', '-y', '-qq', '--no-install-recommends', 'redis-server') ||
-      (apt('update', '-qq') && apt('install', '-y', '-qq', '--no-install-recommends', 'redis-server'));
+    installDebian('redis-server');
     const installed = find();
     if (installed) return installed;
   }
@@ -112,6 +105,18 @@ export function ensureRedisServer(say: Say): string {
     'redis-server (or valkey-server) >= 6.2 is missing and could not be installed. ' +
       'By hand: sudo apt-get install redis-server, or set PENSTOCK_REDIS_URL to one that runs.',
   );
+}
+
+/** With the lists of packages as they are, else with fresh ones. */
+export function installDebian(name: string): boolean {
+  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+  const env = ['env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1'];
+  const apt = (...args: string[]) => {
+    const [command = 'env', ...rest] = [...sudo, ...env, 'apt-get', ...args];
+    return run(command, rest);
+  };
+  const install = () => apt('install', '-y', '-qq', '--no-install-recommends', name);
+  return install() || (apt('update', '-qq') && install());
 }
 
 function onPath(name: string): string | null {

@@ -1,0 +1,118 @@
+/** What `npm run load` is told. */
+import { parseArgs } from 'node:util';
+
+/** Scenarios by name, with the question each answers. */
+export const SCENARIOS = {
+  smoke: 'does it work at all',
+  load: 'is every answer in time in a usual hour',
+  stress: 'is nothing lost when there is too much, and does it recover',
+  spike: 'does it survive the load multiplying at once',
+  soak: 'does anything leak or slow down over hours',
+  breakpoint: 'how much can it take',
+  'async-submit': 'are jobs accepted quickly and all done',
+  batch: 'is every line of a batch answered, at the wanted rate',
+  affinity: 'do conversations find their history in a cache',
+  mixed: 'do people notice a batch',
+} as const;
+export type ScenarioName = keyof typeof SCENARIOS;
+
+export const USAGE = `usage: npm run load -- <scenario> [options]
+${Object.entries(SCENARIOS)
+  .map(([name, question]) => `  ${name.padEnd(14)}${question}?`)
+  .join('\n')}
+options
+  --url URL         of a Penstock that runs (default: one is started here, and stopped)
+  --key KEY         its API key (default: $PENSTOCK_KEY)
+  --model NAME      (default: the first there is)
+  --rate R          requests a second
+  --duration D      such as 30s or 10m
+  -e NAME=VALUE     any other setting of loadtest/README.md; may be repeated
+  --runner          use the project's runner even where k6 is on the PATH
+  --workers N       of the stack that is started here (default 2)
+  --profile NAME    of its simulated engines (default dense-8b-h100)
+  --out DIRECTORY   for the result and the report (default loadtest/results)`;
+
+/** A mistake of whoever typed the command. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export interface Arguments {
+  readonly scenario: ScenarioName;
+  readonly url: string | null;
+  readonly key: string;
+  /** For the script: names and values of loadtest/README.md. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly ownRunner: boolean;
+  readonly workers: number;
+  readonly profile: string;
+  readonly out: string;
+}
+
+/** @returns null where only help was asked for. @throws UsageError */
+export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): Arguments | null {
+  const { values, positionals } = parse(argv);
+  if (values.help) return null;
+  const [scenario, ...more] = positionals;
+  if (scenario === undefined || more.length > 0 || !Object.hasOwn(SCENARIOS, scenario)) {
+    const what =
+      scenario === undefined ? 'name one scenario' : `no scenario ${[scenario, ...more].join(' ')}`;
+    throw new UsageError(`${what}: use one of ${Object.keys(SCENARIOS).join(', ')}`);
+  }
+  const settings: Record<string, string> = {};
+  for (const pair of values.env) {
+    const at = pair.indexOf('=');
+    if (at < 1) throw new UsageError(`-e ${pair}: give it as NAME=value`);
+    settings[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  const given = { RATE: values.rate, DURATION: values.duration, MODEL: values.model };
+  for (const [name, value] of Object.entries(given)) if (value !== undefined) settings[name] = value;
+  return {
+    scenario: scenario as ScenarioName,
+    url: values.url === undefined ? null : baseOf(values.url),
+    key: values.key ?? env['PENSTOCK_KEY'] ?? env['PENSTOCK_API_KEY'] ?? '',
+    settings,
+    ownRunner: values.runner,
+    workers: count('workers', values.workers),
+    profile: values.profile,
+    out: values.out,
+  };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        url: { type: 'string' },
+        key: { type: 'string' },
+        model: { type: 'string' },
+        rate: { type: 'string' },
+        duration: { type: 'string' },
+        env: { type: 'string', short: 'e', multiple: true, default: [] },
+        runner: { type: 'boolean', default: false },
+        workers: { type: 'string', default: '2' },
+        profile: { type: 'string', default: 'dense-8b-h100' },
+        out: { type: 'string', default: new URL('../results', import.meta.url).pathname },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (err) {
+    throw new UsageError((err as Error).message.split('. ')[0] ?? 'bad options');
+  }
+}
+
+function baseOf(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new UsageError(`--url ${text}: give it as http(s)://host:port`);
+  return text.replace(/\/(v1\/?)?$/, '');
+}
+
+function count(name: string, text: string): number {
+  const value = Number(text);
+  if (!(Number.isInteger(value) && value >= 1 && value <= 64))
+    throw new UsageError(`--${name} ${text}: give a whole number from 1 to 64`);
+  return value;
+}

@@ -1,0 +1,60 @@
+/** Who makes the load: the user's own k6 where it is on the PATH, else the project's runner. k6 is never fetched. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const RUNNER = resolve(import.meta.dirname, '../runner/main.ts');
+
+export interface Generator {
+  /** In words, with its version. */
+  readonly about: string;
+  readonly command: string;
+  readonly args: (script: string, samples: string) => string[];
+}
+
+export function findGenerator(ownRunner: boolean, path = process.env['PATH'] ?? ''): Generator {
+  const k6 = ownRunner
+    ? undefined
+    : path
+        .split(':')
+        .map(directory => join(directory, 'k6'))
+        .find(existsSync);
+  if (k6 === undefined) {
+    return {
+      about: `the project's runner, Node ${process.version}`,
+      command: process.execPath,
+      args: (script, samples) => [RUNNER, script, '--quiet', '--out', `json=${samples}`],
+    };
+  }
+  const version =
+    /k6\S* v\S+/.exec(spawnSync(k6, ['version'], { encoding: 'utf8' }).stdout ?? '')?.[0] ?? 'k6';
+  return {
+    about: version,
+    command: k6,
+    args: (script, samples) => ['run', '--quiet', '--no-usage-report', '--out', `json=${samples}`, script],
+  };
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  /** Exit code; 130 where it was ended by a signal. */
+  readonly ended: Promise<number>;
+}
+
+/** Its settings come by the environment: an API key on the command line could be read by everyone on the machine. */
+export function startGenerator(
+  { command, args }: Generator,
+  script: string,
+  samples: string,
+  env: Readonly<Record<string, string>>,
+): Running {
+  const child = spawn(command, args(script, samples), {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...env },
+  });
+  const ended = new Promise<number>((done, fail) => {
+    child.on('error', fail);
+    child.on('exit', code => done(code ?? 130));
+  });
+  return { child, ended };
+}

@@ -1,0 +1,127 @@
+/** `npm run load -- <scenario>`: one load test, from nothing to a report. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { ToolError } from '../../deploy/local/tools.ts';
+import { type Arguments, readArguments, SCENARIOS, USAGE, UsageError } from './arguments.ts';
+import { findGenerator, type Generator, startGenerator } from './generator.ts';
+import { PointFile } from './points.ts';
+import { progressLine } from './progress.ts';
+import { renderReport } from './report.ts';
+import { figuresOf, type LoadResult, type Summary, thresholdsOf } from './result.ts';
+import { openTarget, type Target } from './target.ts';
+import { Recorder } from './timeline.ts';
+
+const SCRIPTS = resolve(import.meta.dirname, '../k6');
+const TICK_MS = 1000;
+/** k6 and the runner end with this when a threshold failed: the run itself went well. */
+const THRESHOLDS_FAILED = 99;
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+interface Outcome {
+  readonly code: number;
+  readonly startedAt: number;
+  readonly seconds: number;
+  readonly recorder: Recorder;
+  readonly summary: Summary | null;
+}
+
+async function generate(args: Arguments, target: Target, generator: Generator): Promise<Outcome> {
+  const directory = mkdtempSync(join(tmpdir(), 'penstock-load-'));
+  const [samples, summaryFile] = [join(directory, 'samples.json'), join(directory, 'summary.json')];
+  const env = { ...args.settings, PENSTOCK_URL: target.url, PENSTOCK_KEY: target.key, SUMMARY: summaryFile };
+  const startedAt = Date.now();
+  const recorder = new Recorder();
+  const points = new PointFile(samples);
+  const read = () => points.read(point => recorder.add(point));
+  const { child, ended } = startGenerator(generator, join(SCRIPTS, `${args.scenario}.ts`), samples, env);
+  const interrupt = () => child.kill('SIGINT');
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  const timer = setInterval(() => {
+    read();
+    say(progressLine(recorder, startedAt, Date.now()));
+  }, TICK_MS);
+  try {
+    const code = await ended;
+    read();
+    return {
+      code,
+      startedAt,
+      seconds: (Date.now() - startedAt) / 1000,
+      recorder,
+      summary: readSummary(summaryFile),
+    };
+  } finally {
+    clearInterval(timer);
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function readSummary(file: string): Summary | null {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Summary;
+  } catch {
+    return null;
+  }
+}
+
+function keep(
+  args: Arguments,
+  target: Target,
+  generator: Generator,
+  outcome: Outcome,
+  summary: Summary,
+): void {
+  const result: LoadResult = {
+    scenario: args.scenario,
+    question: `${SCENARIOS[args.scenario]}?`,
+    at: new Date(outcome.startedAt).toISOString(),
+    generator: generator.about,
+    target: target.about,
+    machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`,
+    settings: args.settings,
+    seconds: Math.round(outcome.seconds),
+    passed: outcome.code === 0,
+    thresholds: thresholdsOf(summary),
+    metrics: figuresOf(summary),
+    timeline: outcome.recorder.timeline(),
+  };
+  mkdirSync(args.out, { recursive: true });
+  const base = join(args.out, args.scenario);
+  writeFileSync(`${base}.json`, `${JSON.stringify(result, null, 1)}\n`);
+  writeFileSync(`${base}.html`, renderReport(result));
+  say(`result  ${relative(process.cwd(), `${base}.json`)}`);
+  say(`report  ${relative(process.cwd(), `${base}.html`)}`);
+}
+
+async function main(): Promise<number> {
+  const args = readArguments(process.argv.slice(2), process.env);
+  if (args === null) {
+    say(USAGE);
+    return 0;
+  }
+  const generator = findGenerator(args.ownRunner);
+  const target = await openTarget(args, say);
+  try {
+    say(`${args.scenario}: ${SCENARIOS[args.scenario]}? Load by ${generator.about}`);
+    const outcome = await generate(args, target, generator);
+    const whole = outcome.code === 0 || outcome.code === THRESHOLDS_FAILED;
+    if (whole && outcome.summary !== null) keep(args, target, generator, outcome, outcome.summary);
+    else
+      process.stderr.write(
+        `load: the run did not get to its end (exit code ${outcome.code}); nothing was kept\n`,
+      );
+    return outcome.code;
+  } finally {
+    await target.stop();
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (err) {
+  if (!(err instanceof UsageError || err instanceof ToolError)) throw err;
+  process.stderr.write(`load: ${err.message}\n`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,53 @@
+/** What the load goes to: a Penstock that runs somewhere, or one that is started here for the time of the run. */
+import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts';
+import { type ServiceProcess, startService } from '../../test/support/process.ts';
+import { API_KEY, startStack } from '../../test/support/stack.ts';
+import type { Arguments } from './arguments.ts';
+
+const ENGINE = new URL('../../services/engine-sim/main.ts', import.meta.url).pathname;
+
+export interface Target {
+  readonly url: string;
+  readonly key: string;
+  /** In words, for the report. */
+  readonly about: string;
+  stop(): Promise<void>;
+}
+
+export async function openTarget(
+  args: Pick<Arguments, 'url' | 'key' | 'workers' | 'profile'>,
+  say: (line: string) => void,
+): Promise<Target> {
+  if (args.url !== null)
+    return { url: args.url, key: args.key, about: args.url, stop: () => Promise.resolve() };
+  process.env['PENSTOCK_TEST_NATS_SERVER'] ??= ensureNatsServer(say);
+  process.env['PENSTOCK_TEST_REDIS_SERVER'] ??= ensureRedisServer(say);
+  say(`starting Penstock with ${args.workers} workers in front of simulated engines (${args.profile})`);
+  const engines = await Promise.all(Array.from({ length: args.workers }, () => startEngine(args.profile)));
+  const stack = await startStack({ engineUrls: engines.map(({ url }) => url), tasksEnv: {} });
+  return {
+    url: stack.url,
+    key: API_KEY,
+    about: `local stack: 1 ingress, ${args.workers} workers, simulated engines ${args.profile}, all on this machine`,
+    stop: async () => {
+      await stack[Symbol.asyncDispose]();
+      await Promise.all(engines.map(engine => engine.process.stop()));
+    },
+  };
+}
+
+/** A process of its own: the engines' timers must not wait for the reading of samples. */
+async function startEngine(profile: string): Promise<{ url: string; process: ServiceProcess }> {
+  let url = '';
+  const process = await startService(
+    ENGINE,
+    { PENSTOCK_SIM_ENGINES: JSON.stringify([{ profile }]), PENSTOCK_SIM_PORT: '0' },
+    {
+      readyWhen: line => {
+        url = /"url":"([^"]+)"/.exec(line)?.[1] ?? '';
+        return url !== '';
+      },
+    },
+  );
+  return { url, process };
+}

@@ -1,0 +1,164 @@
+/** Second by second: what was asked, what was answered, how late, and what went wrong. */
+import type { Point } from './points.ts';
+
+/** HTTP requests that ask for an answer; the others only look whether there is one. */
+const ASKING = new Set(['chat', 'submit']);
+
+export interface Percentiles {
+  readonly p50: number | null;
+  readonly p90: number | null;
+  readonly p99: number | null;
+}
+
+export interface Moment {
+  /** Arrivals, dropped ones included, per second. */
+  readonly offered: number;
+  /** Answers that ended well, per second. */
+  readonly served: number;
+  /** Requests or jobs open, mean. */
+  readonly open: number;
+  /** Of the answers that ended, ms. */
+  readonly ttft: Percentiles;
+  readonly queueWait: Percentiles;
+  /** Output tokens per second, counted when the answer has ended. */
+  readonly tokens: number;
+  /** Per second, by kind. */
+  readonly errors: Readonly<Record<string, number>>;
+}
+
+export interface Timeline {
+  /** Seconds that each moment stands for. */
+  readonly stepS: number;
+  readonly moments: readonly Moment[];
+}
+
+class Bucket {
+  offered = 0;
+  served = 0;
+  openS = 0;
+  tokens = 0;
+  readonly ttft: number[] = [];
+  readonly queueWait: number[] = [];
+  readonly errors = new Map<string, number>();
+}
+
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
+const MOST_MOMENTS = 120;
+
+export class Recorder {
+  readonly #buckets: Bucket[] = [];
+  #startAt: number | null = null;
+
+  /** Unix ms of the first arrival. */
+  get startAt(): number | null {
+    return this.#startAt;
+  }
+
+  add({ metric, at, value, tags }: Point): void {
+    switch (metric) {
+      case 'http_req_duration':
+        if (!ASKING.has(tags['name'] ?? '')) return;
+        this.#at(at - value).offered++;
+        if (tags['mode'] === 'stream') this.#open(at - value, at);
+        return;
+      case 'dropped_iterations':
+        this.#at(at).offered += value;
+        return;
+      case 'llm_e2e':
+        if (tags['mode'] !== 'batch') this.#at(at).served++;
+        if (tags['mode'] === 'job') this.#open(at - value, at);
+        return;
+      case 'llm_batch_lines':
+        this.#at(at).served += value;
+        return;
+      case 'llm_ttft':
+        this.#at(at).ttft.push(value);
+        return;
+      case 'llm_queue_wait':
+        this.#at(at).queueWait.push(value);
+        return;
+      case 'llm_output_tokens':
+        this.#at(at).tokens += value;
+        return;
+      case 'llm_errors': {
+        const { errors } = this.#at(at);
+        const kind = tags['kind'] ?? 'unknown';
+        errors.set(kind, (errors.get(kind) ?? 0) + value);
+      }
+    }
+  }
+
+  /** The second that began so many seconds ago, or null before the first. */
+  latest(now: number, agoS: number): Moment | null {
+    if (this.#startAt === null) return null;
+    const index = Math.floor((now - this.#startAt) / 1000) - agoS;
+    return index < 0 ? null : momentOf([this.#buckets[index] ?? new Bucket()], 1);
+  }
+
+  timeline(): Timeline {
+    const seconds = this.#buckets.length;
+    const stepS = STEPS_S.find(step => seconds / step <= MOST_MOMENTS) ?? 3600;
+    const moments: Moment[] = [];
+    for (let from = 0; from < seconds; from += stepS) {
+      const some = Array.from({ length: Math.min(stepS, seconds - from) }, (_, i) => this.#buckets[from + i]);
+      moments.push(
+        momentOf(
+          some.map(bucket => bucket ?? new Bucket()),
+          stepS,
+        ),
+      );
+    }
+    return { stepS, moments };
+  }
+
+  #at(time: number): Bucket {
+    // A sample is written when its request has ended: an earlier start may turn up later.
+    this.#startAt ??= time;
+    while (time < this.#startAt) {
+      this.#startAt -= 1000;
+      this.#buckets.unshift(new Bucket());
+    }
+    const index = Math.floor((time - this.#startAt) / 1000);
+    while (this.#buckets.length <= index) this.#buckets.push(new Bucket());
+    return this.#buckets[index] ?? new Bucket();
+  }
+
+  /** Something was open from then to then. */
+  #open(from: number, to: number): void {
+    for (let at = from; at < to; ) {
+      const bucket = this.#at(at);
+      const intoS = ((at - (this.#startAt ?? at)) / 1000) % 1;
+      const step = Math.min(to - at, (1 - intoS) * 1000);
+      bucket.openS += step / 1000;
+      at += Math.max(step, 0.001);
+    }
+  }
+}
+
+function momentOf(buckets: readonly Bucket[], stepS: number): Moment {
+  const sum = (of: (bucket: Bucket) => number) =>
+    rounded(buckets.reduce((total, bucket) => total + of(bucket), 0) / stepS);
+  const kinds = new Set(buckets.flatMap(bucket => [...bucket.errors.keys()]));
+  return {
+    offered: sum(bucket => bucket.offered),
+    served: sum(bucket => bucket.served),
+    open: sum(bucket => bucket.openS),
+    ttft: percentiles(buckets.flatMap(bucket => bucket.ttft)),
+    queueWait: percentiles(buckets.flatMap(bucket => bucket.queueWait)),
+    tokens: sum(bucket => bucket.tokens),
+    errors: Object.fromEntries([...kinds].map(kind => [kind, sum(bucket => bucket.errors.get(kind) ?? 0)])),
+  };
+}
+
+function percentiles(values: number[]): Percentiles {
+  values.sort((a, b) => a - b);
+  const at = (share: number) => {
+    const value = values[Math.max(0, Math.ceil(share * values.length) - 1)];
+    return value === undefined ? null : rounded(value);
+  };
+  return { p50: at(0.5), p90: at(0.9), p99: at(0.99) };
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 100) / 100;
+}
