@@ -32,6 +32,9 @@ options
   --profile NAME    of its simulated engines (default dense-8b-h100)
   --out DIRECTORY   for the result and the report (default loadtest/results)`;
 
+/** Where committed results are. */
+export const RESULTS = new URL('../results', import.meta.url).pathname;
+
 /** A mistake of whoever typed the command. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -94,7 +97,7 @@ function parse(argv: readonly string[]) {
         runner: { type: 'boolean', default: false },
         workers: { type: 'string', default: '2' },
         profile: { type: 'string', default: 'dense-8b-h100' },
-        out: { type: 'string', default: new URL('../results', import.meta.url).pathname },
+        out: { type: 'string', default: RESULTS },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });

@@ -3,12 +3,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { cpus, tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { ToolError } from '../../deploy/local/tools.ts';
-import { type Arguments, readArguments, SCENARIOS, USAGE, UsageError } from './arguments.ts';
+import { type Arguments, RESULTS, readArguments, SCENARIOS, USAGE, UsageError } from './arguments.ts';
 import { findGenerator, type Generator, startGenerator } from './generator.ts';
 import { PointFile } from './points.ts';
 import { progressLine } from './progress.ts';
 import { renderReport } from './report.ts';
 import { figuresOf, type LoadResult, type Summary, thresholdsOf } from './result.ts';
+import { writeResultsPage } from './results-page.ts';
 import { openTarget, type Target } from './target.ts';
 import { Recorder } from './timeline.ts';
 
@@ -91,6 +92,7 @@ function keep(
   const base = join(args.out, args.scenario);
   writeFileSync(`${base}.json`, `${JSON.stringify(result, null, 1)}\n`);
   writeFileSync(`${base}.html`, renderReport(result));
+  if (args.url === null && args.out === RESULTS) writeResultsPage(args.out);
   say(`result  ${relative(process.cwd(), `${base}.json`)}`);
   say(`report  ${relative(process.cwd(), `${base}.html`)}`);
 }

@@ -1,0 +1,212 @@
+/** Every load scenario, shortened, by the project's runner against a real stack; `npm run load` and its report; bad input. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { SCENARIOS, type ScenarioName } from '../../loadtest/load/arguments.ts';
+import type { LoadResult, Summary } from '../../loadtest/load/result.ts';
+import { ensureChromium, openPage } from '../support/chromium.ts';
+import { freePort } from '../support/ports.ts';
+import { API_KEY, type Stack, startStack } from '../support/stack.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const RUNNER = join(ROOT, 'loadtest/runner/main.ts');
+const LOAD = join(ROOT, 'loadtest/load/main.ts');
+/** The machine of a test may be busy: what is tested is that scenarios work, not how fast it is. */
+const PATIENT = { SLO_TTFT_MS: '10000', SLO_TPOT_MS: '1000', TIMEOUT: '30s' };
+
+/** Shortened to seconds. */
+const SHORT: Record<ScenarioName, Record<string, string>> = {
+  smoke: { RATE: '4', DURATION: '2s' },
+  load: { RATE: '8', DURATION: '3s' },
+  stress: { RATE: '10', DURATION: '5s' },
+  spike: { RATE: '2', DURATION: '4s' },
+  soak: { RATE: '6', DURATION: '4s' },
+  breakpoint: { RATE: '20', DURATION: '4s' },
+  'async-submit': { RATE: '5', DURATION: '2s' },
+  batch: { RATE: '10', DURATION: '3s' },
+  affinity: { RATE: '2', DURATION: '3s', THINK_SCALE: '0.001', MAX_TURNS: '3', MAX_INPUT_TOKENS: '8192' },
+  mixed: { RATE: '5', DURATION: '6s', LINES: '60' },
+};
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly summary: Summary | null;
+}
+
+let stack: Stack;
+let directory = '';
+before(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'penstock-load-test-'));
+  stack = await startStack({ engines: [{}, {}], tasksEnv: {} });
+});
+after(async () => {
+  await stack[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function node(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+  const summaryFile = join(directory, `summary-${Math.random().toString(36).slice(2)}.json`);
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env, SUMMARY: summaryFile, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '' },
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', data => {
+    stdout += data;
+  });
+  child.stderr.on('data', data => {
+    stderr += data;
+  });
+  const code = await new Promise<number>(done => child.on('close', exit => done(exit ?? -1)));
+  let summary: Summary | null = null;
+  try {
+    summary = JSON.parse(readFileSync(summaryFile, 'utf8')) as Summary;
+  } catch {
+    // The run did not get to its end.
+  }
+  return { code, stdout, stderr, summary };
+}
+
+function runScript(name: string, env: Record<string, string> = {}): Promise<Ended> {
+  const target = { PENSTOCK_URL: stack.url, PENSTOCK_KEY: API_KEY };
+  return node([RUNNER, join(ROOT, `loadtest/k6/${name}.ts`), '--quiet'], { ...PATIENT, ...target, ...env });
+}
+
+describe('scenarios', { concurrency: 3 }, () => {
+  for (const name of Object.keys(SCENARIOS) as ScenarioName[]) {
+    test(name, async () => {
+      const { code, stdout, stderr, summary } = await runScript(name, SHORT[name]);
+      assert.equal(code, 0, `${stdout}\n${stderr}`);
+      assert.ok(summary);
+      const value = (metric: string, stat: string) => summary.metrics[metric]?.values[stat] ?? Number.NaN;
+      assert.ok(value('llm_output_tokens', 'count') > 0, 'no tokens');
+      assert.ok(value('llm_e2e', 'count') > 0, 'no answers');
+      assert.match(stdout, /thresholds\nok {5}/);
+      assert.doesNotMatch(stdout, /FAILED/);
+      check(name, value);
+    });
+  }
+});
+
+/** What only some of them can tell. */
+function check(name: ScenarioName, value: (metric: string, stat: string) => number): void {
+  const streams = !['async-submit', 'batch'].includes(name);
+  if (streams) {
+    assert.ok(value('llm_ttft', 'min') > 0);
+    assert.ok(value('llm_queue_wait', 'count') === value('llm_ttft', 'count'));
+    assert.ok(value('llm_ttft', 'med') < value('llm_e2e', 'med'));
+  }
+  if (name === 'smoke') assert.equal(value('llm_output_tokens', 'count'), 16 * value('llm_e2e', 'count'));
+  if (name === 'load') assert.ok(Math.abs(value('llm_e2e', 'count') - 24) <= 4);
+  if (name === 'spike') assert.ok(value('llm_e2e', 'count') > 1.5 * 2 * 4);
+  if (name === 'affinity') assert.ok(value('llm_cache_hit', 'count') > 0);
+  if (name === 'batch') assert.equal(value('llm_batch_lines', 'count'), 30);
+  if (name === 'async-submit') assert.ok(value('llm_accept', 'p(99)') > 0);
+}
+
+test('a failed threshold ends with 99 and is shown', async () => {
+  const { code, stdout } = await runScript('smoke', { RATE: '4', DURATION: '1s', SLO_TTFT_MS: '0.001' });
+  assert.equal(code, 99);
+  assert.match(stdout, /FAILED {2}llm_ttft\{lane:interactive\}/);
+});
+
+describe('bad input is one line and no zero', { concurrency: 3 }, () => {
+  const cases: [string, () => Promise<Ended>, RegExp][] = [
+    [
+      'wrong key',
+      () => runScript('smoke', { PENSTOCK_KEY: 'sk-wrong' }),
+      /refuses the API key \(401\): set PENSTOCK_KEY/,
+    ],
+    [
+      'wrong model',
+      () => runScript('smoke', { MODEL: 'gpt-9' }),
+      /no model gpt-9: set MODEL to one of .*sim-chat/,
+    ],
+    ['wrong duration', () => runScript('smoke', { DURATION: 'soon' }), /DURATION=soon: give a duration/],
+    ['wrong rate', () => runScript('load', { RATE: '-1' }), /RATE=-1: give a number above 0/],
+    [
+      'wrong workload',
+      () => runScript('load', { WORKLOAD: 'poems' }),
+      /WORKLOAD=poems: use one of chat, code, long/,
+    ],
+    [
+      'nobody there',
+      async () => runScript('smoke', { PENSTOCK_URL: `http://127.0.0.1:${await freePort()}` }),
+      /cannot reach http:\/\/127\.0\.0\.1:\d+ .*Set PENSTOCK_URL/,
+    ],
+    [
+      'unknown scenario',
+      () => node([LOAD, 'nonsense']),
+      /load: no scenario nonsense: use one of smoke, load/,
+    ],
+  ];
+  for (const [name, run, message] of cases) {
+    test(name, async () => {
+      const { code, stdout, stderr, summary } = await run();
+      assert.notEqual(code, 0);
+      assert.match(stdout + stderr, message);
+      assert.doesNotMatch(stdout + stderr, /sk-wrong|\n\s+at /, 'no stack traces, no keys');
+      assert.equal(summary?.metrics['llm_e2e'], undefined);
+    });
+  }
+});
+
+test('another server than a Penstock is told apart', async () => {
+  const server = createServer((_, res) => res.end('<html>hello</html>'));
+  await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
+  try {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { code, stdout, stderr } = await runScript('smoke', { PENSTOCK_URL: url });
+    assert.notEqual(code, 0);
+    assert.match(stdout + stderr, /answers 200, not a list of models: set PENSTOCK_URL/);
+  } finally {
+    server.close();
+  }
+});
+
+test('npm run load: starts a stack, tells of it, keeps the result and a report that a browser draws', async t => {
+  const out = join(directory, 'out');
+  const args = ['smoke', '--runner', '--rate', '10', '--duration', '3s', '--workers', '1', '--out', out];
+  const ended = await node([LOAD, ...args, '-e', 'SLO_TTFT_MS=10000']);
+  assert.equal(ended.code, 0, `${ended.stdout}\n${ended.stderr}`);
+  assert.match(ended.stdout, /\d s {2}offered +1\d\.\d\/s/);
+  const result = JSON.parse(readFileSync(join(out, 'smoke.json'), 'utf8')) as LoadResult;
+  assert.equal(result.passed, true);
+  assert.deepEqual(result.settings, { SLO_TTFT_MS: '10000', RATE: '10', DURATION: '3s' });
+  const offered = result.timeline.moments.reduce((sum, moment) => sum + moment.offered, 0);
+  assert.equal(offered * result.timeline.stepS, result.metrics['llm_e2e']?.['count']);
+  const chromium = ensureChromium(line => t.diagnostic(line));
+  if (chromium === null) {
+    t.diagnostic('the report was not opened: there is no chromium on the PATH, and only root may install it');
+    return;
+  }
+  await openReport(chromium, join(out, 'smoke.html'));
+});
+
+async function openReport(chromium: string, path: string): Promise<void> {
+  await using page = await openPage(chromium, `file://${path}`);
+  assert.equal(await page.evaluate('document.title'), 'Load test: smoke');
+  // Five have lines; there are no errors to draw. A canvas that nobody drew on is all zeros.
+  const painted = `[...document.querySelectorAll('.uplot canvas')].filter(canvas =>
+    canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)).length`;
+  assert.equal(await page.evaluate(painted), 5);
+  assert.equal(await page.evaluate("document.querySelector('#errors .none').textContent"), 'No errors.');
+  assert.match(
+    await page.evaluate("document.querySelector('#ttft .plot').ariaLabel"),
+    /p99 from [\d.,]+ to [\d.,]+ ms/,
+  );
+  assert.ok((await page.evaluate<number>("document.querySelectorAll('#ttft tbody tr').length")) >= 3);
+  const before = await page.screenshot();
+  await page.dark(true);
+  await page.evaluate('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))');
+  assert.notDeepEqual(await page.screenshot(), before, 'dark looks like light');
+  assert.deepEqual(page.errors, []);
+  writeFileSync(join(path, '../smoke.png'), before);
+}
