@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { cpus, tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { ToolError } from '../../deploy/local/tools.ts';
+import { cpuSeconds } from '../bench/cpu.ts';
 import { type Arguments, RESULTS, readArguments, SCENARIOS, USAGE, UsageError } from './arguments.ts';
 import { findGenerator, type Generator, startGenerator } from './generator.ts';
 import { PointFile } from './points.ts';
@@ -17,12 +18,16 @@ const SCRIPTS = resolve(import.meta.dirname, '../k6');
 const TICK_MS = 1000;
 /** k6 and the runner end with this when a threshold failed: the run itself went well. */
 const THRESHOLDS_FAILED = 99;
+/** The runner's own: the load was not what it should have been. */
+const INVALID_RESULT = 120;
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 interface Outcome {
   readonly code: number;
   readonly startedAt: number;
   readonly seconds: number;
+  /** CPU time of the generator, s; null where the system does not tell. */
+  readonly cpu: number | null;
   readonly recorder: Recorder;
   readonly summary: Summary | null;
 }
@@ -38,8 +43,10 @@ async function generate(args: Arguments, target: Target, generator: Generator): 
   const { child, ended } = startGenerator(generator, join(SCRIPTS, `${args.scenario}.ts`), samples, env);
   const interrupt = () => child.kill('SIGINT');
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  let cpu: number | null = null;
   const timer = setInterval(() => {
     read();
+    cpu = cpuOf(child.pid) ?? cpu;
     say(progressLine(recorder, startedAt, Date.now()));
   }, TICK_MS);
   try {
@@ -49,6 +56,7 @@ async function generate(args: Arguments, target: Target, generator: Generator): 
       code,
       startedAt,
       seconds: (Date.now() - startedAt) / 1000,
+      cpu,
       recorder,
       summary: readSummary(summaryFile),
     };
@@ -56,6 +64,14 @@ async function generate(args: Arguments, target: Target, generator: Generator): 
     clearInterval(timer);
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function cpuOf(pid: number | undefined): number | null {
+  try {
+    return pid === undefined ? null : cpuSeconds(pid);
+  } catch {
+    return null; // It has just ended, or this is no Linux.
   }
 }
 
@@ -83,6 +99,7 @@ function keep(
     machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`,
     settings: args.settings,
     seconds: Math.round(outcome.seconds),
+    generatorCores: outcome.cpu === null ? null : Number((outcome.cpu / outcome.seconds).toFixed(2)),
     passed: outcome.code === 0,
     thresholds: thresholdsOf(summary),
     metrics: figuresOf(summary),
@@ -95,6 +112,11 @@ function keep(
   if (args.url === null && args.out === RESULTS) writeResultsPage(args.out);
   say(`result  ${relative(process.cwd(), `${base}.json`)}`);
   say(`report  ${relative(process.cwd(), `${base}.html`)}`);
+}
+
+function whyNot(code: number): string {
+  if (code === INVALID_RESULT) return 'the figures of this run say nothing, see above';
+  return `the run did not get to its end (exit code ${code})`;
 }
 
 async function main(): Promise<number> {
@@ -110,10 +132,7 @@ async function main(): Promise<number> {
     const outcome = await generate(args, target, generator);
     const whole = outcome.code === 0 || outcome.code === THRESHOLDS_FAILED;
     if (whole && outcome.summary !== null) keep(args, target, generator, outcome, outcome.summary);
-    else
-      process.stderr.write(
-        `load: the run did not get to its end (exit code ${outcome.code}); nothing was kept\n`,
-      );
+    else process.stderr.write(`load: nothing was kept: ${whyNot(outcome.code)}\n`);
     return outcome.code;
   } finally {
     await target.stop();

@@ -136,6 +136,7 @@ function conditions(result: LoadResult): string {
   const rows = [
     ['target', result.target],
     ['load by', result.generator],
+    ['its CPU', result.generatorCores === null ? 'not known' : `${result.generatorCores} cores`],
     ['settings', settings.join(' ') || 'the defaults'],
     ['machine of the generator', result.machine],
     ['begun', result.at],

@@ -32,6 +32,8 @@ export interface LoadResult {
   readonly machine: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly seconds: number;
+  /** CPU time of the generator ÷ seconds: how much of one core it used. Near 1 the runner is at its limit. */
+  readonly generatorCores: number | null;
   readonly passed: boolean;
   readonly thresholds: readonly Threshold[];
   /** By metric: its statistics; times in ms. */

@@ -17,7 +17,13 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const RUNNER = join(ROOT, 'loadtest/runner/main.ts');
 const LOAD = join(ROOT, 'loadtest/load/main.ts');
 /** The machine of a test may be busy: what is tested is that scenarios work, not how fast it is. */
-const PATIENT = { SLO_TTFT_MS: '10000', SLO_TPOT_MS: '1000', TIMEOUT: '30s' };
+const PATIENT = {
+  SLO_TTFT_MS: '10000',
+  SLO_TPOT_MS: '1000',
+  TIMEOUT: '30s',
+  VUS: '40',
+  MAX_OUTPUT_TOKENS: '100',
+};
 
 /** Shortened to seconds. */
 const SHORT: Record<ScenarioName, Record<string, string>> = {
@@ -29,7 +35,7 @@ const SHORT: Record<ScenarioName, Record<string, string>> = {
   breakpoint: { RATE: '20', DURATION: '4s' },
   'async-submit': { RATE: '5', DURATION: '2s' },
   batch: { RATE: '10', DURATION: '3s' },
-  affinity: { RATE: '2', DURATION: '3s', THINK_SCALE: '0.001', MAX_TURNS: '3', MAX_INPUT_TOKENS: '8192' },
+  affinity: { RATE: '2', DURATION: '3s', THINK_SCALE: '0.001', MAX_TURNS: '3', MIN_CACHE_HIT: '0.3' },
   mixed: { RATE: '5', DURATION: '6s', LINES: '60' },
 };
 
@@ -44,7 +50,7 @@ let stack: Stack;
 let directory = '';
 before(async () => {
   directory = mkdtempSync(join(tmpdir(), 'penstock-load-test-'));
-  stack = await startStack({ engines: [{}, {}], tasksEnv: {} });
+  stack = await startStack({ engines: [{ timeScale: 3 }, { timeScale: 3 }], tasksEnv: {} });
 });
 after(async () => {
   await stack[Symbol.asyncDispose]();
@@ -76,7 +82,11 @@ async function node(args: string[], env: Record<string, string> = {}): Promise<E
 
 function runScript(name: string, env: Record<string, string> = {}): Promise<Ended> {
   const target = { PENSTOCK_URL: stack.url, PENSTOCK_KEY: API_KEY };
-  return node([RUNNER, join(ROOT, `loadtest/k6/${name}.ts`), '--quiet'], { ...PATIENT, ...target, ...env });
+  return node([RUNNER, join(ROOT, `loadtest/k6/${name}.ts`), '--quiet', '--max-late', '30s'], {
+    ...PATIENT,
+    ...target,
+    ...env,
+  });
 }
 
 describe('scenarios', { concurrency: 3 }, () => {
