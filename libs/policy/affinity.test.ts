@@ -1,27 +1,46 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Candidate, decidePrefix, decideSession } from './affinity.ts';
+import { type Candidate, decidePrefix, decideSession, lately } from './affinity.ts';
 
 const worker = (name: string, waitS: number, matchedTokens = 0, tokensPerSec = 10_000): Candidate => ({
   worker: name,
   waitS,
   tokensPerSec,
   matchedTokens,
+  load: 0,
 });
 
 test('a prompt goes to the worker that has most of it, while that is about the soonest', () => {
-  const placed = decidePrefix(10_000, [worker('a', 0), worker('b', 0.5, 9000), worker('c', 0, 512)]);
+  const placed = decidePrefix(10_000, [worker('a', 0), worker('b', 0.5, 9000), worker('c', 0, 512)], 0);
   assert.deepEqual(placed, { kind: 'sticky', worker: 'b', matchedTokens: 9000, reason: 'cached' });
 });
 
 test('a busy owner is left alone', () => {
-  const placed = decidePrefix(10_000, [worker('a', 0), worker('b', 3, 9000)]);
+  const placed = decidePrefix(10_000, [worker('a', 0), worker('b', 3, 9000)], 0);
   assert.deepEqual(placed, { kind: 'shared', reason: 'owner_busy' });
 });
 
+test('an owner that lately worked much more than the mean shares a short prefix with another, and keeps a long one', () => {
+  const hot = { ...worker('b', 0, 6000), load: 0.3 };
+  const spread = decidePrefix(6400, [worker('a', 0), hot], 0.15);
+  assert.deepEqual(spread, { kind: 'shared', reason: 'owner_loaded' });
+  const second = { ...worker('c', 0.1, 6000), load: 0.15 };
+  const other = decidePrefix(6400, [worker('a', 0), hot, second], 0.15);
+  assert.equal(other.kind === 'sticky' && other.worker, 'c');
+  const long = { ...worker('b', 0, 60_000), load: 0.3 };
+  assert.equal(decidePrefix(64_000, [worker('a', 0), long], 0.15).kind, 'sticky');
+});
+
+test('the load of a worker follows its work and fades', () => {
+  let load = 0;
+  for (let second = 0; second < 600; second++) load = lately(load, 0.5, 1);
+  assert.ok(Math.abs(load - 0.5) < 0.01);
+  assert.ok(lately(load, 0, 600) < 0.01);
+});
+
 test('without an owner, or without anybody, the shared queue decides', () => {
-  assert.equal(decidePrefix(10_000, [worker('a', 0)]).reason, 'no_match');
-  assert.equal(decidePrefix(10_000, []).reason, 'no_match');
+  assert.equal(decidePrefix(10_000, [worker('a', 0)], 0).reason, 'no_match');
+  assert.equal(decidePrefix(10_000, [], 0).reason, 'no_match');
 });
 
 test('a session keeps its worker until that one is much later than the best', () => {

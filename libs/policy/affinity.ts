@@ -15,6 +15,8 @@ export interface Candidate {
   readonly tokensPerSec: number;
   /** Prompt tokens that its cache is believed to hold. */
   readonly matchedTokens: number;
+  /** Share of its time it lately worked for, as far as seen; see {@link lately}. */
+  readonly load: number;
 }
 
 export type Placement =
@@ -24,19 +26,57 @@ export type Placement =
       readonly matchedTokens: number;
       readonly reason: 'cached' | 'session';
     }
-  | { readonly kind: 'shared'; readonly reason: 'no_match' | 'owner_busy' };
+  | { readonly kind: 'shared'; readonly reason: 'no_match' | 'owner_busy' | 'owner_loaded' };
+
+/** Found in the simulator, which may vary it; the product uses {@link DEFAULT_AFFINITY}. */
+export interface AffinityTuning {
+  /**
+   * The owner is kept while its first token would take at most this multiple of the best worker's: above 1, because a prompt
+   * computed twice also takes room in a second cache.
+   */
+  readonly keepBonus: number;
+  /**
+   * A match below this share of the prompt binds nothing: the few common words at the beginning of every prompt would
+   * otherwise keep all requests from the shared queue.
+   */
+  readonly leastShare: number;
+  /**
+   * Bounded load (consistent hashing with bounded loads: Mirrokni, Thorup, Zadimoghaddam 2016), in time worked: beyond this
+   * multiple of the fleet's mean an owner has a surplus.
+   */
+  readonly loadBound: number;
+  /**
+   * An owner whose surplus is worth this many copies of the prefix gets nothing more of it, and it spreads to a second
+   * worker. One copy would pay in the long run; while it is made, whatever comes behind it waits.
+   */
+  readonly copies: number;
+}
+
+export const DEFAULT_AFFINITY: AffinityTuning = {
+  keepBonus: 2,
+  leastShare: 0.1,
+  loadBound: 1.25,
+  copies: 10,
+};
+
+/** Memory of {@link lately}, s: some hundred requests long, and short beside the life of a popular prefix. */
+const LOAD_MEMORY_S = 120;
+/** What a request costs its engine beside the prefill of its prompt, in prompt tokens: its decode steps hold up others. */
+const DECODE_TOKENS = 800;
 
 /**
- * A hit must save this many seconds for each second of first-token time it costs over the best worker: above 1, because a
- * prompt computed twice also takes room in a second cache.
+ * Exponentially weighted share of its time that a worker worked: 0 for one that was idle for minutes, about 1 for one that
+ * always has a prompt to compute.
+ * @param busyS worked since the last call, which was `elapsedS` ago.
  */
-const KEEP_BONUS = 2;
+export function lately(load: number, busyS: number, elapsedS: number): number {
+  return load * Math.exp(-elapsedS / LOAD_MEMORY_S) + busyS / LOAD_MEMORY_S;
+}
 
-/**
- * A match below this share of the prompt binds nothing: the few common words at the beginning of every prompt would
- * otherwise keep all requests from the shared queue.
- */
-const LEAST_SHARE = 0.1;
+/** Seconds that a request keeps an engine from others. */
+export function workS(uncachedTokens: number, tokensPerSec: number): number {
+  return (uncachedTokens + DECODE_TOKENS) / Math.max(1, tokensPerSec);
+}
 
 /**
  * Whether a prefix last used when the worker's cache had taken `stamp` tokens can still be there: a cache that evicts the
@@ -53,26 +93,41 @@ export function timeToFirstToken(candidate: Candidate, promptTokens: number): nu
   return candidate.waitS + uncached / Math.max(1, candidate.tokensPerSec);
 }
 
-/** The owner that would answer soonest, if that is about as soon as the whole fleet could; else the shared queue. */
+/** Whether an owner has lately worked so much more than the others that its prefix should spread. */
+function isLoaded(owner: Candidate, meanLoad: number, tuning: AffinityTuning): boolean {
+  const surplusS = (owner.load - tuning.loadBound * meanLoad) * LOAD_MEMORY_S;
+  return surplusS > (tuning.copies * owner.matchedTokens) / Math.max(1, owner.tokensPerSec);
+}
+
+/**
+ * The owner that would answer soonest, if that is about as soon as the whole fleet could; else the shared queue.
+ * @param candidates all owners, and of the other workers at least the one that would answer soonest.
+ * @param meanLoad {@link lately} over all workers of the model.
+ */
 export function decidePrefix(
   promptTokens: number,
   candidates: readonly Candidate[],
-  keepBonus = KEEP_BONUS,
-  leastShare = LEAST_SHARE,
+  meanLoad: number,
+  tuning: AffinityTuning = DEFAULT_AFFINITY,
 ): Placement {
   let owner: Candidate | null = null;
   let ownerS = Number.POSITIVE_INFINITY;
   let bestS = Number.POSITIVE_INFINITY;
+  let loaded = false;
   for (const candidate of candidates) {
+    const owns = candidate.matchedTokens > tuning.leastShare * promptTokens;
+    if (owns && isLoaded(candidate, meanLoad, tuning)) {
+      loaded = true;
+      continue;
+    }
     const seconds = timeToFirstToken(candidate, promptTokens);
     if (seconds < bestS) bestS = seconds;
-    if (candidate.matchedTokens > leastShare * promptTokens && seconds < ownerS) {
-      owner = candidate;
-      ownerS = seconds;
-    }
+    if (!owns || seconds >= ownerS) continue;
+    owner = candidate;
+    ownerS = seconds;
   }
-  if (owner === null) return { kind: 'shared', reason: 'no_match' };
-  if (ownerS > bestS * keepBonus) return { kind: 'shared', reason: 'owner_busy' };
+  if (owner === null) return { kind: 'shared', reason: loaded ? 'owner_loaded' : 'no_match' };
+  if (ownerS > bestS * tuning.keepBonus) return { kind: 'shared', reason: 'owner_busy' };
   return { kind: 'sticky', worker: owner.worker, matchedTokens: owner.matchedTokens, reason: 'cached' };
 }
 

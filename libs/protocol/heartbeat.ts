@@ -31,6 +31,8 @@ const heartbeat = z.object({
   waitS: z.number(),
   /** Prompt tokens prefilled per second, learned. */
   tokensPerSec: z.number(),
+  /** Share of its time that it lately worked. Between versions: 0 where it does not tell. */
+  load: z.number().default(0),
   /** As on reply packets. */
   cacheTokens: z.number(),
   /** Tokens the prefix cache can hold; null where the engine does not tell. */

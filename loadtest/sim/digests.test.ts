@@ -11,17 +11,17 @@ import { POLICIES, policyOf } from './policies.ts';
 import { type SimulationResult, simulate } from './simulate.ts';
 
 const DIGESTS: Readonly<Record<string, string>> = {
-  'round-robin': '66b23f5b517d',
-  random: 'eebb85318655',
-  'power-of-two': 'ac1f3e1ffc03',
-  'least-requests': 'a7d3b3d22fc8',
-  'least-requests-1s': '5956d0ba121b',
-  'least-requests-5s': '2dbaa5eca59a',
-  'cache-aware': '6604b779b20d',
-  'plain-pull': '700b63d39e67',
-  'penstock-no-affinity': '697bbd5df74d',
-  penstock: '72cf65f44e4f',
-  oracle: 'b51ed0c1634b',
+  'round-robin': 'ba32c959f6a7',
+  random: '0ca582ec4004',
+  'power-of-two': '5ff4e9e75050',
+  'least-requests': 'df914d796aef',
+  'least-requests-1s': 'b31624bb1575',
+  'least-requests-5s': 'ed6e1ca7f68d',
+  'cache-aware': 'af50c42dda59',
+  'plain-pull': 'cd50d52413ee',
+  'penstock-no-affinity': 'e76fbe5bc7ed',
+  penstock: '941bf48237de',
+  oracle: '51acc0d6567f',
 };
 
 const requests = limitTrace(generateConversations(1), {

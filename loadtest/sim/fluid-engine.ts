@@ -16,6 +16,7 @@ export interface Job {
   readonly request: TraceRequest;
   /** Its place in the workload. */
   readonly index: number;
+  /** Prompt tokens found in the cache; known once its prefill has begun. */
   cachedTokens: number;
   firstAt: number;
   /** Steps of the engine after which it is done. */
@@ -86,7 +87,7 @@ export class FluidEngine {
   }
 
   submit(request: TraceRequest, index: number): Job {
-    const job: Job = { request, index, cachedTokens: this.match(request), firstAt: 0, endV: 0 };
+    const job: Job = { request, index, cachedTokens: 0, firstAt: 0, endV: 0 };
     this.#advance();
     // A request joins at a step boundary: on average in the middle of the step under way.
     const boundary = this.#prefill === null && this.#decoding.length > 0 ? this.#stepMs / 2 : 0;
@@ -96,27 +97,25 @@ export class FluidEngine {
     return job;
   }
 
-  /** Prompt tokens of the request in the cache now. */
-  match(request: TraceRequest): number {
-    if (request.blocks.length === 0) return 0;
-    const hit = this.#cache.match({ keys: request.blocks, tokensPerBlock: BLOCK_TOKENS });
-    return Math.max(0, Math.min(hit, request.inputTokens - 1));
-  }
-
-  /** What a new request would wait before its prefill begins, ms: exact, as only an oracle knows. */
-  aheadMs(): number {
+  /** Time until the first token if the request came now, ms: exact but for what comes later, as only an oracle knows. */
+  foreseeMs(request: TraceRequest): number {
     this.#advance();
-    const underWay = this.#prefill === null ? 0 : this.#left * this.#prefillMs;
-    return this.#queue.reduce(
-      (sum, { job }) => sum + this.prefillMs(job.request, job.cachedTokens),
-      underWay,
-    );
+    const ahead: TraceRequest[] = this.#prefill === null ? [] : [this.#prefill.request];
+    let ms = this.#prefill === null ? 0 : this.#left * this.#prefillMs;
+    for (const { job } of this.#queue) {
+      ms += this.#foreseePrefillMs(job.request, ahead);
+      ahead.push(job.request);
+    }
+    return ms + this.#foreseePrefillMs(request, ahead);
   }
 
-  /** Prefill time of a request at the present batch, ms. */
-  prefillMs(request: TraceRequest, cachedTokens: number): number {
-    const n = request.inputTokens - cachedTokens;
-    return this.#prefillOf(n, cachedTokens, n / this.#budget());
+  /** Prefill time at the present batch, once the cache holds what is ahead too. */
+  #foreseePrefillMs(request: TraceRequest, ahead: readonly TraceRequest[]): number {
+    const chain = { keys: request.blocks, tokensPerBlock: BLOCK_TOKENS };
+    const shared = ahead.map(other => sharedBlocks(other.blocks, request.blocks) * BLOCK_TOKENS);
+    const cached = Math.min(Math.max(this.#cache.peek(chain), ...shared), request.inputTokens - 1);
+    const n = request.inputTokens - cached;
+    return this.#prefillOf(n, cached, n / this.#budget());
   }
 
   /** Everything inside is lost. @returns it. */
@@ -199,7 +198,11 @@ export class FluidEngine {
     return true;
   }
 
+  /** The cache is asked now, as vLLM's scheduler does: what was computed while the request waited counts. */
   #begin(job: Job): void {
+    const { blocks, inputTokens } = job.request;
+    const hit = this.#cache.match({ keys: blocks, tokensPerBlock: BLOCK_TOKENS });
+    job.cachedTokens = Math.min(hit, inputTokens - 1);
     const steps = (job.request.inputTokens - job.cachedTokens) / this.#budget();
     this.#prefill = job;
     this.#left = 1;
@@ -249,4 +252,11 @@ export class FluidEngine {
     if (next === Number.POSITIVE_INFINITY) this.#agenda.cancel(this.#timer);
     else this.#agenda.set(this.#timer, now + Math.max(0, next));
   }
+}
+
+/** Leading blocks that two prompts have in common. */
+function sharedBlocks(a: readonly number[], b: readonly number[]): number {
+  let shared = 0;
+  while (shared < a.length && shared < b.length && a[shared] === b[shared]) shared++;
+  return shared;
 }

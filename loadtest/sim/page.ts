@@ -1,8 +1,9 @@
 /** The simulator's results as a page: every scenario, the yardsticks that matter, and how near the oracle Penstock comes. */
 import { SCENARIOS, type Scenario } from '../scenarios.ts';
 import { renderTable, SLO, type Summary, summarize } from '../summary.ts';
+import { lruReference } from './lru-reference.ts';
 import { policyOf } from './policies.ts';
-import { outcomesOf, simulate } from './simulate.ts';
+import { outcomesOf, profileOf, simulate } from './simulate.ts';
 
 const SHOWN = [
   'round-robin',
@@ -28,6 +29,9 @@ Engines: dense-70b-h100x4 as a fluid (\`loadtest/sim/fluid-engine.ts\`). The net
 [the race](race.md) is the real thing. In SLO: first token within ${SLO.ttftS} s and ${SLO.tpotS} s a token after it. ${SECONDS} s of each workload, seed ${SEED}.
 
 ${parts.join('\n\n')}
+
+## Popular prefixes
+${renderSpread()}
 
 ## A full hour
 ${renderHour()}
@@ -69,5 +73,23 @@ function renderHour(): string {
     policy,
     judge(SCENARIOS.even, 1, policy, fleet, 3600),
   ]);
-  return `Chat at load 1 on sixteen equal engines.\n\n${renderTable(rows)}`;
+  const { trace, profile } = SCENARIOS.even;
+  const { requests } = trace({ load: 1, maxSeconds: 3600 }, SEED);
+  const reference = lruReference(requests, fleet, profileOf(profile).kvCapacityTokens);
+  const own = rows.find(([row]) => row === 'penstock')?.[1].hit ?? 0;
+  const of = `One cache of the same size a worker, longest prefix first, when time does not matter: ${reference.toFixed(3)} of the prompt tokens; Penstock has ${(own / reference).toFixed(2)} of that.`;
+  return `Chat at load 1 on sixteen equal engines.\n\n${renderTable(rows)}\n\n${of}`;
+}
+
+/** A popular prefix must not make its owner the busiest worker: equal engines, so that shares of work can be compared. */
+function renderSpread(): string {
+  const fleet = Array.from({ length: 8 }, () => 1);
+  const parts = [1, 1.5, 3].map(load => {
+    const rows = ['cache-aware', 'penstock', 'oracle'].map((policy): [string, Summary] => [
+      policy,
+      judge(SCENARIOS['system-prompt'], load, policy, fleet, SECONDS),
+    ]);
+    return `### load ${load}\n\n${renderTable(rows)}`;
+  });
+  return `The system prompts of twenty-four applications on eight equal engines.\n\n${parts.join('\n\n')}`;
 }

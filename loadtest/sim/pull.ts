@@ -3,13 +3,16 @@
  * the product's own functions. Quotes and placements are as fresh as the real ones on a quiet network: at once.
  */
 import {
+  type AffinityTuning,
   type BidState,
   type BidTuning,
   type Candidate,
+  DEFAULT_AFFINITY,
   DEFAULT_TUNING,
   decideBid,
   decidePrefix,
   effectiveRate,
+  lately,
   mayBeCached,
   type PromptSize,
   prefillAheadS,
@@ -18,6 +21,7 @@ import {
   TYPICAL_TOKENS,
   timeToFirstToken,
   type WorkerLoad,
+  workS,
 } from '@penstock/policy';
 import { PrefillQueue } from '../../services/worker/prefill-queue.ts';
 import { BLOCK_TOKENS, type TraceRequest } from '../traces/trace.ts';
@@ -84,6 +88,9 @@ class SimulatedWorker {
   /** Tokens ever put into its cache. */
   cacheTokens = 0;
   gone = false;
+  /** See {@link lately}; as of `loadAt`, ms. */
+  load = 0;
+  loadAt = 0;
 
   constructor(index: number, requote: (worker: SimulatedWorker) => void) {
     this.index = index;
@@ -105,9 +112,7 @@ interface Owner {
 export interface PenstockOptions {
   readonly affinity?: boolean;
   readonly tuning?: BidTuning;
-  /** A hit must save this much more than it costs; see the policy. */
-  readonly keepBonus?: number;
-  readonly leastShare?: number;
+  readonly placing?: AffinityTuning;
 }
 
 /** Levels of a bid: 0 to 9. */
@@ -139,6 +144,7 @@ class Penstock implements Dispatcher {
     meanTokens: 0,
   };
   #fleetRate = 0;
+  #meanLoad = 0;
   #ratesAt = Number.NEGATIVE_INFINITY;
 
   constructor(fleet: SimulatedFleet, options: PenstockOptions) {
@@ -196,10 +202,17 @@ class Penstock implements Dispatcher {
     if (this.#now - this.#ratesAt < RATES_EVERY_MS) return;
     this.#ratesAt = this.#now;
     this.#fleetRate = 0;
+    let load = 0;
+    let alive = 0;
     for (const worker of this.#workers) {
+      if (!worker.gone) {
+        load += this.#worked(worker, 0);
+        alive++;
+      }
       const rate = worker.prefill.learnedRate === 0 || worker.gone ? 0 : effectiveRate(this.#loadOf(worker));
       this.#fleetRate = Math.max(this.#fleetRate, rate);
     }
+    this.#meanLoad = load / Math.max(1, alive);
   }
 
   #loadOf(worker: SimulatedWorker): WorkerLoad {
@@ -227,7 +240,8 @@ class Penstock implements Dispatcher {
     }
     const best = this.#bestOfOthers(request.inputTokens, matched);
     if (best !== null) candidates.push(best);
-    const placement = decidePrefix(request.inputTokens, candidates, this.#o.keepBonus, this.#o.leastShare);
+    const tuning = this.#o.placing ?? DEFAULT_AFFINITY;
+    const placement = decidePrefix(request.inputTokens, candidates, this.#meanLoad, tuning);
     return placement.kind === 'sticky' ? (this.#workers[Number(placement.worker)] ?? null) : null;
   }
 
@@ -238,6 +252,7 @@ class Penstock implements Dispatcher {
       waitS: prefillAheadS(load),
       tokensPerSec: effectiveRate(load),
       matchedTokens,
+      load: matchedTokens === 0 ? 0 : this.#worked(worker, 0),
     };
   }
 
@@ -257,7 +272,7 @@ class Penstock implements Dispatcher {
     const fastest = this.#fastestIdle(matched);
     const tokensPerSec = this.#idleRates[fastest];
     if (tokensPerSec === undefined || inputTokens / tokensPerSec >= bestS) return best;
-    return { worker: String(fastest), waitS: 0, tokensPerSec, matchedTokens: 0 };
+    return { worker: String(fastest), waitS: 0, tokensPerSec, matchedTokens: 0, load: 0 };
   }
 
   /** −1 where there is none. An indexed loop: over a thousand workers it takes a tenth of what an iterator does. */
@@ -281,6 +296,13 @@ class Penstock implements Dispatcher {
     this.#idleRates[worker.index] = Math.max(1, worker.prefill.rate);
   }
 
+  /** Its load as of now, `busyS` more of work included. */
+  #worked(worker: SimulatedWorker, busyS: number): number {
+    worker.load = lately(worker.load, busyS, (this.#now - worker.loadAt) / 1000);
+    worker.loadAt = this.#now;
+    return worker.load;
+  }
+
   #take(worker: SimulatedWorker, request: TraceRequest, index: number): void {
     const lot = worker.lots[sizeClassOf(request.inputTokens)];
     lot.meanTokens += LEARN_MEAN * (request.inputTokens - lot.meanTokens);
@@ -290,6 +312,7 @@ class Penstock implements Dispatcher {
     this.#unsettled.add(worker);
     this.#idleRates[worker.index] = 0;
     worker.cacheTokens += request.inputTokens - matched;
+    this.#worked(worker, workS(request.inputTokens - matched, worker.prefill.rate));
     this.#learn(request, worker);
     this.#fleet.send(request, index, worker.index);
     this.#requote(worker);

@@ -93,7 +93,7 @@ export const oracle = pushing(
   fleet => request =>
     least(alive(fleet), worker => {
       const engine = fleet.engines[worker];
-      return engine === undefined ? 0 : engine.aheadMs() + engine.prefillMs(request, engine.match(request));
+      return engine === undefined ? 0 : engine.foreseeMs(request);
     }),
 );
 

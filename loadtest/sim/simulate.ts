@@ -88,7 +88,6 @@ class Simulation {
     if (engine.dead) return this.#sendToDead(request, index);
     this.#result.worker[index] = worker;
     const job = engine.submit(request, index);
-    this.#result.cachedTokens[index] = job.cachedTokens;
     return job;
   }
 
@@ -103,6 +102,7 @@ class Simulation {
   }
 
   #firstToken(job: Job, worker: number): void {
+    this.#result.cachedTokens[job.index] = job.cachedTokens;
     this.#result.ttftMs[job.index] = this.#agenda.now - job.request.atMs;
     this.#dispatcher.firstToken?.(job, worker);
   }
@@ -134,7 +134,8 @@ class Simulation {
   }
 }
 
-function profileOf(name: string): Profile {
+/** @throws RangeError that lists the profiles there are. */
+export function profileOf(name: string): Profile {
   const profile = PROFILES[name];
   if (profile === undefined)
     throw new RangeError(`no profile ${name}; there are ${Object.keys(PROFILES).join(', ')}`);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Batcher } from './batcher.ts';
 import type { BatcherClock } from './clock.ts';
+import { PrefixCache } from './prefix-cache.ts';
 import { PROFILES } from './timing.ts';
 
 /** Time that passes only when told to. */
@@ -94,4 +95,16 @@ test('twice as slow takes twice as long', () => {
     return clock.runAll();
   });
   assert.ok(Math.abs((times[1] ?? 0) / (times[0] ?? 1) - 2) < 0.05, `${times}`);
+});
+
+test('a prompt that waits behind another one with the same beginning finds it in the cache', () => {
+  const clock = manualClock();
+  const engine = new Batcher({ profile, clock, cache: new PrefixCache(100_000) });
+  const deliver = () => {};
+  const blocks = () => ({ keys: [1, 2, 3, 4, 5, 6], tokensPerBlock: 1000 });
+  const spec = { promptTokens: 6100, outputTokens: 2, blocks, deliver };
+  const [first, second] = [engine.submit(spec), engine.submit(spec)];
+  clock.runAll();
+  assert.equal(first.cachedTokens, 0);
+  assert.equal(second.cachedTokens, 6000);
 });

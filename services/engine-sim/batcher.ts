@@ -11,7 +11,7 @@
  */
 import type { BatcherClock } from './clock.ts';
 import type { BlockChain, PrefixCache } from './prefix-cache.ts';
-import { type Profile, stepMs } from './timing.ts';
+import { type Profile, type StepLoad, stepMs } from './timing.ts';
 
 /** A process stopped for longer than this was suspended, and its GPU with it: the lost time is not caught up. */
 const MAX_CATCH_UP_MS = 1000;
@@ -159,8 +159,8 @@ export class Batcher {
   /** Starts a step at `at` when anything can run. */
   #plan(at: number): void {
     this.#stepEndsAt = null;
-    this.#admit(at);
-    if (this.#running.length > 0) this.#stepEndsAt = at + this.#real(this.#load());
+    const load = this.#load(at);
+    if (this.#running.length > 0) this.#stepEndsAt = at + this.#real(stepMs(this.#profile, load));
   }
 
   /** Wakes up at the end of the step, else when the first waiting sequence may start. */
@@ -170,23 +170,8 @@ export class Batcher {
     else this.#clock.wakeAt(next, this.#wake);
   }
 
-  #admit(at: number): void {
-    for (let head = this.#waiting[0]; head !== undefined; head = this.#waiting[0]) {
-      const need = head.spec.promptTokens + head.spec.outputTokens;
-      if (head.readyAt > at || this.#running.length >= this.#profile.maxNumSeqs) return;
-      if (this.#reserved + need > this.#profile.kvCapacityTokens) return;
-      this.#waiting.shift();
-      this.#reserved += need;
-      this.#running.push(head);
-      const hit = this.#cache && head.spec.blocks ? this.#cache.match(head.spec.blocks()) : 0;
-      // The last prompt token is always computed: its output is the first token.
-      head.cachedTokens = Math.max(0, Math.min(hit, head.spec.promptTokens - 1));
-      head.computed = head.cachedTokens;
-    }
-  }
-
-  /** Gives every running sequence its share of the step and returns the step's simulated ms. */
-  #load(): number {
+  /** Gives every running sequence its share of the step, then waiting ones what is left of the step's budget. */
+  #load(at: number): StepLoad {
     const load = { newTokens: 0, tokenPairs: 0, decodeSeqs: 0, residentTokens: 0 };
     for (const state of this.#running) {
       state.chunk = 0;
@@ -196,16 +181,47 @@ export class Batcher {
       load.residentTokens += state.computed + state.produced;
     }
     let budget = Math.max(1, this.#profile.maxBatchedTokens - load.decodeSeqs);
-    for (const state of this.#running) {
-      const rest = state.spec.promptTokens - state.computed;
-      if (rest <= 0 || budget <= 0) continue;
-      const n = Math.min(rest, budget);
-      state.chunk = n;
-      budget -= n;
-      load.newTokens += n;
-      load.tokenPairs += n * n + 2 * n * state.computed;
+    for (const state of this.#running)
+      if (budget > 0 && state.computed < state.spec.promptTokens)
+        budget -= this.#prefill(state, budget, load);
+    while (budget > 0) {
+      const state = this.#admit(at);
+      if (state === null) break;
+      budget -= this.#prefill(state, budget, load);
     }
-    return stepMs(this.#profile, load);
+    return load;
+  }
+
+  /** Computes a chunk of a prompt in this step. @returns its tokens. */
+  #prefill(state: State, budget: number, load: { newTokens: number; tokenPairs: number }): number {
+    const n = Math.min(state.spec.promptTokens - state.computed, budget);
+    state.chunk = n;
+    load.newTokens += n;
+    load.tokenPairs += n * n + 2 * n * state.computed;
+    // vLLM knows a block as cached from when it is scheduled: a prompt behind this one in the same step hits it.
+    if (state.computed + n >= state.spec.promptTokens && this.#cache && state.spec.blocks)
+      this.#cache.insert(state.spec.blocks());
+    return n;
+  }
+
+  /**
+   * The next waiting sequence, if there is room for it. As in vLLM the cache is asked only now, when its first chunk can be
+   * computed: what was computed while it waited counts.
+   */
+  #admit(at: number): State | null {
+    const head = this.#waiting[0];
+    if (head === undefined || head.readyAt > at || this.#running.length >= this.#profile.maxNumSeqs)
+      return null;
+    const need = head.spec.promptTokens + head.spec.outputTokens;
+    if (this.#reserved + need > this.#profile.kvCapacityTokens) return null;
+    this.#waiting.shift();
+    this.#reserved += need;
+    this.#running.push(head);
+    const hit = this.#cache && head.spec.blocks ? this.#cache.match(head.spec.blocks()) : 0;
+    // The last prompt token is always computed: its output is the first token.
+    head.cachedTokens = Math.max(0, Math.min(hit, head.spec.promptTokens - 1));
+    head.computed = head.cachedTokens;
+    return head;
   }
 
   #finishStep(): void {
@@ -216,7 +232,7 @@ export class Batcher {
       if (decoding) state.produced++;
       else state.computed += state.chunk;
       if (state.computed < state.spec.promptTokens) continue;
-      if (!decoding) this.#promptDone(state);
+      if (!decoding) state.produced = Math.min(1, state.spec.outputTokens);
       this.#changed.add(state);
       if (state.produced < state.spec.outputTokens) continue;
       ended = state.over = true;
@@ -224,11 +240,6 @@ export class Batcher {
       if (this.#cache && state.spec.answeredBlocks) this.#cache.insert(state.spec.answeredBlocks());
     }
     if (ended) this.#running = this.#running.filter(state => !state.over);
-  }
-
-  #promptDone(state: State): void {
-    if (this.#cache && state.spec.blocks) this.#cache.insert(state.spec.blocks());
-    state.produced = Math.min(1, state.spec.outputTokens);
   }
 
   #leave(state: State): void {

@@ -32,13 +32,20 @@ export class PrefixCache {
 
   /** Tokens of the longest cached prefix; its blocks count as just used. */
   match(chain: BlockChain): number {
-    let hits = 0;
-    for (const key of chain.keys) {
-      if (!this.#blocks.has(key)) break;
-      hits++;
-    }
+    const hits = this.#hits(chain);
     for (let i = hits - 1; i >= 0; i--) this.#touch(chain.keys[i] ?? 0, chain.tokensPerBlock);
     return hits * chain.tokensPerBlock;
+  }
+
+  /** As {@link match}, without a trace: for who only wants to know. */
+  peek(chain: BlockChain): number {
+    return this.#hits(chain) * chain.tokensPerBlock;
+  }
+
+  #hits(chain: BlockChain): number {
+    let hits = 0;
+    while (hits < chain.keys.length && this.#blocks.has(chain.keys[hits] ?? 0)) hits++;
+    return hits;
   }
 
   insert(chain: BlockChain): void {

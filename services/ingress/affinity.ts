@@ -63,10 +63,14 @@ export class Affinity {
     const owners = await this.#store.lookup(chain);
     const matched = this.#heldTokens(owners);
     const placement: Placement =
-      matched.size === 0
-        ? { kind: 'shared', reason: 'no_match' }
-        : decidePrefix(request.promptTokens, this.#fleet.candidates(request.slug, matched));
+      matched.size === 0 ? { kind: 'shared', reason: 'no_match' } : this.#preferOwner(request, matched);
     return { placement, trail: { chain, owners }, held: Object.fromEntries(matched) };
+  }
+
+  #preferOwner({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
+    const candidates = this.#fleet.candidates(slug, matched);
+    const load = candidates.reduce((sum, candidate) => sum + candidate.load, 0);
+    return decidePrefix(promptTokens, candidates, load / Math.max(1, candidates.length));
   }
 
   /** Worker → tokens of the longest known prefix that its cache can still hold. */

@@ -170,6 +170,7 @@ export class Fleet {
         waitS: this.#waitOf(member.quote),
         tokensPerSec: member.quote.tokensPerSec || UNKNOWN_RATE,
         matchedTokens: matched.get(worker) ?? 0,
+        load: member.heartbeat.load,
       });
     }
     return found;

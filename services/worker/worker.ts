@@ -10,9 +10,11 @@ import {
   afterProbe,
   type EngineHealth,
   effectiveRate,
+  lately,
   prefillAheadS,
   WELL,
   type WorkerLoad,
+  workS,
 } from '@penstock/policy';
 import {
   decodeEnvelope,
@@ -77,6 +79,9 @@ export class Worker {
   #asking = 0;
   /** See {@link Quote.cacheTokens}. */
   #cacheTokens: number;
+  /** Share of its time that it lately worked, as of `#workedAt`, monotonic ms. */
+  #worked = 0;
+  #workedAt = 0;
   #draining = false;
   #beat: NodeJS.Timeout | null = null;
   #probing: NodeJS.Timeout | null = null;
@@ -273,9 +278,18 @@ export class Worker {
     if (work.meta.stored) this.#o.stored.hold(attempt, logged);
     const uncached = Math.max(0, work.meta.promptTokens - (work.meta.held[this.#o.id] ?? 0));
     this.#cacheTokens += uncached;
+    this.#work(workS(uncached, this.#prefill.rate));
     const silent = !work.meta.stream && work.meta.endpoint !== 'embeddings';
     this.#prefill.add(attempt.id, uncached, attempt.o.startedAt, silent);
     attempt.start(engine);
+  }
+
+  /** @returns the load as of now, `busyS` more of work included. */
+  #work(busyS: number): number {
+    const now = this.#o.clock.monotonic();
+    this.#worked = lately(this.#worked, busyS, (now - this.#workedAt) / 1000);
+    this.#workedAt = now;
+    return this.#worked;
   }
 
   #onFirstToken(attempt: Attempt): void {
@@ -309,6 +323,7 @@ export class Worker {
       level: this.#bidder.level,
       waitS: prefillAheadS(load),
       tokensPerSec: this.#quotedRate(load),
+      load: this.#work(0),
       cacheTokens: this.#cacheTokens,
       cacheCapacity: this.#gauges?.kvCapacity ?? null,
     };
