@@ -16,6 +16,7 @@ const beat: Heartbeat = {
   level: 0,
   waitS: 0,
   tokensPerSec: 10_000,
+  load: 0,
   cacheTokens: 0,
   cacheCapacity: null,
 };
