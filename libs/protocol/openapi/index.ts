@@ -1,7 +1,8 @@
 /** The API described for machines: OpenAPI 3.1, served at `GET /openapi.json`. */
 import { ERRORS } from '../errors.ts';
 import { OBJECTS } from './objects.ts';
-import { OPERATIONS, type Operation } from './operations.ts';
+import type { Operation } from './operation.ts';
+import { OPERATIONS } from './operations.ts';
 import { REQUESTS } from './requests.ts';
 import { type JsonSchema, object, ref, text } from './schema.ts';
 
@@ -18,6 +19,13 @@ const MULTIPART: ReadonlySet<string> = new Set(['CreateFile']);
 const LINKS: Readonly<Record<string, readonly string[]>> = {
   createResponse: ['retrieveResponse', 'cancelResponse', 'deleteResponse', 'listInputItems'],
   createFile: ['retrieveFile', 'downloadFile', 'deleteFile'],
+  createWebhookEndpoint: [
+    'retrieveWebhookEndpoint',
+    'updateWebhookEndpoint',
+    'rotateWebhookSecret',
+    'listWebhookDeliveries',
+    'deleteWebhookEndpoint',
+  ],
   createBatch: ['retrieveBatch', 'cancelBatch'],
 };
 /** The same for what is answered with 202. */
@@ -50,7 +58,7 @@ export function openApiDocument(): JsonSchema {
 }
 
 function describe(operation: Operation): JsonSchema {
-  const { id, summary, body, open, queued } = operation;
+  const { id, summary, body, bodyMayLack, open, queued } = operation;
   const errors = open ? [] : [...ANYWHERE, ...(queued ? QUEUED : [])];
   const names = [...operation.path.matchAll(/\{(\w+)\}/g)].map(match => match[1] ?? '');
   const inPath = names.map(name => ({ name, in: 'path', required: true, schema: { ...text, minLength: 1 } }));
@@ -59,7 +67,7 @@ function describe(operation: Operation): JsonSchema {
     summary,
     ...(open ? { security: [] } : {}),
     parameters: [...inPath, ...(operation.parameters ?? [])],
-    ...(body === undefined ? {} : { requestBody: bodyOf(body) }),
+    ...(body === undefined ? {} : { requestBody: bodyOf(body, bodyMayLack !== true) }),
     responses: {
       ...Object.fromEntries(
         errors.map(status => [status, { $ref: `#/components/responses/Error${status}` }]),
@@ -71,9 +79,9 @@ function describe(operation: Operation): JsonSchema {
   };
 }
 
-function bodyOf(name: string): JsonSchema {
+function bodyOf(name: string, required: boolean): JsonSchema {
   const type = MULTIPART.has(name) ? 'multipart/form-data' : 'application/json';
-  return { required: true, content: { [type]: { schema: ref(name) } } };
+  return { required, content: { [type]: { schema: ref(name) } } };
 }
 
 function answerOf(id: string, status: string, names: readonly string[]): JsonSchema {

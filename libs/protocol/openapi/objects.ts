@@ -1,5 +1,6 @@
 /** What is answered, as JSON Schema. Shapes are OpenAI's (OpenAPI 2.3.0 of its platform), as far as they are served here. */
 import { BATCH_STATUSES } from '../batch.ts';
+import { EVENT_TYPES } from '../webhook.ts';
 import {
   anything,
   count,
@@ -223,10 +224,62 @@ const stored: Record<string, JsonSchema> = {
   DeletedJob: deleted('job'),
 };
 
+const endpoint = {
+  id: text,
+  object: { const: 'webhook_endpoint' },
+  created_at: seconds,
+  updated_at: seconds,
+  name: text,
+  url: text,
+  event_types: list({ enum: EVENT_TYPES }),
+  signing_secret_hint: nullable(text),
+  status: { enum: ['enabled', 'disabled'] },
+  disabled_reason: nullable({ enum: ['gone', 'failing', 'by_request'] }),
+  managed_by: { enum: ['operator', 'api'] },
+  consecutive_failures: count,
+  paused_until: nullable(seconds),
+};
+const webhooks: Record<string, JsonSchema> = {
+  WebhookEndpoint: object(endpoint),
+  WebhookEndpointWithSecret: object({ ...endpoint, signing_secret: text }),
+  WebhookEndpointList: pageOf(ref('WebhookEndpoint')),
+  DeletedWebhookEndpoint: deleted('webhook_endpoint.deleted'),
+  WebhookEndpointTest: object({
+    object: { const: 'webhook_endpoint.test' },
+    success: { const: true },
+    webhook_endpoint_id: text,
+    event_type: { enum: EVENT_TYPES },
+    event_id: text,
+    status_code: count,
+  }),
+  WebhookEventTypeList: object({ object: { const: 'list' }, data: list({ enum: EVENT_TYPES }) }),
+  WebhookDelivery: object({
+    id: text,
+    object: { const: 'webhook_endpoint.delivery' },
+    webhook_endpoint_id: text,
+    event_id: text,
+    event_type: { enum: EVENT_TYPES },
+    resource_id: text,
+    created_at: seconds,
+    status: { enum: ['pending', 'delivered', 'failed'] },
+    attempts: list(
+      object({
+        attempt: count,
+        attempted_at: seconds,
+        status_code: nullable(count),
+        error: nullable(text),
+        duration_ms: number,
+      }),
+    ),
+  }),
+  WebhookDeliveryList: pageOf(ref('WebhookDelivery')),
+};
+
 export const OBJECTS: Record<string, JsonSchema> = {
   ...inference,
   ...responses,
   ...stored,
+  ...webhooks,
   Health: object({ status: text }),
   ErrorResponse: object({
     error: object({ message: text, type: text, param: nullable(text), code: nullable(text) }),

@@ -1,45 +1,9 @@
 /** Every operation that is served, one entry each. A test compares this with the routes there are. */
+import { header, type Operation, type Parameter, paging, query } from './operation.ts';
 import type { REQUESTS } from './requests.ts';
-import type { JsonSchema } from './schema.ts';
 import { count, flag, text } from './schema.ts';
+import { STORED_OPERATIONS } from './stored-operations.ts';
 
-export interface Parameter {
-  readonly name: string;
-  readonly in: 'query' | 'header' | 'path';
-  readonly description?: string;
-  readonly schema: JsonSchema;
-  readonly required?: true;
-}
-
-export interface Operation {
-  readonly method: 'get' | 'post' | 'delete';
-  readonly path: string;
-  readonly id: string;
-  readonly summary: string;
-  readonly body?: keyof typeof REQUESTS;
-  /** Query and header parameters; those in the path are found there. */
-  readonly parameters?: readonly Parameter[];
-  /** Answer by status: a schema's name, or a media type for what is no JSON. Several of one status are alternatives. */
-  readonly answers: Readonly<Record<string, readonly string[]>>;
-  /** The request is queued: it can be refused for want of room, and fail at an engine. */
-  readonly queued?: true;
-  /** Needs no key. */
-  readonly open?: true;
-}
-
-const query = (name: string, schema: JsonSchema, description = ''): Parameter => ({
-  ...{ name, in: 'query', schema },
-  ...(description === '' ? {} : { description }),
-});
-const header = (name: string, schema: JsonSchema, description: string): Parameter => ({
-  ...{ name, in: 'header', schema, description },
-});
-
-const paging = (most: number): Parameter[] => [
-  query('limit', { type: 'integer', minimum: 1, maximum: most }),
-  query('order', { enum: ['asc', 'desc'] }, 'By time of creation; newest first by default.'),
-  query('after', text, 'Id of the last item of the page before.'),
-];
 const timeout = header(
   'x-request-timeout-ms',
   { type: 'integer', minimum: 1, maximum: 3_600_000 },
@@ -174,79 +138,6 @@ const jobs: Operation[] = [
   },
 ];
 
-const files: Operation[] = [
-  {
-    method: 'post',
-    path: '/v1/files',
-    id: 'createFile',
-    summary: 'Uploads a file',
-    body: 'CreateFile',
-    answers: { 200: ['File'] },
-  },
-  {
-    method: 'get',
-    path: '/v1/files',
-    id: 'listFiles',
-    summary: 'Files of this key',
-    parameters: [query('purpose', text), ...paging(10_000)],
-    answers: { 200: ['FileList'] },
-  },
-  {
-    method: 'get',
-    path: '/v1/files/{id}',
-    id: 'retrieveFile',
-    summary: 'About a file',
-    answers: { 200: ['File'] },
-  },
-  {
-    method: 'delete',
-    path: '/v1/files/{id}',
-    id: 'deleteFile',
-    summary: 'Deletes a file',
-    answers: { 200: ['DeletedFile'] },
-  },
-  {
-    method: 'get',
-    path: '/v1/files/{id}/content',
-    id: 'downloadFile',
-    summary: 'The bytes',
-    answers: { 200: ['application/octet-stream'] },
-  },
-];
-
-const batches: Operation[] = [
-  {
-    method: 'post',
-    path: '/v1/batches',
-    id: 'createBatch',
-    summary: 'Starts a batch',
-    body: 'CreateBatch',
-    answers: { 200: ['Batch'] },
-  },
-  {
-    method: 'get',
-    path: '/v1/batches',
-    id: 'listBatches',
-    summary: 'Batches of this key',
-    parameters: paging(100),
-    answers: { 200: ['BatchList'] },
-  },
-  {
-    method: 'get',
-    path: '/v1/batches/{id}',
-    id: 'retrieveBatch',
-    summary: 'How far a batch is',
-    answers: { 200: ['Batch'] },
-  },
-  {
-    method: 'post',
-    path: '/v1/batches/{id}/cancel',
-    id: 'cancelBatch',
-    summary: 'Stops a batch',
-    answers: { 200: ['Batch'] },
-  },
-];
-
 const operations: Operation[] = [
   {
     method: 'get',
@@ -287,7 +178,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...inferences,
   ...responses,
   ...jobs,
-  ...files,
-  ...batches,
+  ...STORED_OPERATIONS,
   ...operations,
 ];

@@ -4,6 +4,7 @@ import { FILE_PURPOSES } from '../batch.ts';
 import { BATCH_PATHS } from '../batch-line.ts';
 import { chatFields, completionFields, embeddingFields, MAX_MESSAGES, MAX_PARTS } from '../openai.ts';
 import { responsesFields } from '../responses-request.ts';
+import { webhookCreate, webhookRotate, webhookTest, webhookUpdate } from '../webhook.ts';
 import type { JsonSchema } from './schema.ts';
 import { nullable, object, record, text } from './schema.ts';
 
@@ -79,4 +80,8 @@ export const REQUESTS = {
   CreateResponse: fromZod(responsesFields),
   CreateFile: file,
   CreateBatch: batch,
+  CreateWebhookEndpoint: fromZod(webhookCreate),
+  UpdateWebhookEndpoint: fromZod(webhookUpdate),
+  RotateWebhookSecret: fromZod(webhookRotate),
+  TestWebhookEndpoint: fromZod(webhookTest),
 } satisfies Record<string, JsonSchema>;
