@@ -35,7 +35,13 @@ interface Outcome {
 async function generate(args: Arguments, target: Target, generator: Generator): Promise<Outcome> {
   const directory = mkdtempSync(join(tmpdir(), 'penstock-load-'));
   const [samples, summaryFile] = [join(directory, 'samples.json'), join(directory, 'summary.json')];
-  const env = { ...args.settings, PENSTOCK_URL: target.url, PENSTOCK_KEY: target.key, SUMMARY: summaryFile };
+  const env = {
+    ...target.settings,
+    ...args.settings,
+    PENSTOCK_URL: target.url,
+    PENSTOCK_KEY: target.key,
+    SUMMARY: summaryFile,
+  };
   const startedAt = Date.now();
   const recorder = new Recorder();
   const points = new PointFile(samples);

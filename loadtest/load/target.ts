@@ -1,6 +1,7 @@
 /** What the load goes to: a Penstock that runs somewhere, or one that is started here for the time of the run. */
 import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts';
 import { type ServiceProcess, startService } from '../../test/support/process.ts';
+import { startReceiver } from '../../test/support/receiver.ts';
 import { API_KEY, startStack } from '../../test/support/stack.ts';
 import type { Arguments } from './arguments.ts';
 
@@ -11,26 +12,33 @@ export interface Target {
   readonly key: string;
   /** In words, for the report. */
   readonly about: string;
+  /** For the script, beside the user's own. */
+  readonly settings: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
 
 export async function openTarget(
-  args: Pick<Arguments, 'url' | 'key' | 'workers' | 'profile'>,
+  args: Pick<Arguments, 'url' | 'key' | 'workers' | 'profile' | 'settings'>,
   say: (line: string) => void,
 ): Promise<Target> {
   if (args.url !== null)
-    return { url: args.url, key: args.key, about: args.url, stop: () => Promise.resolve() };
+    return { url: args.url, key: args.key, about: args.url, settings: {}, stop: () => Promise.resolve() };
   process.env['PENSTOCK_TEST_NATS_SERVER'] ??= ensureNatsServer(say);
   process.env['PENSTOCK_TEST_REDIS_SERVER'] ??= ensureRedisServer(say);
   say(`starting Penstock with ${args.workers} workers in front of simulated engines (${args.profile})`);
   const engines = await Promise.all(Array.from({ length: args.workers }, () => startEngine(args.profile)));
-  const stack = await startStack({ engineUrls: engines.map(({ url }) => url), tasksEnv: {} });
+  const receiver = args.settings['WEBHOOK'] === '1' ? await startReceiver() : null;
+  const allow: Record<string, string> = receiver === null ? {} : { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1' };
+  const engineUrls = engines.map(({ url }) => url);
+  const stack = await startStack({ engineUrls, ingressEnv: allow, tasksEnv: allow });
   return {
     url: stack.url,
     key: API_KEY,
     about: `local stack: 1 ingress, ${args.workers} workers, simulated engines ${args.profile}, all on this machine`,
+    settings: receiver === null ? {} : { WEBHOOK_URL: `${receiver.url}/load` },
     stop: async () => {
       await stack[Symbol.asyncDispose]();
+      await receiver?.[Symbol.asyncDispose]();
       await Promise.all(engines.map(engine => engine.process.stop()));
     },
   };

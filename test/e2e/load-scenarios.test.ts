@@ -11,6 +11,7 @@ import { SCENARIOS, type ScenarioName } from '../../loadtest/load/arguments.ts';
 import type { LoadResult, Summary } from '../../loadtest/load/result.ts';
 import { ensureChromium, openPage } from '../support/chromium.ts';
 import { freePort } from '../support/ports.ts';
+import { startReceiver } from '../support/receiver.ts';
 import { API_KEY, type Stack, startStack } from '../support/stack.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -47,13 +48,18 @@ interface Ended {
 }
 
 let stack: Stack;
+let receiver: Awaited<ReturnType<typeof startReceiver>>;
 let directory = '';
 before(async () => {
   directory = mkdtempSync(join(tmpdir(), 'penstock-load-test-'));
-  stack = await startStack({ engines: [{ timeScale: 3 }, { timeScale: 3 }], tasksEnv: {} });
+  receiver = await startReceiver();
+  const allow = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1' };
+  const engine = { timeScale: 3 };
+  stack = await startStack({ engines: [engine, engine], ingressEnv: allow, tasksEnv: allow });
 });
 after(async () => {
   await stack[Symbol.asyncDispose]();
+  await receiver[Symbol.asyncDispose]();
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -103,6 +109,14 @@ describe('scenarios', { concurrency: 3 }, () => {
       check(name, value);
     });
   }
+  test('async-submit, told by webhook', async () => {
+    const env = { ...SHORT['async-submit'], WEBHOOK_URL: `${receiver.url}/told` };
+    const { code, stdout, stderr, summary } = await runScript('async-submit', env);
+    assert.equal(code, 0, `${stdout}\n${stderr}`);
+    assert.equal(summary?.metrics['llm_webhook']?.values['count'], 10);
+    // Jobs of other scenarios that end meanwhile are told of as well.
+    assert.ok(new Set(receiver.to('/told').map(({ event }) => event.data.id)).size >= 10);
+  });
 });
 
 /** What only some of them can tell. */
@@ -145,6 +159,11 @@ describe('bad input is one line and no zero', { concurrency: 3 }, () => {
       'wrong workload',
       () => runScript('load', { WORKLOAD: 'poems' }),
       /WORKLOAD=poems: use one of chat, code, long/,
+    ],
+    [
+      'private webhook',
+      () => runScript('async-submit', { WEBHOOK_URL: 'http://10.0.0.1/' }),
+      /WEBHOOK_URL=http:\/\/10\.0\.0\.1\/ is refused: \S+/,
     ],
     [
       'nobody there',

@@ -1,43 +1,59 @@
-/** `Prefer: respond-async`: a job is accepted with 202 and asked for until it is done. */
+/** `Prefer: respond-async`: a job is accepted with 202; its answer is fetched when it is done. */
 import { failureOf, header, ignoreEos, pause, type Reply, send } from './client.ts';
 import { REGION, TIMEOUT_S } from './env.ts';
 import * as metrics from './metrics.ts';
 import type { Usage } from './stream.ts';
+import { untilDelivered } from './webhooks.ts';
 
 const POLL_MS = 1000;
 
+export interface JobOrder {
+  readonly model: string;
+  readonly content: string;
+  readonly maxTokens: number;
+  /** Wait to be told by this webhook endpoint; null: ask now and then. */
+  readonly endpoint: string | null;
+}
+
 /** Submits a chat completion as a job and waits for its end. @returns what went wrong, or null. */
-export async function runJob(model: string, content: string, maxTokens: number): Promise<string | null> {
+export async function runJob({ model, content, maxTokens, endpoint }: JobOrder): Promise<string | null> {
   const tags: metrics.Tags = { model, lane: 'background', region: REGION, mode: 'job' };
   const startedAt = Date.now();
+  const untilMs = startedAt + TIMEOUT_S * 1000;
   const body = { model, messages: [{ role: 'user', content }], max_tokens: maxTokens, ...ignoreEos() };
   const accepted = await send('POST', '/v1/chat/completions', JSON.stringify(body), 'submit', {
     headers: { prefer: 'respond-async' },
     tags: { ...tags },
   });
+  const refused = failureOf(accepted, [202]);
+  if (refused !== null) return lost(refused, tags);
   const location = header(accepted, 'Location');
-  const refused = failureOf(accepted, [202]) ?? (location === null ? 'no location' : null);
-  if (refused !== null || location === null) return lost(refused ?? 'no location', tags);
+  if (location === null) return lost('no location', tags);
   metrics.accept.add(accepted.timings.duration, { ...tags });
-  const done = await pollUntilDone(location, accepted, startedAt + TIMEOUT_S * 1000, tags);
-  if (typeof done === 'string') return lost(done, tags);
+  if (endpoint !== null) {
+    const untold = await untilDelivered(endpoint, location.slice(location.lastIndexOf('/') + 1), untilMs);
+    if (untold !== null) return lost(untold, tags);
+    metrics.webhook.add(Date.now() - startedAt, { ...tags });
+  }
+  const usage = await pollUntilDone(location, endpoint === null ? accepted : null, untilMs, tags);
+  if (typeof usage === 'string') return lost(usage, tags);
   metrics.e2e.add(Date.now() - startedAt, { ...tags });
-  metrics.outputTokens.add(done.completion_tokens, { ...tags });
-  metrics.promptTokens.add(done.prompt_tokens, { ...tags });
+  metrics.outputTokens.add(usage.completion_tokens, { ...tags });
+  metrics.promptTokens.add(usage.prompt_tokens, { ...tags });
   metrics.sloGood.add(true, { ...tags });
   return null;
 }
 
-/** @returns the usage of the answer, or what went wrong. */
+/** @param first says when to ask again; null: ask at once. @returns the usage of the answer, or what went wrong. */
 async function pollUntilDone(
   location: string,
-  first: Reply,
+  first: Reply | null,
   untilMs: number,
   tags: metrics.Tags,
 ): Promise<Usage | string> {
   let reply = first;
   while (Date.now() < untilMs) {
-    await pause(Number(header(reply, 'Openai-Poll-After-Ms') ?? POLL_MS));
+    if (reply !== null) await pause(Number(header(reply, 'Openai-Poll-After-Ms') ?? POLL_MS));
     reply = await send('GET', location, null, 'poll', { tags: { ...tags } });
     const failed = failureOf(reply, [200, 202]);
     if (failed !== null) return failed;

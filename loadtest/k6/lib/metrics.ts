@@ -23,6 +23,8 @@ export const cachedRatio = new Trend('llm_cached_ratio');
 export const cacheHit = new Trend('llm_cache_hit');
 /** Submitting a job or a batch, until it is accepted. */
 export const accept = new Trend('llm_accept', true);
+/** A job: submitted until its webhook has been delivered, to within a quarter of a second. */
+export const webhook = new Trend('llm_webhook', true);
 /** Lines of a batch, as they are done. */
 export const batchLines = new Counter('llm_batch_lines');
 

@@ -34,7 +34,8 @@ function modelsIn(body: string): string[] | null {
   }
 }
 
-function abort(message: string): never {
+/** Ends the run with one line. */
+export function abort(message: string): never {
   exec.test.abort(message);
   throw new Error(message);
 }
