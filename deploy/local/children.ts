@@ -33,7 +33,11 @@ export async function planChildren(
     PENSTOCK_REDIS_URL: config.PENSTOCK_REDIS_URL ?? `redis://127.0.0.1:${redisPort}`,
     PENSTOCK_DRAIN_MS: '3000',
     PENSTOCK_FILES_DIR: join(dataDir, 'files'),
+    PENSTOCK_WEBHOOK_ALLOW: config.PENSTOCK_WEBHOOK_ALLOW ?? webhookAllow(config.PENSTOCK_HOST),
   };
+  // For tools beside the stack: the ports are new at each start.
+  const servers = { nats: common.PENSTOCK_NATS_URL, redis: common.PENSTOCK_REDIS_URL };
+  writeFileSync(join(dataDir, 'servers.json'), JSON.stringify(servers), { mode: 0o600 });
   const engines = config.PENSTOCK_ENGINES ?? [];
   if (engines.length === 0) {
     const ports = await Promise.all(Array.from({ length: config.PENSTOCK_WORKERS }, freePort));
@@ -57,6 +61,11 @@ export async function planChildren(
     );
   }
   return children;
+}
+
+/** Who serves this machine alone also receives on it; reachable from elsewhere, clients could have our servers called. */
+function webhookAllow(host: string): string {
+  return ['127.0.0.1', 'localhost', '::1'].includes(host) ? 'localhost,127.0.0.1,[::1]' : '';
 }
 
 function service(name: string, room: string, env: Record<string, string>): ChildSpec {

@@ -48,5 +48,11 @@ export const startConfig = z.object({
     .string()
     .regex(/^rediss?:\/\//, 'give it as redis://host:port')
     .optional(),
+  PENSTOCK_WEBHOOK_ALLOW: z
+    .string()
+    .optional()
+    .describe(
+      'Where webhooks may go though it is not public; this machine where only this machine is served.',
+    ),
 });
 export type StartConfig = z.infer<typeof startConfig>;

@@ -12,6 +12,7 @@ export {
 } from './egress-guard.ts';
 export { FileLibrary } from './file-library.ts';
 export { type NatsOptions, NatsWorkQueue } from './nats.ts';
+export { NatsDeadLetters } from './nats-dead-letters.ts';
 export * from './ports.ts';
 export { type RedisOptions, RedisReplyBus } from './redis.ts';
 export { RedisDeliveries } from './redis-deliveries.ts';

@@ -321,7 +321,8 @@ export class NatsWorkQueue implements WorkQueue {
   }
 }
 
-async function dial(options: NatsOptions): Promise<NatsConnection> {
+/** A connection that comes back for ever once it was there. @throws ConnectError */
+export async function dial(options: NatsOptions): Promise<NatsConnection> {
   try {
     return await connect({
       servers: options.url.split(','),

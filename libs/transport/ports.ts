@@ -184,6 +184,11 @@ export interface RunStore {
    * Fails a run whose deadline has passed, a running one only `slackMs` later. @returns whether it did.
    */
   expire(run: Pick<NewRun, 'id' | 'log'>, error: RunResult, slackMs: number, ttl: RunTtl): Promise<boolean>;
+  /**
+   * Puts a failed run back to queued with a new deadline; its attempts go on counting, so that old ones stay fenced. What was
+   * logged stays only if somebody read it. @returns false for one that is not failed.
+   */
+  reopen(id: string, deadlineAt: number, ttlMs: number): Promise<boolean>;
   read(id: string): Promise<StoredRun | null>;
   /** How far each run is, with the status code of its answer; null where there is none. */
   progress(ids: readonly string[]): Promise<({ status: RunStatus; code: number } | null)[]>;
@@ -291,5 +296,24 @@ export interface BatchJobs {
   add(batchId: string): Promise<void>;
   /** @param failed told of a batch that will be tried again, or of trouble with the job queue itself (null). */
   work(run: (batchId: string) => Promise<void>, failed: (batchId: string | null, err: Error) => void): void;
+  close(): Promise<void>;
+}
+
+/** Work that failed on every attempt. Holds no part of the request. */
+export interface DeadLetter {
+  readonly id: string;
+  readonly subject: string;
+  readonly slug: string;
+  readonly reason: string;
+  /** Unix ms. */
+  readonly diedAt: number;
+  readonly bytes: number;
+}
+
+export interface DeadLetters {
+  /** Oldest first. */
+  list(): Promise<DeadLetter[]>;
+  get(id: string): Promise<{ readonly letter: DeadLetter; readonly data: Uint8Array } | null>;
+  drop(letter: DeadLetter): Promise<void>;
   close(): Promise<void>;
 }

@@ -103,10 +103,20 @@ if tonumber(ARGV[1])<=tonumber(r[2])+slack then return 0 end
 final(KEYS[1],KEYS[2],'failed',ARGV[1],ARGV[3],ARGV[4],ARGV[5],ARGV[6],ARGV[7])
 return 1`;
 
-const SCRIPTS = { CREATE, BEGIN, FINISH, FAIL, CANCEL, EXPIRE };
+/** KEYS run, log · ARGV deadline, ttl ms */
+const REOPEN = `
+local r=redis.call('HMGET',KEYS[1],'status','read')
+if r[1]~='failed' and r[1]~='queued' then return 0 end
+redis.call('HSET',KEYS[1],'status','queued','failures','0','deadlineAt',ARGV[1])
+redis.call('HDEL',KEYS[1],'code','type','body','finishedAt','logLength')
+redis.call('PEXPIRE',KEYS[1],ARGV[2])
+if r[2] then redis.call('PEXPIRE',KEYS[2],ARGV[2]) else redis.call('DEL',KEYS[2]) end
+return 1`;
+
+const SCRIPTS = { CREATE, BEGIN, FINISH, FAIL, CANCEL, EXPIRE, REOPEN };
 const KEYS: Record<keyof typeof SCRIPTS, number> = {
   ...{ CREATE: 2, BEGIN: 1 },
-  ...{ FINISH: 2, FAIL: 2, CANCEL: 2, EXPIRE: 2 },
+  ...{ FINISH: 2, FAIL: 2, CANCEL: 2, EXPIRE: 2, REOPEN: 2 },
 };
 type Script = (...args: (string | number | Buffer)[]) => Promise<unknown>;
 
@@ -205,6 +215,10 @@ export class RedisRunStore implements RunStore {
   ): Promise<boolean> {
     const args = [error.finishedAt, slackMs, ttl.logMs, channelOf(run.id, run.log), ...answerOf(error)];
     return (await this.#run('EXPIRE', ...keysOf(run.id), ...args)) === 1;
+  }
+
+  async reopen(id: string, deadlineAt: number, ttlMs: number): Promise<boolean> {
+    return (await this.#run('REOPEN', ...keysOf(id), deadlineAt, ttlMs)) === 1;
   }
 
   async read(id: string): Promise<StoredRun | null> {

@@ -1,0 +1,141 @@
+/**
+ * What an operator can do with work that failed on every attempt: look at it, have it run again, drop it. Prompts are shown
+ * only where they are asked for.
+ */
+import { decodeEnvelope, encodeEnvelope, type StoredRun, type WorkMeta } from '@penstock/protocol';
+import type { DeadLetter, DeadLetters, RunStore, WorkQueue } from '@penstock/transport';
+
+/** Something that cannot be done, in one line that says why and what can. */
+export class DlqError extends Error {
+  override readonly name = 'DlqError';
+}
+
+export interface DlqWires {
+  readonly letters: DeadLetters;
+  readonly runs: RunStore;
+  readonly queue: WorkQueue;
+  readonly now: () => number;
+}
+
+/** A run that is queued again is kept for a day after its new deadline, ms. */
+const SLACK_MS = 24 * 3600 * 1000;
+const LEAST_TIME_MS = 60_000;
+
+export interface ShownLetter {
+  readonly id: string;
+  readonly model: string;
+  readonly reason: string;
+  readonly died_at: string;
+  readonly bytes: number;
+}
+
+export interface LetterDetails extends ShownLetter {
+  readonly endpoint: string;
+  readonly lane: string;
+  readonly stored: boolean;
+  readonly prompt_tokens: number;
+  readonly accepted_at: string;
+  readonly deadline_at: string;
+  /** Of the run's record, where there is one. */
+  readonly run: { readonly kind: string; readonly status: string; readonly attempts: number } | null;
+  readonly can_requeue: boolean;
+  readonly why_not: string | null;
+  /** The client's request; only where it was asked for. */
+  readonly body?: unknown;
+}
+
+export async function listLetters({ letters }: DlqWires): Promise<ShownLetter[]> {
+  return (await letters.list()).map(letter => shown(letter, letter.slug));
+}
+
+export async function showLetter(wires: DlqWires, id: string, withBody: boolean): Promise<LetterDetails> {
+  const { letter, meta, body } = await find(wires, id);
+  const run = meta.stored ? await wires.runs.read(id) : null;
+  const why = whyNot(meta, run);
+  return {
+    ...shown(letter, meta.model),
+    ...{ endpoint: meta.endpoint, lane: meta.lane, stored: meta.stored, prompt_tokens: meta.promptTokens },
+    accepted_at: new Date(meta.acceptedAt).toISOString(),
+    deadline_at: new Date(meta.deadlineAt).toISOString(),
+    run: run === null ? null : { kind: run.kind, status: run.status, attempts: run.attempt },
+    ...{ can_requeue: why === null, why_not: why },
+    ...(withBody ? { body: asJson(body) } : {}),
+  };
+}
+
+/**
+ * Has a stored run run again under its own id, with as much time as it had at first. The record first, then the message, then
+ * the letter: wherever this breaks off, doing it again goes on.
+ * @throws DlqError when nobody would get the answer.
+ */
+export async function requeueLetter(wires: DlqWires, id: string): Promise<ShownLetter> {
+  const { letter, meta, body } = await find(wires, id);
+  const run = meta.stored ? await wires.runs.read(id) : null;
+  const why = whyNot(meta, run);
+  if (run === null || why !== null) throw new DlqError(`${id} cannot be queued again: ${why}`);
+  const ttlMs = Math.max(LEAST_TIME_MS, meta.deadlineAt - meta.acceptedAt);
+  const deadlineAt = wires.now() + ttlMs;
+  if (!(await wires.runs.reopen(id, deadlineAt, ttlMs + SLACK_MS)))
+    throw new DlqError(`${id} changed meanwhile: look at it with show ${id}`);
+  // Attempts go on counting from the record's, so that one of before stays fenced.
+  const again = { ...meta, attemptBase: run.attempt, deadlineAt, held: {} };
+  // The broker remembers the id of the first message for a while.
+  const messageId = `${id}-${letter.diedAt}`;
+  await wires.queue
+    .publish(run.subject, encodeEnvelope(again, body), { messageId, ttlMs })
+    .catch((err: Error) => {
+      throw new DlqError(`${id} is not in the queue yet (${err.message}) Requeue it again.`);
+    });
+  await wires.letters.drop(letter);
+  return shown(letter, meta.model);
+}
+
+export async function dropLetter(wires: DlqWires, id: string): Promise<ShownLetter> {
+  const found = await wires.letters.get(checkedId(id));
+  if (found === null) throw missing(id);
+  await wires.letters.drop(found.letter);
+  return shown(found.letter, found.letter.slug);
+}
+
+function checkedId(id: string): string {
+  if (!/^[a-z0-9_-]{1,48}$/.test(id)) throw new DlqError('that is no id: list shows the ids there are');
+  return id;
+}
+
+function missing(id: string): DlqError {
+  return new DlqError(
+    `there is no dead letter ${id}: it was dropped or queued again, or is older than 7 days`,
+  );
+}
+
+async function find({ letters }: DlqWires, id: string) {
+  const found = await letters.get(checkedId(id));
+  if (found === null) throw missing(id);
+  try {
+    return { letter: found.letter, ...decodeEnvelope(found.data) };
+  } catch {
+    throw new DlqError(`${id} is of another version of Penstock and cannot be read: it can only be dropped`);
+  }
+}
+
+function whyNot(meta: WorkMeta, run: StoredRun | null): string | null {
+  if (!meta.stored) return 'its client waited on an open connection and is gone. Drop it';
+  if (run === null) return 'its record is gone, so nobody could fetch the answer. Drop it';
+  if (run.kind === 'batch_line')
+    return 'it is a line of a batch, which goes on without it. Send it in a new batch';
+  if (run.status === 'failed' || run.status === 'queued') return null;
+  return run.status === 'in_progress' ? 'it is running' : `it is ${run.status} already. Drop it`;
+}
+
+function shown(letter: DeadLetter, model: string): ShownLetter {
+  const { id, reason, diedAt, bytes } = letter;
+  return { id, model, reason, died_at: new Date(diedAt).toISOString(), bytes };
+}
+
+function asJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return body.toString('utf8');
+  }
+}

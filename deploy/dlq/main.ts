@@ -1,0 +1,191 @@
+/** `npm run dlq`: dead letters of a region, on the command line. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ConfigError, EXIT_CONFIG, readConfig } from '@penstock/runtime';
+import {
+  ConnectError,
+  NatsDeadLetters,
+  NatsWorkQueue,
+  RedisReplyBus,
+  RedisRunStore,
+} from '@penstock/transport';
+import { z } from 'zod';
+import {
+  DlqError,
+  type DlqWires,
+  dropLetter,
+  listLetters,
+  requeueLetter,
+  type ShownLetter,
+  showLetter,
+} from './dead-letters.ts';
+
+const USAGE = `Usage: npm run dlq -- COMMAND [--json]
+
+  list                  what failed on every attempt
+  show ID [--body]      one of them; --body shows the client's request too
+  requeue ID...         have stored work run again under its own id
+  drop ID...            forget them
+
+The servers are those of PENSTOCK_NATS_URL and PENSTOCK_REDIS_URL, else those of a running npm start
+(PENSTOCK_DATA_DIR), else the usual ports here. PENSTOCK_REGION names the region (local).
+`;
+const EXIT_USAGE = 2;
+
+const dlqConfig = z.object({
+  PENSTOCK_REGION: z
+    .string()
+    .regex(/^[a-z0-9_-]{1,48}$/, 'use 1-48 characters of a-z, 0-9, _ and -')
+    .default('local'),
+  PENSTOCK_NATS_URL: z.string().optional(),
+  PENSTOCK_REDIS_URL: z.string().optional(),
+  PENSTOCK_DATA_DIR: z.string().default('.penstock'),
+});
+type DlqConfig = z.infer<typeof dlqConfig>;
+
+/** Where `npm start` wrote down what it started; its ports are new at each start. */
+const startedServers = z.object({ nats: z.string(), redis: z.string() });
+
+function serversOf(config: DlqConfig): { nats: string; redis: string } {
+  let started = { nats: 'nats://127.0.0.1:4222', redis: 'redis://127.0.0.1:6379' };
+  try {
+    started = startedServers.parse(
+      JSON.parse(readFileSync(join(config.PENSTOCK_DATA_DIR, 'servers.json'), 'utf8')),
+    );
+  } catch {
+    // No npm start here.
+  }
+  return {
+    nats: config.PENSTOCK_NATS_URL ?? started.nats,
+    redis: config.PENSTOCK_REDIS_URL ?? started.redis,
+  };
+}
+
+async function wire(config: DlqConfig): Promise<DlqWires & { close: () => Promise<unknown> }> {
+  const { nats, redis } = serversOf(config);
+  const name = 'penstock-dlq';
+  const blame = (variable: string) => (err: Error) => {
+    throw err instanceof ConnectError ? new DlqError(`${variable}: ${err.message}`) : err;
+  };
+  // Fails at once where no Redis answers; the store would wait for one.
+  await (await RedisReplyBus.connect({ url: redis, name }).catch(blame('PENSTOCK_REDIS_URL'))).close();
+  const letters = await NatsDeadLetters.connect({ url: nats, name }, config.PENSTOCK_REGION).catch(
+    blame('PENSTOCK_NATS_URL'),
+  );
+  const queue = await NatsWorkQueue.connect({ url: nats, name }).catch(blame('PENSTOCK_NATS_URL'));
+  const runs = await RedisRunStore.connect({ url: redis, name });
+  const close = () => Promise.all([letters.close(), queue.close(), runs.close()]);
+  return { letters, queue, runs, now: Date.now, close };
+}
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+function table(rows: readonly ShownLetter[]): string {
+  if (rows.length === 0) return 'no dead letters';
+  const head = ['ID', 'MODEL', 'REASON', 'DIED AT', 'BYTES'];
+  const lines = [
+    head,
+    ...rows.map(({ id, model, reason, died_at, bytes }) => [id, model, reason, died_at, String(bytes)]),
+  ];
+  const widths = head.map((_, column) => Math.max(...lines.map(line => line[column]?.length ?? 0)));
+  return lines
+    .map(line =>
+      line
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function details(letter: object): string {
+  const flat = Object.entries(letter).map(([name, value]) => {
+    const text = typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value ?? '-');
+    return `${name.padEnd(14)} ${text}`;
+  });
+  return flat.join('\n');
+}
+
+type Command = (
+  wires: DlqWires,
+  ids: readonly string[],
+  options: { json: boolean; body: boolean },
+) => Promise<void>;
+
+function forEach(act: (wires: DlqWires, id: string) => Promise<ShownLetter>, done: string): Command {
+  return async (wires, ids, { json }) => {
+    for (const id of ids) {
+      const letter = await act(wires, id);
+      say(json ? JSON.stringify({ ...letter, done }) : `${letter.id} ${done}`);
+    }
+  };
+}
+
+const COMMANDS: Record<string, { ids: 'none' | 'one' | 'some'; run: Command }> = {
+  list: {
+    ids: 'none',
+    run: async (wires, _ids, { json }) => {
+      const letters = await listLetters(wires);
+      say(json ? JSON.stringify(letters) : table(letters));
+    },
+  },
+  show: {
+    ids: 'one',
+    run: async (wires, [id = ''], { json, body }) => {
+      const letter = await showLetter(wires, id, body);
+      say(json ? JSON.stringify(letter) : details(letter));
+    },
+  },
+  requeue: { ids: 'some', run: forEach(requeueLetter, 'queued again') },
+  drop: { ids: 'some', run: forEach(dropLetter, 'dropped') },
+};
+
+function readArguments(args: string[]) {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      json: { type: 'boolean', default: false },
+      body: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const [name = '', ...ids] = positionals;
+  if (values.help) return { ...values, command: null, ids };
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) throw new TypeError(name === '' ? 'name a command' : 'no such command');
+  if (command.ids === 'none' && ids.length > 0) throw new TypeError(`${name} takes no ID`);
+  if (command.ids === 'one' && ids.length !== 1) throw new TypeError(`${name} takes one ID`);
+  if (command.ids === 'some' && ids.length === 0) throw new TypeError(`${name} needs an ID`);
+  return { ...values, command, ids };
+}
+
+async function main(args: string[]): Promise<number> {
+  let wires: Awaited<ReturnType<typeof wire>> | null = null;
+  try {
+    const { command, ids, json, body } = readArguments(args);
+    if (command === null) {
+      say(USAGE);
+      return 0;
+    }
+    wires = await wire(readConfig(dlqConfig, process.env));
+    await command.run(wires, ids, { json, body });
+    return 0;
+  } catch (err) {
+    if (err instanceof ConfigError) {
+      for (const problem of err.problems) process.stderr.write(`dlq: ${problem}\n`);
+      return EXIT_CONFIG;
+    }
+    if (err instanceof TypeError) {
+      process.stderr.write(`dlq: ${err.message}\n\n${USAGE}`);
+      return EXIT_USAGE;
+    }
+    process.stderr.write(`dlq: ${(err as Error).message}\n`);
+    return 1;
+  } finally {
+    await wires?.close();
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

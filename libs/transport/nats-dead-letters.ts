@@ -1,0 +1,92 @@
+/** The dead-letter stream of a region, for an operator: looked through by headers alone, so that bodies stay where they are. */
+import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { deadStream, deadSubject, requestIdOf } from '@penstock/protocol';
+import { dial, type NatsOptions } from './nats.ts';
+import { ConnectError, type DeadLetter, type DeadLetters } from './ports.ts';
+
+const REASON = 'Penstock-Reason';
+const PAGE = 500;
+const PAGE_LIMIT_MS = 5000;
+/** JetStream's code for a message that is not there. */
+const NO_MESSAGE = 10037;
+
+export class NatsDeadLetters implements DeadLetters {
+  readonly #nc: NatsConnection;
+  readonly #jsm: JetStreamManager;
+  readonly #region: string;
+
+  private constructor(nc: NatsConnection, jsm: JetStreamManager, region: string) {
+    this.#nc = nc;
+    this.#jsm = jsm;
+    this.#region = region;
+  }
+
+  /** @throws ConnectError when no server answers, or it knows no such region. */
+  static async connect(options: NatsOptions, region: string): Promise<NatsDeadLetters> {
+    const nc = await dial(options);
+    try {
+      const jsm = await jetstreamManager(nc);
+      await jsm.streams.info(deadStream(region));
+      return new NatsDeadLetters(nc, jsm, region);
+    } catch {
+      await nc.close();
+      throw new ConnectError(
+        `nats-server has no stream ${deadStream(region)}: an ingress of the region makes it, so check PENSTOCK_REGION`,
+      );
+    }
+  }
+
+  async list(): Promise<DeadLetter[]> {
+    const letters = new Map<string, DeadLetter>();
+    const stream = deadStream(this.#region);
+    let left = (await this.#jsm.streams.info(stream)).state.messages;
+    const consumer = await jetstream(this.#nc).consumers.get(stream, { headers_only: true });
+    while (left > 0) {
+      let got = 0;
+      for await (const msg of await consumer.fetch({ max_messages: PAGE, expires: PAGE_LIMIT_MS })) {
+        got++;
+        left = msg.info.pending;
+        const bytes = Number(msg.headers?.get('Nats-Msg-Size') ?? 0);
+        // One that died twice counts once, as it died last.
+        letters.set(msg.subject, toLetter(msg.subject, msg.headers?.get(REASON), msg.time, bytes));
+        if (left === 0) break;
+      }
+      if (got === 0) break;
+    }
+    return [...letters.values()];
+  }
+
+  async get(id: string): Promise<{ letter: DeadLetter; data: Uint8Array } | null> {
+    const anyModel = deadSubject(this.#region, 'x', id).replace('.x.', '.*.');
+    const msg = await this.#jsm.streams
+      .getMessage(deadStream(this.#region), { last_by_subj: anyModel })
+      .catch((err: { code?: number }) => {
+        if (err.code === NO_MESSAGE) return null;
+        throw err;
+      });
+    if (msg === null) return null;
+    const letter = toLetter(msg.subject, msg.header?.get(REASON), msg.time, msg.data.length);
+    return { letter, data: msg.data };
+  }
+
+  async drop(letter: DeadLetter): Promise<void> {
+    await this.#jsm.streams.purge(deadStream(this.#region), { filter: letter.subject });
+  }
+
+  async close(): Promise<void> {
+    await this.#nc.close();
+  }
+}
+
+function toLetter(subject: string, reason: string | undefined, at: Date, bytes: number): DeadLetter {
+  const slug = subject.split('.')[2] ?? '';
+  return {
+    id: requestIdOf(subject),
+    subject,
+    slug,
+    reason: reason || 'unknown',
+    diedAt: at.getTime(),
+    bytes,
+  };
+}

@@ -1,0 +1,140 @@
+/** Dead letters on the command line: what failed on every attempt is found, looked at, run again, dropped. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { buildEngine } from '@penstock/engine-sim';
+import { NatsDeadLetters } from '@penstock/transport';
+import { API_KEY, chat, errorOf, post, startStack, waitFor } from '../support/stack.ts';
+
+const DLQ = new URL('../../deploy/dlq/main.ts', import.meta.url).pathname;
+const PROMPT = 'the secret of the penstock';
+
+/** A simulated engine that answers 500 to everything while it is broken. */
+async function startBreakableEngine() {
+  const sim = buildEngine({ profile: 'instant' });
+  await sim.listen(0);
+  const state = { broken: true };
+  const server = createServer(async (request, response) => {
+    const body: Buffer[] = [];
+    for await (const chunk of request) body.push(chunk as Buffer);
+    if (state.broken && request.method === 'POST') return response.writeHead(500).end('{}');
+    const init = request.method === 'POST' ? { method: 'POST', body: Buffer.concat(body) } : {};
+    const answer = await fetch(sim.url + request.url, {
+      ...init,
+      headers: { 'content-type': 'application/json' },
+    });
+    const type = answer.headers.get('content-type') ?? 'text/plain';
+    response.writeHead(answer.status, { 'content-type': type }).end(Buffer.from(await answer.arrayBuffer()));
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  return {
+    state,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await Promise.all([sim.close(), new Promise(resolve => server.close(resolve))]);
+    },
+  };
+}
+
+test('dead letters', async t => {
+  await using engine = await startBreakableEngine();
+  await using stack = await startStack({ engineUrls: [engine.url] });
+  const dlq = (args: string[], env: Record<string, string> = {}) =>
+    new Promise<{ code: number; out: string; err: string }>(resolve => {
+      const wires = { PENSTOCK_NATS_URL: stack.nats.url, PENSTOCK_REDIS_URL: stack.redis.url };
+      const options = { env: { ...process.env, ...wires, NODE_OPTIONS: '', ...env } };
+      execFile(process.execPath, [DLQ, ...args], options, (error, out, err) =>
+        resolve({ code: error === null ? 0 : Number(error.code), out, err }),
+      );
+    });
+  const letters = await NatsDeadLetters.connect({ url: stack.nats.url, name: 'test' }, 'local');
+  const listed = () => letters.list();
+  const submit = async (more: object = {}) => {
+    const body = chat(PROMPT, { max_tokens: 3, ...more });
+    const answer = await post(stack, '/v1/chat/completions', body, { headers: { prefer: 'respond-async' } });
+    return ((await answer.json()) as { id: string }).id;
+  };
+  const fetchJob = (id: string) =>
+    fetch(`${stack.url}/v1/jobs/${id}`, { headers: { authorization: `Bearer ${API_KEY}` } });
+  const died = async () => {
+    engine.state.broken = true;
+    const id = await submit();
+    await waitFor(async () => (await fetchJob(id)).status === 502);
+    await waitFor(async () => (await listed()).some(letter => letter.id === id));
+    return id;
+  };
+
+  await t.test('an empty list, and what a command line cannot mean', async () => {
+    assert.match((await dlq(['list'])).out, /no dead letters/);
+    const cases: [args: string[], env: Record<string, string>, code: number, says: RegExp][] = [
+      [[], {}, 2, /name a command\n\nUsage/],
+      [['list', '--force'], {}, 2, /--force/],
+      [['show', 'nobody'], {}, 1, /no dead letter nobody: it was dropped/],
+      [['list'], { PENSTOCK_REGION: 'moon' }, 1, /no stream DEAD_moon: .*PENSTOCK_REGION/],
+      [['list'], { PENSTOCK_REDIS_URL: 'redis://127.0.0.1:1' }, 1, /PENSTOCK_REDIS_URL: no Redis answers/],
+    ];
+    await Promise.all(
+      cases.map(async ([args, env, code, says]) => {
+        const ran = await dlq(args, env);
+        assert.equal(ran.code, code, `${args} ${ran.err}`);
+        assert.match(ran.err, says);
+        assert.doesNotMatch(ran.err, /\n {4}at /, 'no stack traces');
+      }),
+    );
+  });
+
+  await t.test('a prompt is shown only where it is asked for', async () => {
+    const id = await died();
+    for (const args of [['list'], ['list', '--json'], ['show', id]]) {
+      const { out, code } = await dlq(args);
+      assert.equal(code, 0);
+      assert.ok(out.includes(id));
+      assert.ok(!out.includes(PROMPT), args.join(' '));
+    }
+    assert.ok((await dlq(['show', id, '--body'])).out.includes(PROMPT));
+    const shown = JSON.parse((await dlq(['show', id, '--json'])).out);
+    assert.deepEqual(shown.run, { kind: 'job', status: 'failed', attempts: 3 });
+    assert.deepEqual([shown.reason, shown.can_requeue, shown.endpoint], ['engine_error', true, 'chat']);
+  });
+
+  await t.test('requeued work runs under its own id, with its attempts counted on', async () => {
+    const [letter] = await listed();
+    const id = letter?.id ?? '';
+    engine.state.broken = false;
+    assert.match((await dlq(['requeue', id])).out, /queued again/);
+    await waitFor(async () => (await fetchJob(id)).status === 200);
+    const answer = (await (await fetchJob(id)).json()) as { object: string };
+    assert.equal(answer.object, 'chat.completion');
+    assert.deepEqual(await listed(), []);
+    assert.match((await dlq(['requeue', id])).err, /no dead letter/);
+  });
+
+  await t.test('work that fails again is found again, and can be dropped', async () => {
+    const id = await died();
+    assert.equal((await dlq(['requeue', id])).code, 0);
+    await waitFor(async () => (await listed()).some(each => each.id === id));
+    assert.equal((await errorOf(await fetchJob(id))).code, 'engine_error');
+    assert.match((await dlq(['drop', id, '--json'])).out, /"done":"dropped"/);
+    assert.deepEqual(await listed(), []);
+  });
+
+  await t.test('what nobody could fetch is not queued again, with the reason', async () => {
+    engine.state.broken = true;
+    assert.equal((await post(stack, '/v1/chat/completions', chat(PROMPT))).status, 502);
+    await waitFor(async () => (await listed()).length === 1);
+    const interactive = (await listed())[0]?.id ?? '';
+    assert.match((await dlq(['requeue', interactive])).err, /its client waited on an open connection/);
+    const deleted = await died();
+    await fetch(`${stack.url}/v1/jobs/${deleted}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${API_KEY}` },
+    });
+    assert.match((await dlq(['requeue', deleted])).err, /its record is gone/);
+    assert.equal((await dlq(['drop', interactive, deleted])).code, 0);
+    assert.deepEqual(await listed(), []);
+  });
+  await letters.close();
+});
