@@ -1,6 +1,7 @@
 /** What to do: pure decisions. No clock, no I/O, no randomness of their own. */
 export * from './affinity.ts';
 export * from './architecture.ts';
+export * from './cache-trust.ts';
 export * from './deadline.ts';
 export * from './health.ts';
 export * from './level.ts';

@@ -1,8 +1,15 @@
 /** Where a request goes: to the worker that holds its prefix, or to whoever bids lowest. Placements are learned. */
 import { hash } from 'node:crypto';
-import { type Affinity as AffinityKind, decidePrefix, decideSession, type Placement } from '@penstock/policy';
+import {
+  type Affinity as AffinityKind,
+  decidePrefix,
+  decideSession,
+  type Placement,
+  trustedTokens,
+} from '@penstock/policy';
 import type { PlacementStore } from '@penstock/transport';
 import type { Fleet } from './fleet.ts';
+import { countUsage, type IngressMetrics, readUsage } from './metrics.ts';
 import { BLOCK_TOKENS, landmarks, promptChain } from './prompt-chain.ts';
 
 /** Prompts below this are computed sooner than looked up, tokens. */
@@ -26,6 +33,10 @@ export interface AffinityRequest {
 export interface PrefixTrail {
   readonly chain: readonly string[];
   readonly owners: readonly (readonly string[])[];
+  /** Prompt tokens, as estimated. */
+  readonly promptTokens: number;
+  /** Worker → tokens that its cache should hold, whether it is trusted or not. */
+  readonly expected: ReadonlyMap<string, number>;
 }
 
 export interface Placed {
@@ -40,11 +51,18 @@ const NOWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, tra
 export class Affinity {
   readonly #store: PlacementStore;
   readonly #fleet: Fleet;
+  readonly #metrics: IngressMetrics;
   readonly #kindOf: (slug: string) => AffinityKind;
 
-  constructor(store: PlacementStore, fleet: Fleet, kindOf: (slug: string) => AffinityKind) {
+  constructor(
+    store: PlacementStore,
+    fleet: Fleet,
+    metrics: IngressMetrics,
+    kindOf: (slug: string) => AffinityKind,
+  ) {
     this.#store = store;
     this.#fleet = fleet;
+    this.#metrics = metrics;
     this.#kindOf = kindOf;
   }
 
@@ -61,10 +79,14 @@ export class Affinity {
     const chain = promptChain(seed, request.text());
     if (chain.length === 0) return NOWHERE;
     const owners = await this.#store.lookup(chain);
-    const matched = this.#heldTokens(owners);
+    const expected = this.#heldTokens(owners);
+    const matched = new Map<string, number>();
+    for (const [worker, tokens] of expected)
+      matched.set(worker, trustedTokens(tokens, this.#fleet.trustIn(worker)));
     const placement: Placement =
       matched.size === 0 ? { kind: 'shared', reason: 'no_match' } : this.#preferOwner(request, matched);
-    return { placement, trail: { chain, owners }, held: Object.fromEntries(matched) };
+    const trail = { chain, owners, promptTokens: request.promptTokens, expected };
+    return { placement, trail, held: Object.fromEntries(matched) };
   }
 
   #preferOwner({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
@@ -91,6 +113,19 @@ export class Affinity {
     const hashOf = (worker: string) =>
       hash('sha1', `${tenant} ${slug} ${key} ${worker}`, 'buffer').readUInt32BE(0);
     return { placement: decideSession(request.promptTokens, candidates, hashOf), trail: null, held: {} };
+  }
+
+  /**
+   * An answer is complete. Its engine's own word on the prompt's tokens is counted, and corrects what is believed of the
+   * worker's cache. The placement itself stays: whatever was not there has been computed there now.
+   */
+  hear(slug: string, trail: PrefixTrail | null, worker: string, lastBytes: Buffer): void {
+    const usage = readUsage(lastBytes);
+    if (usage === null) return;
+    const expected = trail === null ? 0 : (trail.expected.get(worker) ?? 0) / Math.max(1, trail.promptTokens);
+    countUsage(this.#metrics, slug, usage, expected * usage.promptTokens);
+    if (usage.cachedTokens !== null)
+      this.#fleet.judgeCache(worker, expected, usage.cachedTokens / Math.max(1, usage.promptTokens));
   }
 
   /** A worker took the request: its cache holds the prefix from now on. */

@@ -4,6 +4,7 @@ import {
   type Candidate,
   decideShard,
   defaultAffinity,
+  learnTrust,
   mayBeCached,
   type ShardLoad,
 } from '@penstock/policy';
@@ -28,6 +29,8 @@ const FORGOTTEN_AFTER_MS = 20 * LOST_AFTER_MS;
 interface Member {
   readonly heartbeat: Heartbeat;
   readonly seenAt: number;
+  /** How far to rely on what its cache is believed to hold, 0–1; see {@link learnTrust}. */
+  trust: number;
   /** Silent for too long, and told so. */
   lost: boolean;
   readonly slugs: ReadonlySet<string>;
@@ -109,6 +112,7 @@ export class Fleet {
       slugs,
       doubted: false,
       lost: false,
+      trust: this.#members.get(heartbeat.worker)?.trust ?? 1,
       quote: { waitS, tokensPerSec, cacheTokens, at: now },
     });
   }
@@ -137,6 +141,16 @@ export class Fleet {
     return (
       member !== undefined && mayBeCached(stamp, member.quote.cacheTokens, member.heartbeat.cacheCapacity)
     );
+  }
+
+  trustIn(worker: string): number {
+    return this.#members.get(worker)?.trust ?? 1;
+  }
+
+  /** An engine said which share of a prompt it found in its cache, where so much was expected. */
+  judgeCache(worker: string, expected: number, found: number): void {
+    const member = this.#members.get(worker);
+    if (member !== undefined) member.trust = learnTrust(member.trust, expected, found);
   }
 
   /** A worker let work wait that only it could take: nothing more is meant for it alone until it is heard of again. */

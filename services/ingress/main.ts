@@ -73,14 +73,15 @@ const deliveryJobs = new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEM
 queue.listen(doneSubject(region), id => jobs.heard(Buffer.from(id).toString('latin1')));
 const fleet = new Fleet(queue, clock);
 await fleet.start(region, bus);
-const affinity = new Affinity(
-  bus,
-  fleet,
-  slug => config.PENSTOCK_AFFINITY(slug) ?? fleet.defaultAffinity(slug),
-);
 const metrics = createIngressMetrics(
   () => open.size,
   () => fleet.workers,
+);
+const affinity = new Affinity(
+  bus,
+  fleet,
+  metrics,
+  slug => config.PENSTOCK_AFFINITY(slug) ?? fleet.defaultAffinity(slug),
 );
 const open: OpenRequests = new OpenRequests({
   queue,

@@ -16,8 +16,9 @@ export interface IngressMetrics {
   readonly fencedFrames: Counter;
   readonly placements: Counter<'reason'>;
   readonly moved: Counter<'reason'>;
-  readonly promptTokens: Counter;
-  readonly cachedTokens: Counter;
+  readonly promptTokens: Counter<'model'>;
+  readonly expectedTokens: Counter<'model'>;
+  readonly cachedTokens: Counter<'model'>;
   readonly ttft: Histogram;
   readonly queueWait: Histogram;
 }
@@ -40,6 +41,7 @@ export function createIngressMetrics(open: () => number, workers: () => number):
   gauge('penstock_workers', 'Workers heard from.', workers);
   const counter = <T extends string = never>(name: string, help: string, ...labelNames: T[]) =>
     new Counter<T>({ name, help, labelNames, registers });
+  const histogram = (name: string, help: string) => new Histogram({ name, help, buckets, registers });
   return {
     registry,
     requests: counter(
@@ -63,24 +65,21 @@ export function createIngressMetrics(open: () => number, workers: () => number):
     ),
     promptTokens: counter(
       'penstock_prompt_tokens_total',
-      'Prompt tokens of answers whose engine reported usage.',
+      'Prompt tokens of answers whose engine said how many of them it found in its prefix cache.',
+      'model',
+    ),
+    expectedTokens: counter(
+      'penstock_expected_cached_prompt_tokens_total',
+      'Of these, tokens that the dispatcher believed to be there.',
+      'model',
     ),
     cachedTokens: counter(
       'penstock_cached_prompt_tokens_total',
-      'Of these, tokens that the engine found in its prefix cache.',
+      'Of these, tokens that the engine found there. Over penstock_prompt_tokens_total: the hit ratio.',
+      'model',
     ),
-    ttft: new Histogram({
-      name: 'penstock_ttft_seconds',
-      help: 'From acceptance to the first byte of the answer.',
-      buckets,
-      registers,
-    }),
-    queueWait: new Histogram({
-      name: 'penstock_queue_wait_seconds',
-      help: 'From acceptance until a worker took the request.',
-      buckets,
-      registers,
-    }),
+    ttft: histogram('penstock_ttft_seconds', 'From acceptance to the first byte of the answer.'),
+    queueWait: histogram('penstock_queue_wait_seconds', 'From acceptance until a worker took the request.'),
   };
 }
 
@@ -90,12 +89,31 @@ const PROMPT_TOKENS = /"prompt_tokens": ?(\d+)/;
 /** Where usage can be: at the end of an answer. */
 const USAGE_WITHIN = 1024;
 
-/** The engine's own word on cache hits. Streams tell it only when the client asked for usage. */
-export function countUsage(metrics: IngressMetrics, lastBytes: Buffer): void {
-  if (lastBytes.length === 0) return;
+export interface Usage {
+  readonly promptTokens: number;
+  /** Null where the engine does not tell. */
+  readonly cachedTokens: number | null;
+}
+
+/** The engine's own word, where the answer ends with it. Streams tell it only when the client asked for usage. */
+export function readUsage(lastBytes: Buffer): Usage | null {
+  if (lastBytes.length === 0) return null;
   const tail = lastBytes.toString('latin1', Math.max(0, lastBytes.length - USAGE_WITHIN));
   const prompt = PROMPT_TOKENS.exec(tail);
-  if (prompt === null) return;
-  metrics.promptTokens.inc(Number(prompt[1]));
-  metrics.cachedTokens.inc(Number(CACHED_TOKENS.exec(tail)?.[1] ?? 0));
+  if (prompt === null) return null;
+  const cached = CACHED_TOKENS.exec(tail);
+  return { promptTokens: Number(prompt[1]), cachedTokens: cached === null ? null : Number(cached[1]) };
+}
+
+/** An engine that says nothing of its cache has no hit ratio: it is not counted. */
+export function countUsage(
+  metrics: IngressMetrics,
+  model: string,
+  usage: Usage,
+  expectedTokens: number,
+): void {
+  if (usage.cachedTokens === null) return;
+  metrics.promptTokens.inc({ model }, usage.promptTokens);
+  metrics.expectedTokens.inc({ model }, Math.round(expectedTokens));
+  metrics.cachedTokens.inc({ model }, usage.cachedTokens);
 }

@@ -37,7 +37,7 @@ import type { Clock, Logger } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
 import type { Affinity } from './affinity.ts';
 import type { Fleet } from './fleet.ts';
-import { countUsage, type IngressMetrics } from './metrics.ts';
+import type { IngressMetrics } from './metrics.ts';
 import { type Bound, type NewRequest, type OpenRequest, openRequest, type Served } from './open-request.ts';
 
 export interface OpenRequestsOptions {
@@ -234,7 +234,7 @@ export class OpenRequests {
   }
 
   #done(request: OpenRequest, body: Buffer): void {
-    countUsage(this.#o.metrics, body);
+    this.#o.affinity.hear(request.slug, request.trail, request.running?.worker ?? '', body);
     this.#open.delete(request.id);
     if (request.running?.ack) this.#o.queue.settle(request.running.ack, 'ack');
     this.#o.metrics.finished.inc({ outcome: 'done' });

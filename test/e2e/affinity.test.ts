@@ -13,6 +13,13 @@ before(async () => {
 });
 after(() => stack[Symbol.asyncDispose]());
 
+/** Sum over all models. */
+async function counted(from: Stack, name: string): Promise<number> {
+  const text = await (await fetch(`${from.url}/metrics`)).text();
+  const values = [...text.matchAll(new RegExp(`^${name}\\{[^}]*\\} (\\d+)`, 'gm'))];
+  return values.reduce((sum, match) => sum + Number(match[1]), 0);
+}
+
 /** About 4,000 tokens that only this conversation has. */
 const opening = (name: string) => `${name} `.repeat(16_000 / (name.length + 1));
 
@@ -20,8 +27,8 @@ interface Answer {
   usage: { prompt_tokens: number; prompt_tokens_details: { cached_tokens: number } };
 }
 
-async function ask(content: string, extra: Record<string, unknown> = {}) {
-  const response = await post(stack, '/v1/chat/completions', chat(content, { max_tokens: 4, ...extra }));
+async function ask(content: string, extra: Record<string, unknown> = {}, from = stack) {
+  const response = await post(from, '/v1/chat/completions', chat(content, { max_tokens: 4, ...extra }));
   assert.equal(response.status, 200);
   const body = (await response.json()) as Answer;
   return {
@@ -63,4 +70,36 @@ test('an owner that is paused does not hold up what is bound to it', async () =>
   }
   // What woke up finds its delivery gone or superseded, and works on.
   await waitFor(async () => (await ask(`${Math.random()}`)).worker === worker);
+});
+
+test('the hit ratio is counted by model as the engines tell it, beside what was expected', async () => {
+  const before = await counted(stack, 'penstock_cached_prompt_tokens_total');
+  await ask(opening('hazel'));
+  const { cached } = await ask(`${opening('hazel')} and then?`);
+  const found = (await counted(stack, 'penstock_cached_prompt_tokens_total')) - before;
+  assert.ok(found >= cached && cached > 3000);
+  const expected = await counted(stack, 'penstock_expected_cached_prompt_tokens_total');
+  assert.ok(expected > 3000 && expected <= (await counted(stack, 'penstock_prompt_tokens_total')));
+});
+
+test('an engine that caches nothing draws no prompts any more once it has said so', async () => {
+  const engine = { profile: 'dense-8b-h100', timeScale: 4, prefixCache: false };
+  await using other = await startStack({ engines: [engine, engine] });
+  const placed = async () => {
+    const text = await (await fetch(`${other.url}/metrics`)).text();
+    return Number(/penstock_placements_total\{reason="cached"\} (\d+)/.exec(text)?.[1] ?? 0);
+  };
+  let turn = 0;
+  const repeat = async () => {
+    for (let n = 0; n < 8; n++) await ask(`${opening('iris')} ${turn++}`, {}, other);
+  };
+  await repeat();
+  assert.ok((await placed()) > 0, 'at first its placements are believed');
+  await repeat();
+  await repeat();
+  const before = await placed();
+  await repeat();
+  assert.equal(await placed(), before);
+  assert.equal(await counted(other, 'penstock_cached_prompt_tokens_total'), 0);
+  assert.ok((await counted(other, 'penstock_expected_cached_prompt_tokens_total')) > 0);
 });

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readUsage } from './metrics.ts';
+
+const read = (text: string) => readUsage(Buffer.from(text));
+
+test('usage is read where an answer ends with it', () => {
+  const usage =
+    '"usage":{"prompt_tokens":120,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":64}}';
+  assert.deepEqual(read(`{"choices":[],${usage}}`), { promptTokens: 120, cachedTokens: 64 });
+  assert.deepEqual(read(`data: {"choices":[],${usage}}\n\ndata: [DONE]\n\n`), {
+    promptTokens: 120,
+    cachedTokens: 64,
+  });
+});
+
+test('an engine that says nothing of its cache is told apart from one that found nothing', () => {
+  assert.deepEqual(read('{"usage":{"prompt_tokens": 120}}'), { promptTokens: 120, cachedTokens: null });
+  const none = '{"usage":{"prompt_tokens":120,"prompt_tokens_details":{"cached_tokens":0}}}';
+  assert.deepEqual(read(none), { promptTokens: 120, cachedTokens: 0 });
+  assert.equal(read('data: [DONE]\n\n'), null);
+  assert.equal(read(''), null);
+});
+
+test('what the answer itself says is not usage', () => {
+  const content = JSON.stringify({ content: '{"prompt_tokens":5,"cached_tokens":5}' });
+  assert.equal(read(`{"choices":[${content}]}`), null);
+});
