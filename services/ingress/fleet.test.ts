@@ -14,7 +14,6 @@ const beat: Heartbeat = {
   pulling: true,
   leaving: false,
   level: 0,
-  load: 0,
   waitS: 0,
   tokensPerSec: 10_000,
   load: 0,
