@@ -42,6 +42,8 @@ export class LoadTest implements RunState {
     exceptions: 0,
   };
   startedAt: number | null = null;
+  /** CPU time of this process while load was on. */
+  cpuMs = 0;
   thresholds: Threshold[] = [];
   /** Why the run was ended early. */
   failure: RunFailure | null = null;
@@ -101,6 +103,7 @@ export class LoadTest implements RunState {
   async execute(onProgress?: (progress: Progress) => void): Promise<void> {
     try {
       await this.#pool.fill(plannedVus(this.options.scenarios));
+      if (this.failure !== null) return;
       const data = await this.#lifecycle('setup', undefined, this.options.setupTimeoutMs, EXIT.setupTimeout);
       if (this.failure === null) await this.#load(data, onProgress);
       await this.#teardown(data);
@@ -128,6 +131,7 @@ export class LoadTest implements RunState {
   async #load(data: string | undefined, onProgress?: (progress: Progress) => void): Promise<void> {
     const startedAt = performance.now();
     this.startedAt = startedAt;
+    const cpuBefore = process.cpuUsage();
     this.#scenarios = this.options.scenarios.map(plan => new ScenarioRun(this, plan, this.#pool));
     const ticker = this.#startTicker(onProgress);
     await Promise.all(
@@ -139,6 +143,8 @@ export class LoadTest implements RunState {
       }),
     );
     this.#endedAt = performance.now();
+    const used = process.cpuUsage(cpuBefore);
+    this.cpuMs = (used.user + used.system) / 1000;
     clearInterval(ticker);
     this.#sampleVus();
     this.#pause.stop();

@@ -65,13 +65,9 @@ async function runRead(test: LoadTest, request: RunRequest): Promise<RunResult> 
   if (output !== null) test.registry.setOutput(output);
   const interrupt = () => test.abort(new RunFailure(EXIT.externalAbort, 'the run was interrupted'));
   request.signal?.addEventListener('abort', interrupt);
-  const before = process.cpuUsage();
-  const wallBefore = performance.now();
   await test.execute(request.onProgress);
   request.signal?.removeEventListener('abort', interrupt);
-  const used = process.cpuUsage(before);
-  const cpu = (used.user + used.system) / 1000 / Math.max(1, performance.now() - wallBefore);
-  const summary = summarize(test, cpu);
+  const summary = summarize(test);
   await report(test, summary, request);
   if (output !== null) await output.close().catch(error => test.fail(outputFailed(error)));
   const problems = problemsOf(test, summary, request.maxLateMs ?? DEFAULT_MAX_LATE_MS);
@@ -86,12 +82,12 @@ function outputFailed(error: unknown): RunFailure {
   return new RunFailure(EXIT.invalidConfig, `the samples could not be written: ${(error as Error).message}`);
 }
 
-function summarize(test: LoadTest, cpu: number): Summary {
+function summarize(test: LoadTest): Summary {
   const { options, registry, metrics, counters } = test;
   const late = metrics.lateStart.sink;
   const quantile = 'quantile' in late ? late.quantile(0.99) : 0;
   const generator: GeneratorSummary = {
-    cpu,
+    cpu: test.cpuMs / Math.max(1, test.elapsedMs),
     cores: cpus().length,
     lateStartP99Ms: quantile,
     lateStartMaxMs: 'max' in late && late.count > 0 ? late.max : 0,

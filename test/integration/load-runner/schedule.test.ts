@@ -1,0 +1,134 @@
+/** Does the runner start what it should, when it should, and tell how late it was? */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { run } from '../../../loadtest/runner/run.ts';
+import { scriptDirectory, startTarget } from '../../support/load-target.ts';
+
+const ASK = `
+import http from 'k6/http';
+export const ask = () => http.asyncRequest('GET', __ENV.TARGET + '/ask');
+`;
+
+async function runScenarios(target: { url: string }, scenarios: object, more = '') {
+  await using scripts = await scriptDirectory();
+  const path = await scripts.script(
+    `${ASK}\nexport const options = { scenarios: ${JSON.stringify(scenarios)}, summaryTrendStats: ['count', 'med', 'p(90)', 'max'] };\n${more}`,
+  );
+  return run(path, { env: { TARGET: target.url }, maxLateMs: 2000 });
+}
+
+function statOf(result: Awaited<ReturnType<typeof run>>, metric: string, stat: string): number {
+  return result.summary?.metrics[metric]?.values[stat] ?? 0;
+}
+
+test('arrival rates: as many requests as planned, exactly', async () => {
+  await using target = await startTarget();
+  const arrivals = { exec: 'ask', preAllocatedVUs: 20, maxVUs: 100 };
+  const result = await runScenarios(target, {
+    steady: { executor: 'constant-arrival-rate', rate: 150, duration: '2s', ...arrivals },
+    ramp: {
+      executor: 'ramping-arrival-rate',
+      stages: [
+        { duration: '1s', target: 100 },
+        { duration: '1s', target: 0 },
+      ],
+      ...arrivals,
+    },
+  });
+  assert.deepEqual(result.problems, []);
+  assert.equal(target.seen.length, 300 + 100);
+  assert.equal(statOf(result, 'iterations', 'count'), 400);
+  assert.equal(statOf(result, 'iteration_late_start', 'count'), 400);
+});
+
+test('closed models: iterations are shared or each to their own, VUs follow their ramp', async () => {
+  await using target = await startTarget();
+  const nap = 'export const nap = () => new Promise(done => setTimeout(done, 50));';
+  const result = await runScenarios(
+    target,
+    {
+      shared: { executor: 'shared-iterations', vus: 3, iterations: 10, exec: 'ask' },
+      own: { executor: 'per-vu-iterations', vus: 3, iterations: 4, exec: 'ask' },
+      ramp: {
+        executor: 'ramping-vus',
+        startVUs: 0,
+        exec: 'nap',
+        stages: [
+          { duration: '500ms', target: 10 },
+          { duration: '500ms', target: 0 },
+        ],
+      },
+    },
+    nap,
+  );
+  assert.deepEqual(result.problems, []);
+  assert.equal(target.seen.length, 10 + 12);
+  const naps = statOf(result, 'iterations', 'count') - 22;
+  // On average five VUs for a second, each with one iteration in 50 ms.
+  assert.ok(naps >= 60 && naps <= 120, `${naps} iterations of the ramp`);
+});
+
+test('a stall of the server is seen in the scheduled latency also where arrivals had to be dropped', async () => {
+  const STALL_FROM_MS = 1000;
+  const STALL_TO_MS = 2000;
+  let firstAt = 0;
+  await using target = await startTarget(async ({ response }) => {
+    firstAt ||= performance.now();
+    const at = performance.now() - firstAt;
+    if (at >= STALL_FROM_MS && at < STALL_TO_MS)
+      await new Promise(resolve => setTimeout(resolve, STALL_TO_MS - at));
+    response.end();
+  });
+  const result = await runScenarios(target, {
+    few: { executor: 'constant-arrival-rate', rate: 100, duration: '3s', preAllocatedVUs: 20, exec: 'ask' },
+  });
+  const dropped = statOf(result, 'dropped_iterations', 'count');
+  assert.ok(dropped >= 70 && dropped <= 90, `${dropped} dropped`);
+  assert.equal(dropped + statOf(result, 'iterations', 'count'), 300);
+  // What k6 shows: fewer than one in ten of the requests that were sent was slow.
+  assert.ok(statOf(result, 'http_req_duration', 'p(90)') < 250);
+  // What the users who came saw: one in three met the stall.
+  assert.equal(statOf(result, 'iteration_duration_from_schedule', 'count'), 300);
+  assert.ok(statOf(result, 'iteration_duration_from_schedule', 'p(90)') > 500);
+});
+
+test('a generator that cannot keep up says so and fails, and its lateness is in the scheduled latency', async () => {
+  await using target = await startTarget();
+  await using scripts = await scriptDirectory();
+  const path = await scripts.script(`${ASK}
+export const options = {
+  scenarios: { a: { executor: 'constant-arrival-rate', rate: 50, duration: '1s', preAllocatedVUs: 50 } },
+  summaryTrendStats: ['med', 'max'],
+};
+export default function () {
+  const until = Date.now() + 40;
+  while (Date.now() < until);
+  return ask();
+}`);
+  const result = await run(path, { env: { TARGET: target.url } });
+  assert.equal(result.exitCode, 120);
+  assert.match(result.problems[0] ?? '', /the generator was late: starts p\(99\) \d+ ms/);
+  assert.ok((result.summary?.generator.lateStartMaxMs ?? 0) > 500);
+  assert.ok(
+    statOf(result, 'http_req_duration_from_schedule', 'max') >
+      statOf(result, 'http_req_duration', 'max') + 300,
+  );
+});
+
+test('what runs longer than the grace is cut off, counted, and never comes back', async () => {
+  await using target = await startTarget();
+  const result = await runScenarios(
+    target,
+    {
+      slow: { executor: 'constant-vus', vus: 2, duration: '300ms', gracefulStop: '200ms', exec: 'slow' },
+      graced: { executor: 'constant-vus', vus: 1, duration: '300ms', gracefulStop: '10s', exec: 'graced' },
+    },
+    `export async function slow() { await new Promise(done => setTimeout(done, 60000)); await ask(); }
+     export async function graced() { await new Promise(done => setTimeout(done, 500)); await ask(); }`,
+  );
+  assert.deepEqual(result.problems, []);
+  assert.equal(statOf(result, 'iterations_interrupted', 'count'), 2);
+  assert.equal(statOf(result, 'iterations', 'count'), 1);
+  assert.equal(target.seen.length, 1);
+  assert.ok((result.summary?.state.testRunDurationMs ?? 0) < 3000);
+});
