@@ -53,10 +53,10 @@ export interface AffinityTuning {
 }
 
 export const DEFAULT_AFFINITY: AffinityTuning = {
-  keepBonus: 2,
+  keepBonus: 1.5,
   leastShare: 0.1,
-  loadBound: 1.25,
-  copies: 10,
+  loadBound: 1.2,
+  copies: 6,
 };
 
 /** Memory of {@link lately}, s: some hundred requests long, and short beside the life of a popular prefix. */

@@ -20,7 +20,7 @@ const DIGESTS: Readonly<Record<string, string>> = {
   'cache-aware': 'af50c42dda59',
   'plain-pull': 'cd50d52413ee',
   'penstock-no-affinity': 'e76fbe5bc7ed',
-  penstock: '941bf48237de',
+  penstock: '78d6968c5205',
   oracle: '51acc0d6567f',
 };
 
