@@ -99,6 +99,8 @@ export const webhookKey = (id: string) => `penstock:webhook:${assertToken(id)}`;
 export const WEBHOOK_MANAGED_KEY = 'penstock:webhooks-managed';
 /** Stream of events that happened and are not handed out to endpoints yet. Written in the step that makes a thing final. */
 export const EVENT_OUTBOX_KEY = 'penstock:event-outbox';
+/** Ids by deadline, Unix ms, of unfinished runs of tenants with endpoints: their clients do not come and look. */
+export const RUN_DEADLINES_KEY = 'penstock:run-deadlines';
 export const deliveryListKey = (endpoint: string) => `penstock:deliveries:${assertToken(endpoint)}`;
 export const deliveryKey = (id: string) => `penstock:delivery:${assertToken(id)}`;
 export const deliveryAttemptsKey = (id: string) => `penstock:delivery-attempts:${assertToken(id)}`;

@@ -15,6 +15,7 @@ export { type NatsOptions, NatsWorkQueue } from './nats.ts';
 export { NatsDeadLetters } from './nats-dead-letters.ts';
 export * from './ports.ts';
 export { type RedisOptions, RedisReplyBus } from './redis.ts';
+export { RedisRunDeadlines } from './redis-deadlines.ts';
 export { RedisDeliveries } from './redis-deliveries.ts';
 export { RedisEventOutbox } from './redis-outbox.ts';
 export { RedisRunLog } from './redis-run-log.ts';

@@ -299,6 +299,16 @@ export interface BatchJobs {
   close(): Promise<void>;
 }
 
+/** Deadlines of unfinished runs that somebody has to be told about. */
+export interface RunDeadlines {
+  /** Ids of those that are over, oldest first; some of them where there are many. */
+  due(now: number): Promise<string[]>;
+  /** Looks at it again at that time, Unix ms. */
+  again(id: string, at: number): Promise<void>;
+  forget(id: string): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** Work that failed on every attempt. Holds no part of the request. */
 export interface DeadLetter {
   readonly id: string;

@@ -2,7 +2,7 @@
  * The outbox of events: a Redis stream written by the very script that makes a run or a batch final, so that no process
  * can die between the two. Tasks processes read it as one consumer group; what a dead one had taken is taken over.
  */
-import { EVENT_OUTBOX_KEY, isEventType, WEBHOOK_LIST_PREFIX } from '@penstock/protocol';
+import { EVENT_OUTBOX_KEY, isEventType, RUN_DEADLINES_KEY, WEBHOOK_LIST_PREFIX } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import { openRedis, type RedisOptions } from './redis.ts';
 import type { EventOutbox, OutboxEvent } from './webhook-ports.ts';
@@ -31,12 +31,22 @@ local function tell_run(key,status,code)
   local r=redis.call('HMGET',key,'kind','tenant')
   if not r[2] or (r[1]~='job' and r[1]~='response') then return end
   local id=string.match(key,'[^:]+$')
+  redis.call('ZREM','${RUN_DEADLINES_KEY}',id)
   if status=='completed' and tonumber(code)>=400 then status='failed' end
   if r[1]=='job' then
     if status=='incomplete' then status='completed' end
     return add_event(r[2],'job.'..status,id)
   end
   add_event(r[2],'response.'..status,'resp_'..id)
+end`;
+
+/** Lua to begin a script with: \`watch_deadline(key)\`, where the run under the key has just been queued. */
+export const WATCH_DEADLINE = `
+local function watch_deadline(key)
+  local r=redis.call('HMGET',key,'kind','tenant','deadlineAt')
+  if not r[2] or (r[1]~='job' and r[1]~='response') then return end
+  if redis.call('EXISTS','${WEBHOOK_LIST_PREFIX}'..r[2])==0 then return end
+  redis.call('ZADD','${RUN_DEADLINES_KEY}',r[3],string.match(key,'[^:]+$'))
 end`;
 
 /** Lua to begin a script with: \`tell_batch(key, status)\`, where the batch under the key became final. */

@@ -25,10 +25,10 @@ import type {
   RunTtl,
 } from './ports.ts';
 import { openRedis, type RedisOptions } from './redis.ts';
-import { TELL_RUN } from './redis-outbox.ts';
+import { TELL_RUN, WATCH_DEADLINE } from './redis-outbox.ts';
 
 /** KEYS run, idempotency record · ARGV ttl ms, body digest ('' = none), id, then field, value … */
-const CREATE = `
+const CREATE = `${WATCH_DEADLINE}
 if redis.call('EXISTS',KEYS[1])==1 then return {'repeated',ARGV[3]} end
 if ARGV[2]~='' then
   local old=redis.call('HMGET',KEYS[2],'id','digest')
@@ -41,6 +41,7 @@ if ARGV[2]~='' then
 end
 redis.call('HSET',KEYS[1],'status','queued','attempt','0','failures','0',unpack(ARGV,4))
 redis.call('PEXPIRE',KEYS[1],ARGV[1])
+watch_deadline(KEYS[1])
 return {'created',ARGV[3]}`;
 
 /** KEYS run · ARGV attempt, worker */
@@ -104,13 +105,14 @@ final(KEYS[1],KEYS[2],'failed',ARGV[1],ARGV[3],ARGV[4],ARGV[5],ARGV[6],ARGV[7])
 return 1`;
 
 /** KEYS run, log · ARGV deadline, ttl ms */
-const REOPEN = `
+const REOPEN = `${WATCH_DEADLINE}
 local r=redis.call('HMGET',KEYS[1],'status','read')
 if r[1]~='failed' and r[1]~='queued' then return 0 end
 redis.call('HSET',KEYS[1],'status','queued','failures','0','deadlineAt',ARGV[1])
 redis.call('HDEL',KEYS[1],'code','type','body','finishedAt','logLength')
 redis.call('PEXPIRE',KEYS[1],ARGV[2])
 if r[2] then redis.call('PEXPIRE',KEYS[2],ARGV[2]) else redis.call('DEL',KEYS[2]) end
+watch_deadline(KEYS[1])
 return 1`;
 
 const SCRIPTS = { CREATE, BEGIN, FINISH, FAIL, CANCEL, EXPIRE, REOPEN };

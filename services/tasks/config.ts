@@ -42,6 +42,12 @@ export const tasksConfig = z.object({
     .max(10_000)
     .default(512)
     .describe('Requests of one batch that are queued or running at once.'),
+  PENSTOCK_EVENTS_TTL_S: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(43_200)
+    .describe('How long the events of a final response can be read again. The same at ingress and workers.'),
   PENSTOCK_WEBHOOK_ALLOW: allowList,
   PENSTOCK_WEBHOOKS: z
     .string()

@@ -14,11 +14,13 @@ import {
   FileLibrary,
   NatsWorkQueue,
   RedisReplyBus,
+  RedisRunDeadlines,
   RedisRunStore,
   RedisTaskRecords,
 } from '@penstock/transport';
 import { BatchRunner } from './batch-runner.ts';
 import { tasksConfig } from './config.ts';
+import { watchDeadlines } from './run-deadlines.ts';
 import { ShardChooser } from './shard-chooser.ts';
 import { startSweeping } from './sweeper.ts';
 import { startWebhooks } from './webhooks.ts';
@@ -89,6 +91,15 @@ const stopWebhooks = await startWebhooks({
   log,
   blame: exitBlaming,
 });
+const deadlines = await RedisRunDeadlines.connect(redis);
+const stopDeadlines = watchDeadlines({
+  runs,
+  deadlines,
+  logMs: config.PENSTOCK_EVENTS_TTL_S * 1000,
+  tell: id => queue.send(doneSubject(region), Buffer.from(id)),
+  clock: systemClock,
+  logger: log,
+});
 const stopSweeping = startSweeping({ records, contents, library, jobs: batches, log });
 log.info({ region }, 'tasks started');
 
@@ -98,6 +109,7 @@ stopOnSignal(log, [
     limitMs: 2000,
     run: () => {
       stopSweeping();
+      stopDeadlines();
       return batches.close();
     },
   },
@@ -105,6 +117,7 @@ stopOnSignal(log, [
   {
     name: 'close wires',
     limitMs: 2000,
-    run: () => Promise.all([queue.close(), registry.close(), runs.close(), records.close()]).then(() => {}),
+    run: () =>
+      Promise.all([queue, registry, runs, records, deadlines].map(wire => wire.close())).then(() => {}),
   },
 ]);

@@ -1,0 +1,37 @@
+/** Runs whose clients are told by webhook, by deadline: written with the record, struck out with its end. */
+import { RUN_DEADLINES_KEY } from '@penstock/protocol';
+import type { Redis } from 'ioredis';
+import type { RunDeadlines } from './ports.ts';
+import { openRedis, type RedisOptions } from './redis.ts';
+
+const MOST = 200;
+
+export class RedisRunDeadlines implements RunDeadlines {
+  readonly #redis: Redis;
+
+  private constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  static async connect(options: RedisOptions): Promise<RedisRunDeadlines> {
+    const redis = openRedis(options, 'deadlines');
+    await redis.connect();
+    return new RedisRunDeadlines(redis);
+  }
+
+  due(now: number): Promise<string[]> {
+    return this.#redis.zrangebyscore(RUN_DEADLINES_KEY, '-inf', now, 'LIMIT', 0, MOST);
+  }
+
+  async again(id: string, at: number): Promise<void> {
+    await this.#redis.zadd(RUN_DEADLINES_KEY, 'XX', at, id);
+  }
+
+  async forget(id: string): Promise<void> {
+    await this.#redis.zrem(RUN_DEADLINES_KEY, id);
+  }
+
+  async close(): Promise<void> {
+    this.#redis.disconnect();
+  }
+}

@@ -1,0 +1,79 @@
+/** Events outlive every process: nothing that ended is forgotten, whoever dies in between. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { accept, startReceiver } from '../support/receiver.ts';
+import { sdk } from '../support/sdk.ts';
+import { chat, post, startStack, waitFor } from '../support/stack.ts';
+
+const ALLOW = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1' };
+
+test('webhooks survive', async t => {
+  await using receiver = await startReceiver();
+  await using stack = await startStack({
+    engines: [{ profile: 'dense-8b-h100', timeScale: 20, listSentinels: true }],
+    ingressEnv: ALLOW,
+    tasksEnv: { ...ALLOW, PENSTOCK_WEBHOOK_SCHEDULE_SCALE: '0.01' },
+  });
+  const client = sdk(stack);
+  const create = (path: string, types: readonly string[] = ['job.completed']) =>
+    client.webhooks.create({
+      ...{ url: receiver.url + path, name: path, event_types: types as 'batch.completed'[] },
+    });
+  const job = async (headers: Record<string, string> = {}, body: object = chat('hi', { max_tokens: 2 })) => {
+    const answer = await post(stack, '/v1/chat/completions', body, {
+      headers: { prefer: 'respond-async', ...headers },
+    });
+    return ((await answer.json()) as { id: string }).id;
+  };
+  const jobs = (count: number) => Promise.all(Array.from({ length: count }, () => job()));
+  /** Waits until each has come, and checks that each has one id. */
+  const allTold = async (path: string, ids: readonly string[]) => {
+    await waitFor(() => new Set(receiver.to(path).map(each => each.event.data.id)).size >= ids.length);
+    const byJob = new Map<string, Set<string>>();
+    for (const { event } of receiver.to(path))
+      byJob.set(event.data.id, (byJob.get(event.data.id) ?? new Set()).add(event.id));
+    assert.deepEqual([...byJob.keys()].sort(), [...ids].sort());
+    for (const events of byJob.values()) assert.equal(events.size, 1);
+  };
+  const restartTasks = async () => {
+    stack.tasks[0]?.kill('SIGKILL');
+    await stack.tasks[0]?.exited;
+    stack.tasks[0] = await stack.startTasks();
+  };
+
+  await t.test('what ended while no tasks process was there is told by the next one', async () => {
+    const endpoint = await create('/later');
+    stack.tasks[0]?.kill('SIGKILL');
+    await stack.tasks[0]?.exited;
+    const ids = await jobs(20);
+    await stack.redis.restart();
+    stack.tasks[0] = await stack.startTasks();
+    await allTold('/later', ids);
+    await client.webhooks.delete(endpoint.id);
+  });
+
+  await t.test('a tasks process killed in the middle of deliveries loses none', async () => {
+    const held: string[] = [];
+    const answered: string[] = [];
+    receiver.behave('/middle', (response, received, count) => {
+      (count <= 5 ? held : answered).push(received.event.data.id);
+      if (count > 5) accept(response, received, count);
+    });
+    const endpoint = await create('/middle');
+    const ids = await jobs(15);
+    await waitFor(() => held.length === 5 && answered.length === 10);
+    await restartTasks();
+    await waitFor(() => held.every(id => answered.includes(id)));
+    await allTold('/middle', ids);
+    assert.equal(answered.length, 15, 'and none that was answered is sent again');
+    await client.webhooks.delete(endpoint.id);
+  });
+
+  await t.test('a job nobody began in time is told as failed, though nobody looks at it', async () => {
+    await create('/overdue', ['job.failed']);
+    stack.workers[0]?.kill('SIGSTOP');
+    const id = await job({ 'x-request-timeout-ms': '300' });
+    await allTold('/overdue', [id]);
+    stack.workers[0]?.kill('SIGCONT');
+  });
+});
