@@ -112,8 +112,21 @@ test('sizes are told apart at their limits, and the ideal wait has a floor', () 
 
 test('a learned rate follows a change of speed within a few long requests', () => {
   let rate = 20_000;
-  for (let i = 0; i < 8; i++) rate = learnRate(rate, 4000, 1);
+  for (let i = 0; i < 8; i++) rate = learnRate(rate, 4000, 1, 1e6);
   assert.ok(rate < 6000);
-  assert.equal(learnRate(rate, 0, 1), rate);
-  assert.equal(learnRate(rate, 10, 0), rate);
+  assert.equal(learnRate(rate, 0, 1, 1e6), rate);
+  assert.equal(learnRate(rate, 10, 0, 1e6), rate);
+});
+
+test('what tiny first prompts taught is corrected by the first long one', () => {
+  let rate = 0;
+  let seen = 0;
+  const see = (tokens: number, seconds: number) => {
+    rate = learnRate(rate, tokens, seconds, seen);
+    seen += tokens;
+  };
+  for (let i = 0; i < 20; i++) see(20, 0.02);
+  assert.equal(Math.round(rate), 1000);
+  see(4000, 0.4);
+  assert.ok(rate > 8000, `${rate}`);
 });

@@ -235,9 +235,15 @@ export function recoverRate(current: number, best: number): number {
   return Math.max(current, Math.min(best, current * RECOVERY));
 }
 
-/** Weighted moving rate; a longer prefill says more. An observation of no duration or no tokens says nothing. */
-export function learnRate(current: number, tokens: number, seconds: number): number {
+/**
+ * Weighted moving rate; a longer prefill says more. An observation of no duration or no tokens says nothing.
+ * @param seenTokens learned from so far. While they are few the rate is their mean: the first prompts may be tiny, and what a
+ *   tiny prompt takes is mostly the fixed part of a step.
+ */
+export function learnRate(current: number, tokens: number, seconds: number, seenTokens: number): number {
   if (!(tokens > 0 && seconds > 0)) return current;
-  const weight = LEARN * Math.min(1, tokens / FULL_WEIGHT_TOKENS);
-  return current + weight * (Math.min(tokens / seconds, MAX_FASTER * current) - current);
+  const observed = tokens / seconds;
+  const isNew = seenTokens < FULL_WEIGHT_TOKENS;
+  const weight = Math.max(LEARN * Math.min(1, tokens / FULL_WEIGHT_TOKENS), tokens / (tokens + seenTokens));
+  return current + weight * ((isNew ? observed : Math.min(observed, MAX_FASTER * current)) - current);
 }

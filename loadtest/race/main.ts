@@ -8,7 +8,7 @@ import { renderTable, summarize } from '../summary.ts';
 import { TraceError } from '../traces/trace.ts';
 import { CONTENDERS, type Contender, contenderOf, RaceError } from './contenders.ts';
 import { MODEL, startEngines } from './engines.ts';
-import { replay } from './replay.ts';
+import { replay, warmUp } from './replay.ts';
 import { type RaceResult, type Run, renderRace } from './report.ts';
 
 const USAGE = `usage: npm run race -- [options]
@@ -72,6 +72,8 @@ async function run(heat: Heat): Promise<Run> {
   const { source, requests } = scenario.trace({ load, maxSeconds: seconds * load }, seed);
   const engines = await startEngines(scenario, speed);
   const running = await heat.contender(engines.urls, speed);
+  await warmUp(running, MODEL);
+  const before = await engines.computed();
   const timers = scenario.events.map(event =>
     setTimeout(
       () => {
@@ -83,7 +85,8 @@ async function run(heat: Heat): Promise<Run> {
   );
   try {
     const { outcomes, lateP99Ms } = await replay(running, MODEL, requests, speed);
-    const computed = await engines.computed();
+    const after = await engines.computed();
+    const computed = after.map((tokens, engine) => Math.max(0, tokens - (before[engine] ?? 0)));
     const mean = computed.reduce((sum, tokens) => sum + tokens, 0) / computed.length;
     const summary = { ...summarize(requests, outcomes), maxOverMean: Math.max(...computed) / mean };
     return { source, lateP99Ms, valid: lateP99Ms <= MAX_LATE_MS, summary };

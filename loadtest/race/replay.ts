@@ -22,6 +22,23 @@ const TAIL = 2000;
 /** The first delta may only name the role; content that is not empty is a token. */
 const CONTENT = /"content":"[^"]/;
 
+/** How many, and how long: enough for every process on the way to have been compiled, short beside a cache. */
+const WARM_UP = { requests: 160, atOnce: 16, inputTokens: 2000, outputTokens: 8 } as const;
+
+/** Requests whose figures are not kept, so that the first minutes do not measure compilers. */
+export async function warmUp(target: ReplayTarget, model: string): Promise<void> {
+  const pool = new Pool(target.url, { connections: WARM_UP.atOnce, pipelining: 1 });
+  let next = 0;
+  const client = async () => {
+    while (next < WARM_UP.requests) {
+      const request = { ...WARM_UP, atMs: 0, blocks: [] };
+      await ask(pool, target.headers, bodyOf(request, -1 - next++, model));
+    }
+  };
+  await Promise.all(Array.from({ length: WARM_UP.atOnce }, client));
+  await pool.close();
+}
+
 /** @param speed simulated seconds per real second; outcomes are in simulated seconds. */
 export async function replay(
   target: ReplayTarget,

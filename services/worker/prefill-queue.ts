@@ -44,6 +44,7 @@ export class PrefillQueue<Id = string> {
   /** The fastest it was, slowly forgotten. */
   #best = 0;
   #learnedAt = 0;
+  #learnedTokens = 0;
   /** When the head became the head, at the earliest. */
   #freeAt = 0;
   /** First tokens that came together, not yet learned from. */
@@ -121,8 +122,8 @@ export class PrefillQueue<Id = string> {
     const step = this.#step;
     this.#step = null;
     if (step === null || step.tokens < LEAST_TOKENS || step.seconds <= 0) return;
-    this.#rate =
-      this.#rate === 0 ? step.tokens / step.seconds : learnRate(this.#rate, step.tokens, step.seconds);
+    this.#rate = learnRate(this.#rate, step.tokens, step.seconds, this.#learnedTokens);
+    this.#learnedTokens += step.tokens;
     this.#best = Math.max(this.#rate, this.#best * FORGET_BEST);
     this.#learnedAt = step.at;
   }
