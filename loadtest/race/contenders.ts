@@ -20,7 +20,11 @@ export class RaceError extends Error {
   override readonly name = 'RaceError';
 }
 
-const VENV = resolve(import.meta.dirname, '../../.tools/race-venv');
+/** Of the benchmark's own; `PENSTOCK_RACE_VENV` names another one. */
+const VENV = resolve(
+  process.env['PENSTOCK_RACE_VENV'] ?? resolve(import.meta.dirname, '../../.tools/race-venv'),
+);
+const PYTHON = resolve(VENV, 'bin/python');
 const ROUTER = 'sglang-router==0.3.2';
 const READY_LIMIT_MS = 60_000;
 
@@ -42,11 +46,6 @@ const penstock: Contender = async (engineUrls, speed) => {
 const sglang =
   (policy: string): Contender =>
   async engineUrls => {
-    const python = resolve(VENV, 'bin/python');
-    if (!existsSync(python))
-      throw new RaceError(
-        `no ${ROUTER} to race against; run: python3 -m venv .tools/race-venv && .tools/race-venv/bin/pip install ${ROUTER}`,
-      );
     const [port, metricsPort] = [await freePort(), await freePort()];
     const own = ['--host', '127.0.0.1', '--port', String(port), '--prometheus-port', String(metricsPort)];
     const args = [
@@ -58,7 +57,7 @@ const sglang =
       '--worker-urls',
       ...engineUrls,
     ];
-    const router = await startProcess(python, args, { readyWhen: () => true });
+    const router = await startProcess(PYTHON, args, { readyWhen: () => true });
     const url = `http://127.0.0.1:${port}`;
     await whenHealthy(url, router.output);
     return { url, headers: {}, lose: () => {}, stop: () => router.stop() };
@@ -80,6 +79,14 @@ export const CONTENDERS: Readonly<Record<string, Contender>> = {
   'sglang-power_of_two': sglang('power_of_two'),
   'sglang-round_robin': sglang('round_robin'),
 };
+
+/** @throws RaceError that says how to install what the contenders need. */
+export function assertInstalled(names: readonly string[]): void {
+  if (names.some(name => name.startsWith('sglang')) && !existsSync(PYTHON))
+    throw new RaceError(
+      `no ${ROUTER} to race against; run: python3 -m venv ${VENV} && ${VENV}/bin/pip install ${ROUTER}`,
+    );
+}
 
 /** @throws RangeError that lists the names there are. */
 export function contenderOf(name: string): Contender {

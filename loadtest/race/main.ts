@@ -3,10 +3,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts';
+import { count, positive } from '../arguments.ts';
 import { SCENARIOS, type Scenario, scenarioOf } from '../scenarios.ts';
 import { renderTable, summarize } from '../summary.ts';
-import { TraceError } from '../traces/trace.ts';
-import { CONTENDERS, type Contender, contenderOf, RaceError } from './contenders.ts';
+import { assertSome, TraceError } from '../traces/trace.ts';
+import { assertInstalled, CONTENDERS, type Contender, contenderOf, RaceError } from './contenders.ts';
 import { MODEL, startEngines } from './engines.ts';
 import { replay, warmUp } from './replay.ts';
 import { type RaceResult, type Run, renderRace } from './report.ts';
@@ -25,6 +26,7 @@ const PAGE = new URL('../../docs/race.md', import.meta.url).pathname;
 const say = (line: string) => process.stdout.write(`${line}\n`);
 /** A run whose requests started later than this measured the machine, not the dispatcher; real ms. */
 const MAX_LATE_MS = 100;
+const MAX_ROUNDS = 100;
 
 function readArgs() {
   const { values } = parseArgs({
@@ -44,17 +46,11 @@ function readArgs() {
     ...values,
     loads: values.load === undefined ? scenario.loads : [positive('load', values.load)],
     contenders: values.contender.split(',').map(name => [name, contenderOf(name)] as const),
-    rounds: positive('rounds', values.rounds),
+    rounds: count('rounds', values.rounds, MAX_ROUNDS),
     seconds: positive('seconds', values.seconds),
     speed: positive('speed', values.speed),
     about: scenario,
   };
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && Number.isFinite(value))) throw new RangeError(`--${name} must be a number above 0`);
-  return value;
 }
 
 interface Heat {
@@ -70,8 +66,12 @@ interface Heat {
 async function run(heat: Heat): Promise<Run> {
   const { scenario, load, seconds, speed, seed } = heat;
   const { source, requests } = scenario.trace({ load, maxSeconds: seconds * load }, seed);
+  assertSome(requests, seconds);
   const engines = await startEngines(scenario, speed);
-  const running = await heat.contender(engines.urls, speed);
+  const running = await heat.contender(engines.urls, speed).catch(async (err: unknown) => {
+    await engines.stop();
+    throw err;
+  });
   await warmUp(running, MODEL);
   const before = await engines.computed();
   const timers = scenario.events.map(event =>
@@ -98,6 +98,7 @@ async function run(heat: Heat): Promise<Run> {
 }
 
 async function race(args: ReturnType<typeof readArgs>): Promise<void> {
+  assertInstalled(args.contenders.map(([name]) => name));
   process.env['PENSTOCK_TEST_NATS_SERVER'] = ensureNatsServer(say);
   process.env['PENSTOCK_TEST_REDIS_SERVER'] = ensureRedisServer(say);
   for (const load of args.loads) {

@@ -1,14 +1,17 @@
 /** `npm run plan`: what a fleet would do with a workload, on a virtual clock, under Penstock's rules and others'. */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { count, positive } from '../arguments.ts';
 import { SCENARIOS, scenarioOf } from '../scenarios.ts';
 import { renderTable, type Summary, summarize } from '../summary.ts';
-import { TraceError } from '../traces/trace.ts';
+import { assertSome, TraceError } from '../traces/trace.ts';
 import { renderPlans } from './page.ts';
 import { POLICIES, policyOf } from './policies.ts';
 import { outcomesOf, simulate } from './simulate.ts';
 
 const PAGE = new URL('../../docs/simulator.md', import.meta.url).pathname;
+const MAX_ENGINES = 100_000;
+const MAX_SEED = 2 ** 31;
 const USAGE = `usage: npm run plan -- [options]
   --scenario NAME   ${Object.keys(SCENARIOS).join(', ')} (default uneven)
   --policy NAMES    comma separated; ${Object.keys(POLICIES).join(', ')} (default all)
@@ -46,23 +49,17 @@ function readArgs(): Args | null {
   });
   if (values.help) return null;
   const { fleet, loads } = scenarioOf(values.scenario);
-  const engines = positive('engines', values.engines ?? String(fleet.length));
+  const engines = count('engines', values.engines ?? String(fleet.length), MAX_ENGINES);
   return {
     scenario: values.scenario,
     policies: values.policy.split(','),
     loads: values.load === undefined ? loads : [positive('load', values.load)],
-    fleet: Array.from({ length: Math.ceil(engines) }, (_, i) => fleet[i % fleet.length] ?? 1),
+    fleet: Array.from({ length: engines }, (_, i) => fleet[i % fleet.length] ?? 1),
     seconds: positive('seconds', values.seconds),
-    seed: positive('seed', values.seed),
+    seed: count('seed', values.seed, MAX_SEED),
     json: values.json,
     page: values.page,
   };
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && Number.isFinite(value))) throw new RangeError(`--${name} must be a number above 0`);
-  return value;
 }
 
 function plan(args: Args): void {
@@ -70,6 +67,7 @@ function plan(args: Args): void {
   const policies = args.policies.map(name => [name, policyOf(name)] as const);
   for (const load of args.loads) {
     const { source, requests } = scenario.trace({ load, maxSeconds: args.seconds * load }, args.seed);
+    assertSome(requests, args.seconds);
     const startedAt = performance.now();
     const rows = policies.map(([name, policy]): [string, Summary] => {
       const { profile, events } = scenario;

@@ -60,10 +60,15 @@ function turnsOf(line: string): Turn[] | null {
     const { requests, block_size: size } = JSON.parse(line) as { requests?: unknown; block_size?: unknown };
     if (!Array.isArray(requests) || size !== 64) return null;
     const turns = (requests as Turn[]).filter(turn => turn.type !== 'subagent');
-    return turns.every(({ t, in: input, out }) => [t, input, out].every(Number.isFinite)) ? turns : null;
+    return turns.every(isTurn) ? turns : null;
   } catch {
     return null;
   }
+}
+
+function isTurn({ t, in: input, out, hash_runs: runs }: Turn): boolean {
+  const isCount = (value: unknown) => Number.isFinite(value) && Number(value) >= 0;
+  return [t, input, out].every(isCount) && (runs ?? []).every(run => run.length === 2 && run.every(isCount));
 }
 
 /** Their blocks have 64 tokens and ids of the conversation's own: every eighth one names a block of ours. */

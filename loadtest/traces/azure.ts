@@ -8,6 +8,9 @@ import { readTraceFile } from './trace-file.ts';
 
 const FILE = 'azure-2023/AzureLLMInferenceTrace_code.csv.gz';
 
+const HEADER = 'TIMESTAMP,ContextTokens,GeneratedTokens';
+const LINE = /^([^,]+),(\d+),(\d+)$/;
+
 /** The code trace, or where its file is missing a generated stand-in with its lengths and bursts. */
 export function codeTrace(limits: TraceLimits = {}, seed = 1, env = process.env): Trace {
   const file = readTraceFile(FILE, env);
@@ -21,12 +24,11 @@ export function parseAzure(text: string, file = 'trace'): TraceRequest[] {
   let start = 0;
   let last = 0;
   for (const [i, line] of text.split(/\r?\n/).entries()) {
-    if (i === 0 || line === '') continue;
-    const [stamp = '', input, output] = line.split(',');
+    if (line === '' || (i === 0 && line === HEADER)) continue;
+    const [, stamp = '', input, output] = LINE.exec(line) ?? [];
     const at = timeOf(stamp);
+    if (!Number.isFinite(at)) throw new TraceError(`${file}:${i + 1}: not ${HEADER}`);
     const [inputTokens, outputTokens] = [Number(input), Number(output)];
-    if (!(Number.isFinite(at) && inputTokens >= 0 && outputTokens >= 0))
-      throw new TraceError(`${file}:${i + 1}: not TIMESTAMP,ContextTokens,GeneratedTokens`);
     if (requests.length === 0) start = at;
     else if (at < last) throw new TraceError(`${file}:${i + 1}: time goes backwards; sort it by timestamp`);
     last = at;

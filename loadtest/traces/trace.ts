@@ -33,6 +33,12 @@ export class TraceError extends Error {
   override readonly name = 'TraceError';
 }
 
+/** @throws TraceError where the wanted time holds no request. */
+export function assertSome(requests: readonly TraceRequest[], seconds: number): void {
+  if (requests.length === 0)
+    throw new TraceError(`the workload has no requests in its first ${seconds} s; raise --seconds`);
+}
+
 /** Cuts a trace down, and squeezes its time by the load factor. */
 export function limitTrace(requests: readonly TraceRequest[], limits: TraceLimits): TraceRequest[] {
   const {
