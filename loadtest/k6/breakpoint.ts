@@ -22,7 +22,7 @@ const plan = Array.from({ length: STEPS }, (_, i) => ({
 
 const thresholds: Record<string, (string | ObjectThreshold)[]> = { ...HONEST, llm_lost: ['count==0'] };
 for (const [i, { name }] of plan.entries()) {
-  const delayS = stepS * (i + 0.6);
+  const delayS = stepS * (i + 0.9);
   thresholds[`llm_slo_good{phase:${name}}`] = [
     { threshold: 'rate>=0.95', abortOnFail: true, delayAbortEval: `${Math.round(delayS * 1000)}ms` },
   ];

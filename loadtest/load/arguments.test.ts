@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { PROFILES } from '@penstock/engine-sim';
 import { readArguments, SCENARIOS, UsageError } from './arguments.ts';
 import { findGenerator } from './generator.ts';
 
@@ -27,6 +28,7 @@ test('a mistake is one line that names the remedy', () => {
     [['smoke', '--url', 'ftp://h'], '--url ftp://h: give it as http(s)://host:port'],
     [['smoke', '-e', 'RATE'], '-e RATE: give it as NAME=value'],
     [['smoke', '--workers', '0'], '--workers 0: give a whole number from 1 to 64'],
+    [['smoke', '--profile', 'abacus'], `--profile abacus: use one of ${Object.keys(PROFILES).join(', ')}`],
     [['smoke', '--nonsense'], "Unknown option '--nonsense'"],
   ] as const)
     assert.throws(

@@ -1,5 +1,6 @@
 /** What `npm run load` is told. */
 import { parseArgs } from 'node:util';
+import { PROFILES } from '@penstock/engine-sim';
 
 /** Scenarios by name, with the question each answers. */
 export const SCENARIOS = {
@@ -77,7 +78,7 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     settings,
     ownRunner: values.runner,
     workers: count('workers', values.workers),
-    profile: values.profile,
+    profile: profileOf(values.profile),
     out: values.out,
   };
 }
@@ -111,6 +112,11 @@ function baseOf(text: string): string {
   if (url === null || !/^https?:$/.test(url.protocol))
     throw new UsageError(`--url ${text}: give it as http(s)://host:port`);
   return text.replace(/\/(v1\/?)?$/, '');
+}
+
+function profileOf(name: string): string {
+  if (Object.hasOwn(PROFILES, name)) return name;
+  throw new UsageError(`--profile ${name}: use one of ${Object.keys(PROFILES).join(', ')}`);
 }
 
 function count(name: string, text: string): number {

@@ -43,8 +43,9 @@ export function chartsOf({ stepS, moments }: Timeline): Chart[] {
   });
   return [
     chart('rates', 'Offered and served', 'Requests arriving, and answers that ended well.', '/s', [
-      line('offered', moment => moment.offered),
-      line('served', moment => moment.served),
+      ...some(line('offered', moment => moment.offered)),
+      ...some(line('served', moment => moment.served)),
+      ...some(line('lines of a batch', moment => moment.lines)),
     ]),
     chart(
       'ttft',
@@ -62,7 +63,14 @@ export function chartsOf({ stepS, moments }: Timeline): Chart[] {
       late(moment => moment.queueWait),
       'The server reports no queue wait for these requests.',
     ),
-    chart('open', 'In flight', 'Requests or jobs open, mean.', '', [line('open', moment => moment.open)]),
+    chart(
+      'open',
+      'In flight',
+      'Requests and jobs that were open.',
+      '',
+      some(line('open', moment => moment.open)),
+      'Nothing but a batch was open.',
+    ),
     chart('tokens', 'Output tokens', 'Counted when their answer has ended.', '/s', [
       line('tokens', moment => moment.tokens),
     ]),
@@ -75,6 +83,11 @@ export function chartsOf({ stepS, moments }: Timeline): Chart[] {
       'No errors.',
     ),
   ];
+}
+
+/** Nothing, where it was 0 all the time. */
+function some(line: Series): Series[] {
+  return line.values.some(Boolean) ? [line] : [];
 }
 
 function errorLines(moments: readonly Moment[]): Series[] {

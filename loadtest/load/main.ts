@@ -132,7 +132,10 @@ async function main(): Promise<number> {
     return 0;
   }
   const generator = findGenerator(args.ownRunner);
-  const target = await openTarget(args, say);
+  const target = await openTarget(args, say).catch((err: Error) => {
+    if (err instanceof ToolError) throw err;
+    throw new UsageError(`the local stack did not start: ${err.message.trim().split('\n').at(-1)}`);
+  });
   try {
     say(`${args.scenario}: ${SCENARIOS[args.scenario]}? Load by ${generator.about}`);
     const outcome = await generate(args, target, generator);

@@ -16,7 +16,8 @@ function answered(atMs: number, tookMs: number, ttftMs: number): Point[] {
   const at = T0 + atMs + tookMs;
   const point = (metric: string, value: number): Point => ({ metric, at, value, tags: TAGS });
   return [
-    point('http_req_duration', tookMs),
+    { ...point('llm_requests', 1), at: T0 + atMs },
+    point('llm_slo_good', 1),
     point('llm_ttft', ttftMs),
     point('llm_e2e', tookMs),
     point('llm_output_tokens', 10),
@@ -29,15 +30,15 @@ function record(points: readonly Point[]): Recorder {
   return recorder;
 }
 
-test('arrivals count when they begin, answers when they end, open ones in between', () => {
+test('arrivals count when they begin, answers when they end, and open is what is between', () => {
   const { stepS, moments } = record([...answered(0, 2500, 100), ...answered(1000, 500, 300)]).timeline();
   assert.equal(stepS, 1);
   assert.deepEqual(
     moments.map(({ offered, served, open }) => [offered, served, open]),
     [
       [1, 0, 1],
-      [1, 1, 1.5],
-      [0, 1, 0.5],
+      [1, 1, 1],
+      [0, 1, 0],
     ],
   );
   assert.deepEqual(moments[1]?.ttft, { p50: 300, p90: 300, p99: 300 });
@@ -45,24 +46,34 @@ test('arrivals count when they begin, answers when they end, open ones in betwee
   assert.equal(moments[2]?.tokens, 10);
 });
 
-test('a request whose beginning turns up late moves the start of the run', () => {
-  const points = [...answered(1500, 100, 10), ...answered(0, 4000, 10)];
-  const { moments } = record(points).timeline();
-  assert.equal(
-    moments.reduce((sum, moment) => sum + moment.offered, 0),
-    2,
+test('a sample from before the first one moves the start of the run', () => {
+  const { moments } = record([...answered(1500, 100, 10), ...answered(0, 4000, 10)]).timeline();
+  // By whole seconds: the run now begins half a second before the earliest.
+  assert.deepEqual(
+    moments.map(({ offered, open }) => [offered, open]),
+    [
+      [1, 1],
+      [0, 1],
+      [1, 1],
+      [0, 1],
+      [0, 0],
+    ],
   );
-  assert.equal(
-    moments.reduce((sum, moment) => sum + moment.open, 0),
-    4.1,
-  );
+});
+
+test('lines of a batch are told apart from requests', () => {
+  const { moments } = record([
+    ...answered(0, 100, 10),
+    { metric: 'llm_batch_lines', at: T0 + 500, value: 7, tags: { mode: 'batch' } },
+    { metric: 'llm_e2e', at: T0 + 500, value: 400, tags: { mode: 'batch' } },
+  ]).timeline();
+  assert.deepEqual([moments[0]?.served, moments[0]?.lines], [1, 7]);
 });
 
 test('dropped arrivals are offered all the same, and errors are told by kind', () => {
   const { moments } = record([
     { metric: 'dropped_iterations', at: T0, value: 3, tags: {} },
     { metric: 'llm_errors', at: T0 + 10, value: 1, tags: { ...TAGS, kind: '429 queue_full' } },
-    { metric: 'http_req_duration', at: T0 + 20, value: 5, tags: { ...TAGS, name: 'poll' } },
   ]).timeline();
   assert.equal(moments[0]?.offered, 3);
   assert.deepEqual(moments[0]?.errors, { '429 queue_full': 1 });

@@ -1,9 +1,6 @@
 /** Second by second: what was asked, what was answered, how late, and what went wrong. */
 import type { Point } from './points.ts';
 
-/** HTTP requests that ask for an answer; the others only look whether there is one. */
-const ASKING = new Set(['chat', 'submit']);
-
 export interface Percentiles {
   readonly p50: number | null;
   readonly p90: number | null;
@@ -15,8 +12,10 @@ export interface Moment {
   readonly offered: number;
   /** Answers that ended well, per second. */
   readonly served: number;
-  /** Requests or jobs open, mean. */
+  /** Requests and jobs open at the end of the moment. */
   readonly open: number;
+  /** Lines of batches done, per second. */
+  readonly lines: number;
   /** Of the answers that ended, ms. */
   readonly ttft: Percentiles;
   readonly queueWait: Percentiles;
@@ -35,7 +34,9 @@ export interface Timeline {
 class Bucket {
   offered = 0;
   served = 0;
-  openS = 0;
+  lines = 0;
+  /** Begun less ended. */
+  opened = 0;
   tokens = 0;
   readonly ttft: number[] = [];
   readonly queueWait: number[] = [];
@@ -49,27 +50,26 @@ export class Recorder {
   readonly #buckets: Bucket[] = [];
   #startAt: number | null = null;
 
-  /** Unix ms of the first arrival. */
-  get startAt(): number | null {
-    return this.#startAt;
-  }
-
   add({ metric, at, value, tags }: Point): void {
     switch (metric) {
-      case 'http_req_duration':
-        if (!ASKING.has(tags['name'] ?? '')) return;
-        this.#at(at - value).offered++;
-        if (tags['mode'] === 'stream') this.#open(at - value, at);
+      case 'llm_requests': {
+        const bucket = this.#at(at);
+        bucket.offered += value;
+        bucket.opened += value;
         return;
+      }
       case 'dropped_iterations':
         this.#at(at).offered += value;
         return;
+      case 'llm_slo_good':
+        // Once for each request or job that ended, well or not.
+        if (tags['mode'] !== 'batch') this.#at(at).opened--;
+        return;
       case 'llm_e2e':
         if (tags['mode'] !== 'batch') this.#at(at).served++;
-        if (tags['mode'] === 'job') this.#open(at - value, at);
         return;
       case 'llm_batch_lines':
-        this.#at(at).served += value;
+        this.#at(at).lines += value;
         return;
       case 'llm_ttft':
         this.#at(at).ttft.push(value);
@@ -92,27 +92,29 @@ export class Recorder {
   latest(now: number, agoS: number): Moment | null {
     if (this.#startAt === null) return null;
     const index = Math.floor((now - this.#startAt) / 1000) - agoS;
-    return index < 0 ? null : momentOf([this.#buckets[index] ?? new Bucket()], 1);
+    if (index < 0) return null;
+    return momentOf([this.#buckets[index] ?? new Bucket()], 1, this.#openAfter(index));
+  }
+
+  #openAfter(index: number): number {
+    return this.#buckets.slice(0, index + 1).reduce((sum, bucket) => sum + bucket.opened, 0);
   }
 
   timeline(): Timeline {
     const seconds = this.#buckets.length;
     const stepS = STEPS_S.find(step => seconds / step <= MOST_MOMENTS) ?? 3600;
     const moments: Moment[] = [];
+    let open = 0;
     for (let from = 0; from < seconds; from += stepS) {
-      const some = Array.from({ length: Math.min(stepS, seconds - from) }, (_, i) => this.#buckets[from + i]);
-      moments.push(
-        momentOf(
-          some.map(bucket => bucket ?? new Bucket()),
-          stepS,
-        ),
-      );
+      const some = this.#buckets.slice(from, from + stepS);
+      for (const bucket of some) open += bucket.opened;
+      moments.push(momentOf(some, stepS, open));
     }
     return { stepS, moments };
   }
 
   #at(time: number): Bucket {
-    // A sample is written when its request has ended: an earlier start may turn up later.
+    // Samples are written in batches: an earlier one may turn up later.
     this.#startAt ??= time;
     while (time < this.#startAt) {
       this.#startAt -= 1000;
@@ -122,27 +124,17 @@ export class Recorder {
     while (this.#buckets.length <= index) this.#buckets.push(new Bucket());
     return this.#buckets[index] ?? new Bucket();
   }
-
-  /** Something was open from then to then. */
-  #open(from: number, to: number): void {
-    for (let at = from; at < to; ) {
-      const bucket = this.#at(at);
-      const intoS = ((at - (this.#startAt ?? at)) / 1000) % 1;
-      const step = Math.min(to - at, (1 - intoS) * 1000);
-      bucket.openS += step / 1000;
-      at += Math.max(step, 0.001);
-    }
-  }
 }
 
-function momentOf(buckets: readonly Bucket[], stepS: number): Moment {
+function momentOf(buckets: readonly Bucket[], stepS: number, open: number): Moment {
   const sum = (of: (bucket: Bucket) => number) =>
     rounded(buckets.reduce((total, bucket) => total + of(bucket), 0) / stepS);
   const kinds = new Set(buckets.flatMap(bucket => [...bucket.errors.keys()]));
   return {
     offered: sum(bucket => bucket.offered),
     served: sum(bucket => bucket.served),
-    open: sum(bucket => bucket.openS),
+    open,
+    lines: sum(bucket => bucket.lines),
     ttft: percentiles(buckets.flatMap(bucket => bucket.ttft)),
     queueWait: percentiles(buckets.flatMap(bucket => bucket.queueWait)),
     tokens: sum(bucket => bucket.tokens),

@@ -59,6 +59,7 @@ export async function chat(request: ChatRequest): Promise<ChatAnswer> {
     ...(request.cacheKey === undefined ? {} : { prompt_cache_key: request.cacheKey }),
     ...ignoreEos(),
   };
+  metrics.requests.add(1, { ...tags });
   const reply = await send('POST', '/v1/chat/completions', JSON.stringify(body), 'chat', {
     tags: { ...tags },
   });

@@ -21,6 +21,7 @@ export async function runJob({ model, content, maxTokens, endpoint }: JobOrder):
   const startedAt = Date.now();
   const untilMs = startedAt + TIMEOUT_S * 1000;
   const body = { model, messages: [{ role: 'user', content }], max_tokens: maxTokens, ...ignoreEos() };
+  metrics.requests.add(1, { ...tags });
   const accepted = await send('POST', '/v1/chat/completions', JSON.stringify(body), 'submit', {
     headers: { prefer: 'respond-async' },
     tags: { ...tags },

@@ -9,6 +9,8 @@ export const tpot = new Trend('llm_tpot', true);
 export const e2e = new Trend('llm_e2e', true);
 /** From acceptance to a worker's hands, as the server reports it. */
 export const queueWait = new Trend('llm_queue_wait', true);
+/** Requests and jobs that were sent, counted before they are. */
+export const requests = new Counter('llm_requests');
 export const outputTokens = new Counter('llm_output_tokens');
 export const promptTokens = new Counter('llm_prompt_tokens');
 /** Share of the requests that ended well within both objectives. */

@@ -25,6 +25,7 @@ export function writeSummary(data: SummaryData, stdout: string): Record<string, 
 }
 
 export function renderSummary({ metrics, state }: SummaryData): string {
+  if (metrics['iterations'] === undefined) return '\nno load was made\n';
   const own = (names: readonly string[]) => names.filter(name => metrics[name] !== undefined);
   const trends = own(
     Object.keys(metrics).filter(name => isOf(metrics[name], 'trend') && !/^http_req_(?!waiting)/.test(name)),
