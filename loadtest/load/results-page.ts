@@ -33,8 +33,8 @@ scenario proves and how to read it: [loadtest/README.md](../loadtest/README.md).
 simulated engines too, ran on one machine (${first?.machine ?? 'unknown'}): ${first?.target ?? 'unknown'}. These figures show
 that the scenarios work and what they look like, not what your GPUs can take.
 
-| scenario | settings | answered | not answered well | dropped | TTFT p50 / p99, ms | queue wait p99, ms | e2e p50 / p99, ms | tokens/s | good | |
-|---|---|---|---|---|---|---|---|---|---|---|
+| scenario | settings | answered | not answered well | dropped | TTFT p50 / p99, ms | queue wait p99, ms | e2e p50 / p99, ms | tokens/s | good | generator, cores | |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 ${results.map(row).join('\n')}
 ${failed.length === 0 ? '' : `\nFailed thresholds: ${failed.join('; ')}.\n`}${breakpoint(results)}
 Load by ${[...new Set(results.map(({ generator }) => generator))].join('; ')}. "Good" is the share of the requests that ended well
@@ -42,7 +42,7 @@ within the objectives of the run (unless set otherwise: TTFT 2 s, 100 ms a token
 `;
 }
 
-function row({ scenario, settings, metrics, seconds, passed }: LoadResult): string {
+function row({ scenario, settings, metrics, seconds, passed, generatorCores }: LoadResult): string {
   const of = (metric: string, stat: string) => metrics[metric]?.[stat];
   const pair = (metric: string) => `${figure(of(metric, 'med'))} / ${figure(of(metric, 'p(99)'))}`;
   const good = of('llm_slo_good', 'rate');
@@ -60,6 +60,7 @@ function row({ scenario, settings, metrics, seconds, passed }: LoadResult): stri
     pair('llm_e2e'),
     figure((of('llm_output_tokens', 'count') ?? 0) / Math.max(1, seconds)),
     good === undefined || scenario === 'batch' ? '–' : `${(good * 100).toFixed(2)} %`,
+    generatorCores === null ? '–' : generatorCores.toFixed(2),
     passed ? 'passed' : 'failed',
   ];
   return `| ${cells.join(' | ')} |`;
