@@ -103,7 +103,8 @@ function redis(command: string, dataDir: string, port: number): ChildSpec {
   return {
     name: 'redis',
     command,
-    args: [...args, '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'],
+    // On the disk before it is answered: a result that is lost after its message was acked is lost for good.
+    args: [...args, '--appendonly', 'yes', '--appendfsync', 'always', '--maxmemory-policy', 'noeviction'],
   };
 }
 

@@ -10,6 +10,8 @@ export interface RequestRecord {
   /** Tokens handed out so far, all choices together. */
   tokens: number;
   outcome: 'running' | 'finished' | 'aborted' | 'failed';
+  /** Unix ms; 0 while it runs. */
+  endedAt: number;
 }
 
 export interface EngineStats {
@@ -43,7 +45,7 @@ export class Ledger {
   cachedTokens = 0;
 
   start(request: { promptHash: string; model: string; from: number }): RequestRecord {
-    const record: RequestRecord = { ...request, tokens: 0, outcome: 'running' };
+    const record: RequestRecord = { ...request, tokens: 0, outcome: 'running', endedAt: 0 };
     this.#recent[this.started++ % RECENT_REQUESTS] = record;
     return record;
   }
@@ -52,6 +54,7 @@ export class Ledger {
   end(record: RequestRecord, outcome: 'finished' | 'aborted' | 'failed'): void {
     if (record.outcome !== 'running') return;
     record.outcome = outcome;
+    record.endedAt = Date.now();
     this[outcome]++;
   }
 

@@ -91,16 +91,35 @@ export class Jobs {
     const outcome = await this.#runs.create(run, ttlMs, idempotency);
     if (outcome.kind === 'reused')
       throw new DispatchError('idempotency_key_reused', { param: 'Idempotency-Key' });
-    if (outcome.kind === 'created') await this.#enqueue(deps, work, run, idempotency);
-    return { id: outcome.id, isNew: outcome.kind === 'created' };
+    // A command that was sent again after a lost connection finds its own record.
+    const isNew = outcome.id === run.id;
+    if (isNew) await this.#enqueueNew(deps, work, run, idempotency);
+    else await this.#enqueueAgain(deps, work, outcome.id);
+    return { id: outcome.id, isNew };
   }
 
-  async #enqueue(
+  async #enqueueNew(
     deps: SubmitDeps,
     work: ReadRequest,
     run: NewRun,
     idempotency: Idempotency | null,
   ): Promise<void> {
+    try {
+      await this.#enqueue(deps, work, run);
+    } catch (err) {
+      // Refused: the client may try again, with the same key too.
+      await this.#runs.remove(run.id, idempotency?.key ?? null);
+      throw err;
+    }
+  }
+
+  /** The node that took the key first may have died before it queued the run. The broker takes a message once. */
+  async #enqueueAgain(deps: SubmitDeps, work: ReadRequest, id: string): Promise<void> {
+    const run = await this.#runs.read(id);
+    if (run?.status === 'queued') await this.#enqueue(deps, work, run);
+  }
+
+  async #enqueue(deps: SubmitDeps, work: ReadRequest, run: NewRun): Promise<void> {
     const meta = {
       ...summaryMeta(deps, run.id, run.endpoint, work.summary, run.slug),
       lane: 'background' as const,
@@ -112,14 +131,8 @@ export class Jobs {
       deadlineAt: run.deadlineAt,
       held: {},
     };
-    try {
-      const ttlMs = run.deadlineAt - run.createdAt;
-      await deps.queue.publish(run.subject, encodeEnvelope(meta, work.body), { messageId: run.id, ttlMs });
-    } catch (err) {
-      // Refused: the client may try again, with the same key too.
-      await this.#runs.remove(run.id, idempotency?.key ?? null);
-      throw err;
-    }
+    const ttlMs = run.deadlineAt - run.createdAt;
+    await deps.queue.publish(run.subject, encodeEnvelope(meta, work.body), { messageId: run.id, ttlMs });
   }
 
   /** The hint may be lost or have come already: the caller reads the record in any case. */

@@ -17,6 +17,8 @@ export async function startRedis() {
     dir,
     '--appendonly',
     'yes',
+    '--appendfsync',
+    'always',
     '--save',
     '',
   ];

@@ -31,18 +31,20 @@ export async function startStack(options: StackOptions) {
   const wires = { PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: redis.url, PENSTOCK_LOG_LEVEL: 'info' };
   const filesDir = await mkdtemp(join(tmpdir(), 'penstock-files-'));
   const port = await freePort();
-  const ingress = await startService(
-    INGRESS,
-    {
-      ...wires,
-      PENSTOCK_PORT: String(port),
-      PENSTOCK_API_KEYS: API_KEY,
-      PENSTOCK_INGRESS_ID: 'in-1',
-      PENSTOCK_FILES_DIR: filesDir,
-      ...options.ingressEnv,
-    },
-    { readyWhen: line => line.includes('ingress listening') },
-  );
+  const startIngress = () =>
+    startService(
+      INGRESS,
+      {
+        ...wires,
+        PENSTOCK_PORT: String(port),
+        PENSTOCK_API_KEYS: API_KEY,
+        PENSTOCK_INGRESS_ID: 'in-1',
+        PENSTOCK_FILES_DIR: filesDir,
+        ...options.ingressEnv,
+      },
+      { readyWhen: line => line.includes('ingress listening') },
+    );
+  const ingress = await startIngress();
   const engines: SimEngine[] = [];
   for (const engine of options.engines ?? []) {
     const sim = buildEngine(engine);
@@ -77,13 +79,14 @@ export async function startStack(options: StackOptions) {
     redis,
     filesDir,
     ingress,
+    startIngress,
     engines,
     workers,
     startWorker,
     tasks,
     startTasks,
     async [Symbol.asyncDispose]() {
-      await Promise.all([...workers, ...tasks, ingress].map(process => process.stop()));
+      await Promise.all([...workers, ...tasks, this.ingress].map(process => process.stop()));
       await Promise.all(engines.map(engine => engine.close()));
       await Promise.all([nats.stop(), redis.stop()]);
       await rm(filesDir, { recursive: true, force: true });
