@@ -21,6 +21,7 @@ const ONE_ROOM: Record<string, string> = {
   '@nats-io/transport-node': 'libs/transport',
   ioredis: 'libs/transport',
   bullmq: 'libs/transport',
+  '@aws-sdk/client-s3': 'libs/transport',
   pino: 'libs/runtime',
   'prom-client': 'libs/runtime',
   fastify: 'services',
@@ -78,7 +79,7 @@ test('a vendor is known to one room, in transport to one adapter', () => {
       if (room !== undefined) assert.ok(path.startsWith(`${room}/`), `${path} imports ${name}`);
     }
   }
-  for (const vendor of ['nats', 'redis', 'bullmq']) {
+  for (const vendor of ['nats', 'redis', 'bullmq', 's3']) {
     const others = product.filter(
       ({ path, imports }) =>
         path.startsWith('libs/transport/') &&

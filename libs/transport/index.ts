@@ -22,5 +22,6 @@ export { RedisRunLog } from './redis-run-log.ts';
 export { RedisRunStore } from './redis-runs.ts';
 export { RedisTaskRecords } from './redis-tasks.ts';
 export { RedisWebhooks } from './redis-webhooks.ts';
+export { S3Files, type S3Options } from './s3-files.ts';
 export { GuardedPoster } from './undici-poster.ts';
 export * from './webhook-ports.ts';

@@ -1,6 +1,7 @@
 /** Everything an operator can set on an ingress. */
 import { AFFINITIES, type Affinity } from '@penstock/policy';
 import { toModelSlug } from '@penstock/protocol';
+import { filesSettings } from '@penstock/runtime';
 import { readAllowList } from '@penstock/transport';
 import { z } from 'zod';
 
@@ -77,10 +78,7 @@ export const ingressConfig = z.object({
     .describe('Streams of the region: one for each thousand workers. The same at ingress and workers.'),
   PENSTOCK_NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('NATS server(s) of the region.'),
   PENSTOCK_REDIS_URL: z.string().default('redis://127.0.0.1:6379').describe('Redis of the region.'),
-  PENSTOCK_FILES_DIR: z
-    .string()
-    .default('.penstock/files')
-    .describe('Directory of file contents, shared with the tasks processes.'),
+  ...filesSettings,
   PENSTOCK_WEBHOOK_ALLOW: allowList,
   PENSTOCK_BATCH_LIFE_S: z.coerce
     .number()

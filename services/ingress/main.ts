@@ -9,6 +9,7 @@ import {
   readResumeQuestion,
 } from '@penstock/protocol';
 import {
+  bucketOf,
   createIdSource,
   createLogger,
   exitBlaming,
@@ -28,6 +29,7 @@ import {
   RedisRunStore,
   RedisTaskRecords,
   RedisWebhooks,
+  S3Files,
 } from '@penstock/transport';
 import { Affinity } from './affinity.ts';
 import { buildApp } from './app.ts';
@@ -61,7 +63,11 @@ await queue.ensureDeadStream(region);
 
 const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const records = await RedisTaskRecords.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
-const contents = new DirectoryFiles(config.PENSTOCK_FILES_DIR);
+const bucket = bucketOf(config);
+const contents =
+  bucket === null
+    ? new DirectoryFiles(config.PENSTOCK_FILES_DIR)
+    : await S3Files.connect(bucket).catch(exitBlaming('PENSTOCK_FILES_S3_BUCKET'));
 const batchJobs = new BullBatches(config.PENSTOCK_REDIS_URL);
 const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };

@@ -1,4 +1,6 @@
 /** Everything an operator can set on a tasks process. */
+
+import { filesSettings } from '@penstock/runtime';
 import { readAllowList } from '@penstock/transport';
 import { z } from 'zod';
 
@@ -31,10 +33,7 @@ export const tasksConfig = z.object({
     .describe('Streams of the region. The same at ingress and workers.'),
   PENSTOCK_NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('NATS server(s) of the region.'),
   PENSTOCK_REDIS_URL: z.string().default('redis://127.0.0.1:6379').describe('Redis of the region.'),
-  PENSTOCK_FILES_DIR: z
-    .string()
-    .default('.penstock/files')
-    .describe('Directory of file contents, shared with the ingress nodes.'),
+  ...filesSettings,
   PENSTOCK_BATCH_WINDOW: z.coerce
     .number()
     .int()

@@ -1,6 +1,7 @@
 /** A tasks process: batches from file to file, and webhooks. It has no port; several may run, and any may die. */
 import { doneSubject, heartbeatFilter, readHeartbeat, readModelInfo } from '@penstock/protocol';
 import {
+  bucketOf,
   createIdSource,
   createLogger,
   exitBlaming,
@@ -17,6 +18,7 @@ import {
   RedisRunDeadlines,
   RedisRunStore,
   RedisTaskRecords,
+  S3Files,
 } from '@penstock/transport';
 import { BatchRunner } from './batch-runner.ts';
 import { tasksConfig } from './config.ts';
@@ -53,7 +55,11 @@ async function isModel(name: string): Promise<boolean> {
   return models.names.has(name);
 }
 
-const contents = new DirectoryFiles(config.PENSTOCK_FILES_DIR);
+const bucket = bucketOf(config);
+const contents =
+  bucket === null
+    ? new DirectoryFiles(config.PENSTOCK_FILES_DIR)
+    : await S3Files.connect(bucket).catch(exitBlaming('PENSTOCK_FILES_S3_BUCKET'));
 const library = new FileLibrary(records, contents);
 const shards = new ShardChooser(config.PENSTOCK_SHARDS, systemClock);
 queue.listen(heartbeatFilter(region), payload => {

@@ -39,7 +39,7 @@ export function checkRuns(
     figures.runs += all.length;
     figures.repeated += all.length > 1 ? 1 : 0;
     figures.cut += cut.length;
-    figures.unstored += needless.length; for (const r of needless) console.log(hash, all.map(x => x.outcome + ' ' + x.engine + ' ' + kills.filter(k=>k.engine===x.engine).map(k=>x.endedAt-k.at) + ' from ' + x.from));
+    figures.unstored += needless.length;
   }
   return figures;
 }

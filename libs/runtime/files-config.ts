@@ -1,0 +1,49 @@
+/** Where contents of files are kept: the same settings at every ingress and tasks process. */
+import { z } from 'zod';
+
+export const filesSettings = {
+  PENSTOCK_FILES_DIR: z
+    .string()
+    .default('.penstock/files')
+    .describe(
+      'Directory of file contents, shared by ingress and tasks; with a bucket, where uploads wait for their end.',
+    ),
+  PENSTOCK_FILES_S3_BUCKET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,62}$/, 'give the name of a bucket')
+    .optional()
+    .describe('Bucket for file contents, instead of the directory.'),
+  PENSTOCK_FILES_S3_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'give it as http(s)://host:port' })
+    .optional()
+    .describe('S3-compatible service other than AWS.'),
+  PENSTOCK_FILES_S3_REGION: z.string().default('us-east-1'),
+  PENSTOCK_FILES_S3_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_./-]{0,200}$/, 'use up to 200 characters of A-Z, a-z, 0-9, _ . / -')
+    .default('penstock/')
+    .describe('In front of every key in the bucket.'),
+  PENSTOCK_FILES_S3_ACCESS_KEY_ID: z
+    .string()
+    .optional()
+    .describe("Credentials; where absent, the AWS SDK's own sources are asked."),
+  PENSTOCK_FILES_S3_SECRET_ACCESS_KEY: z.string().optional(),
+};
+type Settings = z.infer<z.ZodObject<typeof filesSettings>>;
+
+/** The settings of the bucket, or null where files are kept in the directory. */
+export function bucketOf(settings: Settings) {
+  const { PENSTOCK_FILES_S3_BUCKET: bucket } = settings;
+  if (bucket === undefined) return null;
+  const accessKeyId = settings.PENSTOCK_FILES_S3_ACCESS_KEY_ID;
+  const secretAccessKey = settings.PENSTOCK_FILES_S3_SECRET_ACCESS_KEY;
+  const isGiven = accessKeyId !== undefined && secretAccessKey !== undefined;
+  return {
+    bucket,
+    endpoint: settings.PENSTOCK_FILES_S3_ENDPOINT,
+    region: settings.PENSTOCK_FILES_S3_REGION,
+    prefix: settings.PENSTOCK_FILES_S3_PREFIX,
+    credentials: isGiven ? { accessKeyId, secretAccessKey } : undefined,
+    spoolDirectory: settings.PENSTOCK_FILES_DIR,
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * One suite for every store of file contents. The bucket is a stand-in, or a real one where PENSTOCK_TEST_S3_ENDPOINT names a
+ * server (bucket `penstock-test`, any credentials).
+ */
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { after, before, type TestContext, test } from 'node:test';
+import { ConnectError, DirectoryFiles, type FileContents, S3Files } from '@penstock/transport';
+import { startS3 } from '../support/s3.ts';
+
+const BUCKET = 'penstock-test';
+let directory: string;
+let standIn: Awaited<ReturnType<typeof startS3>>;
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'penstock-contents-'));
+  standIn = await startS3(BUCKET);
+});
+after(async () => {
+  await standIn[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true, force: true });
+});
+
+function bucket(more: object = {}) {
+  return S3Files.connect({
+    bucket: BUCKET,
+    prefix: 'files/',
+    endpoint: process.env['PENSTOCK_TEST_S3_ENDPOINT'] ?? standIn.endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test-secret' },
+    spoolDirectory: join(directory, 'spool'),
+    ...more,
+  });
+}
+
+async function bytesOf(content: Readable | null): Promise<Buffer> {
+  assert.ok(content !== null);
+  return Buffer.concat(await content.toArray());
+}
+
+async function conformance(t: TestContext, store: FileContents, spoolDirectory: string): Promise<void> {
+  const unfinished = async () => (await readdir(spoolDirectory)).filter(name => name.startsWith('.'));
+  await t.test('what was put is there, whole, under the digest of its bytes', async () => {
+    for (const size of [0, 1, 70_000, 6_000_000]) {
+      const bytes = randomBytes(size);
+      const { digest, bytes: length } = await store.put(Readable.from([bytes]));
+      assert.equal(length, size);
+      assert.equal(digest, createHash('sha256').update(bytes).digest('hex'));
+      assert.ok(await store.has(digest));
+      assert.ok((await bytesOf(await store.open(digest))).equals(bytes));
+      await store.drop(digest);
+    }
+    assert.deepEqual(await unfinished(), []);
+  });
+  await t.test('the same content twice, also at once, is one', async () => {
+    const put = () => store.put(Readable.from([Buffer.from('twice')]));
+    const [first, second] = await Promise.all([put(), put()]);
+    assert.deepEqual(first, second);
+    assert.equal(String(await bytesOf(await store.open(first.digest))), 'twice');
+    await store.drop(first.digest);
+    assert.equal(await store.has(first.digest), false);
+  });
+  await t.test('what breaks off leaves nothing', async () => {
+    const broken = Readable.from(
+      (async function* () {
+        yield randomBytes(100_000);
+        throw new Error('broken off');
+      })(),
+    );
+    await assert.rejects(store.put(broken), /broken off/);
+    assert.deepEqual(await unfinished(), []);
+  });
+  await t.test('what is not there is null, and dropping it is no mistake', async () => {
+    const nothing = '0'.repeat(64);
+    assert.equal(await store.open(nothing), null);
+    assert.equal(await store.has(nothing), false);
+    await store.drop(nothing);
+    await assert.rejects(async () => store.has('../../etc/passwd'), TypeError);
+  });
+}
+
+test('a directory', async t => {
+  const path = join(directory, 'contents');
+  await conformance(t, new DirectoryFiles(path), path);
+  assert.deepEqual(await readdir(path), []);
+});
+
+test('a bucket', async t => {
+  await conformance(t, await bucket(), join(directory, 'spool'));
+  assert.equal(standIn.objects.size, 0);
+});
+
+test('a bucket that is not there ends the start with a reason', async () => {
+  await assert.rejects(bucket({ bucket: 'nobody' }), ConnectError);
+  await assert.rejects(bucket({ endpoint: 'http://127.0.0.1:1' }), ConnectError);
+});

@@ -1,0 +1,48 @@
+/** The few calls of S3 that the file store makes, in memory: an S3-compatible server as far as the adapter can tell. */
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export async function startS3(bucket: string) {
+  const objects = new Map<string, Buffer>();
+  const server = createServer((request, response) => void serve(request, response));
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const [, name, ...rest] = new URL(request.url ?? '', 'http://s3').pathname.split('/');
+    const key = rest.join('/');
+    const answer = (status: number, body: Buffer | string = '') =>
+      response.writeHead(status, { 'content-length': Buffer.byteLength(body) }).end(body);
+    if (!/^AWS4-HMAC-SHA256 /.test(request.headers.authorization ?? '')) return void answer(403);
+    if (name !== bucket) return void answer(404);
+    const body = Buffer.concat(chunks);
+    const found = objects.get(key);
+    switch (request.method) {
+      case 'HEAD':
+        if (key !== '' && found === undefined) return void answer(404);
+        return void response.writeHead(200, { 'content-length': found?.length ?? 0 }).end();
+      case 'PUT': {
+        const digest = createHash('sha256').update(body).digest('base64');
+        if (request.headers['x-amz-checksum-sha256'] !== digest) return void answer(400);
+        objects.set(key, body);
+        return void answer(200);
+      }
+      case 'GET':
+        return void (found === undefined ? answer(404) : answer(200, found));
+      case 'DELETE':
+        objects.delete(key);
+        return void response.writeHead(204).end();
+    }
+    answer(405);
+  }
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    objects,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise(resolve => server.close(resolve));
+    },
+  };
+}
