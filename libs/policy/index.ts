@@ -4,6 +4,7 @@ export * from './architecture.ts';
 export * from './cache-trust.ts';
 export * from './deadline.ts';
 export * from './health.ts';
+export * from './kv-room.ts';
 export * from './level.ts';
 export * from './retry.ts';
 export * from './shard.ts';

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   type BidState,
+  type BidTuning,
+  DEFAULT_TUNING,
   decideBid,
   decideSpareBid,
   estimateWait,
@@ -11,7 +13,14 @@ import {
   prefillAheadS,
   type WorkerLoad,
 } from './level.ts';
-import { SIZE_CLASSES, sizeClassOf } from './size-class.ts';
+import {
+  DEFAULT_BOUNDARIES,
+  parseBoundaries,
+  SIZE_CLASSES,
+  sizeClassOf,
+  TYPICAL_TOKENS,
+  typicalTokens,
+} from './size-class.ts';
 
 const RATE = 10_000;
 const idle: WorkerLoad = {
@@ -21,6 +30,7 @@ const idle: WorkerLoad = {
   running: 0,
   slots: 64,
   kvUse: null,
+  kvFreeTokens: null,
   errorRate: 0,
 };
 const working: BidState = {
@@ -81,6 +91,10 @@ test('levels rise with the ratio, stay within 0–9, and take odd numbers', () =
 test('a worker without room, health or time does not bid', () => {
   assert.equal(decideBid({ ...idle, running: 64 }, 'short', working).reason, 'full');
   assert.equal(decideBid({ ...idle, kvUse: 0.99 }, 'short', working).reason, 'kv_full');
+  const tight = { ...idle, running: 1, kvFreeTokens: 6000 };
+  assert.equal(decideBid(tight, 'medium', { ...working, meanTokens: 8000 }).reason, 'kv_full');
+  assert.equal(decideBid(tight, 'short', working).kind, 'bid');
+  assert.equal(decideSpareBid(tight, 'background', working).reason, 'kv_full');
   assert.equal(decideBid(idle, 'short', { ...working, sick: true }).reason, 'sick');
   assert.equal(decideBid(idle, 'short', { ...working, draining: true }).reason, 'draining');
 });
@@ -129,4 +143,23 @@ test('what tiny first prompts taught is corrected by the first long one', () => 
   assert.equal(Math.round(rate), 1000);
   see(4000, 0.4);
   assert.ok(rate > 8000, `${rate}`);
+});
+
+test('other boundaries of the classes move what is typical of them', () => {
+  assert.deepEqual(typicalTokens(DEFAULT_BOUNDARIES), TYPICAL_TOKENS);
+  const typical = typicalTokens({ short: 1024, medium: 8192 });
+  assert.deepEqual(typical, { short: 250, medium: 4000, long: 12_000 });
+  const busy = { ...idle, prefillBacklogTokens: 2000, head: { tokens: 2000, elapsedS: 0 } };
+  const level = (tuning: BidTuning) => {
+    const bid = decideBid(busy, 'long', working, tuning);
+    return bid.kind === 'bid' ? bid.level : bid.reason;
+  };
+  assert.equal(level(DEFAULT_TUNING), 0);
+  assert.notEqual(level({ ...DEFAULT_TUNING, typical: { ...typical, long: 3000 } }), 0);
+});
+
+test('boundaries are two rising whole numbers', () => {
+  assert.deepEqual(parseBoundaries('1024, 8192'), { short: 1024, medium: 8192 });
+  for (const text of ['', '1024', '8192,1024', '5,5', '0,10', '1.5,10', '1,2,3', 'a,b', '1e3,2e3x'])
+    assert.equal(parseBoundaries(text), null, text);
 });

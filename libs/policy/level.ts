@@ -3,6 +3,7 @@
  * multiple of what an idle, fast worker of the fleet would need, in exponential steps. The broker serves the lowest level
  * first, so quoting honestly *is* the load balancing.
  */
+import { fitting } from './kv-room.ts';
 import { type PromptSize, TYPICAL_TOKENS } from './size-class.ts';
 
 /** What a worker knows about itself. Rates are learned, see {@link learnRate}. */
@@ -19,6 +20,8 @@ export interface WorkerLoad {
   readonly slots: number;
   /** KV cache in use, 0–1; null where the engine does not tell. */
   readonly kvUse: number | null;
+  /** Tokens of the KV cache that nothing taken is likely to need; null where the engine does not tell its size. */
+  readonly kvFreeTokens: number | null;
   /** Share of recent attempts that failed, 0–1. */
   readonly errorRate: number;
 }
@@ -60,12 +63,15 @@ export interface BidTuning {
   readonly reserve: Readonly<Record<PromptSize, number>>;
   /** When everybody is over, the price must rise, or the queue would stand still: by this multiple of itself per ideal wait. */
   readonly rise: number;
+  /** Prompt tokens a quote for the class is made for. */
+  readonly typical: Readonly<Record<PromptSize, number>>;
 }
 
 export const DEFAULT_TUNING: BidTuning = {
   step: 1.4,
   reserve: { short: 3, medium: 2, long: 1.2 },
   rise: 0.3,
+  typical: TYPICAL_TOKENS,
 };
 const MAX_LEVEL = 9;
 /**
@@ -125,8 +131,8 @@ function errorFactor(errorRate: number): number {
 }
 
 /** What an idle worker of the fleet's best rate needs for a prompt of the class, s. */
-export function idealWait(size: PromptSize, fleetTokensPerSec: number): number {
-  return Math.max(LEAST_IDEAL_S, TYPICAL_TOKENS[size] / Math.max(1, fleetTokensPerSec));
+export function idealWait(size: PromptSize, fleetTokensPerSec: number, typical = TYPICAL_TOKENS): number {
+  return Math.max(LEAST_IDEAL_S, typical[size] / Math.max(1, fleetTokensPerSec));
 }
 
 /** Multiple of the ideal wait → level 0 (soonest) to 9. */
@@ -144,11 +150,12 @@ export function decideBid(
 ): BidDecision {
   if (state.draining) return { kind: 'pass', reason: 'draining' };
   if (state.sick) return { kind: 'pass', reason: 'sick' };
-  const free = load.slots - load.running;
-  if (free <= 0) return { kind: 'pass', reason: 'full' };
-  if (load.kvUse !== null && load.kvUse > KV_FULL) return { kind: 'pass', reason: 'kv_full' };
-  const ideal = idealWait(size, state.fleetTokensPerSec);
-  const wait = estimateWait(load, TYPICAL_TOKENS[size]);
+  if (load.running >= load.slots) return { kind: 'pass', reason: 'full' };
+  const fits = fitting(load.kvFreeTokens, load.running, state.meanTokens);
+  if (fits < 1 || (load.kvUse !== null && load.kvUse > KV_FULL)) return { kind: 'pass', reason: 'kv_full' };
+  const free = Math.min(load.slots - load.running, fits);
+  const ideal = idealWait(size, state.fleetTokensPerSec, tuning.typical);
+  const wait = estimateWait(load, tuning.typical[size]);
   const ratio = wait / ideal;
   const price = tuning.reserve[size] * (1 + (tuning.rise * state.overReserveS) / ideal);
   const melts = load.prefillBacklogTokens > 0;
@@ -188,17 +195,19 @@ export function decideSpareBid(
   load: WorkerLoad,
   lane: keyof typeof SPARE,
   state: Pick<BidState, 'sick' | 'draining' | 'fleetTokensPerSec'>,
+  tuning: BidTuning = DEFAULT_TUNING,
 ): BidDecision {
   if (state.draining) return { kind: 'pass', reason: 'draining' };
   if (state.sick) return { kind: 'pass', reason: 'sick' };
-  if (load.kvUse !== null && load.kvUse > KV_FULL) return { kind: 'pass', reason: 'kv_full' };
+  const fits = fitting(load.kvFreeTokens, load.running, tuning.typical.medium);
+  if (fits < 1 || (load.kvUse !== null && load.kvUse > KV_FULL)) return { kind: 'pass', reason: 'kv_full' };
   const { share, ahead } = SPARE[lane];
   const spare = Math.ceil(load.slots * share) - load.running;
   if (spare <= 0) return { kind: 'pass', reason: 'full' };
-  const ideal = idealWait('medium', state.fleetTokensPerSec);
+  const ideal = idealWait('medium', state.fleetTokensPerSec, tuning.typical);
   if (prefillAheadS(load) > ahead * ideal) return { kind: 'pass', reason: 'over_reserve', validS: ideal / 4 };
   const level = Math.min(MAX_LEVEL, Math.floor((10 * load.running) / load.slots));
-  const batch = Math.max(1, Math.min(MAX_BATCH, Math.floor(spare / 4)));
+  const batch = Math.max(1, Math.min(MAX_BATCH, Math.floor(spare / 4), fits));
   return { kind: 'bid', level, batch, validS: Number.POSITIVE_INFINITY, overReserve: false, reason: 'room' };
 }
 

@@ -21,6 +21,26 @@ export const TYPICAL_TOKENS: Readonly<Record<PromptSize, number>> = {
   long: 24_000,
 };
 
+/** The same places within classes of other boundaries. */
+export function typicalTokens(boundaries: SizeBoundaries): Readonly<Record<PromptSize, number>> {
+  const [short, medium] = [
+    boundaries.short / DEFAULT_BOUNDARIES.short,
+    boundaries.medium / DEFAULT_BOUNDARIES.medium,
+  ];
+  return {
+    short: TYPICAL_TOKENS.short * short,
+    medium: TYPICAL_TOKENS.medium * medium,
+    long: TYPICAL_TOKENS.long * medium,
+  };
+}
+
+/** Reads `short,medium`: two rising whole numbers; null for anything else. */
+export function parseBoundaries(text: string): SizeBoundaries | null {
+  const [, short, medium] = /^\s*(\d{1,8})\s*,\s*(\d{1,8})\s*$/.exec(text) ?? [];
+  const boundaries = { short: Number(short), medium: Number(medium) };
+  return boundaries.short >= 1 && boundaries.medium > boundaries.short ? boundaries : null;
+}
+
 export function sizeClassOf(
   promptTokens: number,
   boundaries: SizeBoundaries = DEFAULT_BOUNDARIES,

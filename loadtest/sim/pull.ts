@@ -224,6 +224,7 @@ class Penstock implements Dispatcher {
       running: worker.running,
       slots: this.#fleet.slots,
       kvUse: this.#fleet.engines[worker.index]?.kvUse ?? null,
+      kvFreeTokens: null,
       errorRate: 0,
     };
   }

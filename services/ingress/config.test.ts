@@ -24,3 +24,15 @@ test('an affinity that is none is refused with those there are', () => {
         err instanceof ConfigError && /PENSTOCK_AFFINITY.*auto, prefix, session, none/.test(err.message),
     );
 });
+
+test('size boundaries are two rising whole numbers', () => {
+  assert.deepEqual(read({}).PENSTOCK_SIZE_BOUNDARIES, { short: 4096, medium: 16_384 });
+  assert.deepEqual(read({ PENSTOCK_SIZE_BOUNDARIES: '1000,2000' }).PENSTOCK_SIZE_BOUNDARIES, {
+    short: 1000,
+    medium: 2000,
+  });
+  assert.throws(
+    () => read({ PENSTOCK_SIZE_BOUNDARIES: '2000,1000' }),
+    /PENSTOCK_SIZE_BOUNDARIES.*like 4096,16384/,
+  );
+});

@@ -1,5 +1,5 @@
 /** Everything an operator can set on an ingress. */
-import { AFFINITIES, type Affinity } from '@penstock/policy';
+import { AFFINITIES, type Affinity, DEFAULT_BOUNDARIES, parseBoundaries } from '@penstock/policy';
 import { toModelSlug } from '@penstock/protocol';
 import { filesSettings } from '@penstock/runtime';
 import { readAllowList } from '@penstock/transport';
@@ -44,6 +44,16 @@ const allowList = z
   .describe(
     'Hosts, addresses and CIDR ranges, with or without :port, that webhooks may name though they are not public.',
   );
+
+const sizeBoundaries = z
+  .string()
+  .transform((text, ctx) => {
+    const boundaries = parseBoundaries(text);
+    if (boundaries !== null) return boundaries;
+    ctx.addIssue({ code: 'custom', message: 'use two rising whole numbers of tokens, like 4096,16384' });
+    return z.NEVER;
+  })
+  .prefault(`${DEFAULT_BOUNDARIES.short},${DEFAULT_BOUNDARIES.medium}`);
 
 export const ingressConfig = z.object({
   PENSTOCK_HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
@@ -107,6 +117,9 @@ export const ingressConfig = z.object({
     .min(1_000_000)
     .default(2_147_483_648)
     .describe('Bytes the queue holds before new ones get 429. Keep below 80 % of the disk.'),
+  PENSTOCK_SIZE_BOUNDARIES: sizeBoundaries.describe(
+    'Longest short and longest medium prompt, tokens. The same at all ingress nodes and workers.',
+  ),
   PENSTOCK_ACK_WAIT_MS: z.coerce
     .number()
     .int()

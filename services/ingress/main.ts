@@ -132,6 +132,7 @@ const app = buildApp({
   metrics,
   region,
   ingressId,
+  boundaries: config.PENSTOCK_SIZE_BOUNDARIES,
   nextId,
   keepAliveMs: config.PENSTOCK_KEEPALIVE_MS,
   bodyLimitBytes: config.PENSTOCK_BODY_LIMIT_BYTES,

@@ -1,6 +1,6 @@
 /** From an authenticated HTTP request to a message on the queue. */
 import type { ServerResponse } from 'node:http';
-import { type Placement, sizeClassOf, timeoutOf } from '@penstock/policy';
+import { type Placement, type SizeBoundaries, sizeClassOf, timeoutOf } from '@penstock/policy';
 import {
   DispatchError,
   type Endpoint,
@@ -53,6 +53,7 @@ export interface SubmitDeps {
   readonly clock: Clock;
   readonly metrics: IngressMetrics;
   readonly region: string;
+  readonly boundaries: SizeBoundaries;
   readonly ingressId: string;
   readonly keepAliveMs: number;
   readonly nextId: () => string;
@@ -153,7 +154,7 @@ export async function dispatch(
   // Most requests need no look-up: they go out in the same turn of the event loop.
   const { placement, trail, held } = looked instanceof Promise ? await looked : looked;
   deps.metrics.placements.inc({ reason: placement.reason });
-  const size = sizeClassOf(promptTokens);
+  const size = sizeClassOf(promptTokens, deps.boundaries);
   const shard =
     placement.kind === 'sticky'
       ? deps.fleet.shardOfWorker(placement.worker)

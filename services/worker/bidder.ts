@@ -6,11 +6,15 @@
 import {
   type BidDecision,
   type BidState,
+  type BidTuning,
+  DEFAULT_TUNING,
   decideBid,
   decideSpareBid,
+  fitting,
   type PromptSize,
   SIZE_CLASSES,
-  TYPICAL_TOKENS,
+  type SizeBoundaries,
+  typicalTokens,
   type WorkerLoad,
 } from '@penstock/policy';
 import type { WorkQueueKey } from '@penstock/protocol';
@@ -38,6 +42,7 @@ export interface BidderOptions {
   readonly shard: number;
   readonly worker: string;
   readonly ackWaitMs: number;
+  readonly boundaries: SizeBoundaries;
   readonly standing: () => Standing;
   readonly onDelivery: (delivery: Delivery) => void;
 }
@@ -51,7 +56,8 @@ export class Bidder {
   readonly #o: BidderOptions;
   readonly #lots = new Map<string, Lot>();
   #sticky: Puller | null = null;
-  readonly #meanTokens: Record<PromptSize, number> = { ...TYPICAL_TOKENS };
+  readonly #tuning: BidTuning;
+  readonly #meanTokens: Record<PromptSize, number>;
   /** Monotonic ms since when a class is over its reserve price. */
   readonly #overSince = new Map<PromptSize, number>();
   #due: NodeJS.Immediate | NodeJS.Timeout | null = null;
@@ -61,6 +67,8 @@ export class Bidder {
 
   constructor(options: BidderOptions) {
     this.#o = options;
+    this.#tuning = { ...DEFAULT_TUNING, typical: typicalTokens(options.boundaries) };
+    this.#meanTokens = { ...this.#tuning.typical };
   }
 
   /** Level quoted last for short interactive work. */
@@ -112,7 +120,8 @@ export class Bidder {
     const short = decisions.get('interactive short');
     if (short?.kind === 'bid') this.#level = short.level;
     const { load } = standing;
-    const free = standing.sick || standing.draining ? 0 : load.slots - load.running;
+    const fits = fitting(load.kvFreeTokens, load.running, this.#tuning.typical.medium);
+    const free = standing.sick || standing.draining ? 0 : Math.min(load.slots - load.running, fits);
     this.#sticky?.bid(free > 0 ? { level: 0, batch: Math.max(1, free >> 1) } : null);
     this.#age(validS);
   }
@@ -127,7 +136,7 @@ export class Bidder {
         overReserveS: since === undefined ? 0 : (now - since) / 1000,
         meanTokens: this.#meanTokens[size],
       };
-      const bid = decideBid(standing.load, size, state);
+      const bid = decideBid(standing.load, size, state, this.#tuning);
       // The price keeps rising while only the risen price lets the worker bid.
       const over = bid.kind === 'pass' ? bid.reason === 'over_reserve' : bid.overReserve;
       if (!over) this.#overSince.delete(size);
@@ -135,7 +144,7 @@ export class Bidder {
       decisions.set(`interactive ${size}`, bid);
     }
     for (const lane of ['background', 'batch'] as const)
-      decisions.set(`${lane} any`, decideSpareBid(standing.load, lane, standing));
+      decisions.set(`${lane} any`, decideSpareBid(standing.load, lane, standing, this.#tuning));
     return decisions;
   }
 

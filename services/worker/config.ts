@@ -1,9 +1,19 @@
 /** Everything an operator can set on a worker. A worker only dials out: it has no port. */
-import { ARCHITECTURES } from '@penstock/policy';
+import { ARCHITECTURES, DEFAULT_BOUNDARIES, parseBoundaries } from '@penstock/policy';
 import { z } from 'zod';
 
 const token = z.string().regex(/^[a-z0-9_-]{1,48}$/, 'use 1-48 characters of a-z, 0-9, _ and -');
 const ms = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
+
+const sizeBoundaries = z
+  .string()
+  .transform((text, ctx) => {
+    const boundaries = parseBoundaries(text);
+    if (boundaries !== null) return boundaries;
+    ctx.addIssue({ code: 'custom', message: 'use two rising whole numbers of tokens, like 4096,16384' });
+    return z.NEVER;
+  })
+  .prefault(`${DEFAULT_BOUNDARIES.short},${DEFAULT_BOUNDARIES.medium}`);
 
 export const workerConfig = z.object({
   PENSTOCK_WORKER_ID: token.optional().describe('Name of this worker; made up when absent.'),
@@ -36,6 +46,9 @@ export const workerConfig = z.object({
   PENSTOCK_NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('NATS server(s) of the region.'),
   PENSTOCK_REDIS_URL: z.string().default('redis://127.0.0.1:6379').describe('Redis of the region.'),
   PENSTOCK_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  PENSTOCK_SIZE_BOUNDARIES: sizeBoundaries.describe(
+    'Longest short and longest medium prompt, tokens. The same at all ingress nodes and workers.',
+  ),
   PENSTOCK_ACK_WAIT_MS: z.coerce
     .number()
     .int()

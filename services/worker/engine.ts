@@ -177,11 +177,16 @@ function readCapacity(text: string): number | null {
   return tokens > 0 ? tokens : null;
 }
 
-/** Gauge names of vLLM and SGLang, by what they mean. Several series of one gauge (models, ranks) are added up. */
+/** Gauge names of vLLM, SGLang and llama.cpp, by what they mean. Several series of one gauge (models, ranks) are added up. */
 const GAUGES = {
-  running: ['vllm:num_requests_running', 'sglang:num_running_reqs'],
-  waiting: ['vllm:num_requests_waiting', 'sglang:num_queue_reqs'],
-  kvUse: ['vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc', 'sglang:token_usage'],
+  running: ['vllm:num_requests_running', 'sglang:num_running_reqs', 'llamacpp:requests_processing'],
+  waiting: ['vllm:num_requests_waiting', 'sglang:num_queue_reqs', 'llamacpp:requests_deferred'],
+  kvUse: [
+    'vllm:kv_cache_usage_perc',
+    'vllm:gpu_cache_usage_perc',
+    'sglang:token_usage',
+    'llamacpp:kv_cache_usage_ratio',
+  ],
   capacity: ['sglang:max_total_num_tokens'],
 } as const;
 

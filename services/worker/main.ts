@@ -54,6 +54,7 @@ const worker = new Worker({
   slots: config.PENSTOCK_SLOTS,
   architecture: config.PENSTOCK_ARCHITECTURE ?? null,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
+  boundaries: config.PENSTOCK_SIZE_BOUNDARIES,
   tickMs: config.PENSTOCK_TICK_MS,
   queue,
   bus,

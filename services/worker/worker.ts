@@ -10,8 +10,11 @@ import {
   afterProbe,
   type EngineHealth,
   effectiveRate,
+  kvFree,
+  kvNeed,
   lately,
   prefillAheadS,
+  type SizeBoundaries,
   WELL,
   type WorkerLoad,
   workS,
@@ -48,6 +51,7 @@ export interface WorkerOptions {
   /** The operator's word on the engine's models. */
   readonly architecture: Architecture | null;
   readonly ackWaitMs: number;
+  readonly boundaries: SizeBoundaries;
   readonly tickMs: number;
   readonly queue: WorkQueue;
   readonly bus: ReplyBus & ModelRegistry;
@@ -77,6 +81,8 @@ export class Worker {
   #fleetRate = 0;
   /** Deliveries taken whose attempt has not started yet: an ingress is being asked. */
   #asking = 0;
+  /** KV memory that the running attempts are likely to need, tokens. */
+  #kvTaken = 0;
   /** See {@link Quote.cacheTokens}. */
   #cacheTokens: number;
   /** Share of its time that it lately worked, as of `#workedAt`, monotonic ms. */
@@ -102,6 +108,7 @@ export class Worker {
       shard: options.shard,
       worker: options.id,
       ackWaitMs: options.ackWaitMs,
+      boundaries: options.boundaries,
       standing: () => this.#standing(),
       onDelivery: delivery => this.#onDelivery(delivery),
     });
@@ -169,6 +176,7 @@ export class Worker {
       running: this.#attempts.size + this.#asking,
       slots: this.#o.slots,
       kvUse: this.#gauges?.kvUse ?? null,
+      kvFreeTokens: kvFree(this.#gauges?.kvCapacity ?? null, this.#gauges?.kvUse ?? null, this.#kvTaken),
       errorRate: this.#health.errorRate,
     };
   }
@@ -275,6 +283,7 @@ export class Worker {
       },
     });
     this.#attempts.set(work.meta.id, attempt);
+    this.#kvTaken += needOf(work);
     if (work.meta.stored) this.#o.stored.hold(attempt, logged);
     const uncached = Math.max(0, work.meta.promptTokens - (work.meta.held[this.#o.id] ?? 0));
     this.#cacheTokens += uncached;
@@ -300,6 +309,7 @@ export class Worker {
   #onEnded(attempt: Attempt, outcome: AttemptOutcome, detail: string): void {
     if (this.#attempts.get(attempt.id) === attempt) {
       this.#attempts.delete(attempt.id);
+      this.#kvTaken -= needOf(attempt.o.work);
       this.#prefill.drop(attempt.id);
     }
     if (outcome === 'dropped') this.#o.stored.release(attempt);
@@ -354,6 +364,10 @@ export class Worker {
     this.#sendHeartbeat(true);
     this.#outbox.flush();
   }
+}
+
+function needOf({ meta }: WorkEnvelope): number {
+  return kvNeed(meta.promptTokens, meta.maxTokens);
 }
 
 /** Moving a request to another subject starts its delivery count anew; the base keeps attempts rising all the same. */
