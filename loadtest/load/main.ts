@@ -47,8 +47,10 @@ async function generate(args: Arguments, target: Target, generator: Generator): 
   const points = new PointFile(samples);
   const read = () => points.read(point => recorder.add(point));
   const { child, ended } = startGenerator(generator, join(SCRIPTS, `${args.scenario}.ts`), samples, env);
-  const interrupt = () => child.kill('SIGINT');
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  // Ctrl-C reaches the generator by itself, and a second one would cut its summary off.
+  const wait = () => {};
+  const stop = () => child.kill('SIGTERM');
+  process.on('SIGINT', wait).on('SIGTERM', stop);
   let cpu: number | null = null;
   const timer = setInterval(() => {
     read();
@@ -68,7 +70,7 @@ async function generate(args: Arguments, target: Target, generator: Generator): 
     };
   } finally {
     clearInterval(timer);
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    process.off('SIGINT', wait).off('SIGTERM', stop);
     rmSync(directory, { recursive: true, force: true });
   }
 }

@@ -1,7 +1,7 @@
 /** Every load scenario, shortened, by the project's runner against a real stack; `npm run load` and its report; bad input. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -217,6 +217,26 @@ test('npm run load: starts a stack, tells of it, keeps the result and a report t
     return;
   }
   await openReport(chromium, join(out, 'smoke.html'));
+});
+
+test("npm run load takes the user's k6 from the PATH, as k6 wants to be called", async () => {
+  // A stand-in: k6 itself is no part of this project. It takes k6's words and lets the runner do the work.
+  const bin = join(directory, 'bin');
+  mkdirSync(bin);
+  const script = `#!/bin/sh
+[ "$1" = version ] && echo "k6 v2.9.9 (stand-in)" && exit
+[ "$1 $2 $3 $4" = "run --quiet --no-usage-report --out" ] || exit 3
+exec "${process.execPath}" "${RUNNER}" run "$6" --quiet --out "$5" --max-late 30s
+`;
+  writeFileSync(join(bin, 'k6'), script, { mode: 0o755 });
+  const out = join(directory, 'by-k6');
+  const args = ['smoke', '--url', stack.url, '--rate', '5', '--duration', '2s', '--out', out];
+  const env = { ...PATIENT, PENSTOCK_KEY: API_KEY, PATH: `${bin}:${process.env['PATH']}` };
+  const { code, stdout, stderr } = await node([LOAD, ...args], env);
+  assert.equal(code, 0, `${stdout}\n${stderr}`);
+  const result = JSON.parse(readFileSync(join(out, 'smoke.json'), 'utf8')) as LoadResult;
+  assert.equal(result.generator, 'k6 v2.9.9');
+  assert.equal(result.metrics['llm_e2e']?.['count'], 10);
 });
 
 async function openReport(chromium: string, path: string): Promise<void> {
