@@ -39,7 +39,7 @@ export function ramping(shape: Shape): Scenario {
       duration: `${Math.round(afterS * 1000)}ms`,
       target: Math.round(rate * PER),
     })),
-    ...pool(peak, shape.longestS),
+    ...pool(peak, arrivalsOf(shape), shape.longestS),
     ...shape.more,
   };
 }
@@ -55,14 +55,23 @@ export function constant(
     rate: Math.max(1, Math.round(rate * PER)),
     timeUnit: PER_UNIT,
     duration: `${Math.round(durationS * 1000)}ms`,
-    ...pool(rate, longestS),
+    ...pool(rate, rate * durationS, longestS),
     ...more,
   };
 }
 
-/** Little's law. All of them are there from the start: k6 drops the arrivals for which it first has to make one. */
-function pool(peakRate: number, longestS = 20) {
-  const openAtOnce = Math.ceil(peakRate * Math.min(longestS, TIMEOUT_S));
+function arrivalsOf({ from, points }: Shape): number {
+  let [before, sum] = [from, 0];
+  for (const { afterS, rate } of points) {
+    sum += ((before + rate) / 2) * afterS;
+    before = rate;
+  }
+  return sum;
+}
+
+/** Little's law, and never more than there are arrivals. All of them are there from the start: k6 drops the arrivals for which it first has to make one. */
+function pool(peakRate: number, arrivals: number, longestS = 20) {
+  const openAtOnce = Math.ceil(Math.min(arrivals + 1, peakRate * Math.min(longestS, TIMEOUT_S)));
   const vus = Math.round(number('VUS', Math.max(LEAST_VUS, openAtOnce)));
   // An answer that is cut off at the end of the run would be missing among the slow ones.
   return { preAllocatedVUs: vus, maxVUs: vus, gracefulStop: `${Math.ceil(TIMEOUT_S)}s` };
