@@ -1,6 +1,6 @@
 /** Operations on what is kept: files, batches, webhook endpoints. */
+import { FILE_PURPOSES } from '../batch.ts';
 import { type Operation, paging, query } from './operation.ts';
-import { text } from './schema.ts';
 
 const files: Operation[] = [
   {
@@ -16,7 +16,7 @@ const files: Operation[] = [
     path: '/v1/files',
     id: 'listFiles',
     summary: 'Files of this key',
-    parameters: [query('purpose', text), ...paging(10_000)],
+    parameters: [query('purpose', { enum: [...FILE_PURPOSES, 'batch_output'] }), ...paging(10_000)],
     answers: { 200: ['FileList'] },
   },
   {
