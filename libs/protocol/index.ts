@@ -6,6 +6,7 @@ export * from './envelope.ts';
 export * from './errors.ts';
 export * from './frame.ts';
 export * from './heartbeat.ts';
+export * from './input-item.ts';
 export * from './json-guard.ts';
 export * from './names.ts';
 export * from './openai.ts';

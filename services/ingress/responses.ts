@@ -14,6 +14,7 @@ import {
   parseJson,
   readResponsesRequest,
   type StoredRun,
+  toInputItem,
 } from '@penstock/protocol';
 import type { RunLog, RunStore, RunTtl } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -147,7 +148,9 @@ export class Responses {
 
   async show(deps: SubmitDeps, request: Route, reply: FastifyReply): Promise<unknown> {
     const run = await this.#find(deps, request);
-    const { stream, starting_after: after } = request.query;
+    const { stream = 'false', starting_after: after } = request.query;
+    if (stream !== 'true' && stream !== 'false')
+      throw new DispatchError('invalid_request', { message: 'Use true or false.', param: 'stream' });
     if (stream === 'true') return this.#follow(deps, run, startingAfter(after), request, reply);
     reply.headers(baseHeaders(request.id, deps.clock.now()));
     if (!isFinalStatus(run.status)) reply.headers(pollHeaders(deps, run));
@@ -174,11 +177,7 @@ export class Responses {
   async inputItems(deps: SubmitDeps, request: Route, reply: FastifyReply): Promise<unknown> {
     const run = await this.#find(deps, request);
     const paging = readPaging(request.query, 20, 100);
-    const items = detailIn(run).input.map((item, i) => ({
-      id: `item_${run.id}_${i}`,
-      type: 'message',
-      ...item,
-    }));
+    const items = detailIn(run).input.map((item, i) => toInputItem(item, `item_${run.id}_${i}`));
     reply.headers(baseHeaders(request.id, deps.clock.now()));
     return reply.send(pageOf(items.reverse(), paging, item => item));
   }

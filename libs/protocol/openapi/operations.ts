@@ -11,8 +11,8 @@ const timeout = header(
 );
 const idempotency = header(
   'Idempotency-Key',
-  { type: 'string', minLength: 1, maxLength: 255 },
-  'The same key never makes a second job. Looked at where the answer is fetched later.',
+  text,
+  'The same key never makes a second job. Looked at where the answer is fetched later: 1 to 255 characters there.',
 );
 const inference: Parameter[] = [
   header(
