@@ -148,10 +148,11 @@ export class Responses {
 
   async show(deps: SubmitDeps, request: Route, reply: FastifyReply): Promise<unknown> {
     const run = await this.#find(deps, request);
-    const { stream = 'false', starting_after: after } = request.query;
+    const { stream = 'false' } = request.query;
+    const after = startingAfter(request.query['starting_after']);
     if (stream !== 'true' && stream !== 'false')
       throw new DispatchError('invalid_request', { message: 'Use true or false.', param: 'stream' });
-    if (stream === 'true') return this.#follow(deps, run, startingAfter(after), request, reply);
+    if (stream === 'true') return this.#follow(deps, run, after, request, reply);
     reply.headers(baseHeaders(request.id, deps.clock.now()));
     if (!isFinalStatus(run.status)) reply.headers(pollHeaders(deps, run));
     return reply.send(await this.#object(run));

@@ -180,7 +180,7 @@ async function update(
   if (asked.status !== undefined) change.disabled = asked.status === 'enabled' ? null : 'by_request';
   if (Object.keys(change).length > 0) change.updatedAt = nowS();
   const { id } = known.endpoint;
-  await deps.webhooks.update(id, change);
+  if (Object.keys(change).length > 0) await deps.webhooks.update(id, change);
   // Switched on again, or somewhere else: what was learned of it no longer holds.
   if (change.disabled === null || change.url !== undefined) await deps.webhooks.succeeded(id, 0);
   return shown((await deps.webhooks.get(id)) ?? known);

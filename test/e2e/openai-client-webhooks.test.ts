@@ -47,6 +47,7 @@ test('webhooks.create, retrieve, update, list that pages by itself, and delete',
   const again = await client.webhooks.retrieve(first.id);
   assert.deepEqual({ ...again }, { ...shown });
   assert.equal((await client.webhooks.update(first.id, { name: 'renamed' })).name, 'renamed');
+  assert.equal((await client.webhooks.update(first.id)).name, 'renamed');
   const seen: string[] = [];
   for await (const endpoint of client.webhooks.list({ limit: 2 })) seen.push(endpoint.id);
   assert.deepEqual(seen.sort(), made.map(({ id }) => id).sort());
