@@ -100,12 +100,18 @@ export class Bidder {
   requote(): void {
     if (this.#due !== null) return;
     const sinceMs = this.#o.clock.monotonic() - this.#quotedAt;
-    const quote = () => this.#quote();
+    const quote = () => this.#fallDue();
     this.#due = sinceMs >= REQUOTE_MS ? setImmediate(quote) : setTimeout(quote, REQUOTE_MS - sinceMs);
   }
 
-  #quote(): void {
+  /** Timers count from the beginning of a turn of the event loop, and may come up to a millisecond early. */
+  #fallDue(): void {
     this.#due = null;
+    if (this.#o.clock.monotonic() - this.#quotedAt < REQUOTE_MS) this.requote();
+    else this.#quote();
+  }
+
+  #quote(): void {
     const now = this.#o.clock.monotonic();
     this.#quotedAt = now;
     const standing = this.#o.standing();

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { DEFAULT_BOUNDARIES, type WorkerLoad } from '@penstock/policy';
+import type { WorkQueue } from '@penstock/transport';
+import { Bidder } from './bidder.ts';
+
+const IDLE: WorkerLoad = {
+  prefillBacklogTokens: 0,
+  head: null,
+  prefillTokensPerSec: 10_000,
+  running: 0,
+  slots: 64,
+  kvUse: null,
+  kvFreeTokens: null,
+  errorRate: 0,
+};
+type Offer = { level: number; batch: number } | null;
+
+/** A bidder whose offers are kept, by consumer; time stands still unless it is told. */
+async function startBidder(load: () => WorkerLoad, clock: () => number) {
+  const offers = new Map<string, Offer[]>();
+  const pullerFor = (name: string) => {
+    const made: Offer[] = [];
+    offers.set(name, made);
+    return { bid: (offer: Offer) => void made.push(offer), stop: async () => {} };
+  };
+  const queue = {
+    ensureConsumer: async () => {},
+    ensureStickyConsumer: async () => {},
+    pull: (key: { lane: string; size: string }) => pullerFor(`${key.lane} ${key.size}`),
+    pullSticky: () => pullerFor('sticky'),
+  } as unknown as WorkQueue;
+  const bidder = new Bidder({
+    queue,
+    clock: { now: clock, monotonic: clock },
+    region: 'local',
+    shard: 0,
+    worker: 'w-1',
+    ackWaitMs: 10_000,
+    boundaries: DEFAULT_BOUNDARIES,
+    standing: () => ({ load: load(), sick: false, draining: false, fleetTokensPerSec: 10_000 }),
+    onDelivery: () => {},
+  });
+  await bidder.open('m');
+  return { bidder, offers };
+}
+
+test('however much happens, bids are renewed at most every two milliseconds', async () => {
+  const clock = () => performance.now();
+  const { bidder, offers } = await startBidder(() => IDLE, clock);
+  const startedAt = clock();
+  let events = 0;
+  while (clock() - startedAt < 200) {
+    bidder.requote();
+    events++;
+    await turn();
+  }
+  const tookMs = clock() - startedAt;
+  await bidder.stop();
+  const renewed = offers.get('interactive short')?.length ?? 0;
+  assert.ok(events > 2 * renewed, `${events} events`);
+  assert.ok(renewed > 10 && renewed <= tookMs / 2 + 1, `${renewed} renewals in ${tookMs.toFixed(0)} ms`);
+});
+
+test('a change after a quiet while is told at once', async () => {
+  let running = 0;
+  const { bidder, offers } = await startBidder(
+    () => ({ ...IDLE, running }),
+    () => 1000,
+  );
+  running = 64;
+  bidder.requote();
+  await turn();
+  await turn();
+  for (const name of ['interactive short', 'interactive long', 'sticky'])
+    assert.deepEqual(offers.get(name), [null], name);
+  await bidder.stop();
+});
