@@ -41,6 +41,12 @@ export const ERRORS = {
     type: invalid,
     text: 'No such job. It may have been deleted, or be older than a day.',
   },
+  job_cancelled: { status: 409, type: invalid, shouldRetry: false, text: 'The job was cancelled.' },
+  completion_not_found: {
+    status: 404,
+    type: invalid,
+    text: 'No such chat completion. It was not stored, was deleted, or is older than a day.',
+  },
   file_not_found: { status: 404, type: invalid, text: 'No such File object. It may have been deleted.' },
   batch_not_found: { status: 404, type: invalid, text: 'No such batch. It may be older than a month.' },
   webhook_not_found: {
@@ -136,6 +142,12 @@ export const ERRORS = {
     status: 504,
     type: server,
     text: 'The request was not answered within the time-out the client gave.',
+  },
+  held_too_long: {
+    status: 504,
+    type: server,
+    shouldRetry: false,
+    text: 'No connection is held this long. Use stream, background, or the header Prefer: respond-async.',
   },
   engine_timeout: { status: 504, type: server, text: 'The engine stopped answering.' },
 } as const satisfies Record<string, ErrorSpec>;

@@ -21,11 +21,18 @@ export interface RequestSummary {
   readonly conversation: string | null;
   /** Whether another engine could go on after a partial answer: plain text, one choice. */
   readonly continuable: boolean;
+  /** `service_tier`, where the client named one. */
+  readonly tier: ServiceTier | null;
+  /** The answer is to be kept as a stored chat completion. */
+  readonly store: boolean;
 }
 
 const MAX_KEY = 512;
 export const MAX_MESSAGES = 2048;
 export const MAX_PARTS = 256;
+export const SERVICE_TIERS = ['auto', 'default', 'flex', 'scale', 'priority', 'fast', 'ultrafast'] as const;
+export type ServiceTier = (typeof SERVICE_TIERS)[number];
+
 const MAX_INPUTS = 2048;
 const MAX_CHOICES = 8;
 /** Bytes of English text per token, about. */
@@ -43,6 +50,11 @@ const keys = {
   prompt_cache_key: z.string().max(512).nullish(),
 };
 const keyFields = z.object(keys);
+/** At most 16 pairs, as OpenAI has it. */
+export const metadataField = z
+  .record(z.string().max(64), z.string().max(512))
+  .refine(pairs => Object.keys(pairs).length <= 16, { error: 'at most 16 pairs' })
+  .nullish();
 
 const common = {
   model: z.string().min(1).max(256),
@@ -77,8 +89,8 @@ export const chatFields = z.looseObject({
   top_logprobs: z.int().min(0).max(20).nullish(),
   tools: z.array(z.looseObject({})).max(256).nullish(),
   response_format: z.looseObject({ type: z.string() }).nullish(),
-  service_tier: z.enum(['auto', 'default', 'flex', 'scale', 'priority', 'fast']).nullish(),
-  metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
+  service_tier: z.enum(SERVICE_TIERS).nullish(),
+  metadata: metadataField,
   store: z.boolean().nullish(),
   parallel_tool_calls: z.boolean().nullish(),
 });
@@ -122,6 +134,8 @@ export function validateChat(value: unknown): RequestSummary {
     promptBytes,
     ...keysOf(body),
     continuable: (body.n ?? 1) === 1 && !body.tools?.length && !body.logprobs && format === 'text',
+    tier: body.service_tier ?? null,
+    store: body.store ?? false,
   };
 }
 
@@ -135,6 +149,7 @@ export function validateCompletion(value: unknown): RequestSummary {
     ...keysOf(body),
     continuable:
       typeof body.prompt === 'string' && (body.n ?? 1) === 1 && !body.logprobs && !body.echo && !body.suffix,
+    ...{ tier: null, store: false },
   };
 }
 
@@ -149,6 +164,7 @@ export function validateEmbedding(value: unknown): RequestSummary {
     endUser: null,
     conversation: null,
     continuable: false,
+    ...{ tier: null, store: false },
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { DispatchError } from './errors.ts';
+import { metadataField, SERVICE_TIERS, type ServiceTier } from './openai.ts';
 
 const MAX_ITEMS = 2048;
 const count = (max: number) => z.int().min(1).max(max).nullish();
@@ -30,7 +31,8 @@ export const responsesFields = z.looseObject({
   parallel_tool_calls: z.boolean().nullish(),
   text: z.looseObject({ format: z.looseObject({ type: z.string() }).nullish() }).nullish(),
   reasoning: z.looseObject({ effort: z.string().nullish() }).nullish(),
-  metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
+  metadata: metadataField,
+  service_tier: z.enum(SERVICE_TIERS).nullish(),
   prompt_cache_key: z.string().max(512).nullish(),
   safety_identifier: z.string().max(64).nullish(),
   user: z.string().max(512).nullish(),
@@ -48,6 +50,7 @@ export interface ResponsesRequest {
   readonly stream: boolean;
   readonly store: boolean;
   readonly previousId: string | null;
+  readonly tier: ServiceTier | null;
   readonly input: readonly InputItem[];
   /** Echoed in every response object. */
   readonly params: Record<string, unknown>;
@@ -78,6 +81,7 @@ export function readResponsesRequest(value: unknown): ResponsesRequest {
     stream: body.stream ?? false,
     store,
     previousId: body.previous_response_id ?? null,
+    tier: body.service_tier ?? null,
     input,
     params: echo(body, store),
     chat: { ...chatFields(body), messages },

@@ -281,6 +281,15 @@ export class NatsWorkQueue implements WorkQueue {
     return pending;
   }
 
+  async lane(key: WorkQueueKey): Promise<{ pending: number; delivered: number } | null> {
+    try {
+      const info = await this.#jsm.consumers.info(workStream(key.region, key.shard), workConsumer(key));
+      return { pending: info.num_pending, delivered: info.delivered.consumer_seq };
+    } catch {
+      return null;
+    }
+  }
+
   send(subject: string, payload: Uint8Array): void {
     if (!this.#nc.isClosed()) this.#nc.publish(subject, payload);
   }

@@ -89,6 +89,8 @@ export interface WorkQueue {
   pullSticky(region: string, shard: number, worker: string, onDelivery: (delivery: Delivery) => void): Puller;
   /** Messages waiting for a first delivery, over all consumers of the stream. */
   backlog(region: string, shard: number): Promise<number>;
+  /** One queue: messages waiting, and how many were ever handed out. Null while nobody knows. */
+  lane(key: WorkQueueKey): Promise<{ pending: number; delivered: number } | null>;
   /** Plain messages beside the queue: heartbeats, cancels, questions. At most once. */
   send(subject: string, payload: Uint8Array): void;
   listen(
@@ -190,6 +192,13 @@ export interface RunStore {
    */
   reopen(id: string, deadlineAt: number, ttlMs: number): Promise<boolean>;
   read(id: string): Promise<StoredRun | null>;
+  /** Replaces the detail of a run that is still there. */
+  describe(id: string, detail: string): Promise<void>;
+  /** Adds a run to its tenant's list, and drops from that what has expired. */
+  list(tenant: string, id: string, createdAt: number, ttl: RunTtl): Promise<void>;
+  unlist(tenant: string, id: string): Promise<void>;
+  /** Ids by creation time behind `after`; null where that is not known. */
+  listed(tenant: string, order: 'asc' | 'desc', after: string | null, most: number): Promise<string[] | null>;
   /** How far each run is, with the status code of its answer; null where there is none. */
   progress(ids: readonly string[]): Promise<({ status: RunStatus; code: number } | null)[]>;
   /** Shortens the life of runs that are done with. */

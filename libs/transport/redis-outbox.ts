@@ -29,12 +29,13 @@ end`;
 export const TELL_RUN = `${ADD}
 local function tell_run(key,status,code)
   local r=redis.call('HMGET',key,'kind','tenant')
-  if not r[2] or (r[1]~='job' and r[1]~='response') then return end
+  if not r[2] or (r[1]~='job' and r[1]~='response' and r[1]~='completion') then return end
   local id=string.match(key,'[^:]+$')
   redis.call('ZREM','${RUN_DEADLINES_KEY}',id)
   if status=='completed' and tonumber(code)>=400 then status='failed' end
-  if r[1]=='job' then
+  if r[1]~='response' then
     if status=='incomplete' then status='completed' end
+    if r[1]=='completion' then id='chatcmpl-'..id end
     return add_event(r[2],'job.'..status,id)
   end
   add_event(r[2],'response.'..status,'resp_'..id)
@@ -44,7 +45,7 @@ end`;
 export const WATCH_DEADLINE = `
 local function watch_deadline(key)
   local r=redis.call('HMGET',key,'kind','tenant','deadlineAt')
-  if not r[2] or (r[1]~='job' and r[1]~='response') then return end
+  if not r[2] or (r[1]~='job' and r[1]~='response' and r[1]~='completion') then return end
   if redis.call('EXISTS','${WEBHOOK_LIST_PREFIX}'..r[2])==0 then return end
   redis.call('ZADD','${RUN_DEADLINES_KEY}',r[3],string.match(key,'[^:]+$'))
 end`;

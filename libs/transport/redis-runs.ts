@@ -1,5 +1,6 @@
 /** Stored runs as Redis hashes. Every change is one script that checks the attempt first, so a zombie changes nothing. */
 import {
+  completionListKey,
   ENDPOINT_PATHS,
   type Endpoint,
   type NewRun,
@@ -27,19 +28,19 @@ import type {
 import { openRedis, type RedisOptions } from './redis.ts';
 import { TELL_RUN, WATCH_DEADLINE } from './redis-outbox.ts';
 
-/** KEYS run, idempotency record · ARGV ttl ms, body digest ('' = none), id, then field, value … */
+/** KEYS run, idempotency record · ARGV ttl ms, body digest ('' = none), id, prefix of run keys, then field, value … */
 const CREATE = `${WATCH_DEADLINE}
 if redis.call('EXISTS',KEYS[1])==1 then return {'repeated',ARGV[3]} end
 if ARGV[2]~='' then
   local old=redis.call('HMGET',KEYS[2],'id','digest')
-  if old[1] then
+  if old[1] and redis.call('EXISTS',ARGV[4]..old[1])==1 then
     if old[2]~=ARGV[2] then return {'reused',''} end
     return {'repeated',old[1]}
   end
   redis.call('HSET',KEYS[2],'id',ARGV[3],'digest',ARGV[2])
   redis.call('PEXPIRE',KEYS[2],ARGV[1])
 end
-redis.call('HSET',KEYS[1],'status','queued','attempt','0','failures','0',unpack(ARGV,4))
+redis.call('HSET',KEYS[1],'status','queued','attempt','0','failures','0',unpack(ARGV,5))
 redis.call('PEXPIRE',KEYS[1],ARGV[1])
 watch_deadline(KEYS[1])
 return {'created',ARGV[3]}`;
@@ -115,9 +116,16 @@ if r[2] then redis.call('PEXPIRE',KEYS[2],ARGV[2]) else redis.call('DEL',KEYS[2]
 watch_deadline(KEYS[1])
 return 1`;
 
-const SCRIPTS = { CREATE, BEGIN, FINISH, FAIL, CANCEL, EXPIRE, REOPEN };
+/** KEYS run · ARGV detail */
+const DESCRIBE = `
+if redis.call('EXISTS',KEYS[1])==1 then redis.call('HSET',KEYS[1],'detail',ARGV[1]) end`;
+
+/** A listed run may have waited and run for a day before its answer is kept for its time. */
+const LIST_SLACK_MS = 24 * 3600 * 1000;
+
+const SCRIPTS = { CREATE, BEGIN, FINISH, FAIL, CANCEL, EXPIRE, REOPEN, DESCRIBE };
 const KEYS: Record<keyof typeof SCRIPTS, number> = {
-  ...{ CREATE: 2, BEGIN: 1 },
+  ...{ CREATE: 2, BEGIN: 1, DESCRIBE: 1 },
   ...{ FINISH: 2, FAIL: 2, CANCEL: 2, EXPIRE: 2, REOPEN: 2 },
 };
 type Script = (...args: (string | number | Buffer)[]) => Promise<unknown>;
@@ -154,6 +162,7 @@ export class RedisRunStore implements RunStore {
       ttlMs,
       idempotency?.digest ?? '',
       id,
+      runKey(id).slice(0, -id.length),
       ...flat,
     )) as [CreateOutcome['kind'], string];
     return kind === 'reused' ? { kind } : { kind, id: known };
@@ -226,6 +235,42 @@ export class RedisRunStore implements RunStore {
   async read(id: string): Promise<StoredRun | null> {
     const fields = await this.#redis.hgetallBuffer(runKey(id));
     return Object.keys(fields).length === 0 ? null : toRun(id, fields);
+  }
+
+  async describe(id: string, detail: string): Promise<void> {
+    await this.#run('DESCRIBE', runKey(id), detail);
+  }
+
+  async list(tenant: string, id: string, createdAt: number, ttl: RunTtl): Promise<void> {
+    const key = completionListKey(tenant);
+    await this.#redis
+      .multi()
+      .zadd(key, createdAt, id)
+      .zremrangebyscore(key, '-inf', String(createdAt - ttl.recordMs - LIST_SLACK_MS))
+      .pexpire(key, ttl.recordMs + LIST_SLACK_MS)
+      .exec();
+  }
+
+  async unlist(tenant: string, id: string): Promise<void> {
+    await this.#redis.zrem(completionListKey(tenant), id);
+  }
+
+  async listed(
+    tenant: string,
+    order: 'asc' | 'desc',
+    after: string | null,
+    most: number,
+  ): Promise<string[] | null> {
+    const key = completionListKey(tenant);
+    const isAsc = order === 'asc';
+    const rank =
+      after === null
+        ? null
+        : await (isAsc ? this.#redis.zrank(key, after) : this.#redis.zrevrank(key, after));
+    if (after !== null && rank === null) return null;
+    const from = rank === null ? 0 : rank + 1;
+    const range = [key, `${from}`, `${from + most - 1}`] as const;
+    return isAsc ? this.#redis.zrange(...range) : this.#redis.zrevrange(...range);
   }
 
   async progress(ids: readonly string[]): Promise<({ status: RunStatus; code: number } | null)[]> {

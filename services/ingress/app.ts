@@ -15,6 +15,7 @@ import fastify, {
 } from 'fastify';
 import type { Authenticate } from './auth.ts';
 import { addBatches, type BatchesDeps } from './batches.ts';
+import { addCompletions } from './completions.ts';
 import { addFiles } from './files.ts';
 import { baseHeaders, errorHeaders } from './http-reply.ts';
 import type { ResponseRoute } from './responses.ts';
@@ -65,6 +66,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
       submit(deps, endpoint, request, reply),
     );
   }
+  addCompletions(app, deps, request => guard(deps, request));
   addJobs(app, deps);
   addResponses(app, deps);
   addFiles(app, deps, request => guard(deps, request));

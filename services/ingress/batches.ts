@@ -14,8 +14,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type FilesDeps, findFile } from './files.ts';
 import { baseHeaders } from './http-reply.ts';
-import { idempotencyOf } from './jobs.ts';
 import { readPaging, toPage } from './paging.ts';
+import { idempotencyOf } from './runs.ts';
 import { readLifetime } from './upload.ts';
 
 export interface BatchesDeps extends FilesDeps {

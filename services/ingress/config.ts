@@ -137,6 +137,14 @@ export const ingressConfig = z.object({
     .min(10)
     .default(250)
     .describe('How long a request waits for the worker that holds its prefix before any may take it.'),
+  PENSTOCK_SYNC_HOLD_MS: z.coerce
+    .number()
+    .int()
+    .min(100)
+    .default(240_000)
+    .describe(
+      "How long a call without a stream is held before it becomes a job (202). Node's fetch waits 300 s.",
+    ),
   PENSTOCK_RESULT_TTL_S: z.coerce
     .number()
     .int()

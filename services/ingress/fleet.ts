@@ -214,6 +214,15 @@ export class Fleet {
     return waits.length === 0 ? 0 : Math.min(...waits);
   }
 
+  /** Requests that all workers of the model hold at once. */
+  slots(slug: string): number {
+    const now = this.#clock.monotonic();
+    let slots = 0;
+    for (const { heartbeat, seenAt, slugs } of this.#members.values())
+      if (heartbeat.pulling && slugs.has(slug) && now - seenAt <= LOST_AFTER_MS) slots += heartbeat.slots;
+    return slots;
+  }
+
   shardOfWorker(worker: string): number {
     return this.#members.get(worker)?.heartbeat.shard ?? 0;
   }

@@ -15,6 +15,8 @@ export interface HttpReplyOptions {
   readonly requestId: string;
   readonly streamed: boolean;
   readonly keepAliveMs: number;
+  /** Sent beside the usual ones. */
+  readonly headers: Readonly<Record<string, string>>;
   /** Unix ms at which the request came in. */
   readonly acceptedAt: number;
   readonly onFinish: (status: number) => void;
@@ -74,6 +76,20 @@ export class HttpReply implements ReplySink {
     this.#finish(error.status, body);
   }
 
+  /** Sends the client away: the answer will be found elsewhere. */
+  accepted(told: object, headers: Record<string, string>): void {
+    const { raw } = this.#o;
+    if (raw.destroyed || raw.headersSent) return;
+    const body = Buffer.from(JSON.stringify(told));
+    raw.writeHead(202, {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': body.length,
+      ...this.#headers(null),
+      ...headers,
+    });
+    this.#finish(202, body);
+  }
+
   waiting(waitedMs: number): void {
     const { raw, streamed, keepAliveMs } = this.#o;
     if (!streamed || raw.destroyed || waitedMs - this.#lastWriteMs < keepAliveMs) return;
@@ -109,6 +125,7 @@ export class HttpReply implements ReplySink {
   #headers(served: Served | null): Record<string, string | number> {
     return {
       ...baseHeaders(this.#o.requestId, this.#o.acceptedAt),
+      ...this.#o.headers,
       ...(served === null
         ? {}
         : {

@@ -37,9 +37,11 @@ import { createAuthenticator } from './auth.ts';
 import { ingressConfig } from './config.ts';
 import { Fleet } from './fleet.ts';
 import { Jobs } from './jobs.ts';
+import { Lanes } from './lanes.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { OpenRequests } from './open-requests.ts';
 import { Responses } from './responses.ts';
+import { Runs } from './runs.ts';
 
 const config = readConfigOrExit(ingressConfig);
 const nextId = createIdSource();
@@ -71,12 +73,18 @@ const contents =
 const batchJobs = new BullBatches(config.PENSTOCK_REDIS_URL);
 const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
-const jobs = new Jobs(runs, ttl);
-const responses = new Responses(runs, runLog, jobs, ttl);
+const storedRuns = new Runs(runs, ttl);
+const jobs = new Jobs(storedRuns, runLog);
+const responses = new Responses(storedRuns, runLog);
+const lanes = new Lanes(queue, clock);
 const webhooks = await RedisWebhooks.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const deliveries = await RedisDeliveries.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const deliveryJobs = new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEMPTS);
-queue.listen(doneSubject(region), id => jobs.heard(Buffer.from(id).toString('latin1')));
+queue.listen(doneSubject(region), bytes => {
+  const id = Buffer.from(bytes).toString('latin1');
+  storedRuns.heard(id);
+  open.settled(id);
+});
 const fleet = new Fleet(queue, clock);
 await fleet.start(region, bus);
 const metrics = createIngressMetrics(
@@ -98,6 +106,7 @@ const open: OpenRequests = new OpenRequests({
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
   affinity,
   region,
+  holdMs: config.PENSTOCK_SYNC_HOLD_MS,
   boundWaitMs: config.PENSTOCK_AFFINITY_WAIT_MS,
   deadLetter: (request, code) =>
     queue.moveToDead(request.stream, request.subject, deadSubject(region, request.slug, request.id), code),
@@ -108,7 +117,10 @@ queue.listen(ingressControlSubject(ingressId), (payload, reply) => {
   const question = readResumeQuestion(payload);
   if (question !== null) reply(encodeMessage(open.answer(question)));
 });
-const ticker = setInterval(() => open.tick(), 1000);
+const ticker = setInterval(() => {
+  open.tick();
+  lanes.tick();
+}, 1000);
 trimMemoryAfterSpikes(() => open.size);
 const widener = setInterval(() => open.widen(), 20);
 
@@ -118,6 +130,9 @@ const app = buildApp({
   fleet,
   open,
   affinity,
+  runs: storedRuns,
+  lanes,
+  holdMs: config.PENSTOCK_SYNC_HOLD_MS,
   jobs,
   responses,
   records,

@@ -1,5 +1,5 @@
 /** One request whose client waits here, and the reply that it waits for. */
-import type { DispatchError, Endpoint, ResultMeta } from '@penstock/protocol';
+import type { DispatchError, Endpoint, NewRun, ResultMeta } from '@penstock/protocol';
 import type { PrefixTrail } from './affinity.ts';
 import { ShownText } from './shown-text.ts';
 
@@ -21,6 +21,19 @@ export interface Served {
   readonly waitMs: number;
 }
 
+/** How a call that waited too long becomes a stored run. */
+export interface Held {
+  readonly run: NewRun;
+  /** Makes the record. @param worker who runs it now. */
+  adopt(attempt: number, worker: string | null): Promise<void>;
+  /** Sends the client away. */
+  announce(): Promise<void>;
+  /** It was answered meanwhile after all. */
+  forget(): Promise<void>;
+  finish(attempt: number, worker: string, meta: ResultMeta, body: Buffer): Promise<void>;
+  fail(attempt: number, worker: string, error: DispatchError): Promise<void>;
+}
+
 export interface NewRequest {
   readonly id: string;
   readonly slug: string;
@@ -37,6 +50,8 @@ export interface NewRequest {
   readonly streamed: boolean;
   readonly deadlineAt: number;
   readonly sink: ReplySink;
+  /** What becomes of it when its client has waited too long; `refuse` where nothing may be stored; null: it may wait. */
+  readonly hold: Held | 'refuse' | null;
 }
 
 /** A request that waits for one worker. */
@@ -53,6 +68,10 @@ export interface OpenRequest extends NewRequest {
   shard: number;
   stream: string;
   bound: Bound | null;
+  hold: Held | 'refuse' | null;
+  /** Set once its client was sent away: the answer goes into the record. */
+  kept: Held | null;
+  deadlineAt: number;
   readonly openedAt: number;
   readonly shownText: ShownText;
   /** Highest attempt seen: everything below is fenced. */
@@ -69,6 +88,7 @@ export interface OpenRequest extends NewRequest {
 export function openRequest(request: NewRequest, now: number): OpenRequest {
   return {
     ...request,
+    kept: null,
     openedAt: now,
     shownText: new ShownText(request.endpoint, request.streamed && request.continuable),
     attempt: 0,

@@ -18,26 +18,24 @@ import { decideRetry } from '@penstock/policy';
 import {
   type AcceptedMeta,
   DispatchError,
-  decodeEnvelope,
   decodePacket,
   type ErrorCode,
-  encodeEnvelope,
   encodeMessage,
   type FailedMeta,
   type Frame,
-  inShard,
   isErrorCode,
   type ResultMeta,
   type ResumeAnswer,
   type ResumeQuestion,
   workerControlSubject,
-  workStream,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
 import type { Affinity } from './affinity.ts';
 import type { Fleet } from './fleet.ts';
+import { HeldCalls } from './held-calls.ts';
 import type { IngressMetrics } from './metrics.ts';
+import { leaveShard, nextBase } from './move-request.ts';
 import { type Bound, type NewRequest, type OpenRequest, openRequest, type Served } from './open-request.ts';
 
 export interface OpenRequestsOptions {
@@ -51,15 +49,9 @@ export interface OpenRequestsOptions {
   readonly region: string;
   /** How long a bound request waits for its worker before it is offered to all, ms. */
   readonly boundWaitMs: number;
+  /** How long the client of a call without a stream is held, ms. */
+  readonly holdMs: number;
   readonly deadLetter: (request: NewRequest, code: string) => Promise<void>;
-}
-
-/** Attempts a request can have on one subject: above the broker's own limit on deliveries. */
-const ATTEMPTS_A_SUBJECT = 64;
-
-/** Above every attempt that may still come of the old subject. */
-function nextBase(attempt: number): number {
-  return (Math.floor(attempt / ATTEMPTS_A_SUBJECT) + 1) * ATTEMPTS_A_SUBJECT;
 }
 
 export class OpenRequests {
@@ -68,8 +60,11 @@ export class OpenRequests {
   /** Bound requests in the order in which they will have waited long enough. */
   readonly #boundQueue: { id: string; until: number }[] = [];
 
+  readonly #held: HeldCalls;
+
   constructor(options: OpenRequestsOptions) {
     this.#o = options;
+    this.#held = new HeldCalls(options, this.#open, id => this.cancel(id));
   }
 
   get size(): number {
@@ -212,6 +207,9 @@ export class OpenRequests {
         return;
       case 'result':
         this.#firstToken(request, served);
+        if (request.kept !== null) {
+          return this.#held.finish(request, request.kept, frame, worker);
+        }
         this.#done(request, frame.body);
         request.sink.result(JSON.parse(frame.meta) as ResultMeta, frame.body, served);
         return;
@@ -240,6 +238,11 @@ export class OpenRequests {
     this.#o.metrics.finished.inc({ outcome: 'done' });
   }
 
+  /** A run is final, somewhere. A kept one that was cancelled is not waited for any more. */
+  settled(id: string): void {
+    if (this.#open.get(id)?.kept != null) this.cancel(id);
+  }
+
   #failed(request: OpenRequest, failure: FailedMeta, workerLost: boolean): void {
     const running = request.running;
     request.failures++;
@@ -262,6 +265,10 @@ export class OpenRequests {
     if (workerLost && running !== null) this.#stopWorker(running.worker, request.id, request.attempt - 1);
     if (decision.kind === 'give_up') {
       this.#giveUp(request, failure, decision.reason, running?.ack ?? null, running?.worker ?? '');
+      return;
+    }
+    if (request.kept !== null) {
+      void this.#held.leave(request);
       return;
     }
     if (request.bound !== null) {
@@ -301,7 +308,9 @@ export class OpenRequests {
         if (ack) queue.settle(ack, 'term');
         else queue.purge(request.stream, request.subject);
       });
-    request.sink.error(new DispatchError(code, { message: failure.message }), served);
+    const error = new DispatchError(code, { message: failure.message });
+    if (request.kept === null) request.sink.error(error, served);
+    else void request.kept.fail(request.attempt, worker, error).catch(() => {});
   }
 
   #stopWorker(worker: string, id: string, attempt: number): void {
@@ -338,6 +347,8 @@ export class OpenRequests {
         continue;
       }
       if (!request.shown) request.sink.waiting(now - request.openedAt);
+      if (request.hold !== null && now - request.openedAt >= this.#o.holdMs)
+        void this.#held.sendAway(request, request.hold);
       const running = request.running;
       if (running === null) {
         if (request.bound === null && fleet.isStranded(request.slug, request.shard))
@@ -354,42 +365,35 @@ export class OpenRequests {
     }
   }
 
-  /** The last worker of its model in its shard is gone: it moves to a shard that has one. */
   async #leaveShard(request: OpenRequest): Promise<void> {
-    const { queue, fleet, clock, region, log } = this.#o;
-    const { stream, subject } = request;
     try {
-      const stored = await queue.read(stream, subject);
-      const moved = this.#open.get(request.id) !== request || request.running !== null;
-      if (stored === null || moved || request.subject !== subject) return;
-      queue.purge(stream, subject);
-      request.shard = fleet.shardFor(request.slug);
-      request.stream = workStream(region, request.shard);
-      request.subject = inShard(subject, request.shard);
-      request.attempt = nextBase(request.attempt);
-      this.#o.metrics.moved.inc({ reason: 'stranded' });
-      const { meta, body } = decodeEnvelope(stored);
-      const again = { ...meta, attemptBase: request.attempt, ask: request.shown };
-      await queue.publish(request.subject, encodeEnvelope(again, body), {
-        messageId: `${request.id}-${request.attempt}`,
-        ttlMs: Math.max(1, request.deadlineAt - clock.now()),
-      });
+      if (await leaveShard(this.#o, request, () => this.#open.get(request.id) === request))
+        this.#o.metrics.moved.inc({ reason: 'stranded' });
     } catch (err) {
-      log.warn({ id: request.id, err: (err as Error).message }, 'could not move a stranded request');
+      this.#o.log.warn({ id: request.id, err: (err as Error).message }, 'could not move a stranded request');
     }
   }
 
   #expire(request: OpenRequest): void {
     this.cancel(request.id);
     this.#o.metrics.finished.inc({ outcome: 'deadline' });
-    request.sink.error(new DispatchError('deadline_exceeded'), null);
+    const error = new DispatchError('deadline_exceeded');
+    if (request.kept === null) request.sink.error(error, null);
+    else void request.kept.fail(request.attempt + 1, '', error).catch(() => {});
   }
 
-  /** Ends every open request with an error; for the end of a drain. */
-  abandonAll(): void {
+  /** Ends every open request with an error, and leaves those whose clients were sent away to others; for the end of a drain. */
+  async abandonAll(): Promise<void> {
+    const kept: Promise<void>[] = [];
     for (const request of [...this.#open.values()]) {
+      if (request.kept !== null) {
+        if (request.running !== null) this.#stopWorker(request.running.worker, request.id, request.attempt);
+        kept.push(this.#held.leave(request));
+        continue;
+      }
       this.cancel(request.id);
       request.sink.error(new DispatchError('shutting_down'), null);
     }
+    await Promise.allSettled(kept);
   }
 }

@@ -2,12 +2,21 @@
 
 export interface Preferences {
   readonly respondAsync: boolean;
-  /** How long the client would rather wait than be sent away, ms; 0 when it did not say. */
+  /** How long the client would rather wait than be sent away, ms; with no `respond-async` beside it: than have an answer at all. 0 when it did not say. */
   readonly waitMs: number;
 }
 
-/** Longest wait that is honoured: proxies in between give up soon after. */
-const MAX_WAIT_MS = 60_000;
+/** `Preference-Applied`. */
+export function appliedHeader({ respondAsync, waitMs }: Preferences): Record<string, string> {
+  const wait = waitMs > 0 ? [`wait=${waitMs / 1000}`] : [];
+  const applied = [...(respondAsync ? ['respond-async'] : []), ...wait].join(', ');
+  return applied === '' ? {} : { 'preference-applied': applied };
+}
+
+/** Longest wait that is read, ms: as long as any time-out. */
+const MAX_WAIT_MS = 3_600_000;
+/** Longest that a client who would be sent away is held instead, ms: proxies in between give up soon after. */
+export const MAX_HELD_MS = 60_000;
 
 /** Unknown preferences are ignored, and so are those that make no sense, as the RFC asks. */
 export function readPreferences(header: string | string[] | undefined): Preferences {

@@ -39,6 +39,7 @@ export function baseOf(id: string, createdAt: number, detail: ResponseDetail): R
 /** The events of one response, told from its log as it is read. */
 export class ResponseStory {
   readonly #stream: ResponseStream;
+  #isLogged = false;
 
   /** @param after events up to this number are left out. */
   constructor(run: StoredRun, after: number) {
@@ -54,6 +55,7 @@ export class ResponseStory {
       case 'begun':
         return this.#stream.inProgress();
       case 'entries':
+        this.#isLogged = true;
         return news.entries.map(entry => this.#entry(entry)).join('');
       case 'silence':
         return '';
@@ -70,7 +72,13 @@ export class ResponseStory {
 
   #end(run: StoredRun): string {
     if (run.status === 'cancelled') return this.#stream.cancelled();
-    if (run.result?.status === 200) return this.#stream.end(Math.floor(run.result.finishedAt / 1000));
+    if (run.result?.status === 200) {
+      // Of an answer that came in one piece there is no log.
+      const whole = this.#isLogged
+        ? ''
+        : this.#stream.push(JSON.parse(run.result.body.toString('utf8')) as ChatChunk);
+      return whole + this.#stream.end(Math.floor(run.result.finishedAt / 1000));
+    }
     return this.#stream.failed(errorIn(run.result?.body));
   }
 }

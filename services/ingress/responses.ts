@@ -3,6 +3,7 @@
  * whole; a background response is a stored run whose log grows while it runs. Response objects and events are told from what
  * is stored whenever somebody asks, so any node tells the same.
  */
+import { decideTier } from '@penstock/policy';
 import {
   type ChatChunk,
   type ChatMessage,
@@ -12,20 +13,30 @@ import {
   type LogOp,
   messagesOf,
   parseJson,
+  type ResponsesRequest,
   readResponsesRequest,
   type StoredRun,
   toInputItem,
 } from '@penstock/protocol';
-import type { RunLog, RunStore, RunTtl } from '@penstock/transport';
+import type { RunLog } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { EventStream } from './event-stream.ts';
 import { followLog } from './follow-log.ts';
+import type { HoldAbout } from './hold.ts';
 import { baseHeaders } from './http-reply.ts';
-import { type Jobs, pollHeaders } from './jobs.ts';
-import type { ReplySink } from './open-request.ts';
 import { pageOf, readPaging } from './paging.ts';
+import { pollHeaders } from './poll-headers.ts';
+import { appliedHeader, MAX_HELD_MS, type Preferences, readPreferences } from './preferences.ts';
 import { ResponseReply } from './response-reply.ts';
-import { baseOf, detailIn, detailOf, ResponseStory, responseObject } from './response-story.ts';
+import {
+  baseOf,
+  detailIn,
+  detailOf,
+  type ResponseDetail,
+  ResponseStory,
+  responseObject,
+} from './response-story.ts';
+import { isKeyed, newRun, type RunAbout, type Runs } from './runs.ts';
 import { chainKeyOf } from './session-key.ts';
 import { dispatch, type ReadRequest, type SubmitDeps, sessionHeader, understand } from './submit.ts';
 
@@ -46,16 +57,12 @@ interface History {
 }
 
 export class Responses {
-  readonly #runs: RunStore;
+  readonly #runs: Runs;
   readonly #runLog: RunLog;
-  readonly #jobs: Jobs;
-  readonly #ttl: RunTtl;
 
-  constructor(runs: RunStore, runLog: RunLog, jobs: Jobs, ttl: RunTtl) {
+  constructor(runs: Runs, runLog: RunLog) {
     this.#runs = runs;
     this.#runLog = runLog;
-    this.#jobs = jobs;
-    this.#ttl = ttl;
   }
 
   async create(deps: SubmitDeps, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
@@ -69,34 +76,73 @@ export class Responses {
     // Instructions are of this response only; they come before everything that was said.
     const instructed = asked.params['instructions'] !== null && first !== undefined;
     const messages = instructed ? [first, ...earlier, ...rest] : [...earlier, ...asked.chat.messages];
-    const chat = { ...asked.chat, messages };
+    const preferences = readPreferences(request.headers['prefer']);
+    const how = howOf(asked, preferences, request);
+    const chat = { ...asked.chat, messages, ...(how.isRun ? STREAMED : {}) };
     const read = understand(deps, 'chat', Buffer.from(JSON.stringify(chat)), chat, acceptedAt);
-    const detail = detailOf(asked, chain);
-    if (asked.background)
-      return this.#createBackground(deps, asked.stream, JSON.stringify(detail), read, request, reply);
+    const tier = decideTier(asked.tier, !how.isBackground);
+    const told = detailOf(asked, chain);
+    const params = { ...told.params, service_tier: tier.used };
+    const detail = { ...told, params, background: how.isBackground };
+    const about = {
+      kind: 'response',
+      detail: JSON.stringify(detail),
+      log: 'deltas',
+      lane: tier.lane,
+    } as const;
+    if (how.isRun) return this.#run(deps, about, read, request, reply, asked.stream, preferences);
     const base = baseOf(request.id, acceptedAt, detail);
     const keep = async (completion: ChatChunk, ops: readonly LogOp[], isCut: boolean) => {
-      if (asked.store)
-        await this.#keep(deps, JSON.stringify(detail), read, request, { completion, ops, isCut });
+      if (asked.store) await this.#keep(deps, about.detail, read, request, { completion, ops, isCut });
     };
-    const dress = (sink: ReplySink) => new ResponseReply(sink, base, keep);
-    return dispatch(deps, 'chat', read, request, reply, dress, chain);
+    return dispatch(
+      deps,
+      'chat',
+      { ...read, summary: { ...read.summary, tier: asked.tier } },
+      request,
+      reply,
+      {
+        ...{ preferences, chain },
+        dress: sink => new ResponseReply(sink, base, keep),
+        hold: asked.store ? this.#hold(deps, read, request, detail) : 'refuse',
+      },
+    );
   }
 
-  async #createBackground(
+  /** As a stored run: in the background, or because its key may be used again. */
+  async #run(
     deps: SubmitDeps,
-    isStreamed: boolean,
-    detail: string,
+    about: RunAbout,
     read: ReadRequest,
     request: FastifyRequest,
     reply: FastifyReply,
+    isStreamed: boolean,
+    preferences: Preferences,
   ): Promise<unknown> {
-    const about = { kind: 'response', detail, log: 'deltas' } as const;
-    const { id } = await this.#jobs.store(deps, 'chat', read, request, about);
-    const run = await this.#jobs.find(id, request.tenant, 'response');
-    if (isStreamed) return this.#follow(deps, run, -1, request, reply);
-    reply.headers({ ...baseHeaders(request.id, read.acceptedAt), ...pollHeaders(deps, run) });
+    let run = await this.#runs.accept(deps, 'chat', read, request, about);
+    const isSentAway = preferences.respondAsync;
+    reply.headers(appliedHeader(preferences));
+    if (isStreamed && !isSentAway) return this.#follow(deps, run, -1, request, reply);
+    const { background } = detailIn(run);
+    const waitMs = isSentAway ? Math.min(MAX_HELD_MS, preferences.waitMs) : background ? 0 : deps.holdMs;
+    if (waitMs > 0) await this.#runs.untilDone(run.id, waitMs);
+    if (waitMs > 0) run = await this.#runs.look(deps, run.id, run.tenant, 'response');
+    const isOpen = !isFinalStatus(run.status);
+    reply.headers({ ...baseHeaders(request.id, read.acceptedAt), ...(isOpen ? pollHeaders(deps, run) : {}) });
+    if (isOpen && (isSentAway || waitMs > 0))
+      void reply.code(202).header('location', `/v1/responses/resp_${run.id}`);
     return reply.send(await this.#object(run));
+  }
+
+  /** A foreground response whose client waited too long goes on as one in the background. */
+  #hold(deps: SubmitDeps, read: ReadRequest, request: FastifyRequest, detail: ResponseDetail): HoldAbout {
+    const background = JSON.stringify({ ...detail, background: true });
+    const about = { kind: 'response', detail: background, log: 'deltas', lane: 'interactive' } as const;
+    return {
+      run: newRun(deps, 'chat', read, request, about),
+      location: `/v1/responses/resp_${request.id}`,
+      describe: run => ({ body: responseObject(run, []), headers: pollHeaders(deps, run) }),
+    };
   }
 
   async #object(run: StoredRun): Promise<object> {
@@ -127,7 +173,7 @@ export class Responses {
     const result = { status: 200, contentType: 'application/json', body, finishedAt: now };
     const last = { entry: encodeOps(ops), at: 0 };
     const status = isCut ? 'incomplete' : 'completed';
-    await this.#runs.keep(run, { status, result, log: 'deltas', last }, this.#ttl).catch(() => {});
+    await this.#runs.store.keep(run, { status, result, log: 'deltas', last }, this.#runs.ttl).catch(() => {});
   }
 
   /** The messages of a chain of earlier responses, oldest first, and what the chain is known by. */
@@ -135,7 +181,7 @@ export class Responses {
     let root: string | null = null;
     const parts: ChatMessage[][] = [];
     for (let id = previousId; id !== null; ) {
-      const run = await this.#jobs.find(runIdOf(id), tenant, 'response').catch(() => null);
+      const run = await this.#runs.find(runIdOf(id), tenant, 'response').catch(() => null);
       if (run?.result?.status !== 200 || parts.length >= MAX_CHAIN)
         throw new DispatchError('previous_response_not_found', { param: 'previous_response_id' });
       const detail = detailIn(run);
@@ -162,15 +208,15 @@ export class Responses {
     const run = await this.#find(deps, request);
     if (!detailIn(run).background)
       throw new DispatchError('invalid_request', { message: 'Cannot cancel a synchronous response.' });
-    await this.#jobs.stop(deps, run);
+    await this.#runs.stop(deps, run);
     const now = await this.#find(deps, request);
     reply.headers(baseHeaders(request.id, deps.clock.now()));
     return reply.send(await this.#object(now));
   }
 
   async remove(deps: SubmitDeps, request: Route, reply: FastifyReply): Promise<unknown> {
-    const run = await this.#jobs.stop(deps, await this.#find(deps, request));
-    await this.#runs.remove(run.id, null);
+    const run = await this.#runs.stop(deps, await this.#find(deps, request));
+    await this.#runs.store.remove(run.id, null);
     reply.headers(baseHeaders(request.id, deps.clock.now()));
     return reply.send({ id: `resp_${run.id}`, object: 'response', deleted: true });
   }
@@ -184,7 +230,7 @@ export class Responses {
   }
 
   #find(deps: SubmitDeps, request: Route): Promise<StoredRun> {
-    return this.#jobs.look(deps, runIdOf(request.params.id), request.tenant, 'response');
+    return this.#runs.look(deps, runIdOf(request.params.id), request.tenant, 'response');
   }
 
   /** Sends the events after a number, and goes on until the response is final or the reader gone. */
@@ -203,15 +249,29 @@ export class Responses {
     const stream = new EventStream(reply, deps.keepAliveMs, baseHeaders(request.id, deps.clock.now()));
     let isWhole = false;
     await stream.write(story.start());
-    for await (const news of followLog({ runs: this.#runs, runLog: this.#runLog }, first.id)) {
+    for await (const news of followLog({ runs: this.#runs.store, runLog: this.#runLog }, first.id)) {
       if (stream.isGone) return;
       await stream.write(story.tell(news));
-      if (news.kind === 'silence') await this.#jobs.expire(deps, first);
+      if (news.kind === 'silence') await this.#runs.expire(deps, first);
       if (news.kind === 'final') isWhole = news.run !== null;
     }
     if (isWhole) stream.end();
     else stream.cut();
   }
+}
+
+/** The engine streams whatever is logged while it runs. */
+const STREAMED = { stream: true, stream_options: { include_usage: true } } as const;
+
+/** `respond-async` asks for the background where the answer may be stored at all; otherwise it is not applied. */
+function howOf(asked: ResponsesRequest, preferences: Preferences, request: FastifyRequest) {
+  const isBackground = asked.background || (preferences.respondAsync && asked.store);
+  if (isKeyed(request) && !asked.store)
+    throw new DispatchError('invalid_request', {
+      message: 'Idempotency-Key can only be used when `store` is true.',
+      param: 'Idempotency-Key',
+    });
+  return { isBackground, isRun: isBackground || isKeyed(request) };
 }
 
 function runIdOf(responseId: string): string {

@@ -1,14 +1,23 @@
 /** From an authenticated HTTP request to a message on the queue. */
 import type { ServerResponse } from 'node:http';
-import { type Placement, type SizeBoundaries, sizeClassOf, timeoutOf } from '@penstock/policy';
+import {
+  decideTier,
+  type Placement,
+  type PromptSize,
+  type SizeBoundaries,
+  sizeClassOf,
+  timeoutOf,
+} from '@penstock/policy';
 import {
   DispatchError,
+  doneSubject,
   type Endpoint,
   encodeEnvelope,
   estimatePromptTokens,
   type ModelInfo,
   parseJson,
   type RequestSummary,
+  type SizeClass,
   stickySubject,
   validateChat,
   validateCompletion,
@@ -21,16 +30,22 @@ import {
 import type { Clock } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Affinity } from './affinity.ts';
+import type { Affinity, Placed } from './affinity.ts';
+import { ChatReply } from './chat-reply.ts';
+import { storing } from './completions.ts';
 import type { Fleet } from './fleet.ts';
+import { createHeld, type HoldAbout } from './hold.ts';
 import { HttpReply } from './http-reply.ts';
-import type { Jobs } from './jobs.ts';
+import { type Jobs, jobObject } from './jobs.ts';
+import type { Lanes } from './lanes.ts';
 import type { IngressMetrics } from './metrics.ts';
 import type { Bound, ReplySink } from './open-request.ts';
 import type { OpenRequests } from './open-requests.ts';
-import { readPreferences } from './preferences.ts';
+import { pollHeaders } from './poll-headers.ts';
+import { appliedHeader, type Preferences, readPreferences } from './preferences.ts';
 import { promptText } from './prompt-chain.ts';
 import type { Responses } from './responses.ts';
+import { isKeyed, newRun, type Runs } from './runs.ts';
 import { openingOf, sessionKeyOf } from './session-key.ts';
 
 const VALIDATORS: Record<Endpoint, (value: unknown) => RequestSummary> = {
@@ -48,7 +63,11 @@ export interface SubmitDeps {
   readonly fleet: Fleet;
   readonly open: OpenRequests;
   readonly affinity: Affinity;
+  readonly runs: Runs;
+  readonly lanes: Lanes;
   readonly jobs: Jobs;
+  /** How long the client of a call without a stream is held, ms. */
+  readonly holdMs: number;
   readonly responses: Responses;
   readonly clock: Clock;
   readonly metrics: IngressMetrics;
@@ -68,6 +87,7 @@ export interface ReadRequest {
   readonly summary: RequestSummary;
   readonly model: ModelInfo;
   readonly promptTokens: number;
+  readonly size: PromptSize;
 }
 
 /** @throws DispatchError that says what is wrong with it. */
@@ -89,13 +109,15 @@ export function understand(
   const summary = VALIDATORS[endpoint](parsed);
   const model = deps.fleet.model(summary.model);
   if (model === undefined) throw new DispatchError('model_not_found', { param: 'model' });
+  const promptTokens = estimatePromptTokens(summary.promptBytes);
   return {
     acceptedAt,
     body,
     parsed,
     summary,
     model,
-    promptTokens: estimatePromptTokens(summary.promptBytes),
+    promptTokens,
+    size: sizeClassOf(promptTokens, deps.boundaries),
   };
 }
 
@@ -107,42 +129,101 @@ export async function submit(
   reply: FastifyReply,
 ): Promise<unknown> {
   const read = readRequest(deps, endpoint, request);
-  const { summary } = read;
   const preferences = readPreferences(request.headers['prefer']);
-  // A stream cannot be sent away and fetched later: there the preference is not applied.
-  if (preferences.respondAsync && !summary.stream)
+  if (preferences.respondAsync || isKeyed(request))
     return deps.jobs.accept(deps, endpoint, read, request, reply, preferences);
-  return dispatch(deps, endpoint, read, request, reply);
+  return dispatch(deps, endpoint, read, request, reply, {
+    preferences,
+    dress: dressChat(deps, endpoint, read, request),
+    hold: jobHold(deps, endpoint, read, request),
+  });
 }
 
-/**
- * Sends a request that was understood on its way.
- * @param dress puts something between the answer and the client, for a shape that is not the engine's.
- * @param chain what the chain of responses it belongs to is known by.
- */
+export interface DispatchOptions {
+  readonly preferences: Preferences;
+  /** Puts something between the answer and the client, for a shape that is not the engine's. */
+  readonly dress?: ((sink: ReplySink) => ReplySink) | null;
+  /** What the chain of responses it belongs to is known by. */
+  readonly chain?: string | null;
+  /** What a call without a stream becomes when its client has waited too long. */
+  readonly hold: HoldAbout | 'refuse';
+}
+
+/** Sends a request that was understood on its way. */
 export async function dispatch(
   deps: SubmitDeps,
   endpoint: Endpoint,
   read: ReadRequest,
   request: FastifyRequest,
   reply: FastifyReply,
-  dress: (sink: ReplySink) => ReplySink = sink => sink,
-  chain: string | null = null,
+  options: DispatchOptions,
 ): Promise<void> {
-  const { acceptedAt, body, parsed, summary, model, promptTokens } = read;
-  const deadlineAt = acceptedAt + timeoutOf(timeoutHints(request));
+  const { acceptedAt, body, summary, model, promptTokens } = read;
+  const { waitMs } = options.preferences;
+  const timeoutMs = timeoutOf(timeoutHints(request));
+  const deadlineAt = acceptedAt + (waitMs > 0 ? Math.min(waitMs, timeoutMs) : timeoutMs);
   const raw = reply.raw;
   reply.hijack();
-  const http = new HttpReply({
-    raw,
-    requestId: request.id,
+  const http = openReply(deps, endpoint, read, request, raw, appliedHeader(options.preferences));
+  const sink = options.dress?.(http) ?? http;
+  const { lane } = decideTier(summary.tier, true);
+  const looked = lane === 'interactive' ? place(deps, endpoint, read, request, options) : NOWHERE;
+  // Most requests need no look-up: they go out in the same turn of the event loop.
+  const { placement, trail, held } = looked instanceof Promise ? await looked : looked;
+  deps.metrics.placements.inc({ reason: placement.reason });
+  const size: SizeClass = lane === 'interactive' ? read.size : 'any';
+  const shard =
+    placement.kind === 'sticky'
+      ? deps.fleet.shardOfWorker(placement.worker)
+      : deps.fleet.shardFor(model.slug);
+  const key = { region: deps.region, shard, slug: model.slug, lane, size } as const;
+  const meta = {
+    ...summaryMeta(deps, request.id, endpoint, summary, model.slug),
+    lane,
+    size,
+    ...{ promptTokens, acceptedAt, deadlineAt, held },
+  };
+  const work = { key, meta, body, placement };
+  // The framework keeps the request as long as the connection is busy; the prompt need not stay with it.
+  request.body = undefined;
+  cancelOnClose(deps.open, raw, meta.id);
+  deps.open.add({
+    ...{ id: meta.id, slug: model.slug, shard, trail, endpoint, deadlineAt, sink },
+    ...destination(deps, work),
+    stream: workStream(deps.region, shard),
+    continuable: summary.continuable,
     streamed: summary.stream,
-    keepAliveMs: deps.keepAliveMs,
-    acceptedAt,
+    hold: summary.stream ? null : holdOf(deps, options.hold, http),
+  });
+  await send(deps, work, sink, raw);
+}
+
+function openReply(
+  deps: SubmitDeps,
+  endpoint: Endpoint,
+  read: ReadRequest,
+  request: FastifyRequest,
+  raw: ServerResponse,
+  headers: Record<string, string>,
+): HttpReply {
+  return new HttpReply({
+    ...{ raw, headers, requestId: request.id, streamed: read.summary.stream },
+    ...{ keepAliveMs: deps.keepAliveMs, acceptedAt: read.acceptedAt },
     onFinish: status => deps.metrics.requests.inc({ endpoint, status: String(status) }),
   });
-  const sink = dress(http);
-  const looked = deps.affinity.place({
+}
+
+/** Work of a lower lane goes to whoever has room. */
+const NOWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trail: null, held: {} };
+
+function place(
+  deps: SubmitDeps,
+  endpoint: Endpoint,
+  { summary, parsed, model, promptTokens }: ReadRequest,
+  request: FastifyRequest,
+  { chain = null }: DispatchOptions,
+) {
+  return deps.affinity.place({
     slug: model.slug,
     tenant: request.tenant,
     cacheKey: summary.cacheKey,
@@ -151,42 +232,41 @@ export async function dispatch(
     promptTokens,
     text: () => promptText(endpoint, parsed),
   });
-  // Most requests need no look-up: they go out in the same turn of the event loop.
-  const { placement, trail, held } = looked instanceof Promise ? await looked : looked;
-  deps.metrics.placements.inc({ reason: placement.reason });
-  const size = sizeClassOf(promptTokens, deps.boundaries);
-  const shard =
-    placement.kind === 'sticky'
-      ? deps.fleet.shardOfWorker(placement.worker)
-      : deps.fleet.shardFor(model.slug);
-  const key = { region: deps.region, shard, slug: model.slug, lane: 'interactive', size } as const;
-  const meta = {
-    ...summaryMeta(deps, request.id, endpoint, summary, model.slug),
-    lane: key.lane,
-    size,
-    promptTokens,
-    acceptedAt,
-    deadlineAt,
-    held,
+}
+
+/** Functions of their own: closures made inside `dispatch` would keep the parsed prompt alive. */
+function holdOf(deps: SubmitDeps, hold: HoldAbout | 'refuse', http: HttpReply) {
+  if (hold === 'refuse') return hold;
+  return createHeld(deps.runs, hold, http, deps.clock.now, id =>
+    deps.queue.send(doneSubject(deps.region), Buffer.from(id)),
+  );
+}
+
+function jobHold(
+  deps: SubmitDeps,
+  endpoint: Endpoint,
+  read: ReadRequest,
+  request: FastifyRequest,
+): HoldAbout {
+  const about = { kind: 'job', detail: '', log: 'none', lane: 'interactive' } as const;
+  const run = newRun(deps, endpoint, read, request, about);
+  return {
+    run,
+    location: `/v1/jobs/${run.id}`,
+    describe: stored => ({
+      body: jobObject(stored),
+      headers: { 'x-penstock-job': run.id, ...pollHeaders(deps, stored) },
+    }),
   };
-  const work = { key, meta, body, placement };
-  // The framework keeps the request as long as the connection is busy; the prompt need not stay with it.
-  request.body = undefined;
-  cancelOnClose(deps.open, raw, meta.id);
-  deps.open.add({
-    id: meta.id,
-    slug: model.slug,
-    ...destination(deps, work),
-    shard,
-    stream: workStream(deps.region, shard),
-    trail,
-    endpoint,
-    continuable: summary.continuable,
-    streamed: summary.stream,
-    deadlineAt,
-    sink,
-  });
-  await send(deps, work, sink, raw);
+}
+
+/** Only a chat completion that is stored, or names its tier, differs from what the engine says. */
+function dressChat(deps: SubmitDeps, endpoint: Endpoint, read: ReadRequest, request: FastifyRequest) {
+  const { store, tier } = read.summary;
+  if (endpoint !== 'chat' || (!store && tier === null)) return null;
+  const { used } = decideTier(tier, true);
+  const stored = store ? storing(deps, read, request, used) : null;
+  return (sink: ReplySink) => new ChatReply(sink, { tier: used, stored });
 }
 
 /**

@@ -77,6 +77,14 @@ export class StoredRuns {
     return { kind: 'begun', ...(await readLogged(log, work, kind, attempt)) };
   }
 
+  /** Work that no ingress waits for any more may have become a stored run since. @returns it as such, or null. */
+  async asStored(work: WorkEnvelope): Promise<WorkEnvelope | null> {
+    const run = await this.#o.runs.read(work.meta.id);
+    if (run === null) return null;
+    const { log = 'none', deadlineAt } = run;
+    return { body: work.body, meta: { ...work.meta, stored: true, log, deadlineAt } };
+  }
+
   /** The work's time is over before it was begun. */
   async expire(work: WorkEnvelope): Promise<void> {
     const { runs, ttl, clock } = this.#o;

@@ -214,7 +214,8 @@ export class Worker {
     this.#bidder.took(work.meta.size, work.meta.promptTokens);
     this.#bidder.requote();
     // The ingress answers the client by its own clock; here it only has to be kept from the engine.
-    if (clock.now() >= work.meta.deadlineAt) {
+    // A redelivery past it may have become a stored run with more time.
+    if (clock.now() >= work.meta.deadlineAt && (work.meta.stored || delivery.deliveryCount === 1)) {
       queue.settle(delivery.ackSubject, 'term');
       if (work.meta.stored)
         this.#o.stored.expire(work).catch(err => log.warn({ err: err.message }, 'not expired'));
@@ -232,12 +233,12 @@ export class Worker {
       .ask(ingressControlSubject(work.meta.from), encodeMessage(question), ASK_TIMEOUT_MS)
       .finally(() => this.#asking--);
     const resume = answer.kind === 'answer' ? readResumeAnswer(answer.payload) : null;
-    if (resume === null) {
-      const giveUp = answer.kind === 'nobody' && delivery.deliveryCount > MAX_UNANSWERED;
-      queue.settle(delivery.ackSubject, giveUp ? 'term' : 'nak', 1000);
-      this.#bidder.requote();
-    } else if (resume.kind === 'gone') {
-      queue.settle(delivery.ackSubject, 'term');
+    if (resume === null || resume.kind === 'gone') {
+      const stored = await this.#o.stored.asStored(work).catch(() => null);
+      const giveUp =
+        answer.kind !== 'timeout' && (resume !== null || delivery.deliveryCount > MAX_UNANSWERED);
+      if (stored !== null && answer.kind !== 'timeout') await this.#beginStored(delivery, stored);
+      else queue.settle(delivery.ackSubject, giveUp ? 'term' : 'nak', 1000);
       this.#bidder.requote();
     } else {
       this.#run(delivery, work, resume.kind === 'continue' ? createContinuation(work, resume) : null);

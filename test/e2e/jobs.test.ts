@@ -72,14 +72,22 @@ test('jobs on a sound fleet', async t => {
     assert.equal(await contentOf(answer), expectedTokens(promptHash(body), 3).join(''));
   });
 
-  await t.test('a stream is answered as a stream', async () => {
-    const answer = await post(stack, '/v1/chat/completions', chat('hi', { stream: true }), {
-      headers: ASYNC,
-    });
-    assert.equal(answer.status, 200);
-    assert.equal(answer.headers.get('preference-applied'), null);
-    assert.match(await answer.text(), /data: \[DONE\]/);
-  });
+  await t.test(
+    'a stream that is fetched later is found as a stream, live and again when it is over',
+    async () => {
+      const body = chat('hi', { stream: true, max_tokens: 60 });
+      const location = await submitJob(stack, body);
+      const [live, second] = await Promise.all([fetchJob(stack, location), fetchJob(stack, location)]);
+      assert.match(live.headers.get('content-type') ?? '', /text\/event-stream/);
+      const text = await live.text();
+      assert.match(text, /data: \[DONE\]\n\n$/);
+      const said = [...text.matchAll(/"content":"([^"]*)"/g)].map(match => match[1]).join('');
+      assert.equal(said, expectedTokens(promptHash(body), 60).join(''));
+      const events = (all: string) => all.split('\n\n').filter(event => event.startsWith('data:'));
+      assert.deepEqual(events(await second.text()), events(text));
+      assert.deepEqual(events(await (await fetchJob(stack, location)).text()), events(text));
+    },
+  );
 
   await t.test('unknown, malformed and foreign ids are the same 404', async () => {
     const location = await submitJob(stack, chat('mine'));

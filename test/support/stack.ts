@@ -30,21 +30,27 @@ export async function startStack(options: StackOptions) {
   const [nats, redis] = await Promise.all([startNats(), startRedis()]);
   const wires = { PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: redis.url, PENSTOCK_LOG_LEVEL: 'info' };
   const filesDir = await mkdtemp(join(tmpdir(), 'penstock-files-'));
-  const port = await freePort();
-  const startIngress = () =>
-    startService(
-      INGRESS,
-      {
-        ...wires,
-        PENSTOCK_PORT: String(port),
-        PENSTOCK_API_KEYS: API_KEY,
-        PENSTOCK_INGRESS_ID: 'in-1',
-        PENSTOCK_FILES_DIR: filesDir,
-        ...options.ingressEnv,
-      },
-      { readyWhen: line => line.includes('ingress listening') },
-    );
-  const ingress = await startIngress();
+  /** @param port of a node that comes back; a free one when absent. */
+  const startNode = async (name: string, port?: number) => {
+    const at = port ?? (await freePort());
+    const env = {
+      ...wires,
+      PENSTOCK_PORT: String(at),
+      PENSTOCK_API_KEYS: API_KEY,
+      PENSTOCK_INGRESS_ID: name,
+      PENSTOCK_FILES_DIR: filesDir,
+      ...options.ingressEnv,
+    };
+    const process = await startService(INGRESS, env, {
+      readyWhen: line => line.includes('ingress listening'),
+    });
+    return { url: `http://127.0.0.1:${at}`, port: at, process };
+  };
+  const first = await startNode('in-1');
+  const others: ServiceProcess[] = [];
+  const ingress = first.process;
+  /** The first node once more, where the test ended it. */
+  const startIngress = async () => (await startNode('in-1', first.port)).process;
   const engines: SimEngine[] = [];
   for (const engine of options.engines ?? []) {
     const sim = buildEngine(engine);
@@ -71,7 +77,7 @@ export async function startStack(options: StackOptions) {
     );
   const tasks: ServiceProcess[] = options.tasksEnv === undefined ? [] : [await startTasks()];
   const workers: ServiceProcess[] = await Promise.all(engineUrls.map((_, index) => startWorker(index)));
-  const url = `http://127.0.0.1:${port}`;
+  const { url } = first;
   await waitFor(async () => (await fetch(`${url}/readyz`)).ok);
   return {
     url,
@@ -80,13 +86,20 @@ export async function startStack(options: StackOptions) {
     filesDir,
     ingress,
     startIngress,
+    /** Another node, or one that was killed, on the port it had; ended with the stack. */
+    async addIngress(name: string, port?: number) {
+      const added = await startNode(name, port);
+      others.push(added.process);
+      await waitFor(async () => (await fetch(`${added.url}/readyz`)).ok);
+      return added;
+    },
     engines,
     workers,
     startWorker,
     tasks,
     startTasks,
     async [Symbol.asyncDispose]() {
-      await Promise.all([...workers, ...tasks, this.ingress].map(process => process.stop()));
+      await Promise.all([...workers, ...tasks, ...others, this.ingress].map(process => process.stop()));
       await Promise.all(engines.map(engine => engine.close()));
       await Promise.all([nats.stop(), redis.stop()]);
       await rm(filesDir, { recursive: true, force: true });

@@ -161,6 +161,9 @@ const responses: Record<string, JsonSchema> = {
   }),
   InputItemList: pageOf(object({ id: text, type: text })),
   DeletedResponse: deleted('response'),
+  ChatCompletionList: pageOf(ref('ChatCompletion')),
+  DeletedChatCompletion: deleted('chat.completion.deleted'),
+  ChatMessageList: pageOf({ type: 'object' }),
 };
 
 const batchUsage = object({

@@ -1,4 +1,5 @@
 /** Every operation that is served, one entry each. A test compares this with the routes there are. */
+import { COMPLETION_OPERATIONS } from './completion-operations.ts';
 import { header, type Operation, type Parameter, paging, query } from './operation.ts';
 import type { REQUESTS } from './requests.ts';
 import { count, flag, text } from './schema.ts';
@@ -11,15 +12,16 @@ const timeout = header(
 );
 const idempotency = header(
   'Idempotency-Key',
-  text,
-  'The same key never makes a second job. Looked at where the answer is fetched later: 1 to 255 characters there.',
+  { type: 'string', minLength: 1, maxLength: 255 },
+  'The same key never makes a second run: who asks again gets the same answer.',
+);
+const prefer = header(
+  'Prefer',
+  { type: 'string', examples: ['respond-async, wait=1'] },
+  'RFC 7240. `respond-async` makes it a job; `wait=N` waits up to N seconds first. `wait=N` alone is a deadline.',
 );
 const inference: Parameter[] = [
-  header(
-    'Prefer',
-    { type: 'string', examples: ['respond-async, wait=1'] },
-    'RFC 7240. `respond-async` makes it a job; `wait=N` waits up to N seconds first.',
-  ),
+  prefer,
   idempotency,
   timeout,
   header(
@@ -74,8 +76,8 @@ const responses: Operation[] = [
     id: 'createResponse',
     summary: 'A response, in the foreground or the background',
     body: 'CreateResponse',
-    parameters: [idempotency, timeout],
-    answers: { 200: ['Response', EVENTS] },
+    parameters: [prefer, idempotency, timeout],
+    answers: { 200: ['Response', EVENTS], 202: ['Response'] },
     queued: true,
   },
   {
@@ -84,7 +86,7 @@ const responses: Operation[] = [
     id: 'retrieveResponse',
     summary: 'A response as it is now, or its events from one on',
     parameters: [
-      query('stream', flag, 'Only for responses made in the background.'),
+      query('stream', flag, 'Server-sent events, live while it runs.'),
       query('starting_after', { ...count, maximum: 999_999_999 }, 'Sequence number of the last event seen.'),
     ],
     answers: { 200: ['Response', EVENTS] },
@@ -119,7 +121,7 @@ const jobs: Operation[] = [
     path: '/v1/jobs/{id}',
     id: 'retrieveJob',
     summary: 'The answer in the shape of the endpoint that was called; 202 while there is none',
-    answers: { 200: ['ChatCompletion', 'Completion', 'EmbeddingList', 'Job'], 202: ['Job'] },
+    answers: { 200: ['ChatCompletion', 'Completion', 'EmbeddingList', 'Job', EVENTS], 202: ['Job'] },
     queued: true,
   },
   {
@@ -176,6 +178,7 @@ const operations: Operation[] = [
 export const OPERATIONS: readonly Operation[] = [
   ...models,
   ...inferences,
+  ...COMPLETION_OPERATIONS,
   ...responses,
   ...jobs,
   ...STORED_OPERATIONS,

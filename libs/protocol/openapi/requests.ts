@@ -78,6 +78,10 @@ export const REQUESTS = {
   CreateCompletion: fromZod(completionFields),
   CreateEmbedding: fromZod(embeddingFields),
   CreateResponse: fromZod(responsesFields),
+  UpdateChatCompletion: {
+    ...object({ metadata: { ...nullable(record({ ...text, maxLength: 512 })), maxProperties: 16 } }),
+    required: ['metadata'],
+  },
   CreateFile: file,
   CreateBatch: batch,
   CreateWebhookEndpoint: fromZod(webhookCreate),

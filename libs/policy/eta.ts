@@ -1,0 +1,79 @@
+/** When queued work will begin, from what waits before it and how fast its lane is taken. */
+
+/** One lane of one model as last looked at. */
+export interface LaneState {
+  /** Requests waiting for a worker. */
+  readonly pending: number;
+  /** Requests begun per second, smoothed; null while too little was seen. */
+  readonly startsPerS: number | null;
+}
+
+export interface Standing {
+  /** Requests that may be taken before it; at most those pending. */
+  readonly ahead: number;
+  /** Estimated wait before new work of the model is prefilled, over the workers that take it, s. */
+  readonly engineWaitS: number;
+  /** Requests all workers of the model hold at once; 0 when there are none. */
+  readonly slots: number;
+}
+
+export const POSITIONS = ['next', 'soon', 'later'] as const;
+export interface Eta {
+  /** `next`: with the next free slot. `soon`: within a minute. `later`: after that, or not known. */
+  readonly position: (typeof POSITIONS)[number];
+  /** Estimated ms until an engine begins; an upper estimate, since work ahead may be cancelled. */
+  readonly etaMs: number;
+  /** When asking again is worth it, ms. */
+  readonly pollMs: number;
+}
+
+/** Where a lane was never seen moving, a request holds its slot for about so long, s. */
+const UNKNOWN_SERVICE_S = 10;
+/** Nobody serves the model: nothing can be said, and this is said, s. */
+const NO_WORKER_S = 60;
+/** A lane with a backlog that was hardly ever taken from: rates below this are noise. */
+const LEAST_RATE = 0.01;
+const NEXT_S = 1;
+const SOON_S = 60;
+const POLL = { least: 250, most: 30_000, slack: 250 } as const;
+
+export function estimateStart(lane: LaneState, standing: Standing): Eta {
+  const ahead = Math.min(standing.ahead, lane.pending);
+  const queueS = ahead === 0 ? 0 : ahead / startRate(lane, standing);
+  const etaS = standing.slots === 0 ? Math.max(NO_WORKER_S, queueS) : queueS + standing.engineWaitS;
+  const isLate = standing.slots === 0 || etaS > SOON_S;
+  const position = isLate ? 'later' : etaS > NEXT_S || ahead > standing.slots ? 'soon' : 'next';
+  const etaMs = Math.round(1000 * etaS);
+  // Half-way: an upper estimate shrinks, and a client that comes a little early learns the better one.
+  return { position, etaMs, pollMs: clampPoll(etaMs / 2 + POLL.slack) };
+}
+
+/** Poll of what runs already: the longer it has run, the longer until it is worth asking again. */
+export function pollRunning(runningForMs: number): number {
+  return Math.min(5000, clampPoll(runningForMs / 4));
+}
+
+function startRate(lane: LaneState, standing: Standing): number {
+  if (lane.startsPerS !== null) return Math.max(LEAST_RATE, lane.startsPerS);
+  return Math.max(1, standing.slots) / UNKNOWN_SERVICE_S;
+}
+
+function clampPoll(ms: number): number {
+  return Math.round(Math.min(POLL.most, Math.max(POLL.least, ms)));
+}
+
+/** Weight of a new observation of a lane's rate. */
+const LEARN = 0.3;
+
+/**
+ * The rate at which a lane is taken, learned from two looks. A lane that was empty says nothing: it could have been taken
+ * faster.
+ */
+export function learnStarts(
+  current: number | null,
+  seen: { readonly started: number; readonly seconds: number; readonly backlog: number },
+): number | null {
+  if (!(seen.seconds > 0) || seen.backlog === 0) return current;
+  const rate = seen.started / seen.seconds;
+  return current === null ? rate : current + LEARN * (rate - current);
+}

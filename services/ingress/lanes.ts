@@ -1,0 +1,68 @@
+/** How full the lanes of stored work are, and how fast they are taken: looked at once a second while anybody asks. */
+import { type LaneState, learnStarts } from '@penstock/policy';
+import type { WorkQueueKey } from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
+import type { WorkQueue } from '@penstock/transport';
+
+/** A lane nobody asked about for this long is not looked at any more, ms. */
+const FORGET_MS = 30_000;
+/** Most lanes looked at: beyond it the answer is "nothing known". */
+const MAX_LANES = 256;
+
+interface Watched {
+  readonly key: WorkQueueKey;
+  askedAt: number;
+  look: { at: number; pending: number; delivered: number } | null;
+  startsPerS: number | null;
+}
+
+const UNKNOWN: LaneState = { pending: 0, startsPerS: null };
+
+export class Lanes {
+  readonly #queue: WorkQueue;
+  readonly #clock: Clock;
+  readonly #lanes = new Map<string, Watched>();
+
+  constructor(queue: WorkQueue, clock: Clock) {
+    this.#queue = queue;
+    this.#clock = clock;
+  }
+
+  /** As last seen; asking keeps the lane under watch. */
+  state(key: WorkQueueKey): LaneState {
+    const name = `${key.shard} ${key.slug} ${key.lane} ${key.size}`;
+    const now = this.#clock.monotonic();
+    let lane = this.#lanes.get(name);
+    if (lane === undefined) {
+      if (this.#lanes.size >= MAX_LANES) return UNKNOWN;
+      lane = { key, askedAt: now, look: null, startsPerS: null };
+      this.#lanes.set(name, lane);
+      void this.#look(lane);
+    }
+    lane.askedAt = now;
+    return { pending: lane.look?.pending ?? 0, startsPerS: lane.startsPerS };
+  }
+
+  /** Once a second. */
+  tick(): void {
+    const now = this.#clock.monotonic();
+    for (const [name, lane] of this.#lanes) {
+      if (now - lane.askedAt > FORGET_MS) this.#lanes.delete(name);
+      else void this.#look(lane);
+    }
+  }
+
+  async #look(lane: Watched): Promise<void> {
+    const seen = await this.#queue.lane(lane.key);
+    if (seen === null) return;
+    const at = this.#clock.monotonic();
+    const before = lane.look;
+    if (before !== null)
+      lane.startsPerS = learnStarts(lane.startsPerS, {
+        started: Math.max(0, seen.delivered - before.delivered),
+        seconds: (at - before.at) / 1000,
+        backlog: Math.min(before.pending, seen.pending),
+      });
+    lane.look = { at, ...seen };
+  }
+}

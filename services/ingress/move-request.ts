@@ -1,0 +1,68 @@
+/** Requests that are taken out of the queue and put in again, elsewhere or as something else. */
+import { decodeEnvelope, encodeEnvelope, inShard, type WorkMeta, workStream } from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
+import type { WorkQueue } from '@penstock/transport';
+import type { Fleet } from './fleet.ts';
+import type { OpenRequest } from './open-request.ts';
+
+/** Attempts a request can have on one subject: above the broker's own limit on deliveries. */
+const ATTEMPTS_A_SUBJECT = 64;
+
+/** Above every attempt that may still come of the old subject. */
+export function nextBase(attempt: number): number {
+  return (Math.floor(attempt / ATTEMPTS_A_SUBJECT) + 1) * ATTEMPTS_A_SUBJECT;
+}
+
+export interface MoveDeps {
+  readonly queue: WorkQueue;
+  readonly fleet: Fleet;
+  readonly clock: Clock;
+  readonly region: string;
+}
+
+/**
+ * The last worker of its model in its shard is gone: it moves to a shard that has one.
+ * @param isStill whether the request still waits as it did. @returns whether it moved.
+ */
+export async function leaveShard(
+  deps: MoveDeps,
+  request: OpenRequest,
+  isStill: () => boolean,
+): Promise<boolean> {
+  const { queue, fleet, region } = deps;
+  const { stream, subject } = request;
+  const stored = await queue.read(stream, subject);
+  if (stored === null || !isStill() || request.running !== null || request.subject !== subject) return false;
+  queue.purge(stream, subject);
+  request.shard = fleet.shardFor(request.slug);
+  request.stream = workStream(region, request.shard);
+  request.subject = inShard(subject, request.shard);
+  request.attempt = nextBase(request.attempt);
+  await publishAgain(deps, request, stored, { ask: request.shown });
+  return true;
+}
+
+/** From here on the record is the truth. Whatever still comes of the old message is fenced. @returns false where the queue has lost it. */
+export async function handOver(deps: MoveDeps, request: OpenRequest, deadlineAt: number): Promise<boolean> {
+  const stored = await deps.queue.read(request.stream, request.subject);
+  if (stored === null) return false;
+  deps.queue.purge(request.stream, request.subject);
+  request.attempt = nextBase(request.attempt);
+  request.deadlineAt = deadlineAt;
+  await publishAgain(deps, request, stored, { stored: true, ask: false, deadlineAt, held: {} });
+  return true;
+}
+
+async function publishAgain(
+  { queue, clock }: MoveDeps,
+  request: OpenRequest,
+  stored: Uint8Array,
+  change: Partial<WorkMeta>,
+): Promise<void> {
+  const { meta, body } = decodeEnvelope(stored);
+  const again = { ...meta, ...change, attemptBase: request.attempt };
+  await queue.publish(request.subject, encodeEnvelope(again, body), {
+    messageId: `${request.id}-${request.attempt}`,
+    ttlMs: Math.max(1, request.deadlineAt - clock.now()),
+  });
+}

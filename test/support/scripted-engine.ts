@@ -1,0 +1,64 @@
+/** An engine that says exactly what a test tells it to: bytes, in the pieces and at the times that the test chooses. */
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface EngineCall {
+  readonly body: Record<string, unknown> & { messages: { role: string; content: string }[] };
+  /** 1 for the first call this engine gets. */
+  readonly count: number;
+}
+
+/** Bytes of an event stream, piece by piece. */
+export type Script = (call: EngineCall) => AsyncGenerator<string | Buffer>;
+
+export interface ScriptedEngine {
+  readonly url: string;
+  readonly calls: readonly EngineCall[];
+  close(): Promise<void>;
+}
+
+/** Serves the model `scripted`. Calls without `stream` are answered with one fixed completion. */
+export async function startScriptedEngine(script: Script): Promise<ScriptedEngine> {
+  const calls: EngineCall[] = [];
+  const server = createServer(async (req, res) => {
+    if (req.url === '/v1/models')
+      return res.end(JSON.stringify({ data: [{ id: 'scripted', created: 1, owned_by: 'test' }] }));
+    if (req.method !== 'POST') return res.writeHead(req.url === '/health' ? 200 : 404).end();
+    const call = { body: JSON.parse(await readAll(req)), count: calls.length + 1 };
+    calls.push(call);
+    res.writeHead(200, { 'content-type': 'text/event-stream' });
+    for await (const bytes of script(call)) if (!res.destroyed) res.write(bytes);
+    return res.end();
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    calls,
+    close: () =>
+      new Promise(resolve => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function readAll(req: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const piece of req.setEncoding('utf8')) text += piece;
+  return text;
+}
+
+/** One chunk of a chat stream as an engine writes it. */
+export function chunk(delta: object, finish: string | null = null): string {
+  const choice = { index: 0, delta, logprobs: null, finish_reason: finish };
+  const head = { id: 'chatcmpl-x', object: 'chat.completion.chunk', created: 1, model: 'scripted' };
+  return `data: ${JSON.stringify({ ...head, choices: [choice] })}\n\n`;
+}
+
+export const DONE = 'data: [DONE]\n\n';
+
+/** A promise to be kept by the test. */
+export function gate(): { readonly opened: Promise<void>; open(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: resolve };
+}
