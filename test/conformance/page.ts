@@ -14,8 +14,8 @@ const NOTES = `## What was run
 - **openai-python**: \`test/conformance/openai_client.py\`, every call of the SDK that is served here. In strict mode the SDK validates each
   body and each event against its own types.
 - **llm-comply**: both formats, with the OpenAPI documents that it brings (Open Responses; OpenAI's chat completions).
-- **schemathesis**: the document at \`GET /openapi.json\`, all phases and all checks but \`positive_data_acceptance\` (an engine may refuse
-  what the document allows, such as a tool without a name). Before the run the document is narrowed (\`test/conformance/overlay.ts\`):
+- **schemathesis**: the document at \`GET /openapi.json\`, all phases and all checks but \`positive_data_acceptance\` (what is right in form
+  can be wrong in fact: an id of nothing, a response that is over). Before the run the document is narrowed (\`test/conformance/overlay.ts\`):
   models that exist, short answers, a file to make batches of, a webhook URL that may be called, no deadlines. Every failure it found has
   been mended.
 
