@@ -1,6 +1,7 @@
 /** `--out json=FILE`: one line of JSON for each metric and each sample, in the form that k6 documents. */
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { createWriteStream, openSync, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
+import { EXIT, RunFailure } from './failure.ts';
 import type { Metric, SampleOutput, Tags } from './metrics.ts';
 import type { ThresholdSpec } from './thresholds.ts';
 
@@ -18,9 +19,10 @@ export class JsonOutput implements SampleOutput {
   #time = '';
   #error: Error | null = null;
 
+  /** @throws RunFailure when the file cannot be written: better before the run than after it. */
   constructor(path: string, thresholds: readonly ThresholdSpec[]) {
     this.#thresholds = thresholds;
-    this.#file = createWriteStream(path);
+    this.#file = createWriteStream(path, { fd: openForWriting(path) });
     this.#file.on('error', error => {
       this.#error = error;
     });
@@ -80,5 +82,13 @@ export class JsonOutput implements SampleOutput {
       this.#error = new Error(`the disk cannot follow ${this.#file.path}`);
       this.#file.destroy();
     }
+  }
+}
+
+function openForWriting(path: string): number {
+  try {
+    return openSync(path, 'w');
+  } catch (error) {
+    throw new RunFailure(EXIT.invalidConfig, `cannot write the samples: ${(error as Error).message}`);
   }
 }

@@ -3,6 +3,9 @@ export interface LogWriter {
   write(text: string): void;
 }
 
+/** Different texts that are remembered; a script that puts an id into its errors must not fill the memory. */
+const MAX_TEXTS = 1000;
+
 export class RunLog {
   readonly #to: LogWriter;
   readonly #said = new Map<string, number>();
@@ -16,13 +19,18 @@ export class RunLog {
     this.#to.write(`${level} ${text}\n`);
   }
 
-  /** @returns whether it was the first time. */
-  once(level: 'WARN' | 'ERRO', text: string): boolean {
-    const before = this.#said.get(text) ?? 0;
-    this.#said.set(text, before + 1);
+  once(level: 'WARN' | 'ERRO', text: string): void {
     this.#first[level] ??= text;
-    if (before === 0) this.line(level, text);
-    return before === 0;
+    const before = this.#said.get(text);
+    if (before !== undefined) {
+      this.#said.set(text, before + 1);
+      return;
+    }
+    if (this.#said.size >= MAX_TEXTS) return;
+    this.#said.set(text, 1);
+    this.line(level, text);
+    if (this.#said.size === MAX_TEXTS)
+      this.line('WARN', `after ${MAX_TEXTS} different messages no new ones are shown`);
   }
 
   /** The first text of that level that went through `once`. */

@@ -99,7 +99,7 @@ const duration = z.union([z.string(), z.number()]).transform((value, context) =>
 const count = z.number().int().positive();
 const texts = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String));
 const stages = z
-  .array(z.strictObject({ duration, target: z.number().nonnegative() }))
+  .array(z.strictObject({ duration, target: z.number().int().nonnegative() }))
   .min(1)
   .transform(list => list.map(stage => ({ durationMs: stage.duration, target: stage.target })));
 const positiveDuration = duration.refine(ms => ms > 0, 'must be longer than 0s');
@@ -142,14 +142,14 @@ const scenario = z.discriminatedUnion('executor', [
     executor: z.literal('constant-arrival-rate'),
     ...common,
     ...arrivals,
-    rate: z.number().positive(),
+    rate: count,
     duration: positiveDuration,
   }),
   z.strictObject({
     executor: z.literal('ramping-arrival-rate'),
     ...common,
     ...arrivals,
-    startRate: z.number().nonnegative().default(0),
+    startRate: z.number().int().nonnegative().default(0),
     stages,
   }),
 ]);
@@ -295,7 +295,6 @@ function planScenario(name: string, each: Scenario): ScenarioPlan {
       return { ...base, executor: each.executor, vus: each.vus, durationMs: each.duration };
     case 'ramping-vus': {
       const { executor, startVUs, gracefulRampDown } = each;
-      wholeTargets(name, each.stages);
       return { ...base, executor, startVUs, stages: each.stages, gracefulRampDownMs: gracefulRampDown };
     }
     case 'constant-arrival-rate': {
@@ -324,11 +323,6 @@ function planScenario(name: string, each: Scenario): ScenarioPlan {
       return { ...base, executor, vus, iterations, maxDurationMs: maxDuration };
     }
   }
-}
-
-function wholeTargets(name: string, stages: readonly Stage[]): void {
-  if (stages.every(stage => Number.isInteger(stage.target))) return;
-  throw new RunFailure(EXIT.invalidConfig, `scenario ${name}: a target of VUs is no whole number`);
 }
 
 function vusOf(

@@ -116,27 +116,36 @@ function summarize(test: LoadTest): Summary {
 async function report(test: LoadTest, summary: Summary, request: RunRequest): Promise<void> {
   const stdout = request.stdout ?? NOWHERE;
   for (const [text, times] of test.log.repeated()) test.log.line('WARN', `${times} times: ${text}`);
-  if (request.summaryExport !== undefined) write(request.summaryExport, JSON.stringify(summary, null, 2));
-  const texts = await test.handleSummary(summary);
-  if (texts === null) {
-    stdout.write(renderSummary(summary, test.thresholds));
-    return;
-  }
-  for (const [target, text] of Object.entries(texts)) {
+  const texts = await ownSummary(test, summary);
+  if (texts === null) stdout.write(renderSummary(summary, test.thresholds));
+  for (const [target, text] of Object.entries(texts ?? {})) {
     if (target === 'stdout') stdout.write(String(text));
     else if (target === 'stderr') (request.stderr ?? NOWHERE).write(String(text));
-    else write(target, text instanceof ArrayBuffer ? new Uint8Array(text) : String(text));
+    else write(test, target, text instanceof ArrayBuffer ? new Uint8Array(text) : String(text));
   }
-  test.log.line('INFO', `generator: ${generatorLine(summary.generator)}`);
+  if (texts !== null) test.log.line('INFO', `generator: ${generatorLine(summary.generator)}`);
+  if (request.summaryExport !== undefined) {
+    write(test, request.summaryExport, JSON.stringify(summary, null, 2));
+  }
 }
 
-/** @throws RunFailure when the file cannot be written. */
-function write(path: string, content: string | Uint8Array): void {
+/** What the script's `handleSummary` made of it; null where it has none, or fails: then ours is better than none. */
+async function ownSummary(test: LoadTest, summary: Summary): Promise<Record<string, unknown> | null> {
+  try {
+    return await test.handleSummary(summary);
+  } catch (error) {
+    if (!(error instanceof RunFailure)) throw error;
+    test.fail(error);
+    return null;
+  }
+}
+
+function write(test: LoadTest, path: string, content: string | Uint8Array): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, content);
   } catch (error) {
-    throw new RunFailure(EXIT.invalidConfig, `cannot write ${path}: ${(error as Error).message}`);
+    test.fail(new RunFailure(EXIT.invalidConfig, `cannot write ${path}: ${(error as Error).message}`));
   }
 }
 

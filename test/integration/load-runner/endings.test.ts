@@ -158,12 +158,15 @@ test('each ending has its exit code and says in one line what to mend', { concur
 });
 
 test('a wrong command line is one line', async () => {
+  await using scripts = await scriptDirectory();
+  const ok = await scripts.script(EMPTY);
   for (const [args, said] of [
     [[], /needs exactly one script/],
     [['a.ts', '--fast'], /Unknown option '--fast'/],
     [['a.ts', '--vus', 'many'], /--vus many: must be a whole number/],
     [['a.ts', '-e', 'KEY'], /write KEY=VALUE/],
     [['a.ts', '--out', 'csv=x'], /writes json=FILE/],
+    [[ok, '--out', 'json=/nowhere/at/all.json'], /cannot write the samples: ENOENT/],
     [['nowhere.ts'], /there is no script nowhere\.ts/],
   ] as const) {
     const ending = await start(args);
