@@ -67,7 +67,8 @@ export default async function ({ model, run }: Prepared): Promise<void> {
     history = answer.usage.prompt_tokens + answer.usage.completion_tokens;
     if (turn === turns) return;
     messages.push({ role: 'assistant', content: textOf(answer.body) });
-    messages.push({ role: 'user', content: promptText(`${key} turn ${turn}`, draw(table.added)) });
+    const added = Math.min(draw(table.added), Math.max(1, MAX_INPUT - history));
+    messages.push({ role: 'user', content: promptText(`${key} turn ${turn}`, added) });
     await pause(1000 * Math.min(MAX_THINK_S, quantileAt(table.shares, table.gapS, random()) * THINK_SCALE));
   }
 }

@@ -71,7 +71,7 @@ function chartTable({ title, unit, x, series }: Chart): string {
   return table(`${title}, ${unit}`, ['second', ...series.map(({ label }) => label)], rows);
 }
 
-function tiles({ metrics, seconds }: LoadResult): string {
+function tiles({ metrics }: LoadResult): string {
   const of = (metric: string, stat: string) => metrics[metric]?.[stat];
   const time = (value: number | undefined) => (value === undefined ? '–' : milliseconds(value));
   const answered = of('llm_e2e', 'count') ?? 0;
@@ -83,7 +83,7 @@ function tiles({ metrics, seconds }: LoadResult): string {
     ['first token, median', time(of('llm_ttft', 'med'))],
     ['first token, p99', time(of('llm_ttft', 'p(99)'))],
     ['queue wait, p99', time(of('llm_queue_wait', 'p(99)'))],
-    ['output tokens per second', number((of('llm_output_tokens', 'count') ?? 0) / Math.max(1, seconds))],
+    ['output tokens per second', number(of('llm_output_tokens', 'rate') ?? null)],
     ['within objectives', good === undefined ? '–' : `${(good * 100).toFixed(2)} %`],
   ];
   const items = cells.map(([label, value]) => `<div><dt>${label}</dt><dd>${value}</dd></div>`);

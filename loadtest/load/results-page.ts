@@ -29,20 +29,21 @@ export function renderResults(results: readonly LoadResult[]): string {
   return `# Load tests
 
 Written by \`npm run load -- <scenario>\` (raw figures and their course: \`loadtest/results/<scenario>.json\`). What each
-scenario proves and how to read it: [loadtest/README.md](../loadtest/README.md). Everything, the load generator and the
-simulated engines too, ran on one machine (${first?.machine ?? 'unknown'}): ${first?.target ?? 'unknown'}. These figures show
-that the scenarios work and what they look like, not what your GPUs can take.
+scenario proves and how to read it: [loadtest/README.md](../loadtest/README.md). The load generator and everything else shared one
+machine (${first?.machine ?? 'unknown'}). Target: ${first?.target ?? 'unknown'}. These figures show that the scenarios work and what
+they look like, not what your GPUs can take.
 
 | scenario | settings | answered | not answered well | dropped | TTFT p50 / p99, ms | queue wait p99, ms | e2e p50 / p99, ms | tokens/s | good | generator, cores | |
 |---|---|---|---|---|---|---|---|---|---|---|---|
 ${results.map(row).join('\n')}
-${failed.length === 0 ? '' : `\nFailed thresholds: ${failed.join('; ')}.\n`}${breakpoint(results)}
+
+${failed.length === 0 ? '' : `- Failed thresholds: ${failed.join('; ')}.\n`}${findings(results).join('')}
 Load by ${[...new Set(results.map(({ generator }) => generator))].join('; ')}. "Good" is the share of the requests that ended well
 within the objectives of the run (unless set otherwise: TTFT 2 s, 100 ms a token).
 `;
 }
 
-function row({ scenario, settings, metrics, seconds, passed, generatorCores }: LoadResult): string {
+function row({ scenario, settings, metrics, passed, generatorCores }: LoadResult): string {
   const of = (metric: string, stat: string) => metrics[metric]?.[stat];
   const pair = (metric: string) => `${figure(of(metric, 'med'))} / ${figure(of(metric, 'p(99)'))}`;
   const good = of('llm_slo_good', 'rate');
@@ -58,26 +59,55 @@ function row({ scenario, settings, metrics, seconds, passed, generatorCores }: L
     of('llm_ttft', 'count') ? pair('llm_ttft') : '–',
     of('llm_queue_wait', 'count') ? figure(of('llm_queue_wait', 'p(99)')) : '–',
     pair('llm_e2e'),
-    figure((of('llm_output_tokens', 'count') ?? 0) / Math.max(1, seconds)),
+    figure(of('llm_output_tokens', 'rate')),
     good === undefined || scenario === 'batch' ? '–' : `${(good * 100).toFixed(2)} %`,
     generatorCores === null ? '–' : generatorCores.toFixed(2),
-    passed ? 'passed' : 'failed',
+    scenario === 'breakpoint' && !passed ? 'limit found' : passed ? 'passed' : 'failed',
   ];
   return `| ${cells.join(' | ')} |`;
 }
 
-/** The capacity that the breakpoint found: a failed threshold is its purpose. */
-function breakpoint(results: readonly LoadResult[]): string {
-  const found = results.find(({ scenario }) => scenario === 'breakpoint');
-  if (found === undefined) return '';
-  const steps = found.thresholds.filter(({ metric }) => metric.startsWith('llm_slo_good{phase:step_'));
+/** What a scenario is there to find out and the table has no column for. */
+function findings(results: readonly LoadResult[]): string[] {
+  return results.flatMap(result => {
+    const of = (metric: string, stat: string) => figure(result.metrics[metric]?.[stat]);
+    const ttft = (part: string) =>
+      `${of(`llm_ttft{${part}}`, 'med')} / ${of(`llm_ttft{${part}}`, 'p(99)')} ms`;
+    switch (result.scenario) {
+      case 'breakpoint':
+        return [capacity(result)];
+      case 'affinity': {
+        const found = (result.metrics['llm_cache_hit{turn:later}']?.['avg'] ?? 0) * 100;
+        const turns = `first turns ${ttft('turn:first')}, later ones ${ttft('turn:later')}`;
+        return [
+          `- \`affinity\`: ${found.toFixed(1)} % of the history was found in a cache; TTFT p50 / p99 of ${turns}.\n`,
+        ];
+      }
+      case 'mixed': {
+        const lines = of('llm_batch_lines', 'count');
+        const both = `${ttft('scenario:alone')} alone, ${ttft('scenario:together')} over a batch that got ${lines} lines done`;
+        return [`- \`mixed\`: TTFT p50 / p99 of people ${both}.\n`];
+      }
+      case 'soak':
+        return [
+          `- \`soak\`: TTFT p50 / p99 of the first third ${ttft('part:first')}, of the last ${ttft('part:last')}.\n`,
+        ];
+      default:
+        return [];
+    }
+  });
+}
+
+/** A failed threshold is what the breakpoint is there for. */
+function capacity({ settings, metrics, thresholds }: LoadResult): string {
+  const steps = thresholds.filter(({ metric }) => metric.startsWith('llm_slo_good{phase:step_'));
   const seen = (metric: string) => {
-    const { passes = 0, fails = 0 } = found.metrics[metric] ?? {};
+    const { passes = 0, fails = 0 } = metrics[metric] ?? {};
     return passes + fails > 0;
   };
   const held = steps.filter(({ metric, ok }) => ok && seen(metric)).length;
-  const rate = (Number(found.settings['RATE'] ?? 50) * held) / steps.length;
-  return `\n\`breakpoint\` is meant to fail: ${held} of its ${steps.length} steps held, the last at ${figure(rate)} requests/s.\n`;
+  const rate = (Number(settings['RATE'] ?? 50) * held) / steps.length;
+  return `- \`breakpoint\`: ${held} of its ${steps.length} steps held, the last at ${figure(rate)} requests/s.\n`;
 }
 
 function figure(value: number | undefined): string {

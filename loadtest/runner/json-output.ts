@@ -6,6 +6,8 @@ import type { Metric, SampleOutput, Tags } from './metrics.ts';
 import type { ThresholdSpec } from './thresholds.ts';
 
 const CHUNK = 64 * 1024;
+/** Whoever follows the file sees a sample at most this late, ms. */
+const FLUSH_MS = 200;
 /** More waiting than this means that the disk cannot follow. */
 const MAX_WAITING_BYTES = 256 * 1024 * 1024;
 
@@ -14,6 +16,7 @@ export class JsonOutput implements SampleOutput {
   readonly #thresholds: readonly ThresholdSpec[];
   readonly #declared = new Set<Metric>();
   readonly #tagTexts = new WeakMap<Tags, string>();
+  readonly #timer: NodeJS.Timeout;
   #text = '';
   #at = 0;
   #time = '';
@@ -26,6 +29,7 @@ export class JsonOutput implements SampleOutput {
     this.#file.on('error', error => {
       this.#error = error;
     });
+    this.#timer = setInterval(() => this.#flush(), FLUSH_MS).unref();
   }
 
   sample(metric: Metric, value: number, tags: Tags, at: number): void {
@@ -40,6 +44,7 @@ export class JsonOutput implements SampleOutput {
 
   /** @throws when it could not be written. */
   async close(): Promise<void> {
+    clearInterval(this.#timer);
     this.#flush();
     this.#file.end();
     if (this.#error === null) await finished(this.#file);

@@ -12,7 +12,7 @@ export interface SummaryData {
   readonly state?: { readonly testRunDurationMs?: number };
 }
 
-const TREND_COLUMNS = ['med', 'p(90)', 'p(99)', 'p(99.9)', 'max'];
+const TREND_COLUMNS = ['min', 'avg', 'med', 'p(90)', 'p(99)', 'p(99.9)', 'max'];
 
 /** Use as `handleSummary`. */
 export function handleSummary(data: SummaryData): Record<string, string> {
