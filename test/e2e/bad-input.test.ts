@@ -133,7 +133,7 @@ test('keys: missing, wrong, malformed, endless', async () => {
 });
 
 test('routes, methods, media types and encodings', async () => {
-  const get = await fetch(`${stack.url}/v1/chat/completions`);
+  const get = await fetch(`${stack.url}/v1/completions`);
   assert.equal(get.status, 405);
   assert.equal(get.headers.get('allow'), 'POST');
   const nowhere = await fetch(`${stack.url}/v1/nothing`);
