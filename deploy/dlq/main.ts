@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ConfigError, EXIT_CONFIG, readConfig } from '@penstock/runtime';
+import { ConfigError, EXIT_CONFIG, readConfig, regionSettings } from '@penstock/runtime';
 import {
   ConnectError,
   NatsDeadLetters,
@@ -34,10 +34,7 @@ The servers are those of PENSTOCK_NATS_URL and PENSTOCK_REDIS_URL, else those of
 const EXIT_USAGE = 2;
 
 const dlqConfig = z.object({
-  PENSTOCK_REGION: z
-    .string()
-    .regex(/^[a-z0-9_-]{1,48}$/, 'use 1-48 characters of a-z, 0-9, _ and -')
-    .default('local'),
+  PENSTOCK_REGION: regionSettings.PENSTOCK_REGION,
   PENSTOCK_NATS_URL: z.string().optional(),
   PENSTOCK_REDIS_URL: z.string().optional(),
   PENSTOCK_DATA_DIR: z.string().default('.penstock'),

@@ -34,11 +34,13 @@ export function typicalTokens(boundaries: SizeBoundaries): Readonly<Record<Promp
   };
 }
 
-/** Reads `short,medium`: two rising whole numbers; null for anything else. */
-export function parseBoundaries(text: string): SizeBoundaries | null {
+/** Reads `short,medium`. @throws RangeError for anything but two rising whole numbers. */
+export function parseBoundaries(text: string): SizeBoundaries {
   const [, short, medium] = /^\s*(\d{1,8})\s*,\s*(\d{1,8})\s*$/.exec(text) ?? [];
   const boundaries = { short: Number(short), medium: Number(medium) };
-  return boundaries.short >= 1 && boundaries.medium > boundaries.short ? boundaries : null;
+  if (!(boundaries.short >= 1 && boundaries.medium > boundaries.short))
+    throw new RangeError('use two rising whole numbers of tokens, like 4096,16384');
+  return boundaries;
 }
 
 export function sizeClassOf(

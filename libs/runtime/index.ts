@@ -7,3 +7,4 @@ export * from './lifecycle.ts';
 export * from './logger.ts';
 export * from './memory.ts';
 export * from './metrics.ts';
+export * from './region-config.ts';

@@ -1,59 +1,27 @@
 /** Everything an operator can set on an ingress. */
 import { AFFINITIES, type Affinity, DEFAULT_BOUNDARIES, parseBoundaries } from '@penstock/policy';
 import { toModelSlug } from '@penstock/protocol';
-import { filesSettings } from '@penstock/runtime';
+import { filesSettings, keepingSettings, nameSetting, regionSettings, settingOf } from '@penstock/runtime';
 import { readAllowList } from '@penstock/transport';
 import { z } from 'zod';
 
-const token = z.string().regex(/^[a-z0-9_-]{1,48}$/, 'use 1-48 characters of a-z, 0-9, _ and -');
-
 /** `auto`, or per model: `llama=prefix,mixtral=none,*=session`. Null where the model's architecture decides. */
-const affinity = z.string().transform((text, ctx) => {
+function parseAffinity(text: string): (slug: string) => Affinity | null {
   const byModel = new Map<string, Affinity | null>();
   for (const part of text.split(',')) {
     const at = part.lastIndexOf('=');
     const kind = part.slice(at + 1).trim();
     const model = at < 0 ? '*' : part.slice(0, at).trim();
     const known = kind === 'auto' ? null : AFFINITIES.find(name => name === kind);
-    if (known === undefined || model === '') {
-      ctx.addIssue({
-        code: 'custom',
-        message: `use auto, ${AFFINITIES.join(', ')}, or <model>=<one of these>, comma-separated`,
-      });
-      return z.NEVER;
-    }
+    if (known === undefined || model === '')
+      throw new TypeError(`use auto, ${AFFINITIES.join(', ')}, or <model>=<one of these>, comma-separated`);
     byModel.set(model === '*' ? '*' : toModelSlug(model), known);
   }
-  return (slug: string): Affinity | null => {
+  return slug => {
     const own = byModel.get(slug);
     return own === undefined ? (byModel.get('*') ?? null) : own;
   };
-});
-
-const allowList = z
-  .string()
-  .prefault('')
-  .transform((text, ctx) => {
-    try {
-      return readAllowList(text);
-    } catch (err) {
-      ctx.addIssue({ code: 'custom', message: (err as Error).message });
-      return z.NEVER;
-    }
-  })
-  .describe(
-    'Hosts, addresses and CIDR ranges, with or without :port, that webhooks may name though they are not public.',
-  );
-
-const sizeBoundaries = z
-  .string()
-  .transform((text, ctx) => {
-    const boundaries = parseBoundaries(text);
-    if (boundaries !== null) return boundaries;
-    ctx.addIssue({ code: 'custom', message: 'use two rising whole numbers of tokens, like 4096,16384' });
-    return z.NEVER;
-  })
-  .prefault(`${DEFAULT_BOUNDARIES.short},${DEFAULT_BOUNDARIES.medium}`);
+}
 
 export const ingressConfig = z.object({
   PENSTOCK_HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
@@ -77,19 +45,15 @@ export const ingressConfig = z.object({
       'each key needs 8 characters or more',
     )
     .describe('API keys that clients may use, comma-separated.'),
-  PENSTOCK_INGRESS_ID: token.optional().describe('Name of this node; made up when absent.'),
-  PENSTOCK_REGION: token.default('local').describe('Region whose queue this node fills.'),
-  PENSTOCK_SHARDS: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(64)
-    .default(1)
-    .describe('Streams of the region: one for each thousand workers. The same at ingress and workers.'),
-  PENSTOCK_NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('NATS server(s) of the region.'),
-  PENSTOCK_REDIS_URL: z.string().default('redis://127.0.0.1:6379').describe('Redis of the region.'),
+  PENSTOCK_INGRESS_ID: nameSetting.optional().describe('Name of this node; made up when absent.'),
+  ...regionSettings,
+  ...keepingSettings,
   ...filesSettings,
-  PENSTOCK_WEBHOOK_ALLOW: allowList,
+  PENSTOCK_WEBHOOK_ALLOW: settingOf(readAllowList)
+    .prefault('')
+    .describe(
+      'Hosts, addresses and CIDR ranges, with or without :port, that webhooks may name though they are not public.',
+    ),
   PENSTOCK_BATCH_LIFE_S: z.coerce
     .number()
     .int()
@@ -97,7 +61,6 @@ export const ingressConfig = z.object({
     .max(86_400)
     .default(86_400)
     .describe('How long a batch may take before it expires with what is done. Clients always ask for 24 h.'),
-  PENSTOCK_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   PENSTOCK_BODY_LIMIT_BYTES: z.coerce
     .number()
     .int()
@@ -117,16 +80,16 @@ export const ingressConfig = z.object({
     .min(1_000_000)
     .default(2_147_483_648)
     .describe('Bytes the queue holds before new ones get 429. Keep below 80 % of the disk.'),
-  PENSTOCK_SIZE_BOUNDARIES: sizeBoundaries.describe(
-    'Longest short and longest medium prompt, tokens. The same at all ingress nodes and workers.',
-  ),
+  PENSTOCK_SIZE_BOUNDARIES: settingOf(parseBoundaries)
+    .prefault(`${DEFAULT_BOUNDARIES.short},${DEFAULT_BOUNDARIES.medium}`)
+    .describe('Longest short and longest medium prompt, tokens. The same at all ingress nodes and workers.'),
   PENSTOCK_ACK_WAIT_MS: z.coerce
     .number()
     .int()
     .min(500)
     .default(10_000)
     .describe('Lease of a running request; renewed by the ingress that waits for it.'),
-  PENSTOCK_AFFINITY: affinity
+  PENSTOCK_AFFINITY: settingOf(parseAffinity)
     .prefault('auto')
     .describe(
       'How requests are bound to workers, for all models or each: prefix, session, none, or auto: prefix for a dense model, none for a mixture of experts.',
@@ -145,18 +108,6 @@ export const ingressConfig = z.object({
     .describe(
       "How long a call without a stream is held before it becomes a job (202). Node's fetch waits 300 s.",
     ),
-  PENSTOCK_RESULT_TTL_S: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .default(86_400)
-    .describe('How long a final answer can be fetched. The same at ingress and workers.'),
-  PENSTOCK_EVENTS_TTL_S: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .default(43_200)
-    .describe('How long the events of a final response can be read again. The same at ingress and workers.'),
   PENSTOCK_KEEPALIVE_MS: z.coerce
     .number()
     .int()

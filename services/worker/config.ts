@@ -1,22 +1,12 @@
 /** Everything an operator can set on a worker. A worker only dials out: it has no port. */
 import { ARCHITECTURES, DEFAULT_BOUNDARIES, parseBoundaries } from '@penstock/policy';
+import { keepingSettings, nameSetting, regionSettings, settingOf } from '@penstock/runtime';
 import { z } from 'zod';
 
-const token = z.string().regex(/^[a-z0-9_-]{1,48}$/, 'use 1-48 characters of a-z, 0-9, _ and -');
 const ms = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
 
-const sizeBoundaries = z
-  .string()
-  .transform((text, ctx) => {
-    const boundaries = parseBoundaries(text);
-    if (boundaries !== null) return boundaries;
-    ctx.addIssue({ code: 'custom', message: 'use two rising whole numbers of tokens, like 4096,16384' });
-    return z.NEVER;
-  })
-  .prefault(`${DEFAULT_BOUNDARIES.short},${DEFAULT_BOUNDARIES.medium}`);
-
 export const workerConfig = z.object({
-  PENSTOCK_WORKER_ID: token.optional().describe('Name of this worker; made up when absent.'),
+  PENSTOCK_WORKER_ID: nameSetting.optional().describe('Name of this worker; made up when absent.'),
   PENSTOCK_ENGINE_URL: z
     .url({ protocol: /^https?$/, error: 'give the engine as http(s)://host:port, without /v1' })
     .transform(url => url.replace(/\/+$/, '').replace(/\/v1$/, ''))
@@ -35,38 +25,17 @@ export const workerConfig = z.object({
     .max(4096)
     .default(128)
     .describe("Requests run at once. At most the engine's own limit (vLLM: max_num_seqs)."),
-  PENSTOCK_REGION: token.default('local').describe('Region whose queue this worker empties.'),
-  PENSTOCK_SHARDS: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(64)
-    .default(1)
-    .describe('Streams of the region: one for each thousand workers. The same at ingress and workers.'),
-  PENSTOCK_NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('NATS server(s) of the region.'),
-  PENSTOCK_REDIS_URL: z.string().default('redis://127.0.0.1:6379').describe('Redis of the region.'),
-  PENSTOCK_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  PENSTOCK_SIZE_BOUNDARIES: sizeBoundaries.describe(
-    'Longest short and longest medium prompt, tokens. The same at all ingress nodes and workers.',
-  ),
+  ...regionSettings,
+  ...keepingSettings,
+  PENSTOCK_SIZE_BOUNDARIES: settingOf(parseBoundaries)
+    .prefault(`${DEFAULT_BOUNDARIES.short},${DEFAULT_BOUNDARIES.medium}`)
+    .describe('Longest short and longest medium prompt, tokens. The same at all ingress nodes and workers.'),
   PENSTOCK_ACK_WAIT_MS: z.coerce
     .number()
     .int()
     .min(500)
     .default(10_000)
     .describe('Lease of a delivery. The same as at the ingress.'),
-  PENSTOCK_RESULT_TTL_S: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .default(86_400)
-    .describe('How long a final answer can be fetched. The same at ingress and workers.'),
-  PENSTOCK_EVENTS_TTL_S: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .default(43_200)
-    .describe('How long the events of a final response can be read again. The same at ingress and workers.'),
   PENSTOCK_TICK_MS: ms(10).describe(
     'Deltas of one tick for one ingress travel together. The first delta never waits.',
   ),
