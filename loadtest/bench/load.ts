@@ -80,7 +80,8 @@ function once(
         onResponseData: () => {
           if (first === 0) first = performance.now() - startedAt;
         },
-        onResponseEnd: () => resolve(status === 200 ? { first, total: performance.now() - startedAt } : null),
+        onResponseEnd: () =>
+          resolve(status === 200 || status === 202 ? { first, total: performance.now() - startedAt } : null),
         onResponseError: () => resolve(null),
       },
     );

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts';
 import { API_KEY, chat, type Stack, startStack } from '../../test/support/stack.ts';
+import { measureBigBatch } from './big-batch.ts';
 import { cpuSeconds } from './cpu.ts';
 import { type LoadOptions, type LoadResult, quantile, runLoad } from './load.ts';
 import { measureOpenStreams } from './open-streams.ts';
@@ -44,6 +45,8 @@ process.env['PENSTOCK_TEST_REDIS_SERVER'] = ensureRedisServer(say);
 const cases = [...(await measure('instant', INSTANT)), ...(await measure('dense-8b-h100', PACED))];
 say('measuring 10,000 open streams: two minutes');
 const openStreams = await measureOpenStreams(10_000);
+say('measuring a batch of 50,000 lines: a minute or two');
+const bigBatch = await measureBigBatch(50_000);
 const revocations = await measureRevocations();
 const simulated = measureSimulator();
 const report = {
@@ -52,6 +55,7 @@ const report = {
   node: process.version,
   cases,
   openStreams,
+  bigBatch,
   revocations,
   simulated,
 };

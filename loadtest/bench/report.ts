@@ -1,4 +1,5 @@
 /** The benchmark's figures as a page. */
+import type { BigBatchFigures } from './big-batch.ts';
 import type { OpenStreamsFigures } from './open-streams.ts';
 import type { RevocationFigures } from './revocations.ts';
 import type { SimulatorFigures } from './simulator.ts';
@@ -27,6 +28,7 @@ export interface BenchReport {
   readonly node: string;
   readonly cases: readonly BenchCase[];
   readonly openStreams: OpenStreamsFigures;
+  readonly bigBatch: BigBatchFigures;
   readonly revocations: RevocationFigures;
   readonly simulated: SimulatorFigures;
 }
@@ -61,6 +63,12 @@ ${rows.join('\n')}
 One ingress, ${report.openStreams.streams.toLocaleString('en')} streams open at once (${report.openStreams.errors} did not end well), resident memory:
 ${report.openStreams.idleMb.toFixed(0)} MB idle after a warm-up, ${report.openStreams.openMb.toFixed(0)} MB once all were open, ${report.openStreams.peakMb.toFixed(0)} MB at most, ${report.openStreams.afterMb.toFixed(0)} MB within
 half a minute after the last one ended.
+
+## A large batch
+${report.bigBatch.lines.toLocaleString('en')} lines of together ${report.bigBatch.inputMb.toFixed(0)} MB, on engines that answer at once: uploaded in ${report.bigBatch.uploadSeconds.toFixed(1)} s, done ${report.bigBatch.seconds.toFixed(0)} s after the
+order (${(report.bigBatch.lines / report.bigBatch.seconds).toFixed(0)} lines/s, ${report.bigBatch.failed} failed). The most resident memory each process ever had: tasks ${report.bigBatch.tasksPeakMb.toFixed(0)} MB, ingress
+${report.bigBatch.ingressPeakMb.toFixed(0)} MB, Redis ${report.bigBatch.redisPeakMb.toFixed(0)} MB, which keeps the answers until the batch is over. The tasks process used
+${report.bigBatch.tasksCpuUs.toFixed(0)} µs of CPU a line.
 
 ## Exact quotes
 A worker whose level changes takes its pull back and posts a new one. With ${report.revocations.pullers} pulls on one consumer and ${report.revocations.perSecond.toFixed(0)} of

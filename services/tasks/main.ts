@@ -5,6 +5,7 @@ import {
   createIdSource,
   createLogger,
   exitBlaming,
+  keepHeapSmall,
   readConfigOrExit,
   stopOnSignal,
   systemClock,
@@ -27,6 +28,7 @@ import { ShardChooser } from './shard-chooser.ts';
 import { startSweeping } from './sweeper.ts';
 import { startWebhooks } from './webhooks.ts';
 
+keepHeapSmall();
 const config = readConfigOrExit(tasksConfig);
 const nextId = createIdSource();
 const id = config.PENSTOCK_TASKS_ID ?? `tasks-${nextId().slice(0, 8)}`;

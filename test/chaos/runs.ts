@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import type { RequestRecord, SimEngine } from '@penstock/engine-sim';
 import type { Kill } from './kills.ts';
 
+/** The engine hears of the broken connection within this after its worker was killed, ms; it may finish a run before it does. */
+const HEARD_WITHIN_MS = 2000;
 /** An answer is stored within this after the engine gave it, ms; what is younger when its worker dies may be lost with it. */
-const STORED_WITHIN_MS = 2000;
+const STORED_WITHIN_MS = 500;
 
 export interface RunFigures {
   readonly asked: number;
@@ -48,8 +50,7 @@ function wasCut(run: Run, kills: readonly Kill[]): boolean {
   return kills.some(({ engine, at }) => {
     if (engine !== run.engine) return false;
     const sinceKill = run.endedAt - at;
-    // The engine hears of the broken connection a moment after the kill.
-    return Math.abs(sinceKill) < STORED_WITHIN_MS && (run.outcome !== 'finished' || sinceKill < 100);
+    return sinceKill > -STORED_WITHIN_MS && sinceKill < HEARD_WITHIN_MS;
   });
 }
 
