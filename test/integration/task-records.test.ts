@@ -1,0 +1,121 @@
+/** Records of files and batches, and their contents: states go forward, contents go with their last holder, expired files are swept. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { after, before, test } from 'node:test';
+import type { BatchRecord, FileRecord } from '@penstock/protocol';
+import { createLogger } from '@penstock/runtime';
+import { type BatchJobs, DirectoryFiles, FileLibrary, RedisTaskRecords } from '@penstock/transport';
+import { sweep } from '../../services/tasks/sweeper.ts';
+import { startRedis } from '../support/redis.ts';
+
+const TENANT = '0123456789abcdef';
+let redis: Awaited<ReturnType<typeof startRedis>>;
+let records: RedisTaskRecords;
+let directory: string;
+let contents: DirectoryFiles;
+let library: FileLibrary;
+before(async () => {
+  redis = await startRedis();
+  records = await RedisTaskRecords.connect({ url: redis.url, name: 'test' });
+  directory = await mkdtemp(join(tmpdir(), 'penstock-records-'));
+  contents = new DirectoryFiles(directory);
+  library = new FileLibrary(records, contents);
+});
+after(async () => {
+  await records.close();
+  await redis.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+let made = 0;
+async function newFile(text: string, more: Partial<FileRecord> = {}): Promise<FileRecord> {
+  const { digest, bytes } = await contents.put(Readable.from([Buffer.from(text)]));
+  const about = { tenant: TENANT, createdAt: 1, filename: 'f', purpose: 'batch', expiresAt: null };
+  return { id: `file-${made++}`, digest, bytes, ...about, ...more };
+}
+
+function newBatch(input: FileRecord): BatchRecord {
+  return {
+    ...{ id: `batch_${made++}`, tenant: TENANT, endpoint: '/v1/chat/completions', metadata: null },
+    ...{ inputFileId: input.id, inputDigest: input.digest, status: 'validating', errors: [], at: {} },
+    ...{ createdAt: 1, expiresAt: 2, outputLifeS: null, model: null, usage: null },
+    ...{ outputFileId: null, errorFileId: null, total: 0, completed: 0, failed: 0 },
+  } as BatchRecord;
+}
+
+test('a content stays while a file or an open batch holds it, and goes with the last', async () => {
+  const [one, two] = [await newFile('held'), await newFile('held')];
+  await library.add(one);
+  await library.add(two);
+  const batch = newBatch(one);
+  await records.addBatch(batch, null);
+  await library.remove(one);
+  await library.remove(two);
+  assert.ok(await contents.has(one.digest), 'the batch reads it');
+  assert.deepEqual(await records.openBatches(), [batch.id]);
+  await library.closeBatch(batch);
+  assert.equal(await contents.has(one.digest), false);
+  assert.deepEqual(await records.openBatches(), []);
+  await library.closeBatch(batch);
+});
+
+test('nobody becomes a holder of what is being deleted', async () => {
+  const file = await newFile('going');
+  assert.equal(await records.releaseContent(file.digest, ''), true);
+  const busy = { code: 'storage_busy' };
+  await assert.rejects(library.add(file), busy);
+  assert.equal(await records.file(file.id), null);
+  await contents.drop(file.digest);
+  await records.contentGone(file.digest);
+  // Put before it was deleted, added after: the content is not there any more.
+  await assert.rejects(library.add(file), busy);
+  assert.equal(await records.file(file.id), null);
+  await library.add(await newFile('going'));
+});
+
+test('an upload that became nothing takes no content from others', async () => {
+  const file = await newFile('shared');
+  await library.add(file);
+  await library.discard(file.digest);
+  assert.ok(await contents.has(file.digest));
+});
+
+test('states of a batch only go forward, and each is stamped once', async () => {
+  const batch = newBatch(await newFile('states'));
+  await records.addBatch(batch, null);
+  const enter = (status: BatchRecord['status'], at: number) => records.updateBatch(batch.id, { status }, at);
+  assert.ok(await enter('in_progress', 10));
+  assert.ok(await enter('in_progress', 11));
+  assert.ok(await records.updateBatch(batch.id, { completed: 3 }, 12));
+  assert.ok(await enter('cancelling', 13));
+  for (const back of ['in_progress', 'finalizing'] as const) assert.equal(await enter(back, 14), false);
+  assert.ok(await enter('cancelled', 15));
+  for (const late of ['completed', 'cancelling', 'failed'] as const)
+    assert.equal(await enter(late, 16), false);
+  const { status, at, completed } = (await records.batch(batch.id)) ?? batch;
+  assert.deepEqual([status, completed], ['cancelled', 3]);
+  assert.deepEqual(at, { in_progress: 10, cancelling: 13, cancelled: 15 });
+  assert.equal(await records.updateBatch('batch_nobody', { status: 'failed' }, 1), false);
+  assert.equal(await records.batch('batch_nobody'), null);
+});
+
+test('the sweep deletes what is over and takes up batches whose job was lost', async () => {
+  const nowS = Math.floor(Date.now() / 1000);
+  const over = await newFile('over', { expiresAt: nowS - 1 });
+  const fresh = await newFile('fresh', { expiresAt: nowS + 3600 });
+  for (const file of [over, fresh]) await library.add(file);
+  const batch = newBatch(fresh);
+  await records.addBatch(batch, null);
+  const added: string[] = [];
+  const jobs = { add: async (id: string) => void added.push(id) } as unknown as BatchJobs;
+  const log = createLogger({ service: 'test', level: 'silent' });
+  await sweep({ records, contents, library, jobs, log });
+  assert.equal(await records.file(over.id), null);
+  assert.equal(await contents.has(over.digest), false);
+  assert.deepEqual((await records.file(fresh.id))?.id, fresh.id);
+  assert.ok(added.includes(batch.id));
+  assert.ok((await readdir(directory)).every(name => !name.startsWith('.')));
+});
