@@ -1,6 +1,8 @@
 /** Why a case fails or is skipped, where that is not ours to mend. A failure that is not here fails the run. */
 export const EXPLANATIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'openai-python': {
+    chat_stored_messages_list:
+      'The SDK’s type for a stored message is that of an answer, whose role is `assistant`; the list is of the messages that were asked with, of whatever role. The call works without the strict mode (`chat_stored_messages_list_not_strict`).',
     completions_create_stream:
       'The SDK’s type for a streamed chunk is that of a whole completion, whose `finish_reason` must not be null; a chunk in the middle of a stream has no reason yet. The call works without the strict mode (`completions_create_stream_not_strict`).',
     embeddings_create_default:

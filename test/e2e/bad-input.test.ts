@@ -112,6 +112,14 @@ test('the other endpoints refuse the same mistakes in the same shape', async () 
         'invalid_request',
         field,
       ]),
+      ...(path === '/v1/responses' ? ['service_tier'] : []).map(
+        (field): [unknown, number, string, string | null] => [
+          { ...good, [field]: 'first-class' },
+          400,
+          'invalid_request',
+          field,
+        ],
+      ),
       [{ ...good, user: 'x'.repeat(250_000) }, 413, 'body_too_large', null],
     ];
     for (const [body, status, code, param] of mistakes) {

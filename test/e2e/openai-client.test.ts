@@ -152,6 +152,29 @@ test('stream().finalChatCompletion gathers a stream, and is told when one breaks
   await assert.rejects(broken.finalChatCompletion(), OpenAI.APIError);
 });
 
+test('chat.completions stored: retrieve, update, messages.list, list that pages by itself, delete', async () => {
+  const { completions } = client.chat;
+  const asked = { model, messages, max_tokens: 4, store: true, metadata: { case: 'client' } };
+  const made: { id: string }[] = [];
+  for (let i = 0; i < 3; i++) made.push(await completions.create(asked));
+  const [first] = made;
+  assert.ok(first !== undefined);
+  await waitFor(async () => {
+    const seen: string[] = [];
+    for await (const each of completions.list({ metadata: { case: 'client' }, limit: 2 })) seen.push(each.id);
+    return JSON.stringify(seen) === JSON.stringify(made.map(({ id }) => id));
+  });
+  const again = await completions.retrieve(first.id);
+  assert.equal(again.choices[0]?.message.content, said(4));
+  const renamed = await completions.update(first.id, { metadata: { case: 'renamed' } });
+  assert.deepEqual(renamed.metadata, { case: 'renamed' });
+  const told = [];
+  for await (const message of completions.messages.list(first.id)) told.push(message.content);
+  assert.deepEqual(told, [messages[0]?.content]);
+  assert.equal((await completions.delete(first.id)).deleted, true);
+  await assert.rejects(completions.retrieve(first.id), OpenAI.NotFoundError);
+});
+
 test('AbortController in the middle of a stream frees the worker’s slot within a second', async () => {
   const engine = stack.engines[0];
   const abortedBefore = engine?.stats().aborted ?? 0;
