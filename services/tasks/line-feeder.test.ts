@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type BatchRecord, DispatchError, type RunStatus } from '@penstock/protocol';
+import type { RunStore, TaskRecords, WorkQueue } from '@penstock/transport';
+import { LineFeeder } from './line-feeder.ts';
+
+/** A world of one batch: what is queued is answered when the test says so. */
+function world(count: number, window: number) {
+  const runs = new Map<string, { status: RunStatus; code: number }>();
+  const published: string[] = [];
+  const purged: string[] = [];
+  const state = { status: 'in_progress', mostOpen: 0, full: false, completed: 0 };
+  const isOpen = ({ status }: { status: RunStatus }) => status === 'queued' || status === 'in_progress';
+  const open = () => [...runs.values()].filter(isOpen).length;
+  const lines = async function* () {
+    for (let i = 1; i <= count; i++) {
+      const body = { model: 'm', messages: [{ role: 'user', content: `${i}` }] };
+      const line = { custom_id: `${i}`, method: 'POST', url: '/v1/chat/completions', body };
+      yield { number: i, text: Buffer.from(JSON.stringify(line)) };
+    }
+  };
+  const runStore = {
+    progress: async (ids: readonly string[]) => ids.map(id => runs.get(id) ?? null),
+    create: async ({ id }: { id: string }) => {
+      if (runs.has(id)) return { kind: 'repeated', id };
+      runs.set(id, { status: 'queued', code: 0 });
+      return { kind: 'created', id };
+    },
+    read: async (id: string) => ({ status: runs.get(id)?.status, stream: 'S', subject: id, worker: null }),
+    cancel: async ({ id }: { id: string }) => {
+      const run = runs.get(id);
+      if (run !== undefined && isOpen(run)) runs.set(id, { status: 'cancelled', code: 0 });
+    },
+  } as unknown as RunStore;
+  const queue = {
+    publish: async (subject: string) => {
+      if (state.full) throw new DispatchError('queue_full');
+      published.push(subject);
+      state.mostOpen = Math.max(state.mostOpen, open());
+    },
+    purge: (_stream: string, subject: string) => purged.push(subject),
+  } as unknown as WorkQueue;
+  const records = {
+    batch: async () => ({ status: state.status }),
+    updateBatch: async (_id: string, change: { completed?: number }) => {
+      state.completed = change.completed ?? state.completed;
+      return true;
+    },
+  } as unknown as TaskRecords;
+  const batch = { id: 'batch_a', tenant: 't', expiresAt: 1e6, completed: 0, failed: 0 } as BatchRecord;
+  const clock = { now: () => Date.now() % 1e6, monotonic: () => performance.now() };
+  const wires = { records, runs: runStore, queue, clock, region: 'local', shardFor: () => 0 };
+  const feeder = new LineFeeder({ batch, endpoint: 'chat', lines, window, ...wires });
+  const answer = (id: string, code = 200) => {
+    runs.set(id, { status: 'completed', code });
+    feeder.heard(id);
+  };
+  return { runs, published, purged, state, feeder, answer, open };
+}
+
+/** Answers whatever was put on the queue until the feeder is done. */
+async function answerAll({ runs, published, answer }: ReturnType<typeof world>, fed: Promise<string>) {
+  let end: string | null = null;
+  void fed.then(how => {
+    end = how;
+  });
+  while (end === null) {
+    for (const subject of published) {
+      const id = subject.slice(subject.lastIndexOf('.') + 1);
+      if (runs.get(id)?.status === 'queued') answer(id);
+    }
+    await new Promise(resolve => setImmediate(resolve));
+  }
+  return end;
+}
+
+test('no more than the window is open at once, and each line is queued once', async () => {
+  const w = world(500, 50);
+  assert.equal(await answerAll(w, w.feeder.feed()), 'answered');
+  assert.equal(w.published.length, 500);
+  assert.equal(new Set(w.published).size, 500);
+  assert.ok(w.state.mostOpen <= 50, `${w.state.mostOpen} open`);
+});
+
+test('lines that an earlier process had answered are not queued again; those it had queued only once more', async () => {
+  const w = world(100, 50);
+  for (let i = 1; i <= 40; i++) w.runs.set(`batch_a-${i}`, { status: 'completed', code: 200 });
+  for (let i = 41; i <= 45; i++) w.runs.set(`batch_a-${i}`, { status: 'in_progress', code: 0 });
+  for (let i = 46; i <= 50; i++) w.runs.set(`batch_a-${i}`, { status: 'queued', code: 0 });
+  const fed = w.feeder.feed();
+  for (let i = 41; i <= 45; i++) setTimeout(() => w.answer(`batch_a-${i}`), 50);
+  assert.equal(await answerAll(w, fed), 'answered');
+  const queued = w.published.map(subject => Number(subject.split('-').at(-1))).sort((a, b) => a - b);
+  assert.equal(queued[0], 46);
+  assert.equal(queued.length, 55);
+});
+
+test('a full queue is waited for, and a cancel ends the waiting', async () => {
+  const w = world(100, 50);
+  w.state.full = true;
+  const fed = w.feeder.feed();
+  setTimeout(() => {
+    w.state.status = 'cancelling';
+  }, 100);
+  assert.equal(await fed, 'cancelled');
+  assert.equal(w.published.length, 0);
+  assert.equal(w.open(), 0);
+  assert.equal(w.purged.length, 50, 'each that had a record');
+});
+
+test('a record that is lost is made and queued again', async () => {
+  const w = world(10, 10);
+  const fed = w.feeder.feed();
+  await new Promise(resolve => setTimeout(resolve, 20));
+  w.runs.delete('batch_a-3');
+  for (const id of [...w.runs.keys()]) w.answer(id);
+  w.feeder.heard('batch_a-3');
+  assert.equal(await answerAll(w, fed), 'answered');
+  assert.equal(w.published.filter(subject => subject.endsWith('-3')).length, 2);
+  assert.equal(w.published.length, 11);
+});
+
+test('a batch that another process finished is left alone', async () => {
+  const w = world(10, 10);
+  const fed = w.feeder.feed();
+  w.state.status = 'completed';
+  assert.equal(await fed, 'over');
+  assert.equal(w.purged.length, 0);
+});
