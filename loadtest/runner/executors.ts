@@ -135,7 +135,6 @@ async function arrivals(
     await scenario.breathe();
   }
   await scenario.pause.until(scenario.origin + durationMs);
-  launcher.close();
   await windDown(scenario, launcher.running());
   launcher.giveBack();
 }
@@ -181,16 +180,12 @@ class Launcher {
     }
   }
 
-  /** Dropped iterations that no VU became free for waited until the end. */
-  close(): void {
-    this.#settleDropped();
-  }
-
   async running(): Promise<void> {
     await Promise.all(this.#open);
   }
 
   giveBack(): void {
+    // No VU became free after these: they waited until the end.
     this.#settleDropped();
     for (const vu of this.#all) this.#scenario.vus.give(vu);
   }

@@ -92,14 +92,14 @@ export class ScenarioRun implements ScenarioState {
 
   /** An iteration that could not begin. Its latency counts with what is known of it: it waited at least this long. */
   recordDropped(intendedAt: readonly number[], until: number): void {
-    const { registry, metrics, counters } = this.run;
+    const { registry, metrics } = this.run;
     for (const at of intendedAt) {
-      counters.dropped++;
       registry.emit(metrics.iterationFromSchedule, Math.max(0, until - at), this.#tags());
     }
   }
 
   countDrop(): void {
+    this.run.counters.dropped++;
     this.run.registry.emit(this.run.metrics.droppedIterations, 1, this.#tags());
   }
 
