@@ -214,6 +214,10 @@ export class NatsWorkQueue implements WorkQueue {
     this.send(`$JS.API.STREAM.PURGE.${stream}`, Buffer.from(JSON.stringify({ filter: subject })));
   }
 
+  async clear(stream: string, subject: string): Promise<void> {
+    await this.#jsm.streams.purge(stream, { filter: subject });
+  }
+
   async read(stream: string, subject: string): Promise<Uint8Array | null> {
     return (await this.#jsm.streams.getMessage(stream, { last_by_subj: subject }))?.data ?? null;
   }

@@ -79,6 +79,8 @@ export interface WorkQueue {
   read(stream: string, subject: string): Promise<Uint8Array | null>;
   /** Deletes whatever is queued or in delivery under the exact subject. Fire and forget. */
   purge(stream: string, subject: string): void;
+  /** As {@link purge}, and resolves when it is done: the broker may take a publish that follows a purge before it. */
+  clear(stream: string, subject: string): Promise<void>;
   /**
    * Copies the message under `subject` to the dead-letter stream, with the reason as a header. The original stays
    * until it is settled. Does nothing when it is gone already.

@@ -46,7 +46,7 @@ export async function leaveShard(
 export async function handOver(deps: MoveDeps, request: OpenRequest, deadlineAt: number): Promise<boolean> {
   const stored = await deps.queue.read(request.stream, request.subject);
   if (stored === null) return false;
-  deps.queue.purge(request.stream, request.subject);
+  await deps.queue.clear(request.stream, request.subject);
   request.attempt = nextBase(request.attempt);
   request.deadlineAt = deadlineAt;
   await publishAgain(deps, request, stored, { stored: true, ask: false, deadlineAt, held: {} });
