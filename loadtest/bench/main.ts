@@ -10,6 +10,7 @@ import { measureOpenStreams } from './open-streams.ts';
 import { type BenchCase, renderMarkdown } from './report.ts';
 import { measureRevocations } from './revocations.ts';
 import { measureSimulator } from './simulator.ts';
+import { measureWebhooks } from './webhooks.ts';
 
 const RESULT = new URL('../results/bench.json', import.meta.url).pathname;
 const PAGE = new URL('../../docs/benchmarks.md', import.meta.url).pathname;
@@ -47,6 +48,8 @@ say('measuring 10,000 open streams: two minutes');
 const openStreams = await measureOpenStreams(10_000);
 say('measuring a batch of 50,000 lines: a minute or two');
 const bigBatch = await measureBigBatch(50_000);
+say('measuring webhooks');
+const webhooks = await measureWebhooks();
 const revocations = await measureRevocations();
 const simulated = measureSimulator();
 const report = {
@@ -56,6 +59,7 @@ const report = {
   cases,
   openStreams,
   bigBatch,
+  webhooks,
   revocations,
   simulated,
 };

@@ -3,6 +3,7 @@ import type { BigBatchFigures } from './big-batch.ts';
 import type { OpenStreamsFigures } from './open-streams.ts';
 import type { RevocationFigures } from './revocations.ts';
 import type { SimulatorFigures } from './simulator.ts';
+import type { LatencyFigures, WebhookFigures } from './webhooks.ts';
 
 export interface Figures {
   readonly errors: number;
@@ -29,6 +30,7 @@ export interface BenchReport {
   readonly cases: readonly BenchCase[];
   readonly openStreams: OpenStreamsFigures;
   readonly bigBatch: BigBatchFigures;
+  readonly webhooks: WebhookFigures;
   readonly revocations: RevocationFigures;
   readonly simulated: SimulatorFigures;
 }
@@ -70,6 +72,10 @@ order (${(report.bigBatch.lines / report.bigBatch.seconds).toFixed(0)} lines/s, 
 ${report.bigBatch.ingressPeakMb.toFixed(0)} MB, Redis ${report.bigBatch.redisPeakMb.toFixed(0)} MB, which keeps the answers until the batch is over. The tasks process used
 ${report.bigBatch.tasksCpuUs.toFixed(0)} µs of CPU a line.
 
+## Webhooks
+From the end of a job to the arrival of its webhook at a receiver that answers at once, p50 / p99:
+${latencies(report.webhooks.steady)} with ${report.webhooks.steady.perSecond} jobs a second, ${latencies(report.webhooks.burst)} with ${report.webhooks.burst.jobs} jobs accepted at once.
+
 ## Exact quotes
 A worker whose level changes takes its pull back and posts a new one. With ${report.revocations.pullers} pulls on one consumer and ${report.revocations.perSecond.toFixed(0)} of
 these a second, nats-server used ${report.revocations.cpuUs.toFixed(0)} µs of CPU for each. A worker renews its bids at most every 2 ms.
@@ -82,4 +88,9 @@ ${report.simulated.prefixedPerSecond.toFixed(0)} where nearly all prompts begin 
 What the rules are worth: [the race](race.md) against SGLang's router on the same engines, and [the simulator](simulator.md)
 with every policy and an oracle.
 `;
+}
+
+function latencies({ p50Ms, p99Ms, lost }: LatencyFigures): string {
+  const missing = lost === 0 ? '' : ` (${lost} never came)`;
+  return `${p50Ms.toFixed(0)} / ${p99Ms.toFixed(0)} ms${missing}`;
 }
