@@ -11,10 +11,12 @@ const WAITING = 20;
 const WAIT_MS = 500;
 /** Weight of the newest attempt in the mean. */
 const NEWEST = 0.2;
-const FIRST_GUESS_MS = 50;
+const FIRST_GUESS_MS = 5;
 
 interface Line {
   running: number;
+  /** When each attempt under way began, oldest first: one that hangs tells before it ends. */
+  readonly begun: Set<{ readonly at: number }>;
   readonly waiting: (() => void)[];
   meanMs: number;
   lastPlaceAt: number;
@@ -37,6 +39,7 @@ export class EndpointGate {
   async enter(endpoint: string): Promise<Entry> {
     const line = this.#lines.get(endpoint) ?? {
       running: 0,
+      begun: new Set(),
       waiting: [],
       meanMs: FIRST_GUESS_MS,
       lastPlaceAt: 0,
@@ -44,8 +47,9 @@ export class EndpointGate {
     this.#lines.set(endpoint, line);
     if (line.running < this.#concurrency) line.running++;
     else if (!(await this.#wait(line))) return this.#sendAway(line);
-    const from = this.#clock.monotonic();
-    return { kind: 'in', leave: () => this.#leave(endpoint, line, from) };
+    const own = { at: this.#clock.monotonic() };
+    line.begun.add(own);
+    return { kind: 'in', leave: () => this.#leave(endpoint, line, own) };
   }
 
   /** @returns whether a place was handed over. */
@@ -66,12 +70,15 @@ export class EndpointGate {
 
   #sendAway(line: Line): Entry {
     const now = this.#clock.monotonic();
-    line.lastPlaceAt = placeInLine(line.lastPlaceAt, now, line.meanMs, this.#concurrency);
+    const [oldest] = line.begun;
+    const attemptMs = Math.max(line.meanMs, now - (oldest?.at ?? now));
+    line.lastPlaceAt = placeInLine(line.lastPlaceAt, now, attemptMs, this.#concurrency);
     return { kind: 'later', delayMs: line.lastPlaceAt - now };
   }
 
-  #leave(endpoint: string, line: Line, from: number): void {
-    line.meanMs += NEWEST * (this.#clock.monotonic() - from - line.meanMs);
+  #leave(endpoint: string, line: Line, own: { readonly at: number }): void {
+    line.begun.delete(own);
+    line.meanMs += NEWEST * (this.#clock.monotonic() - own.at - line.meanMs);
     const next = line.waiting.shift();
     if (next !== undefined) next();
     else if (--line.running === 0) this.#lines.delete(endpoint);

@@ -133,14 +133,17 @@ test('the log says what happened, and holds no secret', async () => {
 });
 
 test('a full endpoint: who comes waits a moment, is handed the place, or is sent away in order', async () => {
-  const clock = { now: () => 0, monotonic: () => 0 };
-  const gate = new EndpointGate(clock, 1);
+  let now = 0;
+  const gate = new EndpointGate({ now: () => now, monotonic: () => now }, 1);
   const first = await gate.enter('a');
   const waiting = Array.from({ length: 20 }, () => gate.enter('a'));
   const away = [await gate.enter('a'), await gate.enter('a')].map(
     each => each.kind === 'later' && each.delayMs,
   );
-  assert.deepEqual(away, [50, 100]);
+  assert.deepEqual(away, [5, 10]);
+  now = 1000;
+  const slow = await gate.enter('a');
+  assert.ok(slow.kind === 'later' && slow.delayMs === 1000, 'an attempt that hangs tells before it ends');
   assert.equal((await gate.enter('b')).kind, 'in');
   assert.ok(first.kind === 'in');
   first.leave();
