@@ -51,7 +51,7 @@ function options(chart, width) {
     series: [{ label: 'at', value: (_, value) => (value === null ? '' : clock(value)) }, ...lines(chart)],
     axes: [
       { ...axis, values: (_, splits) => splits.map(clock) },
-      { ...axis, size: 70, values: (_, splits) => splits.map(value => `${figure(value)} ${chart.unit}`) },
+      { ...axis, size: 84, values: (_, splits) => splits.map(value => `${figure(value)} ${chart.unit}`) },
     ],
   };
 }
