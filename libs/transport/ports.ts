@@ -171,6 +171,8 @@ export interface RunStore {
   create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome>;
   /** Stores a run that was answered already. */
   keep(run: NewRun, end: RunEnd, ttl: RunTtl): Promise<void>;
+  /** Takes back a run whose message was refused. @returns false where a worker has begun it: the message is there after all. */
+  withdraw(id: string, idempotencyKey: string | null): Promise<boolean>;
   begin(id: string, attempt: number, worker: string): Promise<BeginOutcome>;
   /** @returns false when the attempt is not the current one: then nothing was written and nothing may be acked. */
   finish(id: string, attempt: number, end: RunEnd, ttl: RunTtl): Promise<boolean>;

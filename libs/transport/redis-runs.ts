@@ -53,6 +53,13 @@ if tonumber(r[2])>=tonumber(ARGV[1]) then return 'fenced' end
 redis.call('HSET',KEYS[1],'status','in_progress','attempt',ARGV[1],'worker',ARGV[2])
 return 'begun'`;
 
+/** Takes back a run that nobody has begun. KEYS run, idempotency record */
+const WITHDRAW = `
+local r=redis.call('HMGET',KEYS[1],'status','attempt')
+if r[1] and (r[1]~='queued' or r[2]~='0') then return 0 end
+redis.call('DEL',KEYS[1],KEYS[2])
+return 1`;
+
 /**
  * The moment a run becomes final: every way there ends in this function, so what has to happen with it is added here. The log
  * lives on for a while, and whoever follows it is told.
@@ -123,9 +130,9 @@ if redis.call('EXISTS',KEYS[1])==1 then redis.call('HSET',KEYS[1],'detail',ARGV[
 /** A listed run may have waited and run for a day before its answer is kept for its time. */
 const LIST_SLACK_MS = 24 * 3600 * 1000;
 
-const SCRIPTS = { CREATE, BEGIN, FINISH, FAIL, CANCEL, EXPIRE, REOPEN, DESCRIBE };
+const SCRIPTS = { CREATE, WITHDRAW, BEGIN, FINISH, FAIL, CANCEL, EXPIRE, REOPEN, DESCRIBE };
 const KEYS: Record<keyof typeof SCRIPTS, number> = {
-  ...{ CREATE: 2, BEGIN: 1, DESCRIBE: 1 },
+  ...{ CREATE: 2, WITHDRAW: 2, BEGIN: 1, DESCRIBE: 1 },
   ...{ FINISH: 2, FAIL: 2, CANCEL: 2, EXPIRE: 2, REOPEN: 2 },
 };
 type Script = (...args: (string | number | Buffer)[]) => Promise<unknown>;
@@ -184,6 +191,10 @@ export class RedisRunStore implements RunStore {
       .pexpire(key, ttl.recordMs);
     if (last !== null) write.del(logKey).rpush(logKey, last.entry).pexpire(logKey, ttl.logMs);
     await write.exec();
+  }
+
+  async withdraw(id: string, idempotencyKey: string | null): Promise<boolean> {
+    return (await this.#run('WITHDRAW', runKey(id), idempotencyKey ?? runKey(id))) === 1;
   }
 
   async begin(id: string, attempt: number, worker: string): Promise<BeginOutcome> {

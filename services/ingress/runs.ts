@@ -90,9 +90,8 @@ export class Runs {
     try {
       await this.#enqueue(deps, work, run, lane);
     } catch (err) {
-      // Refused: the client may try again, with the same key too.
-      await this.store.remove(run.id, idempotency?.key ?? null);
-      throw err;
+      // Refused: the client may try again, with the same key too. But a broker that is slow says so too late, and keeps the message.
+      if (await this.store.withdraw(run.id, idempotency?.key ?? null)) throw err;
     }
   }
 

@@ -50,7 +50,7 @@ test(`${SIZE.responses} responses and ${SIZE.lines} lines survive the restart of
   ]);
   await batchesOf(client).whenOver(batch.id, LIMIT_MS);
   const isTold = () => new Set(receiver.to('/events').map(({ event }) => event.data.id));
-  await waitFor(() => isTold().size === SIZE.responses + 1, LIMIT_MS);
+  await waitFor(() => isTold().size >= SIZE.responses + 1, LIMIT_MS);
   const seconds = (performance.now() - startedAt) / 1000;
 
   await checkResponses(client, accepted);

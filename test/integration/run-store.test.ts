@@ -1,0 +1,72 @@
+/** Records of stored runs: made once, withdrawn only while nobody has begun them, kept for as long as they are needed. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { type NewRun, runKey } from '@penstock/protocol';
+import { RedisRunStore } from '@penstock/transport';
+import { Redis } from 'ioredis';
+import { startRedis } from '../support/redis.ts';
+
+let redis: Awaited<ReturnType<typeof startRedis>>;
+let runs: RedisRunStore;
+let raw: Redis;
+before(async () => {
+  redis = await startRedis();
+  runs = await RedisRunStore.connect({ url: redis.url, name: 'test' });
+  raw = new Redis(redis.url);
+});
+after(async () => {
+  raw.disconnect();
+  await runs.close();
+  await redis.stop();
+});
+
+const newRun = (id: string, kind: NewRun['kind'] = 'job'): NewRun => ({
+  ...{
+    id,
+    kind,
+    detail: '',
+    tenant: 't',
+    endpoint: 'chat',
+    model: 'm',
+    slug: 'm',
+    stream: 'S',
+    subject: 's',
+  },
+  ...{ createdAt: 1, deadlineAt: 2 },
+});
+
+test('a record that is there already stays as it is', async () => {
+  assert.equal((await runs.create(newRun('a'), 60_000, null)).kind, 'created');
+  await runs.begin('a', 1, 'w');
+  assert.deepEqual(await runs.create(newRun('a'), 60_000, null), { kind: 'repeated', id: 'a' });
+  assert.equal((await runs.read('a'))?.status, 'in_progress');
+});
+
+test('only what nobody has begun is withdrawn, and the key with it', async () => {
+  const key = { key: 'penstock:idem:t:k', digest: 'd' };
+  await runs.create(newRun('b'), 60_000, key);
+  assert.equal(await runs.withdraw('b', key.key), true);
+  assert.equal(await runs.read('b'), null);
+  assert.equal(await runs.begin('b', 1, 'w'), 'gone', 'its message, should it still come');
+  assert.equal((await runs.create(newRun('c'), 60_000, key)).kind, 'created');
+  await runs.begin('c', 1, 'w');
+  assert.equal(await runs.withdraw('c', key.key), false);
+  assert.deepEqual(await runs.create(newRun('d'), 60_000, key), { kind: 'repeated', id: 'c' });
+});
+
+test('the answer of a line of a batch is kept for as long as the line', async () => {
+  const result = { status: 200, contentType: 'application/json', body: Buffer.from('{}'), finishedAt: 1 };
+  const end = { status: 'completed', result, log: 'none', last: null } as const;
+  for (const [id, kind, most] of [
+    ['e', 'job', 5000],
+    ['f', 'batch_line', 60_000],
+  ] as const) {
+    await runs.create(newRun(id, kind), 60_000, null);
+    await runs.begin(id, 1, 'w');
+    await runs.finish(id, 1, end, { recordMs: 5000, logMs: 5000 });
+    const left = await raw.pttl(runKey(id));
+    assert.ok(left <= most && left > most - 4000, `${id} lives ${left} ms`);
+  }
+  await runs.shorten(['f'], 1000);
+  assert.ok((await raw.pttl(runKey('f'))) <= 1000);
+});
