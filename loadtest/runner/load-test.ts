@@ -47,6 +47,8 @@ export class LoadTest implements RunState {
   thresholds: Threshold[] = [];
   /** Why the run was ended early. */
   failure: RunFailure | null = null;
+  /** The threshold that ended it. */
+  abortedBy: Threshold | null = null;
   /** Set by `exec.test.fail()`: the run goes on, but fails. */
   mark: RunFailure | null = null;
   readonly #host: ScriptHost;
@@ -180,6 +182,7 @@ export class LoadTest implements RunState {
     for (const threshold of this.thresholds) {
       if (!threshold.abortOnFail || this.elapsedMs < threshold.delayAbortEvalMs) continue;
       if (judge(threshold, this.elapsedMs / 1000).ok) continue;
+      this.abortedBy ??= threshold;
       const text = `${threshold.selector} ${threshold.source}`;
       this.abort(new RunFailure(EXIT.thresholdsFailed, `threshold crossed, the test was aborted: ${text}`));
       return;

@@ -68,7 +68,8 @@ async function runRead(test: LoadTest, request: RunRequest): Promise<RunResult> 
   await test.execute(request.onProgress);
   request.signal?.removeEventListener('abort', interrupt);
   const summary = summarize(test);
-  await report(test, summary, request);
+  // Where no load began, an empty table would only hide the line that says why.
+  if (test.startedAt !== null) await report(test, summary, request);
   if (output !== null) await output.close().catch(error => test.fail(outputFailed(error)));
   const problems = problemsOf(test, summary, request.maxLateMs ?? DEFAULT_MAX_LATE_MS);
   return {
@@ -153,17 +154,19 @@ function write(test: LoadTest, path: string, content: string | Uint8Array): void
 function problemsOf(test: LoadTest, summary: Summary, maxLateMs: number): RunFailure[] {
   const problems: RunFailure[] = [];
   if (test.failure !== null) problems.push(test.failure);
+  if (test.startedAt === null) return problems;
   const { requests, unreachable, unreachableWhy } = test.counters;
   if (requests > 0 && requests === unreachable) {
     problems.push(new RunFailure(EXIT.invalidResult, `no request got through: ${unreachableWhy}`));
   }
-  if (test.startedAt === null) return problems;
   const { completed, exceptions } = test.counters;
   if (completed > 0 && exceptions >= completed) {
     problems.push(new RunFailure(EXIT.scriptException, `every iteration failed: ${test.log.first('ERRO')}`));
   }
   const seconds = test.elapsedMs / 1000;
-  const failed = test.thresholds.filter(threshold => !judge(threshold, seconds).ok);
+  const failed = test.thresholds.filter(
+    threshold => threshold !== test.abortedBy && !judge(threshold, seconds).ok,
+  );
   if (failed.length > 0) problems.push(thresholdsFailed(failed));
   if (test.mark !== null) problems.push(test.mark);
   const { lateStartP99Ms, lateStartMaxMs } = summary.generator;

@@ -149,6 +149,7 @@ test('each ending has its exit code and says in one line what to mend', { concur
     t.test(name, async () => {
       const ending = await start([await scripts.script(text), '--quiet']);
       const lines = ending.said.filter(line => !/^(WARN|INFO|ERRO) /.test(line));
+      assert.equal(lines.length, 1, ending.said.join('\n'));
       assert.match(lines[0] ?? '', last);
       assert.equal(ending.code, code);
       assert.ok(!ending.said.some(line => line.startsWith('    at ')), 'no stack trace');
