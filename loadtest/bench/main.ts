@@ -8,6 +8,7 @@ import { cpuSeconds } from './cpu.ts';
 import { type LoadOptions, type LoadResult, quantile, runLoad } from './load.ts';
 import { measureOpenStreams } from './open-streams.ts';
 import { type BenchCase, renderMarkdown } from './report.ts';
+import { measureResumes } from './resumes.ts';
 import { measureRevocations } from './revocations.ts';
 import { measureSimulator } from './simulator.ts';
 import { measureWebhooks } from './webhooks.ts';
@@ -50,6 +51,8 @@ say('measuring a batch of 50,000 lines: a minute or two');
 const bigBatch = await measureBigBatch(50_000);
 say('measuring webhooks');
 const webhooks = await measureWebhooks();
+say('measuring resumes from the stored log');
+const resumes = await measureResumes();
 const revocations = await measureRevocations();
 const simulated = measureSimulator();
 const report = {
@@ -60,6 +63,7 @@ const report = {
   openStreams,
   bigBatch,
   webhooks,
+  resumes,
   revocations,
   simulated,
 };

@@ -1,6 +1,7 @@
 /** The benchmark's figures as a page. */
 import type { BigBatchFigures } from './big-batch.ts';
 import type { OpenStreamsFigures } from './open-streams.ts';
+import type { ResumeFigures } from './resumes.ts';
 import type { RevocationFigures } from './revocations.ts';
 import type { SimulatorFigures } from './simulator.ts';
 import type { LatencyFigures, WebhookFigures } from './webhooks.ts';
@@ -31,6 +32,7 @@ export interface BenchReport {
   readonly openStreams: OpenStreamsFigures;
   readonly bigBatch: BigBatchFigures;
   readonly webhooks: WebhookFigures;
+  readonly resumes: ResumeFigures;
   readonly revocations: RevocationFigures;
   readonly simulated: SimulatorFigures;
 }
@@ -75,6 +77,10 @@ ${report.bigBatch.tasksCpuUs.toFixed(0)} µs of CPU a line.
 ## Webhooks
 From the end of a job to the arrival of its webhook at a receiver that answers at once, p50 / p99:
 ${latencies(report.webhooks.steady)} with ${report.webhooks.steady.perSecond} jobs a second, ${latencies(report.webhooks.burst)} with ${report.webhooks.burst.jobs} jobs accepted at once.
+## Resumed streams
+${report.resumes.responses} background responses of ${report.resumes.tokens} tokens are over; ${report.resumes.readers} readers at a time ask one ingress for their events after a number, and read
+to the end: ${report.resumes.perSecond.toFixed(0)} resumes a second, p50 ${report.resumes.p50Ms.toFixed(1)} ms, p99 ${report.resumes.p99Ms.toFixed(1)} ms until the last event, ${report.resumes.errors} errors, CPU a resume: ingress ${report.resumes.ingressUs.toFixed(0)} µs,
+Redis ${report.resumes.redisUs.toFixed(0)} µs.
 
 ## Exact quotes
 A worker whose level changes takes its pull back and posts a new one. With ${report.revocations.pullers} pulls on one consumer and ${report.revocations.perSecond.toFixed(0)} of

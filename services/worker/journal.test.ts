@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decodeOps, type LogOp } from '@penstock/protocol';
+import type { AppendOutcome, RunLog } from '@penstock/transport';
+import { Journal } from './journal.ts';
+
+const event = (delta: object, finish: string | null = null) =>
+  Buffer.from(`data: ${JSON.stringify({ choices: [{ delta, finish_reason: finish }] })}\n\n`);
+const text = (content: string) => event({ content });
+
+/** A log in memory whose appends the test lets through. */
+function journal(outcome: () => AppendOutcome, logged: readonly LogOp[] = [], replays = false) {
+  const entries: string[] = [];
+  const heard: string[] = [];
+  const log = {
+    append: async (_id: string, _attempt: number, at: number, entry: Buffer) => {
+      if (at === entries.length) entries.push(entry.toString());
+      return outcome();
+    },
+  } as unknown as RunLog;
+  const made = new Journal({
+    ...{ log, id: 'x', attempt: 1, kind: 'deltas', at: 0, logged, replays },
+    onFenced: () => heard.push('fenced'),
+    onBroken: why => heard.push(why),
+  });
+  return { made, entries, heard };
+}
+const settle = () => new Promise(resolve => setImmediate(resolve));
+
+test('the first words are written at once, what follows waits for its tick, and the end takes the rest', async () => {
+  const { made, entries } = journal(() => 0);
+  made.add(text('One'), false);
+  await settle();
+  assert.deepEqual(entries, ['[["t","One",1]]']);
+  made.add(text(' two'), false);
+  made.add(text(' three'), false);
+  made.add(event({}, 'stop'), true);
+  const last = await made.close();
+  assert.equal(last?.at, 1);
+  assert.deepEqual(decodeOps(last?.entry ?? Buffer.from('[]')), [
+    ['t', ' two three', 2],
+    ['f', 'stop'],
+  ]);
+  assert.equal(made.completion.choices?.[0]?.message?.content, 'One two three');
+});
+
+test('an attempt that was superseded writes nothing more and says so once', async () => {
+  const { made, heard } = journal(() => 'fenced');
+  made.add(text('Late'), false);
+  await settle();
+  made.add(text(' words'), true);
+  assert.equal(await made.close(), null);
+  assert.deepEqual(heard, ['fenced']);
+});
+
+test('what is said again is not written again, however it is cut', async () => {
+  const logged: LogOp[] = [
+    ['r', 'Think'],
+    ['c', 0, 'c1', 'f', '{"a"'],
+  ];
+  const { made, entries } = journal(() => 0, logged, true);
+  made.add(event({ reasoning_content: 'Thi' }), false);
+  made.add(event({ reasoning_content: 'nk' }), false);
+  made.add(event({ tool_calls: [{ index: 0, id: 'c2', function: { name: 'f', arguments: '' } }] }), false);
+  assert.ok(made.isBehind);
+  made.add(event({ tool_calls: [{ index: 0, function: { arguments: '{"a":1}' } }] }), false);
+  await settle();
+  assert.deepEqual(entries, ['[["c",0,null,null,":1}"]]']);
+  const [call] = made.completion.choices?.[0]?.message?.tool_calls ?? [];
+  assert.deepEqual([call?.id, call?.function?.arguments], ['c1', '{"a":1}']);
+});
+
+test('an engine that says something else breaks the run', () => {
+  const { made, heard } = journal(() => 0, [['r', 'Think']], true);
+  made.add(event({ reasoning_content: 'Thus' }), false);
+  assert.match(heard[0] ?? '', /answered differently/);
+});
+
+test('a log that is not what it was breaks the run', async () => {
+  const { made, heard } = journal(() => 'torn');
+  made.add(text('x'), false);
+  await settle();
+  assert.match(heard[0] ?? '', /lost/);
+});
+
+test('events that are no JSON are the caller’s to hear of', () => {
+  assert.throws(() => journal(() => 0).made.add(Buffer.from('data: {"cho\n\n'), false));
+});
