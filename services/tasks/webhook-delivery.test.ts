@@ -59,13 +59,19 @@ function world(
   return { delivery, endpoint, state, posts, attempts, clock };
 }
 
-test('the vector that OpenAI publishes: our signature is accepted by both libraries', async () => {
+test('the vector that OpenAI publishes, and what we sign is accepted by both libraries', async () => {
   const secret = 'whsec_RdvaYFYUXuIFuEbvZHwMfYFhUf7aMYjYcmM24+Aj40c=';
   const id = 'wh_685c059ae39c8190af8c71ed1022a24d';
-  const body = '{"id":"evt_1","object":"event"}';
-  const headers = signedHeaders([secret], id, Date.now(), body);
-  assert.ok(new Webhook(secret).verify(body, headers));
+  const body =
+    '{"id": "evt_685c059ae3a481909bdc86819b066fb6", "object": "event", "created_at": 1750861210, "type": "response.completed", "data": {"id": "resp_123"}}';
+  assert.deepEqual(signedHeaders([secret], id, 1_750_861_210_999, body), {
+    'webhook-id': id,
+    'webhook-timestamp': '1750861210',
+    'webhook-signature': 'v1,gUAg4R2hWouRZqRQG4uJypNS8YK885G838+EHb4nKBY=',
+  });
+  const headers = signedHeaders([OLD, secret], id, Date.now(), body);
   assert.ok(await new OpenAI({ apiKey: 'x' }).webhooks.unwrap(body, headers, secret));
+  assert.ok(new Webhook(secret).verify(body, headers));
 });
 
 test('E13: clock skew: a retry is signed with its own time, so that it is accepted long after the event', async () => {

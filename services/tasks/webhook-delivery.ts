@@ -146,13 +146,15 @@ export class WebhookDelivery {
 
   /** Says how it went to whoever waits, and leaves no other trace than the log's. */
   async #test(job: DeliveryJob, stop: AbortSignal | undefined): Promise<JobOutcome> {
-    const { records, clock } = this.#o;
+    const { records, clock, log } = this.#o;
     const known = await records.get(job.endpoint);
     if (known === null) return GONE;
+    const id = deliveryId(job.event.id, job.endpoint);
+    await log.open([{ id, endpoint: job.endpoint, event: job.event }]);
     const from = clock.now();
     const outcome = await this.#post(known.endpoint, job, stop);
     const decision = decideWebhook({ ...this.#tried(job, Number.MAX_SAFE_INTEGER, outcome) }, 1, 0);
-    await this.#record(deliveryId(job.event.id, job.endpoint), 1, outcome, clock.now() - from, decision);
+    await this.#record(id, 1, outcome, clock.now() - from, decision);
     return { kind: 'done', result: outcome };
   }
 }

@@ -213,6 +213,7 @@ test('webhooks', async t => {
       [result.object, result.success, result.status_code],
       ['webhook_endpoint.test', true, 418],
     );
+    assert.equal((await deliveries(id))[0]?.attempts[0]?.status_code, 418);
     const [tried] = receiver.to('/test');
     assert.equal((await unwrap(tried, secret)).type, 'batch.completed');
     await create('/again');
