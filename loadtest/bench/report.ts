@@ -77,6 +77,7 @@ ${report.bigBatch.tasksCpuUs.toFixed(0)} µs of CPU a line.
 ## Webhooks
 From the end of a job to the arrival of its webhook at a receiver that answers at once, p50 / p99:
 ${latencies(report.webhooks.steady)} with ${report.webhooks.steady.perSecond} jobs a second, ${latencies(report.webhooks.burst)} with ${report.webhooks.burst.jobs} jobs accepted at once.
+
 ## Resumed streams
 ${report.resumes.responses} background responses of ${report.resumes.tokens} tokens are over; ${report.resumes.readers} readers at a time ask one ingress for their events after a number, and read
 to the end: ${report.resumes.perSecond.toFixed(0)} resumes a second, p50 ${report.resumes.p50Ms.toFixed(1)} ms, p99 ${report.resumes.p99Ms.toFixed(1)} ms until the last event, ${report.resumes.errors} errors, CPU a resume: ingress ${report.resumes.ingressUs.toFixed(0)} µs,
