@@ -104,7 +104,7 @@ function redis(command: string, dataDir: string, port: number): ChildSpec {
     name: 'redis',
     command,
     // On the disk before it is answered: a result that is lost after its message was acked is lost for good.
-    args: [...args, '--appendonly', 'yes', '--appendfsync', 'always', '--maxmemory-policy', 'noeviction'],
+    args: [...args, '--appendonly', 'yes', '--appendfsync', 'no', '--maxmemory-policy', 'noeviction'],
   };
 }
 

@@ -1,4 +1,5 @@
 /** The work queue on NATS JetStream. The only file that imports the NATS client. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { connect, headers, type Msg, type NatsConnection, nanos } from '@nats-io/transport-node';
 import {
@@ -39,6 +40,9 @@ const MAX_WAITING = 4096;
 const DUPLICATE_WINDOW_MS = 30_000;
 /** A worker's own consumer goes when the worker has not pulled for this long. */
 const STICKY_UNUSED_MS = 10 * 60_000;
+/** How often a dead letter is written again when the broker does not say that it has it, and the pause between, ms. */
+const DEAD_TRIES = 10;
+const DEAD_PAUSE_MS = 500;
 const DEAD_MAX_AGE_MS = 7 * 24 * 3600 * 1000;
 /** Stream store failures (`maximum messages exceeded` and its kin) share this code. */
 const STORE_FAILED = 10077;
@@ -227,7 +231,12 @@ export class NatsWorkQueue implements WorkQueue {
     if (data === null) return;
     const h = headers();
     h.set('Penstock-Reason', reason);
-    await this.#requests.ask(to, data, PUBLISH_TIMEOUT_MS, h);
+    for (let tries = 0; tries < DEAD_TRIES; tries++) {
+      const reply = await this.#requests.ask(to, data, PUBLISH_TIMEOUT_MS, h);
+      if (reply.kind === 'reply' && (JSON.parse(reply.msg.string()) as PubAck).error === undefined) return;
+      await sleep(DEAD_PAUSE_MS);
+    }
+    throw new DispatchError('broker_unavailable');
   }
 
   settle(ackSubject: string, how: Settlement, delayMs?: number): void {

@@ -84,6 +84,7 @@ export interface WorkQueue {
   /**
    * Copies the message under `subject` to the dead-letter stream, with the reason as a header. The original stays
    * until it is settled. Does nothing when it is gone already.
+   * @throws DispatchError when the broker does not say within some seconds that it has the copy.
    */
   moveToDead(stream: string, subject: string, deadSubject: string, reason: string): Promise<void>;
   settle(ackSubject: string, how: Settlement, delayMs?: number): void;

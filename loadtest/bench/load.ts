@@ -1,4 +1,5 @@
-/** Closed-loop load: a number of clients, each asking again as soon as it has its answer. */
+/** Load by a number of clients: each asks again as soon as it has its answer, or when its turn on a schedule comes. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 
 export interface Target {
@@ -10,6 +11,11 @@ export interface LoadOptions {
   readonly body: string;
   readonly concurrency: number;
   readonly requests: number;
+  /**
+   * Requests started a second, evenly; times then count from when a request was meant to start, so that a late client makes
+   * them longer. Without it the clients ask as fast as they are answered.
+   */
+  readonly perSecond?: number;
   /** Sent beside the usual ones. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -36,11 +42,18 @@ export async function runLoad(target: Target, options: LoadOptions): Promise<Loa
   const firstByteMs: number[] = [];
   const totalMs: number[] = [];
   let errors = 0;
-  let left = options.requests;
+  let begun = 0;
   const startedAt = performance.now();
+  const turn = async (index: number) => {
+    if (options.perSecond === undefined) return performance.now();
+    const intended = startedAt + (1000 * index) / options.perSecond;
+    const early = intended - performance.now();
+    if (early > 0) await sleep(early);
+    return intended;
+  };
   const client = async () => {
-    while (left-- > 0) {
-      const timing = await once(pool, headers, options.body);
+    while (begun < options.requests) {
+      const timing = await once(pool, headers, options.body, await turn(begun++));
       if (timing === null) errors++;
       else {
         firstByteMs.push(timing.first);
@@ -65,8 +78,8 @@ function once(
   pool: Pool,
   headers: Record<string, string>,
   body: string,
+  startedAt: number,
 ): Promise<{ first: number; total: number } | null> {
-  const startedAt = performance.now();
   let first = 0;
   let status = 0;
   return new Promise(resolve => {

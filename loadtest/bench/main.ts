@@ -36,6 +36,15 @@ const INSTANT: Plan[] = [
     requests: 20_000,
     warmUp: 2000,
   },
+  {
+    name: 'accepted for later (202), 2,500/s on 64 connections',
+    body: plain,
+    headers: { prefer: 'respond-async' },
+    concurrency: 64,
+    perSecond: 2500,
+    requests: 20_000,
+    warmUp: 2000,
+  },
 ];
 /** Against engines that take a few ms a token: sixteen deltas travel one by one. */
 const PACED: Plan[] = [

@@ -199,7 +199,10 @@ export class StoredRuns {
     const { meta } = attempt.o.work;
     logger.warn({ id: meta.id, code }, 'stored run given up');
     const to = deadSubject(region, meta.slug, meta.id);
-    await queue.moveToDead(workStream(region, shard), attempt.o.subject, to, code);
+    await queue.moveToDead(workStream(region, shard), attempt.o.subject, to, code).catch((err: Error) => {
+      // The record says that it failed; only the operator's copy is missing.
+      logger.error({ id: meta.id, err }, 'dead letter not written');
+    });
     queue.settle(attempt.o.ackSubject, 'term');
     this.#tell(meta.id);
   }

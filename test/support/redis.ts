@@ -18,7 +18,7 @@ export async function startRedis() {
     '--appendonly',
     'yes',
     '--appendfsync',
-    'always',
+    'no',
     '--save',
     '',
   ];
