@@ -49,7 +49,8 @@ export async function runLoad(target: Target, options: LoadOptions): Promise<Loa
     const intended = startedAt + (1000 * index) / options.perSecond;
     const early = intended - performance.now();
     if (early > 0) await sleep(early);
-    return intended;
+    // Timers fire up to a millisecond early.
+    return Math.min(intended, performance.now());
   };
   const client = async () => {
     while (begun < options.requests) {
