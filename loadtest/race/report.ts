@@ -16,6 +16,8 @@ export interface RaceResult {
   readonly seconds: number;
   readonly speed: number;
   readonly rounds: number;
+  /** What a reader must know of a result that is older than the rest of the page. */
+  readonly note?: string;
   /** By contender. */
   readonly runs: Readonly<Record<string, readonly Run[]>>;
 }
@@ -63,7 +65,8 @@ function renderResult(result: RaceResult): string {
   const sources = new Set(Object.values(result.runs).flatMap(runs => runs.map(run => run.source)));
   const head = `## ${result.scenario}, load ${result.load}`;
   const line = `${about}; requests: ${[...sources].join(', ')}; ${result.seconds} s at ${result.speed} × real time; rounds: ${result.rounds}.`;
-  return `${head}\n${line}\n\n${renderTable(rows)}\n${compare(rows)}`;
+  const note = result.note === undefined ? '' : `\n${result.note}`;
+  return `${head}\n${line}${note}\n\n${renderTable(rows)}\n${compare(rows)}`;
 }
 
 /** Penstock's figures over those of the best of SGLang's policies, figure by figure. */
