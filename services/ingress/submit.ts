@@ -135,7 +135,8 @@ export async function submit(
   return dispatch(deps, endpoint, read, request, reply, {
     preferences,
     dress: dressChat(deps, endpoint, read, request),
-    hold: jobHold(deps, endpoint, read, request),
+    // A stream is never held: what it would become need not be worked out.
+    hold: read.summary.stream ? 'refuse' : jobHold(deps, endpoint, read, request),
   });
 }
 
