@@ -11,21 +11,39 @@ import { BLOCK_TOKENS } from '../../loadtest/traces/trace.ts';
 import { chat, post, type Stack, startStack } from '../support/stack.ts';
 
 const SPEED = 12;
-const PROFILE = 'dense-8b-h100';
-const FLEET = [1, 1, 2];
+/** Prompts that take their engines far longer than all the rest takes the machine, or it is the machine that is compared. */
+const PROFILE = 'dense-70b-h100x4';
+const FLEET = [1, 1, 1, 2];
 
 async function firstToken(stack: Stack, body: Record<string, unknown>) {
-  const response = await post(stack, '/v1/chat/completions', { ...body, stream: true });
+  const response = await post(stack, '/v1/chat/completions', {
+    ...body,
+    stream: true,
+    stream_options: { include_usage: true },
+  });
   assert.equal(response.status, 200);
   let at = 0;
-  for await (const bytes of response.body ?? [])
-    if (at === 0 && /"content":"[^"]/.test(Buffer.from(bytes).toString('latin1'))) at = performance.now();
-  assert.ok(at > 0);
-  return { at, worker: Number(response.headers.get('x-penstock-worker')?.slice(2)) - 1 };
+  let last = '';
+  for await (const bytes of response.body ?? []) {
+    last = (last + Buffer.from(bytes).toString('latin1')).slice(-4096);
+    if (at === 0 && /"content":"[^"]/.test(last)) at = performance.now();
+  }
+  const cachedTokens = Number(/"cached_tokens":(\d+)/.exec(last)?.[1]);
+  assert.ok(at > 0 && cachedTokens >= 0);
+  return { at, worker: Number(response.headers.get('x-penstock-worker')?.slice(2)) - 1, cachedTokens };
+}
+
+/** Requests whose cached tokens differ by a block or more. */
+function differing(one: ArrayLike<number>, other: ArrayLike<number>): number {
+  return Array.from(one).filter((tokens, i) => Math.abs(tokens - (other[i] ?? 0)) >= BLOCK_TOKENS).length;
 }
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+function shareOf(engine: number, choices: ArrayLike<number>): number {
+  return Array.from(choices).filter(worker => worker === engine).length / choices.length;
 }
 
 test('the simulator repeats a real run', async t => {
@@ -40,6 +58,7 @@ test('the simulator repeats a real run', async t => {
   });
   const startedAt = performance.now();
   const ttftMs: number[] = [];
+  const cachedReal: number[] = [];
   const workers = await Promise.all(
     requests.map(async (request, i) => {
       const content = promptOf(request, i);
@@ -47,18 +66,18 @@ test('the simulator repeats a real run', async t => {
       if (waitMs > 0) await new Promise(resolve => setTimeout(resolve, waitMs));
       const read = await firstToken(stack, chat(content, { max_tokens: request.outputTokens }));
       ttftMs[i] = (read.at - startedAt) * SPEED - request.atMs;
+      cachedReal[i] = read.cachedTokens;
       return read.worker;
     }),
   );
-  const cachedReal = stack.engines.reduce((sum, engine) => sum + engine.stats().cachedTokens, 0);
   const same: DispatcherFactory = fleet => ({
     arrive: (request, index) => void fleet.send(request, index, workers[index] ?? 0),
   });
   const fleet = { requests, profile: PROFILE, fleet: FLEET };
   const replayed = simulate({ ...fleet, policy: same });
-  const cachedSim = replayed.cachedTokens.reduce((sum, tokens) => sum + tokens, 0);
-  t.diagnostic(`cached tokens: ${cachedReal} really, ${cachedSim} replayed`);
-  assert.ok(Math.abs(cachedSim - cachedReal) <= 0.1 * cachedReal + 10 * BLOCK_TOKENS);
+  const replayedOtherwise = differing(cachedReal, replayed.cachedTokens);
+  t.diagnostic(`requests with other cached tokens when replayed: ${replayedOtherwise}`);
+  assert.ok(replayedOtherwise <= 1);
   const [realMs, simMs] = [median(ttftMs), median([...replayed.ttftMs])];
   t.diagnostic(
     `median time to the first token: ${realMs.toFixed(0)} ms really, ${simMs.toFixed(0)} replayed`,
@@ -66,14 +85,13 @@ test('the simulator repeats a real run', async t => {
   // The networks take no time in the simulator, and a real millisecond is twelve of the engines'.
   assert.ok(realMs > 0.8 * simMs && realMs < 1.5 * simMs + 40 * SPEED);
   // The same requests decided otherwise do not pass for the run.
-  const otherwise = simulate({ ...fleet, policy: roundRobin });
-  const cachedOtherwise = otherwise.cachedTokens.reduce((sum, tokens) => sum + tokens, 0);
-  t.diagnostic(`cached tokens when dealt in turn: ${cachedOtherwise}`);
-  assert.ok(Math.abs(cachedOtherwise - cachedReal) > 0.1 * cachedReal + 10 * BLOCK_TOKENS);
+  const dealt = differing(cachedReal, simulate({ ...fleet, policy: roundRobin }).cachedTokens);
+  t.diagnostic(`requests with other cached tokens when dealt in turn: ${dealt}`);
+  assert.ok(dealt >= 3);
   const own = simulate({ ...fleet, policy: penstock() });
-  const shareOfSlow = (choices: Iterable<number>) =>
-    [...choices].filter(worker => worker === 2).length / workers.length;
-  const [real, simulated] = [shareOfSlow(workers), shareOfSlow(own.worker)];
-  t.diagnostic(`share of the slow engine: ${real.toFixed(2)} really, ${simulated.toFixed(2)} simulated`);
-  assert.ok(Math.abs(real - simulated) < 0.15);
+  for (const engine of FLEET.keys()) {
+    const [real, simulated] = [shareOf(engine, workers), shareOf(engine, own.worker)];
+    t.diagnostic(`share of engine ${engine}: ${real.toFixed(2)} really, ${simulated.toFixed(2)} simulated`);
+    assert.ok(Math.abs(real - simulated) < 0.15);
+  }
 });
