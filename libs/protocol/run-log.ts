@@ -32,7 +32,15 @@ export function runLogChannel(id: string): string {
   return `penstock:runtick:${assertToken(id)}`;
 }
 
-/** What a chunk says, one operation for each event that it will be told as. */
+/** The data of an engine's event, or its whole answer. @throws where it is no JSON object. */
+export function readChunk(data: string): ChatChunk {
+  const chunk: unknown = JSON.parse(data);
+  if (typeof chunk !== 'object' || chunk === null || Array.isArray(chunk))
+    throw new TypeError('the engine sent JSON that is no object');
+  return chunk;
+}
+
+/** What a chunk says, one operation for each event that it will be told as. @throws where its parts are of other types than the API's. */
 export function opsOf(chunk: ChatChunk): LogOp[] {
   const ops: LogOp[] = [];
   const choice = chunk.choices?.[0];

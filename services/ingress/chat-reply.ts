@@ -9,6 +9,7 @@ import {
   eventData,
   opsOf,
   type ResultMeta,
+  readChunk,
 } from '@penstock/protocol';
 import type { ReplySink, Served } from './open-request.ts';
 
@@ -48,7 +49,7 @@ export class ChatReply implements ReplySink {
   result(meta: ResultMeta, body: Buffer, served: Served): void {
     if (meta.status !== 200) return this.#to.result(meta, body, served);
     const { stored } = this.#o;
-    const answer = this.#dress(JSON.parse(body.toString('utf8')) as Answer);
+    const answer = this.#dress(readChunk(body.toString('utf8')) as Answer);
     const shown = stored === null ? answer : { ...answer, metadata: stored.metadata };
     void this.#keep(answer).then(() => this.#to.result(meta, Buffer.from(JSON.stringify(shown)), served));
   }
@@ -70,12 +71,13 @@ export class ChatReply implements ReplySink {
     return { ...answer, ...id, service_tier: this.#o.tier };
   }
 
+  /** @throws where the engine's events cannot be read. */
   #rewrite(events: Buffer): Buffer {
     let out = '';
     for (const data of eventData(events.toString('utf8'))) {
       if (data === '[DONE]') out += 'data: [DONE]\n\n';
       else {
-        const chunk = this.#dress(JSON.parse(data) as Answer);
+        const chunk = this.#dress(readChunk(data) as Answer);
         this.#gather(chunk);
         out += `data: ${JSON.stringify(chunk)}\n\n`;
       }

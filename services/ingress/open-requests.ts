@@ -171,7 +171,19 @@ export class OpenRequests {
       return;
     }
     request.nextSeq++;
-    this.#apply(request, frame, worker);
+    try {
+      this.#apply(request, frame, worker);
+    } catch {
+      this.#unreadable(request, frame, worker);
+    }
+  }
+
+  /** A reply that is told in another shape has to understand the engine's words, and could not. */
+  #unreadable(request: OpenRequest, frame: Frame, worker: string): void {
+    if (frame.kind === 'events') this.#stopWorker(worker, request.id, frame.attempt);
+    const retryable = frame.kind === 'result';
+    const message = 'the engine sent something other than the JSON of its API';
+    this.#failed(request, { code: 'engine_error', message, retryable }, false);
   }
 
   /** Nobody waits for this any more: let the worker stop and the broker forget. */
@@ -202,16 +214,16 @@ export class OpenRequests {
         return;
       case 'end':
         if (!request.shown) this.#firstToken(request, served);
-        this.#done(request, frame.body);
         request.sink.end(frame.body, served);
+        this.#done(request, frame.body);
         return;
       case 'result':
         this.#firstToken(request, served);
         if (request.kept !== null) {
           return this.#held.finish(request, request.kept, frame, worker);
         }
-        this.#done(request, frame.body);
         request.sink.result(JSON.parse(frame.meta) as ResultMeta, frame.body, served);
+        this.#done(request, frame.body);
         return;
       case 'failed':
         this.#failed(request, JSON.parse(frame.meta) as FailedMeta, false);

@@ -9,6 +9,7 @@ import {
   type ResponseBase,
   ResponseStream,
   type ResultMeta,
+  readChunk,
 } from '@penstock/protocol';
 import type { ReplySink, Served } from './open-request.ts';
 
@@ -39,17 +40,19 @@ export class ResponseReply implements ReplySink {
     void this.#kept().then(() => this.#to.end(end, served));
   }
 
+  /** @throws where the engine's events cannot be read; then nothing of them is told. */
   #tell(bytes: Buffer): string {
-    let out = this.#begun ? '' : this.#stream.created() + this.#stream.inProgress();
+    const ops = [...eventData(bytes.toString('utf8'))].flatMap(data =>
+      data === '[DONE]' ? [] : opsOf(readChunk(data)),
+    );
+    const begin = this.#begun ? '' : this.#stream.created() + this.#stream.inProgress();
     this.#begun = true;
-    for (const data of eventData(bytes.toString('utf8')))
-      if (data !== '[DONE]') out += this.#push(JSON.parse(data) as ChatChunk);
-    return out;
+    return begin + this.#push(ops);
   }
 
-  #push(chunk: ChatChunk): string {
+  #push(ops: readonly LogOp[]): string {
     let out = '';
-    for (const op of opsOf(chunk)) {
+    for (const op of ops) {
       this.#ops.push(op);
       out += this.#stream.push(chunkOf(op));
     }
@@ -62,7 +65,7 @@ export class ResponseReply implements ReplySink {
 
   result(meta: ResultMeta, body: Buffer, served: Served): void {
     if (meta.status !== 200) return this.#to.result(meta, body, served);
-    this.#push(JSON.parse(body.toString('utf8')) as ChatChunk);
+    this.#push(opsOf(readChunk(body.toString('utf8'))));
     this.#stream.end(nowS());
     const response = this.#stream.object(this.#stream.finalStatus, { completedAt: nowS() });
     const told = Buffer.from(JSON.stringify(response));

@@ -9,7 +9,12 @@ const event = (delta: object, finish: string | null = null) =>
 const text = (content: string) => event({ content });
 
 /** A log in memory whose appends the test lets through. */
-function journal(outcome: () => AppendOutcome, logged: readonly LogOp[] = [], replays = false) {
+function journal(
+  outcome: () => AppendOutcome,
+  logged: readonly LogOp[] = [],
+  replays = false,
+  kind: 'deltas' | 'events' = 'deltas',
+) {
   const entries: string[] = [];
   const heard: string[] = [];
   const log = {
@@ -19,7 +24,7 @@ function journal(outcome: () => AppendOutcome, logged: readonly LogOp[] = [], re
     },
   } as unknown as RunLog;
   const made = new Journal({
-    ...{ log, id: 'x', attempt: 1, kind: 'deltas', at: 0, logged, replays },
+    ...{ log, id: 'x', attempt: 1, kind, at: 0, logged, replays },
     onFenced: () => heard.push('fenced'),
     onBroken: why => heard.push(why),
   });
@@ -85,4 +90,24 @@ test('a log that is not what it was breaks the run', async () => {
 
 test('events that are no JSON are the caller’s to hear of', () => {
   assert.throws(() => journal(() => 0).made.add(Buffer.from('data: {"cho\n\n'), false));
+});
+
+test('an end whose earlier words could not be logged is no end', async () => {
+  const { made, heard } = journal(() => {
+    throw new Error('no room');
+  });
+  made.add(text('One'), false);
+  made.add(text(' two'), true);
+  assert.equal(await made.close(), null);
+  assert.match(made.broken ?? '', /could not be written/);
+  assert.deepEqual(heard, [made.broken]);
+});
+
+test('whole events that somebody has read are not said again', async () => {
+  const { made, entries, heard } = journal(() => 0, [], true, 'events');
+  made.add(text('One'), false);
+  await settle();
+  assert.deepEqual(entries, []);
+  assert.deepEqual(heard, [made.broken]);
+  assert.equal(await made.close(), null);
 });

@@ -4,7 +4,7 @@
  *
  * An attempt that goes on after an earlier one appends behind what is there. One that had to begin anew although readers have
  * seen the earlier words first repeats them (**replaying**): they are compared and not written again; where the engine says
- * something else, the run cannot go on without contradicting itself.
+ * something else, or where whole events are logged, the run cannot go on without contradicting itself.
  */
 import {
   addOp,
@@ -15,6 +15,7 @@ import {
   type LogOp,
   opsOf,
   type RunLogKind,
+  readChunk,
 } from '@penstock/protocol';
 import type { RunLog } from '@penstock/transport';
 
@@ -54,6 +55,7 @@ export class Journal {
   #timer: NodeJS.Timeout | null = null;
   #appending: Promise<void> | null = null;
   #closed = false;
+  #broken: string | null = null;
   /** Finish reason and usage: logged with the end only. */
   readonly #ending: LogOp[] = [];
 
@@ -67,6 +69,11 @@ export class Journal {
   /** An answer that ends now is shorter than what was logged of an earlier attempt. */
   get isBehind(): boolean {
     return this.#expected.length > 0;
+  }
+
+  /** Why the run cannot go on, or cannot end well; null while it can. */
+  get broken(): string | null {
+    return this.#broken;
   }
 
   get finishReason(): string | null {
@@ -87,11 +94,14 @@ export class Journal {
     if (this.#o.kind === 'events') this.#addRaw(events);
     else
       for (const data of eventData(events.toString('utf8')))
-        if (data !== DONE) for (const op of opsOf(JSON.parse(data) as ChatChunk)) this.#addOp(op);
+        if (data !== DONE) for (const op of opsOf(readChunk(data))) this.#addOp(op);
     if (this.#size > 0 && !last) this.#schedule();
   }
 
+  /** Events are passed on as they come: ids and times in them differ between attempts, so none can be told to be a repetition. */
   #addRaw(events: Buffer): void {
+    if (this.#o.replays)
+      return this.#break('the engine begins anew, and part of the answer was read already');
     this.#raw.push(events);
     this.#size += events.length;
   }
@@ -130,6 +140,7 @@ export class Journal {
 
   #break(why: string): void {
     this.stop();
+    this.#broken = why;
     this.#o.onBroken(why);
   }
 
@@ -177,14 +188,14 @@ export class Journal {
     return entry;
   }
 
-  /** The last entry, for the script that ends the run. Null where there is none, or the journal stopped. */
+  /** The last entry, for the script that ends the run. Null where there is none, or the journal stopped. Look at {@link broken} then. */
   async close(): Promise<{ entry: Buffer; at: number } | null> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     const stopped = this.#closed;
     this.#closed = true;
     await this.#appending;
-    if (stopped) return null;
+    if (stopped || this.#broken !== null) return null;
     for (const op of this.#ending) this.#ops.push(op);
     if (this.#o.kind === 'deltas' && this.#ops.length > 0) this.#size++;
     const entry = this.#take();

@@ -7,6 +7,7 @@ import {
   type LogOp,
   opsOf,
   type RunLogKind,
+  readChunk,
   validateChat,
   validateCompletion,
   type WorkEnvelope,
@@ -36,15 +37,16 @@ export async function readLogged(
 ): Promise<{ logged: Logged | null; continuation: Continuation | null }> {
   const entries = await readAll(log, work.meta.id);
   if (entries.length === 0) return { logged: null, continuation: null };
-  const { ops, chunkId, created } = kind === 'deltas' ? ofDeltas(entries) : ofEvents(entries);
-  if (isContinuable(work, ops)) {
+  const told = kind === 'deltas' ? ofDeltas(entries) : ofEvents(entries);
+  if (told !== null && isContinuable(work, told.ops)) {
+    const { ops, chunkId, created } = told;
     const text = ops.map(op => (op[0] === 't' ? op[1] : '')).join('');
     const chunks = ops.reduce((sum, op) => sum + (op[0] === 't' ? op[2] : 0), 0);
     const continuation = createContinuation(work, { kind: 'continue', text, chunks, chunkId, created });
     return { logged: { entries: entries.length, ops, replays: false }, continuation };
   }
   if (await log.restart(work.meta.id, attempt)) return { logged: null, continuation: null };
-  return { logged: { entries: entries.length, ops, replays: true }, continuation: null };
+  return { logged: { entries: entries.length, ops: told?.ops ?? [], replays: true }, continuation: null };
 }
 
 async function readAll(log: RunLog, id: string): Promise<Buffer[]> {
@@ -68,10 +70,17 @@ function ofDeltas(entries: readonly Buffer[]): Told {
 
 type TextChunk = ChatChunk & { id?: string; created?: number; choices?: readonly { text?: string }[] };
 
-function ofEvents(entries: readonly Buffer[]): Told {
-  const chunks = [...eventData(Buffer.concat(entries).toString('utf8'))]
-    .filter(data => data !== '[DONE]')
-    .map(data => JSON.parse(data) as TextChunk);
+/** Events are logged as the engine sent them: null where it sent nonsense. */
+function ofEvents(entries: readonly Buffer[]): Told | null {
+  try {
+    return toldIn([...eventData(Buffer.concat(entries).toString('utf8'))]);
+  } catch {
+    return null;
+  }
+}
+
+function toldIn(events: readonly string[]): Told {
+  const chunks = events.filter(data => data !== '[DONE]').map(data => readChunk(data) as TextChunk);
   const ops = chunks.flatMap((chunk): LogOp[] => {
     const text = chunk.choices?.[0]?.text;
     return text === undefined ? opsOf(chunk) : text === '' ? [] : [['t', text, 1]];

@@ -48,6 +48,8 @@ const UNREADABLE: FailedMeta = {
   message: 'the engine sent events that are no JSON',
   retryable: true,
 };
+/** Another attempt could only contradict what was read. */
+const STREAM_BROKEN = { code: 'stream_interrupted', retryable: false } as const;
 const HANDED_BACK = 'shutting_down';
 /** Content type of a run whose answer is its log. */
 const STREAM_TYPE = 'text/event-stream; charset=utf-8';
@@ -103,7 +105,7 @@ export class StoredRuns {
       ...{ log: this.#o.log, id: attempt.id, attempt: attempt.o.attempt, kind },
       ...{ at: logged?.entries ?? 0, logged: logged?.ops ?? [], replays: logged?.replays ?? false },
       onFenced: () => attempt.drop(),
-      onBroken: message => attempt.giveUp({ code: 'stream_interrupted', message, retryable: false }),
+      onBroken: message => attempt.giveUp({ ...STREAM_BROKEN, message }),
     });
     this.#journals.set(attempt, journal);
   }
@@ -153,9 +155,11 @@ export class StoredRuns {
     const journal = this.#journals.get(attempt);
     if (last.kind === 'end' && journal?.isBehind) {
       const message = 'the engine answered less than before, and part of the answer was read already';
-      return this.#failed(attempt, { code: 'stream_interrupted', message, retryable: false });
+      return this.#failed(attempt, { ...STREAM_BROKEN, message });
     }
     const end = await this.#endOf(attempt, last, journal);
+    // The end of the answer may be whole while a part before it was not logged.
+    if (journal?.broken) return this.#failed(attempt, { ...STREAM_BROKEN, message: journal.broken });
     if (!(await this.#o.runs.finish(attempt.id, attempt.o.attempt, end, this.#o.ttl))) return;
     this.#o.queue.settle(attempt.o.ackSubject, 'ack');
     this.#tell(attempt.id);

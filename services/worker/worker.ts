@@ -252,8 +252,11 @@ export class Worker {
     const isFirst = delivery.deliveryCount === 1 && work.meta.attemptBase === 0;
     const beginning = await stored
       .begin(work, attemptOf(delivery, work), isFirst)
+      .catch((err: Error) => this.#o.log.error({ id: work.meta.id, err: err.message }, 'not begun'))
       .finally(() => this.#asking--);
-    if (beginning.kind === 'begun') this.#run(delivery, work, beginning.continuation, beginning.logged);
+    // Redis refused; the delivery comes again.
+    if (beginning === undefined) queue.settle(delivery.ackSubject, 'nak', 1000);
+    else if (beginning.kind === 'begun') this.#run(delivery, work, beginning.continuation, beginning.logged);
     // Fenced: the delivery belongs to a later attempt, and settling it would be settling that one.
     else if (beginning.kind === 'gone') queue.settle(delivery.ackSubject, 'term');
     this.#bidder.requote();
