@@ -3,6 +3,7 @@ export * from './affinity.ts';
 export * from './architecture.ts';
 export * from './cache-trust.ts';
 export * from './deadline.ts';
+export * from './disturbance.ts';
 export * from './eta.ts';
 export * from './health.ts';
 export * from './kv-room.ts';

@@ -32,6 +32,7 @@ const idle: WorkerLoad = {
   kvUse: null,
   kvFreeTokens: null,
   errorRate: 0,
+  answerTokens: 200,
 };
 const working: BidState = {
   sick: false,
@@ -51,6 +52,16 @@ test('an idle worker as fast as any quotes 0 for every size, a slower one more',
     });
     assert.ok(slow.kind === 'bid' && slow.level === 1);
   }
+});
+
+test('running requests raise the quote, short answers more than long ones', () => {
+  const quote = (running: number, answerTokens: number) => {
+    const bid = decideBid({ ...idle, running, answerTokens }, 'short', working);
+    return bid.kind === 'bid' ? bid.level : bid.reason;
+  };
+  assert.equal(quote(0, 30), 0);
+  assert.equal(quote(1, 400), 0);
+  assert.ok(Number(quote(4, 30)) > Number(quote(4, 400)));
 });
 
 test('every kind of load raises the estimate', () => {

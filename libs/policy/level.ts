@@ -3,6 +3,7 @@
  * multiple of what an idle, fast worker of the fleet would need, in exponential steps. The broker serves the lowest level
  * first, so quoting honestly *is* the load balancing.
  */
+import { disturbanceTokens } from './disturbance.ts';
 import { fitting } from './kv-room.ts';
 import { type PromptSize, TYPICAL_TOKENS } from './size-class.ts';
 
@@ -24,6 +25,8 @@ export interface WorkerLoad {
   readonly kvFreeTokens: number | null;
   /** Share of recent attempts that failed, 0–1. */
   readonly errorRate: number;
+  /** Mean tokens of its answers lately, see {@link learnAnswer}. */
+  readonly answerTokens: number;
 }
 
 export interface BidState {
@@ -74,12 +77,6 @@ export const DEFAULT_TUNING: BidTuning = {
   typical: TYPICAL_TOKENS,
 };
 const MAX_LEVEL = 9;
-/**
- * A prompt holds up every sequence that is being decoded for as long as it is computed, and they slow its own answer down:
- * each running request counts in the quote like so many prompt tokens. Found in the simulator: with none the share in SLO
- * falls by 2 points on overloaded chat and by 8 on bursts of code completions; beyond 1,000 nothing more is gained.
- */
-const DISTURBANCE_TOKENS = 800;
 /** Waits below this are all alike, s. */
 const LEAST_IDEAL_S = 0.005;
 /** Requests promised by one pull. */
@@ -166,7 +163,8 @@ export function decideBid(
     return { kind: 'pass', reason: 'over_reserve', validS: validS + LEAST_IDEAL_S };
   }
   const { step } = tuning;
-  const quoted = wait + (load.running * DISTURBANCE_TOKENS) / effectiveRate(load);
+  const disturbed = load.running * disturbanceTokens(tuning.typical[size], load.answerTokens);
+  const quoted = wait + disturbed / effectiveRate(load);
   const level = levelOf(quoted / ideal, step);
   return {
     kind: 'bid',

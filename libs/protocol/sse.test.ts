@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { endOfLastEvent, endsWithDone, eventData } from './sse.ts';
+import { countEvents, endOfLastEvent, endsWithDone, eventData } from './sse.ts';
 
 test('the end of the last whole event is found for LF and CRLF', () => {
   assert.equal(endOfLastEvent(Buffer.from('data: a\n\ndata: b')), 9);
@@ -18,4 +18,9 @@ test('[DONE] counts at the start of a line only', () => {
 
 test('data payloads are read without comments and with joined lines', () => {
   assert.deepEqual([...eventData(': hi\n\ndata: 1\n\ndata:2\ndata: 3\n\n')], ['1', '2\n3']);
+});
+
+test('whole events are counted', () => {
+  assert.equal(countEvents(Buffer.from('data: a\n\ndata: b\n\ndata: [DONE]\n\n')), 3);
+  assert.equal(countEvents(Buffer.from('data: a\r\n\r\n')), 1);
 });

@@ -13,6 +13,13 @@ export function endOfLastEvent(bytes: Buffer): number {
   return 0;
 }
 
+/** Events in bytes that hold whole ones. Where lines end with CRLF it says one: good enough for a length. */
+export function countEvents(events: Buffer): number {
+  let count = 0;
+  for (let at = events.indexOf('\n\n'); at >= 0; at = events.indexOf('\n\n', at + 2)) count++;
+  return Math.max(1, count);
+}
+
 /** Whether the bytes hold OpenAI's closing `data: [DONE]` event. Matched at a line start only, never inside content. */
 export function endsWithDone(events: Buffer): boolean {
   const tail = events.toString('latin1', Math.max(0, events.length - 24));

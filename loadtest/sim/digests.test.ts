@@ -19,8 +19,8 @@ const DIGESTS: Readonly<Record<string, string>> = {
   'least-requests-5s': 'ed6e1ca7f68d',
   'cache-aware': 'af50c42dda59',
   'plain-pull': 'cd50d52413ee',
-  'penstock-no-affinity': '1d71249ba9d0',
-  penstock: '83afb5e6d2b5',
+  'penstock-no-affinity': '68311f69ed45',
+  penstock: '38c73653913b',
   oracle: '51acc0d6567f',
 };
 

@@ -12,7 +12,9 @@ import {
   decideBid,
   decidePrefix,
   effectiveRate,
+  FIRST_ANSWER_TOKENS,
   lately,
+  learnAnswer,
   mayBeCached,
   type PromptSize,
   prefillAheadS,
@@ -85,6 +87,8 @@ class SimulatedWorker {
   readonly lots: Readonly<Record<PromptSize, Lot>>;
   readonly ageing: Timer;
   running = 0;
+  answerTokens = FIRST_ANSWER_TOKENS;
+  answers = 0;
   /** Tokens ever put into its cache. */
   cacheTokens = 0;
   gone = false;
@@ -179,10 +183,11 @@ class Penstock implements Dispatcher {
     this.#requote(worker);
   }
 
-  finished(_job: Job, index: number): void {
+  finished({ request }: Job, index: number): void {
     const worker = this.#workers[index];
     if (worker === undefined) return;
     worker.running--;
+    worker.answerTokens = learnAnswer(worker.answerTokens, request.outputTokens, worker.answers++);
     this.#requote(worker);
   }
 
@@ -226,6 +231,7 @@ class Penstock implements Dispatcher {
       kvUse: this.#fleet.engines[worker.index]?.kvUse ?? null,
       kvFreeTokens: null,
       errorRate: 0,
+      answerTokens: worker.answerTokens,
     };
   }
 

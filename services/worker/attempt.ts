@@ -6,6 +6,7 @@
  * put half an event in front of a client.
  */
 import {
+  countEvents,
   ENDPOINT_PATHS,
   endOfLastEvent,
   endsWithDone,
@@ -43,6 +44,8 @@ export interface AttemptOptions {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+/** An engine tells the usage at the very end, within so many bytes. */
+const USAGE_WITHIN = 1024;
 /** An event longer than this is taken for garbage, bytes. */
 const MAX_EVENT = 4 * 1024 * 1024;
 /** Engine statuses that are the client's own fault and go back to it unchanged. */
@@ -59,6 +62,7 @@ export class Attempt implements FrameSource {
   #status = 0;
   #contentType = '';
   #sawFirst = false;
+  #answerTokens = 0;
   #call: { abort(): void } | null = null;
 
   constructor(options: AttemptOptions) {
@@ -71,6 +75,11 @@ export class Attempt implements FrameSource {
 
   get ingressId(): string {
     return this.o.work.meta.from;
+  }
+
+  /** Tokens of a finished answer: as the engine tells them, else about one an event; 0 where neither says. */
+  get answerTokens(): number {
+    return this.#answerTokens;
   }
 
   start(engine: Engine): void {
@@ -161,6 +170,7 @@ export class Attempt implements FrameSource {
       return;
     }
     const done = endsWithDone(events);
+    this.#answerTokens = (done ? completionTokens(events) : null) ?? this.#answerTokens + countEvents(events);
     const shown = this.o.continuation === null ? events : this.o.continuation.rewrite(events);
     if (shown.length > 0) this.#events.push(shown);
     const first = !this.#sawFirst;
@@ -192,6 +202,7 @@ export class Attempt implements FrameSource {
       this.#fail({ code: 'engine_error', message: 'the engine did not answer with JSON', retryable: true });
     } else {
       if (this.#status === 200 && !this.#sawFirst) this.#first();
+      this.#answerTokens = completionTokens(body) ?? 0;
       this.#answer(body);
     }
   }
@@ -232,6 +243,13 @@ function failureOf(error: Error & { code?: string }): FailedMeta {
   const timedOut = error.code === 'UND_ERR_HEADERS_TIMEOUT' || error.code === 'UND_ERR_BODY_TIMEOUT';
   if (timedOut) return { code: 'engine_timeout', message: 'the engine stopped answering', retryable: true };
   return { code: 'engine_error', message: 'the connection to the engine broke', retryable: true };
+}
+
+/** What the engine says at the end of an answer; null where it says nothing. */
+function completionTokens(bytes: Buffer): number | null {
+  const tail = bytes.toString('latin1', Math.max(0, bytes.length - USAGE_WITHIN));
+  const said = /"completion_tokens":\s*(\d{1,9})/.exec(tail)?.[1];
+  return said === undefined ? null : Number(said);
 }
 
 function isErrorEvent(events: Buffer): boolean {

@@ -14,6 +14,7 @@ const IDLE: WorkerLoad = {
   kvUse: null,
   kvFreeTokens: null,
   errorRate: 0,
+  answerTokens: 200,
 };
 type Offer = { level: number; batch: number } | null;
 

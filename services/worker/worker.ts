@@ -10,9 +10,11 @@ import {
   afterProbe,
   type EngineHealth,
   effectiveRate,
+  FIRST_ANSWER_TOKENS,
   kvFree,
   kvNeed,
   lately,
+  learnAnswer,
   prefillAheadS,
   type SizeBoundaries,
   WELL,
@@ -88,6 +90,9 @@ export class Worker {
   /** Share of its time that it lately worked, as of `#workedAt`, monotonic ms. */
   #worked = 0;
   #workedAt = 0;
+  /** Mean length of its answers, and how many it was learned from. */
+  #answerTokens = FIRST_ANSWER_TOKENS;
+  #answers = 0;
   #draining = false;
   #beat: NodeJS.Timeout | null = null;
   #probing: NodeJS.Timeout | null = null;
@@ -178,6 +183,7 @@ export class Worker {
       kvUse: this.#gauges?.kvUse ?? null,
       kvFreeTokens: kvFree(this.#gauges?.kvCapacity ?? null, this.#gauges?.kvUse ?? null, this.#kvTaken),
       errorRate: this.#health.errorRate,
+      answerTokens: this.#answerTokens,
     };
   }
 
@@ -316,6 +322,8 @@ export class Worker {
       this.#kvTaken -= needOf(attempt.o.work);
       this.#prefill.drop(attempt.id);
     }
+    if (outcome === 'done' && attempt.answerTokens > 0)
+      this.#answerTokens = learnAnswer(this.#answerTokens, attempt.answerTokens, this.#answers++);
     if (outcome === 'dropped') this.#o.stored.release(attempt);
     else this.#health = afterAttempt(this.#health, outcome !== 'failed');
     if (outcome === 'failed')

@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { disturbanceTokens, FIRST_ANSWER_TOKENS, learnAnswer } from './disturbance.ts';
+
+test('a prompt weighs more on short answers, and beyond some length no more', () => {
+  assert.ok(disturbanceTokens(1000, 30) > 5 * disturbanceTokens(1000, 400));
+  assert.ok(disturbanceTokens(4000, 400) > disturbanceTokens(1000, 400));
+  assert.equal(disturbanceTokens(24_000, 400), disturbanceTokens(8000, 400));
+  assert.ok(disturbanceTokens(1000, 0) < 5000, 'answers of no length do not make every quote the highest');
+});
+
+test('the mean answer is learned within some tens of answers and then follows slowly', () => {
+  let mean = FIRST_ANSWER_TOKENS;
+  for (let seen = 0; seen < 40; seen++) mean = learnAnswer(mean, 30, seen);
+  assert.ok(mean < 70, `${mean}`);
+  const after = learnAnswer(mean, 400, 1000);
+  assert.ok(after > mean && after < mean + 10);
+});
