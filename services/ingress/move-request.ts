@@ -22,7 +22,7 @@ export interface MoveDeps {
 
 /**
  * The last worker of its model in its shard is gone: it moves to a shard that has one.
- * @param isStill whether the request still waits as it did. @returns whether it moved.
+ * @param isStill whether the request still waits as it did. @returns whether it moved. @throws where it is in no queue any more.
  */
 export async function leaveShard(
   deps: MoveDeps,
@@ -31,7 +31,8 @@ export async function leaveShard(
 ): Promise<boolean> {
   const { queue, fleet, region } = deps;
   const { stream, subject } = request;
-  const stored = await queue.read(stream, subject);
+  // A broker that does not answer now is asked again.
+  const stored = await queue.read(stream, subject).catch(() => null);
   if (stored === null || !isStill() || request.running !== null || request.subject !== subject) return false;
   queue.purge(stream, subject);
   request.shard = fleet.shardFor(request.slug);

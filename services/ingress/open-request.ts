@@ -1,5 +1,12 @@
 /** One request whose client waits here, and the reply that it waits for. */
-import type { DispatchError, Endpoint, NewRun, ResultMeta } from '@penstock/protocol';
+import {
+  DispatchError,
+  type Endpoint,
+  type FailedMeta,
+  isErrorCode,
+  type NewRun,
+  type ResultMeta,
+} from '@penstock/protocol';
 import type { PrefixTrail } from './affinity.ts';
 import { ShownText } from './shown-text.ts';
 
@@ -99,4 +106,11 @@ export function openRequest(request: NewRequest, now: number): OpenRequest {
     running: null,
     leaseAt: now,
   };
+}
+
+/** What a client is told of its last failed attempt. @param reason why there is no other. */
+export function errorOf({ code, message }: FailedMeta, reason: string): DispatchError {
+  if (reason === 'attempts_spent') return new DispatchError('attempts_exhausted', { message });
+  if (reason === 'shown_to_client') return new DispatchError('stream_interrupted', { message });
+  return new DispatchError(isErrorCode(code) ? code : 'engine_error', { message });
 }

@@ -19,34 +19,27 @@ import {
   type AcceptedMeta,
   DispatchError,
   decodePacket,
-  type ErrorCode,
   encodeMessage,
   type FailedMeta,
   type Frame,
-  isErrorCode,
   type ResultMeta,
   type ResumeAnswer,
   type ResumeQuestion,
   workerControlSubject,
 } from '@penstock/protocol';
-import type { Clock, Logger } from '@penstock/runtime';
-import type { WorkQueue } from '@penstock/transport';
-import type { Affinity } from './affinity.ts';
-import type { Fleet } from './fleet.ts';
-import { HeldCalls } from './held-calls.ts';
-import type { IngressMetrics } from './metrics.ts';
+import { HeldCalls, type HeldDeps } from './held-calls.ts';
 import { leaveShard, nextBase } from './move-request.ts';
-import { type Bound, type NewRequest, type OpenRequest, openRequest, type Served } from './open-request.ts';
+import {
+  type Bound,
+  errorOf,
+  type NewRequest,
+  type OpenRequest,
+  openRequest,
+  type Served,
+} from './open-request.ts';
 
-export interface OpenRequestsOptions {
-  readonly queue: WorkQueue;
-  readonly fleet: Fleet;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly metrics: IngressMetrics;
+export interface OpenRequestsOptions extends HeldDeps {
   readonly ackWaitMs: number;
-  readonly affinity: Affinity;
-  readonly region: string;
   /** How long a bound request waits for its worker before it is offered to all, ms. */
   readonly boundWaitMs: number;
   /** How long the client of a call without a stream is held, ms. */
@@ -115,12 +108,17 @@ export class OpenRequests {
     request.nextSeq = 0;
     const base = nextBase(request.attempt);
     request.attempt = base;
-    bound.republish(bound.sharedSubject, base, request.shown).catch((err: unknown) => {
-      if (this.#open.get(request.id) !== request) return;
-      this.cancel(request.id);
-      const error = err instanceof DispatchError ? err : new DispatchError('internal_error', { cause: err });
-      request.sink.error(error, null);
-    });
+    bound
+      .republish(bound.sharedSubject, base, request.shown)
+      .catch((err: unknown) => this.#unqueued(request, err));
+  }
+
+  /** It left one subject and did not get onto another: nobody will ever take it. */
+  #unqueued(request: OpenRequest, err: unknown): void {
+    if (this.#open.get(request.id) !== request) return;
+    this.cancel(request.id);
+    const error = err instanceof DispatchError ? err : new DispatchError('internal_error', { cause: err });
+    request.sink.error(error, null);
   }
 
   /** The client left, or submitting failed: stop all work on the request, wherever it is. */
@@ -130,11 +128,6 @@ export class OpenRequests {
     this.#open.delete(id);
     this.#o.queue.purge(request.stream, request.subject);
     if (request.running !== null) this.#stopWorker(request.running.worker, id, request.attempt);
-  }
-
-  /** Forgets a request that never reached the queue. */
-  forget(id: string): void {
-    this.#open.delete(id);
   }
 
   onPacket(packet: Buffer): void {
@@ -163,27 +156,24 @@ export class OpenRequests {
     if (frame.attempt > request.attempt) this.#begin(request, frame.attempt, worker);
     if (frame.seq < request.nextSeq) return;
     if (frame.seq > request.nextSeq) {
-      this.#failed(
-        request,
-        { code: 'stream_interrupted', message: 'frames were lost', retryable: true },
-        false,
-      );
-      return;
+      const lost = { code: 'stream_interrupted', message: 'frames were lost', retryable: true };
+      return this.#broken(request, frame, worker, lost);
     }
     request.nextSeq++;
     try {
       this.#apply(request, frame, worker);
     } catch {
-      this.#unreadable(request, frame, worker);
+      // A reply that is told in another shape has to understand the engine's words, and could not.
+      const message = 'the engine sent something other than the JSON of its API';
+      const retryable = frame.kind === 'result';
+      this.#broken(request, frame, worker, { code: 'engine_error', message, retryable });
     }
   }
 
-  /** A reply that is told in another shape has to understand the engine's words, and could not. */
-  #unreadable(request: OpenRequest, frame: Frame, worker: string): void {
-    if (frame.kind === 'events') this.#stopWorker(worker, request.id, frame.attempt);
-    const retryable = frame.kind === 'result';
-    const message = 'the engine sent something other than the JSON of its API';
-    this.#failed(request, { code: 'engine_error', message, retryable }, false);
+  /** Its worker knows of no failure: left alone it would work on for nobody. */
+  #broken(request: OpenRequest, frame: Frame, worker: string, failure: FailedMeta): void {
+    this.#stopWorker(worker, request.id, frame.attempt);
+    this.#failed(request, failure, false);
   }
 
   /** Nobody waits for this any more: let the worker stop and the broker forget. */
@@ -300,14 +290,6 @@ export class OpenRequests {
     this.#open.delete(request.id);
     this.#o.metrics.finished.inc({ outcome: reason });
     const served = { worker, attempt: request.starts, waitMs: 0 };
-    const code: ErrorCode =
-      reason === 'attempts_spent'
-        ? 'attempts_exhausted'
-        : reason === 'shown_to_client'
-          ? 'stream_interrupted'
-          : isErrorCode(failure.code)
-            ? failure.code
-            : 'engine_error';
     const { log, queue } = this.#o;
     log.warn(
       { id: request.id, worker, code: failure.code, reason, failures: request.failures },
@@ -320,7 +302,7 @@ export class OpenRequests {
         if (ack) queue.settle(ack, 'term');
         else queue.purge(request.stream, request.subject);
       });
-    const error = new DispatchError(code, { message: failure.message });
+    const error = errorOf(failure, reason);
     if (request.kept === null) request.sink.error(error, served);
     else void request.kept.fail(request.attempt, worker, error).catch(() => {});
   }
@@ -382,7 +364,7 @@ export class OpenRequests {
       if (await leaveShard(this.#o, request, () => this.#open.get(request.id) === request))
         this.#o.metrics.moved.inc({ reason: 'stranded' });
     } catch (err) {
-      this.#o.log.warn({ id: request.id, err: (err as Error).message }, 'could not move a stranded request');
+      this.#unqueued(request, err);
     }
   }
 
