@@ -49,6 +49,8 @@ export function openRedis(options: RedisOptions, role: string): Redis {
     keepAlive: 5000,
     connectTimeout: 2000,
     lazyConnect: true,
+    // Thousands of records a second, and no order between them that a caller does not wait for: one write for many.
+    enableAutoPipelining: role === 'runs',
   });
   // Without a listener a lost connection would end the process; the state shows in `connected`.
   redis.on('error', () => {});
