@@ -12,8 +12,12 @@ import { learnRate, recoverRate } from '@penstock/policy';
 const FIRST_RATE = 20_000;
 /** First tokens this close together came from one step, ms. */
 const SAME_STEP_MS = 4;
-/** Observations below this say more about round trips than about the engine, tokens. */
-const LEAST_TOKENS = 16;
+/**
+ * The fixed part of a step, in prompt tokens: reading the weights takes as long as computing this many (170 to 330 in the
+ * profiles of `services/engine-sim/timing.ts`). Without it an engine that gets tiny prompts would look slow, be given few at
+ * once, and look slower still.
+ */
+export const STEP_TOKENS = 256;
 
 /** Silence after which the rate begins to recover, ms. */
 const RECOVER_AFTER_MS = 2000;
@@ -121,9 +125,10 @@ export class PrefillQueue<Id = string> {
   #learn(): void {
     const step = this.#step;
     this.#step = null;
-    if (step === null || step.tokens < LEAST_TOKENS || step.seconds <= 0) return;
-    this.#rate = learnRate(this.#rate, step.tokens, step.seconds, this.#learnedTokens);
-    this.#learnedTokens += step.tokens;
+    if (step === null || step.seconds <= 0) return;
+    const tokens = step.tokens + STEP_TOKENS;
+    this.#rate = learnRate(this.#rate, tokens, step.seconds, this.#learnedTokens);
+    this.#learnedTokens += tokens;
     this.#best = Math.max(this.#rate, this.#best * FORGET_BEST);
     this.#learnedAt = step.at;
   }
