@@ -74,6 +74,8 @@ export function readResponsesRequest(value: unknown): ResponsesRequest {
       ? [{ type: 'message', role: 'user', content: [{ type: 'input_text', text: body.input }] }]
       : body.input;
   const own = messagesOf(input);
+  if (own.length === 0 && !body.previous_response_id)
+    refuse('Put a message, a function call or its output into the input.', 'input');
   const messages = body.instructions ? [{ role: 'system', content: body.instructions }, ...own] : own;
   return {
     model: body.model,
@@ -187,7 +189,8 @@ const ROLES: Readonly<Record<string, string>> = {
 };
 
 function toMessage(item: InputItem, at: string): ChatMessage {
-  const role = ROLES[String(item['role'])];
+  const given = String(item['role']);
+  const role = Object.hasOwn(ROLES, given) ? ROLES[given] : undefined;
   if (role === undefined) refuse('Use user, assistant, system or developer.', `${at}.role`);
   const { content } = item;
   if (typeof content === 'string') return { role, content };

@@ -21,6 +21,7 @@ import { baseHeaders, errorHeaders } from './http-reply.ts';
 import type { ResponseRoute } from './responses.ts';
 import { type SubmitDeps, submit } from './submit.ts';
 import { addWebhooks, type WebhooksDeps } from './webhooks.ts';
+import { refuseOnWire } from './wire-errors.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -48,6 +49,9 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     logger: false,
     forceCloseConnections: false,
     routerOptions: { maxParamLength: 300 },
+    clientErrorHandler: refuseOnWire,
+    // A URL that the router cannot read never gets to a route, nor to the handler of errors below.
+    frameworkErrors: (error, request, reply) => sendError(reply, request, toDispatchError(error)),
   });
   app.decorateRequest('tenant', '');
   app.removeAllContentTypeParsers();
@@ -181,6 +185,10 @@ function toDispatchError(error: FastifyError | DispatchError): DispatchError {
       return new DispatchError('body_too_large');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new DispatchError('unsupported_media_type');
+    case 'FST_ERR_BAD_URL':
+      return new DispatchError('invalid_request', { message: 'The URL is not valid: check its % escapes.' });
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new DispatchError('not_found', { message: 'Nothing here has an id of this length.' });
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new DispatchError('invalid_request');

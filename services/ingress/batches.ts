@@ -6,7 +6,6 @@ import {
   DispatchError,
   type FileRecord,
   isBatchFinal,
-  parseJson,
   toBatchObject,
 } from '@penstock/protocol';
 import type { BatchJobs } from '@penstock/transport';
@@ -15,6 +14,7 @@ import { z } from 'zod';
 import { type FilesDeps, findFile } from './files.ts';
 import { baseHeaders } from './http-reply.ts';
 import { readPaging, toPage } from './paging.ts';
+import { readBody } from './read-body.ts';
 import { idempotencyOf } from './runs.ts';
 import { readLifetime } from './upload.ts';
 
@@ -70,8 +70,7 @@ async function create(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  if (!Buffer.isBuffer(request.body)) throw new DispatchError('unsupported_media_type');
-  const asked = readFields(request.body);
+  const asked = readBody(fields, request.body);
   const file = await findFile(deps, asked.input_file_id, request.tenant);
   if (file.purpose !== 'batch')
     throw new DispatchError('invalid_request', {
@@ -79,20 +78,15 @@ async function create(
       param: 'input_file_id',
     });
   const batch = newBatch(deps, file, asked);
-  const outcome = await deps.records.addBatch(batch, idempotencyOf(request, 'batches', request.body));
+  const outcome = await deps.records.addBatch(
+    batch,
+    idempotencyOf(request, 'batches', request.body as Buffer),
+  );
   if (outcome.kind === 'reused')
     throw new DispatchError('idempotency_key_reused', { param: 'Idempotency-Key' });
   // Should this be the last that happens here, a tasks process finds the batch among the open ones.
   await deps.batchJobs.add(outcome.id);
   return answer(reply, request, toBatchObject(await find(deps, outcome.id, request.tenant)));
-}
-
-function readFields(body: Buffer): Fields {
-  const parsed = fields.safeParse(parseJson(body));
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const param = (issue?.path ?? []).map(String).join('.');
-  throw new DispatchError('invalid_request', { message: `${param}: ${issue?.message}`, param });
 }
 
 function newBatch(deps: BatchesDeps, file: FileRecord, asked: Fields): BatchRecord {

@@ -23,6 +23,9 @@ function parseAffinity(text: string): (slug: string) => Affinity | null {
   };
 }
 
+/** Largest body that fits into a message of the broker. */
+export const MOST_BODY_BYTES = 7_000_000;
+
 export const ingressConfig = z.object({
   PENSTOCK_HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
   PENSTOCK_PORT: z.coerce
@@ -65,7 +68,7 @@ export const ingressConfig = z.object({
     .number()
     .int()
     .min(1024)
-    .max(7_000_000)
+    .max(MOST_BODY_BYTES)
     .default(4_194_304)
     .describe('Largest request body. The broker takes messages up to 8 MB.'),
   PENSTOCK_QUEUE_MAX_MESSAGES: z.coerce

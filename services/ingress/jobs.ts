@@ -17,9 +17,9 @@ import type { RunLog } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { completionDetail, storedCompletion } from './completions.ts';
 import { EventStream } from './event-stream.ts';
-import { followLog } from './follow-log.ts';
 import { baseHeaders } from './http-reply.ts';
 import { pollHeaders } from './poll-headers.ts';
+import { assertLogKept, pourLog } from './pour-log.ts';
 import { appliedHeader, MAX_HELD_MS, type Preferences } from './preferences.ts';
 import type { Runs } from './runs.ts';
 import type { ReadRequest, SubmitDeps } from './submit.ts';
@@ -109,24 +109,20 @@ export class Jobs {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
-    if (isFinalStatus(run.status) && run.logLength > 0) {
-      const [head] = await this.#log.peek(run.id, 0, 1);
-      if (head === undefined) throw new DispatchError('stream_expired');
-    }
+    await assertLogKept(this.#log, run);
     const headers = reply.getHeaders() as Record<string, string>;
     const stream = new EventStream(reply, deps.keepAliveMs, {
       ...headers,
       ...baseHeaders(request.id, deps.clock.now()),
       'x-penstock-job': run.id,
     });
-    for await (const news of followLog({ runs: this.#runs.store, runLog: this.#log }, run.id)) {
-      if (stream.isGone) return;
-      if (news.kind === 'silence') await this.#runs.expire(deps, run);
-      if (news.kind === 'entries') await stream.write(Buffer.concat(news.entries));
-      else if (news.kind === 'final') await stream.write(lastWord(news.run));
-      else await stream.write('');
-    }
-    stream.end();
+    await pourLog({ runs: this.#runs.store, runLog: this.#log }, run.id, stream, {
+      tell: news => {
+        if (news.kind === 'entries') return Buffer.concat(news.entries);
+        return news.kind === 'final' ? lastWord(news.run) : '';
+      },
+      onSilence: () => this.#runs.expire(deps, run),
+    });
   }
 }
 

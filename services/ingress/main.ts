@@ -34,7 +34,7 @@ import {
 import { Affinity } from './affinity.ts';
 import { buildApp } from './app.ts';
 import { createAuthenticator } from './auth.ts';
-import { ingressConfig } from './config.ts';
+import { ingressConfig, MOST_BODY_BYTES } from './config.ts';
 import { Fleet } from './fleet.ts';
 import { Jobs } from './jobs.ts';
 import { Lanes } from './lanes.ts';
@@ -75,7 +75,7 @@ const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name:
 const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
 const storedRuns = new Runs(runs, ttl);
 const jobs = new Jobs(storedRuns, runLog);
-const responses = new Responses(storedRuns, runLog);
+const responses = new Responses(storedRuns, runLog, MOST_BODY_BYTES);
 const lanes = new Lanes(queue, clock);
 const webhooks = await RedisWebhooks.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const deliveries = await RedisDeliveries.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });

@@ -6,6 +6,8 @@ export interface Preferences {
   readonly waitMs: number;
 }
 
+export const NO_PREFERENCES: Preferences = { respondAsync: false, waitMs: 0 };
+
 /** `Preference-Applied`. */
 export function appliedHeader({ respondAsync, waitMs }: Preferences): Record<string, string> {
   const wait = waitMs > 0 ? [`wait=${waitMs / 1000}`] : [];

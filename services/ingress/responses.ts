@@ -21,12 +21,18 @@ import {
 import type { RunLog } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { EventStream } from './event-stream.ts';
-import { followLog } from './follow-log.ts';
 import type { HoldAbout } from './hold.ts';
 import { baseHeaders } from './http-reply.ts';
 import { pageOf, readPaging } from './paging.ts';
 import { pollHeaders } from './poll-headers.ts';
-import { appliedHeader, MAX_HELD_MS, type Preferences, readPreferences } from './preferences.ts';
+import { assertLogKept, pourLog } from './pour-log.ts';
+import {
+  appliedHeader,
+  MAX_HELD_MS,
+  NO_PREFERENCES,
+  type Preferences,
+  readPreferences,
+} from './preferences.ts';
 import { ResponseReply } from './response-reply.ts';
 import {
   baseOf,
@@ -59,10 +65,13 @@ interface History {
 export class Responses {
   readonly #runs: Runs;
   readonly #runLog: RunLog;
+  readonly #mostBytes: number;
 
-  constructor(runs: Runs, runLog: RunLog) {
+  /** @param mostBytes that a request may have together with the responses it follows. */
+  constructor(runs: Runs, runLog: RunLog, mostBytes: number) {
     this.#runs = runs;
     this.#runLog = runLog;
+    this.#mostBytes = mostBytes;
   }
 
   async create(deps: SubmitDeps, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
@@ -79,7 +88,9 @@ export class Responses {
     const preferences = readPreferences(request.headers['prefer']);
     const how = howOf(asked, preferences, request);
     const chat = { ...asked.chat, messages, ...(how.isRun ? STREAMED : {}) };
-    const read = understand(deps, 'chat', Buffer.from(JSON.stringify(chat)), chat, acceptedAt);
+    const body = Buffer.from(JSON.stringify(chat));
+    if (body.length > this.#mostBytes) throw this.#tooLong();
+    const read = understand(deps, 'chat', body, chat, acceptedAt);
     const tier = decideTier(asked.tier, !how.isBackground);
     const told = detailOf(asked, chain);
     const params = { ...told.params, service_tier: tier.used };
@@ -102,7 +113,8 @@ export class Responses {
       request,
       reply,
       {
-        ...{ preferences, chain },
+        // A response that may not be stored cannot be come back for: the client is held, for as long as any other.
+        ...{ preferences: preferences.respondAsync ? NO_PREFERENCES : preferences, chain },
         dress: sink => new ResponseReply(sink, base, keep),
         hold: asked.store ? this.#hold(deps, read, request, detail) : 'refuse',
       },
@@ -179,17 +191,27 @@ export class Responses {
   /** The messages of a chain of earlier responses, oldest first, and what the chain is known by. */
   async #history(previousId: string | null, tenant: string): Promise<History> {
     let root: string | null = null;
+    let bytes = 0;
     const parts: ChatMessage[][] = [];
     for (let id = previousId; id !== null; ) {
       const run = await this.#runs.find(runIdOf(id), tenant, 'response').catch(() => null);
       if (run?.result?.status !== 200 || parts.length >= MAX_CHAIN)
         throw new DispatchError('previous_response_not_found', { param: 'previous_response_id' });
+      bytes += run.detail.length + run.result.body.length;
+      if (bytes > this.#mostBytes) throw this.#tooLong();
       const detail = detailIn(run);
       parts.unshift([...messagesOf(detail.input), ...answerOf(run.result.body)]);
       root = detail.chain ?? chainKeyOf(null, run.id);
       id = detail.previousId;
     }
     return { earlier: parts.flat(), root };
+  }
+
+  #tooLong(): DispatchError {
+    return new DispatchError('body_too_large', {
+      message: `The input and the responses before it have more than ${this.#mostBytes} bytes. Begin a new chain with what matters of it.`,
+      param: 'previous_response_id',
+    });
   }
 
   async show(deps: SubmitDeps, request: Route, reply: FastifyReply): Promise<unknown> {
@@ -241,22 +263,15 @@ export class Responses {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
-    if (isFinalStatus(first.status) && first.logLength > 0) {
-      const [head] = await this.#runLog.peek(first.id, 0, 1);
-      if (head === undefined) throw new DispatchError('stream_expired');
-    }
+    await assertLogKept(this.#runLog, first);
     const story = new ResponseStory(first, after);
     const stream = new EventStream(reply, deps.keepAliveMs, baseHeaders(request.id, deps.clock.now()));
-    let isWhole = false;
     await stream.write(story.start());
-    for await (const news of followLog({ runs: this.#runs.store, runLog: this.#runLog }, first.id)) {
-      if (stream.isGone) return;
-      await stream.write(story.tell(news));
-      if (news.kind === 'silence') await this.#runs.expire(deps, first);
-      if (news.kind === 'final') isWhole = news.run !== null;
-    }
-    if (isWhole) stream.end();
-    else stream.cut();
+    await pourLog({ runs: this.#runs.store, runLog: this.#runLog }, first.id, stream, {
+      // Deleted meanwhile: a clean end would look like a whole answer.
+      tell: news => (news.kind === 'final' && news.run === null ? null : story.tell(news)),
+      onSilence: () => this.#runs.expire(deps, first),
+    });
   }
 }
 

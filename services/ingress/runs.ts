@@ -32,6 +32,8 @@ const DAY_MS = 24 * 3600 * 1000;
 const RECORD_SLACK_MS = DAY_MS;
 /** What was begun in time may run for so much longer, ms. */
 const RUNNING_SLACK_MS = 10 * 60_000;
+/** How often a run that is waited for is looked at, ms. */
+const LOOK_MS = 2000;
 const MAX_IDEMPOTENCY_KEY = 255;
 const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -122,25 +124,30 @@ export class Runs {
     await deps.queue.publish(run.subject, encodeEnvelope(meta, work.body), { messageId: run.id, ttlMs });
   }
 
-  /** The hint may be lost or have come already: the caller reads the record in any case. */
+  /** The hint may have come already, or be lost with whoever should have given it: the record is looked at too, now and again. */
   async untilDone(id: string, waitMs: number): Promise<void> {
     await new Promise<void>(resolve => {
       const wakers = this.#waiting.get(id) ?? new Set();
       this.#waiting.set(id, wakers);
       const wake = () => {
         clearTimeout(timer);
+        clearInterval(looking);
         wakers.delete(wake);
         if (wakers.size === 0) this.#waiting.delete(id);
         resolve();
       };
+      const look = () => {
+        this.store.progress([id]).then(
+          ([found = null]) => {
+            if (found === null || isFinalStatus(found.status)) wake();
+          },
+          () => {},
+        );
+      };
       const timer = setTimeout(wake, waitMs);
+      const looking = setInterval(look, LOOK_MS);
       wakers.add(wake);
-      this.store.read(id).then(
-        run => {
-          if (run === null || isFinalStatus(run.status)) wake();
-        },
-        () => {},
-      );
+      look();
     });
   }
 

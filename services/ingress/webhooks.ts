@@ -7,7 +7,6 @@ import {
   DispatchError,
   EVENT_TYPES,
   eventId,
-  parseJson,
   toDeliveryObject,
   toEndpointObject,
   toSecret,
@@ -31,6 +30,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { baseHeaders } from './http-reply.ts';
 import { pageOf, readPaging } from './paging.ts';
+import { readBody } from './read-body.ts';
 
 export interface WebhooksDeps {
   readonly webhooks: WebhookRecords;
@@ -110,16 +110,10 @@ async function find(deps: WebhooksDeps, request: FastifyRequest<Route>): Promise
   return known;
 }
 
-/** @throws DispatchError that names the field. */
-function read<T extends z.ZodType>(schema: T, request: FastifyRequest, mayBeEmpty = false): z.infer<T> {
-  const { body } = request;
-  const empty = mayBeEmpty && (body === undefined || (Buffer.isBuffer(body) && body.length === 0));
-  if (!empty && !Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
-  const parsed = schema.safeParse(empty ? {} : parseJson(body as Buffer));
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const param = (issue?.path ?? []).map(String).join('.');
-  throw new DispatchError('invalid_request', { message: `${param}: ${issue?.message}`, param });
+/** Where every field may be left out, so may the body. @throws DispatchError that names the field. */
+function readOptional<T extends z.ZodType>(schema: T, { body }: FastifyRequest): z.infer<T> {
+  const isEmpty = body === undefined || (Buffer.isBuffer(body) && body.length === 0);
+  return readBody(schema, isEmpty ? Buffer.from('{}') : body);
 }
 
 /** Judged again at every attempt: a name may mean something else by then. */
@@ -143,7 +137,7 @@ function withSecret(endpoint: WebhookEndpoint): object {
 }
 
 async function create(deps: WebhooksDeps, request: FastifyRequest): Promise<object> {
-  const asked = read(webhookCreate, request);
+  const asked = readBody(webhookCreate, request.body);
   const url = await checkUrl(deps, asked.url);
   const at = nowS();
   const endpoint: WebhookEndpoint = {
@@ -171,7 +165,7 @@ async function update(
   known: KnownEndpoint,
   request: FastifyRequest<Route>,
 ): Promise<object> {
-  const asked = read(webhookUpdate, request, true);
+  const asked = readOptional(webhookUpdate, request);
   const change: { -readonly [Field in keyof WebhookEndpoint]?: WebhookEndpoint[Field] } = {};
   if (asked.name !== undefined) change.name = asked.name;
   if (asked.url !== undefined) change.url = await checkUrl(deps, asked.url);
@@ -200,7 +194,7 @@ async function rotate(
   request: FastifyRequest<Route>,
 ): Promise<object> {
   refuseManaged(known);
-  const asked = read(webhookRotate, request, true);
+  const asked = readOptional(webhookRotate, request);
   const { endpoint } = known;
   const graceS =
     asked.keep_old_secret_active_for_s ?? (asked.keep_old_secret_active_for_24_hours ? DAY_S : 0);
@@ -215,7 +209,7 @@ async function test(
   known: KnownEndpoint,
   request: FastifyRequest<Route>,
 ): Promise<object> {
-  const { event_type: type } = read(webhookTest, request);
+  const { event_type: type } = readBody(webhookTest, request.body);
   const { id } = known.endpoint;
   const nonce = deps.nextId();
   const prefix = { response: 'resp', batch: 'batch', job: 'job' }[

@@ -168,15 +168,55 @@ test('multipart bodies that are none, methods nobody serves, and parameters give
   assert.deepEqual([twice.status, (await errorOf(twice)).param], [400, 'order']);
 });
 
-test('a request that is no HTTP is refused and does not stop the server', async () => {
+test('what is no HTTP, or too long a head, is refused in the same shape and does not stop the server', async () => {
   const { port } = new URL(stack.url);
-  const answer = await new Promise<string>((resolve, reject) => {
-    const socket = connect(Number(port), '127.0.0.1', () => socket.write('GET / HTTP/9.9 \0\r\n\r\n'));
-    socket.on('data', data => resolve(data.toString('latin1')));
-    socket.on('error', reject);
-  });
-  assert.match(answer, /^HTTP\/1\.1 400/);
-  assert.equal((await fetch(`${stack.url}/livez`)).status, 200);
+  for (const [sent, status] of [
+    ['GET / HTTP/9.9 \0\r\n\r\n', 400],
+    [`GET /livez HTTP/1.1\r\nhost: x\r\nx-long: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+  ] as const) {
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(port), '127.0.0.1', () => socket.write(sent));
+      let text = '';
+      socket.on('data', data => {
+        text += data.toString('latin1');
+      });
+      socket.on('close', () => resolve(text));
+      socket.on('error', reject);
+    });
+    assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status}`));
+    const { error } = JSON.parse(answer.split('\r\n\r\n')[1] ?? '') as { error: object };
+    assert.deepEqual(Object.keys(error), ['message', 'type', 'param', 'code']);
+    assert.equal((await fetch(`${stack.url}/livez`)).status, 200);
+  }
+});
+
+test('URLs that cannot be read and ids that are far too long', async () => {
+  const headers = { authorization: `Bearer ${API_KEY}` };
+  for (const [path, status] of [
+    [`/v1/files/%ff${SECRET}`, 400],
+    ['/v1/responses/%E0%A4%A', 400],
+    [`/v1/files/${'a'.repeat(400)}`, 404],
+  ] as const) {
+    const answer = await fetch(stack.url + path, { headers });
+    const error = await errorOf(answer);
+    assert.deepEqual([answer.status, error.type], [status, 'invalid_request_error'], path);
+    assert.ok(!error.message.includes(SECRET));
+  }
+});
+
+test('bodies of batches and webhooks that are no objects, and input of responses that says nothing', async () => {
+  for (const path of ['/v1/batches', '/v1/webhook_endpoints'])
+    for (const body of ['[]', '"text"', 'null', '7']) {
+      const error = await errorOf(await post(stack, path, body));
+      assert.deepEqual([error.message, error.param], ['The body must be a JSON object.', null]);
+    }
+  for (const [item, param] of [
+    [{ type: 'reasoning' }, 'input'],
+    [{ role: 'toString', content: 'x' }, 'input[0].role'],
+  ] as const) {
+    const answer = await post(stack, '/v1/responses', { model: 'sim-chat', input: [item] });
+    assert.deepEqual([answer.status, (await errorOf(answer)).param], [400, param]);
+  }
 });
 
 test('nothing of it was enqueued or logged', async () => {

@@ -152,6 +152,17 @@ test('keys and preferences', async t => {
     assert.equal(ignored.status, 200, 'what may not be stored is answered at once');
   });
 
+  await t.test(
+    'where nothing may be stored respond-async is not applied, and its wait is no deadline',
+    async () => {
+      const json = { model: 'sim-chat', input: 'Unstored', store: false, max_output_tokens: 250 };
+      const headers = { prefer: 'respond-async, wait=1' };
+      const answer = await ask(stack.url, '/v1/responses', { json, headers });
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers.get('preference-applied'), null);
+    },
+  );
+
   await t.test('service_tier is echoed as what it was run as, on both APIs', async () => {
     for (const [tier, used] of [
       ['auto', 'default'],

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import OpenAI, { BadRequestError, NotFoundError } from 'openai';
-import { API_KEY, post, startStack, waitFor } from '../support/stack.ts';
+import { API_KEY, errorOf, post, startStack, waitFor } from '../support/stack.ts';
 
 const OTHER_KEY = 'sk-penstock-other-key';
 const MODEL = 'sim-chat';
@@ -190,6 +190,27 @@ test('responses', async t => {
       assert.equal(error.type, 'invalid_request_error');
     }
     assert.equal((await post(stack, '/v1/responses', { model: 'nobody', input: 'x' })).status, 404);
+  });
+
+  await t.test('a chain that is too long for one request is refused by name', async () => {
+    const image = `data:image/png;base64,${'A'.repeat(3_000_000)}`;
+    const input = [
+      {
+        role: 'user',
+        content: [
+          { type: 'input_image', image_url: image },
+          { type: 'input_text', text: 'x' },
+        ],
+      },
+    ];
+    let previous: string | null = null;
+    for (const status of [200, 200, 413]) {
+      const body = { model: MODEL, input, previous_response_id: previous, max_output_tokens: 1 };
+      const answer = await post(stack, '/v1/responses', body);
+      assert.equal(answer.status, status);
+      if (status === 413) assert.equal((await errorOf(answer)).param, 'previous_response_id');
+      else previous = ((await answer.json()) as { id: string }).id;
+    }
   });
 
   await t.test('a background response survives the worker that ran it', async () => {

@@ -1,0 +1,25 @@
+/** Requests that never become one: answered on the bare connection, in the shape of every other error. */
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { DispatchError, toErrorBody } from '@penstock/protocol';
+
+const BY_CODE: Readonly<Record<string, readonly [status: number, message: string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not come in time. Send it again.'],
+  HPE_HEADER_OVERFLOW: [431, 'The headers are longer than this server accepts. Send fewer or shorter ones.'],
+};
+const NO_HTTP = [400, 'This is no valid HTTP request.'] as const;
+
+/** Node's `clientError`: what came was no request, or not all of one. */
+export function refuseOnWire(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const [status, message] = BY_CODE[error.code ?? ''] ?? NO_HTTP;
+  const body = JSON.stringify(toErrorBody(new DispatchError('invalid_request', { message })));
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.destroy();
+}
