@@ -24,7 +24,7 @@ export type Placement =
       readonly kind: 'sticky';
       readonly worker: string;
       readonly matchedTokens: number;
-      readonly reason: 'cached' | 'session';
+      readonly reason: 'cached' | 'session' | 'spares_fast';
     }
   | { readonly kind: 'shared'; readonly reason: 'no_match' | 'owner_busy' | 'owner_loaded' };
 

@@ -11,8 +11,11 @@ import {
   DEFAULT_TUNING,
   decideBid,
   decidePrefix,
+  decideSpare,
   effectiveRate,
-  FIRST_ANSWER_TOKENS,
+  fewOf,
+  isFast,
+  LEAST_SPARING_TOKENS,
   lately,
   learnAnswer,
   mayBeCached,
@@ -20,91 +23,18 @@ import {
   prefillAheadS,
   SIZE_CLASSES,
   sizeClassOf,
-  TYPICAL_TOKENS,
   timeToFirstToken,
   type WorkerLoad,
   workS,
 } from '@penstock/policy';
-import { PrefillQueue } from '../../services/worker/prefill-queue.ts';
 import { BLOCK_TOKENS, type TraceRequest } from '../traces/trace.ts';
-import { Timer } from './agenda.ts';
 import type { Dispatcher, DispatcherFactory, SimulatedFleet } from './dispatcher.ts';
 import type { Job } from './fluid-engine.ts';
+import { PullList, SimulatedWorker } from './simulated-worker.ts';
 
 interface Queued {
   readonly request: TraceRequest;
   readonly index: number;
-}
-
-/** A worker's bid for one size class, and its place among the bids of the same level. */
-class Lot {
-  readonly worker: SimulatedWorker;
-  /** −1 while there is no bid. */
-  level = -1;
-  overSince = -1;
-  meanTokens: number;
-  before: Lot | null = null;
-  behind: Lot | null = null;
-
-  constructor(worker: SimulatedWorker, size: PromptSize) {
-    this.worker = worker;
-    this.meanTokens = TYPICAL_TOKENS[size];
-  }
-}
-
-/** Bids for one size class by level, each level in the order in which they were made: the broker serves the lowest in turn. */
-class PullList {
-  readonly #first: (Lot | null)[] = Array.from({ length: LEVELS }, () => null);
-  readonly #last: (Lot | null)[] = Array.from({ length: LEVELS }, () => null);
-
-  add(lot: Lot): void {
-    const last = this.#last[lot.level] ?? null;
-    lot.before = last;
-    lot.behind = null;
-    if (last === null) this.#first[lot.level] = lot;
-    else last.behind = lot;
-    this.#last[lot.level] = lot;
-  }
-
-  remove(lot: Lot): void {
-    const { before, behind, level } = lot;
-    if (before === null) this.#first[level] = behind;
-    else before.behind = behind;
-    if (behind === null) this.#last[level] = before;
-    else behind.before = before;
-  }
-
-  /** Of the lowest level the worker that has waited longest. */
-  get lowest(): SimulatedWorker | undefined {
-    for (const first of this.#first) if (first !== null) return first.worker;
-    return undefined;
-  }
-}
-
-class SimulatedWorker {
-  readonly index: number;
-  readonly prefill = new PrefillQueue<number>();
-  readonly lots: Readonly<Record<PromptSize, Lot>>;
-  readonly ageing: Timer;
-  running = 0;
-  answerTokens = FIRST_ANSWER_TOKENS;
-  answers = 0;
-  /** Tokens ever put into its cache. */
-  cacheTokens = 0;
-  gone = false;
-  /** See {@link lately}; as of `loadAt`, ms. */
-  load = 0;
-  loadAt = 0;
-
-  constructor(index: number, requote: (worker: SimulatedWorker) => void) {
-    this.index = index;
-    this.lots = {
-      short: new Lot(this, 'short'),
-      medium: new Lot(this, 'medium'),
-      long: new Lot(this, 'long'),
-    };
-    this.ageing = new Timer(() => requote(this));
-  }
 }
 
 /** A worker that served a block, and how many tokens it had put into its cache by then. */
@@ -119,8 +49,6 @@ export interface PenstockOptions {
   readonly placing?: AffinityTuning;
 }
 
-/** Levels of a bid: 0 to 9. */
-const LEVELS = 10;
 /** Shortest time between two renewals of a worker's bids, ms. */
 const REQUOTE_MS = 2;
 const LEARN_MEAN = 0.1;
@@ -148,6 +76,8 @@ class Penstock implements Dispatcher {
     meanTokens: 0,
   };
   #fleetRate = 0;
+  /** More idle fast workers than these are enough for everybody. */
+  #few = 0;
   #meanLoad = 0;
   #ratesAt = Number.NEGATIVE_INFINITY;
 
@@ -165,7 +95,7 @@ class Penstock implements Dispatcher {
 
   arrive(request: TraceRequest, index: number): void {
     this.#renewRates();
-    const owner = this.#o.affinity === false ? null : this.#place(request);
+    const owner = this.#o.affinity === false ? null : (this.#place(request) ?? this.#spare(request));
     if (owner !== null && owner.running < this.#fleet.slots) {
       this.#take(owner, request, index);
       return;
@@ -218,6 +148,9 @@ class Penstock implements Dispatcher {
       this.#fleetRate = Math.max(this.#fleetRate, rate);
     }
     this.#meanLoad = load / Math.max(1, alive);
+    this.#few = fewOf(
+      this.#workers.filter(worker => !worker.gone && isFast(worker.prefill.rate, this.#fleetRate)).length,
+    );
   }
 
   #loadOf(worker: SimulatedWorker): WorkerLoad {
@@ -250,6 +183,24 @@ class Penstock implements Dispatcher {
     const tuning = this.#o.placing ?? DEFAULT_AFFINITY;
     const placement = decidePrefix(request.inputTokens, candidates, this.#meanLoad, tuning);
     return placement.kind === 'sticky' ? (this.#workers[Number(placement.worker)] ?? null) : null;
+  }
+
+  /** A slower worker for a long prompt, while few of the fast are idle. */
+  #spare(request: TraceRequest): SimulatedWorker | null {
+    if (request.inputTokens < LEAST_SPARING_TOKENS || this.#hasIdle()) return null;
+    const candidates = this.#workers
+      .filter(worker => !worker.gone && worker.running < this.#fleet.slots)
+      .map(worker => this.#candidate(worker, 0));
+    const placement = decideSpare(request.inputTokens, candidates, this.#fleetRate);
+    return placement?.kind === 'sticky' ? (this.#workers[Number(placement.worker)] ?? null) : null;
+  }
+
+  /** Whether enough fast workers are idle, without asking each: large fleets mostly have some. */
+  #hasIdle(): boolean {
+    let idle = 0;
+    for (let index = 0; index < this.#idleRates.length && idle <= this.#few; index++)
+      if (isFast(this.#idleRates[index] ?? 0, this.#fleetRate)) idle++;
+    return idle > this.#few;
   }
 
   #candidate(worker: SimulatedWorker, matchedTokens: number): Candidate {
