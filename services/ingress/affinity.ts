@@ -4,8 +4,6 @@ import {
   type Affinity as AffinityKind,
   decidePrefix,
   decideSession,
-  decideSpare,
-  LEAST_SPARING_TOKENS,
   type Placement,
   trustedTokens,
 } from '@penstock/policy';
@@ -85,18 +83,16 @@ export class Affinity {
     const matched = new Map<string, number>();
     for (const [worker, tokens] of expected)
       matched.set(worker, trustedTokens(tokens, this.#fleet.trustIn(worker)));
-    const placement = this.#choose(request, matched);
+    const placement: Placement =
+      matched.size === 0 ? { kind: 'shared', reason: 'no_match' } : this.#preferOwner(request, matched);
     const trail = { chain, owners, promptTokens: request.promptTokens, expected };
     return { placement, trail, held: Object.fromEntries(matched) };
   }
 
-  #choose({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
-    if (matched.size === 0 && promptTokens < LEAST_SPARING_TOKENS) return NOWHERE.placement;
+  #preferOwner({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
     const candidates = this.#fleet.candidates(slug, matched);
     const load = candidates.reduce((sum, candidate) => sum + candidate.load, 0);
-    const placement = decidePrefix(promptTokens, candidates, load / Math.max(1, candidates.length));
-    if (placement.kind === 'sticky') return placement;
-    return decideSpare(promptTokens, candidates, this.#fleet.fleetRate(slug)) ?? placement;
+    return decidePrefix(promptTokens, candidates, load / Math.max(1, candidates.length));
   }
 
   /** Worker → tokens of the longest known prefix that its cache can still hold. */
