@@ -11,5 +11,6 @@ export * from './level.ts';
 export * from './retry.ts';
 export * from './shard.ts';
 export * from './size-class.ts';
+export * from './spare.ts';
 export * from './tier.ts';
 export * from './webhook.ts';

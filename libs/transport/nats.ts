@@ -30,6 +30,8 @@ import {
 
 /** The first release with `priority_policy: prioritized`. */
 const LEAST_VERSION = [2, 12];
+/** Largest message that the server has to take: the largest body an ingress can be set to accept, and its meta line. */
+const LEAST_PAYLOAD_BYTES = 8_000_000;
 /** Past this the broker is taken for absent: with a full disk it never sends a PubAck at all. */
 const PUBLISH_TIMEOUT_MS = 1000;
 /** The broker's own limit on deliveries. A backstop: our attempt counter ends a request long before. */
@@ -78,7 +80,7 @@ export class NatsWorkQueue implements WorkQueue {
     void this.#watch();
   }
 
-  /** Connects and keeps reconnecting for ever. @throws ConnectError when the first connection fails or the server is too old. */
+  /** Connects and keeps reconnecting for ever. @throws ConnectError when the first connection fails or the server cannot be used. */
   static async connect(options: NatsOptions): Promise<NatsWorkQueue> {
     const nc = await dial(options);
     const version = nc.info?.version ?? '0';
@@ -86,6 +88,13 @@ export class NatsWorkQueue implements WorkQueue {
       await nc.close();
       throw new ConnectError(
         `nats-server ${version} is too old: prioritized pulls need ${LEAST_VERSION.join('.')} or newer`,
+      );
+    }
+    const payload = nc.info?.max_payload ?? 0;
+    if (payload < LEAST_PAYLOAD_BYTES) {
+      await nc.close();
+      throw new ConnectError(
+        `nats-server takes messages up to ${payload} bytes only: set max_payload: 8MB in its configuration`,
       );
     }
     try {

@@ -19,8 +19,8 @@ const DIGESTS: Readonly<Record<string, string>> = {
   'least-requests-5s': 'ed6e1ca7f68d',
   'cache-aware': 'af50c42dda59',
   'plain-pull': 'cd50d52413ee',
-  'penstock-no-affinity': 'b155566fc1fa',
-  penstock: '4b7a81b5fd76',
+  'penstock-no-affinity': '929e6c1e7c36',
+  penstock: 'e819e5ab88e5',
   oracle: '51acc0d6567f',
 };
 

@@ -9,15 +9,17 @@ import {
   type Candidate,
   DEFAULT_AFFINITY,
   DEFAULT_TUNING,
-  decideAmongOwners,
   decideBid,
+  decidePrefix,
+  decideSpare,
   effectiveRate,
-  FIRST_ANSWER_TOKENS,
+  fewOf,
+  isFast,
+  LEAST_SPARING_TOKENS,
   lately,
   learnAnswer,
   mayBeCached,
-  type Placement,
-  type PrefillLoad,
+  type PromptSize,
   prefillAheadS,
   SIZE_CLASSES,
   sizeClassOf,
@@ -25,40 +27,20 @@ import {
   type WorkerLoad,
   workS,
 } from '@penstock/policy';
-import { PrefillQueue, SAME_STEP_MS } from '../../services/worker/prefill-queue.ts';
-import type { TraceRequest } from '../traces/trace.ts';
-import { Timer } from './agenda.ts';
-import { Consumer, Lot } from './consumer.ts';
+import { BLOCK_TOKENS, type TraceRequest } from '../traces/trace.ts';
 import type { Dispatcher, DispatcherFactory, SimulatedFleet } from './dispatcher.ts';
 import type { Job } from './fluid-engine.ts';
-import { type Holding, type Owner, PrefixOwners } from './prefix-owners.ts';
+import { PullList, SimulatedWorker } from './simulated-worker.ts';
 
-class SimulatedWorker {
+interface Queued {
+  readonly request: TraceRequest;
   readonly index: number;
-  readonly prefill = new PrefillQueue<number>();
-  /** In the order of the consumers. */
-  readonly lots: readonly Lot<SimulatedWorker>[];
-  readonly ageing: Timer;
-  running = 0;
-  answerTokens = FIRST_ANSWER_TOKENS;
-  answers = 0;
-  /** Tokens ever put into its cache. */
-  cacheTokens = 0;
-  gone = false;
-  firstTokenAt = 0;
-  /** See {@link lately}; as of `loadAt`, ms. */
-  load = 0;
-  loadAt = 0;
+}
 
-  constructor(
-    index: number,
-    consumers: readonly Consumer<SimulatedWorker>[],
-    requote: (worker: SimulatedWorker) => void,
-  ) {
-    this.index = index;
-    this.lots = consumers.map(consumer => new Lot(this, consumer));
-    this.ageing = new Timer(() => requote(this));
-  }
+/** A worker that served a block, and how many tokens it had put into its cache by then. */
+interface Owner {
+  readonly worker: number;
+  readonly stamp: number;
 }
 
 export interface PenstockOptions {
@@ -70,19 +52,21 @@ export interface PenstockOptions {
 /** Shortest time between two renewals of a worker's bids, ms. */
 const REQUOTE_MS = 2;
 const LEARN_MEAN = 0.1;
+const MAX_OWNERS = 4;
 const RATES_EVERY_MS = 1000;
+const NONE: ReadonlyMap<number, number> = new Map();
 
 class Penstock implements Dispatcher {
   readonly #fleet: SimulatedFleet;
   readonly #o: PenstockOptions;
   readonly #workers: SimulatedWorker[];
-  readonly #consumers = SIZE_CLASSES.map(size => new Consumer<SimulatedWorker>(size));
-  readonly #owners = new PrefixOwners(owner => this.#holds(owner));
+  readonly #pulls: Readonly<Record<PromptSize, PullList>>;
+  readonly #queues: Readonly<Record<PromptSize, Queued[]>> = { short: [], medium: [], long: [] };
+  /** Block → workers that served it, latest first. */
+  readonly #owners = new Map<number, Owner[]>();
   /** Workers whose standing changes as time passes; of all others the rate is below, 0 for the former. */
   readonly #unsettled: Set<SimulatedWorker>;
   readonly #idleRates: Float64Array;
-  /** Workers whose last first token may still show something of their rate, oldest first. */
-  readonly #shown = new Set<SimulatedWorker>();
   /** Filled anew for each decision: nine a request are a tenth of the time when each makes its own. */
   readonly #bidState: { -readonly [key in keyof BidState]: BidState[key] } = {
     sick: false,
@@ -92,34 +76,33 @@ class Penstock implements Dispatcher {
     meanTokens: 0,
   };
   #fleetRate = 0;
-  /** No worker was ever seen to be faster, tokens/s. */
-  #fastestRate: number;
+  /** More idle fast workers than these are enough for everybody. */
+  #few = 0;
   #meanLoad = 0;
   #ratesAt = Number.NEGATIVE_INFINITY;
 
   constructor(fleet: SimulatedFleet, options: PenstockOptions) {
     this.#fleet = fleet;
     this.#o = options;
+    this.#pulls = { short: new PullList(), medium: new PullList(), long: new PullList() };
     this.#workers = fleet.engines.map(
-      ({ worker }) => new SimulatedWorker(worker, this.#consumers, each => this.#requote(each)),
+      ({ worker }) => new SimulatedWorker(worker, each => this.#requote(each)),
     );
     this.#unsettled = new Set(this.#workers);
     this.#idleRates = new Float64Array(this.#workers.length);
-    this.#fastestRate = Math.max(...this.#workers.map(({ prefill }) => prefill.rate));
     for (const worker of this.#workers) this.#requote(worker);
   }
 
   arrive(request: TraceRequest, index: number): void {
     this.#renewRates();
-    const placed = this.#o.affinity === false ? null : this.#place(request);
-    const owner = placed?.kind === 'sticky' ? this.#workers[Number(placed.worker)] : undefined;
-    if (placed?.kind === 'sticky' && owner !== undefined && owner.running < this.#fleet.slots) {
-      this.#take(owner, request, index, placed.matchedTokens);
+    const owner = this.#o.affinity === false ? null : (this.#place(request) ?? this.#spare(request));
+    if (owner !== null && owner.running < this.#fleet.slots) {
+      this.#take(owner, request, index);
       return;
     }
-    const consumer = this.#consumers[classOf(request)];
-    consumer?.queue.push({ request, index });
-    if (consumer !== undefined) this.#serve(consumer);
+    const size = sizeClassOf(request.inputTokens);
+    this.#queues[size].push({ request, index });
+    this.#serve(size);
   }
 
   firstToken(job: Job, index: number): void {
@@ -127,9 +110,6 @@ class Penstock implements Dispatcher {
     if (worker === undefined) return;
     worker.prefill.done(job.index, this.#now);
     this.#unsettled.add(worker);
-    worker.firstTokenAt = this.#now;
-    this.#shown.delete(worker);
-    this.#shown.add(worker);
     this.#requote(worker);
   }
 
@@ -146,7 +126,7 @@ class Penstock implements Dispatcher {
     if (worker === undefined) return;
     worker.gone = true;
     this.#idleRates[index] = 0;
-    for (const lot of worker.lots) lot.bid(-1);
+    for (const size of SIZE_CLASSES) this.#bid(worker, size, -1);
   }
 
   get #now(): number {
@@ -164,26 +144,13 @@ class Penstock implements Dispatcher {
         load += this.#worked(worker, 0);
         alive++;
       }
-      const rate =
-        worker.prefill.learnedRate === 0 || worker.gone ? 0 : effectiveRate(this.#prefillOf(worker));
+      const rate = worker.prefill.learnedRate === 0 || worker.gone ? 0 : effectiveRate(this.#loadOf(worker));
       this.#fleetRate = Math.max(this.#fleetRate, rate);
     }
     this.#meanLoad = load / Math.max(1, alive);
-  }
-
-  /** A first token shows a rate once its step is over: every worker's, not only of those that are weighed. */
-  #learnRates(): void {
-    for (const worker of this.#shown) {
-      if (this.#now - worker.firstTokenAt < SAME_STEP_MS) return;
-      this.#shown.delete(worker);
-      worker.prefill.look(this.#now);
-      this.#fastestRate = Math.max(this.#fastestRate, worker.prefill.rate);
-    }
-  }
-
-  #prefillOf({ prefill }: SimulatedWorker): PrefillLoad {
-    const { tokens, head } = prefill.look(this.#now);
-    return { prefillBacklogTokens: tokens, head, prefillTokensPerSec: prefill.rate };
+    this.#few = fewOf(
+      this.#workers.filter(worker => !worker.gone && isFast(worker.prefill.rate, this.#fleetRate)).length,
+    );
   }
 
   #loadOf(worker: SimulatedWorker): WorkerLoad {
@@ -201,26 +168,43 @@ class Penstock implements Dispatcher {
     };
   }
 
-  /** The decision needs those who hold some of the prompt, and of all others at most the best. */
-  #place(request: TraceRequest): Placement | null {
-    const holders = this.#owners.holdersOf(request.blocks);
-    if (holders.length === 0) return null;
-    this.#learnRates();
+  /** The decision needs those who hold some of the prompt, and of all others only the best. */
+  #place(request: TraceRequest): SimulatedWorker | null {
+    const matched = this.#matched(request);
+    if (matched.size === 0) return null;
     const candidates: Candidate[] = [];
-    for (const { worker: index, tokens } of holders) {
+    for (const index of [...matched.keys()].sort((a, b) => a - b)) {
       const worker = this.#workers[index];
-      if (worker !== undefined && !worker.gone) candidates.push(this.#candidate(worker, tokens));
+      if (worker !== undefined && !worker.gone)
+        candidates.push(this.#candidate(worker, matched.get(index) ?? 0));
     }
-    const others = {
-      fastestTokensPerSec: this.#fastestRate,
-      soonest: () => this.#bestOfOthers(request.inputTokens, holders),
-    };
+    const best = this.#bestOfOthers(request.inputTokens, matched);
+    if (best !== null) candidates.push(best);
     const tuning = this.#o.placing ?? DEFAULT_AFFINITY;
-    return decideAmongOwners(request.inputTokens, candidates, others, this.#meanLoad, tuning);
+    const placement = decidePrefix(request.inputTokens, candidates, this.#meanLoad, tuning);
+    return placement.kind === 'sticky' ? (this.#workers[Number(placement.worker)] ?? null) : null;
+  }
+
+  /** A slower worker for a long prompt, while few of the fast are idle. */
+  #spare(request: TraceRequest): SimulatedWorker | null {
+    if (request.inputTokens < LEAST_SPARING_TOKENS || this.#hasIdle()) return null;
+    const candidates = this.#workers
+      .filter(worker => !worker.gone && worker.running < this.#fleet.slots)
+      .map(worker => this.#candidate(worker, 0));
+    const placement = decideSpare(request.inputTokens, candidates, this.#fleetRate);
+    return placement?.kind === 'sticky' ? (this.#workers[Number(placement.worker)] ?? null) : null;
+  }
+
+  /** Whether enough fast workers are idle, without asking each: large fleets mostly have some. */
+  #hasIdle(): boolean {
+    let idle = 0;
+    for (let index = 0; index < this.#idleRates.length && idle <= this.#few; index++)
+      if (isFast(this.#idleRates[index] ?? 0, this.#fleetRate)) idle++;
+    return idle > this.#few;
   }
 
   #candidate(worker: SimulatedWorker, matchedTokens: number): Candidate {
-    const load = this.#prefillOf(worker);
+    const load = this.#loadOf(worker);
     return {
       worker: String(worker.index),
       waitS: prefillAheadS(load),
@@ -231,7 +215,7 @@ class Penstock implements Dispatcher {
   }
 
   /** The worker without any of the prompt that would compute it soonest. */
-  #bestOfOthers(inputTokens: number, holders: readonly Holding[]): Candidate | null {
+  #bestOfOthers(inputTokens: number, matched: ReadonlyMap<number, number>): Candidate | null {
     let best: Candidate | null = null;
     let bestS = Number.POSITIVE_INFINITY;
     for (const worker of this.#unsettled) {
@@ -239,24 +223,24 @@ class Penstock implements Dispatcher {
       const candidate = this.#candidate(worker, 0);
       this.#settle(worker);
       const seconds = timeToFirstToken(candidate, inputTokens);
-      if (has(holders, worker.index) || seconds >= bestS) continue;
+      if (matched.has(worker.index) || seconds >= bestS) continue;
       best = candidate;
       bestS = seconds;
     }
-    const fastest = this.#fastestIdle(holders);
+    const fastest = this.#fastestIdle(matched);
     const tokensPerSec = this.#idleRates[fastest];
     if (tokensPerSec === undefined || inputTokens / tokensPerSec >= bestS) return best;
     return { worker: String(fastest), waitS: 0, tokensPerSec, matchedTokens: 0, load: 0 };
   }
 
   /** −1 where there is none. An indexed loop: over a thousand workers it takes a tenth of what an iterator does. */
-  #fastestIdle(holders: readonly Holding[]): number {
+  #fastestIdle(matched: ReadonlyMap<number, number>): number {
     const rates = this.#idleRates;
     let fastest = -1;
     let most = 0;
     for (let index = 0; index < rates.length; index++) {
       const rate = rates[index] ?? 0;
-      if (rate <= most || has(holders, index)) continue;
+      if (rate <= most || matched.has(index)) continue;
       fastest = index;
       most = rate;
     }
@@ -277,31 +261,45 @@ class Penstock implements Dispatcher {
     return worker.load;
   }
 
-  /** @param held prompt tokens that the worker's cache is believed to hold. */
-  #take(worker: SimulatedWorker, request: TraceRequest, index: number, held: number): void {
-    const lot = worker.lots[classOf(request)];
-    if (lot !== undefined) lot.meanTokens += LEARN_MEAN * (request.inputTokens - lot.meanTokens);
+  #take(worker: SimulatedWorker, request: TraceRequest, index: number): void {
+    const lot = worker.lots[sizeClassOf(request.inputTokens)];
+    lot.meanTokens += LEARN_MEAN * (request.inputTokens - lot.meanTokens);
     worker.running++;
-    const uncached = request.inputTokens - held;
-    worker.prefill.add(index, Math.max(1, uncached), this.#now, false);
+    const matched = this.#matched(request).get(worker.index) ?? 0;
+    worker.prefill.add(index, Math.max(1, request.inputTokens - matched), this.#now, false);
     this.#unsettled.add(worker);
     this.#idleRates[worker.index] = 0;
-    worker.cacheTokens += uncached;
-    this.#worked(worker, workS(uncached, worker.prefill.rate));
-    this.#owners.learn(request.blocks, { worker: worker.index, stamp: worker.cacheTokens });
+    worker.cacheTokens += request.inputTokens - matched;
+    this.#worked(worker, workS(request.inputTokens - matched, worker.prefill.rate));
+    this.#learn(request, worker);
     this.#fleet.send(request, index, worker.index);
     this.#requote(worker);
   }
 
-  #heldBy(worker: SimulatedWorker, request: TraceRequest): number {
-    const holders = this.#owners.holdersOf(request.blocks);
-    return holders.find(holding => holding.worker === worker.index)?.tokens ?? 0;
+  /** Worker → tokens of the longest prefix that its cache is believed to hold. */
+  #matched(request: TraceRequest): ReadonlyMap<number, number> {
+    if (request.blocks.length === 0) return NONE;
+    const matched = new Map<number, number>();
+    for (const [i, block] of request.blocks.entries()) {
+      const known = this.#owners.get(block);
+      if (known === undefined) break;
+      for (const owner of known) if (this.#holds(owner)) matched.set(owner.worker, (i + 1) * BLOCK_TOKENS);
+    }
+    return matched;
   }
 
   /** Whether the worker's cache has not been filled anew since. */
   #holds({ worker, stamp }: Owner): boolean {
     const capacity = this.#fleet.engines[worker]?.profile.kvCapacityTokens ?? 0;
     return mayBeCached(stamp, this.#workers[worker]?.cacheTokens ?? 0, capacity);
+  }
+
+  #learn(request: TraceRequest, worker: SimulatedWorker): void {
+    const own: Owner = { worker: worker.index, stamp: worker.cacheTokens };
+    for (const block of request.blocks) {
+      const others = this.#owners.get(block)?.filter(other => other.worker !== own.worker) ?? [];
+      this.#owners.set(block, [own, ...others].slice(0, MAX_OWNERS));
+    }
   }
 
   #requote(worker: SimulatedWorker): void {
@@ -311,41 +309,43 @@ class Penstock implements Dispatcher {
     const state = this.#bidState;
     state.fleetTokensPerSec = this.#fleetRate === 0 ? worker.prefill.rate : this.#fleetRate;
     let validS = Number.POSITIVE_INFINITY;
-    for (const lot of worker.lots) {
+    for (const size of SIZE_CLASSES) {
+      const lot = worker.lots[size];
       state.overReserveS = lot.overSince < 0 ? 0 : (now - lot.overSince) / 1000;
       state.meanTokens = lot.meanTokens;
-      const bid = decideBid(load, lot.consumer.size, state, this.#o.tuning ?? DEFAULT_TUNING);
+      const bid = decideBid(load, size, state, this.#o.tuning ?? DEFAULT_TUNING);
       const over = bid.kind === 'pass' ? bid.reason === 'over_reserve' : bid.overReserve;
       if (!over) lot.overSince = -1;
       else if (lot.overSince < 0) lot.overSince = now;
       if (bid.kind === 'bid' || bid.reason === 'over_reserve') validS = Math.min(validS, bid.validS);
-      lot.bid(bid.kind === 'bid' ? bid.level : -1);
+      this.#bid(worker, size, bid.kind === 'bid' ? bid.level : -1);
     }
     const { agenda } = this.#fleet;
     if (validS === Number.POSITIVE_INFINITY) agenda.cancel(worker.ageing);
     else agenda.set(worker.ageing, now + Math.max(REQUOTE_MS, validS * 1000));
-    for (const consumer of this.#consumers) if (consumer.queue.length > 0) this.#serve(consumer);
+    for (const size of SIZE_CLASSES) if (this.#queues[size].length > 0) this.#serve(size);
   }
 
-  #serve(consumer: Consumer<SimulatedWorker>): void {
-    const { queue } = consumer;
-    for (let lot = consumer.lowest; lot !== null; lot = consumer.lowest) {
+  #bid(worker: SimulatedWorker, size: PromptSize, level: number): void {
+    const lot = worker.lots[size];
+    if (lot.level === level) return;
+    if (lot.level >= 0) this.#pulls[size].remove(lot);
+    lot.level = level;
+    if (level >= 0) this.#pulls[size].add(lot);
+  }
+
+  #serve(size: PromptSize): void {
+    const queue = this.#queues[size];
+    while (queue.length > 0) {
+      const worker = this.#pulls[size].lowest;
+      if (worker === undefined) return;
       const next = queue.shift();
       if (next === undefined) return;
       // A served pull is spent: the next one is a new bid, behind the others of its level.
-      lot.bid(-1);
-      this.#take(lot.worker, next.request, next.index, this.#heldBy(lot.worker, next.request));
+      this.#bid(worker, size, -1);
+      this.#take(worker, next.request, next.index);
     }
   }
-}
-
-/** The place of a request's size class among the consumers. */
-function classOf(request: TraceRequest): number {
-  return SIZE_CLASSES.indexOf(sizeClassOf(request.inputTokens));
-}
-
-function has(holders: readonly Holding[], index: number): boolean {
-  return holders.some(({ worker }) => worker === index);
 }
 
 export const penstock =

@@ -4,6 +4,8 @@ import {
   type Affinity as AffinityKind,
   decidePrefix,
   decideSession,
+  decideSpare,
+  LEAST_SPARING_TOKENS,
   type Placement,
   trustedTokens,
 } from '@penstock/policy';
@@ -83,16 +85,18 @@ export class Affinity {
     const matched = new Map<string, number>();
     for (const [worker, tokens] of expected)
       matched.set(worker, trustedTokens(tokens, this.#fleet.trustIn(worker)));
-    const placement: Placement =
-      matched.size === 0 ? { kind: 'shared', reason: 'no_match' } : this.#preferOwner(request, matched);
+    const placement = this.#choose(request, matched);
     const trail = { chain, owners, promptTokens: request.promptTokens, expected };
     return { placement, trail, held: Object.fromEntries(matched) };
   }
 
-  #preferOwner({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
+  #choose({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
+    if (matched.size === 0 && promptTokens < LEAST_SPARING_TOKENS) return NOWHERE.placement;
     const candidates = this.#fleet.candidates(slug, matched);
     const load = candidates.reduce((sum, candidate) => sum + candidate.load, 0);
-    return decidePrefix(promptTokens, candidates, load / Math.max(1, candidates.length));
+    const placement = decidePrefix(promptTokens, candidates, load / Math.max(1, candidates.length));
+    if (placement.kind === 'sticky') return placement;
+    return decideSpare(promptTokens, candidates, this.#fleet.fleetRate(slug)) ?? placement;
   }
 
   /** Worker → tokens of the longest known prefix that its cache can still hold. */

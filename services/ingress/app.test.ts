@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OPERATIONS } from '@penstock/protocol';
 import { type AppDeps, buildApp } from './app.ts';
+import { MAX_FILE_BYTES } from './upload.ts';
 
 /** Routes that only say what is not served. */
 const UNDOCUMENTED = ['POST /v1/responses/compact', 'POST /v1/responses/input_tokens'];
@@ -34,4 +35,9 @@ async function routes(): Promise<string[]> {
 test('the document at /openapi.json has every route, and no other (libs/protocol/openapi/operations.ts)', async () => {
   const documented = OPERATIONS.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
   assert.deepEqual((await routes()).sort(), [...documented, ...UNDOCUMENTED].sort());
+});
+
+test('the largest file has time to come over a line of 3 Mbit/s', () => {
+  const app = buildApp({ responses: {}, bodyLimitBytes: 1000 } as unknown as AppDeps);
+  assert.ok((MAX_FILE_BYTES * 8) / (app.server.requestTimeout / 1000) < 3e6);
 });

@@ -9,6 +9,12 @@ import type { IngressMetrics } from './metrics.ts';
 import { handOver, type MoveDeps } from './move-request.ts';
 import type { Held, OpenRequest } from './open-request.ts';
 
+/** What the record says of a call that no longer waits in the queue. */
+const LEFT_OUT = {
+  gone: new DispatchError('deadline_exceeded'),
+  refused: new DispatchError('broker_unavailable', { message: 'The queue did not take it again. Ask anew.' }),
+} as const;
+
 export interface HeldDeps extends MoveDeps {
   readonly log: Logger;
   readonly metrics: IngressMetrics;
@@ -69,8 +75,8 @@ export class HeldCalls {
     this.#open.delete(id);
     if (kept === null) return;
     try {
-      if (await handOver(this.#o, request, kept.run.deadlineAt)) return;
-      await kept.fail(attempt + 1, '', new DispatchError('deadline_exceeded'));
+      const outcome = await handOver(this.#o, request, kept.run.deadlineAt);
+      if (outcome !== 'moved') await kept.fail(attempt + 1, '', LEFT_OUT[outcome]);
     } catch (err) {
       this.#o.log.error({ id, err: (err as Error).message }, 'held request not handed over');
     }

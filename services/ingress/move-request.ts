@@ -43,15 +43,36 @@ export async function leaveShard(
   return true;
 }
 
-/** From here on the record is the truth. Whatever still comes of the old message is fenced. @returns false where the queue has lost it. */
-export async function handOver(deps: MoveDeps, request: OpenRequest, deadlineAt: number): Promise<boolean> {
+/** How often work that was taken off the queue is offered to it again, and the pause between, ms. */
+const HAND_OVER_TRIES = 60;
+const HAND_OVER_PAUSE_MS = 500;
+
+/**
+ * From here on the record is the truth. Whatever still comes of the old message is fenced.
+ * @returns `gone` where its time in the queue was over, `refused` where the queue does not take it for a minute.
+ * @throws where the broker cannot say whether it has it: then it still has, and delivers it again by itself.
+ */
+export async function handOver(
+  deps: MoveDeps,
+  request: OpenRequest,
+  deadlineAt: number,
+): Promise<'moved' | 'gone' | 'refused'> {
   const stored = await deps.queue.read(request.stream, request.subject);
-  if (stored === null) return false;
-  await deps.queue.clear(request.stream, request.subject);
+  if (stored === null) return 'gone';
+  // Where this fails the message may be there still, and then the publish below changes nothing: it is delivered again.
+  await deps.queue.clear(request.stream, request.subject).catch(() => {});
   request.attempt = nextBase(request.attempt);
   request.deadlineAt = deadlineAt;
-  await publishAgain(deps, request, stored, { stored: true, ask: false, deadlineAt, held: {} });
-  return true;
+  const change = { stored: true, ask: false, deadlineAt, held: {} };
+  for (let tries = 0; tries < HAND_OVER_TRIES; tries++) {
+    try {
+      await publishAgain(deps, request, stored, change);
+      return 'moved';
+    } catch {
+      await new Promise(resolve => setTimeout(resolve, HAND_OVER_PAUSE_MS));
+    }
+  }
+  return 'refused';
 }
 
 async function publishAgain(

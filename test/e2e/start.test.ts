@@ -72,9 +72,10 @@ test('a child that dies is started again', async () => {
 
 test('what cannot work is refused in one line that names the remedy', async () => {
   const other = mkdtempSync(join(tmpdir(), 'penstock-start-'));
+  const small = await startNats('1MB');
   await using nats = Object.assign(await startNats(), {
     async [Symbol.asyncDispose]() {
-      await nats.stop();
+      await Promise.all([nats.stop(), small.stop()]);
       rmSync(other, { recursive: true, force: true });
     },
   });
@@ -87,6 +88,7 @@ test('what cannot work is refused in one line that names the remedy', async () =
     [{ ...free, PENSTOCK_WORKERS: '0' }, /PENSTOCK_WORKERS: /],
     [{ ...free, PENSTOCK_ENGINES: 'gpu' }, /PENSTOCK_ENGINES.*http/],
     [{ ...free, PENSTOCK_NATS_URL: `nats://127.0.0.1:${dead}` }, /PENSTOCK_NATS_URL: no nats-server answers/],
+    [{ ...free, PENSTOCK_NATS_URL: small.url }, /PENSTOCK_NATS_URL: .*max_payload: 8MB/],
     [
       { ...free, PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: `redis://127.0.0.1:${dead}` },
       /PENSTOCK_REDIS_URL: no Redis/,

@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { freePort } from './ports.ts';
 import { startProcess, startServer } from './process.ts';
 
-export async function startNats() {
+/** @param maxPayload longest message it takes. */
+export async function startNats(maxPayload = '8MB') {
   const dir = await mkdtemp(join(tmpdir(), 'penstock-nats-'));
   const port = await freePort();
   const conf = join(dir, 'nats.conf');
   await writeFile(
     conf,
-    `host: 127.0.0.1\nport: ${port}\nmax_payload: 8MB\nping_interval: "10s"\nping_max: 2\n` +
+    `host: 127.0.0.1\nport: ${port}\nmax_payload: ${maxPayload}\nping_interval: "10s"\nping_max: 2\n` +
       `jetstream { store_dir: "${join(dir, 'data')}" }\n`,
   );
   const start = () =>
