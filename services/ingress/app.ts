@@ -18,7 +18,7 @@ import { addBatches, type BatchesDeps } from './batches.ts';
 import { addCompletions } from './completions.ts';
 import { addFiles } from './files.ts';
 import { baseHeaders, errorHeaders } from './http-reply.ts';
-import type { ResponseRoute } from './responses.ts';
+import type { ResponseRoute, Responses } from './responses.ts';
 import { type SubmitDeps, submit } from './submit.ts';
 import { addWebhooks, type WebhooksDeps } from './webhooks.ts';
 import { refuseOnWire } from './wire-errors.ts';
@@ -35,6 +35,7 @@ const REQUEST_TIMEOUT_MS = 30 * 60_000;
 
 export interface AppDeps extends SubmitDeps, BatchesDeps, WebhooksDeps {
   readonly authenticate: Authenticate;
+  readonly responses: Responses;
   readonly bodyLimitBytes: number;
   /** Why this node should get no traffic now, or null. */
   readonly notReady: () => string | null;

@@ -44,7 +44,6 @@ import type { OpenRequests } from './open-requests.ts';
 import { pollHeaders } from './poll-headers.ts';
 import { appliedHeader, type Preferences, readPreferences } from './preferences.ts';
 import { promptText } from './prompt-chain.ts';
-import type { Responses } from './responses.ts';
 import { isKeyed, newRun, type Runs } from './runs.ts';
 import { openingOf, sessionKeyOf } from './session-key.ts';
 
@@ -68,7 +67,6 @@ export interface SubmitDeps {
   readonly jobs: Jobs;
   /** How long the client of a call without a stream is held, ms. */
   readonly holdMs: number;
-  readonly responses: Responses;
   readonly clock: Clock;
   readonly metrics: IngressMetrics;
   readonly region: string;

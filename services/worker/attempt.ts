@@ -17,7 +17,7 @@ import {
   type WorkEnvelope,
 } from '@penstock/protocol';
 import type { Continuation } from './continuation.ts';
-import type { Engine } from './engine.ts';
+import { type Engine, MAX_ANSWER_BYTES } from './engine.ts';
 import type { FrameSource } from './outbox.ts';
 
 /** How an attempt ended, for slots, learned rates and engine health. */
@@ -57,6 +57,8 @@ export class Attempt implements FrameSource {
   #accepted = false;
   #events: Buffer[] = [];
   #partial: Buffer = NO_BYTES;
+  /** An answer that is no stream, in the pieces it comes in. */
+  readonly #pieces: Buffer[] = [];
   #final: { kind: FrameKind; meta: string; body: Buffer } | null = null;
   #over = false;
   #status = 0;
@@ -89,7 +91,10 @@ export class Attempt implements FrameSource {
       start: (status, contentType) => this.#onStart(status, contentType),
       data: bytes => this.#onData(bytes),
       end: () => this.#onEnd(),
-      error: error => this.#fail(failureOf(error)),
+      error: error => {
+        const failure = failureOf(error);
+        this.#fail(failure, failure.retryable ? 'failed' : 'client_error');
+      },
     });
   }
 
@@ -149,12 +154,12 @@ export class Attempt implements FrameSource {
 
   #onData(bytes: Buffer): void {
     if (this.#over) return;
-    const streamed = this.o.work.meta.stream && this.#status === 200;
-    const all = this.#partial.length === 0 ? bytes : Buffer.concat([this.#partial, bytes]);
-    if (!streamed) {
-      this.#partial = all;
+    if (!this.o.work.meta.stream || this.#status !== 200) {
+      // Joined at the end: joining at each piece took 5 s for an answer of 30 MB.
+      this.#pieces.push(bytes);
       return;
     }
+    const all = this.#partial.length === 0 ? bytes : Buffer.concat([this.#partial, bytes]);
     const end = endOfLastEvent(all);
     this.#partial = end === all.length ? NO_BYTES : all.subarray(end);
     if (this.#partial.length > MAX_EVENT) {
@@ -195,7 +200,7 @@ export class Attempt implements FrameSource {
       });
       return;
     }
-    const body = this.#partial;
+    const body = this.#pieces.length === 1 ? (this.#pieces[0] ?? NO_BYTES) : Buffer.concat(this.#pieces);
     if (this.#status !== 200 && !CLIENT_ERRORS.has(this.#status)) {
       this.#fail({ code: 'engine_error', message: `the engine answered ${this.#status}`, retryable: true });
     } else if (!looksLikeJson(body)) {
@@ -240,6 +245,10 @@ export class Attempt implements FrameSource {
 }
 
 function failureOf(error: Error & { code?: string }): FailedMeta {
+  if (error.code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
+    const message = `the answer is longer than ${MAX_ANSWER_BYTES / 1024 / 1024} MB: ask for less at once`;
+    return { code: 'engine_error', message, retryable: false };
+  }
   const timedOut = error.code === 'UND_ERR_HEADERS_TIMEOUT' || error.code === 'UND_ERR_BODY_TIMEOUT';
   if (timedOut) return { code: 'engine_timeout', message: 'the engine stopped answering', retryable: true };
   return { code: 'engine_error', message: 'the connection to the engine broke', retryable: true };

@@ -2,8 +2,8 @@
 import { ARCHITECTURES, type Architecture, architectureOf } from '@penstock/policy';
 import { Pool, request } from 'undici';
 
-/** A unary answer larger than this is not carried: the reply bus is no file store. */
-const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+/** A larger answer is not carried: the reply bus is no file store. */
+export const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 const PROBE_TIMEOUT_MS = 2000;
 const MAX_NAME = 256;
 

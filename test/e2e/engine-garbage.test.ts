@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ask, bodyOf } from '../support/responses.ts';
 import { chunk, type EngineCall, gate, startScriptedEngine } from '../support/scripted-engine.ts';
-import { post, startStack, waitFor } from '../support/stack.ts';
+import { errorOf, post, startStack, waitFor } from '../support/stack.ts';
 
 const GARBAGE: Record<string, string> = {
   'no json': 'data: {"choices": oops}\n\n',
@@ -16,6 +16,7 @@ const read = new Map<string, readonly [ReturnType<typeof gate>, ReturnType<typeo
 
 async function* speak({ body }: EngineCall): AsyncGenerator<string | Buffer> {
   const prompt = body.messages.at(-1)?.content ?? '';
+  if (prompt === 'long') return yield* ['{"x":"', 'x'.repeat(33 * 1024 * 1024), '"}'];
   if (!body['stream']) return yield '{oops}';
   yield chunk({ role: 'assistant', content: '' }) + chunk({ content: 'Hello' });
   const [words, rest] = read.get(prompt) ?? [];
@@ -92,6 +93,17 @@ test('engines that talk nonsense', async t => {
     const list = await (await ask(stack.url, '/v1/chat/completions')).json();
     assert.deepEqual((list as { data: object[] }).data, []);
   });
+
+  await t.test(
+    'an answer that is longer than is carried is refused with the reason, and not asked for again',
+    async () => {
+      const before = engine.calls.length;
+      const answer = await asked('/v1/chat/completions', { messages: messages('long') });
+      assert.equal(answer.status, 502);
+      assert.match((await errorOf(answer)).message, /longer than 32 MB/);
+      assert.equal(engine.calls.length - before, 1);
+    },
+  );
 
   await t.test('a background response fails after its attempts', async () => {
     const [kind = ''] = KINDS;

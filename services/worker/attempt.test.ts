@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Frame, WorkMeta } from '@penstock/protocol';
+import { Attempt } from './attempt.ts';
+import type { Engine, EngineHandlers } from './engine.ts';
+
+const META = { id: 'r1', from: 'in-1', endpoint: 'embeddings', stream: false } as WorkMeta;
+
+test('a long answer that is no stream is put together once, at its end', t => {
+  let handlers: EngineHandlers | null = null;
+  const engine = {
+    run: (_path: string, _body: Uint8Array, given: EngineHandlers) => {
+      handlers = given;
+      return { abort() {} };
+    },
+  } as unknown as Engine;
+  const outcomes: string[] = [];
+  const attempt = new Attempt({
+    work: { meta: META, body: Buffer.from('{}') },
+    ...{ attempt: 1, ackSubject: 'ack', subject: 'work.r1', startedAt: 0, waitMs: 0, continuation: null },
+    hooks: { ready() {}, firstToken() {}, ended: (_attempt, outcome) => void outcomes.push(outcome) },
+  });
+  attempt.start(engine);
+  const concat = t.mock.method(Buffer, 'concat');
+  const pieces = ['{"data":"', ...Array.from({ length: 500 }, () => 'x'.repeat(1000)), '"}'];
+  const { start, data, end } = handlers as unknown as EngineHandlers;
+  start(200, 'application/json');
+  for (const piece of pieces) data(Buffer.from(piece));
+  end();
+  assert.equal(concat.mock.callCount(), 1);
+  const frames: Frame[] = [];
+  attempt.takeFrames(frames);
+  assert.deepEqual([frames.at(-1)?.kind, outcomes], ['result', ['done']]);
+  assert.equal(frames.at(-1)?.body.toString(), pieces.join(''));
+});
