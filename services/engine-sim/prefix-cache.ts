@@ -21,6 +21,11 @@ export class PrefixCache {
   /** Key → tokens of the block, least recently used first. */
   readonly #blocks = new Map<number, number>();
   #tokens = 0;
+  /**
+   * Keys of the prefix used last: the youngest blocks, its head the youngest of all. Prompts that begin alike come in a
+   * row, a prompt is matched before it is inserted, and what is youngest already need not be moved.
+   */
+  #youngest: readonly number[] = [];
 
   constructor(capacityTokens: number) {
     this.#capacityTokens = capacityTokens;
@@ -33,7 +38,7 @@ export class PrefixCache {
   /** Tokens of the longest cached prefix; its blocks count as just used. */
   match(chain: BlockChain): number {
     const hits = this.#hits(chain);
-    for (let i = hits - 1; i >= 0; i--) this.#touch(chain.keys[i] ?? 0, chain.tokensPerBlock);
+    this.#use(chain, hits);
     return hits * chain.tokensPerBlock;
   }
 
@@ -43,24 +48,40 @@ export class PrefixCache {
   }
 
   #hits(chain: BlockChain): number {
-    let hits = 0;
+    let hits = alike(chain.keys, this.#youngest);
     while (hits < chain.keys.length && this.#blocks.has(chain.keys[hits] ?? 0)) hits++;
     return hits;
   }
 
   insert(chain: BlockChain): void {
-    for (let i = chain.keys.length - 1; i >= 0; i--) this.#touch(chain.keys[i] ?? 0, chain.tokensPerBlock);
+    this.#use(chain, chain.keys.length);
+    if (this.#tokens <= this.#capacityTokens) return;
     for (const [key, tokens] of this.#blocks) {
       if (this.#tokens <= this.#capacityTokens) break;
       this.#blocks.delete(key);
       this.#tokens -= tokens;
     }
+    this.#youngest = this.#youngest.slice(0, this.#blocks.size);
   }
 
-  #touch(key: number, tokens: number): void {
-    if (!this.#blocks.delete(key)) this.#tokens += tokens;
-    this.#blocks.set(key, tokens);
+  /** The first so many blocks of a chain become the youngest. */
+  #use({ keys, tokensPerBlock }: BlockChain, count: number): void {
+    if (alike(keys, this.#youngest) >= count) return;
+    this.#youngest = keys.slice(0, count);
+    for (let i = count - 1; i >= 0; i--) {
+      const key = keys[i] ?? 0;
+      if (!this.#blocks.delete(key)) this.#tokens += tokensPerBlock;
+      this.#blocks.set(key, tokensPerBlock);
+    }
   }
+}
+
+/** How many leading keys two chains have in common. */
+function alike(a: readonly number[], b: readonly number[]): number {
+  const most = Math.min(a.length, b.length);
+  let same = 0;
+  while (same < most && a[same] === b[same]) same++;
+  return same;
 }
 
 /** Keys of a text's full blocks, taking {@link BYTES_PER_TOKEN} characters as a token. */

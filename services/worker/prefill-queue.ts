@@ -11,7 +11,7 @@ import { learnRate, recoverRate } from '@penstock/policy';
 /** Believed before anything was measured, tokens/s. */
 const FIRST_RATE = 20_000;
 /** First tokens this close together came from one step, ms. */
-const SAME_STEP_MS = 4;
+export const SAME_STEP_MS = 4;
 /**
  * The fixed part of a step, in prompt tokens: reading the weights takes as long as computing this many (170 to 330 in the
  * profiles of `services/engine-sim/timing.ts`). Without it an engine that gets tiny prompts would look slow, be given few at
@@ -24,7 +24,8 @@ const RECOVER_AFTER_MS = 2000;
 /** What is left of the best rate after each observation. */
 const FORGET_BEST = 0.999;
 
-interface Prompt {
+interface Prompt<Id> {
+  readonly id: Id;
   readonly tokens: number;
   readonly at: number;
   readonly silent: boolean;
@@ -42,7 +43,8 @@ const NOTHING: PrefillState = { tokens: 0, head: null };
 
 /** @typeParam Id what tells requests apart: their ids here, numbers in the simulator. */
 export class PrefillQueue<Id = string> {
-  readonly #prompts = new Map<Id, Prompt>();
+  /** Oldest first: nearly always the first one goes. */
+  readonly #prompts: Prompt<Id>[] = [];
   #tokens = 0;
   #rate = 0;
   /** The fastest it was, slowly forgotten. */
@@ -61,7 +63,7 @@ export class PrefillQueue<Id = string> {
 
   /** Whether time alone changes nothing here: no prompt waits, and nothing seen is still to be learned from. */
   get settled(): boolean {
-    return this.#prompts.size === 0 && this.#step === null;
+    return this.#prompts.length === 0 && this.#step === null;
   }
 
   get rate(): number {
@@ -71,16 +73,14 @@ export class PrefillQueue<Id = string> {
   /** @param silent the answer will show no first token. */
   add(id: Id, tokens: number, now: number, silent: boolean): void {
     this.#remove(id);
-    this.#prompts.set(id, { tokens, at: now, silent });
+    this.#prompts.push({ id, tokens, at: now, silent });
     this.#tokens += tokens;
   }
 
   /** The first token of a prompt came. */
   done(id: Id, now: number): void {
-    const prompt = this.#prompts.get(id);
-    if (prompt === undefined) return;
-    this.#remove(id);
-    if (prompt.silent) return;
+    const prompt = this.#remove(id);
+    if (prompt === null || prompt.silent) return;
     const step = this.#step;
     if (step !== null && now - step.at < SAME_STEP_MS) {
       step.tokens += prompt.tokens;
@@ -103,14 +103,13 @@ export class PrefillQueue<Id = string> {
 
   look(now: number): PrefillState {
     if (this.#step !== null && now - this.#step.at >= SAME_STEP_MS) this.#learn();
-    if (this.#prompts.size === 0) return NOTHING;
-    for (const [id, prompt] of this.#prompts) {
+    for (let prompt = this.#prompts[0]; prompt !== undefined; prompt = this.#prompts[0]) {
       const startedAt = Math.max(prompt.at, this.#freeAt);
       const endsAt = startedAt + (1000 * prompt.tokens) / this.rate;
       if (!prompt.silent || now < endsAt) {
         return { tokens: this.#tokens, head: { tokens: prompt.tokens, elapsedS: (now - startedAt) / 1000 } };
       }
-      this.#remove(id);
+      this.#removeAt(0);
       this.#freeAt = endsAt;
     }
     return NOTHING;
@@ -133,10 +132,14 @@ export class PrefillQueue<Id = string> {
     this.#learnedAt = step.at;
   }
 
-  #remove(id: Id): void {
-    const prompt = this.#prompts.get(id);
-    if (prompt === undefined) return;
-    this.#prompts.delete(id);
+  #remove(id: Id): Prompt<Id> | null {
+    return this.#removeAt(this.#prompts.findIndex(prompt => prompt.id === id));
+  }
+
+  #removeAt(index: number): Prompt<Id> | null {
+    const prompt = index < 0 ? undefined : this.#prompts.splice(index, 1)[0];
+    if (prompt === undefined) return null;
     this.#tokens -= prompt.tokens;
+    return prompt;
   }
 }
