@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Candidate, decidePrefix, decideSession, lately } from './affinity.ts';
+import { type Candidate, decideAmongOwners, decidePrefix, decideSession, lately } from './affinity.ts';
 
 const worker = (name: string, waitS: number, matchedTokens = 0, tokensPerSec = 10_000): Candidate => ({
   worker: name,
@@ -36,6 +36,24 @@ test('the load of a worker follows its work and fades', () => {
   for (let second = 0; second < 600; second++) load = lately(load, 0.5, 1);
   assert.ok(Math.abs(load - 0.5) < 0.01);
   assert.ok(lately(load, 0, 600) < 0.01);
+});
+
+test('workers without any of the prompt are asked for only where an owner is late, and change nothing', () => {
+  const others = [worker('x', 0.4), worker('y', 0.1), worker('z', 2)];
+  const soonest = worker('y', 0.1);
+  for (const waitS of [0, 0.5, 1.4, 1.5, 1.6, 3]) {
+    const owners = [worker('a', waitS, 9000), worker('b', waitS + 0.1, 9500)];
+    let asked = false;
+    const ask = () => {
+      asked = true;
+      return soonest;
+    };
+    const placed = decideAmongOwners(10_000, owners, { fastestTokensPerSec: 10_000, soonest: ask }, 0);
+    assert.deepEqual(placed, decidePrefix(10_000, [...owners, ...others], 0));
+    assert.equal(asked, waitS >= 1.5, `${waitS} s`);
+  }
+  const nobody = { fastestTokensPerSec: 10_000, soonest: () => null };
+  assert.equal(decideAmongOwners(10_000, [worker('a', 9, 9000)], nobody, 0).kind, 'sticky');
 });
 
 test('without an owner, or without anybody, the shared queue decides', () => {

@@ -131,6 +131,32 @@ export function decidePrefix(
   return { kind: 'sticky', worker: owner.worker, matchedTokens: owner.matchedTokens, reason: 'cached' };
 }
 
+/** The workers that hold nothing of a prompt: nearly all of a large fleet. */
+export interface Others {
+  /** None of them is faster. */
+  readonly fastestTokensPerSec: number;
+  /** The one that would answer soonest; null where there is none. */
+  readonly soonest: () => Candidate | null;
+}
+
+/**
+ * {@link decidePrefix} for a large fleet: those who hold nothing are only asked for where an owner is so late that one of
+ * them could be preferred, which an idle one of the highest rate tells. Most owners are not.
+ */
+export function decideAmongOwners(
+  promptTokens: number,
+  owners: readonly Candidate[],
+  others: Others,
+  meanLoad: number,
+  tuning: AffinityTuning = DEFAULT_AFFINITY,
+): Placement {
+  const ideal = { worker: '', waitS: 0, tokensPerSec: others.fastestTokensPerSec, matchedTokens: 0, load: 0 };
+  const placement = decidePrefix(promptTokens, [...owners, ideal], meanLoad, tuning);
+  if (placement.reason !== 'owner_busy') return placement;
+  const soonest = others.soonest();
+  return decidePrefix(promptTokens, soonest === null ? owners : [...owners, soonest], meanLoad, tuning);
+}
+
 /** A session's worker may be this much later than the best before the session spills. */
 const SESSION_BOUND = 1.25;
 const SESSION_SLACK_S = 0.25;

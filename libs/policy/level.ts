@@ -29,6 +29,9 @@ export interface WorkerLoad {
   readonly answerTokens: number;
 }
 
+/** What of it says how soon its engine computes a prompt. */
+export type PrefillLoad = Pick<WorkerLoad, 'prefillBacklogTokens' | 'head' | 'prefillTokensPerSec'>;
+
 export interface BidState {
   readonly sick: boolean;
   readonly draining: boolean;
@@ -97,7 +100,7 @@ const LEAST_SUCCESS = 0.2;
 const OVERDUE = 0.25;
 
 /** Seconds until the engine has prefilled all it was given. An overdue head means that it is slower than was learned. */
-export function prefillAheadS(load: WorkerLoad): number {
+export function prefillAheadS(load: PrefillLoad): number {
   const rate = Math.max(1, load.prefillTokensPerSec);
   const head = load.head;
   if (head === null) return load.prefillBacklogTokens / rate;
@@ -110,7 +113,7 @@ export function prefillAheadS(load: WorkerLoad): number {
  * The learned rate, or less where the prompt in prefill shows that it no longer holds. Overdue by less than a short prompt
  * takes says nothing: round trips and batch steps are not the rate.
  */
-export function effectiveRate(load: WorkerLoad): number {
+export function effectiveRate(load: PrefillLoad): number {
   const rate = Math.max(1, load.prefillTokensPerSec);
   const head = load.head;
   if (head === null) return rate;
@@ -136,10 +139,28 @@ export function idealWait(size: PromptSize, fleetTokensPerSec: number, typical =
   return Math.max(LEAST_IDEAL_S, typical[size] / Math.max(1, fleetTokensPerSec));
 }
 
+/** The levels of one step. Those of the default are worked out once: powers and logarithms cost as much as all the rest of a quote. */
+interface Scale {
+  readonly log: number;
+  /** Where each level begins, as a multiple of the ideal wait, and where the last one would end. */
+  readonly begins: readonly number[];
+}
+
+function scaleOf(step: number): Scale {
+  const begins = Array.from({ length: MAX_LEVEL + 2 }, (_, level) => step ** level);
+  return { log: Math.log(step), begins };
+}
+
+const DEFAULT_SCALE = scaleOf(DEFAULT_TUNING.step);
+
+function scaleFor(step: number): Scale {
+  return step === DEFAULT_TUNING.step ? DEFAULT_SCALE : scaleOf(step);
+}
+
 /** Multiple of the ideal wait → level 0 (soonest) to 9. */
 export function levelOf(ratio: number, step = DEFAULT_TUNING.step): number {
   if (!(ratio > 1)) return 0;
-  return Math.min(MAX_LEVEL, Math.floor(Math.log(ratio) / Math.log(step)));
+  return Math.min(MAX_LEVEL, Math.floor(Math.log(ratio) / scaleFor(step).log));
 }
 
 /** What to offer the broker now for one size class. */
@@ -166,24 +187,18 @@ export function decideBid(
     const validS = (wait - price * ideal) / ((melts ? 1 : 0) + rise);
     return { kind: 'pass', reason: 'over_reserve', validS: validS + LEAST_IDEAL_S };
   }
-  const { step } = tuning;
+  const { begins } = scaleFor(tuning.step);
   const disturbed = load.running * disturbanceTokens(tuning.typical[size], load.answerTokens);
   const quoted = wait + disturbed / effectiveRate(load);
-  const level = levelOf(quoted / ideal, step);
+  const level = levelOf(quoted / ideal, tuning.step);
   return {
     kind: 'bid',
     level,
-    batch: batchWithin(
-      load,
-      quoted,
-      ideal * (level === 0 ? step : step ** (level + 1)),
-      state.meanTokens,
-      free,
-    ),
+    batch: batchWithin(load, quoted, ideal * (begins[level + 1] ?? 1), state.meanTokens, free),
     validS:
       level === 0 || level === MAX_LEVEL || !melts
         ? Number.POSITIVE_INFINITY
-        : quoted - ideal * step ** level,
+        : quoted - ideal * (begins[level] ?? 1),
     overReserve: ratio > tuning.reserve[size],
     reason: 'room',
   };

@@ -222,9 +222,7 @@ export class FluidEngine {
     }
     job.endV = this.#v + request.outputTokens - 1;
     this.#resident += request.inputTokens + 1;
-    let i = this.#decoding.length;
-    while (i > 0 && (this.#decoding[i - 1]?.endV ?? 0) < job.endV) i--;
-    this.#decoding.splice(i, 0, job);
+    insert(this.#decoding, job);
   }
 
   #leave(job: Job): void {
@@ -252,6 +250,16 @@ export class FluidEngine {
     if (next === Number.POSITIVE_INFINITY) this.#agenda.cancel(this.#timer);
     else this.#agenda.set(this.#timer, now + Math.max(0, next));
   }
+}
+
+/** Keeps the latest end first. */
+function insert(jobs: Job[], job: Job): void {
+  let i = jobs.length;
+  for (let last = jobs[i - 1]; last !== undefined && last.endV < job.endV; last = jobs[i - 1]) {
+    jobs[i] = last;
+    i--;
+  }
+  jobs[i] = job;
 }
 
 /** Leading blocks that two prompts have in common. */

@@ -9,8 +9,8 @@ import {
   type Candidate,
   DEFAULT_AFFINITY,
   DEFAULT_TUNING,
+  decideAmongOwners,
   decideBid,
-  decidePrefix,
   decideSpare,
   effectiveRate,
   fewOf,
@@ -19,7 +19,8 @@ import {
   lately,
   learnAnswer,
   mayBeCached,
-  type PromptSize,
+  type Placement,
+  type PrefillLoad,
   prefillAheadS,
   SIZE_CLASSES,
   sizeClassOf,
@@ -27,21 +28,12 @@ import {
   type WorkerLoad,
   workS,
 } from '@penstock/policy';
-import { BLOCK_TOKENS, type TraceRequest } from '../traces/trace.ts';
+import { SAME_STEP_MS } from '../../services/worker/prefill-queue.ts';
+import type { TraceRequest } from '../traces/trace.ts';
 import type { Dispatcher, DispatcherFactory, SimulatedFleet } from './dispatcher.ts';
 import type { Job } from './fluid-engine.ts';
-import { PullList, SimulatedWorker } from './simulated-worker.ts';
-
-interface Queued {
-  readonly request: TraceRequest;
-  readonly index: number;
-}
-
-/** A worker that served a block, and how many tokens it had put into its cache by then. */
-interface Owner {
-  readonly worker: number;
-  readonly stamp: number;
-}
+import { type Holding, type Owner, PrefixOwners } from './prefix-owners.ts';
+import { Consumer, SimulatedWorker } from './simulated-worker.ts';
 
 export interface PenstockOptions {
   readonly affinity?: boolean;
@@ -52,21 +44,19 @@ export interface PenstockOptions {
 /** Shortest time between two renewals of a worker's bids, ms. */
 const REQUOTE_MS = 2;
 const LEARN_MEAN = 0.1;
-const MAX_OWNERS = 4;
 const RATES_EVERY_MS = 1000;
-const NONE: ReadonlyMap<number, number> = new Map();
 
 class Penstock implements Dispatcher {
   readonly #fleet: SimulatedFleet;
   readonly #o: PenstockOptions;
   readonly #workers: SimulatedWorker[];
-  readonly #pulls: Readonly<Record<PromptSize, PullList>>;
-  readonly #queues: Readonly<Record<PromptSize, Queued[]>> = { short: [], medium: [], long: [] };
-  /** Block → workers that served it, latest first. */
-  readonly #owners = new Map<number, Owner[]>();
+  readonly #consumers = SIZE_CLASSES.map(size => new Consumer(size));
+  readonly #owners = new PrefixOwners(owner => this.#holds(owner));
   /** Workers whose standing changes as time passes; of all others the rate is below, 0 for the former. */
   readonly #unsettled: Set<SimulatedWorker>;
   readonly #idleRates: Float64Array;
+  /** Workers of which a first token may still show the rate, oldest first. */
+  readonly #shown: Set<SimulatedWorker>;
   /** Filled anew for each decision: nine a request are a tenth of the time when each makes its own. */
   readonly #bidState: { -readonly [key in keyof BidState]: BidState[key] } = {
     sick: false,
@@ -76,6 +66,8 @@ class Penstock implements Dispatcher {
     meanTokens: 0,
   };
   #fleetRate = 0;
+  /** No worker was ever seen to be faster, tokens/s. */
+  #fastestRate = 0;
   /** More idle fast workers than these are enough for everybody. */
   #few = 0;
   #meanLoad = 0;
@@ -84,25 +76,35 @@ class Penstock implements Dispatcher {
   constructor(fleet: SimulatedFleet, options: PenstockOptions) {
     this.#fleet = fleet;
     this.#o = options;
-    this.#pulls = { short: new PullList(), medium: new PullList(), long: new PullList() };
     this.#workers = fleet.engines.map(
-      ({ worker }) => new SimulatedWorker(worker, each => this.#requote(each)),
+      ({ worker }) => new SimulatedWorker(worker, this.#consumers, each => this.#requote(each)),
     );
     this.#unsettled = new Set(this.#workers);
+    this.#shown = new Set(this.#workers);
     this.#idleRates = new Float64Array(this.#workers.length);
     for (const worker of this.#workers) this.#requote(worker);
   }
 
   arrive(request: TraceRequest, index: number): void {
     this.#renewRates();
-    const owner = this.#o.affinity === false ? null : (this.#place(request) ?? this.#spare(request));
-    if (owner !== null && owner.running < this.#fleet.slots) {
-      this.#take(owner, request, index);
-      return;
+    const placement = this.#o.affinity === false ? null : this.#place(request);
+    if (placement?.kind === 'sticky') {
+      const worker = this.#workers[Number(placement.worker)];
+      if (worker !== undefined && worker.running < this.#fleet.slots) {
+        const { reason, matchedTokens } = placement;
+        this.#take(
+          worker,
+          request,
+          index,
+          reason === 'cached' ? matchedTokens : this.#heldBy(worker, request),
+        );
+        return;
+      }
     }
-    const size = sizeClassOf(request.inputTokens);
-    this.#queues[size].push({ request, index });
-    this.#serve(size);
+    const consumer = this.#consumers[classOf(request)];
+    if (consumer === undefined) return;
+    consumer.queue.push({ request, index });
+    this.#serve(consumer);
   }
 
   firstToken(job: Job, index: number): void {
@@ -110,6 +112,9 @@ class Penstock implements Dispatcher {
     if (worker === undefined) return;
     worker.prefill.done(job.index, this.#now);
     this.#unsettled.add(worker);
+    worker.firstTokenAt = this.#now;
+    this.#shown.delete(worker);
+    this.#shown.add(worker);
     this.#requote(worker);
   }
 
@@ -126,7 +131,7 @@ class Penstock implements Dispatcher {
     if (worker === undefined) return;
     worker.gone = true;
     this.#idleRates[index] = 0;
-    for (const size of SIZE_CLASSES) this.#bid(worker, size, -1);
+    for (const lot of worker.lots) lot.bid(-1);
   }
 
   get #now(): number {
@@ -144,13 +149,31 @@ class Penstock implements Dispatcher {
         load += this.#worked(worker, 0);
         alive++;
       }
-      const rate = worker.prefill.learnedRate === 0 || worker.gone ? 0 : effectiveRate(this.#loadOf(worker));
+      const rate =
+        worker.prefill.learnedRate === 0 || worker.gone ? 0 : effectiveRate(this.#prefillOf(worker));
       this.#fleetRate = Math.max(this.#fleetRate, rate);
     }
     this.#meanLoad = load / Math.max(1, alive);
     this.#few = fewOf(
       this.#workers.filter(worker => !worker.gone && isFast(worker.prefill.rate, this.#fleetRate)).length,
     );
+  }
+
+  /** A first token shows a rate once its step is over: every worker's, not only of those that are weighed. */
+  #learnRates(): void {
+    for (const worker of this.#shown) {
+      if (this.#now - worker.firstTokenAt < SAME_STEP_MS) return;
+      this.#shown.delete(worker);
+      if (worker.gone) continue;
+      worker.prefill.look(this.#now);
+      this.#fastestRate = Math.max(this.#fastestRate, worker.prefill.rate);
+      this.#settle(worker);
+    }
+  }
+
+  #prefillOf({ prefill }: SimulatedWorker): PrefillLoad {
+    const { tokens, head } = prefill.look(this.#now);
+    return { prefillBacklogTokens: tokens, head, prefillTokensPerSec: prefill.rate };
   }
 
   #loadOf(worker: SimulatedWorker): WorkerLoad {
@@ -168,31 +191,37 @@ class Penstock implements Dispatcher {
     };
   }
 
-  /** The decision needs those who hold some of the prompt, and of all others only the best. */
-  #place(request: TraceRequest): SimulatedWorker | null {
-    const matched = this.#matched(request);
-    if (matched.size === 0) return null;
+  /** null where the shared queue is to decide. */
+  #place(request: TraceRequest): Placement | null {
+    const placement = this.#follow(request);
+    return placement?.kind === 'sticky' ? placement : this.#spare(request);
+  }
+
+  /** The decision needs those who hold some of the prompt, and of all others at most the best. */
+  #follow(request: TraceRequest): Placement | null {
+    const holders = this.#owners.holdersOf(request.blocks);
+    if (holders.length === 0) return null;
+    this.#learnRates();
     const candidates: Candidate[] = [];
-    for (const index of [...matched.keys()].sort((a, b) => a - b)) {
+    for (const { worker: index, tokens } of holders) {
       const worker = this.#workers[index];
-      if (worker !== undefined && !worker.gone)
-        candidates.push(this.#candidate(worker, matched.get(index) ?? 0));
+      if (worker !== undefined && !worker.gone) candidates.push(this.#candidate(worker, tokens));
     }
-    const best = this.#bestOfOthers(request.inputTokens, matched);
-    if (best !== null) candidates.push(best);
+    const others = {
+      fastestTokensPerSec: this.#fastestRate,
+      soonest: () => this.#bestOfOthers(request.inputTokens, holders),
+    };
     const tuning = this.#o.placing ?? DEFAULT_AFFINITY;
-    const placement = decidePrefix(request.inputTokens, candidates, this.#meanLoad, tuning);
-    return placement.kind === 'sticky' ? (this.#workers[Number(placement.worker)] ?? null) : null;
+    return decideAmongOwners(request.inputTokens, candidates, others, this.#meanLoad, tuning);
   }
 
   /** A slower worker for a long prompt, while few of the fast are idle. */
-  #spare(request: TraceRequest): SimulatedWorker | null {
+  #spare(request: TraceRequest): Placement | null {
     if (request.inputTokens < LEAST_SPARING_TOKENS || this.#hasIdle()) return null;
     const candidates = this.#workers
       .filter(worker => !worker.gone && worker.running < this.#fleet.slots)
       .map(worker => this.#candidate(worker, 0));
-    const placement = decideSpare(request.inputTokens, candidates, this.#fleetRate);
-    return placement?.kind === 'sticky' ? (this.#workers[Number(placement.worker)] ?? null) : null;
+    return decideSpare(request.inputTokens, candidates, this.#fleetRate);
   }
 
   /** Whether enough fast workers are idle, without asking each: large fleets mostly have some. */
@@ -204,7 +233,7 @@ class Penstock implements Dispatcher {
   }
 
   #candidate(worker: SimulatedWorker, matchedTokens: number): Candidate {
-    const load = this.#loadOf(worker);
+    const load = this.#prefillOf(worker);
     return {
       worker: String(worker.index),
       waitS: prefillAheadS(load),
@@ -215,7 +244,7 @@ class Penstock implements Dispatcher {
   }
 
   /** The worker without any of the prompt that would compute it soonest. */
-  #bestOfOthers(inputTokens: number, matched: ReadonlyMap<number, number>): Candidate | null {
+  #bestOfOthers(inputTokens: number, holders: readonly Holding[]): Candidate | null {
     let best: Candidate | null = null;
     let bestS = Number.POSITIVE_INFINITY;
     for (const worker of this.#unsettled) {
@@ -223,24 +252,24 @@ class Penstock implements Dispatcher {
       const candidate = this.#candidate(worker, 0);
       this.#settle(worker);
       const seconds = timeToFirstToken(candidate, inputTokens);
-      if (matched.has(worker.index) || seconds >= bestS) continue;
+      if (has(holders, worker.index) || seconds >= bestS) continue;
       best = candidate;
       bestS = seconds;
     }
-    const fastest = this.#fastestIdle(matched);
+    const fastest = this.#fastestIdle(holders);
     const tokensPerSec = this.#idleRates[fastest];
     if (tokensPerSec === undefined || inputTokens / tokensPerSec >= bestS) return best;
     return { worker: String(fastest), waitS: 0, tokensPerSec, matchedTokens: 0, load: 0 };
   }
 
   /** −1 where there is none. An indexed loop: over a thousand workers it takes a tenth of what an iterator does. */
-  #fastestIdle(matched: ReadonlyMap<number, number>): number {
+  #fastestIdle(holders: readonly Holding[]): number {
     const rates = this.#idleRates;
     let fastest = -1;
     let most = 0;
     for (let index = 0; index < rates.length; index++) {
       const rate = rates[index] ?? 0;
-      if (rate <= most || matched.has(index)) continue;
+      if (rate <= most || has(holders, index)) continue;
       fastest = index;
       most = rate;
     }
@@ -261,45 +290,31 @@ class Penstock implements Dispatcher {
     return worker.load;
   }
 
-  #take(worker: SimulatedWorker, request: TraceRequest, index: number): void {
-    const lot = worker.lots[sizeClassOf(request.inputTokens)];
-    lot.meanTokens += LEARN_MEAN * (request.inputTokens - lot.meanTokens);
+  /** @param held prompt tokens that the worker's cache is believed to hold. */
+  #take(worker: SimulatedWorker, request: TraceRequest, index: number, held: number): void {
+    const lot = worker.lots[classOf(request)];
+    if (lot !== undefined) lot.meanTokens += LEARN_MEAN * (request.inputTokens - lot.meanTokens);
     worker.running++;
-    const matched = this.#matched(request).get(worker.index) ?? 0;
-    worker.prefill.add(index, Math.max(1, request.inputTokens - matched), this.#now, false);
+    const uncached = request.inputTokens - held;
+    worker.prefill.add(index, Math.max(1, uncached), this.#now, false);
     this.#unsettled.add(worker);
     this.#idleRates[worker.index] = 0;
-    worker.cacheTokens += request.inputTokens - matched;
-    this.#worked(worker, workS(request.inputTokens - matched, worker.prefill.rate));
-    this.#learn(request, worker);
+    worker.cacheTokens += uncached;
+    this.#worked(worker, workS(uncached, worker.prefill.rate));
+    this.#owners.learn(request.blocks, { worker: worker.index, stamp: worker.cacheTokens });
     this.#fleet.send(request, index, worker.index);
     this.#requote(worker);
   }
 
-  /** Worker → tokens of the longest prefix that its cache is believed to hold. */
-  #matched(request: TraceRequest): ReadonlyMap<number, number> {
-    if (request.blocks.length === 0) return NONE;
-    const matched = new Map<number, number>();
-    for (const [i, block] of request.blocks.entries()) {
-      const known = this.#owners.get(block);
-      if (known === undefined) break;
-      for (const owner of known) if (this.#holds(owner)) matched.set(owner.worker, (i + 1) * BLOCK_TOKENS);
-    }
-    return matched;
+  #heldBy(worker: SimulatedWorker, request: TraceRequest): number {
+    const holders = this.#owners.holdersOf(request.blocks);
+    return holders.find(holding => holding.worker === worker.index)?.tokens ?? 0;
   }
 
   /** Whether the worker's cache has not been filled anew since. */
   #holds({ worker, stamp }: Owner): boolean {
     const capacity = this.#fleet.engines[worker]?.profile.kvCapacityTokens ?? 0;
     return mayBeCached(stamp, this.#workers[worker]?.cacheTokens ?? 0, capacity);
-  }
-
-  #learn(request: TraceRequest, worker: SimulatedWorker): void {
-    const own: Owner = { worker: worker.index, stamp: worker.cacheTokens };
-    for (const block of request.blocks) {
-      const others = this.#owners.get(block)?.filter(other => other.worker !== own.worker) ?? [];
-      this.#owners.set(block, [own, ...others].slice(0, MAX_OWNERS));
-    }
   }
 
   #requote(worker: SimulatedWorker): void {
@@ -309,43 +324,41 @@ class Penstock implements Dispatcher {
     const state = this.#bidState;
     state.fleetTokensPerSec = this.#fleetRate === 0 ? worker.prefill.rate : this.#fleetRate;
     let validS = Number.POSITIVE_INFINITY;
-    for (const size of SIZE_CLASSES) {
-      const lot = worker.lots[size];
+    for (const lot of worker.lots) {
       state.overReserveS = lot.overSince < 0 ? 0 : (now - lot.overSince) / 1000;
       state.meanTokens = lot.meanTokens;
-      const bid = decideBid(load, size, state, this.#o.tuning ?? DEFAULT_TUNING);
+      const bid = decideBid(load, lot.consumer.size, state, this.#o.tuning ?? DEFAULT_TUNING);
       const over = bid.kind === 'pass' ? bid.reason === 'over_reserve' : bid.overReserve;
       if (!over) lot.overSince = -1;
       else if (lot.overSince < 0) lot.overSince = now;
       if (bid.kind === 'bid' || bid.reason === 'over_reserve') validS = Math.min(validS, bid.validS);
-      this.#bid(worker, size, bid.kind === 'bid' ? bid.level : -1);
+      lot.bid(bid.kind === 'bid' ? bid.level : -1);
     }
     const { agenda } = this.#fleet;
     if (validS === Number.POSITIVE_INFINITY) agenda.cancel(worker.ageing);
     else agenda.set(worker.ageing, now + Math.max(REQUOTE_MS, validS * 1000));
-    for (const size of SIZE_CLASSES) if (this.#queues[size].length > 0) this.#serve(size);
+    for (const consumer of this.#consumers) if (consumer.queue.length > 0) this.#serve(consumer);
   }
 
-  #bid(worker: SimulatedWorker, size: PromptSize, level: number): void {
-    const lot = worker.lots[size];
-    if (lot.level === level) return;
-    if (lot.level >= 0) this.#pulls[size].remove(lot);
-    lot.level = level;
-    if (level >= 0) this.#pulls[size].add(lot);
-  }
-
-  #serve(size: PromptSize): void {
-    const queue = this.#queues[size];
-    while (queue.length > 0) {
-      const worker = this.#pulls[size].lowest;
-      if (worker === undefined) return;
+  #serve(consumer: Consumer): void {
+    const { queue } = consumer;
+    for (let lot = consumer.lowest; lot !== null; lot = consumer.lowest) {
       const next = queue.shift();
       if (next === undefined) return;
       // A served pull is spent: the next one is a new bid, behind the others of its level.
-      this.#bid(worker, size, -1);
-      this.#take(worker, next.request, next.index);
+      lot.bid(-1);
+      this.#take(lot.worker, next.request, next.index, this.#heldBy(lot.worker, next.request));
     }
   }
+}
+
+/** The place of a request's size class among the consumers. */
+function classOf(request: TraceRequest): number {
+  return SIZE_CLASSES.indexOf(sizeClassOf(request.inputTokens));
+}
+
+function has(holders: readonly Holding[], index: number): boolean {
+  return holders.some(({ worker }) => worker === index);
 }
 
 export const penstock =
