@@ -39,7 +39,7 @@ export async function measureWebhooks(): Promise<WebhookFigures> {
   const arrivals = () => new Map(receiver.received.toReversed().map(each => [each.event.data.id, each.at]));
   const measure = async (jobs: number, perSecond: number | null): Promise<LatencyFigures> => {
     const ids = await submit(stack, jobs, perSecond);
-    await waitFor(() => ids.every(id => arrivals().has(id)), LIMIT_MS).catch(() => {});
+    await waitFor(() => hasAll(arrivals(), ids), LIMIT_MS).catch(() => {});
     const at = arrivals();
     const late: number[] = [];
     for (const id of ids) {
@@ -54,6 +54,10 @@ export async function measureWebhooks(): Promise<WebhookFigures> {
   const figures = { steady: await measure(500, 50), burst: await measure(500, null) };
   await runs.close();
   return figures;
+}
+
+function hasAll(arrivals: ReadonlyMap<string, number>, ids: readonly string[]): boolean {
+  return ids.every(id => arrivals.has(id));
 }
 
 /** Open loop: the next job does not wait for the last one. */

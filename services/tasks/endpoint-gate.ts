@@ -6,9 +6,10 @@
 import { placeInLine } from '@penstock/policy';
 import type { Clock } from '@penstock/runtime';
 
-/** How many wait here for one endpoint, and for how long, ms. */
-const WAITING = 20;
+/** How long one waits here, ms. */
 const WAIT_MS = 500;
+/** How many wait here for one endpoint at most: the process runs 200 jobs at once, for all endpoints together. */
+const MOST_WAITING = 100;
 /** Weight of the newest attempt in the mean. */
 const NEWEST = 0.2;
 const FIRST_GUESS_MS = 5;
@@ -54,7 +55,7 @@ export class EndpointGate {
 
   /** @returns whether a place was handed over. */
   async #wait(line: Line): Promise<boolean> {
-    if (line.waiting.length >= WAITING) return false;
+    if (line.waiting.length >= this.#room(line)) return false;
     return new Promise(resolve => {
       const called = () => {
         clearTimeout(timer);
@@ -68,11 +69,20 @@ export class EndpointGate {
     });
   }
 
-  #sendAway(line: Line): Entry {
+  /** As many as are likely to be called in time: a burst for a fast receiver stays here, one that hangs keeps nobody. */
+  #room(line: Line): number {
+    return Math.min(MOST_WAITING, (this.#concurrency * WAIT_MS) / this.#attemptMs(line));
+  }
+
+  #attemptMs(line: Line): number {
     const now = this.#clock.monotonic();
     const [oldest] = line.begun;
-    const attemptMs = Math.max(line.meanMs, now - (oldest?.at ?? now));
-    line.lastPlaceAt = placeInLine(line.lastPlaceAt, now, attemptMs, this.#concurrency);
+    return Math.max(1, line.meanMs, now - (oldest?.at ?? now));
+  }
+
+  #sendAway(line: Line): Entry {
+    const now = this.#clock.monotonic();
+    line.lastPlaceAt = placeInLine(line.lastPlaceAt, now, this.#attemptMs(line), this.#concurrency);
     return { kind: 'later', delayMs: line.lastPlaceAt - now };
   }
 
