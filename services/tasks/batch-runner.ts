@@ -76,7 +76,9 @@ export class BatchRunner {
       ]);
     const lines = () => this.#lines(batch.inputDigest);
     const work: Work = { batch, endpoint, lines, runs, contents };
-    if (batch.status === 'validating' && !(await this.#validate(work))) return;
+    // A cancel may have come before anybody looked into the file.
+    const isChecked = batch.at.in_progress !== undefined;
+    if (!isChecked && !(await this.#validate(work))) return;
     const end = await this.#feed(work);
     if (end === 'over' || !(await this.#finalize(work, end)))
       this.#o.log.info({ batch: batch.id }, 'batch was finished elsewhere');

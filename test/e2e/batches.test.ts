@@ -205,6 +205,31 @@ test('batches', async t => {
   });
 });
 
+test('a batch that is cancelled before anybody has looked at it ends, whatever is in its file', async t => {
+  await using stack = await startStack({ engines: [FAST] });
+  const { begin, whenOver, linesOf } = batchesOf(clientOf(stack));
+  const client = clientOf(stack);
+  const [binary, good] = await Promise.all([
+    begin(Buffer.from([0xff, 0xfe, 0x0a])),
+    begin(lineOf('a', question(1))),
+  ]);
+  for (const { id } of [binary, good]) assert.equal((await client.batches.cancel(id)).status, 'cancelling');
+  stack.tasks.push(await stack.startTasks());
+  await t.test('mistakes are named', async () => {
+    const batch = await whenOver(binary.id, 10_000);
+    assert.equal(batch.status, 'failed');
+    assert.equal(batch.errors?.data?.[0]?.code, 'invalid_encoding');
+  });
+  await t.test('lines are said to be cancelled', async () => {
+    const batch = await whenOver(good.id, 10_000);
+    assert.equal(batch.status, 'cancelled');
+    assert.deepEqual(
+      (await linesOf(batch.error_file_id)).map(line => line.error?.code),
+      ['batch_cancelled'],
+    );
+  });
+});
+
 test('E11 expired mid-way, a batch keeps what was done and says what was not', async () => {
   await using stack = await startStack({
     engines: [{ profile: 'dense-8b-h100' }],
