@@ -225,7 +225,8 @@ export function newRun(
     stream: workStream(deps.region, shard),
     subject: workSubject(key, request.id),
     createdAt: work.acceptedAt,
-    deadlineAt: work.acceptedAt + timeoutMs,
+    // Whole milliseconds: Redis knows no others.
+    deadlineAt: work.acceptedAt + Math.ceil(timeoutMs),
   };
 }
 

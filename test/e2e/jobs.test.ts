@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
+import { Redis } from 'ioredis';
 import { chat, errorOf, post, type Stack, startStack, waitFor } from '../support/stack.ts';
 
 const OTHER_KEY = 'sk-penstock-other-key';
@@ -103,6 +104,16 @@ test('jobs on a sound fleet', async t => {
       }
     }
   });
+
+  await t.test(
+    'a time-out of fractions of a millisecond is rounded, and what is stored of it expires',
+    async () => {
+      const location = await submitJob(stack, chat('fraction'), { 'x-request-timeout-ms': '2500.7' });
+      const redis = new Redis(stack.redis.url);
+      t.after(() => redis.disconnect());
+      assert.ok((await redis.pttl(`penstock:run:${location.split('/').at(-1)}`)) > 0);
+    },
+  );
 
   await t.test('the same key and request is the same job; another request is refused', async () => {
     const headers = { 'idempotency-key': 'order 4711' };
