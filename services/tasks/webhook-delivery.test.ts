@@ -142,7 +142,8 @@ test('a full endpoint: who comes waits a moment, is handed the place, or is sent
   let now = 0;
   const gate = new EndpointGate({ now: () => now, monotonic: () => now }, 1);
   const first = await gate.enter('a');
-  const waiting = Array.from({ length: 20 }, () => gate.enter('a'));
+  // 5 ms an attempt are believed at first: a hundred can be called within the half second that one waits.
+  const waiting = Array.from({ length: 100 }, () => gate.enter('a'));
   const away = [await gate.enter('a'), await gate.enter('a')].map(
     each => each.kind === 'later' && each.delayMs,
   );
@@ -157,4 +158,18 @@ test('a full endpoint: who comes waits a moment, is handed the place, or is sent
   assert.equal(second?.kind, 'in');
   const late = await Promise.all(waiting.slice(1));
   assert.ok(late.every(each => each.kind === 'later'));
+});
+
+test('for an endpoint that takes long few wait: they would only keep others from their turn', async () => {
+  let now = 0;
+  const gate = new EndpointGate({ now: () => now, monotonic: () => now }, 2);
+  const first = await gate.enter('slow');
+  await gate.enter('slow');
+  now = 250;
+  const waiting = Array.from({ length: 4 }, () => gate.enter('slow'));
+  assert.equal((await gate.enter('slow')).kind, 'later');
+  assert.ok(first.kind === 'in');
+  first.leave();
+  assert.equal((await waiting[0])?.kind, 'in');
+  await Promise.all(waiting);
 });
