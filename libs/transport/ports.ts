@@ -100,7 +100,7 @@ export interface WorkQueue {
     subject: string,
     onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void,
   ): void;
-  /** @throws when nobody answers in time; `noResponders` tells whether nobody listens at all. */
+  /** Never rejects: `nobody` listens at all, or it was a `timeout`. */
   ask(subject: string, payload: Uint8Array, timeoutMs: number): Promise<Answer>;
   readonly connected: boolean;
   close(): Promise<void>;

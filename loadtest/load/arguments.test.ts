@@ -18,6 +18,11 @@ test('settings of the script come by flags and by -e', () => {
   assert.equal(read('--help'), null);
 });
 
+test('target and key may be given as to k6 itself, and are no settings', () => {
+  const args = read('smoke', '-e', 'PENSTOCK_URL=http://h:1', '-e', 'PENSTOCK_KEY=secret', '-e', 'RATE=2');
+  assert.deepEqual([args?.url, args?.key, args?.settings], ['http://h:1', 'secret', { RATE: '2' }]);
+});
+
 test('a mistake is one line that names the remedy', () => {
   const names = Object.keys(SCENARIOS).join(', ');
   for (const [argv, message] of [

@@ -69,12 +69,15 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     if (at < 1) throw new UsageError(`-e ${pair}: give it as NAME=value`);
     settings[pair.slice(0, at)] = pair.slice(at + 1);
   }
+  // Written as for k6 itself, target and key mean the same; a key is no setting: settings are in the report.
+  const { PENSTOCK_URL: url = values.url, PENSTOCK_KEY: key = values.key } = settings;
+  for (const name of ['PENSTOCK_URL', 'PENSTOCK_KEY']) delete settings[name];
   const given = { RATE: values.rate, DURATION: values.duration, MODEL: values.model };
   for (const [name, value] of Object.entries(given)) if (value !== undefined) settings[name] = value;
   return {
     scenario: scenario as ScenarioName,
-    url: values.url === undefined ? null : baseOf(values.url),
-    key: values.key ?? env['PENSTOCK_KEY'] ?? env['PENSTOCK_API_KEY'] ?? '',
+    url: url === undefined ? null : baseOf(url),
+    key: key ?? env['PENSTOCK_KEY'] ?? env['PENSTOCK_API_KEY'] ?? '',
     settings,
     ownRunner: values.runner,
     workers: count('workers', values.workers),
