@@ -18,8 +18,8 @@ export interface Figures {
 export interface BenchCase {
   readonly name: string;
   readonly penstock: Figures;
-  /** The same load on one engine alone. */
-  readonly direct: Figures;
+  /** The same load on one engine alone; null where it would be another load: an engine accepts nothing for later. */
+  readonly direct: Figures | null;
   /** CPU time per request, µs. */
   readonly cpuUs: Readonly<Record<'ingress' | 'workers' | 'nats' | 'redis', number>>;
 }
@@ -43,11 +43,11 @@ export function renderMarkdown(report: BenchReport): string {
     const cells = [
       name,
       p.requestsPerSecond.toFixed(0),
-      d.requestsPerSecond.toFixed(0),
-      `${p.firstByteP50Ms.toFixed(2)} / ${p.firstByteP99Ms.toFixed(2)}`,
-      `${d.firstByteP50Ms.toFixed(2)} / ${d.firstByteP99Ms.toFixed(2)}`,
+      d?.requestsPerSecond.toFixed(0) ?? '–',
+      latencyOf(p),
+      d === null ? '–' : latencyOf(d),
       `${total.toFixed(0)} = ${c.ingress.toFixed(0)} + ${c.workers.toFixed(0)} + ${c.nats.toFixed(0)} + ${c.redis.toFixed(0)}`,
-      String(p.errors + d.errors),
+      String(p.errors + (d?.errors ?? 0)),
     ];
     return `| ${cells.join(' | ')} |`;
   });
@@ -95,6 +95,10 @@ ${report.simulated.prefixedPerSecond.toFixed(0)} where nearly all prompts begin 
 What the rules are worth: [the race](race.md) against SGLang's router on the same engines, and [the simulator](simulator.md)
 with every policy and an oracle.
 `;
+}
+
+function latencyOf({ firstByteP50Ms, firstByteP99Ms }: Figures): string {
+  return `${firstByteP50Ms.toFixed(2)} / ${firstByteP99Ms.toFixed(2)}`;
 }
 
 function latencies({ p50Ms, p99Ms, lost }: LatencyFigures): string {
