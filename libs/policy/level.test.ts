@@ -10,6 +10,7 @@ import {
   idealWait,
   learnRate,
   levelOf,
+  paceOf,
   prefillAheadS,
   type WorkerLoad,
 } from './level.ts';
@@ -65,11 +66,11 @@ test('running requests raise the quote, short answers more than long ones', () =
 });
 
 test('every kind of load raises the estimate', () => {
-  const base = estimateWait(idle, 1000);
-  assert.ok(estimateWait({ ...idle, prefillBacklogTokens: 30_000 }, 1000) > base);
-  assert.ok(estimateWait({ ...idle, prefillTokensPerSec: 5000 }, 1000) > base);
-  assert.ok(estimateWait({ ...idle, kvUse: 0.95 }, 1000) > base);
-  assert.ok(estimateWait({ ...idle, errorRate: 0.3 }, 1000) > base);
+  const base = estimateWait(paceOf(idle), 1000);
+  assert.ok(estimateWait(paceOf({ ...idle, prefillBacklogTokens: 30_000 }), 1000) > base);
+  assert.ok(estimateWait(paceOf({ ...idle, prefillTokensPerSec: 5000 }), 1000) > base);
+  assert.ok(estimateWait(paceOf({ ...idle, kvUse: 0.95 }), 1000) > base);
+  assert.ok(estimateWait(paceOf({ ...idle, errorRate: 0.3 }), 1000) > base);
 });
 
 test('the prefill backlog melts with time until the head is overdue, and then grows', () => {
@@ -132,7 +133,7 @@ test('sizes are told apart at their limits, and the ideal wait has a floor', () 
     [0, 4096, 4097, 16_384, 16_385].map(tokens => sizeClassOf(tokens)),
     ['short', 'short', 'medium', 'medium', 'long'],
   );
-  assert.ok(idealWait('short', 1e12) > 0);
+  assert.ok(idealWait(1000, 1e12) > 0);
 });
 
 test('a learned rate follows a change of speed within a few long requests', () => {

@@ -121,12 +121,23 @@ export function effectiveRate(load: PrefillLoad): number {
   return head.elapsedS * rate > shown ? shown / head.elapsedS : rate;
 }
 
-/** Estimated seconds from taking a request of so many uncached prompt tokens to its first token. */
-export function estimateWait(load: WorkerLoad, promptTokens: number): number {
-  const prefill = prefillAheadS(load) + promptTokens / effectiveRate(load);
-  // A nearly full cache makes the engine preempt; an erring engine costs a whole retry.
+/** What the quotes for all size classes have in common. */
+export interface Pace {
+  readonly aheadS: number;
+  readonly tokensPerSec: number;
+  /** Of a wait: a nearly full cache makes the engine preempt, and an erring engine costs a whole retry. */
+  readonly penalty: number;
+}
+
+export function paceOf(load: WorkerLoad): Pace {
   const kv = load.kvUse !== null && load.kvUse > 0.9 ? 1 + (load.kvUse - 0.9) * 30 : 1;
-  return prefill * kv * errorFactor(load.errorRate);
+  const penalty = kv * errorFactor(load.errorRate);
+  return { aheadS: prefillAheadS(load), tokensPerSec: effectiveRate(load), penalty };
+}
+
+/** Estimated seconds from taking a request of so many uncached prompt tokens to its first token. */
+export function estimateWait({ aheadS, tokensPerSec, penalty }: Pace, promptTokens: number): number {
+  return (aheadS + promptTokens / tokensPerSec) * penalty;
 }
 
 /** Powers cost as much as all the rest of an estimate, and most engines do not fail. */
@@ -134,9 +145,9 @@ function errorFactor(errorRate: number): number {
   return errorRate === 0 ? 1 : 1 / Math.max(LEAST_SUCCESS, 1 - errorRate) ** ERROR_WEIGHT;
 }
 
-/** What an idle worker of the fleet's best rate needs for a prompt of the class, s. */
-export function idealWait(size: PromptSize, fleetTokensPerSec: number, typical = TYPICAL_TOKENS): number {
-  return Math.max(LEAST_IDEAL_S, typical[size] / Math.max(1, fleetTokensPerSec));
+/** What an idle worker of the fleet's best rate needs for a prompt, s. */
+export function idealWait(promptTokens: number, fleetTokensPerSec: number): number {
+  return Math.max(LEAST_IDEAL_S, promptTokens / Math.max(1, fleetTokensPerSec));
 }
 
 /** The levels of one step. Those of the default are worked out once: powers and logarithms cost as much as all the rest of a quote. */
@@ -163,12 +174,16 @@ export function levelOf(ratio: number, step = DEFAULT_TUNING.step): number {
   return Math.min(MAX_LEVEL, Math.floor(Math.log(ratio) / scaleFor(step).log));
 }
 
-/** What to offer the broker now for one size class. */
+/**
+ * What to offer the broker now for one size class.
+ * @param pace of the load, where quotes for several classes are made at once.
+ */
 export function decideBid(
   load: WorkerLoad,
   size: PromptSize,
   state: BidState,
   tuning: BidTuning = DEFAULT_TUNING,
+  pace: Pace = paceOf(load),
 ): BidDecision {
   if (state.draining) return { kind: 'pass', reason: 'draining' };
   if (state.sick) return { kind: 'pass', reason: 'sick' };
@@ -176,30 +191,32 @@ export function decideBid(
   const fits = fitting(load.kvFreeTokens, load.running, state.meanTokens);
   if (fits < 1 || (load.kvUse !== null && load.kvUse > KV_FULL)) return { kind: 'pass', reason: 'kv_full' };
   const free = Math.min(load.slots - load.running, fits);
-  const ideal = idealWait(size, state.fleetTokensPerSec, tuning.typical);
-  const wait = estimateWait(load, tuning.typical[size]);
+  const typical = tuning.typical[size];
+  const reserve = tuning.reserve[size];
+  const ideal = idealWait(typical, state.fleetTokensPerSec);
+  const wait = estimateWait(pace, typical);
   const ratio = wait / ideal;
-  const price = tuning.reserve[size] * (1 + (tuning.rise * state.overReserveS) / ideal);
+  const price = reserve * (1 + (tuning.rise * state.overReserveS) / ideal);
   const melts = load.prefillBacklogTokens > 0;
   if (ratio > price) {
     // The wait falls as fast as time passes, while the price rises.
-    const rise = tuning.reserve[size] * tuning.rise;
-    const validS = (wait - price * ideal) / ((melts ? 1 : 0) + rise);
+    const validS = (wait - price * ideal) / ((melts ? 1 : 0) + reserve * tuning.rise);
     return { kind: 'pass', reason: 'over_reserve', validS: validS + LEAST_IDEAL_S };
   }
   const { begins } = scaleFor(tuning.step);
-  const disturbed = load.running * disturbanceTokens(tuning.typical[size], load.answerTokens);
-  const quoted = wait + disturbed / effectiveRate(load);
+  const disturbed = load.running * disturbanceTokens(typical, load.answerTokens);
+  const quoted = wait + disturbed / pace.tokensPerSec;
   const level = levelOf(quoted / ideal, tuning.step);
+  const restS = ideal * (begins[level + 1] ?? 1) - quoted;
   return {
     kind: 'bid',
     level,
-    batch: batchWithin(load, quoted, ideal * (begins[level + 1] ?? 1), state.meanTokens, free),
+    batch: batchWithin((restS * pace.tokensPerSec) / Math.max(1, state.meanTokens), free),
     validS:
       level === 0 || level === MAX_LEVEL || !melts
         ? Number.POSITIVE_INFINITY
         : quoted - ideal * (begins[level] ?? 1),
-    overReserve: ratio > tuning.reserve[size],
+    overReserve: ratio > reserve,
     reason: 'room',
   };
 }
@@ -221,22 +238,15 @@ export function decideSpareBid(
   const { share, ahead } = SPARE[lane];
   const spare = Math.ceil(load.slots * share) - load.running;
   if (spare <= 0) return { kind: 'pass', reason: 'full' };
-  const ideal = idealWait('medium', state.fleetTokensPerSec, tuning.typical);
+  const ideal = idealWait(tuning.typical.medium, state.fleetTokensPerSec);
   if (prefillAheadS(load) > ahead * ideal) return { kind: 'pass', reason: 'over_reserve', validS: ideal / 4 };
   const level = Math.min(MAX_LEVEL, Math.floor((10 * load.running) / load.slots));
   const batch = Math.max(1, Math.min(MAX_BATCH, Math.floor(spare / 4), fits));
   return { kind: 'bid', level, batch, validS: Number.POSITIVE_INFINITY, overReserve: false, reason: 'room' };
 }
 
-/** How many more requests the quote stays true for. At least one; at most a quarter of the room. */
-function batchWithin(
-  load: WorkerLoad,
-  waitS: number,
-  levelEndsS: number,
-  meanTokens: number,
-  free: number,
-): number {
-  const same = ((levelEndsS - waitS) * effectiveRate(load)) / Math.max(1, meanTokens);
+/** Requests promised at once: as many as leave the quote true, at least one, at most a quarter of the room. */
+function batchWithin(same: number, free: number): number {
   return Math.max(1, Math.min(MAX_BATCH, Math.floor(free / 4), Math.floor(same)));
 }
 

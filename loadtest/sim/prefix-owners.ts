@@ -81,9 +81,13 @@ function common({ blocks }: Run, prompt: readonly number[], from: number): numbe
 
 /** Keeps the order of workers. A longer prefix comes later, and counts. */
 function note(found: Holding[], worker: number, tokens: number): void {
+  const known = found.find(holding => holding.worker === worker);
+  if (known !== undefined) {
+    known.tokens = tokens;
+    return;
+  }
   let i = found.length;
-  while (i > 0 && (found[i - 1]?.worker ?? 0) > worker) i--;
-  const known = found[i - 1];
-  if (known?.worker === worker) known.tokens = tokens;
-  else found.splice(i, 0, { worker, tokens });
+  for (let last = found[i - 1]; last !== undefined && last.worker > worker; last = found[i - 1])
+    found[i--] = last;
+  found[i] = { worker, tokens };
 }

@@ -21,6 +21,7 @@ import {
   mayBeCached,
   type Placement,
   type PrefillLoad,
+  paceOf,
   prefillAheadS,
   SIZE_CLASSES,
   sizeClassOf,
@@ -77,7 +78,7 @@ class Penstock implements Dispatcher {
     this.#fleet = fleet;
     this.#o = options;
     this.#workers = fleet.engines.map(
-      ({ worker }) => new SimulatedWorker(worker, this.#consumers, each => this.#requote(each)),
+      engine => new SimulatedWorker(engine, this.#consumers, each => this.#requote(each)),
     );
     this.#unsettled = new Set(this.#workers);
     this.#shown = new Set(this.#workers);
@@ -235,7 +236,7 @@ class Penstock implements Dispatcher {
   #candidate(worker: SimulatedWorker, matchedTokens: number): Candidate {
     const load = this.#prefillOf(worker);
     return {
-      worker: String(worker.index),
+      worker: worker.name,
       waitS: prefillAheadS(load),
       tokensPerSec: effectiveRate(load),
       matchedTokens,
@@ -312,14 +313,16 @@ class Penstock implements Dispatcher {
   }
 
   /** Whether the worker's cache has not been filled anew since. */
-  #holds({ worker, stamp }: Owner): boolean {
-    const capacity = this.#fleet.engines[worker]?.profile.kvCapacityTokens ?? 0;
-    return mayBeCached(stamp, this.#workers[worker]?.cacheTokens ?? 0, capacity);
+  #holds({ worker: index, stamp }: Owner): boolean {
+    const worker = this.#workers[index];
+    return worker !== undefined && mayBeCached(stamp, worker.cacheTokens, worker.cacheCapacity);
   }
 
   #requote(worker: SimulatedWorker): void {
     if (worker.gone) return;
     const load = this.#loadOf(worker);
+    const pace = paceOf(load);
+    const tuning = this.#o.tuning ?? DEFAULT_TUNING;
     const now = this.#now;
     const state = this.#bidState;
     state.fleetTokensPerSec = this.#fleetRate === 0 ? worker.prefill.rate : this.#fleetRate;
@@ -327,7 +330,7 @@ class Penstock implements Dispatcher {
     for (const lot of worker.lots) {
       state.overReserveS = lot.overSince < 0 ? 0 : (now - lot.overSince) / 1000;
       state.meanTokens = lot.meanTokens;
-      const bid = decideBid(load, lot.consumer.size, state, this.#o.tuning ?? DEFAULT_TUNING);
+      const bid = decideBid(load, lot.consumer.size, state, tuning, pace);
       const over = bid.kind === 'pass' ? bid.reason === 'over_reserve' : bid.overReserve;
       if (!over) lot.overSince = -1;
       else if (lot.overSince < 0) lot.overSince = now;

@@ -3,6 +3,7 @@ import { FIRST_ANSWER_TOKENS, type PromptSize, TYPICAL_TOKENS } from '@penstock/
 import { PrefillQueue } from '../../services/worker/prefill-queue.ts';
 import type { TraceRequest } from '../traces/trace.ts';
 import { Timer } from './agenda.ts';
+import type { FluidEngine } from './fluid-engine.ts';
 
 /** Levels of a bid: 0 to 9. */
 const LEVELS = 10;
@@ -78,6 +79,7 @@ export class Consumer {
 
 export class SimulatedWorker {
   readonly index: number;
+  readonly name: string;
   readonly prefill = new PrefillQueue<number>();
   /** In the order of the consumers. */
   readonly lots: readonly Lot[];
@@ -85,6 +87,7 @@ export class SimulatedWorker {
   running = 0;
   answerTokens = FIRST_ANSWER_TOKENS;
   answers = 0;
+  readonly cacheCapacity: number;
   /** Tokens ever put into its cache. */
   cacheTokens = 0;
   gone = false;
@@ -93,8 +96,14 @@ export class SimulatedWorker {
   load = 0;
   loadAt = 0;
 
-  constructor(index: number, consumers: readonly Consumer[], requote: (worker: SimulatedWorker) => void) {
-    this.index = index;
+  constructor(
+    { worker, profile }: FluidEngine,
+    consumers: readonly Consumer[],
+    requote: (worker: SimulatedWorker) => void,
+  ) {
+    this.index = worker;
+    this.name = String(worker);
+    this.cacheCapacity = profile.kvCapacityTokens;
     this.lots = consumers.map(consumer => new Lot(this, consumer));
     this.ageing = new Timer(() => requote(this));
   }

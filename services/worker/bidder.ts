@@ -12,6 +12,7 @@ import {
   decideSpareBid,
   fitting,
   type PromptSize,
+  paceOf,
   SIZE_CLASSES,
   type SizeBoundaries,
   typicalTokens,
@@ -135,6 +136,7 @@ export class Bidder {
   /** One decision for each lane and size class: all models of an engine share its load. */
   #decide(standing: Standing, now: number): Map<string, BidDecision> {
     const decisions = new Map<string, BidDecision>();
+    const pace = paceOf(standing.load);
     for (const size of SIZE_CLASSES) {
       const since = this.#overSince.get(size);
       const state: BidState = {
@@ -142,7 +144,7 @@ export class Bidder {
         overReserveS: since === undefined ? 0 : (now - since) / 1000,
         meanTokens: this.#meanTokens[size],
       };
-      const bid = decideBid(standing.load, size, state, this.#tuning);
+      const bid = decideBid(standing.load, size, state, this.#tuning, pace);
       // The price keeps rising while only the risen price lets the worker bid.
       const over = bid.kind === 'pass' ? bid.reason === 'over_reserve' : bid.overReserve;
       if (!over) this.#overSince.delete(size);
