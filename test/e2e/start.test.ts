@@ -100,6 +100,12 @@ test('what cannot work is refused in one line that names the remedy', async () =
   }
 });
 
+test('npm passes a signal on: its shell makes way', () => {
+  // npm signals the shell that it runs the script in. A shell that waits for its command would die and leave all running.
+  const { scripts } = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../package.json'), 'utf8'));
+  assert.match(scripts.start, /^exec node /);
+});
+
 test('Ctrl-C ends everything within ten seconds', async () => {
   const pids = readdirSync(join(dir, 'run')).map(file => pidOf(file.replace('.pid', '')));
   assert.ok(pids.length >= 6);
