@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts';
 import { API_KEY, chat, type Stack, startStack } from '../../test/support/stack.ts';
+import { measureSimulator } from '../sim/speed.ts';
 import { measureBigBatch } from './big-batch.ts';
 import { cpuSeconds } from './cpu.ts';
 import { type LoadOptions, type LoadResult, quantile, runLoad } from './load.ts';
@@ -10,7 +11,6 @@ import { measureOpenStreams } from './open-streams.ts';
 import { type BenchCase, renderMarkdown } from './report.ts';
 import { measureResumes } from './resumes.ts';
 import { measureRevocations } from './revocations.ts';
-import { measureSimulator } from './simulator.ts';
 import { measureWebhooks } from './webhooks.ts';
 
 const RESULT = new URL('../results/bench.json', import.meta.url).pathname;

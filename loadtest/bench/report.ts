@@ -1,9 +1,10 @@
 /** The benchmark's figures as a page. */
+
+import { renderSpeed, type SimulatorFigures } from '../sim/speed.ts';
 import type { BigBatchFigures } from './big-batch.ts';
 import type { OpenStreamsFigures } from './open-streams.ts';
 import type { ResumeFigures } from './resumes.ts';
 import type { RevocationFigures } from './revocations.ts';
-import type { SimulatorFigures } from './simulator.ts';
 import type { LatencyFigures, WebhookFigures } from './webhooks.ts';
 
 export interface Figures {
@@ -88,8 +89,7 @@ A worker whose level changes takes its pull back and posts a new one. With ${rep
 these a second, nats-server used ${report.revocations.cpuUs.toFixed(0)} µs of CPU for each. A worker renews its bids at most every 2 ms.
 
 ## Simulator
-${report.simulated.workers} workers, Penstock's rules, one core: ${report.simulated.requestsPerSecond.toFixed(0)} short requests simulated per second;
-${report.simulated.prefixedPerSecond.toFixed(0)} where nearly all prompts begin alike and every placement is weighed.
+${renderSpeed(report.simulated)}
 
 ## Dispatch
 What the rules are worth: [the race](race.md) against SGLang's router on the same engines, and [the simulator](simulator.md)

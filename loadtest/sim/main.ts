@@ -1,5 +1,5 @@
 /** `npm run plan`: what a fleet would do with a workload, on a virtual clock, under Penstock's rules and others'. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { count, positive } from '../arguments.ts';
 import { SCENARIOS, scenarioOf } from '../scenarios.ts';
@@ -8,8 +8,10 @@ import { assertSome, TraceError } from '../traces/trace.ts';
 import { renderPlans } from './page.ts';
 import { POLICIES, policyOf } from './policies.ts';
 import { outcomesOf, simulate } from './simulate.ts';
+import { measureSimulator, renderSpeed, type SimulatorFigures } from './speed.ts';
 
 const PAGE = new URL('../../docs/simulator.md', import.meta.url).pathname;
+const SPEED = new URL('../results/simulator.json', import.meta.url).pathname;
 const MAX_ENGINES = 100_000;
 const MAX_SEED = 2 ** 31;
 const USAGE = `usage: npm run plan -- [options]
@@ -20,7 +22,8 @@ const USAGE = `usage: npm run plan -- [options]
   --seconds S       of the workload (default 400)
   --seed N          (default 1)
   --json            print figures instead of tables
-  --page            all scenarios, 900 s each, into docs/simulator.md`;
+  --page            all scenarios, 900 s each, into docs/simulator.md
+  --speed           how fast the simulator itself is, into loadtest/results/simulator.json; the page shows it`;
 
 interface Args {
   readonly scenario: string;
@@ -31,6 +34,7 @@ interface Args {
   readonly seed: number;
   readonly json: boolean;
   readonly page: boolean;
+  readonly speed: boolean;
 }
 
 function readArgs(): Args | null {
@@ -44,6 +48,7 @@ function readArgs(): Args | null {
       seed: { type: 'string', default: '1' },
       json: { type: 'boolean', default: false },
       page: { type: 'boolean', default: false },
+      speed: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -59,6 +64,7 @@ function readArgs(): Args | null {
     seed: count('seed', values.seed, MAX_SEED),
     json: values.json,
     page: values.page,
+    speed: values.speed,
   };
 }
 
@@ -85,10 +91,18 @@ function plan(args: Args): void {
   }
 }
 
+function speed(): void {
+  const figures = measureSimulator();
+  writeFileSync(SPEED, `${JSON.stringify(figures, null, 2)}\n`);
+  process.stdout.write(`${renderSpeed(figures)}\n`);
+}
+
 try {
   const args = readArgs();
   if (args === null) process.stdout.write(`${USAGE}\n`);
-  else if (args.page) writeFileSync(PAGE, renderPlans());
+  else if (args.speed) speed();
+  else if (args.page)
+    writeFileSync(PAGE, renderPlans(JSON.parse(readFileSync(SPEED, 'utf8')) as SimulatorFigures));
   else plan(args);
 } catch (err) {
   const known = err instanceof RangeError || err instanceof TraceError || err instanceof TypeError;

@@ -4,6 +4,7 @@ import { renderTable, SLO, type Summary, summarize } from '../summary.ts';
 import { lruReference } from './lru-reference.ts';
 import { policyOf } from './policies.ts';
 import { outcomesOf, profileOf, simulate } from './simulate.ts';
+import { renderSpeed, type SimulatorFigures } from './speed.ts';
 
 const SHOWN = [
   'round-robin',
@@ -17,7 +18,7 @@ const SHOWN = [
 const SECONDS = 900;
 const SEED = 1;
 
-export function renderPlans(): string {
+export function renderPlans(speed: SimulatorFigures): string {
   const parts = Object.entries(SCENARIOS).flatMap(([name, scenario]) =>
     scenario.loads.map(load => renderPlan(name, scenario, load)),
   );
@@ -35,6 +36,9 @@ ${renderSpread()}
 
 ## A full hour
 ${renderHour()}
+
+## Speed
+${renderSpeed(speed)} Measured by \`npm run plan -- --speed\`, the fastest of several rounds.
 `;
 }
 
