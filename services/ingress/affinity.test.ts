@@ -26,6 +26,11 @@ function startAffinity(fleet: readonly Omit<Candidate, 'matchedTokens'>[], owner
       looks++;
       return fleet.map(each => ({ ...each, matchedTokens: matched.get(each.worker) ?? 0 }));
     },
+    owners: (_slug: string, matched: ReadonlyMap<string, number>) =>
+      fleet
+        .filter(each => matched.has(each.worker))
+        .map(each => ({ ...each, matchedTokens: matched.get(each.worker) ?? 0 })),
+    outlook: () => ({ fastestTokensPerSec: RATE, meanLoad: 0 }),
     fleetRate: () => RATE,
     trustIn: () => 1,
     mayHold: () => true,
@@ -56,4 +61,15 @@ test('an owner is preferred, and a busy one spared too', async () => {
   const late = SCARCE.map(each => (each.worker === 'busy-1' ? { ...each, waitS: 9 } : each));
   const placement = await startAffinity(late, 'busy-1').place(24 * BLOCK_TOKENS);
   assert.ok(placement.kind === 'sticky' && placement.reason === 'spares_fast');
+});
+
+test('for an owner that is soon enough nobody else is looked at, for a late one everybody is', async () => {
+  const fleet = (waitS: number) => [worker('owner', waitS), worker('other', 0.2), worker('third', 0)];
+  const calm = startAffinity(fleet(0.3), 'owner');
+  const kept = await calm.place(8 * BLOCK_TOKENS);
+  assert.ok(kept.kind === 'sticky' && kept.worker === 'owner');
+  assert.equal(calm.looks(), 0);
+  const late = startAffinity(fleet(5), 'owner');
+  assert.equal((await late.place(8 * BLOCK_TOKENS)).reason, 'owner_busy');
+  assert.equal(late.looks(), 1);
 });

@@ -2,11 +2,13 @@
 import { hash } from 'node:crypto';
 import {
   type Affinity as AffinityKind,
-  decidePrefix,
+  type Candidate,
+  decideAmongOwners,
   decideSession,
   decideSpare,
   LEAST_SPARING_TOKENS,
   type Placement,
+  timeToFirstToken,
   trustedTokens,
 } from '@penstock/policy';
 import type { PlacementStore } from '@penstock/transport';
@@ -92,11 +94,13 @@ export class Affinity {
 
   #choose({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
     if (matched.size === 0 && promptTokens < LEAST_SPARING_TOKENS) return NOWHERE.placement;
-    const candidates = this.#fleet.candidates(slug, matched);
-    const load = candidates.reduce((sum, candidate) => sum + candidate.load, 0);
-    const placement = decidePrefix(promptTokens, candidates, load / Math.max(1, candidates.length));
-    if (placement.kind === 'sticky') return placement;
-    return decideSpare(promptTokens, candidates, this.#fleet.fleetRate(slug)) ?? placement;
+    const { fastestTokensPerSec, meanLoad } = this.#fleet.outlook(slug);
+    const everybody = () => this.#fleet.candidates(slug, matched);
+    const soonest = () => soonestOf(everybody(), promptTokens);
+    const owners = this.#fleet.owners(slug, matched);
+    const placement = decideAmongOwners(promptTokens, owners, { fastestTokensPerSec, soonest }, meanLoad);
+    if (placement.kind === 'sticky' || promptTokens < LEAST_SPARING_TOKENS) return placement;
+    return decideSpare(promptTokens, everybody(), this.#fleet.fleetRate(slug)) ?? placement;
   }
 
   /** Worker → tokens of the longest known prefix that its cache can still hold. */
@@ -148,4 +152,17 @@ export class Affinity {
 function ownerOf(text: string): { worker: string; stamp: number } {
   const at = text.lastIndexOf(':');
   return { worker: text.slice(0, at), stamp: Number(text.slice(at + 1)) };
+}
+
+/** The worker without any of the prompt that would answer soonest. */
+function soonestOf(candidates: readonly Candidate[], promptTokens: number): Candidate | null {
+  let soonest: Candidate | null = null;
+  let leastS = Number.POSITIVE_INFINITY;
+  for (const candidate of candidates) {
+    const seconds = timeToFirstToken(candidate, promptTokens);
+    if (candidate.matchedTokens > 0 || seconds >= leastS) continue;
+    soonest = candidate;
+    leastS = seconds;
+  }
+  return soonest;
 }

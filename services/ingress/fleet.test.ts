@@ -100,3 +100,23 @@ test('the architecture a worker tells stays known when another one does not know
   hear({ models: [{ ...model, architecture: 'dense' }] });
   assert.equal(fleet.defaultAffinity('m'), 'prefix');
 });
+
+test('owners are looked at alone, and what all workers have in common is a second old at most', async () => {
+  const { fleet, hear, pass } = await startFleet();
+  hear({ worker: 'w-1', load: 0.2 });
+  hear({ worker: 'w-2', load: 0.4, tokensPerSec: 20_000 });
+  hear({ worker: 'w-3', pulling: false });
+  const owners = fleet.owners('m', new Map(Object.entries({ 'w-2': 512, 'w-3': 1024, stranger: 512 })));
+  assert.deepEqual(
+    owners.map(({ worker, matchedTokens }) => [worker, matchedTokens]),
+    [['w-2', 512]],
+  );
+  const { fastestTokensPerSec, meanLoad } = fleet.outlook('m');
+  assert.equal(fastestTokensPerSec, 20_000);
+  assert.ok(Math.abs(meanLoad - 0.3) < 1e-9);
+  hear({ worker: 'w-4', load: 0.9, tokensPerSec: 30_000 });
+  assert.equal(fleet.outlook('m').fastestTokensPerSec, 20_000);
+  pass(1);
+  assert.equal(fleet.outlook('m').fastestTokensPerSec, 30_000);
+  assert.ok(Math.abs(fleet.outlook('m').meanLoad - 0.5) < 1e-9);
+});

@@ -42,6 +42,15 @@ interface Member {
 /** Where no rate was ever learned, tokens/s. */
 const UNKNOWN_RATE = 20_000;
 
+/** How old an {@link Outlook} may be, ms: as old as the heartbeats are. */
+const OUTLOOK_MS = 1000;
+const NOTHING_HELD: ReadonlyMap<string, number> = new Map();
+
+export interface Outlook {
+  readonly fastestTokensPerSec: number;
+  readonly meanLoad: number;
+}
+
 export class Fleet {
   readonly #queue: WorkQueue;
   readonly #clock: Clock;
@@ -49,6 +58,7 @@ export class Fleet {
   readonly #models = new Map<string, ModelInfo>();
   readonly #affinities = new Map<string, Affinity>();
   readonly #rates = new Map<string, number>();
+  readonly #outlooks = new Map<string, Outlook & { readonly at: number }>();
   /** By model; renewed once a second. */
   readonly #shards = new Map<string, ShardLoad[]>();
   /** Monotonic ms since which heartbeats could have reached us; silence before that proves nothing. */
@@ -176,18 +186,44 @@ export class Fleet {
   candidates(slug: string, matched: ReadonlyMap<string, number>): Candidate[] {
     const now = this.#clock.monotonic();
     const found: Candidate[] = [];
-    for (const [worker, member] of this.#members) {
-      if (!member.heartbeat.pulling || !member.slugs.has(slug) || member.doubted) continue;
-      if (now - member.seenAt > LOST_AFTER_MS) continue;
-      found.push({
-        worker,
-        waitS: this.#waitOf(member.quote),
-        tokensPerSec: member.quote.tokensPerSec || UNKNOWN_RATE,
-        matchedTokens: matched.get(worker) ?? 0,
-        load: member.heartbeat.load,
-      });
+    for (const [worker, member] of this.#members)
+      if (takesWork(member, slug, now)) found.push(this.#candidate(worker, member, matched.get(worker) ?? 0));
+    return found;
+  }
+
+  /** Those of {@link candidates} that are believed to hold some of the prompt. */
+  owners(slug: string, matched: ReadonlyMap<string, number>): Candidate[] {
+    const now = this.#clock.monotonic();
+    const found: Candidate[] = [];
+    for (const [worker, tokens] of matched) {
+      const member = this.#members.get(worker);
+      if (member !== undefined && takesWork(member, slug, now))
+        found.push(this.#candidate(worker, member, tokens));
     }
     return found;
+  }
+
+  #candidate(worker: string, { quote, heartbeat }: Member, matchedTokens: number): Candidate {
+    return {
+      worker,
+      waitS: this.#waitOf(quote),
+      tokensPerSec: quote.tokensPerSec || UNKNOWN_RATE,
+      matchedTokens,
+      load: heartbeat.load,
+    };
+  }
+
+  /** Of all {@link candidates} together, as of at most a second ago: looking at a thousand workers takes as long as much of a request. */
+  outlook(slug: string): Outlook {
+    const now = this.#clock.monotonic();
+    const known = this.#outlooks.get(slug);
+    if (known !== undefined && now - known.at < OUTLOOK_MS) return known;
+    const all = this.candidates(slug, NOTHING_HELD);
+    const load = all.reduce((sum, candidate) => sum + candidate.load, 0);
+    const fastest = all.reduce((most, candidate) => Math.max(most, candidate.tokensPerSec), 0);
+    const fresh = { at: now, fastestTokensPerSec: fastest, meanLoad: load / Math.max(1, all.length) };
+    this.#outlooks.set(slug, fresh);
+    return fresh;
   }
 
   /** Prefill rate of the fastest worker of a model, tokens/s; 0 where none was learned. Renewed once a second. */
@@ -295,4 +331,9 @@ export class Fleet {
     const seenAt = this.#members.get(workerId)?.seenAt ?? Number.NEGATIVE_INFINITY;
     return now - seenAt > LOST_AFTER_MS;
   }
+}
+
+/** Whether a worker takes work for a model now. */
+function takesWork({ heartbeat, slugs, doubted, seenAt }: Member, slug: string, now: number): boolean {
+  return heartbeat.pulling && slugs.has(slug) && !doubted && now - seenAt <= LOST_AFTER_MS;
 }
