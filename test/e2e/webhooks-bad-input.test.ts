@@ -49,7 +49,7 @@ test('webhook routes refuse what is wrong and say what is right', async t => {
   await t.test('bodies that cannot be meant', async () => {
     const bodies: [body: unknown, code: string, param: string | null][] = [
       ['{oops', 'invalid_json', null],
-      [[], 'invalid_request', ''],
+      [[], 'invalid_request', null],
       [{ ...GOOD, url: undefined }, 'invalid_request', 'url'],
       [{ ...GOOD, event_types: [] }, 'invalid_request', 'event_types'],
       [{ ...GOOD, event_types: ['moon.full'] }, 'invalid_request', 'event_types.0'],
