@@ -155,7 +155,7 @@ export class RedisRunStore implements RunStore {
 
   #run(name: keyof typeof SCRIPTS, ...args: (string | number | Buffer)[]): Promise<unknown> {
     const commands = this.#redis as unknown as Record<string, Script>;
-    return (commands[`penstock${name}`] as Script).call(this.#redis, ...args);
+    return resent(() => (commands[`penstock${name}`] as Script).call(this.#redis, ...args));
   }
 
   async create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome> {
@@ -244,7 +244,7 @@ export class RedisRunStore implements RunStore {
   }
 
   async read(id: string): Promise<StoredRun | null> {
-    const fields = await this.#redis.hgetallBuffer(runKey(id));
+    const fields = await resent(() => this.#redis.hgetallBuffer(runKey(id)));
     return Object.keys(fields).length === 0 ? null : toRun(id, fields);
   }
 
@@ -263,7 +263,7 @@ export class RedisRunStore implements RunStore {
   }
 
   async unlist(tenant: string, id: string): Promise<void> {
-    await this.#redis.zrem(completionListKey(tenant), id);
+    await resent(() => this.#redis.zrem(completionListKey(tenant), id));
   }
 
   async listed(
@@ -277,11 +277,11 @@ export class RedisRunStore implements RunStore {
     const rank =
       after === null
         ? null
-        : await (isAsc ? this.#redis.zrank(key, after) : this.#redis.zrevrank(key, after));
+        : await resent(() => (isAsc ? this.#redis.zrank(key, after) : this.#redis.zrevrank(key, after)));
     if (after !== null && rank === null) return null;
     const from = rank === null ? 0 : rank + 1;
     const range = [key, `${from}`, `${from + most - 1}`] as const;
-    return isAsc ? this.#redis.zrange(...range) : this.#redis.zrevrange(...range);
+    return resent(() => (isAsc ? this.#redis.zrange(...range) : this.#redis.zrevrange(...range)));
   }
 
   async progress(ids: readonly string[]): Promise<({ status: RunStatus; code: number } | null)[]> {
@@ -302,11 +302,26 @@ export class RedisRunStore implements RunStore {
   }
 
   async remove(id: string, idempotencyKey: string | null): Promise<void> {
-    await this.#redis.del(...keysOf(id), ...(idempotencyKey === null ? [] : [idempotencyKey]));
+    const keys = [...keysOf(id), ...(idempotencyKey === null ? [] : [idempotencyKey])];
+    await resent(() => this.#redis.del(...keys));
   }
 
   async close(): Promise<void> {
     this.#redis.disconnect();
+  }
+}
+
+/**
+ * After a lost connection the client sends unanswered commands again, but not those of a pipeline that was answered in part,
+ * and commands of one turn of the event loop are one pipeline. All that is sent here may be done twice.
+ */
+async function resent<T>(send: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await send();
+    } catch (err) {
+      if ((err as Error).name !== 'AbortError') throw err;
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 /** Records of stored runs: made once, withdrawn only while nobody has begun them, kept for as long as they are needed. */
 import assert from 'node:assert/strict';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { type NewRun, runKey } from '@penstock/protocol';
 import { RedisRunStore } from '@penstock/transport';
@@ -69,4 +70,37 @@ test('the answer of a line of a batch is kept for as long as the line', async ()
   }
   await runs.shorten(['f'], 1000);
   assert.ok((await raw.pttl(runKey('f'))) <= 1000);
+});
+
+test('a connection that breaks among the commands of one turn loses none of them', async t => {
+  const FIRST = 'cut-1\r\n';
+  let cuts = 0;
+  // A server in front of Redis that hangs up after the first of several answers.
+  const proxy = createServer(client => {
+    const server = connect(Number(new URL(redis.url).port), '127.0.0.1');
+    const broken = () => void [client.destroy(), server.destroy()];
+    for (const socket of [client, server]) socket.on('error', broken).on('close', broken);
+    client.pipe(server);
+    server.on('data', bytes => {
+      const end = bytes.indexOf(FIRST) + FIRST.length;
+      if (end < FIRST.length || cuts++ > 0) client.write(bytes);
+      else client.end(bytes.subarray(0, end), broken);
+    });
+  });
+  await new Promise<void>(resolve => proxy.listen(0, '127.0.0.1', resolve));
+  const { port } = proxy.address() as AddressInfo;
+  const store = await RedisRunStore.connect({ url: `redis://127.0.0.1:${port}`, name: 'cut' });
+  t.after(async () => {
+    await store.close();
+    proxy.close();
+  });
+  await store.create(newRun('cut-0'), 60_000, null);
+  const ids = ['cut-1', 'cut-2', 'cut-3', 'cut-4'];
+  const done = await Promise.all(ids.map(id => store.create(newRun(id), 60_000, null)));
+  assert.deepEqual(
+    done.map(each => 'id' in each && each.id),
+    ids,
+  );
+  for (const id of ids) assert.equal((await store.read(id))?.status, 'queued');
+  assert.equal(cuts, 1);
 });
