@@ -40,6 +40,7 @@ export function createHeld(
     run,
     async adopt(attempt, worker) {
       await runs.store.create(run, run.deadlineAt - run.createdAt + RECORD_SLACK_MS, null);
+      if (run.kind === 'completion') await runs.store.list(run.tenant, run.id, run.createdAt, runs.ttl);
       if (worker !== null) await runs.store.begin(run.id, attempt, worker);
     },
     async announce() {
@@ -48,7 +49,10 @@ export function createHeld(
       const { body, headers } = about.describe(stored);
       http.accepted(body, { ...headers, location: about.location });
     },
-    forget: () => runs.store.remove(run.id, null),
+    async forget() {
+      await runs.store.remove(run.id, null);
+      if (run.kind === 'completion') await runs.store.unlist(run.tenant, run.id);
+    },
     finish: (attempt, worker, meta, body) =>
       finish(attempt, worker, meta, body, run.kind === 'response' && meta.status !== 200),
     async fail(attempt, worker, error) {

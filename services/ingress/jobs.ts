@@ -134,7 +134,8 @@ function lastWord(run: StoredRun | null): string {
   return `data: ${JSON.stringify(toErrorBody(error))}\n\n`;
 }
 
-function locationOf(run: StoredRun): string {
+/** Where the answer is found. */
+export function locationOf(run: Pick<StoredRun, 'kind' | 'id'>): string {
   return run.kind === 'completion' ? `/v1/chat/completions/chatcmpl-${run.id}` : `/v1/jobs/${run.id}`;
 }
 

@@ -32,11 +32,11 @@ import type { WorkQueue } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Affinity, Placed } from './affinity.ts';
 import { ChatReply } from './chat-reply.ts';
-import { storing } from './completions.ts';
+import { completionDetail, storing } from './completions.ts';
 import type { Fleet } from './fleet.ts';
 import { createHeld, type HoldAbout } from './hold.ts';
 import { HttpReply } from './http-reply.ts';
-import { type Jobs, jobObject } from './jobs.ts';
+import { type Jobs, jobObject, locationOf } from './jobs.ts';
 import type { Lanes } from './lanes.ts';
 import type { IngressMetrics } from './metrics.ts';
 import type { Bound, ReplySink } from './open-request.ts';
@@ -161,14 +161,15 @@ export async function dispatch(
   const { waitMs } = options.preferences;
   const timeoutMs = timeoutOf(timeoutHints(request));
   const deadlineAt = acceptedAt + (waitMs > 0 ? Math.min(waitMs, timeoutMs) : timeoutMs);
-  const raw = reply.raw;
-  reply.hijack();
-  const http = openReply(deps, endpoint, read, request, raw, appliedHeader(options.preferences));
-  const sink = options.dress?.(http) ?? http;
   const { lane } = decideTier(summary.tier, true);
   const looked = lane === 'interactive' ? place(deps, endpoint, read, request, options) : NOWHERE;
   // Most requests need no look-up: they go out in the same turn of the event loop.
   const { placement, trail, held } = looked instanceof Promise ? await looked : looked;
+  // What fails before this is the framework's to tell.
+  reply.hijack();
+  const raw = reply.raw;
+  const http = openReply(deps, endpoint, read, request, raw, appliedHeader(options.preferences));
+  const sink = options.dress?.(http) ?? http;
   deps.metrics.placements.inc({ reason: placement.reason });
   const size: SizeClass = lane === 'interactive' ? read.size : 'any';
   const shard =
@@ -247,11 +248,16 @@ function jobHold(
   read: ReadRequest,
   request: FastifyRequest,
 ): HoldAbout {
-  const about = { kind: 'job', detail: '', log: 'none', lane: 'interactive' } as const;
-  const run = newRun(deps, endpoint, read, request, about);
+  const about = { log: 'none', lane: 'interactive' } as const;
+  const { store, tier } = read.summary;
+  const kept =
+    endpoint === 'chat' && store
+      ? { kind: 'completion' as const, detail: completionDetail(read.parsed, decideTier(tier, true).used) }
+      : { kind: 'job' as const, detail: '' };
+  const run = newRun(deps, endpoint, read, request, { ...about, ...kept });
   return {
     run,
-    location: `/v1/jobs/${run.id}`,
+    location: locationOf(run),
     describe: stored => ({
       body: jobObject(stored),
       headers: { 'x-penstock-job': run.id, ...pollHeaders(deps, stored) },

@@ -51,6 +51,18 @@ test('E16 calls held too long', async t => {
     },
   );
 
+  await t.test('E16 a stored completion that is held too long is found and listed as one', async () => {
+    const json = { ...chat('Stored and held', { max_tokens: 40 }), store: true, metadata: { who: 'held' } };
+    const location = await sentAway(await post(stack, '/v1/chat/completions', json));
+    assert.match(location, /^\/v1\/chat\/completions\/chatcmpl-/);
+    assert.equal(await answerAt(stack, location), saidTo('Stored and held', 40));
+    const listed = (await (await ask(stack.url, '/v1/chat/completions?limit=1')).json()) as {
+      data: { id: string; metadata: object }[];
+    };
+    assert.equal(`/v1/chat/completions/${listed.data[0]?.id}`, location);
+    assert.deepEqual(listed.data[0]?.metadata, { who: 'held' });
+  });
+
   await t.test('E16 a foreground response goes on as one in the background', async () => {
     const json = { model: 'sim-chat', input: 'Held response', max_output_tokens: 40 };
     const before = started();
