@@ -285,9 +285,15 @@ export class RedisRunStore implements RunStore {
   }
 
   async progress(ids: readonly string[]): Promise<({ status: RunStatus; code: number } | null)[]> {
-    const pipeline = this.#redis.pipeline();
-    for (const id of ids) pipeline.hmget(runKey(id), 'status', 'code');
-    const results = (await pipeline.exec()) ?? [];
+    const results = await resent(async () => {
+      const pipeline = this.#redis.pipeline();
+      for (const id of ids) pipeline.hmget(runKey(id), 'status', 'code');
+      const all = (await pipeline.exec()) ?? [];
+      const failed = all.find(([err]) => err !== null);
+      // A record that could not be read is not one that is gone.
+      if (failed !== undefined) throw failed[0];
+      return all;
+    });
     return results.map(([, found]) => {
       const [text, code] = (found ?? []) as (string | null)[];
       const status = RUN_STATUSES.find(known => known === text);
