@@ -64,6 +64,10 @@ is what each part used by the kernel's account.
 |---|---|---|---|---|---|---|
 ${rows.join('\n')}
 
+A job is in the queue's file store and in Redis before its client hears 202. Where engines answer at once, both cores run as many
+jobs as they accept, and every part waits for a core; where engines need their time (dense-70b-h100x4, 64 slots each), the spike
+is taken in and worked off for a minute.
+
 ## Memory
 One ingress, ${report.openStreams.streams.toLocaleString('en')} streams open at once (${report.openStreams.errors} did not end well), resident memory:
 ${report.openStreams.idleMb.toFixed(0)} MB idle after a warm-up, ${report.openStreams.openMb.toFixed(0)} MB once all were open, ${report.openStreams.peakMb.toFixed(0)} MB at most, ${report.openStreams.afterMb.toFixed(0)} MB within
