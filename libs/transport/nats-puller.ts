@@ -5,7 +5,9 @@
  * broker refused; a timer posts again), **stopped**.
  *
  * - `bid` while idle posts a pull. `bid` while live does nothing unless the level changed or the room shrank below
- *   what was promised: then the pull is *revoked* and a new one posted.
+ *   what was promised: then the pull is *revoked* and a new one posted. At once where it promised too much; where it
+ *   promised too little it still serves, and is replaced after {@link BETTER_MS} unless the level has risen again by then:
+ *   one short request after the other would otherwise cost two revocations each.
  * - A pull cannot be cancelled. To revoke is to `drain()` its own inbox and to `-NAK` what still arrives there; a bare
  *   UNSUB would strand messages already on the wire until their lease runs out.
  * - 408 (expired) → idle, and posted again. 409 (leadership change, consumer recreated) and 503 (nobody answers) →
@@ -54,6 +56,8 @@ interface Live {
 const DEFAULT_EXPIRES_MS = 15_000;
 const WATCHDOG_SLACK_MS = 1000;
 const BACKOFF_MS = 100;
+/** Far below what a first token takes. */
+const BETTER_MS = 5;
 const NAK = Buffer.from('-NAK');
 
 export class NatsPuller implements Puller {
@@ -65,6 +69,7 @@ export class NatsPuller implements Puller {
   #live: Live | null = null;
   #offer: { level: number; batch: number } | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #better: NodeJS.Timeout | null = null;
   #stopped = false;
 
   constructor(wire: PullWire, options: PullerOptions) {
@@ -78,12 +83,23 @@ export class NatsPuller implements Puller {
     if (this.#stopped) return;
     this.#offer = offer;
     if (this.#live !== null) {
-      if (offer?.level === this.#live.level && this.#live.remaining <= offer.batch) return;
+      if (offer !== null && offer.level <= this.#live.level && this.#live.remaining <= offer.batch) {
+        if (offer.level < this.#live.level) this.#better ??= setTimeout(() => this.#improve(), BETTER_MS);
+        return;
+      }
       this.#revoke();
     } else if (this.#timer !== null) {
       return; // backing off: the timer will use the newest offer
     }
     if (offer !== null) this.#post();
+  }
+
+  /** The level has been better than what was promised for a while. */
+  #improve(): void {
+    this.#better = null;
+    if (this.#live === null || this.#offer === null || this.#offer.level >= this.#live.level) return;
+    this.#revoke();
+    this.#post();
   }
 
   /** The connection is new: pulls and interest of the old one are gone. */
@@ -97,6 +113,7 @@ export class NatsPuller implements Puller {
     this.#stopped = true;
     this.#offer = null;
     this.#setTimer(0, null);
+    if (this.#better !== null) clearTimeout(this.#better);
     const inbox = this.#inbox;
     this.#live = null;
     this.#inbox = null;

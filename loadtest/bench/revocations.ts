@@ -27,7 +27,10 @@ export async function measureRevocations(): Promise<RevocationFigures> {
   await sleep(500);
   const [cpuBefore, startedAt] = [cpuSeconds(nats.pid), performance.now()];
   for (let round = 1; round <= ROUNDS; round++) {
-    for (const puller of pullers) puller.bid({ level: round % 2, batch: 1 });
+    for (const puller of pullers) {
+      puller.bid(null);
+      puller.bid({ level: round % 2, batch: 1 });
+    }
     await sleep(PAUSE_MS);
   }
   const seconds = (performance.now() - startedAt) / 1000;
