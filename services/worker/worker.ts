@@ -42,6 +42,7 @@ import type { Engine, EngineGauges } from './engine.ts';
 import type { Logged } from './logged.ts';
 import { Outbox } from './outbox.ts';
 import { PrefillQueue } from './prefill-queue.ts';
+import { Starting } from './starting.ts';
 import type { StoredRuns } from './stored-runs.ts';
 
 export interface WorkerOptions {
@@ -81,8 +82,7 @@ export class Worker {
   #gauges: EngineGauges | null = null;
   /** Prefill rate of the fleet's fastest worker as the ingress nodes know it, tokens/s; 0 before any work came. */
   #fleetRate = 0;
-  /** Deliveries taken whose attempt has not started yet: an ingress is being asked. */
-  #asking = 0;
+  readonly #starting = new Starting();
   /** KV memory that the running attempts are likely to need, tokens. */
   #kvTaken = 0;
   /** See {@link Quote.cacheTokens}. */
@@ -123,6 +123,7 @@ export class Worker {
     this.#o.queue.listen(workerControlSubject(this.#o.id), payload => {
       const message = readCancel(payload);
       if (message === null) return;
+      this.#starting.cancel(message.cancel, message.attempt);
       const attempt = this.#attempts.get(message.cancel);
       if (attempt !== undefined && attempt.o.attempt <= message.attempt) attempt.drop();
     });
@@ -178,7 +179,7 @@ export class Worker {
       prefillBacklogTokens: tokens,
       head,
       prefillTokensPerSec: this.#prefill.rate,
-      running: this.#attempts.size + this.#asking,
+      running: this.#attempts.size + this.#starting.size,
       slots: this.#o.slots,
       kvUse: this.#gauges?.kvUse ?? null,
       kvFreeTokens: kvFree(this.#gauges?.kvCapacity ?? null, this.#gauges?.kvUse ?? null, this.#kvTaken),
@@ -204,7 +205,7 @@ export class Worker {
 
   #onDelivery(delivery: Delivery): void {
     const { queue, clock, slots, log } = this.#o;
-    if (this.#draining || this.#attempts.size + this.#asking >= slots) {
+    if (this.#draining || this.#attempts.size + this.#starting.size >= slots) {
       queue.settle(delivery.ackSubject, 'nak');
       return;
     }
@@ -233,13 +234,17 @@ export class Worker {
   /** A redelivery may be superseded, unwanted, or half shown already: its ingress knows. */
   async #askAndRun(delivery: Delivery, work: WorkEnvelope): Promise<void> {
     const { queue, id } = this.#o;
-    this.#asking++;
     const question = { id: work.meta.id, attempt: attemptOf(delivery, work), worker: id };
-    const answer = await queue
-      .ask(ingressControlSubject(work.meta.from), encodeMessage(question), ASK_TIMEOUT_MS)
-      .finally(() => this.#asking--);
+    const { known: answer, isCancelled } = await this.#starting.during(
+      question.id,
+      question.attempt,
+      queue.ask(ingressControlSubject(work.meta.from), encodeMessage(question), ASK_TIMEOUT_MS),
+    );
     const resume = answer.kind === 'answer' ? readResumeAnswer(answer.payload) : null;
-    if (resume === null || resume.kind === 'gone') {
+    if (isCancelled) {
+      queue.settle(delivery.ackSubject, 'term');
+      this.#bidder.requote();
+    } else if (resume === null || resume.kind === 'gone') {
       const stored = await this.#o.stored.asStored(work).catch(() => null);
       const giveUp =
         answer.kind !== 'timeout' && (resume !== null || delivery.deliveryCount > MAX_UNANSWERED);
@@ -253,15 +258,19 @@ export class Worker {
 
   /** The record knows whether anybody still wants it. */
   async #beginStored(delivery: Delivery, work: WorkEnvelope): Promise<void> {
-    this.#asking++;
     const { stored, queue } = this.#o;
     const isFirst = delivery.deliveryCount === 1 && work.meta.attemptBase === 0;
-    const beginning = await stored
-      .begin(work, attemptOf(delivery, work), isFirst)
-      .catch((err: Error) => this.#o.log.error({ id: work.meta.id, err: err.message }, 'not begun'))
-      .finally(() => this.#asking--);
+    const attempt = attemptOf(delivery, work);
+    const { known: beginning, isCancelled } = await this.#starting.during(
+      work.meta.id,
+      attempt,
+      stored
+        .begin(work, attempt, isFirst)
+        .catch((err: Error) => this.#o.log.error({ id: work.meta.id, err: err.message }, 'not begun')),
+    );
+    if (isCancelled) queue.settle(delivery.ackSubject, 'term');
     // Redis refused; the delivery comes again.
-    if (beginning === undefined) queue.settle(delivery.ackSubject, 'nak', 1000);
+    else if (beginning === undefined) queue.settle(delivery.ackSubject, 'nak', 1000);
     else if (beginning.kind === 'begun') this.#run(delivery, work, beginning.continuation, beginning.logged);
     // Fenced: the delivery belongs to a later attempt, and settling it would be settling that one.
     else if (beginning.kind === 'gone') queue.settle(delivery.ackSubject, 'term');
@@ -361,7 +370,7 @@ export class Worker {
   }
 
   get running(): number {
-    return this.#attempts.size + this.#asking;
+    return this.#attempts.size + this.#starting.size;
   }
 
   /** Hands every running request back, for another worker to run or continue. */
