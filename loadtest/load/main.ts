@@ -1,5 +1,5 @@
 /** `npm run load -- <scenario>`: one load test, from nothing to a report. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { ToolError } from '../../deploy/local/tools.ts';
@@ -20,7 +20,16 @@ const TICK_MS = 1000;
 const THRESHOLDS_FAILED = 99;
 /** The runner's own: the load was not what it should have been. */
 const INVALID_RESULT = 120;
+const INTERRUPTED = 130;
 const say = (line: string) => process.stdout.write(`${line}\n`);
+
+/** Where there is no load, nothing is lost: with this process all of the local stack ends. */
+function giveUp(): void {
+  process.stderr.write('load: interrupted\n');
+  process.exit(INTERRUPTED);
+}
+let onSignal: (signal: NodeJS.Signals) => void = giveUp;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => onSignal(signal));
 
 interface Outcome {
   readonly code: number;
@@ -48,9 +57,7 @@ async function generate(args: Arguments, target: Target, generator: Generator): 
   const read = () => points.read(point => recorder.add(point));
   const { child, ended } = startGenerator(generator, join(SCRIPTS, `${args.scenario}.ts`), samples, env);
   // Ctrl-C reaches the generator by itself, and a second one would cut its summary off.
-  const wait = () => {};
-  const stop = () => child.kill('SIGTERM');
-  process.on('SIGINT', wait).on('SIGTERM', stop);
+  onSignal = signal => signal !== 'SIGINT' && child.kill('SIGTERM');
   let cpu: number | null = null;
   const timer = setInterval(() => {
     read();
@@ -70,7 +77,7 @@ async function generate(args: Arguments, target: Target, generator: Generator): 
     };
   } finally {
     clearInterval(timer);
-    process.off('SIGINT', wait).off('SIGTERM', stop);
+    onSignal = giveUp;
     rmSync(directory, { recursive: true, force: true });
   }
 }
@@ -113,13 +120,22 @@ function keep(
     metrics: figuresOf(summary),
     timeline: outcome.recorder.timeline(),
   };
-  mkdirSync(args.out, { recursive: true });
   const base = join(args.out, args.scenario);
   writeFileSync(`${base}.json`, `${JSON.stringify(result, null, 1)}\n`);
   writeFileSync(`${base}.html`, renderReport(result));
   if (args.url === null && args.out === RESULTS) writeResultsPage(args.out);
   say(`result  ${relative(process.cwd(), `${base}.json`)}`);
   say(`report  ${relative(process.cwd(), `${base}.html`)}`);
+}
+
+/** Before the load: a result that cannot be kept was measured for nothing. */
+function prepare(out: string): void {
+  try {
+    mkdirSync(out, { recursive: true });
+    accessSync(out, constants.W_OK);
+  } catch (err) {
+    throw new UsageError(`--out ${out}: ${(err as Error).message}`);
+  }
 }
 
 function whyNot(code: number): string {
@@ -133,6 +149,7 @@ async function main(): Promise<number> {
     say(USAGE);
     return 0;
   }
+  prepare(args.out);
   const generator = findGenerator(args.ownRunner);
   const target = await openTarget(args, say).catch((err: Error) => {
     if (err instanceof ToolError) throw err;
@@ -155,5 +172,6 @@ try {
 } catch (err) {
   if (!(err instanceof UsageError || err instanceof ToolError)) throw err;
   process.stderr.write(`load: ${err.message}\n`);
-  process.exitCode = 2;
+  // What was started of a local stack that did not start would keep this process from ending.
+  process.exit(2);
 }

@@ -171,6 +171,17 @@ describe('bad input is one line and no zero', { concurrency: 3 }, () => {
       /cannot reach http:\/\/127\.0\.0\.1:\d+ .*Set PENSTOCK_URL/,
     ],
     [
+      'no room for the result',
+      () => node([LOAD, 'smoke', '--out', '/dev/null/here']),
+      /load: --out \/dev\/null\/here: ENOTDIR/,
+    ],
+    [
+      'no local stack',
+      () =>
+        node([LOAD, 'smoke', '--runner', '--out', directory], { PENSTOCK_TEST_NATS_SERVER: '/bin/false' }),
+      /load: the local stack did not start: \/bin\/false .* ended with code 1\n$/,
+    ],
+    [
       'unknown scenario',
       () => node([LOAD, 'nonsense']),
       /load: no scenario nonsense: use one of smoke, load/,

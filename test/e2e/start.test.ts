@@ -104,6 +104,7 @@ test('npm passes a signal on: its shell makes way', () => {
   // npm signals the shell that it runs the script in. A shell that waits for its command would die and leave all running.
   const { scripts } = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../package.json'), 'utf8'));
   assert.match(scripts.start, /^exec node /);
+  assert.match(scripts.load, /^exec node /);
 });
 
 test('Ctrl-C ends everything within ten seconds', async () => {

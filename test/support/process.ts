@@ -5,6 +5,11 @@ import { SERVICE_NODE_FLAGS } from '@penstock/runtime';
 const READY_LIMIT_MS = 20_000;
 const STOP_LIMIT_MS = 15_000;
 const KEPT_OUTPUT = 200;
+const running = new Set<ChildProcess>();
+/** Whoever started them may end early, by an error or a signal: they must not outlive it. */
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
 
 export interface ServiceProcess {
   readonly pid: number;
@@ -40,8 +45,10 @@ export async function startProcess(
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '' },
   });
+  running.add(child);
   const output: string[] = [];
   const exited = new Promise<void>(resolve => child.on('exit', () => resolve()));
+  void exited.then(() => running.delete(child));
   await new Promise<void>((resolve, reject) => {
     const fail = (why: string) =>
       reject(new Error(`${command} ${args.join(' ')} ${why}\n${output.slice(-20).join('\n')}`));
