@@ -6,7 +6,14 @@ import type { ObjectThreshold } from 'k6/options';
 import { ask, drawOf } from './lib/ask.ts';
 import type { Prepared } from './lib/preflight.ts';
 import { duration, HONEST, optionsOf, phaseOf, rate, stairs } from './lib/profiles.ts';
-import { renderSummary, type SummaryData, writeSummary } from './lib/summary.ts';
+import {
+  type ListedSummary,
+  NOT_TOLD,
+  renderSummary,
+  type SummaryData,
+  summaryOf,
+  writeSummary,
+} from './lib/summary.ts';
 import { requests } from './lib/workload.ts';
 
 export { setup } from './lib/preflight.ts';
@@ -34,11 +41,14 @@ export default async function (prepared: Prepared): Promise<void> {
   await ask(prepared, drawOf(drawn), { phase: phaseOf(plan) });
 }
 
-export function handleSummary(data: SummaryData): Record<string, string> {
-  return writeSummary(data, `${renderSummary(data)}${verdict(data)}\n`);
+export function handleSummary(data: SummaryData | ListedSummary): Record<string, string> {
+  const summary = summaryOf(data);
+  return writeSummary(summary, `${renderSummary(summary)}${verdict(summary)}\n`);
 }
 
 function verdict(data: SummaryData): string {
+  if (data.metrics['iterations'] === undefined) return '';
+  if (data.metrics[`llm_slo_good{phase:${plan[0]?.name}}`] === undefined) return `capacity: ${NOT_TOLD}\n`;
   const held = plan.filter(({ name }) => {
     const metric = data.metrics[`llm_slo_good{phase:${name}}`];
     const { passes = 0, fails = 0 } = metric?.values ?? {};

@@ -10,7 +10,13 @@ import { number, SLO_TTFT_MS } from './lib/env.ts';
 import * as metrics from './lib/metrics.ts';
 import type { Prepared } from './lib/preflight.ts';
 import { constant, duration, HONEST, optionsOf, rate } from './lib/profiles.ts';
-import { renderSummary, type SummaryData, writeSummary } from './lib/summary.ts';
+import {
+  type ListedSummary,
+  renderSummary,
+  type SummaryData,
+  summaryOf,
+  writeSummary,
+} from './lib/summary.ts';
 import { requests } from './lib/workload.ts';
 
 export { setup } from './lib/preflight.ts';
@@ -71,10 +77,11 @@ export async function batch(prepared: Prepared): Promise<void> {
   if (ended.status !== 'completed') await cancelBatch(model, ended);
 }
 
-export function handleSummary(data: SummaryData): Record<string, string> {
+export function handleSummary(data: SummaryData | ListedSummary): Record<string, string> {
+  const summary = summaryOf(data);
   const of = (scenario: string, stat: string) =>
-    data.metrics[`llm_ttft{scenario:${scenario}}`]?.values[stat]?.toFixed(1) ?? '-';
+    summary.metrics[`llm_ttft{scenario:${scenario}}`]?.values[stat]?.toFixed(1) ?? '-';
   const line = (stat: string) =>
     `${stat} ${of('alone', stat)} ms alone, ${of('together', stat)} ms over the batch`;
-  return writeSummary(data, `${renderSummary(data)}first token: ${line('med')}; ${line('p(99)')}\n`);
+  return writeSummary(summary, `${renderSummary(summary)}first token: ${line('med')}; ${line('p(99)')}\n`);
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { PROFILES } from '@penstock/engine-sim';
-import { readArguments, SCENARIOS, UsageError } from './arguments.ts';
+import { readArguments, SCENARIOS, SETTINGS, UsageError } from './arguments.ts';
 import { findGenerator } from './generator.ts';
 
 const read = (...argv: string[]) => readArguments(argv, { PENSTOCK_KEY: 'from-env' });
@@ -23,6 +23,28 @@ test('target and key may be given as to k6 itself, and are no settings', () => {
   assert.deepEqual([args?.url, args?.key, args?.settings], ['http://h:1', 'secret', { RATE: '2' }]);
 });
 
+test('what the environment sets is kept as a setting; a flag goes before it', () => {
+  const env = { RATE: '7', VUS: '9', SUMMARY: 'f', PENSTOCK_KEY: 'k', HOME: '/root', MODEL: '' };
+  assert.deepEqual(readArguments(['smoke'], env)?.settings, { RATE: '7', VUS: '9' });
+  assert.deepEqual(readArguments(['smoke', '--rate', '2'], env)?.settings, { RATE: '2', VUS: '9' });
+});
+
+test('the settings are those that the scripts read, and the README has each', () => {
+  const scripts = new URL('../k6/', import.meta.url);
+  const text = readdirSync(scripts, { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.ts'))
+    .map(name => readFileSync(new URL(name, scripts), 'utf8'))
+    .join('\n');
+  const read = new Set(
+    [...text.matchAll(/(?:\b(?:number|text|seconds)\(|__ENV\[)'([A-Z_]+)'/g)].map(([, name]) => name),
+  );
+  for (const own of ['PENSTOCK_URL', 'PENSTOCK_KEY', 'PENSTOCK_API_KEY', 'SUMMARY'])
+    assert.ok(read.delete(own), own);
+  assert.deepEqual([...read].sort(), [...SETTINGS].sort());
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  for (const name of SETTINGS) assert.ok(readme.includes(`\`${name}\``), name);
+});
+
 test('a mistake is one line that names the remedy', () => {
   const names = Object.keys(SCENARIOS).join(', ');
   for (const [argv, message] of [
@@ -35,6 +57,7 @@ test('a mistake is one line that names the remedy', () => {
     [['smoke', '--workers', '0'], '--workers 0: give a whole number from 1 to 64'],
     [['smoke', '--profile', 'abacus'], `--profile abacus: use one of ${Object.keys(PROFILES).join(', ')}`],
     [['smoke', '--nonsense'], "Unknown option '--nonsense'"],
+    [['smoke', '--duration', '-5s'], "Option '--duration' argument is ambiguous"],
   ] as const)
     assert.throws(
       () => read(...argv),
@@ -47,9 +70,14 @@ test("the user's k6 is used where it is on the PATH, unless the runner is asked 
   const directory = mkdtempSync(join(tmpdir(), 'penstock-path-'));
   try {
     assert.match(findGenerator(false, directory).about, /runner/);
-    // A stand-in that only tells its version: k6 itself is no part of this project.
     const k6 = join(directory, 'k6');
+    // As in this project's own `loadtest`.
+    mkdirSync(k6);
+    assert.match(findGenerator(false, directory).about, /runner/, 'a directory is no k6');
+    rmSync(k6, { recursive: true });
+    // A stand-in that only tells its version: k6 itself is no part of this project.
     writeFileSync(k6, '#!/bin/sh\necho "k6 v2.2.0 (go1.25)"\n');
+    assert.match(findGenerator(false, directory).about, /runner/, 'nor is what nobody may run');
     chmodSync(k6, 0o755);
     const generator = findGenerator(false, directory);
     assert.deepEqual([generator.about, generator.command], ['k6 v2.2.0', k6]);

@@ -33,6 +33,13 @@ options
   --profile NAME    of its simulated engines (default dense-8b-h100)
   --out DIRECTORY   for the result and the report (default loadtest/results)`;
 
+/** What the scripts read of the environment: loadtest/README.md says what each is. */
+export const SETTINGS = [
+  ...['MODEL', 'RATE', 'DURATION', 'SLO_TTFT_MS', 'SLO_TPOT_MS', 'WORKLOAD', 'MAX_INPUT_TOKENS'],
+  ...['MAX_OUTPUT_TOKENS', 'IGNORE_EOS', 'TIMEOUT', 'VUS', 'SEED', 'REGION', 'SPIKE', 'JOB_WITHIN'],
+  ...['WEBHOOK_URL', 'LINES', 'MAX_TURNS', 'THINK_SCALE', 'MAX_THINK_S', 'MIN_CACHE_HIT'],
+];
+
 /** Where committed results are. */
 export const RESULTS = new URL('../results', import.meta.url).pathname;
 
@@ -63,7 +70,9 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
       scenario === undefined ? 'name one scenario' : `no scenario ${[scenario, ...more].join(' ')}`;
     throw new UsageError(`${what}: use one of ${Object.keys(SCENARIOS).join(', ')}`);
   }
+  // The generator inherits the environment: what is set there is a setting of the run like any other.
   const settings: Record<string, string> = {};
+  for (const name of SETTINGS) if (env[name]) settings[name] = env[name];
   for (const pair of values.env) {
     const at = pair.indexOf('=');
     if (at < 1) throw new UsageError(`-e ${pair}: give it as NAME=value`);
@@ -106,7 +115,7 @@ function parse(argv: readonly string[]) {
       },
     });
   } catch (err) {
-    throw new UsageError((err as Error).message.split('. ')[0] ?? 'bad options');
+    throw new UsageError((err as Error).message.split(/\.\s/)[0] ?? 'bad options');
   }
 }
 

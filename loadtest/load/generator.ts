@@ -1,8 +1,11 @@
 /** Who makes the load: the user's own k6 where it is on the PATH, else the project's runner. k6 is never fetched. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { UsageError } from './arguments.ts';
 
+/** k6's other form of the summary's data tells of no thresholds and no submetrics, which are most of a result. */
+const ONE_SUMMARY = { K6_NEW_MACHINE_READABLE_SUMMARY: 'false' };
 const RUNNER = resolve(import.meta.dirname, '../runner/main.ts');
 
 export interface Generator {
@@ -18,7 +21,7 @@ export function findGenerator(ownRunner: boolean, path = process.env['PATH'] ?? 
     : path
         .split(':')
         .map(directory => join(directory, 'k6'))
-        .find(existsSync);
+        .find(isProgram);
   if (k6 === undefined) {
     return {
       about: `the project's runner, Node ${process.version}`,
@@ -33,6 +36,15 @@ export function findGenerator(ownRunner: boolean, path = process.env['PATH'] ?? 
     command: k6,
     args: (script, samples) => ['run', '--quiet', '--no-usage-report', '--out', `json=${samples}`, script],
   };
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 export interface Running {
@@ -50,10 +62,10 @@ export function startGenerator(
 ): Running {
   const child = spawn(command, args(script, samples), {
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...ONE_SUMMARY, ...env },
   });
   const ended = new Promise<number>((done, fail) => {
-    child.on('error', fail);
+    child.on('error', err => fail(new UsageError(`${command} does not run: ${err.message}`)));
     child.on('exit', code => done(code ?? 130));
   });
   return { child, ended };

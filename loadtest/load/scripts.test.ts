@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { quantileAt, seeded } from '../k6/lib/random.ts';
 import { readStream, textOf } from '../k6/lib/stream.ts';
+import { NOT_TOLD, renderSummary, summaryOf } from '../k6/lib/summary.ts';
 import { SCENARIOS } from './arguments.ts';
 
 const ROOT = resolve(import.meta.dirname, '../k6');
@@ -77,4 +78,22 @@ test('what is wrong with a stream has a name', () => {
   assert.equal(readStream('data: {"error":{}}\n\n').error, 'stream error');
   // An answer may talk about errors.
   assert.equal(readStream(delta('data: {\\"error\\":') + USAGE + DONE).error, null);
+});
+
+test('the summary is read in both forms that k6 has', () => {
+  const good = { type: 'rate', contains: 'default', values: { rate: 0.99996, passes: 99_996, fails: 4 } };
+  const made = { type: 'counter', contains: 'default', values: { count: 100_000, rate: 1000 } };
+  const judged = { ...good, thresholds: { 'rate>=0.99': { ok: true } } };
+  const first = renderSummary(summaryOf({ metrics: { llm_slo_good: judged, iterations: made } }));
+  assert.match(first, /llm_slo_good +99\.99 % of 100000\n/, 'rounded down');
+  assert.match(first, /ok {6}llm_slo_good +rate>=0\.99/);
+  const exact = { ...good, values: { rate: 0.57, passes: 57, fails: 43 } };
+  assert.match(renderSummary({ metrics: { checks: exact, iterations: made } }), /checks +57\.00 % of 100/);
+  const metrics = [
+    { name: 'llm_slo_good', ...good },
+    { name: 'iterations', ...made },
+  ];
+  const listed = renderSummary(summaryOf({ results: { metrics } }));
+  assert.match(listed, /iterations +100000 {2}\(1000\.0\/s\)/);
+  assert.ok(listed.includes(NOT_TOLD));
 });

@@ -12,11 +12,29 @@ export interface SummaryData {
   readonly state?: { readonly testRunDurationMs?: number };
 }
 
+/** The same, as k6 gives it with `--new-machine-readable-summary`: a list, and neither thresholds nor submetrics. */
+export interface ListedSummary {
+  readonly config?: { readonly duration?: number };
+  readonly results: { readonly metrics: readonly (SummaryMetric & { readonly name: string })[] };
+}
+
+/** Either form of what k6 hands to `handleSummary`, as the first. */
+export function summaryOf(data: SummaryData | ListedSummary): SummaryData {
+  if ('metrics' in data) return data;
+  return {
+    metrics: Object.fromEntries(data.results.metrics.map(metric => [metric.name, metric])),
+    state: { testRunDurationMs: (data.config?.duration ?? 0) * 1000 },
+  };
+}
+
 const TREND_COLUMNS = ['min', 'avg', 'med', 'p(90)', 'p(99)', 'p(99.9)', 'max'];
 
+export const NOT_TOLD = 'not told by this form of the summary: run k6 without --new-machine-readable-summary';
+
 /** Use as `handleSummary`. */
-export function handleSummary(data: SummaryData): Record<string, string> {
-  return writeSummary(data, `${renderSummary(data)}\n`);
+export function handleSummary(data: SummaryData | ListedSummary): Record<string, string> {
+  const summary = summaryOf(data);
+  return writeSummary(summary, `${renderSummary(summary)}\n`);
 }
 
 export function writeSummary(data: SummaryData, stdout: string): Record<string, string> {
@@ -40,7 +58,8 @@ export function renderSummary({ metrics, state }: SummaryData): string {
   lines.push('', 'counts and shares');
   for (const name of others.sort())
     lines.push(name.padEnd(width) + plainCell(metrics[name], state?.testRunDurationMs));
-  lines.push('', 'thresholds', ...thresholdLines(metrics, width), '');
+  const rules = thresholdLines(metrics, width);
+  lines.push('', 'thresholds', ...(rules.length > 0 ? rules : [NOT_TOLD]), '');
   return lines.join('\n');
 }
 
@@ -63,8 +82,9 @@ function trendCells(metric: SummaryMetric | undefined): string[] {
 
 function plainCell(metric: SummaryMetric | undefined, durationMs = 0): string {
   const { rate, count, value, passes, fails } = metric?.values ?? {};
+  // Rounded down: 99.996 % is not 100 %.
   if (metric?.type === 'rate')
-    return `${((rate ?? 0) * 100).toFixed(2)} % of ${(passes ?? 0) + (fails ?? 0)}`;
+    return `${(Math.floor((rate ?? 0) * 10_000 + 1e-6) / 100).toFixed(2)} % of ${(passes ?? 0) + (fails ?? 0)}`;
   if (metric?.type !== 'counter') return String(value ?? '-');
   const perSecond = rate ?? (durationMs > 0 ? ((count ?? 0) * 1000) / durationMs : 0);
   return `${count ?? 0}  (${perSecond.toFixed(1)}/s)`;
