@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { type Chart, chartsOf } from './charts.ts';
-import type { LoadResult } from './result.ts';
+import { type LoadResult, percent } from './result.ts';
 
 const require = createRequire(import.meta.url);
 const page = (name: string) => readFileSync(new URL(`page/${name}`, import.meta.url), 'utf8');
@@ -36,7 +36,7 @@ ${charts.map(figure).join('\n')}
 ${thresholds(result)}
 </section>
 <section>
-<h2>Latencies</h2>
+<h2>Latencies, ms; ratios as they are</h2>
 ${latencies(result)}
 </section>
 <section>
@@ -84,7 +84,7 @@ function tiles({ metrics }: LoadResult): string {
     ['first token, p99', time(of('llm_ttft', 'p(99)'))],
     ['queue wait, p99', time(of('llm_queue_wait', 'p(99)'))],
     ['output tokens per second', number(of('llm_output_tokens', 'rate') ?? null)],
-    ['within objectives', good === undefined ? '–' : `${(good * 100).toFixed(2)} %`],
+    ['within objectives', good === undefined ? '–' : percent(good)],
   ];
   const items = cells.map(([label, value]) => `<div><dt>${label}</dt><dd>${value}</dd></div>`);
   return `<dl class="tiles">${items.join('')}</dl>`;
@@ -110,7 +110,7 @@ function latencies({ metrics }: LoadResult): string {
       `<code>${html(name)}</code>`,
       ...STATS.map(stat => number(stats[stat] ?? null)),
     ]);
-  return table('Latencies, ms; ratios as they are', ['metric', ...STATS], rows, 'html');
+  return table('Latencies', ['metric', ...STATS], rows, 'html');
 }
 
 function counts({ metrics }: LoadResult): string {
@@ -120,7 +120,7 @@ function counts({ metrics }: LoadResult): string {
     .map(([name, stats]) => {
       const { rate, count, passes, fails, value } = stats;
       const share = passes !== undefined || fails !== undefined;
-      const shown = share ? `${((rate ?? 0) * 100).toFixed(2)} %` : number(count ?? value ?? null);
+      const shown = share ? percent(rate ?? 0) : number(count ?? value ?? null);
       const beside = share
         ? `of ${number((passes ?? 0) + (fails ?? 0))}`
         : rate === undefined

@@ -54,9 +54,16 @@ export function thresholdsOf(summary: Summary): Threshold[] {
 export function figuresOf(summary: Summary): LoadResult['metrics'] {
   const kept = Object.entries(summary.metrics).filter(([name]) => !LEFT_OUT.test(name));
   return Object.fromEntries(
-    kept.map(([name, { values }]) => [
-      name,
-      Object.fromEntries(Object.entries(values).map(([stat, value]) => [stat, Number(value.toFixed(3))])),
-    ]),
+    kept.map(([name, { type, values }]) => {
+      // A share of many: three digits would make 99.96 % all of them.
+      const digits = type === 'rate' ? 6 : 3;
+      const rounded = ([stat, value]: [string, number]) => [stat, Number(value.toFixed(digits))] as const;
+      return [name, Object.fromEntries(Object.entries(values).map(rounded))];
+    }),
   );
+}
+
+/** A share as a percentage, rounded down: 99.996 % is not 100 %. */
+export function percent(share: number): string {
+  return `${(Math.floor(share * 10_000 + 1e-6) / 100).toFixed(2)} %`;
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { figuresOf, type LoadResult, thresholdsOf } from './result.ts';
+import { figuresOf, type LoadResult, percent, thresholdsOf } from './result.ts';
 import { readResults, renderResults } from './results-page.ts';
 
 const rate = (passes: number, fails: number, ok: boolean) => ({
@@ -37,6 +37,14 @@ test('figures are rounded, and what says nothing is left out', () => {
     result.thresholds.map(({ ok }) => ok),
     [true, false, true],
   );
+});
+
+test('a few misses among many are not rounded away', () => {
+  const figures = figuresOf({ metrics: { llm_slo_good: rate(99_996, 4, true) } });
+  assert.equal(figures['llm_slo_good']?.['rate'], 0.99996);
+  assert.equal(percent(0.99996), '99.99 %');
+  assert.equal(percent(0.57), '57.00 %');
+  assert.equal(percent(1), '100.00 %');
 });
 
 test('the breakpoint tells the last step that held; one that was not reached did not', () => {

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SCENARIOS } from './arguments.ts';
-import type { LoadResult } from './result.ts';
+import { type LoadResult, percent } from './result.ts';
 
 const PAGE = new URL('../../docs/load-tests.md', import.meta.url).pathname;
 
@@ -60,7 +60,7 @@ function row({ scenario, settings, metrics, passed, generatorCores }: LoadResult
     of('llm_queue_wait', 'count') ? figure(of('llm_queue_wait', 'p(99)')) : '–',
     pair('llm_e2e'),
     figure(of('llm_output_tokens', 'rate')),
-    good === undefined || scenario === 'batch' ? '–' : `${(good * 100).toFixed(2)} %`,
+    good === undefined || scenario === 'batch' ? '–' : percent(good),
     generatorCores === null ? '–' : generatorCores.toFixed(2),
     scenario === 'breakpoint' && !passed ? 'limit found' : passed ? 'passed' : 'failed',
   ];

@@ -87,7 +87,7 @@ function valueText({ type, contains, values }: MetricSummary, unit: '' | 's' | '
 
 function percent(rate: number): string {
   // 99.996 % must not look like 100 %.
-  return `${(Math.floor(rate * 10_000) / 100).toFixed(2)}%`;
+  return `${(Math.floor(rate * 10_000 + 1e-6) / 100).toFixed(2)}%`;
 }
 
 function round(value: number): string {
