@@ -39,18 +39,19 @@ async function iterations(
   const total = shared ? plan.iterations : plan.iterations * plan.vus;
   scenario.progressOf = () => scenario.completed / total;
   let left = plan.iterations;
-  await closedLoop(scenario, plan.vus, plan.maxDurationMs, vu =>
+  const aborted = await closedLoop(scenario, plan.vus, plan.maxDurationMs, vu =>
     shared ? left-- > 0 : vu.iterationInScenario + 1 < plan.iterations,
   );
+  if (!aborted) scenario.countDrop(total - scenario.begun);
 }
 
-/** VUs that begin anew as soon as they are done, until the time is up or nobody may. */
+/** VUs that begin anew as soon as they are done, until the time is up or nobody may. @returns whether it was aborted. */
 async function closedLoop(
   scenario: ScenarioRun,
   vus: number,
   durationMs: number,
   mayBegin: (vu: VirtualUser) => boolean,
-): Promise<void> {
+): Promise<boolean> {
   const taken = await Promise.all(Array.from({ length: vus }, () => scenario.takeVu()));
   scenario.origin = performance.now();
   const loops = taken.map(async vu => {
@@ -58,8 +59,10 @@ async function closedLoop(
   });
   const all = Promise.all(loops);
   await Promise.race([all, scenario.pause.until(scenario.origin + durationMs)]);
+  const aborted = scenario.stopping;
   await windDown(scenario, all);
   for (const vu of taken) scenario.vus.give(vu);
+  return aborted;
 }
 
 /** Waits for what runs as long as the plan grants, then cuts it off. */

@@ -181,6 +181,8 @@ export class LoadTest implements RunState {
   #judgeAborting(): void {
     for (const threshold of this.thresholds) {
       if (!threshold.abortOnFail || this.elapsedMs < threshold.delayAbortEvalMs) continue;
+      // What has not been measured yet may still be.
+      if (threshold.sink.count === 0) continue;
       if (judge(threshold, this.elapsedMs / 1000).ok) continue;
       this.abortedBy ??= threshold;
       const text = `${threshold.selector} ${threshold.source}`;

@@ -64,6 +64,7 @@ test('what is wrong is named', () => {
     [scenario({ executor: 'externally-controlled' }), /executor names no executor/],
     [{ ...scenario({}), duration: '1s' }, /both `scenarios` and a shorthand/],
     [{ summaryTrendStats: ['p99'] }, /trend statistic/],
+    [{ systemTags: ['status', 'vu'] }, /options\.systemTags\.1: Invalid option/],
     [
       {
         scenarios: {

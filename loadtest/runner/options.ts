@@ -84,7 +84,9 @@ const DEFAULT_SYSTEM_TAGS = [
   'scenario',
   'expected_response',
   'proto',
-];
+] as const;
+/** Of protocols that this runner does not speak: no sample could carry them. */
+const ELSEWHERE = ['subproto', 'service', 'tls_version'] as const;
 const TREND_STATS = ['avg', 'min', 'med', 'max', 'p(90)', 'p(95)'];
 const GRACEFUL_MS = '30s';
 
@@ -163,7 +165,7 @@ const optionsSchema = z.strictObject({
   stages: stages.optional(),
   thresholds: z.unknown().optional(),
   tags: texts.default({}),
-  systemTags: z.array(z.string()).default(DEFAULT_SYSTEM_TAGS),
+  systemTags: z.array(z.enum([...DEFAULT_SYSTEM_TAGS, ...ELSEWHERE])).default([...DEFAULT_SYSTEM_TAGS]),
   summaryTrendStats: z
     .array(z.string().regex(/^(avg|min|med|max|count|p\(\d+(\.\d+)?\))$/, 'is no trend statistic'))
     .default(TREND_STATS),

@@ -98,9 +98,11 @@ export class ScenarioRun implements ScenarioState {
     }
   }
 
-  countDrop(): void {
-    this.run.counters.dropped++;
-    this.run.registry.emit(this.run.metrics.droppedIterations, 1, this.#tags());
+  /** Iterations for which there was no VU, or no time. */
+  countDrop(count = 1): void {
+    if (count === 0) return;
+    this.run.counters.dropped += count;
+    this.run.registry.emit(this.run.metrics.droppedIterations, count, this.#tags());
   }
 
   #record(vu: VirtualUser, interrupted: boolean, tookMs: number, intendedAt: number | null): void {

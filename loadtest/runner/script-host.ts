@@ -31,7 +31,11 @@ export interface InstanceSurface {
 export type ScriptNamespace = Readonly<Record<string, unknown>>;
 
 /** Node's own globals that k6 does not have: a script that uses one runs here only, so it is refused. */
-const NOT_IN_K6 = ['process', 'Buffer', 'fetch', 'setImmediate', 'clearImmediate', 'performance', 'require'];
+const NOT_IN_K6 = [
+  ...['process', 'Buffer', 'setImmediate', 'clearImmediate', 'performance', 'require', 'navigator'],
+  ...['fetch', 'Headers', 'Request', 'FormData', 'Blob', 'WebSocket', 'EventSource', 'AbortController'],
+  ...['AbortSignal', 'MessageChannel', 'BroadcastChannel', 'structuredClone', 'queueMicrotask', 'Intl'],
+];
 const GLOBAL_NAMES = [
   '__ENV',
   '__VU',

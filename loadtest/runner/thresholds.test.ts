@@ -58,7 +58,7 @@ test('a threshold sees the samples with its tags only', () => {
   assert.equal(fast.abortOnFail, true);
 });
 
-test('counters are judged without samples too; the rest passes and says that it is empty', () => {
+test('without samples a share passes and the rest is judged as 0, and both say that they are empty', () => {
   const metrics = registry();
   const judged = bindThresholds(
     readThresholds({ drops: ['count==0', 'count>0', 'rate<1'], good: ['rate>0.9'], level: ['value>3'] }),
@@ -71,8 +71,16 @@ test('counters are judged without samples too; the rest passes and says that it 
       [false, false],
       [true, false],
       [true, true],
-      [true, true],
+      [false, true],
     ],
+  );
+});
+
+test('a trend without samples is 0: too little of it fails, too much does not', () => {
+  const hits = readThresholds({ latency: ['avg>=0.8', 'p(99)<500'] });
+  assert.deepEqual(
+    bindThresholds(hits, registry()).map(threshold => judge(threshold, 10).ok),
+    [false, true],
   );
 });
 
@@ -84,6 +92,7 @@ test('what does not fit is refused before the run, by name', () => {
     [{ latency: 'avg<1' }, /needs an array/],
     [{ latency: [{}] }, /no `threshold` text/],
     [{ latency: [{ threshold: 'avg<1', delayAbortEval: 'soon' }] }, /no duration/],
+    [{ latency: [{ threshold: 'avg<1', abortOnFale: true }] }, /has 'abortOnFale'; it may have threshold, /],
   ];
   for (const [thresholds, message] of wrong) {
     assert.throws(

@@ -40,7 +40,7 @@ export interface Threshold extends ThresholdSpec {
 export interface Verdict {
   readonly ok: boolean;
   readonly value: number;
-  /** Nothing was measured: it passes, and the table says so. */
+  /** Nothing was measured, and the table says so. As in k6 a share passes then, and anything else is judged as 0. */
   readonly empty: boolean;
 }
 
@@ -100,12 +100,17 @@ export function readThresholds(thresholds: unknown): ThresholdSpec[] {
   });
 }
 
+const FIELDS = ['threshold', 'abortOnFail', 'delayAbortEval'];
+
 function readOne(selector: string, entry: unknown): ThresholdSpec {
   if (typeof entry === 'string') {
     return { selector, source: entry, abortOnFail: false, delayAbortEvalMs: 0 };
   }
   const object = (entry ?? {}) as { threshold?: unknown; abortOnFail?: unknown; delayAbortEval?: unknown };
   if (typeof object.threshold !== 'string') throw invalid(selector, 'an entry has no `threshold` text');
+  const unknown = Object.keys(object).find(name => !FIELDS.includes(name));
+  if (unknown !== undefined)
+    throw invalid(selector, `an entry has '${unknown}'; it may have ${FIELDS.join(', ')}`);
   const delay = object.delayAbortEval ?? 0;
   try {
     return {
@@ -151,9 +156,8 @@ function bind(spec: ThresholdSpec, registry: MetricRegistry): Threshold {
 /** @param elapsedS how long the run took so far, for rates of counters. */
 export function judge({ sink, expression }: Threshold, elapsedS: number): Verdict {
   const value = aggregate(sink, expression.aggregation, elapsedS);
-  // A counter that never counted is 0; anything else without a sample has no value to judge.
   const empty = sink.count === 0 && !(sink instanceof CounterSink);
-  return { ok: empty || compare(value, expression), value, empty };
+  return { ok: (empty && sink instanceof RateSink) || compare(value, expression), value, empty };
 }
 
 /** The value of one aggregation; 0 without samples. */

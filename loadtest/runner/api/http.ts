@@ -146,6 +146,8 @@ function buildRequest(
   settings: Record<string, unknown>,
   keepBody: boolean,
 ): HttpRequest {
+  if (/^https?:\/\/[^/?#]*@/i.test(url))
+    refused(vu, 'a user name in a URL', 'send an authorization header instead')();
   const { origin, path } = parseUrl(url);
   const headers: Record<string, string> = {};
   let hasType = false;
