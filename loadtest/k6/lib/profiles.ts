@@ -5,8 +5,8 @@ import { number, SLO_TTFT_MS, seconds, TIMEOUT_S } from './env.ts';
 import { TREND_STATS } from './metrics.ts';
 import { readTable } from './workload.ts';
 
-/** k6 takes whole numbers of arrivals: tenths of a request a second are whole in ten seconds. */
-const PER = 10;
+/** k6 takes whole numbers of arrivals: thousandths of a request a second are whole in a thousand seconds. */
+const PER = 1000;
 export const PER_UNIT = `${PER}s`;
 /** Virtual users are cheap to wait with and dear to run out of: no pool is smaller. */
 const LEAST_VUS = 10;
