@@ -7,6 +7,7 @@ import type { Prepared } from './lib/preflight.ts';
 import { duration, optionsOf, rate } from './lib/profiles.ts';
 import { requests } from './lib/workload.ts';
 
+export { cancelLeft as teardown } from './lib/batches.ts';
 export { setup } from './lib/preflight.ts';
 export { handleSummary } from './lib/summary.ts';
 

@@ -19,6 +19,7 @@ import {
 } from './lib/summary.ts';
 import { requests } from './lib/workload.ts';
 
+export { cancelLeft as teardown } from './lib/batches.ts';
 export { setup } from './lib/preflight.ts';
 
 const drawn = requests();

@@ -124,6 +124,8 @@ function keep(
   writeFileSync(`${base}.json`, `${JSON.stringify(result, null, 1)}\n`);
   writeFileSync(`${base}.html`, renderReport(result));
   if (args.url === null && args.out === RESULTS) writeResultsPage(args.out);
+  const { generatorCores } = result;
+  if (generatorCores !== null) say(`load generator: ${generatorCores} of ${cpus().length} cores`);
   say(`result  ${relative(process.cwd(), `${base}.json`)}`);
   say(`report  ${relative(process.cwd(), `${base}.html`)}`);
 }

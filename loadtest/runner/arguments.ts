@@ -29,7 +29,7 @@ const OPTIONS = {
   vus: { type: 'string', short: 'u' },
   duration: { type: 'string', short: 'd' },
   iterations: { type: 'string', short: 'i' },
-  out: { type: 'string', short: 'o' },
+  out: { type: 'string', short: 'o', multiple: true, default: [] as string[] },
   'summary-export': { type: 'string' },
   'max-late': { type: 'string' },
   quiet: { type: 'boolean', short: 'q', default: false },
@@ -94,8 +94,9 @@ function durationOf(name: string, text: string): number {
   }
 }
 
-function readOut(out: string | undefined): string | undefined {
+function readOut([out, ...more]: readonly string[]): string | undefined {
   if (out === undefined) return undefined;
+  if (more.length > 0) throw usage('--out may be given once');
   if (out.startsWith('json=') && out.length > 5) return out.slice(5);
   throw usage(`--out ${out}: this runner writes json=FILE`);
 }

@@ -1,6 +1,6 @@
 /** Every load scenario, shortened, by the project's runner against a real stack; `npm run load` and its report; bad input. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,7 +12,7 @@ import type { LoadResult, Summary } from '../../loadtest/load/result.ts';
 import { ensureChromium, openPage } from '../support/chromium.ts';
 import { freePort } from '../support/ports.ts';
 import { startReceiver } from '../support/receiver.ts';
-import { API_KEY, type Stack, startStack } from '../support/stack.ts';
+import { API_KEY, type Stack, startStack, waitFor } from '../support/stack.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const RUNNER = join(ROOT, 'loadtest/runner/main.ts');
@@ -63,7 +63,12 @@ after(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-async function node(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+/** @param begun may end it early. */
+async function node(
+  args: string[],
+  env: Record<string, string> = {},
+  begun: (child: ChildProcess) => void = () => {},
+): Promise<Ended> {
   const summaryFile = join(directory, `summary-${Math.random().toString(36).slice(2)}.json`);
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -76,6 +81,7 @@ async function node(args: string[], env: Record<string, string> = {}): Promise<E
   child.stderr.on('data', data => {
     stderr += data;
   });
+  begun(child);
   const code = await new Promise<number>(done => child.on('close', exit => done(exit ?? -1)));
   let summary: Summary | null = null;
   try {
@@ -86,13 +92,14 @@ async function node(args: string[], env: Record<string, string> = {}): Promise<E
   return { code, stdout, stderr, summary };
 }
 
-function runScript(name: string, env: Record<string, string> = {}): Promise<Ended> {
+function runScript(
+  name: string,
+  env: Record<string, string> = {},
+  begun?: (child: ChildProcess) => void,
+): Promise<Ended> {
   const target = { PENSTOCK_URL: stack.url, PENSTOCK_KEY: API_KEY };
-  return node([RUNNER, join(ROOT, `loadtest/k6/${name}.ts`), '--quiet', '--max-late', '30s'], {
-    ...PATIENT,
-    ...target,
-    ...env,
-  });
+  const args = [RUNNER, join(ROOT, `loadtest/k6/${name}.ts`), '--quiet', '--max-late', '30s'];
+  return node(args, { ...PATIENT, ...target, ...env }, begun);
 }
 
 describe('scenarios', { concurrency: 3 }, () => {
@@ -109,6 +116,14 @@ describe('scenarios', { concurrency: 3 }, () => {
       check(name, value);
     });
   }
+  test('mixed, interrupted, leaves no batch behind', async () => {
+    const lines = 3001;
+    const { code } = await runScript('mixed', { RATE: '2', DURATION: '6s', LINES: `${lines}` }, child => {
+      void batchOf(lines, ['in_progress']).then(() => child.kill('SIGINT'));
+    });
+    assert.equal(code, 105);
+    await batchOf(lines, ['cancelling', 'cancelled']);
+  });
   test('async-submit, told by webhook', async () => {
     const env = { ...SHORT['async-submit'], WEBHOOK_URL: `${receiver.url}/told` };
     const { code, stdout, stderr, summary } = await runScript('async-submit', env);
@@ -118,6 +133,20 @@ describe('scenarios', { concurrency: 3 }, () => {
     assert.ok(new Set(receiver.to('/told').map(({ event }) => event.data.id)).size >= 10);
   });
 });
+
+interface Batch {
+  readonly status: string;
+  readonly request_counts: { readonly total: number };
+}
+
+/** The batch of so many lines, as soon as there is one in one of these states. */
+async function batchOf(lines: number, states: readonly string[]): Promise<void> {
+  await waitFor(async () => {
+    const reply = await fetch(`${stack.url}/v1/batches`, { headers: { authorization: `Bearer ${API_KEY}` } });
+    const { data } = (await reply.json()) as { data: Batch[] };
+    return data.some(({ status, request_counts: { total } }) => total === lines && states.includes(status));
+  });
+}
 
 /** What only some of them can tell. */
 function check(name: ScenarioName, value: (metric: string, stat: string) => number): void {

@@ -9,12 +9,15 @@ import type { Usage } from './stream.ts';
 import { type Draw, promptText } from './workload.ts';
 
 const POLL_MS = 500;
+/** Tells the batches of a run from those of others. */
+const OF_RUN = 'load_test';
 const FINAL = ['completed', 'failed', 'expired', 'cancelled'];
 
 export interface Batch {
   readonly id: string;
   readonly status: string;
   readonly output_file_id?: string | null;
+  readonly metadata?: Readonly<Record<string, string>> | null;
   readonly request_counts: { readonly total: number; readonly completed: number; readonly failed: number };
 }
 
@@ -36,6 +39,7 @@ export async function submitBatch(prepared: Prepared, draws: readonly Draw[]): P
     input_file_id: (JSON.parse(uploaded.body ?? '') as { id: string }).id,
     endpoint: '/v1/chat/completions',
     completion_window: '24h',
+    metadata: { [OF_RUN]: prepared.run },
   };
   const created = await send('POST', '/v1/batches', JSON.stringify(order), 'batch', { tags: { ...tags } });
   const refused = failureOf(created);
@@ -91,6 +95,18 @@ export async function readResults(model: string, batch: Batch): Promise<Set<stri
     metrics.promptTokens.add(usage.prompt_tokens, { ...tags });
   }
   return answered;
+}
+
+/** Use as `teardown`. A run that was interrupted must not leave hours of work behind. */
+export async function cancelLeft({ model, run }: Prepared): Promise<void> {
+  const reply = await send('GET', '/v1/batches?limit=100', null, 'batches', {
+    tags: { ...batchTags(model) },
+  });
+  if (failureOf(reply) !== null) return;
+  const { data } = JSON.parse(reply.body ?? '') as { data: Batch[] };
+  const ended = [...FINAL, 'cancelling'];
+  const left = data.filter(batch => batch.metadata?.[OF_RUN] === run && ended.indexOf(batch.status) < 0);
+  for (const batch of left) await cancelBatch(model, batch);
 }
 
 export async function cancelBatch(model: string, batch: Batch): Promise<void> {

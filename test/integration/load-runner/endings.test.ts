@@ -182,6 +182,7 @@ test('a wrong command line is one line', async () => {
     [['a.ts', '--vus', 'many'], /--vus many: must be a whole number/],
     [['a.ts', '-e', 'KEY'], /write KEY=VALUE/],
     [['a.ts', '--out', 'csv=x'], /writes json=FILE/],
+    [['a.ts', '--out', 'json=x', '--out', 'json=y'], /--out may be given once/],
     [[ok, '--out', 'json=/nowhere/at/all.json'], /cannot write the samples: ENOENT/],
     [['nowhere.ts'], /there is no script nowhere\.ts/],
   ] as const) {
