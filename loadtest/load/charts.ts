@@ -66,7 +66,7 @@ export function chartsOf({ stepS, moments }: Timeline): Chart[] {
     chart(
       'open',
       'In flight',
-      'Requests and jobs that were open.',
+      'Requests and jobs that were open, on average.',
       '',
       some(line('open', moment => moment.open)),
       'Nothing but a batch was open.',

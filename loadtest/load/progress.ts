@@ -14,7 +14,7 @@ export function progressLine(recorder: Recorder, startedAt: number, now: number)
     `offered ${perSecond(moment.offered)}`,
     `served ${perSecond(moment.served)}`,
     ...(moment.lines > 0 ? [`batch lines ${perSecond(moment.lines)}`] : []),
-    `open ${moment.open.toFixed(0).padStart(4)}`,
+    `open ${moment.open.toFixed(moment.open < 10 ? 1 : 0).padStart(4)}`,
     `first token p50 ${ms(moment.ttft.p50)} p99 ${ms(moment.ttft.p99)}`,
     `tokens ${perSecond(moment.tokens)}`,
     errors.length === 0 ? 'no errors' : errors.map(([kind, rate]) => `${kind}: ${rate}/s`).join(', '),

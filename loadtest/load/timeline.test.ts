@@ -37,8 +37,8 @@ test('arrivals count when they begin, answers when they end, and open is what is
     moments.map(({ offered, served, open }) => [offered, served, open]),
     [
       [1, 0, 1],
-      [1, 1, 1],
-      [0, 1, 0],
+      [1, 1, 1.5],
+      [0, 1, 0.5],
     ],
   );
   assert.deepEqual(moments[1]?.ttft, { p50: 300, p90: 300, p99: 300 });
@@ -52,11 +52,11 @@ test('a sample from before the first one moves the start of the run', () => {
   assert.deepEqual(
     moments.map(({ offered, open }) => [offered, open]),
     [
-      [1, 1],
+      [1, 0.5],
       [0, 1],
-      [1, 1],
+      [1, 1.1],
       [0, 1],
-      [0, 0],
+      [0, 0.5],
     ],
   );
 });
@@ -135,6 +135,6 @@ test('the progress line tells of the second before the last', () => {
   assert.match(progressLine(new Recorder(), T0, T0 + 1000), /1 s {2}starting/);
   assert.match(
     progressLine(recorder, T0, T0 + 2100),
-    /2 s {2}offered +1\.0\/s {2}served +1\.0\/s {2}open +0 {2}first token p50 +80 ms p99 +80 ms {2}tokens +10\.0\/s {2}no errors/,
+    /2 s {2}offered +1\.0\/s {2}served +1\.0\/s {2}open +0\.4 {2}first token p50 +80 ms p99 +80 ms {2}tokens +10\.0\/s {2}no errors/,
   );
 });

@@ -12,7 +12,7 @@ export interface Moment {
   readonly offered: number;
   /** Answers that ended well, per second. */
   readonly served: number;
-  /** Requests and jobs open at the end of the moment. */
+  /** Requests and jobs open, on average. At the end of a second there may be none of many that were short. */
   readonly open: number;
   /** Lines of batches done, per second. */
   readonly lines: number;
@@ -37,6 +37,8 @@ class Bucket {
   lines = 0;
   /** Begun less ended. */
   opened = 0;
+  /** The same, each times the seconds that were left of this one. */
+  openS = 0;
   tokens = 0;
   readonly ttft: number[] = [];
   readonly queueWait: number[] = [];
@@ -53,9 +55,8 @@ export class Recorder {
   add({ metric, at, value, tags }: Point): void {
     switch (metric) {
       case 'llm_requests': {
-        const bucket = this.#at(at);
-        bucket.offered += value;
-        bucket.opened += value;
+        this.#at(at).offered += value;
+        this.#open(at, value);
         return;
       }
       case 'dropped_iterations':
@@ -63,7 +64,7 @@ export class Recorder {
         return;
       case 'llm_slo_good':
         // Once for each request or job that ended, well or not.
-        if (tags['mode'] !== 'batch') this.#at(at).opened--;
+        if (tags['mode'] !== 'batch') this.#open(at, -1);
         return;
       case 'llm_e2e':
         if (tags['mode'] !== 'batch') this.#at(at).served++;
@@ -93,24 +94,27 @@ export class Recorder {
     if (this.#startAt === null) return null;
     const index = Math.floor((now - this.#startAt) / 1000) - agoS;
     if (index < 0) return null;
-    return momentOf([this.#buckets[index] ?? new Bucket()], 1, this.#openAfter(index));
-  }
-
-  #openAfter(index: number): number {
-    return this.#buckets.slice(0, index + 1).reduce((sum, bucket) => sum + bucket.opened, 0);
+    const before = this.#buckets.slice(0, index).reduce((sum, { opened }) => sum + opened, 0);
+    return momentOf([this.#buckets[index] ?? new Bucket()], 1, before);
   }
 
   timeline(): Timeline {
     const seconds = this.#buckets.length;
     const stepS = STEPS_S.find(step => seconds / step <= MOST_MOMENTS) ?? 3600;
     const moments: Moment[] = [];
-    let open = 0;
+    let before = 0;
     for (let from = 0; from < seconds; from += stepS) {
       const some = this.#buckets.slice(from, from + stepS);
-      for (const bucket of some) open += bucket.opened;
-      moments.push(momentOf(some, stepS, open));
+      moments.push(momentOf(some, stepS, before));
+      for (const { opened } of some) before += opened;
     }
     return { stepS, moments };
+  }
+
+  #open(time: number, change: number): void {
+    const bucket = this.#at(time);
+    bucket.opened += change;
+    bucket.openS += change * (1 - ((time - (this.#startAt ?? time)) % 1000) / 1000);
   }
 
   #at(time: number): Bucket {
@@ -126,20 +130,30 @@ export class Recorder {
   }
 }
 
-function momentOf(buckets: readonly Bucket[], stepS: number, open: number): Moment {
+/** @param before open when the moment began. */
+function momentOf(buckets: readonly Bucket[], stepS: number, before: number): Moment {
   const sum = (of: (bucket: Bucket) => number) =>
     rounded(buckets.reduce((total, bucket) => total + of(bucket), 0) / stepS);
   const kinds = new Set(buckets.flatMap(bucket => [...bucket.errors.keys()]));
   return {
     offered: sum(bucket => bucket.offered),
     served: sum(bucket => bucket.served),
-    open,
+    open: openOf(buckets, before),
     lines: sum(bucket => bucket.lines),
     ttft: percentiles(buckets.flatMap(bucket => bucket.ttft)),
     queueWait: percentiles(buckets.flatMap(bucket => bucket.queueWait)),
     tokens: sum(bucket => bucket.tokens),
     errors: Object.fromEntries([...kinds].map(kind => [kind, sum(bucket => bucket.errors.get(kind) ?? 0)])),
   };
+}
+
+function openOf(buckets: readonly Bucket[], before: number): number {
+  let [open, sum] = [before, 0];
+  for (const { opened, openS } of buckets) {
+    sum += open + openS;
+    open += opened;
+  }
+  return rounded(sum / buckets.length);
 }
 
 function percentiles(values: number[]): Percentiles {
