@@ -8,7 +8,7 @@ type Event = {
   type: string;
   sequence_number: number;
   output_index?: number;
-  item?: { type: string };
+  item?: { type: string; status: string };
   delta?: string;
 };
 
@@ -75,4 +75,43 @@ test('a completion that was kept tells the same items as its stream', () => {
   const kept = tell([live.stream.completion]);
   assert.deepEqual(kept.stream.object('incomplete'), live.stream.object('incomplete'));
   assert.equal(kept.events.at(-1)?.type, 'response.incomplete');
+});
+
+test('an answer that is cut off is incomplete in its last item only, in the event as in the object', () => {
+  const { events, stream } = tell([
+    { choices: [{ delta: { reasoning_content: 'hm' } }] },
+    { choices: [{ delta: { content: 'Hel' }, finish_reason: 'length' }] },
+  ]);
+  const done = events.filter(event => event.type === 'response.output_item.done').map(event => event.item);
+  assert.deepEqual(
+    done.map(item => item?.status),
+    ['completed', 'incomplete'],
+  );
+  assert.deepEqual(stream.object('incomplete')['output'], done);
+});
+
+test('what a cancelled response said before is incomplete in its last item', () => {
+  const stream = new ResponseStream(base);
+  stream.push({ choices: [{ delta: { reasoning_content: 'hm' } }] });
+  stream.push({ choices: [{ delta: { content: 'Hel' } }] });
+  const output = stream.object('cancelled')['output'] as { status: string }[];
+  assert.deepEqual(
+    output.map(item => item.status),
+    ['completed', 'incomplete'],
+  );
+});
+
+test('reasoning comes in a part that is opened before its text and closed after it', () => {
+  const { events } = tell([{ choices: [{ delta: { reasoning_content: 'hm' }, finish_reason: 'stop' }] }]);
+  assert.deepEqual(
+    events.slice(2, -1).map(event => event.type.replace('response.', '')),
+    [
+      'output_item.added',
+      'content_part.added',
+      'reasoning_text.delta',
+      'reasoning_text.done',
+      'content_part.done',
+      'output_item.done',
+    ],
+  );
 });

@@ -60,6 +60,8 @@ interface Item {
   /** Position of the call in the completion; −1 for the others. */
   readonly call: number;
   text: string;
+  /** The answer was cut off in it. */
+  isCut: boolean;
 }
 
 const ITEM_PREFIX = { message: 'msg', reasoning: 'rs', function_call: 'fc' } as const;
@@ -107,8 +109,8 @@ export class ResponseStream {
 
   /** Closes what is open and tells the end. */
   end(completedAt: number): string {
-    this.#close();
     const status = this.finalStatus;
+    this.#close(status === 'incomplete');
     this.#emit(`response.${status}`, () => ({ response: this.object(status, { completedAt }) }));
     return `${this.#take()}data: [DONE]\n\n`;
   }
@@ -160,7 +162,9 @@ export class ResponseStream {
       ...this.#base.params,
       output:
         done || status === 'failed' || status === 'cancelled'
-          ? this.#items.map(item => whole(item, status))
+          ? this.#items.map(item =>
+              whole(item, item.isCut || (item === this.#open && status !== 'completed')),
+            )
           : [],
       usage: done && this.#usage !== null ? toUsage(this.#usage) : null,
     };
@@ -199,28 +203,32 @@ export class ResponseStream {
       name: call.function?.name ?? '',
       call: callIndex,
       text: '',
+      isCut: false,
     };
     this.#items.push(item);
     this.#open = item;
     this.#emit('response.output_item.added', { output_index: index, item: started(item) });
-    if (kind === 'message')
-      this.#emit('response.content_part.added', { ...placeOf(item), part: textPart('') });
+    if (kind !== 'function_call')
+      this.#emit('response.content_part.added', { ...placeOf(item), part: partOf(kind, '') });
     return item;
   }
 
-  #close(): void {
+  #close(isCut = false): void {
     const item = this.#open;
     this.#open = null;
     if (item === null) return;
-    const { text, name } = item;
+    item.isCut = isCut;
+    const { kind, text, name } = item;
     const at = { item_id: item.id, output_index: item.index };
-    if (item.kind === 'message') {
-      this.#emit('response.output_text.done', { ...placeOf(item), text, logprobs: [] });
-      this.#emit('response.content_part.done', { ...placeOf(item), part: textPart(text) });
-    } else if (item.kind === 'reasoning')
-      this.#emit('response.reasoning_text.done', { ...placeOf(item), text });
-    else this.#emit('response.function_call_arguments.done', { ...at, name, arguments: text });
-    this.#emit('response.output_item.done', { output_index: item.index, item: whole(item, 'completed') });
+    if (kind === 'function_call')
+      this.#emit('response.function_call_arguments.done', { ...at, name, arguments: text });
+    else {
+      const said = kind === 'message' ? { text, logprobs: [] } : { text };
+      const type = kind === 'message' ? 'response.output_text.done' : 'response.reasoning_text.done';
+      this.#emit(type, { ...placeOf(item), ...said });
+      this.#emit('response.content_part.done', { ...placeOf(item), part: partOf(kind, text) });
+    }
+    this.#emit('response.output_item.done', { output_index: item.index, item: whole(item, isCut) });
   }
 
   #emit(type: string, fields: Json | (() => Json)): void {
@@ -239,7 +247,11 @@ export class ResponseStream {
 }
 
 const placeOf = (item: Item) => ({ item_id: item.id, output_index: item.index, content_index: 0 });
-const textPart = (text: string) => ({ type: 'output_text', text, annotations: [], logprobs: [] });
+
+function partOf(kind: 'message' | 'reasoning', text: string): Json {
+  if (kind === 'reasoning') return { type: 'reasoning_text', text };
+  return { type: 'output_text', text, annotations: [], logprobs: [] };
+}
 
 function started(item: Item): Json {
   const { id, kind, callId, name } = item;
@@ -249,13 +261,13 @@ function started(item: Item): Json {
   return { id, type: kind, call_id: callId, name, arguments: '', status };
 }
 
-function whole(item: Item, response: ResponseStatus): Json {
+function whole(item: Item, isCut: boolean): Json {
   const { id, kind, callId, name, text } = item;
-  const status = response === 'completed' ? 'completed' : 'incomplete';
-  if (kind === 'message') return { id, type: kind, role: 'assistant', status, content: [textPart(text)] };
-  if (kind === 'reasoning')
-    return { id, type: kind, summary: [], content: [{ type: 'reasoning_text', text }], status };
-  return { id, type: kind, call_id: callId, name, arguments: text, status };
+  const status = isCut ? 'incomplete' : 'completed';
+  if (kind === 'function_call') return { id, type: kind, call_id: callId, name, arguments: text, status };
+  const content = [partOf(kind, text)];
+  if (kind === 'message') return { id, type: kind, role: 'assistant', status, content };
+  return { id, type: kind, summary: [], content, status };
 }
 
 function toUsage(usage: Usage): Json {

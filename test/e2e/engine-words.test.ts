@@ -7,10 +7,12 @@ import {
   bodyOf,
   eventsOf,
   type ResponseEvent,
+  type ResponseItem,
   readEvents,
   textOf,
 } from '../support/responses.ts';
 import { chunk, DONE, type EngineCall, gate, startScriptedEngine } from '../support/scripted-engine.ts';
+import { sdk } from '../support/sdk.ts';
 import { post, startStack, waitFor } from '../support/stack.ts';
 
 const background = (input: string, extra: object = {}) => ({
@@ -79,7 +81,9 @@ test('engine words', async t => {
     const types = events.map(event => event.type).filter(type => !/delta$/.test(type));
     assert.deepEqual(types.slice(3), [
       'response.output_item.added',
+      'response.content_part.added',
       'response.reasoning_text.done',
+      'response.content_part.done',
       'response.output_item.done',
       'response.output_item.added',
       'response.content_part.added',
@@ -98,6 +102,21 @@ test('engine words', async t => {
     );
     const id = events[0]?.response?.id ?? '';
     assert.deepEqual((await bodyOf(ask(stack.url, `/v1/responses/${id}`))).output, output);
+  });
+
+  await t.test('the official client gathers reasoning from a stream, live and replayed', async () => {
+    const { responses } = sdk(stack);
+    const whole = await responses.stream({ model: 'scripted', input: 'think' }).finalResponse();
+    const texts = [
+      ['reasoning', 'Hmm, let me see.'],
+      ['message', 'It is 42.'],
+    ];
+    const replayed = await responses.stream({ response_id: whole.id }).finalResponse();
+    for (const { output } of [whole, replayed])
+      assert.deepEqual(
+        (output as ResponseItem[]).map(item => [item.type, item.content?.[0]?.text]),
+        texts,
+      );
   });
 
   await t.test('a tool call is told while its arguments come', async () => {
