@@ -40,6 +40,8 @@ export interface AcceptedMeta {
   readonly ack: string;
   /** Milliseconds between acceptance at the ingress and the worker taking it. */
   readonly waitMs: number;
+  /** See {@link Heartbeat.incarnation}. */
+  readonly incarnation?: string;
 }
 
 export interface ResultMeta {

@@ -16,6 +16,8 @@ export type ModelInfo = z.infer<typeof modelInfo>;
 const heartbeat = z.object({
   v: z.literal(1),
   worker: z.string(),
+  /** Of the worker's process: a worker that is started again keeps its name. Between versions: empty where it does not tell. */
+  incarnation: z.string().default(''),
   models: z.array(modelInfo),
   /** Stream of the region that it pulls from. */
   shard: z.number().int().min(0),

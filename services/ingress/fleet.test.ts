@@ -7,6 +7,7 @@ import { Fleet } from './fleet.ts';
 const beat: Heartbeat = {
   v: 1,
   worker: 'w-1',
+  incarnation: 'p1',
   models: [{ name: 'm', slug: 'm', created: 0, ownedBy: 'x', architecture: null }],
   shard: 0,
   slots: 8,
@@ -65,6 +66,27 @@ test('a worker that leaves, drains or falls silent is told of once', async () =>
   hear({ worker: 'w-3' });
   pass(10);
   assert.deepEqual(gone, ['w-1', 'w-2', 'w-3']);
+});
+
+test('a worker that is started again under its name has lost what the process before it ran', async () => {
+  const { fleet, hear, pass } = await startFleet();
+  hear({});
+  pass(2);
+  hear({ incarnation: 'p2' });
+  fleet.hearFrom('w-1', 'p3');
+  pass(2);
+  hear({ incarnation: 'p2' });
+  assert.deepEqual(
+    ['p1', 'p2', 'p3', ''].map(incarnation => fleet.isLost('w-1', incarnation)),
+    [true, false, false, false],
+  );
+  pass(2);
+  hear({ incarnation: 'p2' });
+  assert.deepEqual(
+    ['p2', 'p3'].map(incarnation => fleet.isLost('w-1', incarnation)),
+    [false, true],
+    'began, and was gone before its first heartbeat',
+  );
 });
 
 test('what is queued for a forgotten worker alone is purged', async () => {

@@ -34,6 +34,8 @@ interface Member {
   /** Silent for too long, and told so. */
   lost: boolean;
   readonly slugs: ReadonlySet<string>;
+  /** When each of its processes was last heard of: a new one keeps the name, and not what the one before it ran. */
+  readonly incarnations: Map<string, number>;
   /** It did not take what was meant for it alone, and nothing was heard of it since. */
   doubted: boolean;
   quote: { waitS: number; tokensPerSec: number; cacheTokens: number; at: number };
@@ -116,10 +118,14 @@ export class Fleet {
     const now = this.#clock.monotonic();
     const { waitS, tokensPerSec, cacheTokens } = heartbeat;
     const slugs = new Set(heartbeat.models.map(model => model.slug));
+    const incarnations = this.#members.get(heartbeat.worker)?.incarnations ?? new Map<string, number>();
+    incarnations.set(heartbeat.incarnation, now);
+    for (const [old, at] of incarnations) if (now - at > FORGOTTEN_AFTER_MS) incarnations.delete(old);
     this.#members.set(heartbeat.worker, {
       heartbeat,
       seenAt: now,
       slugs,
+      incarnations,
       doubted: false,
       lost: false,
       trust: this.#members.get(heartbeat.worker)?.trust ?? 1,
@@ -138,6 +144,11 @@ export class Fleet {
       cacheTokens: quote.cacheTokens,
       at: this.#clock.monotonic(),
     };
+  }
+
+  /** A process of a worker began on a request, maybe before its first heartbeat came through. */
+  hearFrom(worker: string, incarnation: string): void {
+    this.#members.get(worker)?.incarnations.set(incarnation, this.#clock.monotonic());
   }
 
   /** What a live worker had put into its cache as last heard; null for a stranger. */
@@ -324,12 +335,13 @@ export class Fleet {
     }
   }
 
-  /** Whether a worker that had work has been silent for too long while we were listening. */
-  isLost(workerId: string): boolean {
+  /** Whether a worker that had work, or the process of it that had, has been silent for too long while we were listening. */
+  isLost(workerId: string, incarnation = ''): boolean {
     const now = this.#clock.monotonic();
     if (now - this.#listeningSince < LOST_AFTER_MS) return false;
-    const seenAt = this.#members.get(workerId)?.seenAt ?? Number.NEGATIVE_INFINITY;
-    return now - seenAt > LOST_AFTER_MS;
+    const member = this.#members.get(workerId);
+    const seenAt = incarnation === '' ? member?.seenAt : member?.incarnations.get(incarnation);
+    return now - (seenAt ?? Number.NEGATIVE_INFINITY) > LOST_AFTER_MS;
   }
 }
 

@@ -88,7 +88,7 @@ export interface OpenRequest extends NewRequest {
   starts: number;
   failures: number;
   shown: boolean;
-  running: { worker: string; ack: string | null; waitMs: number } | null;
+  running: { worker: string; incarnation: string; ack: string | null; waitMs: number } | null;
   leaseAt: number;
 }
 

@@ -42,7 +42,7 @@ function openOne({ sink = {}, publish }: { sink?: Partial<ReplySink>; publish?: 
     publish: publish ?? (async () => {}),
   } as unknown as WorkQueue;
   const fleet = {
-    ...{ hearQuote() {}, sweep() {}, isLost: () => false, shardFor: () => 1 },
+    ...{ hearQuote() {}, hearFrom() {}, sweep() {}, isLost: () => false, shardFor: () => 1 },
     isStranded: () => isStranded,
   } as unknown as Fleet;
   const log = { warn() {}, error() {} } as unknown as Logger;

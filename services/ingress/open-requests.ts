@@ -185,16 +185,17 @@ export class OpenRequests {
   #begin(request: OpenRequest, attempt: number, worker: string): void {
     request.attempt = attempt;
     request.nextSeq = 0;
-    request.running = { worker, ack: null, waitMs: 0 };
+    request.running = { worker, incarnation: '', ack: null, waitMs: 0 };
   }
 
   #apply(request: OpenRequest, frame: Frame, worker: string): void {
     const served = { worker, attempt: request.starts, waitMs: request.running?.waitMs ?? 0 };
     switch (frame.kind) {
       case 'accepted': {
-        const { ack, waitMs } = JSON.parse(frame.meta) as AcceptedMeta;
+        const { ack, waitMs, incarnation = '' } = JSON.parse(frame.meta) as AcceptedMeta;
         request.starts++;
-        request.running = { worker, ack, waitMs };
+        request.running = { worker, incarnation, ack, waitMs };
+        this.#o.fleet.hearFrom(worker, incarnation);
         request.leaseAt = this.#o.clock.monotonic();
         if (request.trail !== null) this.#o.affinity.learn(request.trail, worker);
         return;
@@ -349,7 +350,7 @@ export class OpenRequests {
           void this.#leaveShard(request);
         continue;
       }
-      if (fleet.isLost(running.worker)) {
+      if (fleet.isLost(running.worker, running.incarnation)) {
         const failure: FailedMeta = { code: 'engine_error', message: 'the worker was lost', retryable: true };
         this.#failed(request, failure, true);
       } else if (running.ack !== null && now - request.leaseAt >= ackWaitMs / 3) {

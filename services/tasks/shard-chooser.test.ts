@@ -4,7 +4,17 @@ import { ShardChooser } from './shard-chooser.ts';
 
 const model = { name: 'm', slug: 'm', created: 0, ownedBy: '', architecture: null };
 const beat = (worker: string, shard: number, more: object = {}) => ({
-  ...{ v: 1 as const, worker, shard, models: [model], slots: 8, running: 0, pulling: true, leaving: false },
+  ...{
+    v: 1 as const,
+    worker,
+    incarnation: 'p1',
+    shard,
+    models: [model],
+    slots: 8,
+    running: 0,
+    pulling: true,
+    leaving: false,
+  },
   ...{ level: 0, waitS: 0, tokensPerSec: 0, load: 0, cacheTokens: 0, cacheCapacity: null },
   ...more,
 });

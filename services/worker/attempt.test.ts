@@ -18,6 +18,7 @@ test('a long answer that is no stream is put together once, at its end', t => {
   const attempt = new Attempt({
     work: { meta: META, body: Buffer.from('{}') },
     ...{ attempt: 1, ackSubject: 'ack', subject: 'work.r1', startedAt: 0, waitMs: 0, continuation: null },
+    incarnation: 'p1',
     hooks: { ready() {}, firstToken() {}, ended: (_attempt, outcome) => void outcomes.push(outcome) },
   });
   attempt.start(engine);

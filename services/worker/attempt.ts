@@ -6,6 +6,7 @@
  * put half an event in front of a client.
  */
 import {
+  type AcceptedMeta,
   countEvents,
   ENDPOINT_PATHS,
   endOfLastEvent,
@@ -16,12 +17,18 @@ import {
   toEngineErrorBody,
   type WorkEnvelope,
 } from '@penstock/protocol';
+import type { Delivery } from '@penstock/transport';
 import type { Continuation } from './continuation.ts';
 import { type Engine, MAX_ANSWER_BYTES } from './engine.ts';
 import type { FrameSource } from './outbox.ts';
 
 /** How an attempt ended, for slots, learned rates and engine health. */
 export type AttemptOutcome = 'done' | 'client_error' | 'failed' | 'dropped';
+
+/** Moving a request to another subject starts its delivery count anew; the base keeps attempts rising all the same. */
+export function attemptOf(delivery: Delivery, work: WorkEnvelope): number {
+  return work.meta.attemptBase + delivery.deliveryCount;
+}
 
 export interface AttemptHooks {
   /** Frames are ready. */
@@ -36,6 +43,8 @@ export interface AttemptOptions {
   readonly ackSubject: string;
   /** Where the message is queued. */
   readonly subject: string;
+  /** Of this worker's process. */
+  readonly incarnation: string;
   /** Monotonic ms. */
   readonly startedAt: number;
   readonly waitMs: number;
@@ -121,9 +130,9 @@ export class Attempt implements FrameSource {
   takeFrames(into: Frame[]): void {
     if (!this.#accepted) {
       this.#accepted = true;
-      into.push(
-        this.#frame('accepted', JSON.stringify({ ack: this.o.ackSubject, waitMs: this.o.waitMs }), NO_BYTES),
-      );
+      const { ackSubject: ack, waitMs, incarnation } = this.o;
+      const meta: AcceptedMeta = { ack, waitMs, incarnation };
+      into.push(this.#frame('accepted', JSON.stringify(meta), NO_BYTES));
     }
     const events = this.#events.length === 1 ? (this.#events[0] ?? NO_BYTES) : Buffer.concat(this.#events);
     this.#events = [];

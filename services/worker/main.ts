@@ -17,6 +17,8 @@ import { Worker } from './worker.ts';
 
 const config = readConfigOrExit(workerConfig);
 const id = config.PENSTOCK_WORKER_ID ?? `w-${createIdSource()().slice(0, 8)}`;
+/** A restart keeps the name, not what the process before it was running. */
+const incarnation = createIdSource()().slice(0, 8);
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
 
 const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }).catch(
@@ -49,6 +51,7 @@ const engine = new Engine({
 });
 const worker = new Worker({
   id,
+  incarnation,
   region: config.PENSTOCK_REGION,
   shard,
   slots: config.PENSTOCK_SLOTS,

@@ -35,7 +35,7 @@ import {
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { Delivery, ModelRegistry, ReplyBus, WorkQueue } from '@penstock/transport';
-import { Attempt, type AttemptOutcome } from './attempt.ts';
+import { Attempt, type AttemptOutcome, attemptOf } from './attempt.ts';
 import { Bidder, type Standing } from './bidder.ts';
 import { type Continuation, createContinuation } from './continuation.ts';
 import type { Engine, EngineGauges } from './engine.ts';
@@ -47,6 +47,8 @@ import type { StoredRuns } from './stored-runs.ts';
 
 export interface WorkerOptions {
   readonly id: string;
+  /** Of this process; see {@link Heartbeat.incarnation}. */
+  readonly incarnation: string;
   readonly region: string;
   /** Stream of the region that it pulls from. */
   readonly shard: number;
@@ -291,6 +293,7 @@ export class Worker {
       attempt: attemptOf(delivery, work),
       ackSubject: delivery.ackSubject,
       subject: delivery.subject,
+      incarnation: this.#o.incarnation,
       startedAt: clock.monotonic(),
       waitMs: Math.max(0, clock.now() - work.meta.acceptedAt),
       continuation,
@@ -345,6 +348,7 @@ export class Worker {
     const heartbeat = {
       v: 1 as const,
       worker: this.#o.id,
+      incarnation: this.#o.incarnation,
       models: this.#models,
       shard: this.#o.shard,
       slots: this.#o.slots,
@@ -389,9 +393,4 @@ export class Worker {
 
 function needOf({ meta }: WorkEnvelope): number {
   return kvNeed(meta.promptTokens, meta.maxTokens);
-}
-
-/** Moving a request to another subject starts its delivery count anew; the base keeps attempts rising all the same. */
-function attemptOf(delivery: Delivery, work: WorkEnvelope): number {
-  return work.meta.attemptBase + delivery.deliveryCount;
 }

@@ -91,6 +91,22 @@ test('a worker killed with work queued and running: all finish, every stream exa
   assert.equal(await openRequests(stack), 0);
 });
 
+test('a worker killed and started again at once under its name: its streams go on, exact', async () => {
+  await using stack = await startStack({ engines: [{ profile: 'dense-70b-h100x4' }] });
+  const streams = Array.from({ length: 8 }, (_, i) =>
+    readChat(stack, chat(`again ${i}`, { max_tokens: 40 })),
+  );
+  await waitFor(() => (stack.engines[0]?.stats().running ?? 0) > 3);
+  stack.workers[0]?.kill('SIGKILL');
+  stack.workers.push(await stack.startWorker(0, 'w-1'));
+  // Within seconds: without a failover they would wait for their deadline, minutes.
+  await waitFor(async () => (await openRequests(stack)) === 0, 20_000);
+  for (const [i, read] of (await Promise.all(streams)).entries()) {
+    assert.equal(read.error, null);
+    assert.deepEqual(read.tokens, expected(`again ${i}`, 40));
+  }
+});
+
 test('a worker paused past its lease wakes up as a zombie and mixes into no stream', async () => {
   await using stack = await startStack({
     engines: [{ profile: 'dense-70b-h100x4' }, { profile: 'dense-70b-h100x4' }],
