@@ -1,9 +1,11 @@
 /** `npm test`: brings the servers, then lint, types, unit tests and the tests on real servers; then looks for leaks. */
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { takeNoArguments } from '../deploy/local/no-arguments.ts';
 import { ensureNatsServer, ensureRedisServer } from '../deploy/local/tools.ts';
 import { checks, runStages } from './stages.ts';
 
+takeNoArguments('npm test', 'It runs all tests; for one file see CONTRIBUTING.md.');
 const say = (line: string) => process.stdout.write(`${line}\n`);
 /** In the environment of everything the run starts, so that what outlives it can be found. */
 const run = randomUUID();

@@ -4,6 +4,7 @@ import { ConfigError, EXIT_CONFIG, readConfig } from '@penstock/runtime';
 import { checkPort, planChildren } from './children.ts';
 import { startConfig } from './config.ts';
 import { apiKeyOf, StartError, takeDataDir } from './data-dir.ts';
+import { takeNoArguments } from './no-arguments.ts';
 import { checkServers } from './servers.ts';
 import { Supervisor } from './supervisor.ts';
 import { ensureNatsServer, ensureRedisServer, ToolError } from './tools.ts';
@@ -91,6 +92,7 @@ async function main(): Promise<void> {
   say(banner(url, apiKey, models.find(model => model === 'sim-chat') ?? models[0] ?? ''));
 }
 
+takeNoArguments('npm start', 'Its settings are environment variables, PENSTOCK_PORT for one: see README.md.');
 try {
   await main();
 } catch (err) {

@@ -1,6 +1,7 @@
 /** `npm run bench`: what Penstock costs and adds, beside the same load sent straight to the engine in the same run. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { takeNoArguments } from '../../deploy/local/no-arguments.ts';
 import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts';
 import { API_KEY, chat, type Stack, startStack } from '../../test/support/stack.ts';
 import { measureSimulator } from '../sim/speed.ts';
@@ -56,6 +57,7 @@ function accepted(name: string): Plan[] {
   ];
 }
 
+takeNoArguments('npm run bench', 'It measures for some ten minutes and writes docs/benchmarks.md anew.');
 process.env['PENSTOCK_TEST_NATS_SERVER'] = ensureNatsServer(say);
 process.env['PENSTOCK_TEST_REDIS_SERVER'] = ensureRedisServer(say);
 const cases = [

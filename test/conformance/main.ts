@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { takeNoArguments } from '../../deploy/local/no-arguments.ts';
 import { ensureNatsServer, ensureRedisServer, ToolError } from '../../deploy/local/tools.ts';
 import { API_KEY, startStack } from '../support/stack.ts';
 import { conformancePage, unexplained } from './page.ts';
@@ -44,6 +45,7 @@ async function main(): Promise<boolean> {
   return true;
 }
 
+takeNoArguments('npm run conformance', 'It runs all suites and writes docs/conformance.md anew.');
 try {
   process.exitCode = (await main()) ? 0 : 1;
 } catch (err) {

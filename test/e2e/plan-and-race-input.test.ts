@@ -1,4 +1,4 @@
-/** What can be wrong on the command lines of `npm run plan` and `npm run race`: one line that says so, and an exit code. */
+/** What can be wrong on the command lines of `npm run plan`, `npm run race` and those that take nothing: one line that says so, and an exit code. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -57,6 +57,14 @@ const ARGUMENTS: [script: string, args: string[], message: RegExp][] = [
   ['race', ['--scenario', 'nope'], /no scenario nope; there are uneven/],
   ['race', ['--contender', 'nope'], /no contender nope; there are penstock/],
   ['race', ['--rounds', '1.5'], /--rounds must be a whole number from 1 to 100/],
+  [
+    'start',
+    ['--port', '9000'],
+    /npm start takes no options \(--port\)\. Its settings are environment variables/,
+  ],
+  ['bench', ['--help'], /npm run bench takes no options/],
+  ['chaos', ['--help'], /npm run chaos takes no options/],
+  ['conformance', ['--help'], /npm run conformance takes no options/],
   ['race', ['--speed', 'fast'], /--speed must be a number above 0/],
 ];
 for (const [script, args, message] of ARGUMENTS) {
