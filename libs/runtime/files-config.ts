@@ -17,7 +17,7 @@ export const filesSettings = {
     .url({ protocol: /^https?$/, error: 'give it as http(s)://host:port' })
     .optional()
     .describe('S3-compatible service other than AWS.'),
-  PENSTOCK_FILES_S3_REGION: z.string().default('us-east-1'),
+  PENSTOCK_FILES_S3_REGION: z.string().default('us-east-1').describe('Region of the bucket.'),
   PENSTOCK_FILES_S3_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_./-]{0,200}$/, 'use up to 200 characters of A-Z, a-z, 0-9, _ . / -')
@@ -27,7 +27,7 @@ export const filesSettings = {
     .string()
     .optional()
     .describe("Credentials; where absent, the AWS SDK's own sources are asked."),
-  PENSTOCK_FILES_S3_SECRET_ACCESS_KEY: z.string().optional(),
+  PENSTOCK_FILES_S3_SECRET_ACCESS_KEY: z.string().optional().describe('Goes with the key id.'),
 };
 type Settings = z.infer<z.ZodObject<typeof filesSettings>>;
 

@@ -48,6 +48,6 @@ export const tasksConfig = z.object({
     .describe('Stretches or shrinks all pauses between attempts.'),
   PENSTOCK_BATCH_ONE_MODEL: z
     .stringbool()
-    .default(false)
+    .prefault('false')
     .describe("Whether all lines of a batch must ask for the same model, as OpenAI's do."),
 });

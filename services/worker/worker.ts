@@ -153,7 +153,10 @@ export class Worker {
     this.#prefill.recover(this.#o.clock.monotonic());
     if (this.#models.length === 0) {
       await this.#findModels().catch((err: Error) =>
-        log.warn({ err: err.message }, 'no models from the engine yet'),
+        log.warn(
+          { err: err.message },
+          'not pulling yet: the engine lists no models, or no ingress has made the queue',
+        ),
       );
     }
     this.#bidder.requote();

@@ -1,0 +1,83 @@
+/** The pages an operator looks things up in name exactly what there is. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { z } from 'zod';
+import { startConfig } from '../deploy/local/config.ts';
+import { simConfig } from '../services/engine-sim/config.ts';
+import { ingressConfig } from '../services/ingress/config.ts';
+import { createIngressMetrics } from '../services/ingress/metrics.ts';
+import { tasksConfig } from '../services/tasks/config.ts';
+import { workerConfig } from '../services/worker/config.ts';
+
+const PROCESSES = {
+  ingress: ingressConfig,
+  worker: workerConfig,
+  tasks: tasksConfig,
+  'engine-sim': simConfig,
+};
+
+interface Setting {
+  readonly name: string;
+  readonly fallback: string;
+  readonly description: string | undefined;
+}
+
+function page(path: string): string {
+  return readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+}
+
+function settings(schema: z.ZodObject): Setting[] {
+  const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return Object.entries(properties).map(([name, about]) => {
+    const { default: value, description } = about as { default?: unknown; description?: string };
+    const given = value === undefined || value === '' ? '' : `\`${value}\``;
+    return { name, fallback: required.includes(name) ? 'required' : given, description };
+  });
+}
+
+/** One row for each setting; of several processes where it means the same to them. */
+function rows(): string[] {
+  const users = new Map<string, string[]>();
+  for (const [process, schema] of Object.entries(PROCESSES)) {
+    for (const { name, fallback, description } of settings(schema)) {
+      assert.ok(description, `${name} of ${process} has no description`);
+      const about = `${fallback} | ${description}`;
+      users.set(`${name} ${about}`, [...(users.get(`${name} ${about}`) ?? []), process]);
+    }
+  }
+  return [...users].map(([key, processes]) => {
+    const at = key.indexOf(' ');
+    return `| \`${key.slice(0, at)}\` | ${processes.join(', ')} | ${key.slice(at + 1)} |`;
+  });
+}
+
+test('docs/configuration.md lists exactly the settings there are, with their defaults and descriptions', () => {
+  const listed = page('docs/configuration.md').split('\n');
+  assert.deepEqual(
+    listed.filter(line => line.startsWith('| `')),
+    rows(),
+  );
+});
+
+test('README.md names what npm start takes from the environment', () => {
+  const text = page('README.md');
+  // Set for those who know webhooks; docs/operations.md has it.
+  const elsewhere = new Set(['PENSTOCK_WEBHOOK_ALLOW']);
+  for (const name of Object.keys(startConfig.shape))
+    assert.ok(elsewhere.has(name) || text.includes(name), name);
+});
+
+test('docs/operations.md lists exactly the metrics there are', async () => {
+  const { registry } = createIngressMetrics(
+    () => 0,
+    () => 0,
+  );
+  const own = (await registry.getMetricsAsJSON()).filter(({ name }) => name.startsWith('penstock_'));
+  const expected = own.map(({ name, help }) => `| \`${name}\` | ${help} |`);
+  const listed = page('docs/operations.md').split('\n');
+  assert.deepEqual(
+    listed.filter(line => line.startsWith('| `penstock_')),
+    expected,
+  );
+});
