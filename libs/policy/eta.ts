@@ -17,10 +17,9 @@ export interface Standing {
   readonly slots: number;
 }
 
-export const POSITIONS = ['next', 'soon', 'later'] as const;
 export interface Eta {
   /** `next`: with the next free slot. `soon`: within a minute. `later`: after that, or not known. */
-  readonly position: (typeof POSITIONS)[number];
+  readonly position: 'next' | 'soon' | 'later';
   /** Estimated ms until an engine begins; an upper estimate, since work ahead may be cancelled. */
   readonly etaMs: number;
   /** When asking again is worth it, ms. */

@@ -4,7 +4,7 @@ const S = 1000;
 const M = 60 * S;
 const H = 60 * M;
 /** Pauses before the second and every further attempt, ms: 75 h 35 min in all, after the schedule Standard Webhooks suggests. */
-export const WEBHOOK_PAUSES_MS: readonly number[] = [
+const WEBHOOK_PAUSES_MS: readonly number[] = [
   5 * S,
   5 * M,
   30 * M,

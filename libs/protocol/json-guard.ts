@@ -12,7 +12,7 @@ export interface JsonLimits {
   readonly maxParts: number;
 }
 
-export const JSON_LIMITS: JsonLimits = { maxDepth: 64, maxParts: 50_000 };
+const JSON_LIMITS: JsonLimits = { maxDepth: 64, maxParts: 50_000 };
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

@@ -21,7 +21,7 @@ export function stopOnSignal(log: Logger, steps: readonly StopStep[]): void {
   process.on('SIGINT', () => stop('SIGINT'));
 }
 
-export async function runSteps(log: Logger, steps: readonly StopStep[]): Promise<void> {
+async function runSteps(log: Logger, steps: readonly StopStep[]): Promise<void> {
   for (const step of steps) {
     const startedAt = performance.now();
     const limit = AbortSignal.timeout(step.limitMs);

@@ -206,7 +206,7 @@ export class NatsPuller implements Puller {
  * Delivery count from an ack subject: `$JS.ACK.<stream>.<consumer>.<count>.…`, or with the newer form
  * `$JS.ACK.<domain>.<account>.<stream>.<consumer>.<count>.…`.
  */
-export function deliveryCountOf(ackSubject: string): number {
+function deliveryCountOf(ackSubject: string): number {
   const tokens = ackSubject.split('.');
   return Number(tokens[tokens.length > 9 ? 6 : 4]) || 1;
 }

@@ -370,7 +370,7 @@ export async function dial(options: NatsOptions): Promise<NatsConnection> {
 }
 
 /** Whether a version like `2.10.3-beta` is below the given parts. */
-export function isOlder(version: string, least: readonly number[]): boolean {
+function isOlder(version: string, least: readonly number[]): boolean {
   const parts = version.split(/[.-]/).map(Number);
   for (const [i, wanted] of least.entries()) {
     const part = parts[i] ?? 0;

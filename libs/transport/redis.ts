@@ -251,7 +251,7 @@ class ReplyListener {
 }
 
 /** Whether Redis stream id `a` (`<ms>-<n>`) comes after `b`. */
-export function isLater(a: string, b: string): boolean {
+function isLater(a: string, b: string): boolean {
   const [aMs = '0', aN = '0'] = a.split('-');
   const [bMs = '0', bN = '0'] = b.split('-');
   return Number(aMs) > Number(bMs) || (aMs === bMs && Number(aN) > Number(bN));

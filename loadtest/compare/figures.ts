@@ -22,7 +22,7 @@ export interface Figures {
 }
 
 export type Compared = Exclude<keyof Figures, 'requests'>;
-export const COMPARED: readonly Compared[] = ['ttftMeanMs', 'ttftP50Ms', 'ttftP90Ms', 'itlMeanMs'];
+const COMPARED: readonly Compared[] = ['ttftMeanMs', 'ttftP50Ms', 'ttftP90Ms', 'itlMeanMs'];
 
 /** Mean of each figure over the rounds. */
 export function meanOf(rounds: readonly Figures[]): Figures {

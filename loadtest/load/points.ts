@@ -50,7 +50,7 @@ export class PointFile {
 }
 
 /** Null for lines that say something else, such as what metrics there are. */
-export function parsePoint(line: string): Point | null {
+function parsePoint(line: string): Point | null {
   if (!line.includes('"Point"')) return null;
   const { metric, data } = JSON.parse(line) as {
     metric: string;

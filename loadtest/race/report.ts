@@ -23,7 +23,7 @@ export interface RaceResult {
 }
 
 /** Median of each figure over the valid runs; null where there are none. */
-export function medianOf(runs: readonly Run[]): Summary | null {
+function medianOf(runs: readonly Run[]): Summary | null {
   const summaries = runs.filter(run => run.valid).map(run => run.summary);
   const first = summaries[0];
   if (first === undefined) return null;

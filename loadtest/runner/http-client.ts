@@ -54,7 +54,7 @@ export interface HttpClientOptions {
   readonly noConnectionReuse: boolean;
 }
 
-export class TimeoutError extends Error {}
+class TimeoutError extends Error {}
 
 const now = () => performance.now();
 const EMPTY = Buffer.alloc(0);

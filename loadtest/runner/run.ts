@@ -39,7 +39,7 @@ export interface RunResult {
   readonly summary: Summary | null;
 }
 
-export const DEFAULT_MAX_LATE_MS = 200;
+const DEFAULT_MAX_LATE_MS = 200;
 const NOWHERE: LogWriter = { write: () => {} };
 
 /** Runs a k6 script. Rejects only for defects of the runner itself. */

@@ -37,7 +37,7 @@ export function agenticTrace(limits: TraceLimits = {}, seed = 1, env = process.e
 }
 
 /** @throws TraceError naming the line. */
-export function parseAgentic(text: string, file = 'trace', seed = 1): TraceRequest[] {
+function parseAgentic(text: string, file: string, seed: number): TraceRequest[] {
   const random = seededRandom(seed);
   const requests: TraceRequest[] = [];
   let startMs = 0;

@@ -81,7 +81,7 @@ function answer(engine: EngineState, job: EmbeddingJob): object {
 }
 
 /** Float32, so that both encodings carry the same numbers. */
-export function unitVector(text: string, dimensions: number): Float32Array<ArrayBuffer> {
+function unitVector(text: string, dimensions: number): Float32Array<ArrayBuffer> {
   const hash = new TextHash().update(text);
   const vector = new Float32Array(dimensions);
   let square = 0;

@@ -111,7 +111,7 @@ test('a full queue is waited for, and a cancel ends the waiting', async () => {
 test('a record that is lost is made and queued again', async () => {
   const w = world(10, 10);
   const fed = w.feeder.feed();
-  await new Promise(resolve => setTimeout(resolve, 20));
+  while (w.published.length < 10) await new Promise(resolve => setImmediate(resolve));
   w.runs.delete('batch_a-3');
   for (const id of [...w.runs.keys()]) w.answer(id);
   w.feeder.heard('batch_a-3');

@@ -38,13 +38,7 @@ export function watchDeadlines(options: RunDeadlinesOptions): () => void {
   return () => clearInterval(timer);
 }
 
-export async function endOverdue({
-  runs,
-  deadlines,
-  logMs,
-  tell,
-  clock,
-}: RunDeadlinesOptions): Promise<void> {
+async function endOverdue({ runs, deadlines, logMs, tell, clock }: RunDeadlinesOptions): Promise<void> {
   const now = clock.now();
   for (const id of await deadlines.due(now)) {
     const run = await runs.read(id);

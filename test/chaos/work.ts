@@ -19,7 +19,7 @@ export function hashOf(question: string): string {
   return promptHash(chat(question));
 }
 
-export function answerTo(question: string): string {
+function answerTo(question: string): string {
   const hash = hashOf(question);
   return expectedTokens(hash, defaultOutputTokens(hash)).join('');
 }

@@ -24,7 +24,7 @@ function parse<T>({ code, out, err }: Ran, what: string, text = out): T {
   }
 }
 
-export const openaiPython: Suite = async (python, { url, apiKey, dir }) => {
+const openaiPython: Suite = async (python, { url, apiKey, dir }) => {
   const script = resolve(import.meta.dirname, 'openai_client.py');
   const ran = await python.run('python', [script, url, apiKey], dir);
   if (ran.code !== 0) throw new ConformanceError(`${script} left with ${ran.code}.\n${ran.err.slice(-2000)}`);
