@@ -57,7 +57,7 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    throw usage((error as Error).message.split('\n')[0] ?? '');
+    throw usage((error as Error).message.split(/\.?\n/)[0] ?? '');
   }
 }
 

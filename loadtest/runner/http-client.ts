@@ -265,11 +265,15 @@ export function classifyError(error: Error): { code: number; message: string } {
   const code = String((error as NodeJS.ErrnoException).code ?? '');
   const known = ERROR_CODES[code];
   if (known !== undefined) return { code: known[0], message: known[1] };
-  if (/^(CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code))
-    return { code: 1310, message: error.message };
+  if (/^(CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)) {
+    // OpenSSL's own text has addresses and file names around its reason.
+    const { reason = error.message } = error as { reason?: string };
+    return { code: TLS_ERROR, message: `tls: ${reason}` };
+  }
   return { code: 1000, message: error.message };
 }
 
+export const TLS_ERROR = 1310;
 const ERROR_CODES: Readonly<Record<string, readonly [number, string]>> = {
   ENOTFOUND: [1101, 'lookup: no such host'],
   EAI_AGAIN: [1101, 'lookup: no such host'],

@@ -204,7 +204,13 @@ export class LoadTest implements RunState {
     exitCode: number,
   ): Promise<string | undefined> {
     if (!this.#pool.has(name)) return undefined;
-    return JSON.stringify(await this.#call(name, data, timeoutMs, exitCode));
+    const result = await this.#call(name, data, timeoutMs, exitCode);
+    try {
+      return JSON.stringify(result);
+    } catch (error) {
+      const why = (error as Error).message.split('\n')[0];
+      throw new RunFailure(EXIT.scriptException, `${name}() returned what is no JSON: ${why}`);
+    }
   }
 
   async #call(name: string, data: unknown, timeoutMs: number, exitCode: number): Promise<unknown> {

@@ -1,5 +1,5 @@
 /** The samples that one HTTP exchange leaves, under k6's names, and those beyond k6. */
-import { classifyError, type HttpOutcome, type HttpRequest } from '../http-client.ts';
+import { classifyError, type HttpOutcome, type HttpRequest, TLS_ERROR } from '../http-client.ts';
 import type { Tags } from '../metrics.ts';
 import type { VirtualUser } from '../vu.ts';
 
@@ -63,10 +63,10 @@ function emitStream(
   for (const gap of stream.gaps) registry.emit(metrics.itl, gap, tags);
 }
 
-/** Errors of the name lookup and of dialling: nobody was there. */
+/** Errors of the name lookup, of dialling and of the TLS handshake: nobody was there. */
 function noteUnreachable({ run }: VirtualUser, request: HttpRequest, error: Error): void {
   const { code, message } = classifyError(error);
-  if (code < 1100 || code >= 1220) return;
+  if ((code < 1100 || code >= 1220) && code !== TLS_ERROR) return;
   run.counters.unreachable++;
   run.counters.unreachableWhy = `${request.origin}: ${message}`;
 }

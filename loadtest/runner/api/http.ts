@@ -234,13 +234,22 @@ function redirected(request: HttpRequest, outcome: HttpOutcome, left: number): H
   if (left <= 0 || outcome.status < 300 || outcome.status > 399 || typeof location !== 'string') return null;
   const keepsMethod = outcome.status === 307 || outcome.status === 308 || request.method === 'HEAD';
   const target = new URL(location, request.origin + request.path);
+  const abroad = target.hostname !== new URL(request.origin).hostname;
   return {
     ...request,
+    headers: abroad ? withoutSecrets(request.headers) : request.headers,
     method: keepsMethod ? request.method : 'GET',
     body: keepsMethod ? request.body : null,
     origin: target.origin,
     path: target.pathname + target.search,
   };
+}
+
+/** What is meant for one host is not sent on to another. */
+function withoutSecrets(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !/^(authorization|cookie)$/i.test(name)),
+  );
 }
 
 function constants(): Record<string, string> {

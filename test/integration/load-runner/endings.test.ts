@@ -111,6 +111,12 @@ const ENDINGS: readonly (readonly [string, string, number, RegExp | null])[] = [
     /^setup\(\) failed: Error: no key/,
   ],
   [
+    'setup returns what is no JSON',
+    `${EMPTY}\nexport function setup() { const a = {}; a.a = a; return a; }`,
+    107,
+    /^setup\(\) returned what is no JSON: Converting circular structure/,
+  ],
+  [
     'setup hangs',
     `${EMPTY}\nexport const options = { setupTimeout: '100ms' };\nexport const setup = () => new Promise(done => setTimeout(done, 60000));`,
     100,
@@ -179,6 +185,7 @@ test('a wrong command line is one line', async () => {
   for (const [args, said] of [
     [[], /needs exactly one script/],
     [['a.ts', '--fast'], /Unknown option '--fast'/],
+    [['a.ts', '--duration', '-5s'], /^Option '--duration' argument is ambiguous; --help/],
     [['a.ts', '--vus', 'many'], /--vus many: must be a whole number/],
     [['a.ts', '-e', 'KEY'], /write KEY=VALUE/],
     [['a.ts', '--out', 'csv=x'], /writes json=FILE/],

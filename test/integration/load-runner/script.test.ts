@@ -70,7 +70,9 @@ test('requests: bodies, answers, redirects, timeouts, expected statuses', async 
   await using target = await startTarget(async ({ request, response, body }) => {
     const { pathname } = new URL(request.url ?? '', 'http://x');
     if (pathname === '/moved') response.writeHead(302, { location: '/echo' }).end();
-    else if (pathname === '/slow') setTimeout(() => response.end(), 5000).unref();
+    else if (pathname === '/abroad') {
+      response.writeHead(302, { location: `http://localhost:${request.socket.localPort}/echo` }).end();
+    } else if (pathname === '/slow') setTimeout(() => response.end(), 5000).unref();
     else if (pathname === '/missing') response.writeHead(404).end('{"error":{"code":"nope"}}');
     else {
       response.setHeader('x-type', request.headers['content-type'] ?? '');
@@ -89,18 +91,23 @@ export default async function () {
     headers: { authorization: 'Bearer k' }, tags: { name: 'short' },
   });
   const form = await http.asyncRequest('POST', url('/echo'), { purpose: 'batch', file: http.file('x', 'f.jsonl') });
-  const moved = await http.asyncRequest('POST', url('/moved'), 'x');
+  const moved = await http.asyncRequest('POST', url('/moved'), 'x', { headers: { Authorization: 'Bearer k' } });
+  const abroad = await http.asyncRequest('GET', url('/abroad'), null, { headers: { Authorization: 'Bearer k' } });
   const stayed = await http.asyncRequest('POST', url('/moved'), 'x', { redirects: 0 });
   const late = await http.asyncRequest('GET', url('/slow'), null, { timeout: '100ms' });
   const gone = await http.asyncRequest('GET', url('/missing'), null, { responseCallback: http.expectedStatuses(404) });
   const none = await http.asyncRequest('GET', url('/echo'), null, { responseType: 'none' });
   const bytes = await http.asyncRequest('GET', url('/echo'), null, { responseType: 'binary' });
   const dead = await http.asyncRequest('GET', 'http://127.0.0.1:1/');
+  const plain = await http.asyncRequest('GET', url('/echo').replace('http:', 'https:'));
   check(null, {
     sent: () => sent.json('body') === '{"a":1}' && sent.json('key') === 'Bearer k' && sent.status_text === '200 OK',
     timings: () => sent.timings.duration > 0 && sent.timings.waiting <= sent.timings.duration,
     form: () => form.headers['X-Type'].startsWith('multipart/form-data') && form.json().body.includes('f.jsonl'),
     moved: () => moved.status === 200 && moved.json('method') === 'GET' && moved.url === url('/echo'),
+    home: () => moved.json('key') === 'Bearer k',
+    abroad: () => abroad.status === 200 && abroad.json('key') === undefined,
+    plain: () => plain.status === 0 && plain.error === 'tls: wrong version number' && plain.error_code === 1310,
     stayed: () => stayed.status === 302,
     late: () => late.status === 0 && late.error_code === 1050 && late.body === null,
     gone: () => gone.status === 404 && gone.error_code === 1404 && gone.error === '',
@@ -120,9 +127,9 @@ export default async function () {
     .split('\n')
     .map(line => JSON.parse(line));
   const failed = samples.filter(({ type, metric }) => type === 'Point' && metric === 'http_req_failed');
-  // Ten exchanges, one of them a hop; what timed out and what was refused failed.
-  assert.equal(failed.length, 10);
-  assert.equal(failed.filter(({ data }) => data.value === 1).length, 2);
+  // Thirteen exchanges, two of them hops; what timed out, was refused and spoke no TLS failed.
+  assert.equal(failed.length, 13);
+  assert.equal(failed.filter(({ data }) => data.value === 1).length, 3);
   assert.equal(samples.find(({ type }) => type === 'Metric').metric, 'http_reqs');
   assert.ok(failed.every(({ data }) => data.tags.scenario === 'default' && data.tags.method !== undefined));
 });
