@@ -265,6 +265,7 @@ test("npm run load takes the user's k6 from the PATH, as k6 wants to be called",
   mkdirSync(bin);
   const script = `#!/bin/sh
 [ "$1" = version ] && echo "k6 v2.9.9 (stand-in)" && exit
+[ "$K6_NEW_MACHINE_READABLE_SUMMARY" = false ] || exit 4
 [ "$1 $2 $3 $4" = "run --quiet --no-usage-report --out" ] || exit 3
 exec "${process.execPath}" "${RUNNER}" run "$6" --quiet --out "$5" --max-late 30s
 `;
