@@ -26,21 +26,15 @@ import type {
   RunTtl,
 } from './ports.ts';
 import { openRedis, type RedisOptions } from './redis.ts';
+import { TAKE_KEY } from './redis-idempotency.ts';
 import { TELL_RUN, WATCH_DEADLINE } from './redis-outbox.ts';
 
-/** KEYS run, idempotency record · ARGV ttl ms, body digest ('' = none), id, prefix of run keys, then field, value … */
-const CREATE = `${WATCH_DEADLINE}
+/** KEYS run, idempotency record · ARGV ttl ms, body digest ('' = none), id, then field, value … */
+const CREATE = `${WATCH_DEADLINE}${TAKE_KEY}
 if redis.call('EXISTS',KEYS[1])==1 then return {'repeated',ARGV[3]} end
-if ARGV[2]~='' then
-  local old=redis.call('HMGET',KEYS[2],'id','digest')
-  if old[1] and redis.call('EXISTS',ARGV[4]..old[1])==1 then
-    if old[2]~=ARGV[2] then return {'reused',''} end
-    return {'repeated',old[1]}
-  end
-  redis.call('HSET',KEYS[2],'id',ARGV[3],'digest',ARGV[2])
-  redis.call('PEXPIRE',KEYS[2],ARGV[1])
-end
-redis.call('HSET',KEYS[1],'status','queued','attempt','0','failures','0',unpack(ARGV,5))
+local taken=take_key(KEYS[2],KEYS[1],ARGV[3],ARGV[2],ARGV[1])
+if taken then return taken end
+redis.call('HSET',KEYS[1],'status','queued','attempt','0','failures','0',unpack(ARGV,4))
 redis.call('PEXPIRE',KEYS[1],ARGV[1])
 watch_deadline(KEYS[1])
 return {'created',ARGV[3]}`;
@@ -169,7 +163,6 @@ export class RedisRunStore implements RunStore {
       ttlMs,
       idempotency?.digest ?? '',
       id,
-      runKey(id).slice(0, -id.length),
       ...flat,
     )) as [CreateOutcome['kind'], string];
     return kind === 'reused' ? { kind } : { kind, id: known };

@@ -20,12 +20,13 @@ import {
 import type { Redis } from 'ioredis';
 import type { CreateOutcome, Idempotency, Page, PageOrder, TaskRecords } from './ports.ts';
 import { openRedis, type RedisOptions } from './redis.ts';
+import { TAKE_KEY } from './redis-idempotency.ts';
 import { TELL_BATCH } from './redis-outbox.ts';
 
 /** Batches are remembered for a month. */
 const BATCH_TTL_S = 30 * 24 * 3600;
-/** A client's key stands for its batch this long, s. */
-const KEY_TTL_S = 24 * 3600;
+/** A client's key stands for its batch this long, ms. */
+const KEY_TTL_MS = 24 * 3600 * 1000;
 const UPLOAD_TTL_S = 600;
 /** How long the place of a deleted file is known. */
 const GONE_TTL_S = 3600;
@@ -68,18 +69,11 @@ return 1`;
 
 /**
  * KEYS batch, holders of the input, list, open batches, client's key
- * ARGV id, ttl s, digest of the request ('' = no key), ttl s of the key, then field, JSON, …
+ * ARGV id, ttl s, digest of the request ('' = no key), ttl ms of the key, then field, JSON, …
  */
-const ADD_BATCH = `
-if ARGV[3]~='' then
-  local old=redis.call('HMGET',KEYS[5],'id','digest')
-  if old[1] then
-    if old[2]~=ARGV[3] then return {'reused',''} end
-    return {'repeated',old[1]}
-  end
-  redis.call('HSET',KEYS[5],'id',ARGV[1],'digest',ARGV[3])
-  redis.call('EXPIRE',KEYS[5],ARGV[4])
-end
+const ADD_BATCH = `${TAKE_KEY}
+local taken=take_key(KEYS[5],KEYS[1],ARGV[1],ARGV[3],ARGV[4])
+if taken then return taken end
 ${NOW_US}
 redis.call('HSET',KEYS[1],unpack(ARGV,5))
 redis.call('EXPIRE',KEYS[1],ARGV[2])
@@ -184,7 +178,7 @@ export class RedisTaskRecords implements TaskRecords {
   async addBatch(batch: BatchRecord, idempotency: Idempotency | null): Promise<CreateOutcome> {
     const { id, inputDigest, tenant } = batch;
     const keys = [batchKey(id), contentKey(inputDigest), batchListKey(tenant), OPEN_BATCHES_KEY];
-    const args = [id, BATCH_TTL_S, idempotency?.digest ?? '', KEY_TTL_S, ...fieldsOf(batch)];
+    const args = [id, BATCH_TTL_S, idempotency?.digest ?? '', KEY_TTL_MS, ...fieldsOf(batch)];
     const outcome = await this.#run('AddBatch', ...keys, idempotency?.key ?? batchKey(id), ...args);
     const [kind, known] = outcome as [CreateOutcome['kind'], string];
     return kind === 'reused' ? { kind } : { kind, id: known };

@@ -5,9 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
-import type { BatchRecord, FileRecord } from '@penstock/protocol';
+import type { BatchRecord, FileRecord, NewRun } from '@penstock/protocol';
 import { createLogger } from '@penstock/runtime';
-import { type BatchJobs, DirectoryFiles, FileLibrary, RedisTaskRecords } from '@penstock/transport';
+import {
+  type BatchJobs,
+  DirectoryFiles,
+  FileLibrary,
+  RedisRunStore,
+  RedisTaskRecords,
+} from '@penstock/transport';
 import { sweep } from '../../services/tasks/sweeper.ts';
 import { startRedis } from '../support/redis.ts';
 
@@ -60,6 +66,29 @@ test('a content stays while a file or an open batch holds it, and goes with the 
   assert.equal(await contents.has(one.digest), false);
   assert.deepEqual(await records.openBatches(), []);
   await library.closeBatch(batch);
+});
+
+test('a key stands for one thing, a batch as well as a run, until that is gone', async t => {
+  const runs = await RedisRunStore.connect({ url: redis.url, name: 'test' });
+  t.after(() => runs.close());
+  const key = { key: 'penstock:idem:t:both' };
+  const run: NewRun = {
+    ...({ id: 'r1', kind: 'job', endpoint: 'chat', detail: '', tenant: TENANT } as const),
+    ...{ model: 'm', slug: 'm', stream: 'S', subject: 's', createdAt: 1, deadlineAt: 2 },
+  };
+  const batch = newBatch(await newFile('keyed'));
+  await records.addBatch(batch, { ...key, digest: 'batch' });
+  assert.deepEqual(await runs.create(run, 60_000, { ...key, digest: 'run' }), { kind: 'reused' });
+  assert.deepEqual(await records.addBatch(newBatch(await newFile('keyed')), { ...key, digest: 'batch' }), {
+    ...{ kind: 'repeated', id: batch.id },
+  });
+  const other = { key: 'penstock:idem:t:run', digest: 'run' };
+  await runs.create(run, 60_000, other);
+  assert.deepEqual(await records.addBatch(newBatch(await newFile('x')), { ...other, digest: 'batch' }), {
+    kind: 'reused',
+  });
+  await runs.remove(run.id, null);
+  assert.equal((await records.addBatch(newBatch(await newFile('x')), other)).kind, 'created');
 });
 
 test('nobody becomes a holder of what is being deleted', async () => {
