@@ -95,7 +95,7 @@ export function addCompletions(app: FastifyInstance, deps: SubmitDeps, onRequest
   });
   app.delete<Route>(`${path}/:id`, { onRequest }, async (request, reply) => {
     const run = await deps.runs.stop(deps, await find(deps, request));
-    await deps.runs.store.unlist(run.tenant, run.id);
+    // Its id stays in the list until it is as old as any there: a client that pages may have come this far.
     await deps.runs.store.remove(run.id, null);
     return answer(reply, request, { id: PREFIX + run.id, object: 'chat.completion.deleted', deleted: true });
   });

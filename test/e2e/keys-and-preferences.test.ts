@@ -267,6 +267,12 @@ test('keys and preferences', async t => {
         [['user', 'Store 0']],
       );
       assert.equal((await client.chat.completions.delete(first)).deleted, true);
+      const behind = await client.chat.completions.list({ after: first, limit: 2 });
+      assert.deepEqual(
+        behind.data.map(({ id }) => id),
+        [ids[1], ids[2]],
+        'a client that has paged up to what is deleted goes on',
+      );
       const strange = sdk(stack, { apiKey: OTHER_KEY });
       for (const [who, id] of [
         [client, first],
