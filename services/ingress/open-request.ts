@@ -35,7 +35,7 @@ export interface Held {
   adopt(attempt: number, worker: string | null): Promise<void>;
   /** Sends the client away. */
   announce(): Promise<void>;
-  /** It was answered meanwhile after all. */
+  /** It was answered meanwhile after all, or its client left without having been told. */
   forget(): Promise<void>;
   finish(attempt: number, worker: string, meta: ResultMeta, body: Buffer): Promise<void>;
   fail(attempt: number, worker: string, error: DispatchError): Promise<void>;

@@ -12,7 +12,7 @@ import type { WorkQueue } from '@penstock/transport';
 import type { Affinity } from './affinity.ts';
 import type { Fleet } from './fleet.ts';
 import { createIngressMetrics } from './metrics.ts';
-import type { NewRequest, ReplySink } from './open-request.ts';
+import type { Held, NewRequest, ReplySink } from './open-request.ts';
 import { OpenRequests } from './open-requests.ts';
 
 const META: WorkMeta = {
@@ -30,8 +30,15 @@ const META: WorkMeta = {
   ...{ stored: false, ask: false, held: {}, fleetRate: 0 },
 };
 
+interface Made {
+  readonly sink?: Partial<ReplySink>;
+  readonly publish?: () => Promise<void>;
+  readonly hold?: Held;
+}
+
 /** One open request `r1`, with everything around it made up. */
-function openOne({ sink = {}, publish }: { sink?: Partial<ReplySink>; publish?: () => Promise<void> } = {}) {
+function openOne({ sink = {}, publish, hold }: Made = {}) {
+  let nowMs = 0;
   const done: string[] = [];
   let isStranded = false;
   const queue = {
@@ -54,7 +61,7 @@ function openOne({ sink = {}, publish }: { sink?: Partial<ReplySink>; publish?: 
     ...sink,
   };
   const open = new OpenRequests({
-    ...{ queue, fleet, log, clock: { now: () => 0, monotonic: () => 0 }, region: 'eu', ackWaitMs: 1000 },
+    ...{ queue, fleet, log, clock: { now: () => 0, monotonic: () => nowMs }, region: 'eu', ackWaitMs: 1000 },
     metrics: createIngressMetrics(
       () => 0,
       () => 0,
@@ -65,7 +72,7 @@ function openOne({ sink = {}, publish }: { sink?: Partial<ReplySink>; publish?: 
   const request: NewRequest = {
     ...{ id: 'r1', slug: 'm', subject: 'work.eu.0.m.interactive.short.any.r1', bound: null, trail: null },
     ...{ shard: 0, stream: 'WORK_eu_0', endpoint: 'chat', continuable: true, streamed: true },
-    ...{ deadlineAt: 1e9, sink: reply, hold: null },
+    ...{ deadlineAt: 1e9, sink: reply, hold: hold ?? null },
   };
   open.add(request);
   const hear = (kind: FrameKind, seq: number, body = '') => {
@@ -74,7 +81,11 @@ function openOne({ sink = {}, publish }: { sink?: Partial<ReplySink>; publish?: 
     const frame = { id: 'r1', attempt: 1, seq, kind, meta: text, body: Buffer.from(body) };
     open.onPacket(encodePacket('w-1', { waitMs: 0, tokensPerSec: 0, cacheTokens: 0 }, [frame]));
   };
-  return { open, hear, done, told, strand: () => (isStranded = true) };
+  const tickAt = (ms: number) => {
+    nowMs = ms;
+    open.tick();
+  };
+  return { open, hear, done, told, tickAt, strand: () => (isStranded = true) };
 }
 const settle = () => new Promise(resolve => setImmediate(resolve));
 const STOP = 'ctl.worker.w-1 {"cancel":"r1","attempt":1}';
@@ -130,4 +141,23 @@ test('a request that moves between shards and is refused there ends with an erro
   open.tick();
   await settle();
   assert.deepEqual([told, open.size], [['error broker_unavailable'], 0]);
+});
+
+test('a client that leaves while it is being sent away leaves no record behind', async () => {
+  const kept: string[] = [];
+  const hold = {
+    run: { deadlineAt: 1e9 },
+    adopt: async () => void kept.push('made'),
+    announce: () => new Promise<void>(() => {}),
+    forget: async () => void kept.push('forgotten'),
+  } as unknown as Held;
+  const { open, hear, done, tickAt } = openOne({ hold });
+  hear('accepted', 0);
+  tickAt(1000);
+  await settle();
+  assert.deepEqual(kept, ['made']);
+  open.left('r1');
+  await settle();
+  assert.deepEqual([kept, open.size], [['made', 'forgotten'], 0]);
+  assert.ok(done.includes(STOP));
 });

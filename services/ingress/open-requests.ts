@@ -121,13 +121,20 @@ export class OpenRequests {
     request.sink.error(error, null);
   }
 
-  /** The client left, or submitting failed: stop all work on the request, wherever it is. */
+  /** Nobody waits for it any more, or submitting failed: stop all work on the request, wherever it is. */
   cancel(id: string): void {
     const request = this.#open.get(id);
     if (request === undefined) return;
     this.#open.delete(id);
     this.#o.queue.purge(request.stream, request.subject);
     if (request.running !== null) this.#stopWorker(request.running.worker, id, request.attempt);
+  }
+
+  /** The client left before it had the end of its reply: nobody knows of a record that was made to send it to. */
+  left(id: string): void {
+    const kept = this.#open.get(id)?.kept ?? null;
+    this.cancel(id);
+    if (kept !== null) void kept.forget().catch(() => {});
   }
 
   onPacket(packet: Buffer): void {

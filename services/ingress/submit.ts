@@ -280,7 +280,7 @@ function dressChat(deps: SubmitDeps, endpoint: Endpoint, read: ReadRequest, requ
  */
 function cancelOnClose(open: OpenRequests, raw: ServerResponse, id: string): void {
   raw.on('close', () => {
-    if (!raw.writableFinished) open.cancel(id);
+    if (!raw.writableFinished) open.left(id);
   });
 }
 
