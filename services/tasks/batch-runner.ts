@@ -24,6 +24,7 @@ import type {
 } from '@penstock/transport';
 import { checkBatch } from './batch-check.ts';
 import { type BatchOutput, type OutputOptions, writeOutput } from './batch-output.ts';
+import type { FeedRoom } from './feed-room.ts';
 import { type FeedEnd, LineFeeder } from './line-feeder.ts';
 import { type Line, readLines } from './lines.ts';
 
@@ -37,7 +38,7 @@ export interface BatchRunnerOptions {
   readonly oneModel: boolean;
   readonly region: string;
   readonly shardFor: (slug: string) => number;
-  readonly window: number;
+  readonly room: FeedRoom;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -93,8 +94,10 @@ export class BatchRunner {
 
   /** @returns whether there is anything to run. */
   async #validate({ batch, endpoint, lines }: Work): Promise<boolean> {
-    const { isModel, oneModel } = this.#o;
-    const { errors, total, model } = await checkBatch(lines(), { endpoint, isModel, oneModel });
+    const { isModel, oneModel, room } = this.#o;
+    const { errors, total, model } = await room.turns.take(() =>
+      checkBatch(lines(), { endpoint, isModel, oneModel }),
+    );
     if (errors.length > 0) await this.#fail(batch, errors);
     // Refused when a cancel came first: then there are lines to be written as cancelled.
     else await this.#update(batch, { total, model, status: 'in_progress' });
@@ -102,9 +105,9 @@ export class BatchRunner {
   }
 
   async #feed({ batch, endpoint, lines }: Work): Promise<FeedEnd> {
-    const { records, runs, queue, region, shardFor, window, clock } = this.#o;
+    const { records, runs, queue, region, shardFor, room, clock } = this.#o;
     const wires = { records, runs, queue, clock };
-    const feeder = new LineFeeder({ batch, endpoint, lines, region, shardFor, window, ...wires });
+    const feeder = new LineFeeder({ batch, endpoint, lines, region, shardFor, room, ...wires });
     this.#feeders.add(feeder);
     try {
       return await feeder.feed();
@@ -119,7 +122,7 @@ export class BatchRunner {
     const isCancelled =
       end === 'cancelled' || (end === 'answered' && !(await this.#update(batch, { status: 'finalizing' })));
     const unanswered = isCancelled ? 'batch_cancelled' : 'batch_expired';
-    const written = await writeOutput({ ...work, unanswered });
+    const written = await this.#o.room.turns.take(() => writeOutput({ ...work, unanswered }));
     const { completed, failed, usage } = written;
     const now = await this.#o.records.batch(batch.id);
     if (now === null || isBatchFinal(now.status)) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type BatchRecord, DispatchError, type RunStatus } from '@penstock/protocol';
 import type { RunStore, TaskRecords, WorkQueue } from '@penstock/transport';
+import { FeedRoom } from './feed-room.ts';
 import { LineFeeder } from './line-feeder.ts';
 
 /** A world of one batch: what is queued is answered when the test says so. */
@@ -50,7 +51,7 @@ function world(count: number, window: number) {
   const batch = { id: 'batch_a', tenant: 't', expiresAt: 1e6, completed: 0, failed: 0 } as BatchRecord;
   const clock = { now: () => Date.now() % 1e6, monotonic: () => performance.now() };
   const wires = { records, runs: runStore, queue, clock, region: 'local', shardFor: () => 0 };
-  const feeder = new LineFeeder({ batch, endpoint: 'chat', lines, window, ...wires });
+  const feeder = new LineFeeder({ batch, endpoint: 'chat', lines, room: new FeedRoom(window), ...wires });
   const answer = (id: string, code = 200) => {
     runs.set(id, { status: 'completed', code });
     feeder.heard(id);

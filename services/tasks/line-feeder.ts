@@ -27,6 +27,7 @@ import {
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { RunStore, TaskRecords, WorkQueue } from '@penstock/transport';
+import { CHUNK, type FeedRoom, type Place } from './feed-room.ts';
 import type { Line } from './lines.ts';
 
 export interface FeederOptions {
@@ -40,19 +41,14 @@ export interface FeederOptions {
   readonly region: string;
   /** A stream of the region that has workers for the model. */
   readonly shardFor: (slug: string) => number;
-  /** Lines queued or running at once. */
-  readonly window: number;
+  /** Shared with the other batches of the process. */
+  readonly room: FeedRoom;
   readonly clock: Clock;
 }
 
 /** How it ended: `over` means that another process brought the batch to its end. */
 export type FeedEnd = 'answered' | 'cancelled' | 'expired' | 'over';
 
-/** Bytes of lines queued or running at once: a window of the longest lines would fill the broker. */
-const WINDOW_BYTES = 64 * 1024 * 1024;
-/** Lines asked for, made and queued together. */
-const CHUNK = 64;
-const CHUNK_BYTES = 8 * 1024 * 1024;
 /** Ends are heard of; this often all open lines are looked at, in case a message was lost, ms. */
 const LOOK_MS = 2000;
 /** How often the batch itself is looked at, ms. */
@@ -75,7 +71,7 @@ export class LineFeeder {
   readonly #o: FeederOptions;
   /** Id → bytes of the line. */
   readonly #open = new Map<string, number>();
-  #openBytes = 0;
+  readonly #place: Place;
   /** Open lines that are said to be final. */
   #heard: string[] = [];
   #wake: (() => void) | null = null;
@@ -93,6 +89,7 @@ export class LineFeeder {
     const { completed, failed } = options.batch;
     this.#shown = { completed, failed };
     this.#lookedAt = options.clock.monotonic();
+    this.#place = options.room.enter();
   }
 
   /** A run is final, somewhere. */
@@ -102,7 +99,16 @@ export class LineFeeder {
     this.#wake?.();
   }
 
+  /** Once only. */
   async feed(): Promise<FeedEnd> {
+    try {
+      return await this.#feed();
+    } finally {
+      this.#place.leave();
+    }
+  }
+
+  async #feed(): Promise<FeedEnd> {
     let end: FeedEnd | null;
     do {
       this.#lost = 0;
@@ -115,37 +121,53 @@ export class LineFeeder {
   }
 
   async #pass(): Promise<FeedEnd | null> {
-    const { batch, endpoint, window } = this.#o;
-    let chunk: Wanted[] = [];
+    const { room, lines } = this.#o;
+    const source = lines()[Symbol.asyncIterator]();
+    const most = Math.min(CHUNK.lines, room.window);
+    let end: FeedEnd | null = null;
+    let isMore = true;
+    try {
+      while (isMore && end === null) {
+        end = await this.#until(() => this.#place.fits(most));
+        if (end === null)
+          await room.turns.take(async () => {
+            const chunk = await this.#readChunk(source, most);
+            isMore = chunk.length > 0;
+            end = await this.#queueChunk(chunk);
+          });
+      }
+    } finally {
+      await source.return?.();
+    }
+    return end ?? this.#until(() => this.#open.size === 0);
+  }
+
+  /** Empty at the end of the file. */
+  async #readChunk(source: AsyncIterator<Line>, most: number): Promise<Wanted[]> {
+    const { batch, endpoint } = this.#o;
+    const chunk: Wanted[] = [];
     let bytes = 0;
-    for await (const { number, text } of this.#o.lines()) {
+    while (chunk.length < most && bytes < CHUNK.bytes) {
+      const next = await source.next();
+      if (next.done) break;
+      const { number, text } = next.value;
       const line = readBatchLine(text, number, endpoint);
       if (isBatchError(line)) continue;
       chunk.push({ id: lineRunId(batch.id, number), line, bytes: text.length });
       bytes += text.length;
-      if (chunk.length < Math.min(CHUNK, window) && bytes < CHUNK_BYTES) continue;
-      const end = await this.#queueChunk(chunk, bytes);
-      if (end !== null) return end;
-      chunk = [];
-      bytes = 0;
     }
-    return (await this.#queueChunk(chunk, bytes)) ?? this.#until(() => this.#open.size === 0);
+    return chunk;
   }
 
-  async #queueChunk(chunk: readonly Wanted[], bytes: number): Promise<FeedEnd | null> {
-    const { window, runs } = this.#o;
-    const room = () =>
-      this.#open.size === 0 ||
-      (this.#open.size + chunk.length <= window && this.#openBytes + bytes <= WINDOW_BYTES);
-    const end = await this.#until(room);
-    if (end !== null) return end;
-    const known = await runs.progress(chunk.map(({ id }) => id));
+  async #queueChunk(chunk: readonly Wanted[]): Promise<FeedEnd | null> {
+    if (chunk.length === 0) return null;
+    const known = await this.#o.runs.progress(chunk.map(({ id }) => id));
     const ends = await Promise.all(
       chunk.map((wanted, i) => {
         const found = known[i] ?? null;
         if (found !== null && this.#countFinal(found)) return null;
         this.#open.set(wanted.id, wanted.bytes);
-        this.#openBytes += wanted.bytes;
+        this.#place.take(wanted.bytes);
         return found?.status === 'in_progress' ? null : this.#queueLine(wanted);
       }),
     );
@@ -188,7 +210,7 @@ export class LineFeeder {
       if (!this.#open.has(id)) continue;
       if (found === null) this.#lost++;
       else if (!this.#countFinal(found)) continue;
-      this.#openBytes -= this.#open.get(id) ?? 0;
+      this.#place.giveBack(this.#open.get(id) ?? 0);
       this.#open.delete(id);
     }
   }

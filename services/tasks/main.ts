@@ -23,6 +23,7 @@ import {
 } from '@penstock/transport';
 import { BatchRunner } from './batch-runner.ts';
 import { tasksConfig } from './config.ts';
+import { FeedRoom } from './feed-room.ts';
 import { watchDeadlines } from './run-deadlines.ts';
 import { ShardChooser } from './shard-chooser.ts';
 import { startSweeping } from './sweeper.ts';
@@ -78,7 +79,7 @@ const runner = new BatchRunner({
   oneModel: config.PENSTOCK_BATCH_ONE_MODEL,
   region,
   shardFor: slug => shards.shardFor(slug, Math.random()),
-  window: config.PENSTOCK_BATCH_WINDOW,
+  room: new FeedRoom(config.PENSTOCK_BATCH_WINDOW),
   clock: systemClock,
   log,
 });

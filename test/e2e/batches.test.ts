@@ -228,6 +228,19 @@ test('a batch that is cancelled before anybody has looked at it ends, whatever i
       ['batch_cancelled'],
     );
   });
+  await t.test('nor does it wait for batches that nobody has room for', async () => {
+    const [worker] = stack.workers;
+    process.kill(worker?.pid ?? 0, 'SIGSTOP');
+    const stuck = await Promise.all(names('s', 5).map(id => begin(lineOf(id, question(id)))));
+    await waitFor(async () => {
+      const now = await Promise.all(stuck.map(({ id }) => client.batches.retrieve(id)));
+      return now.every(({ status }) => status === 'in_progress');
+    });
+    assert.equal((await whenOver((await begin('no JSON')).id, 10_000)).status, 'failed');
+    for (const { id } of stuck) await client.batches.cancel(id);
+    for (const { id } of stuck) assert.equal((await whenOver(id, 10_000)).status, 'cancelled');
+    process.kill(worker?.pid ?? 0, 'SIGCONT');
+  });
 });
 
 test('E11 expired mid-way, a batch keeps what was done and says what was not', async () => {
