@@ -104,7 +104,9 @@ const INCOMPLETE = { message: 'The upload broke off. Nothing was kept; send it a
 /** A name without its path and what cannot stand in a header. */
 function cleanName(name: string | undefined): string {
   const last = name?.split(/[/\\]/).at(-1) ?? '';
-  return last.replaceAll(/\p{Cc}/gu, '').slice(0, MAX_FILENAME) || 'upload';
+  const short = last.replaceAll(/\p{Cc}/gu, '').slice(0, MAX_FILENAME);
+  // Cut within a pair of surrogates, it could not be written into a header.
+  return short.toWellFormed() || 'upload';
 }
 
 /** The parser's own errors as ours. */
