@@ -10,7 +10,7 @@ function world(count: number, window: number) {
   const runs = new Map<string, { status: RunStatus; code: number }>();
   const published: string[] = [];
   const purged: string[] = [];
-  const state = { status: 'in_progress', mostOpen: 0, full: false, completed: 0 };
+  const state = { status: 'in_progress', mostOpen: 0, full: false, completed: 0, laterMs: 0 };
   const isOpen = ({ status }: { status: RunStatus }) => status === 'queued' || status === 'in_progress';
   const open = () => [...runs.values()].filter(isOpen).length;
   const lines = async function* () {
@@ -49,7 +49,7 @@ function world(count: number, window: number) {
     },
   } as unknown as TaskRecords;
   const batch = { id: 'batch_a', tenant: 't', expiresAt: 1e6, completed: 0, failed: 0 } as BatchRecord;
-  const clock = { now: () => Date.now() % 1e6, monotonic: () => performance.now() };
+  const clock = { now: () => Date.now() % 1e6, monotonic: () => performance.now() + state.laterMs };
   const wires = { records, runs: runStore, queue, clock, region: 'local', shardFor: () => 0 };
   const feeder = new LineFeeder({ batch, endpoint: 'chat', lines, room: new FeedRoom(window), ...wires });
   const answer = (id: string, code = 200) => {
@@ -119,6 +119,27 @@ test('a record that is lost is made and queued again', async () => {
   assert.equal(await answerAll(w, fed), 'answered');
   assert.equal(w.published.filter(subject => subject.endsWith('-3')).length, 2);
   assert.equal(w.published.length, 11);
+});
+
+test('what the broker may have lost is queued again when nothing ends any more, and more and more seldom', async () => {
+  const w = world(200, 64);
+  const fed = w.feeder.feed();
+  const queued = (times: number) => async () => {
+    while (w.published.length < times * 64) await new Promise(resolve => setTimeout(resolve, 5));
+  };
+  await queued(1)();
+  w.state.laterMs += 61_000;
+  await queued(2)();
+  const lines = () => new Set(w.published.map(subject => subject.slice(subject.lastIndexOf('.') + 1))).size;
+  assert.equal(lines(), 64, 'the same lines');
+  w.state.laterMs += 61_000;
+  await new Promise(resolve => setTimeout(resolve, 300));
+  assert.equal(w.published.length, 128);
+  w.state.laterMs += 61_000;
+  await queued(3)();
+  assert.equal(await answerAll(w, fed), 'answered');
+  assert.equal(lines(), 200);
+  assert.equal(w.published.length, 200 + 2 * 64);
 });
 
 test('a batch that another process finished is left alone', async () => {

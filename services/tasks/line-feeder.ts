@@ -4,7 +4,8 @@
  * Every line is a stored run with an id made of batch and line number. Its record is made at most once, and the broker takes a
  * message once, so a batch may be begun again at any moment, and even be worked on by two processes for a while. Record first,
  * then message: one without the other can only be a record, and then the message is sent again. A record that is gone (the
- * server that kept it lost its disk) is made anew in another pass.
+ * server that kept it lost its disk) is made anew in another pass. So is a message that the broker has lost: it tells nobody, but
+ * then nothing ends any more, and queueing again what it still has changes nothing.
  */
 import {
   type BatchEndpoint,
@@ -53,6 +54,8 @@ export type FeedEnd = 'answered' | 'cancelled' | 'expired' | 'over';
 const LOOK_MS = 2000;
 /** How often the batch itself is looked at, ms. */
 const STATE_MS = 250;
+/** No line ended for so long: what is open is queued again. Longer each time, for most likely there is just no room for it, ms. */
+const STUCK_MS = { first: 60_000, most: 30 * 60_000 } as const;
 /** Pause after the queue refused a line, ms. */
 const REFUSED_MS = 500;
 /** ms. */
@@ -81,6 +84,8 @@ export class LineFeeder {
   #end: FeedEnd | null = null;
   #stateAt = Number.NEGATIVE_INFINITY;
   #lookedAt: number;
+  #endedAt: number;
+  #stuckMs: number = STUCK_MS.first;
   /** Lines whose record is gone. */
   #lost = 0;
 
@@ -89,6 +94,7 @@ export class LineFeeder {
     const { completed, failed } = options.batch;
     this.#shown = { completed, failed };
     this.#lookedAt = options.clock.monotonic();
+    this.#endedAt = this.#lookedAt;
     this.#place = options.room.enter();
   }
 
@@ -115,20 +121,23 @@ export class LineFeeder {
       this.#counted.completed = 0;
       this.#counted.failed = 0;
       end = await this.#pass();
-    } while (end === null && this.#lost > 0);
+    } while (end === null && (this.#lost > 0 || this.#open.size > 0));
     if (end === 'cancelled' || end === 'expired') await this.#cancelAll();
     return end ?? 'answered';
   }
 
+  /** Leaves lines open when nothing ends. */
   async #pass(): Promise<FeedEnd | null> {
     const { room, lines } = this.#o;
+    for (const id of this.#open.keys()) this.#close(id);
     const source = lines()[Symbol.asyncIterator]();
     const most = Math.min(CHUNK.lines, room.window);
     let end: FeedEnd | null = null;
     let isMore = true;
     try {
       while (isMore && end === null) {
-        end = await this.#until(() => this.#place.fits(most));
+        end = await this.#until(() => this.#place.fits(most) || this.#isStuck());
+        if (end === null && this.#isStuck()) return this.#beMorePatient();
         if (end === null)
           await room.turns.take(async () => {
             const chunk = await this.#readChunk(source, most);
@@ -139,7 +148,23 @@ export class LineFeeder {
     } finally {
       await source.return?.();
     }
-    return end ?? this.#until(() => this.#open.size === 0);
+    end ??= await this.#until(() => this.#open.size === 0 || this.#isStuck());
+    return end ?? (this.#open.size === 0 ? null : this.#beMorePatient());
+  }
+
+  #isStuck(): boolean {
+    return this.#open.size > 0 && this.#o.clock.monotonic() - this.#endedAt > this.#stuckMs;
+  }
+
+  #beMorePatient(): null {
+    this.#endedAt = this.#o.clock.monotonic();
+    this.#stuckMs = Math.min(2 * this.#stuckMs, STUCK_MS.most);
+    return null;
+  }
+
+  #close(id: string): void {
+    this.#place.giveBack(this.#open.get(id) ?? 0);
+    this.#open.delete(id);
   }
 
   /** Empty at the end of the file. */
@@ -210,8 +235,9 @@ export class LineFeeder {
       if (!this.#open.has(id)) continue;
       if (found === null) this.#lost++;
       else if (!this.#countFinal(found)) continue;
-      this.#place.giveBack(this.#open.get(id) ?? 0);
-      this.#open.delete(id);
+      this.#close(id);
+      this.#endedAt = now;
+      this.#stuckMs = STUCK_MS.first;
     }
   }
 
