@@ -14,8 +14,9 @@ function startPuller() {
       drain: async () => void revoked++,
     }),
   };
-  const about = { stream: 'S', consumer: 'C', group: 'g', onDelivery: () => {}, onStopped: () => {} };
-  return { puller: new NatsPuller(wire, about), posted, revoked: () => revoked };
+  const about = { stream: 'S', consumer: 'C', group: 'g', onDelivery: () => {} };
+  const told = { onNobody: () => {}, onStopped: () => {} };
+  return { puller: new NatsPuller(wire, { ...about, ...told }), posted, revoked: () => revoked };
 }
 
 test('a worse level replaces the pull at once, a better one after a moment, and one that was worse again by then not at all', async () => {

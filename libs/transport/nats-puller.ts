@@ -11,7 +11,7 @@
  * - A pull cannot be cancelled. To revoke is to `drain()` its own inbox and to `-NAK` what still arrives there; a bare
  *   UNSUB would strand messages already on the wire until their lease runs out.
  * - 408 (expired) → idle, and posted again. 409 (leadership change, consumer recreated) and 503 (nobody answers) →
- *   backing off. No word at all past `expires` + 1 s → the pull is taken for lost.
+ *   backing off; where nobody answers for about a second, the consumer is taken for forgotten. No word at all past `expires` + 1 s → the pull is taken for lost.
  * - After a reconnect the broker knows none of our pulls: all are posted anew.
  *
  * Why not the client's own consume(): it refills on receipt, not on room, so it prefetches; next() drops the priority.
@@ -37,6 +37,8 @@ export interface PullerOptions {
   readonly consumer: string;
   readonly group: string;
   readonly onDelivery: (delivery: Delivery) => void;
+  /** Nobody has answered for a second: the broker knows no such consumer any more, or is choosing who leads it. */
+  readonly onNobody: () => void;
   readonly onStopped: () => void;
   /** Lease of a pull, ms. */
   readonly expiresMs?: number;
@@ -56,6 +58,9 @@ interface Live {
 const DEFAULT_EXPIRES_MS = 15_000;
 const WATCHDOG_SLACK_MS = 1000;
 const BACKOFF_MS = 100;
+const NO_RESPONDERS = 503;
+/** So many refusals in a row, each {@link BACKOFF_MS} after the other, make a second. */
+const NOBODY_AFTER = 10;
 /** Far below what a first token takes. */
 const BETTER_MS = 5;
 const NAK = Buffer.from('-NAK');
@@ -71,6 +76,8 @@ export class NatsPuller implements Puller {
   #timer: NodeJS.Timeout | null = null;
   #better: NodeJS.Timeout | null = null;
   #stopped = false;
+  /** Pulls in a row that nobody answered. */
+  #unanswered = 0;
 
   constructor(wire: PullWire, options: PullerOptions) {
     this.#wire = wire;
@@ -171,6 +178,8 @@ export class NatsPuller implements Puller {
   #ended(status: number): void {
     if (status === 100) return; // idle heartbeat
     this.#live = null;
+    this.#unanswered = status === NO_RESPONDERS ? this.#unanswered + 1 : 0;
+    if (this.#unanswered > 0 && this.#unanswered % NOBODY_AFTER === 0) this.#options.onNobody();
     if (status === 408 || status === 404) this.#post();
     else this.#setTimer(BACKOFF_MS * (0.5 + Math.random()), () => this.#post());
   }

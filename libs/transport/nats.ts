@@ -71,6 +71,8 @@ export class NatsWorkQueue implements WorkQueue {
   readonly #jsm: JetStreamManager;
   readonly #requests: NatsRequests;
   readonly #pullers = new Set<NatsPuller>();
+  /** How each consumer was made. The broker forgets a worker's own when its engine was sick for long, and all with its disk. */
+  readonly #makers = new Map<string, () => Promise<void>>();
   #connected = true;
 
   private constructor(nc: NatsConnection, jsm: JetStreamManager) {
@@ -174,6 +176,8 @@ export class NatsWorkQueue implements WorkQueue {
     own: { durable_name: string; filter_subject: string; inactive_threshold?: number },
     options: ConsumerOptions,
   ): Promise<void> {
+    const name = own.durable_name;
+    this.#makers.set(`${stream} ${name}`, () => this.#ensureConsumer(stream, own, options));
     const config = {
       ...own,
       ack_policy: 'explicit',
@@ -190,7 +194,7 @@ export class NatsWorkQueue implements WorkQueue {
       await this.#jsm.consumers.add(stream, config as Parameters<JetStreamManager['consumers']['add']>[1]);
     } catch (err) {
       if (!/already exists/.test(String((err as Error).message))) throw err;
-      await this.#jsm.consumers.update(stream, config.durable_name, config as object);
+      await this.#jsm.consumers.update(stream, name, config as object);
     }
   }
 
@@ -273,6 +277,10 @@ export class NatsWorkQueue implements WorkQueue {
       consumer,
       group: 'w',
       onDelivery,
+      onNobody: () =>
+        void this.#makers
+          .get(`${stream} ${consumer}`)?.()
+          .catch(() => {}),
       onStopped: () => this.#pullers.delete(puller),
     });
     this.#pullers.add(puller);

@@ -1,7 +1,14 @@
 /** The work queue on a real nats-server: the promises of libs/transport/ports.ts. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type WorkQueueKey, workStream, workSubject } from '@penstock/protocol';
+import {
+  stickyConsumer,
+  stickySubject,
+  type WorkQueueKey,
+  workConsumer,
+  workStream,
+  workSubject,
+} from '@penstock/protocol';
 import { type Delivery, NatsWorkQueue } from '@penstock/transport';
 import { startNats } from '../support/nats.ts';
 import { waitFor } from '../support/stack.ts';
@@ -164,6 +171,24 @@ test('pulls go on after the broker was killed and came back; nothing stored is l
   await all.all;
   assert.equal(new Set(all.taken.map(d => d.subject)).size, 20);
   await puller.stop();
+});
+
+test('pulls go on although the broker forgot their consumers', async () => {
+  await queue.ensureConsumer(key('forgotten'), { ackWaitMs: 5000 });
+  await queue.ensureStickyConsumer('eu', 0, 'w-f', { ackWaitMs: 5000 });
+  const { take, taken } = collector(2);
+  const pulls = [queue.pull(key('forgotten'), take), queue.pullSticky('eu', 0, 'w-f', take)];
+  for (const pull of pulls) pull.bid({ level: 0, batch: 1 });
+  for (const name of [workConsumer(key('forgotten')), stickyConsumer('w-f')]) {
+    const about = `$JS.API.CONSUMER.DELETE.${workStream('eu', 0)}.${name}`;
+    assert.equal((await queue.ask(about, Buffer.from(''), 1000)).kind, 'answer');
+  }
+  await publish('forgotten', 'f1');
+  const own = stickySubject(key('forgotten'), 'w-f', 'f2');
+  await queue.publish(own, Buffer.from('f2'), { messageId: 'f2', ttlMs: 60_000 });
+  await waitFor(() => taken.length === 2, 5000);
+  for (const delivery of taken) queue.settle(delivery.ackSubject, 'ack');
+  await Promise.all(pulls.map(pull => pull.stop()));
 });
 
 test('a question to nobody says so', async () => {
