@@ -44,6 +44,7 @@ export class HeldCalls {
       await hold.adopt(request.attempt, request.running?.worker ?? null);
       if (this.#open.get(request.id) !== request) return await hold.forget();
       request.kept = hold;
+      request.endsAt += hold.run.deadlineAt - request.deadlineAt;
       request.deadlineAt = hold.run.deadlineAt;
       await hold.announce();
       if (request.running === null && this.#open.get(request.id) === request) await this.leave(request);

@@ -62,6 +62,7 @@ export async function handOver(
   // Where this fails the message may be there still, and then the publish below changes nothing: it is delivered again.
   await deps.queue.clear(request.stream, request.subject).catch(() => {});
   request.attempt = nextBase(request.attempt);
+  request.endsAt += deadlineAt - request.deadlineAt;
   request.deadlineAt = deadlineAt;
   const change = { stored: true, ask: false, deadlineAt, held: {} };
   for (let tries = 0; tries < HAND_OVER_TRIES; tries++) {
@@ -85,6 +86,6 @@ async function publishAgain(
   const again = { ...meta, ...change, attemptBase: request.attempt };
   await queue.publish(request.subject, encodeEnvelope(again, body), {
     messageId: `${request.id}-${request.attempt}`,
-    ttlMs: Math.max(1, request.deadlineAt - clock.now()),
+    ttlMs: Math.max(1, request.endsAt - clock.monotonic()),
   });
 }

@@ -7,6 +7,7 @@ import {
   type NewRun,
   type ResultMeta,
 } from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
 import type { PrefixTrail } from './affinity.ts';
 import { ShownText } from './shown-text.ts';
 
@@ -79,6 +80,8 @@ export interface OpenRequest extends NewRequest {
   /** Set once its client was sent away: the answer goes into the record. */
   kept: Held | null;
   deadlineAt: number;
+  /** The deadline in monotonic ms: the wall clock may be set while the client waits. */
+  endsAt: number;
   readonly openedAt: number;
   readonly shownText: ShownText;
   /** Highest attempt seen: everything below is fenced. */
@@ -92,10 +95,12 @@ export interface OpenRequest extends NewRequest {
   leaseAt: number;
 }
 
-export function openRequest(request: NewRequest, now: number): OpenRequest {
+export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
+  const now = clock.monotonic();
   return {
     ...request,
     kept: null,
+    endsAt: now + request.deadlineAt - clock.now(),
     openedAt: now,
     shownText: new ShownText(request.endpoint, request.streamed && request.continuable),
     attempt: 0,

@@ -41,6 +41,7 @@ function openOne({ sink = {}, publish, hold }: Made = {}) {
   let nowMs = 0;
   const done: string[] = [];
   let isStranded = false;
+  let wallMs = 0;
   const queue = {
     send: (subject: string, payload: Uint8Array) => done.push(`${subject} ${Buffer.from(payload)}`),
     settle: (ack: string, how: string) => done.push(`${how} ${ack}`),
@@ -61,7 +62,8 @@ function openOne({ sink = {}, publish, hold }: Made = {}) {
     ...sink,
   };
   const open = new OpenRequests({
-    ...{ queue, fleet, log, clock: { now: () => 0, monotonic: () => nowMs }, region: 'eu', ackWaitMs: 1000 },
+    ...{ queue, fleet, log, region: 'eu', ackWaitMs: 1000 },
+    clock: { now: () => wallMs, monotonic: () => nowMs },
     metrics: createIngressMetrics(
       () => 0,
       () => 0,
@@ -81,8 +83,8 @@ function openOne({ sink = {}, publish, hold }: Made = {}) {
     const frame = { id: 'r1', attempt: 1, seq, kind, meta: text, body: Buffer.from(body) };
     open.onPacket(encodePacket('w-1', { waitMs: 0, tokensPerSec: 0, cacheTokens: 0 }, [frame]));
   };
-  const tickAt = (ms: number) => {
-    nowMs = ms;
+  const tickAt = (ms: number, wall = ms) => {
+    [nowMs, wallMs] = [ms, wall];
     open.tick();
   };
   return { open, hear, done, told, tickAt, strand: () => (isStranded = true) };
@@ -132,6 +134,14 @@ test('a whole answer that the reply cannot be made of is asked for again', () =>
   hear('accepted', 0);
   hear('result', 1, '{oops}');
   assert.deepEqual([told, done.at(-1), open.size], [[], 'nak ack-1', 1]);
+});
+
+test('a deadline is a time from now, however the wall clock is set', () => {
+  const { told, tickAt } = openOne();
+  tickAt(0, 2e9);
+  assert.deepEqual(told, []);
+  tickAt(1e9, 0);
+  assert.deepEqual(told, ['error deadline_exceeded']);
 });
 
 test('a request that moves between shards and is refused there ends with an error', async () => {

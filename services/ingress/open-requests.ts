@@ -66,8 +66,7 @@ export class OpenRequests {
 
   /** Call before publishing: the reply may be faster than the PubAck. */
   add(request: NewRequest): void {
-    const now = this.#o.clock.monotonic();
-    this.#open.set(request.id, openRequest(request, now));
+    this.#open.set(request.id, openRequest(request, this.#o.clock));
   }
 
   /** The request is on the queue. */
@@ -267,9 +266,9 @@ export class OpenRequests {
         workerLost,
         shown: request.shown,
         continuable: request.shownText.continuable,
-        deadlineAt: request.deadlineAt,
+        deadlineAt: request.endsAt,
       },
-      this.#o.clock.now(),
+      this.#o.clock.monotonic(),
     );
     this.#o.metrics.retries.inc({ reason: decision.reason });
     if (workerLost && running !== null) this.#stopWorker(running.worker, request.id, request.attempt - 1);
@@ -344,7 +343,7 @@ export class OpenRequests {
     fleet.sweep();
     const now = clock.monotonic();
     for (const request of this.#open.values()) {
-      if (clock.now() >= request.deadlineAt) {
+      if (now >= request.endsAt) {
         this.#expire(request);
         continue;
       }

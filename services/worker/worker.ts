@@ -225,19 +225,18 @@ export class Worker {
     if (work.meta.fleetRate > 0) this.#fleetRate = work.meta.fleetRate;
     this.#bidder.took(work.meta.size, work.meta.promptTokens);
     this.#bidder.requote();
-    // The ingress answers the client by its own clock; here it only has to be kept from the engine.
-    // A redelivery past it may have become a stored run with more time.
-    if (clock.now() >= work.meta.deadlineAt && (work.meta.stored || delivery.deliveryCount === 1)) {
+    // By this clock, which may be wrong: a worker that dropped what it takes for late would drain the queue. Whoever waits knows.
+    const late = clock.now() >= work.meta.deadlineAt;
+    if (work.meta.stored) {
+      if (!late) return void this.#beginStored(delivery, work);
       queue.settle(delivery.ackSubject, 'term');
-      if (work.meta.stored)
-        this.#o.stored.expire(work).catch(err => log.warn({ err: err.message }, 'not expired'));
-    } else if (work.meta.stored) void this.#beginStored(delivery, work);
-    else if (delivery.deliveryCount === 1 && !work.meta.ask) this.#run(delivery, work, null);
-    else void this.#askAndRun(delivery, work);
+      this.#o.stored.expire(work).catch(err => log.warn({ err: err.message }, 'not expired'));
+    } else if (delivery.deliveryCount === 1 && !work.meta.ask && !late) this.#run(delivery, work, null);
+    else void this.#askAndRun(delivery, work, late);
   }
 
   /** A redelivery may be superseded, unwanted, or half shown already: its ingress knows. */
-  async #askAndRun(delivery: Delivery, work: WorkEnvelope): Promise<void> {
+  async #askAndRun(delivery: Delivery, work: WorkEnvelope, late: boolean): Promise<void> {
     const { queue, id } = this.#o;
     const question = { id: work.meta.id, attempt: attemptOf(delivery, work), worker: id };
     const { known: answer, isCancelled } = await this.#starting.during(
@@ -252,7 +251,7 @@ export class Worker {
     } else if (resume === null || resume.kind === 'gone') {
       const stored = await this.#o.stored.asStored(work).catch(() => null);
       const giveUp =
-        answer.kind !== 'timeout' && (resume !== null || delivery.deliveryCount > MAX_UNANSWERED);
+        answer.kind !== 'timeout' && (resume !== null || late || delivery.deliveryCount > MAX_UNANSWERED);
       if (stored !== null && answer.kind !== 'timeout') await this.#beginStored(delivery, stored);
       else queue.settle(delivery.ackSubject, giveUp ? 'term' : 'nak', 1000);
       this.#bidder.requote();

@@ -43,7 +43,7 @@ export async function startProcess(
 ): Promise<ServiceProcess> {
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '' },
+    env: { ...process.env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '', ...env },
   });
   running.add(child);
   const output: string[] = [];
