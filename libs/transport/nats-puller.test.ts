@@ -15,7 +15,7 @@ function startPuller() {
     }),
   };
   const about = { stream: 'S', consumer: 'C', group: 'g', onDelivery: () => {} };
-  const told = { onNobody: () => {}, onStopped: () => {} };
+  const told = { onNobody: () => {}, onSurplus: () => {}, onStopped: () => {} };
   return { puller: new NatsPuller(wire, { ...about, ...told }), posted, revoked: () => revoked };
 }
 

@@ -37,6 +37,8 @@ export interface PullerOptions {
   readonly consumer: string;
   readonly group: string;
   readonly onDelivery: (delivery: Delivery) => void;
+  /** A message came after its pull was taken back. */
+  readonly onSurplus: () => void;
   /** Nobody has answered for a second: the broker knows no such consumer any more, or is choosing who leads it. */
   readonly onNobody: () => void;
   readonly onStopped: () => void;
@@ -160,6 +162,7 @@ export class NatsPuller implements Puller {
     }
     if (inbox.revoked) {
       this.#wire.publish(message.reply, NAK);
+      this.#options.onSurplus();
       return;
     }
     const live = this.#live;

@@ -34,8 +34,8 @@ const LEAST_VERSION = [2, 12];
 const LEAST_PAYLOAD_BYTES = 8_000_000;
 /** Past this the broker is taken for absent: with a full disk it never sends a PubAck at all. */
 const PUBLISH_TIMEOUT_MS = 1000;
-/** The broker's own limit on deliveries. A backstop: our attempt counter ends a request long before. */
-const MAX_DELIVER = 50;
+/** A backstop: past it a message stays, invisible. Failures end a request long before; what a full worker hands back counts too. */
+const MAX_DELIVER = 1000;
 /** Live pulls a consumer accepts. Cannot be changed later. */
 const MAX_WAITING = 4096;
 /** Dedupe window for repeated publishes; ids are kept in the broker's memory. */
@@ -258,8 +258,8 @@ export class NatsWorkQueue implements WorkQueue {
     this.send(ackSubject, verb);
   }
 
-  pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void): Puller {
-    return this.#pull(workStream(key.region, key.shard), workConsumer(key), onDelivery);
+  pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void, onSurplus?: () => void): Puller {
+    return this.#pull(workStream(key.region, key.shard), workConsumer(key), onDelivery, onSurplus);
   }
 
   pullSticky(
@@ -267,16 +267,23 @@ export class NatsWorkQueue implements WorkQueue {
     shard: number,
     worker: string,
     onDelivery: (delivery: Delivery) => void,
+    onSurplus?: () => void,
   ): Puller {
-    return this.#pull(workStream(region, shard), stickyConsumer(worker), onDelivery);
+    return this.#pull(workStream(region, shard), stickyConsumer(worker), onDelivery, onSurplus);
   }
 
-  #pull(stream: string, consumer: string, onDelivery: (delivery: Delivery) => void): Puller {
+  #pull(
+    stream: string,
+    consumer: string,
+    onDelivery: (delivery: Delivery) => void,
+    onSurplus: () => void = () => {},
+  ): Puller {
     const puller = new NatsPuller(this.#wire(), {
       stream,
       consumer,
       group: 'w',
       onDelivery,
+      onSurplus,
       onNobody: () =>
         void this.#makers
           .get(`${stream} ${consumer}`)?.()

@@ -88,8 +88,15 @@ export interface WorkQueue {
    */
   moveToDead(stream: string, subject: string, deadSubject: string, reason: string): Promise<void>;
   settle(ackSubject: string, how: Settlement, delayMs?: number): void;
-  pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void): Puller;
-  pullSticky(region: string, shard: number, worker: string, onDelivery: (delivery: Delivery) => void): Puller;
+  /** @param onSurplus a message came after its pull was taken back, and was returned. */
+  pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void, onSurplus?: () => void): Puller;
+  pullSticky(
+    region: string,
+    shard: number,
+    worker: string,
+    onDelivery: (delivery: Delivery) => void,
+    onSurplus?: () => void,
+  ): Puller;
   /** Messages waiting for a first delivery, over all consumers of the stream. */
   backlog(region: string, shard: number): Promise<number>;
   /** One queue: messages waiting, and how many were ever handed out. Null while nobody knows. */

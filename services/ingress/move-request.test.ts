@@ -47,10 +47,10 @@ test('a call that was taken off the queue is offered again until the queue takes
     t.mock.timers.tick(500);
   }
   assert.equal(await outcome, 'moved');
-  assert.deepEqual(ids, ['r1-64', 'r1-64', 'r1-64']);
+  assert.deepEqual(ids, ['r1-1024', 'r1-1024', 'r1-1024']);
   assert.deepEqual(
     taken.map(({ stored, attemptBase, deadlineAt }) => [stored, attemptBase, deadlineAt]),
-    [[true, 64, 5000]],
+    [[true, 1024, 5000]],
   );
 });
 

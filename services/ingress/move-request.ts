@@ -5,8 +5,8 @@ import type { WorkQueue } from '@penstock/transport';
 import type { Fleet } from './fleet.ts';
 import type { OpenRequest } from './open-request.ts';
 
-/** Attempts a request can have on one subject: above the broker's own limit on deliveries. */
-const ATTEMPTS_A_SUBJECT = 64;
+/** Attempts a request can have on one subject: above the broker's own limit on deliveries. A frame has room for 64 times as many. */
+const ATTEMPTS_A_SUBJECT = 1024;
 
 /** Above every attempt that may still come of the old subject. */
 export function nextBase(attempt: number): number {

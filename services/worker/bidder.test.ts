@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { DEFAULT_BOUNDARIES, type WorkerLoad } from '@penstock/policy';
+import type { WorkQueueKey } from '@penstock/protocol';
 import type { WorkQueue } from '@penstock/transport';
 import { Bidder } from './bidder.ts';
 
@@ -21,16 +22,26 @@ type Offer = { level: number; batch: number } | null;
 /** A bidder whose offers are kept, by consumer; time stands still unless it is told. */
 async function startBidder(load: () => WorkerLoad, clock: () => number) {
   const offers = new Map<string, Offer[]>();
-  const pullerFor = (name: string) => {
+  /** Names of the consumers that were made an offer, in order. */
+  const order: string[] = [];
+  const surplus = new Map<string, () => void>();
+  const pullerFor = (name: string, onSurplus: () => void) => {
+    surplus.set(name, onSurplus);
     const made: Offer[] = [];
     offers.set(name, made);
-    return { bid: (offer: Offer) => void made.push(offer), stop: async () => {} };
+    const bid = (offer: Offer) => {
+      made.push(offer);
+      if (offer !== null) order.push(name);
+    };
+    return { bid, stop: async () => {} };
   };
   const queue = {
     ensureConsumer: async () => {},
     ensureStickyConsumer: async () => {},
-    pull: (key: { lane: string; size: string }) => pullerFor(`${key.lane} ${key.size}`),
-    pullSticky: () => pullerFor('sticky'),
+    pull: ({ lane, size }: WorkQueueKey, _take: unknown, onSurplus: () => void) =>
+      pullerFor(`${lane} ${size}`, onSurplus),
+    pullSticky: (...[, , , , onSurplus = () => {}]: Parameters<WorkQueue['pullSticky']>) =>
+      pullerFor('sticky', onSurplus),
   } as unknown as WorkQueue;
   const bidder = new Bidder({
     queue,
@@ -41,10 +52,10 @@ async function startBidder(load: () => WorkerLoad, clock: () => number) {
     ackWaitMs: 10_000,
     boundaries: DEFAULT_BOUNDARIES,
     standing: () => ({ load: load(), sick: false, draining: false, fleetTokensPerSec: 10_000 }),
-    onDelivery: () => {},
+    onDelivery: () => true,
   });
   await bidder.open('m');
-  return { bidder, offers };
+  return { bidder, offers, order, surplus };
 }
 
 test('however much happens, bids are renewed at most every two milliseconds', async () => {
@@ -76,5 +87,37 @@ test('a change after a quiet while is told at once', async () => {
   await turn();
   for (const name of ['interactive short', 'interactive long', 'sticky'])
     assert.deepEqual(offers.get(name), [null], name);
+  await bidder.stop();
+});
+
+test('what a full worker goes on handing back is offered the next room first, lower lanes never before a valley', async () => {
+  let now = 0;
+  let running = 0;
+  const { bidder, order, surplus } = await startBidder(
+    () => ({ ...IDLE, slots: 1, running }),
+    () => now,
+  );
+  /** In which order a slot is offered that becomes free. */
+  const offered = async (afterMs: number) => {
+    for (const [load, ms] of [
+      [1, 0],
+      [0, afterMs],
+    ] as const) {
+      running = load;
+      now += ms + 5;
+      order.length = 0;
+      bidder.requote();
+      await turn();
+    }
+    return [...order];
+  };
+  const interactive = ['interactive short', 'interactive medium', 'interactive long'];
+  assert.deepEqual(await offered(0), [...interactive, 'sticky']);
+  surplus.get('interactive long')?.();
+  surplus.get('background any')?.();
+  assert.deepEqual(await offered(100), [...interactive, 'background any', 'batch any', 'sticky']);
+  now += 1000;
+  const [short, medium, long] = interactive;
+  assert.deepEqual(await offered(0), [long, short, medium, 'sticky']);
   await bidder.stop();
 });

@@ -2,6 +2,9 @@
  * The worker's live pulls: one for each model, lane and size class, and one for work that only this worker may take. All
  * are renewed together whenever something changed, and again when the quotes go out of date by themselves because the
  * prefill backlog melts.
+ *
+ * A worker with one free slot offers it to every consumer at once, and hands back what comes too late. Where requests of several
+ * consumers wait, the first in order gets nearly all, so one that goes on being handed back comes first in the end.
  */
 import {
   type BidDecision,
@@ -25,6 +28,13 @@ import type { Delivery, Puller, WorkQueue } from '@penstock/transport';
 /** Renewals are at least this far apart, ms: each revocation costs the broker three commands. */
 const REQUOTE_MS = 2;
 const LONGEST_TIMER_MS = 10_000;
+/**
+ * Lower lanes are offered the room of a worker that was full only when no interactive work has taken it for this long, ms. A few
+ * round trips to the broker.
+ */
+const VALLEY_MS = 20;
+/** Work that a full worker has handed back for this long is offered its next room first, ms. */
+const TURN_MS = 1000;
 /** Weight of one request in the mean prompt length of its class. */
 const LEARN_MEAN = 0.1;
 
@@ -45,18 +55,28 @@ export interface BidderOptions {
   readonly ackWaitMs: number;
   readonly boundaries: SizeBoundaries;
   readonly standing: () => Standing;
-  readonly onDelivery: (delivery: Delivery) => void;
+  /** @returns whether there was room for it; else it was handed back. */
+  readonly onDelivery: (delivery: Delivery) => boolean;
 }
 
+const STICKY = 'sticky';
+const NO_VALLEY: BidDecision = { kind: 'pass', reason: 'full' };
+
 interface Lot {
-  readonly key: WorkQueueKey;
+  readonly id: string;
+  /** Lane and size class. */
+  readonly kind: string;
   readonly puller: Puller;
 }
 
 export class Bidder {
   readonly #o: BidderOptions;
   readonly #lots = new Map<string, Lot>();
-  #sticky: Puller | null = null;
+  #sticky: Lot | null = null;
+  /** Whose work is handed back for want of room, and monotonic ms since when; longest ago first. */
+  readonly #handedBack = new Map<string, number>();
+  /** Monotonic ms when the worker was last seen full. */
+  #fullAt = Number.NEGATIVE_INFINITY;
   readonly #tuning: BidTuning;
   readonly #meanTokens: Record<PromptSize, number>;
   /** Monotonic ms since when a class is over its reserve price. */
@@ -79,17 +99,33 @@ export class Bidder {
 
   /** Makes the consumers of a model and begins to bid for its work. */
   async open(slug: string): Promise<void> {
-    const { queue, region, shard, worker, ackWaitMs, onDelivery } = this.#o;
+    const { queue, region, shard, worker, ackWaitMs } = this.#o;
     if (this.#sticky === null) {
       await queue.ensureStickyConsumer(region, shard, worker, { ackWaitMs });
-      this.#sticky ??= queue.pullSticky(region, shard, worker, onDelivery);
+      const { take, surplus } = this.#receiver(STICKY);
+      const puller = queue.pullSticky(region, shard, worker, take, surplus);
+      this.#sticky = { id: STICKY, kind: STICKY, puller };
     }
     for (const key of keysOf(region, shard, slug)) {
-      const name = `${slug} ${key.lane} ${key.size}`;
-      if (this.#lots.has(name)) continue;
+      const kind = `${key.lane} ${key.size}`;
+      const id = `${slug} ${kind}`;
+      if (this.#lots.has(id)) continue;
       await queue.ensureConsumer(key, { ackWaitMs });
-      this.#lots.set(name, { key, puller: queue.pull(key, onDelivery) });
+      const { take, surplus } = this.#receiver(key.lane === 'interactive' ? id : null);
+      this.#lots.set(id, { id, kind, puller: queue.pull(key, take, surplus) });
     }
+  }
+
+  /** @param id of a lot that gets its turn; null where it takes what is left. */
+  #receiver(id: string | null) {
+    const surplus = () => {
+      if (id !== null && !this.#handedBack.has(id)) this.#handedBack.set(id, this.#o.clock.monotonic());
+    };
+    const take = (delivery: Delivery) => {
+      if (!this.#o.onDelivery(delivery)) surplus();
+      else if (id !== null) this.#handedBack.delete(id);
+    };
+    return { take, surplus };
   }
 
   /** A request was taken: what the next of its class is likely to weigh. */
@@ -116,21 +152,38 @@ export class Bidder {
     const now = this.#o.clock.monotonic();
     this.#quotedAt = now;
     const standing = this.#o.standing();
+    const { load } = standing;
+    if (load.running >= load.slots) this.#fullAt = now;
     const decisions = this.#decide(standing, now);
-    let validS = Number.POSITIVE_INFINITY;
-    for (const { key, puller } of this.#lots.values()) {
-      const bid = decisions.get(`${key.lane} ${key.size}`);
+    const valleyS = (this.#fullAt + VALLEY_MS - now) / 1000;
+    let validS = valleyS > 0 ? valleyS : Number.POSITIVE_INFINITY;
+    const fits = fitting(load.kvFreeTokens, load.running, this.#tuning.typical.medium);
+    const free = standing.sick || standing.draining ? 0 : Math.min(load.slots - load.running, fits);
+    for (const { kind, puller } of this.#inTurn(now)) {
+      if (kind === STICKY) {
+        puller.bid(free > 0 ? { level: 0, batch: Math.max(1, free >> 1) } : null);
+        continue;
+      }
+      const bid = decisions.get(kind);
       if (bid === undefined) continue;
       if ('validS' in bid) validS = Math.min(validS, bid.validS);
       puller.bid(bid.kind === 'bid' ? bid : null);
     }
     const short = decisions.get('interactive short');
     if (short?.kind === 'bid') this.#level = short.level;
-    const { load } = standing;
-    const fits = fitting(load.kvFreeTokens, load.running, this.#tuning.typical.medium);
-    const free = standing.sick || standing.draining ? 0 : Math.min(load.slots - load.running, fits);
-    this.#sticky?.bid(free > 0 ? { level: 0, batch: Math.max(1, free >> 1) } : null);
     this.#age(validS);
+  }
+
+  /** The broker serves pulls in the order they come in: first whose work has long been handed back. */
+  #inTurn(now: number): readonly Lot[] {
+    const lots = [...this.#lots.values()];
+    if (this.#sticky !== null) lots.push(this.#sticky);
+    const due = [...this.#handedBack].filter(([, since]) => now - since >= TURN_MS).map(([id]) => id);
+    if (due.length === 0) return lots;
+    return [
+      ...due.flatMap(id => lots.find(lot => lot.id === id) ?? []),
+      ...lots.filter(lot => !due.includes(lot.id)),
+    ];
   }
 
   /** One decision for each lane and size class: all models of an engine share its load. */
@@ -151,8 +204,12 @@ export class Bidder {
       else if (since === undefined) this.#overSince.set(size, now);
       decisions.set(`interactive ${size}`, bid);
     }
+    const isValley = now - this.#fullAt >= VALLEY_MS;
     for (const lane of ['background', 'batch'] as const)
-      decisions.set(`${lane} any`, decideSpareBid(standing.load, lane, standing, this.#tuning));
+      decisions.set(
+        `${lane} any`,
+        isValley ? decideSpareBid(standing.load, lane, standing, this.#tuning) : NO_VALLEY,
+      );
     return decisions;
   }
 
@@ -165,9 +222,7 @@ export class Bidder {
 
   /** Stops bidding and resolves once nothing can arrive any more. */
   async stop(): Promise<void> {
-    const pullers = [...this.#lots.values()].map(lot => lot.puller);
-    if (this.#sticky !== null) pullers.push(this.#sticky);
-    await Promise.all(pullers.map(puller => puller.stop()));
+    await Promise.all(this.#inTurn(0).map(lot => lot.puller.stop()));
     if (this.#ageing !== null) clearTimeout(this.#ageing);
   }
 }

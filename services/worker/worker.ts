@@ -208,11 +208,12 @@ export class Worker {
     };
   }
 
-  #onDelivery(delivery: Delivery): void {
+  /** @returns whether there was room for it. */
+  #onDelivery(delivery: Delivery): boolean {
     const { queue, clock, slots, log } = this.#o;
     if (this.#draining || this.#attempts.size + this.#starting.size >= slots) {
       queue.settle(delivery.ackSubject, 'nak');
-      return;
+      return false;
     }
     let work: WorkEnvelope;
     try {
@@ -220,19 +221,20 @@ export class Worker {
     } catch (err) {
       log.error({ err: (err as Error).message }, 'unreadable work dropped');
       queue.settle(delivery.ackSubject, 'term');
-      return;
+      return true;
     }
     if (work.meta.fleetRate > 0) this.#fleetRate = work.meta.fleetRate;
     this.#bidder.took(work.meta.size, work.meta.promptTokens);
     this.#bidder.requote();
     // By this clock, which may be wrong: a worker that dropped what it takes for late would drain the queue. Whoever waits knows.
     const late = clock.now() >= work.meta.deadlineAt;
-    if (work.meta.stored) {
-      if (!late) return void this.#beginStored(delivery, work);
+    if (work.meta.stored && late) {
       queue.settle(delivery.ackSubject, 'term');
       this.#o.stored.expire(work).catch(err => log.warn({ err: err.message }, 'not expired'));
-    } else if (delivery.deliveryCount === 1 && !work.meta.ask && !late) this.#run(delivery, work, null);
+    } else if (work.meta.stored) void this.#beginStored(delivery, work);
+    else if (delivery.deliveryCount === 1 && !work.meta.ask && !late) this.#run(delivery, work, null);
     else void this.#askAndRun(delivery, work, late);
+    return true;
   }
 
   /** A redelivery may be superseded, unwanted, or half shown already: its ingress knows. */
