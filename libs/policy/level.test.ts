@@ -69,7 +69,7 @@ test('every kind of load raises the estimate', () => {
   const base = estimateWait(paceOf(idle), 1000);
   assert.ok(estimateWait(paceOf({ ...idle, prefillBacklogTokens: 30_000 }), 1000) > base);
   assert.ok(estimateWait(paceOf({ ...idle, prefillTokensPerSec: 5000 }), 1000) > base);
-  assert.ok(estimateWait(paceOf({ ...idle, kvUse: 0.95 }), 1000) > base);
+  assert.ok(estimateWait(paceOf({ ...idle, running: 1, kvUse: 0.95 }), 1000) > base);
   assert.ok(estimateWait(paceOf({ ...idle, errorRate: 0.3 }), 1000) > base);
 });
 
@@ -102,13 +102,19 @@ test('levels rise with the ratio, stay within 0–9, and take odd numbers', () =
 
 test('a worker without room, health or time does not bid', () => {
   assert.equal(decideBid({ ...idle, running: 64 }, 'short', working).reason, 'full');
-  assert.equal(decideBid({ ...idle, kvUse: 0.99 }, 'short', working).reason, 'kv_full');
+  assert.equal(decideBid({ ...idle, running: 1, kvUse: 0.99 }, 'short', working).reason, 'kv_full');
   const tight = { ...idle, running: 1, kvFreeTokens: 6000 };
   assert.equal(decideBid(tight, 'medium', { ...working, meanTokens: 8000 }).reason, 'kv_full');
   assert.equal(decideBid(tight, 'short', working).kind, 'bid');
   assert.equal(decideSpareBid(tight, 'background', working).reason, 'kv_full');
   assert.equal(decideBid(idle, 'short', { ...working, sick: true }).reason, 'sick');
   assert.equal(decideBid(idle, 'short', { ...working, draining: true }).reason, 'draining');
+});
+
+test('an engine that runs nothing is asked, whatever it says of its cache', () => {
+  for (const size of SIZE_CLASSES)
+    assert.deepEqual(decideBid({ ...idle, kvUse: 1 }, size, working), decideBid(idle, size, working));
+  assert.equal(decideSpareBid({ ...idle, kvUse: 1 }, 'batch', working).kind, 'bid');
 });
 
 test('a bid promises no more than the room, nor more than its level stays true for', () => {

@@ -130,9 +130,18 @@ export interface Pace {
 }
 
 export function paceOf(load: WorkerLoad): Pace {
-  const kv = load.kvUse !== null && load.kvUse > 0.9 ? 1 + (load.kvUse - 0.9) * 30 : 1;
+  const kvUse = kvPressure(load);
+  const kv = kvUse > 0.9 ? 1 + (kvUse - 0.9) * 30 : 1;
   const penalty = kv * errorFactor(load.errorRate);
   return { aheadS: prefillAheadS(load), tokensPerSec: effectiveRate(load), penalty };
+}
+
+/**
+ * What of the KV cache is in the way of new work, 0–1. An engine that runs nothing makes room whatever it says: it counts what
+ * it keeps for later (llama.cpp), or its gauge is stuck, and would never be asked again.
+ */
+function kvPressure({ kvUse, running }: WorkerLoad): number {
+  return running === 0 ? 0 : (kvUse ?? 0);
 }
 
 /** Estimated seconds from taking a request of so many uncached prompt tokens to its first token. */
@@ -189,7 +198,7 @@ export function decideBid(
   if (state.sick) return { kind: 'pass', reason: 'sick' };
   if (load.running >= load.slots) return { kind: 'pass', reason: 'full' };
   const fits = fitting(load.kvFreeTokens, load.running, state.meanTokens);
-  if (fits < 1 || (load.kvUse !== null && load.kvUse > KV_FULL)) return { kind: 'pass', reason: 'kv_full' };
+  if (fits < 1 || kvPressure(load) > KV_FULL) return { kind: 'pass', reason: 'kv_full' };
   const free = Math.min(load.slots - load.running, fits);
   const typical = tuning.typical[size];
   const reserve = tuning.reserve[size];
@@ -234,7 +243,7 @@ export function decideSpareBid(
   if (state.draining) return { kind: 'pass', reason: 'draining' };
   if (state.sick) return { kind: 'pass', reason: 'sick' };
   const fits = fitting(load.kvFreeTokens, load.running, tuning.typical.medium);
-  if (fits < 1 || (load.kvUse !== null && load.kvUse > KV_FULL)) return { kind: 'pass', reason: 'kv_full' };
+  if (fits < 1 || kvPressure(load) > KV_FULL) return { kind: 'pass', reason: 'kv_full' };
   const { share, ahead } = SPARE[lane];
   const spare = Math.ceil(load.slots * share) - load.running;
   if (spare <= 0) return { kind: 'pass', reason: 'full' };

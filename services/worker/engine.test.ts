@@ -25,6 +25,12 @@ test("llama.cpp's gauges, with and without the one on its cache that newer ones 
   assert.equal(readGauges(`${text}llamacpp:kv_cache_usage_ratio 0.25\n`)?.kvUse, 0.25);
 });
 
+test('a share of the cache that can be none is not heard', () => {
+  const text = (share: string) => `vllm:num_requests_running 1\nvllm:kv_cache_usage_perc ${share}\n`;
+  for (const share of ['35', '-1', '1e999', 'NaN']) assert.equal(readGauges(text(share))?.kvUse, null);
+  assert.equal(readGauges(text('1.0'))?.kvUse, 1);
+});
+
 test('metrics of something else say nothing', () => {
   assert.equal(readGauges('process_cpu_seconds_total 12\n'), null);
 });

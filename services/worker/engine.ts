@@ -202,11 +202,12 @@ export function readGauges(text: string): EngineGauges | null {
   const find = (names: readonly string[]) =>
     names.map(name => values.get(name)).find(series => series !== undefined);
   const sum = (series: number[] | undefined) => series?.reduce((a, b) => a + b, 0) ?? null;
-  const kv = find(GAUGES.kvUse);
+  // A percentage, or anything else above 1, would say for ever that the cache is full.
+  const kv = find(GAUGES.kvUse)?.filter(share => share >= 0 && share <= 1) ?? [];
   const gauges = {
     running: sum(find(GAUGES.running)),
     waiting: sum(find(GAUGES.waiting)),
-    kvUse: kv === undefined ? null : Math.max(...kv),
+    kvUse: kv.length === 0 ? null : Math.max(...kv),
     kvCapacity: readCapacity(text) ?? sum(find(GAUGES.capacity)),
   };
   return gauges.running === null && gauges.kvUse === null ? null : gauges;
