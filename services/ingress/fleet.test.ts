@@ -54,6 +54,18 @@ async function startFleet() {
 
 const names = (fleet: Fleet) => fleet.candidates('m', new Map()).map(({ worker }) => worker);
 
+test('a worker whose old process leaves goes on with the new one', async () => {
+  const { fleet, gone, hear, pass } = await startFleet();
+  pass(4);
+  hear({});
+  hear({ incarnation: 'p2' });
+  hear({ leaving: true });
+  assert.deepEqual([gone, names(fleet), fleet.isLost('w-1', 'p2')], [[], ['w-1'], false]);
+  assert.equal(fleet.isLost('w-1', 'p1'), true);
+  hear({ incarnation: 'p2', leaving: true });
+  assert.deepEqual([gone, names(fleet)], [['w-1'], []]);
+});
+
 test('a worker that leaves, drains or falls silent is told of once', async () => {
   const { gone, hear, pass } = await startFleet();
   hear({});

@@ -94,11 +94,20 @@ export class Fleet {
   }
 
   #hear(heartbeat: Heartbeat): void {
-    const tookWork = this.#members.get(heartbeat.worker)?.heartbeat.pulling === true;
+    const known = this.#members.get(heartbeat.worker);
+    if (known !== undefined && heartbeat.leaving && this.#goesOn(known, heartbeat.incarnation)) return;
+    const tookWork = known?.heartbeat.pulling === true;
     if (heartbeat.leaving) this.#members.delete(heartbeat.worker);
     else this.#welcome(heartbeat);
     if (tookWork && (heartbeat.leaving || !heartbeat.pulling)) this.#onGone(heartbeat.worker);
     for (const model of heartbeat.models) this.#learnModel(model);
+  }
+
+  /** One process of a worker leaves: whether another one has its name already. */
+  #goesOn({ incarnations }: Member, leaving: string): boolean {
+    incarnations.delete(leaving);
+    const now = this.#clock.monotonic();
+    return [...incarnations.values()].some(at => now - at <= LOST_AFTER_MS);
   }
 
   /** A worker that knows no architecture takes nothing back from one that does. */
