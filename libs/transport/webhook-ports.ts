@@ -105,6 +105,8 @@ export interface DeliveryLog {
 export interface DeliveryJob {
   readonly endpoint: string;
   readonly event: WebhookEvent;
+  /** When it was asked for again, Unix ms: its schedule begins there. Absent: with the event. */
+  readonly askedAt?: number;
   /** Sent once, whatever state the endpoint is in, and counted nowhere. */
   readonly isTest?: boolean;
 }

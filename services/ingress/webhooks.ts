@@ -175,8 +175,8 @@ async function update(
   if (Object.keys(change).length > 0) change.updatedAt = nowS();
   const { id } = known.endpoint;
   if (Object.keys(change).length > 0) await deps.webhooks.update(id, change);
-  // Switched on again, or somewhere else: what was learned of it no longer holds.
-  if (change.disabled === null || change.url !== undefined) await deps.webhooks.succeeded(id, 0);
+  // Switched on again, or somewhere else: what was learned of it no longer holds, nor do events of before switch it off.
+  if (change.disabled === null || change.url !== undefined) await deps.webhooks.succeeded(id, Date.now());
   return shown((await deps.webhooks.get(id)) ?? known);
 }
 
@@ -255,7 +255,8 @@ async function redeliver(
 ): Promise<object> {
   const delivery = await findDelivery(deps, known, request);
   await deps.deliveries.attempted(delivery.id, null, 'pending');
-  await deps.deliveryJobs.again({ endpoint: delivery.endpoint, event: delivery.event }, deps.nextId());
+  const { endpoint, event } = delivery;
+  await deps.deliveryJobs.again({ endpoint, event, askedAt: Date.now() }, deps.nextId());
   return toDeliveryObject({ ...delivery, state: 'pending' });
 }
 

@@ -126,6 +126,15 @@ test('an event given up switches the endpoint off only if nothing came through f
   assert.equal(off.posts.length, 0);
 });
 
+test('an old event that is sent again has the whole schedule', async () => {
+  const { delivery, endpoint, clock } = world([failed, failed]);
+  clock.now += 5 * 24 * 3600_000;
+  const again = { ...JOB, askedAt: clock.now };
+  assert.deepEqual(await delivery.run(again, 1), { kind: 'retry', delayMs: 5000 });
+  assert.equal(endpoint.disabled, null);
+  assert.deepEqual(await delivery.run(JOB, 1), { kind: 'given_up', reason: 'too_old' });
+});
+
 test('the log says what happened, and holds no secret', async () => {
   const { delivery, attempts } = world([{ kind: 'unanswered', reason: 'timeout' }, ok]);
   await delivery.run(JOB, 1);

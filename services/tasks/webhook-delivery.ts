@@ -93,7 +93,7 @@ export class WebhookDelivery {
     const answered = outcome.kind === 'answered';
     return {
       attempt,
-      ageMs: now - job.event.createdAt * 1000,
+      ageMs: now - begunAt(job),
       status: answered ? outcome.status : null,
       retryAfterMs: answered ? retryAfterMs(outcome.retryAfter, now) : null,
     };
@@ -123,8 +123,8 @@ export class WebhookDelivery {
     const pauseMs = Math.max(rest, breakerPauseMs(failures, scale));
     if (pauseMs > 0) await records.pause(endpoint.id, clock.now() + pauseMs);
     if (decision.kind !== 'give_up') return;
-    // For as long as this event lived nothing came through.
-    if (!(await records.cameThroughSince(endpoint.id, job.event.createdAt * 1000)))
+    // For as long as this was tried nothing came through.
+    if (!(await records.cameThroughSince(endpoint.id, begunAt(job))))
       await this.#disable(endpoint, 'failing');
   }
 
@@ -157,6 +157,11 @@ export class WebhookDelivery {
     await this.#record(id, 1, outcome, clock.now() - from, decision);
     return { kind: 'done', result: outcome };
   }
+}
+
+/** Unix ms. */
+function begunAt({ askedAt, event }: DeliveryJob): number {
+  return askedAt ?? event.createdAt * 1000;
 }
 
 function errorOf(decision: WebhookDecision): string | null {
