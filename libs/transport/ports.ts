@@ -198,6 +198,8 @@ export interface RunStore {
    * Fails a run whose deadline has passed, a running one only `slackMs` later. @returns whether it did.
    */
   expire(run: Pick<NewRun, 'id' | 'log'>, error: RunResult, slackMs: number, ttl: RunTtl): Promise<boolean>;
+  /** Unix ms by the clock of the store, for who cannot trust its own. */
+  time(): Promise<number>;
   /**
    * Puts a failed run back to queued with a new deadline; its attempts go on counting, so that old ones stay fenced. What was
    * logged stays only if somebody read it. @returns false for one that is not failed.

@@ -232,6 +232,11 @@ export class RedisRunStore implements RunStore {
     return (await this.#run('EXPIRE', ...keysOf(run.id), ...args)) === 1;
   }
 
+  async time(): Promise<number> {
+    const [seconds, micros] = await resent(() => this.#redis.time());
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  }
+
   async reopen(id: string, deadlineAt: number, ttlMs: number): Promise<boolean> {
     return (await this.#run('REOPEN', ...keysOf(id), deadlineAt, ttlMs)) === 1;
   }

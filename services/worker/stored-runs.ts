@@ -73,6 +73,7 @@ export class StoredRuns {
   async begin(work: WorkEnvelope, attempt: number, isFirst: boolean): Promise<Beginning> {
     const { runs, log, worker } = this.#o;
     const { id, log: kind = 'none' } = work.meta;
+    if (await this.#expire(work)) return { kind: 'gone' };
     const outcome = await runs.begin(id, attempt, worker);
     if (outcome !== 'begun') return { kind: outcome };
     if (isFirst || kind === 'none') return { kind: 'begun', logged: null, continuation: null };
@@ -87,12 +88,16 @@ export class StoredRuns {
     return { body: work.body, meta: { ...work.meta, stored: true, log, deadlineAt } };
   }
 
-  /** The work's time is over before it was begun. */
-  async expire(work: WorkEnvelope): Promise<void> {
+  /** Ends work whose time was over before it was begun: by the clock of Redis too, for that of this machine may be wrong. */
+  async #expire(work: WorkEnvelope): Promise<boolean> {
     const { runs, ttl, clock } = this.#o;
-    const { id, log = 'none' } = work.meta;
-    const error = errorResult(new DispatchError('deadline_exceeded'), clock.now());
+    const { id, log = 'none', deadlineAt } = work.meta;
+    if (clock.now() < deadlineAt) return false;
+    const now = await runs.time();
+    if (now < deadlineAt) return false;
+    const error = errorResult(new DispatchError('deadline_exceeded'), now);
     if (await runs.expire({ id, log }, error, 0, ttl)) this.#tell(id);
+    return true;
   }
 
   /** Keeps the delivery ours for as long as the attempt runs. */

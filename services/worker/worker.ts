@@ -226,13 +226,13 @@ export class Worker {
     if (work.meta.fleetRate > 0) this.#fleetRate = work.meta.fleetRate;
     this.#bidder.took(work.meta.size, work.meta.promptTokens);
     this.#bidder.requote();
+    if (work.meta.stored) {
+      void this.#beginStored(delivery, work);
+      return true;
+    }
     // By this clock, which may be wrong: a worker that dropped what it takes for late would drain the queue. Whoever waits knows.
     const late = clock.now() >= work.meta.deadlineAt;
-    if (work.meta.stored && late) {
-      queue.settle(delivery.ackSubject, 'term');
-      this.#o.stored.expire(work).catch(err => log.warn({ err: err.message }, 'not expired'));
-    } else if (work.meta.stored) void this.#beginStored(delivery, work);
-    else if (delivery.deliveryCount === 1 && !work.meta.ask && !late) this.#run(delivery, work, null);
+    if (delivery.deliveryCount === 1 && !work.meta.ask && !late) this.#run(delivery, work, null);
     else void this.#askAndRun(delivery, work, late);
     return true;
   }
