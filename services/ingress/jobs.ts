@@ -20,7 +20,7 @@ import { EventStream } from './event-stream.ts';
 import { baseHeaders } from './http-reply.ts';
 import { pollHeaders } from './poll-headers.ts';
 import { assertLogKept, pourLog } from './pour-log.ts';
-import { appliedHeader, MAX_HELD_MS, type Preferences } from './preferences.ts';
+import { holding, type Preferences } from './preferences.ts';
 import type { Runs } from './runs.ts';
 import type { ReadRequest, SubmitDeps } from './submit.ts';
 
@@ -51,19 +51,21 @@ export class Jobs {
     const log = stream ? 'events' : 'none';
     const run = await this.#runs.accept(deps, endpoint, work, request, { kind, detail, log, lane });
     if (kind === 'completion') await this.#runs.store.list(run.tenant, run.id, run.createdAt, this.#runs.ttl);
-    reply.headers({ location: locationOf(run), ...appliedHeader(preferences) });
-    if (stream && !preferences.respondAsync) return this.#follow(deps, run, request, reply);
-    const waitMs = preferences.respondAsync ? Math.min(MAX_HELD_MS, preferences.waitMs) : deps.holdMs;
-    if (waitMs === 0 || stream) return this.#answer(deps, run, request, reply);
-    await this.#runs.untilDone(run.id, waitMs);
-    return this.#answer(deps, await this.#runs.look(deps, run.id, run.tenant, kind), request, reply);
+    const isFollowed = stream && !preferences.respondAsync;
+    const { heldMs, headers } = holding(preferences, isFollowed ? 0 : deps.holdMs);
+    reply.headers({ location: locationOf(run), ...headers });
+    if (isFollowed) return this.#follow(deps, run, request, reply);
+    if (heldMs === 0) return this.#answer(deps, run, request, reply);
+    await this.#runs.untilDone(run.id, heldMs);
+    const now = await this.#runs.look(deps, run.id, run.tenant, kind);
+    if (isFinalStatus(now.status) && isStream(now)) return this.#follow(deps, now, request, reply);
+    return this.#answer(deps, now, request, reply);
   }
 
   /** The answer in the shape of the endpoint that was called, or how far the job is. */
   async show(deps: SubmitDeps, request: FastifyRequest<JobRoute>, reply: FastifyReply): Promise<unknown> {
     const run = await this.#runs.look(deps, request.params.id, request.tenant, 'job');
-    if (run.log === 'events' && (run.result === null || run.result.status === 200))
-      return this.#follow(deps, run, request, reply);
+    if (isStream(run)) return this.#follow(deps, run, request, reply);
     return this.#answer(deps, run, request, reply);
   }
 
@@ -124,6 +126,11 @@ export class Jobs {
       onSilence: () => this.#runs.expire(deps, run),
     });
   }
+}
+
+/** What failed as a whole is told as any error, not as a stream. */
+function isStream(run: StoredRun): boolean {
+  return run.log === 'events' && (run.result === null || run.result.status === 200);
 }
 
 /** What follows the last event of a stream that is not whole. */

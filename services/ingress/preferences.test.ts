@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { appliedHeader, readPreferences } from './preferences.ts';
+import { appliedHeader, holding, NO_PREFERENCES, readPreferences } from './preferences.ts';
 
 test('respond-async and wait are read however they are written', () => {
   assert.deepEqual(readPreferences('respond-async'), { respondAsync: true, waitMs: 0 });
@@ -20,4 +20,19 @@ test('what was applied is named, and nothing where nothing was', () => {
   assert.deepEqual(appliedHeader({ respondAsync: true, waitMs: 5000 }), {
     'preference-applied': 'respond-async, wait=5',
   });
+});
+
+test('the client of a stored run is held as it prefers, and told no more than that', () => {
+  const usualMs = 240_000;
+  assert.deepEqual(holding(NO_PREFERENCES, usualMs), { heldMs: usualMs, headers: {} });
+  const told = (header: string, usual = usualMs) => {
+    const { heldMs, headers } = holding(readPreferences(header), usual);
+    return [heldMs, headers['preference-applied']];
+  };
+  assert.deepEqual(told('respond-async'), [0, 'respond-async']);
+  assert.deepEqual(told('respond-async, wait=5'), [5000, 'respond-async, wait=5']);
+  assert.deepEqual(told('respond-async, wait=600'), [60_000, 'respond-async, wait=60'], 'not longer');
+  assert.deepEqual(told('wait=5'), [5000, 'wait=5']);
+  assert.deepEqual(told('wait=600'), [usualMs, 'wait=240']);
+  assert.deepEqual(told('wait=5', 0), [0, undefined], 'a stream, or a response in the background');
 });

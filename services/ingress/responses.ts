@@ -26,13 +26,7 @@ import { baseHeaders } from './http-reply.ts';
 import { pageOf, readPaging } from './paging.ts';
 import { pollHeaders } from './poll-headers.ts';
 import { assertLogKept, pourLog } from './pour-log.ts';
-import {
-  appliedHeader,
-  MAX_HELD_MS,
-  NO_PREFERENCES,
-  type Preferences,
-  readPreferences,
-} from './preferences.ts';
+import { holding, NO_PREFERENCES, type Preferences, readPreferences } from './preferences.ts';
 import { ResponseReply } from './response-reply.ts';
 import {
   baseOf,
@@ -133,15 +127,19 @@ export class Responses {
   ): Promise<unknown> {
     let run = await this.#runs.accept(deps, 'chat', read, request, about);
     const isSentAway = preferences.respondAsync;
-    reply.headers(appliedHeader(preferences));
-    if (isStreamed && !isSentAway) return this.#follow(deps, run, -1, request, reply);
-    const { background } = detailIn(run);
-    const waitMs = isSentAway ? Math.min(MAX_HELD_MS, preferences.waitMs) : background ? 0 : deps.holdMs;
-    if (waitMs > 0) await this.#runs.untilDone(run.id, waitMs);
-    if (waitMs > 0) run = await this.#runs.look(deps, run.id, run.tenant, 'response');
+    const isFollowed = isStreamed && !isSentAway;
+    const { heldMs, headers } = holding(
+      preferences,
+      isFollowed || detailIn(run).background ? 0 : deps.holdMs,
+    );
+    reply.headers(headers);
+    if (isFollowed) return this.#follow(deps, run, -1, request, reply);
+    if (heldMs > 0) await this.#runs.untilDone(run.id, heldMs);
+    if (heldMs > 0) run = await this.#runs.look(deps, run.id, run.tenant, 'response');
     const isOpen = !isFinalStatus(run.status);
+    if (isStreamed && !isOpen && heldMs > 0) return this.#follow(deps, run, -1, request, reply);
     reply.headers({ ...baseHeaders(request.id, read.acceptedAt), ...(isOpen ? pollHeaders(deps, run) : {}) });
-    if (isOpen && (isSentAway || waitMs > 0))
+    if (isOpen && (isSentAway || heldMs > 0))
       void reply.code(202).header('location', `/v1/responses/resp_${run.id}`);
     return reply.send(await this.#object(run));
   }
@@ -265,7 +263,10 @@ export class Responses {
   ): Promise<void> {
     await assertLogKept(this.#runLog, first);
     const story = new ResponseStory(first, after);
-    const stream = new EventStream(reply, deps.keepAliveMs, baseHeaders(request.id, deps.clock.now()));
+    const stream = new EventStream(reply, deps.keepAliveMs, {
+      ...(reply.getHeaders() as Record<string, string>),
+      ...baseHeaders(request.id, deps.clock.now()),
+    });
     await stream.write(story.start());
     await pourLog({ runs: this.#runs.store, runLog: this.#runLog }, first.id, stream, {
       // Deleted meanwhile: a clean end would look like a whole answer.

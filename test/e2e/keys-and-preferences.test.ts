@@ -14,6 +14,10 @@ interface Completion {
   service_tier?: string;
   metadata?: object;
 }
+const streamed = (path: string) =>
+  path === '/v1/responses'
+    ? { model: 'sim-chat', input: 'Streamed', max_output_tokens: 16, stream: true }
+    : chat('Streamed', { max_tokens: 16, stream: true });
 const contentOf = async (answer: Promise<Response> | Response) =>
   ((await (await answer).json()) as Completion).choices[0]?.message.content;
 const said = (body: object, tokens: number) => expectedTokens(promptHash(body), tokens).join('');
@@ -151,6 +155,34 @@ test('keys and preferences', async t => {
     const ignored = await post(stack, '/v1/responses', stored, { headers: ASYNC });
     assert.equal(ignored.status, 200, 'what may not be stored is answered at once');
   });
+
+  await t.test(
+    'with a key wait=N alone is how long the client is held; a stream runs on as it is',
+    async () => {
+      const headers = { prefer: 'wait=1', 'idempotency-key': 'held for a second' };
+      const json = chat('Held for a second', { max_tokens: 400 });
+      const held = await post(stack, '/v1/chat/completions', json, { headers });
+      assert.deepEqual([held.status, held.headers.get('preference-applied')], [202, 'wait=1']);
+      await ask(stack.url, `${held.headers.get('location')}/cancel`, { method: 'POST' });
+      const keyed = { prefer: 'wait=1', 'idempotency-key': 'wait alone, streamed' };
+      const stream = await post(stack, '/v1/responses', streamed('/v1/responses'), { headers: keyed });
+      assert.deepEqual([stream.status, stream.headers.get('preference-applied')], [200, null]);
+      await readEvents(stream);
+    },
+  );
+
+  await t.test(
+    'a stream that ends while its client waits is told as the stream that was asked for',
+    async () => {
+      const headers = { prefer: 'respond-async, wait=20' };
+      for (const path of ['/v1/responses', '/v1/chat/completions']) {
+        const answer = await post(stack, path, streamed(path), { headers });
+        assert.deepEqual([answer.status, answer.headers.get('preference-applied')], [200, headers.prefer]);
+        assert.match(answer.headers.get('content-type') ?? '', /event-stream/);
+        assert.match(await answer.text(), /data: \[DONE\]\n\n$/);
+      }
+    },
+  );
 
   await t.test(
     'where nothing may be stored respond-async is not applied, and its wait is no deadline',

@@ -18,7 +18,7 @@ const idempotency = header(
 const prefer = header(
   'Prefer',
   { type: 'string', examples: ['respond-async, wait=1'] },
-  'RFC 7240. `respond-async` makes it a job; `wait=N` waits up to N seconds first. `wait=N` alone is a deadline.',
+  'RFC 7240. `respond-async` makes it a job; `wait=N` waits up to N seconds first. `wait=N` alone is a deadline, or with an `Idempotency-Key` how long to wait before 202.',
 );
 const inference: Parameter[] = [
   prefer,
