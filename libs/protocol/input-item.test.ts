@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { toInputItem } from './input-item.ts';
+import { toInputItem, toInputItems } from './input-item.ts';
 
 const text = { type: 'input_text', text: 'hi' };
 
@@ -27,4 +27,10 @@ test('calls, their outputs and reasoning get the fields that are never missing',
     id: 'i',
     summary: [],
   });
+});
+
+test('no two items are listed under one id, whatever the client called them', () => {
+  const said = (id?: string) => ({ ...(id ? { id } : {}), role: 'user', content: 'hi' });
+  const ids = toInputItems([said('a'), said(), said('a'), said('b')], 'i').map(item => item.id);
+  assert.deepEqual(ids, ['a', 'i_1', 'i_2', 'b']);
 });

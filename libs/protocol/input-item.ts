@@ -6,6 +6,17 @@ import type { InputItem } from './responses-request.ts';
 
 type Part = Record<string, unknown>;
 
+/** Ids are made from a prefix for items that came without one, or with that of an item before: a list is paged by them. */
+export function toInputItems(items: readonly InputItem[], prefix: string) {
+  const known = new Set<unknown>();
+  return items.map((item, i) => {
+    const { id, ...rest } = item;
+    const own = known.has(id) ? rest : item;
+    known.add(id);
+    return toInputItem(own, `${prefix}_${i}`);
+  });
+}
+
 /** @param id for an item that came without one. */
 export function toInputItem(item: InputItem, id: string): InputItem & { readonly id: string } {
   const whole = { ...item, id: typeof item['id'] === 'string' ? item['id'] : id };

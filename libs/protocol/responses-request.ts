@@ -7,11 +7,14 @@ import { DispatchError } from './errors.ts';
 import { metadataField, SERVICE_TIERS, type ServiceTier } from './openai.ts';
 
 const MAX_ITEMS = 2048;
+const notServed = (error: string) => z.null({ error }).optional();
 const count = (max: number) => z.int().min(1).max(max).nullish();
 
 export const responsesFields = z.looseObject({
   model: z.string().min(1).max(256),
-  input: z.union([z.string(), z.array(z.looseObject({})).min(1).max(MAX_ITEMS)]),
+  input: z.union([z.string(), z.array(z.looseObject({})).min(1).max(MAX_ITEMS)], {
+    error: `expected a string or an array of 1 to ${MAX_ITEMS} items`,
+  }),
   instructions: z.string().nullish(),
   background: z.boolean().nullish(),
   stream: z.boolean().nullish(),
@@ -37,8 +40,8 @@ export const responsesFields = z.looseObject({
   safety_identifier: z.string().max(64).nullish(),
   user: z.string().max(512).nullish(),
   truncation: z.enum(['auto', 'disabled']).nullish(),
-  conversation: z.null().optional(),
-  prompt: z.null().optional(),
+  conversation: notServed('conversations are not kept here; go on with previous_response_id'),
+  prompt: notServed('stored prompts are not kept here; put the text into instructions and input'),
 });
 type Fields = z.infer<typeof responsesFields>;
 export type InputItem = Record<string, unknown>;
@@ -150,19 +153,26 @@ function chatFields(body: Fields): Record<string, unknown> {
 function toChatTool(tool: Record<string, unknown>, index: number): object {
   if (tool['type'] !== 'function')
     refuse('Only tools of type "function" can be used with this engine.', `tools[${index}].type`);
-  const { name, description, parameters, strict } = tool;
+  const { description, parameters, strict } = tool;
+  const name = textIn(tool, 'name', `tools[${index}]`);
   return { type: 'function', function: { name, description, parameters, strict } };
 }
 
 function toChatToolChoice(choice: Fields['tool_choice']): unknown {
   if (choice === null || choice === undefined || typeof choice === 'string') return choice ?? undefined;
   if (choice.type !== 'function') refuse('Only a function can be chosen.', 'tool_choice.type');
-  return { type: 'function', function: { name: choice['name'] } };
+  return { type: 'function', function: { name: textIn(choice, 'name', 'tool_choice') } };
 }
 
 function toResponseFormat(format: Record<string, unknown>): object {
   const { type, name, schema, strict, description } = format;
   return type === 'json_schema' ? { type, json_schema: { name, schema, strict, description } } : { type };
+}
+
+function textIn(from: Record<string, unknown>, field: string, at: string): string {
+  const text = from[field];
+  if (typeof text === 'string' && text !== '') return text;
+  return refuse('Expected a string that is not empty.', `${at}.${field}`);
 }
 
 /** Input items as chat messages. @throws DispatchError that names the item. */
@@ -171,9 +181,10 @@ export function messagesOf(items: readonly InputItem[]): ChatMessage[] {
   for (const [i, item] of items.entries()) {
     const type = item['type'] ?? (item['role'] === undefined ? undefined : 'message');
     if (type === 'message') messages.push(toMessage(item, `input[${i}]`));
-    else if (type === 'function_call') addCall(messages, item);
+    else if (type === 'function_call') addCall(messages, item, `input[${i}]`);
     else if (type === 'function_call_output') {
-      const { output, call_id } = item;
+      const { output } = item;
+      const call_id = textIn(item, 'call_id', `input[${i}]`);
       const content = typeof output === 'string' ? output : JSON.stringify(output ?? '');
       messages.push({ role: 'tool', tool_call_id: call_id, content });
     } else if (type !== 'reasoning') refuse('This type of input item is not supported.', `input[${i}].type`);
@@ -215,8 +226,9 @@ function toPart(part: Record<string, unknown> | null, at: string): ChatPart {
 }
 
 /** Calls that follow one another belong to one message of the assistant. */
-function addCall(messages: ChatMessage[], item: InputItem): void {
-  const { call_id: id, name, arguments: args } = item;
+function addCall(messages: ChatMessage[], item: InputItem, at: string): void {
+  const { arguments: args } = item;
+  const [id, name] = [textIn(item, 'call_id', at), textIn(item, 'name', at)];
   const call = { id, type: 'function', function: { name, arguments: args ?? '' } };
   const last = messages.at(-1);
   const calls = last?.['tool_calls'];

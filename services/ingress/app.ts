@@ -126,9 +126,9 @@ async function guard(deps: AppDeps, request: FastifyRequest): Promise<void> {
   }
 }
 
-/** A parameter given twice comes as an array, which nothing behind this expects. */
+/** A parameter given twice comes as an array, which nothing behind this expects; only the SDKs' lists (`include[]`) may. */
 function refuseRepeated(query: Record<string, unknown>): void {
-  const param = Object.keys(query).find(name => typeof query[name] !== 'string');
+  const param = Object.keys(query).find(name => typeof query[name] !== 'string' && !name.endsWith('[]'));
   if (param === undefined) return;
   throw new DispatchError('invalid_request', { message: 'Give each query parameter once.', param });
 }

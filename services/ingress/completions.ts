@@ -123,10 +123,10 @@ function shown(run: StoredRun): object {
   return storedCompletion(run);
 }
 
-function toMessage({ id, role, content, name }: Record<string, unknown>): object {
+function toMessage({ content, ...message }: Record<string, unknown>): object {
   const parts = Array.isArray(content) ? content : null;
   const text = parts === null ? (content ?? null) : null;
-  return { id, role, content: text, content_parts: parts, name: name ?? null, refusal: null };
+  return { name: null, refusal: null, ...message, content: text, content_parts: parts };
 }
 
 /** Pages by creation time, so that what comes meanwhile moves nothing. Oldest first unless asked otherwise. */

@@ -16,7 +16,7 @@ import {
   type ResponsesRequest,
   readResponsesRequest,
   type StoredRun,
-  toInputItem,
+  toInputItems,
 } from '@penstock/protocol';
 import type { RunLog } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -244,7 +244,7 @@ export class Responses {
   async inputItems(deps: SubmitDeps, request: Route, reply: FastifyReply): Promise<unknown> {
     const run = await this.#find(deps, request);
     const paging = readPaging(request.query, 20, 100);
-    const items = detailIn(run).input.map((item, i) => toInputItem(item, `item_${run.id}_${i}`));
+    const items = toInputItems(detailIn(run).input, `item_${run.id}`);
     reply.headers(baseHeaders(request.id, deps.clock.now()));
     return reply.send(pageOf(items.reverse(), paging, item => item));
   }

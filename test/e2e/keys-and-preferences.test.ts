@@ -322,7 +322,14 @@ test('keys and preferences', async t => {
   );
 
   await t.test('a stored completion may be fetched later too', async () => {
-    const json = chat('Later', { max_tokens: 5, store: true, metadata: { a: 'b' } });
+    const calls = [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }];
+    const json = {
+      ...chat('', { max_tokens: 5, store: true, metadata: { a: 'b' } }),
+      messages: [
+        { role: 'assistant', content: null, tool_calls: calls },
+        { role: 'tool', tool_call_id: 'c', content: 'x' },
+      ],
+    };
     const asked = await ask(stack.url, '/v1/chat/completions', { json, headers: ASYNC });
     const location = asked.headers.get('location') ?? '';
     assert.match(location, /^\/v1\/chat\/completions\/chatcmpl-/);
@@ -331,6 +338,8 @@ test('keys and preferences', async t => {
     assert.equal(`/v1/chat/completions/${found.id}`, location);
     assert.equal(found.choices[0]?.message.content, said(json, 5));
     assert.deepEqual(found.metadata, { a: 'b' });
+    const { data } = await sdk(stack).chat.completions.messages.list(found.id);
+    assert.deepEqual(data[0]?.tool_calls, calls);
   });
 });
 

@@ -92,6 +92,12 @@ test('responses.create with background, then responses.retrieve', async () => {
   assert.equal((await whenOver(data.id)).output_text, said('Later', 16));
 });
 
+test('responses.retrieve with a list of what to include', async () => {
+  const { id } = await client.responses.create({ model: 'sim-chat', input: 'Include' });
+  const include = ['reasoning.encrypted_content', 'message.output_text.logprobs'] as const;
+  assert.equal((await client.responses.retrieve(id, { include: [...include] })).id, id);
+});
+
 test('responses.create with background and stream', async () => {
   const { events } = await streamed('Both');
   assert.deepEqual(
