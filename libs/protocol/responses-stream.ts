@@ -51,6 +51,11 @@ export interface ChatChunk {
   readonly usage?: Usage | null;
 }
 
+/** Whether an answer with this finish reason is not whole: as a response it is `incomplete`. */
+export function isCutShort(finishReason: string | null | undefined): boolean {
+  return finishReason === 'length' || finishReason === 'content_filter';
+}
+
 interface Item {
   readonly kind: 'message' | 'reasoning' | 'function_call';
   readonly index: number;
@@ -128,7 +133,7 @@ export class ResponseStream {
   }
 
   get finalStatus(): 'completed' | 'incomplete' {
-    return this.#finish === 'length' || this.#finish === 'content_filter' ? 'incomplete' : 'completed';
+    return isCutShort(this.#finish) ? 'incomplete' : 'completed';
   }
 
   /** What was told so far, as the chat completion that it was. */

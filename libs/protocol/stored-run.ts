@@ -8,7 +8,8 @@
 import { hash } from 'node:crypto';
 import type { Endpoint } from './envelope.ts';
 import { assertToken } from './names.ts';
-import type { RunLogKind } from './run-log.ts';
+import { isCutShort } from './responses-stream.ts';
+import { type RunLogKind, readChunk } from './run-log.ts';
 
 export const RUN_STATUSES = [
   'queued',
@@ -57,6 +58,20 @@ export interface RunResult {
   readonly body: Buffer;
   /** Unix ms. */
   readonly finishedAt: number;
+}
+
+/** How a response ended whose engine gave this chat completion in one piece: a refusal is a failure of it. */
+export function responseStatusOf({
+  status,
+  body,
+}: Pick<RunResult, 'status' | 'body'>): 'completed' | 'incomplete' | 'failed' {
+  if (status !== 200) return 'failed';
+  try {
+    const { choices } = readChunk(body.toString('utf8'));
+    return isCutShort(choices?.[0]?.finish_reason) ? 'incomplete' : 'completed';
+  } catch {
+    return 'completed';
+  }
 }
 
 export interface StoredRun extends NewRun {

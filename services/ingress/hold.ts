@@ -3,7 +3,13 @@
  * connections, and then ask again for what is already being worked on. Its client is sent away with 202 and the place to look.
  * What runs goes on, and this node stores its answer; what waits, or has to be tried again, is left to the queue and the record.
  */
-import { type NewRun, type ResultMeta, type StoredRun, toErrorBody } from '@penstock/protocol';
+import {
+  type NewRun,
+  type ResultMeta,
+  responseStatusOf,
+  type StoredRun,
+  toErrorBody,
+} from '@penstock/protocol';
 import type { HttpReply } from './http-reply.ts';
 import type { Held } from './open-request.ts';
 import type { Runs } from './runs.ts';
@@ -32,7 +38,8 @@ export function createHeld(
     // The attempt may be later than the one that ran when the call was converted.
     await runs.store.begin(run.id, attempt, worker);
     const result = { ...meta, body, finishedAt: now() };
-    const status = failed ? 'failed' : 'completed';
+    const answered = run.kind === 'response' ? responseStatusOf(result) : 'completed';
+    const status = failed ? 'failed' : answered;
     if (await runs.store.finish(run.id, attempt, { status, result, log: 'none', last: null }, runs.ttl))
       tell(run.id);
   };
@@ -53,8 +60,7 @@ export function createHeld(
       await runs.store.remove(run.id, null);
       if (run.kind === 'completion') await runs.store.unlist(run.tenant, run.id);
     },
-    finish: (attempt, worker, meta, body) =>
-      finish(attempt, worker, meta, body, run.kind === 'response' && meta.status !== 200),
+    finish: (attempt, worker, meta, body) => finish(attempt, worker, meta, body, false),
     async fail(attempt, worker, error) {
       const body = Buffer.from(JSON.stringify(toErrorBody(error)));
       await finish(attempt, worker, { status: error.status, contentType: JSON_TYPE }, body, true);

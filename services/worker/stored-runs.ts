@@ -10,9 +10,11 @@ import {
   doneSubject,
   type FailedMeta,
   type Frame,
+  isCutShort,
   isErrorCode,
   type ResultMeta,
   type RunResult,
+  responseStatusOf,
   toErrorBody,
   type WorkEnvelope,
   workStream,
@@ -175,7 +177,7 @@ export class StoredRuns {
     const { log = 'none' } = attempt.o.work.meta;
     if (frame.kind === 'end' && journal !== undefined) {
       const last = await journal.close();
-      const isCut = journal.finishReason === 'length' || journal.finishReason === 'content_filter';
+      const isCut = isCutShort(journal.finishReason);
       const isWhole = log === 'deltas';
       const body = isWhole ? Buffer.from(JSON.stringify(journal.completion)) : Buffer.alloc(0);
       const result = { status: 200, contentType: isWhole ? JSON_TYPE : STREAM_TYPE, body, finishedAt };
@@ -183,8 +185,7 @@ export class StoredRuns {
     }
     const { status, contentType } = JSON.parse(frame.meta) as ResultMeta;
     const result = { status, contentType, body: frame.body, finishedAt };
-    // Of a response, an engine's refusal is the failure; of a job it is the answer.
-    return { status: log === 'deltas' && status !== 200 ? 'failed' : 'completed', result, log, last: null };
+    return { status: log === 'deltas' ? responseStatusOf(result) : 'completed', result, log, last: null };
   }
 
   async #failed(attempt: Attempt, failure: FailedMeta): Promise<void> {
