@@ -77,6 +77,13 @@ export function addCompletions(app: FastifyInstance, deps: SubmitDeps, onRequest
   app.get<Route>(path, { onRequest }, (request, reply) => list(deps, request, reply));
   app.get<Route>(`${path}/:id`, { onRequest }, async (request, reply) => {
     const run = await find(deps, request);
+    // Whoever was sent here with 202 learns why there is no answer.
+    if (run.result !== null && run.result.status !== 200)
+      return reply
+        .code(run.result.status)
+        .headers(baseHeaders(request.id, Date.now()))
+        .type(run.result.contentType)
+        .send(run.result.body);
     if (isFinalStatus(run.status)) return answer(reply, request, shown(run));
     return answer(reply.code(202).headers(pollHeaders(deps, run)), request, jobObject(run));
   });

@@ -179,6 +179,12 @@ test('a job that fails every time ends with an error that can be fetched', async
   const answer = await resultOf(stack, location);
   assert.equal(answer.status, 502);
   assert.equal((await errorOf(answer)).code, 'engine_error');
+  const stored = await post(stack, '/v1/chat/completions', chat('x', { model: 'sim-fail', store: true }), {
+    headers: ASYNC,
+  });
+  const failed = await resultOf(stack, stored.headers.get('location') ?? '');
+  assert.equal(failed.status, 502, 'a stored completion too');
+  assert.equal((await errorOf(failed)).code, 'engine_error');
 });
 
 test('bad requests are refused before anything is stored', async () => {
