@@ -41,7 +41,7 @@ export class ChatReply implements ReplySink {
     this.#to.events(this.#rewrite(bytes), served);
   }
 
-  end(bytes: Buffer, served: Served): void {
+  end(bytes: Buffer, served: Served | null): void {
     const events = this.#rewrite(bytes);
     void this.#keep(this.#gathered()).then(() => this.#to.end(events, served));
   }

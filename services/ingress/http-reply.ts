@@ -36,7 +36,7 @@ export class HttpReply implements ReplySink {
     this.#write(bytes);
   }
 
-  end(bytes: Buffer, served: Served): void {
+  end(bytes: Buffer, served: Served | null): void {
     if (this.#o.raw.destroyed) return;
     this.#open(served);
     this.#finish(200, bytes);

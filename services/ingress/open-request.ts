@@ -14,7 +14,8 @@ import { ShownText } from './shown-text.ts';
 /** Where a reply goes. Implemented by the HTTP side. */
 export interface ReplySink {
   events(bytes: Buffer, served: Served): void;
-  end(bytes: Buffer, served: Served): void;
+  /** @param served null only where something was shown before. */
+  end(bytes: Buffer, served: Served | null): void;
   result(meta: ResultMeta, body: Buffer, served: Served): void;
   error(error: DispatchError, served: Served | null): void;
   /** Called once a second while nothing is shown yet. */

@@ -34,7 +34,7 @@ export class ResponseReply implements ReplySink {
     this.#to.events(Buffer.from(this.#tell(bytes)), served);
   }
 
-  end(bytes: Buffer, served: Served): void {
+  end(bytes: Buffer, served: Served | null): void {
     const told = this.#tell(bytes);
     const end = Buffer.from(told + this.#stream.end(nowS()));
     void this.#kept().then(() => this.#to.end(end, served));
@@ -74,7 +74,7 @@ export class ResponseReply implements ReplySink {
 
   error(error: DispatchError, served: Served | null): void {
     // Once events have gone out, a failed generation is an event too: a top-level error would hide the response.
-    if (this.#begun && served !== null) this.#to.end(Buffer.from(this.#stream.failed(error.message)), served);
+    if (this.#begun) this.#to.end(Buffer.from(this.#stream.failed(error.message)), served);
     else this.#to.error(error, served);
   }
 
