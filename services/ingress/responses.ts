@@ -193,8 +193,13 @@ export class Responses {
     const parts: ChatMessage[][] = [];
     for (let id = previousId; id !== null; ) {
       const run = await this.#runs.find(runIdOf(id), tenant, 'response').catch(() => null);
-      if (run?.result?.status !== 200 || parts.length >= MAX_CHAIN)
+      if (run?.result?.status !== 200)
         throw new DispatchError('previous_response_not_found', { param: 'previous_response_id' });
+      if (parts.length >= MAX_CHAIN)
+        throw new DispatchError('invalid_request', {
+          message: `A response may follow ${MAX_CHAIN} others. Begin a new chain with what matters of it.`,
+          param: 'previous_response_id',
+        });
       bytes += run.detail.length + run.result.body.length;
       if (bytes > this.#mostBytes) throw this.#tooLong();
       const detail = detailIn(run);
@@ -226,7 +231,8 @@ export class Responses {
 
   async cancel(deps: SubmitDeps, request: Route, reply: FastifyReply): Promise<unknown> {
     const run = await this.#find(deps, request);
-    if (!detailIn(run).background)
+    // One in the foreground can be found while it runs only where a key keeps it going: it may be stopped too.
+    if (!detailIn(run).background && isFinalStatus(run.status) && run.status !== 'cancelled')
       throw new DispatchError('invalid_request', { message: 'Cannot cancel a synchronous response.' });
     await this.#runs.stop(deps, run);
     const now = await this.#find(deps, request);

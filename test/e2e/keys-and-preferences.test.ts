@@ -184,6 +184,17 @@ test('keys and preferences', async t => {
     },
   );
 
+  await t.test('a keyed response that runs in the foreground can be cancelled too', async () => {
+    const json = { model: 'sim-chat', input: 'Stop me', max_output_tokens: 5000 };
+    const headers = { prefer: 'wait=1', 'idempotency-key': 'stop me' };
+    const asked = await bodyOf(ask(stack.url, '/v1/responses', { json, headers }));
+    for (const url of [stack.url, other.url]) {
+      const stop = await bodyOf(ask(url, `/v1/responses/${asked.id}/cancel`, { method: 'POST' }));
+      assert.equal(stop.status, 'cancelled');
+    }
+    await waitFor(() => (engine?.stats().running ?? 1) === 0);
+  });
+
   await t.test(
     'where nothing may be stored respond-async is not applied, and its wait is no deadline',
     async () => {
