@@ -24,6 +24,7 @@ import {
 import { BatchRunner } from './batch-runner.ts';
 import { tasksConfig } from './config.ts';
 import { FeedRoom } from './feed-room.ts';
+import { KnownModels } from './known-models.ts';
 import { watchDeadlines } from './run-deadlines.ts';
 import { ShardChooser } from './shard-chooser.ts';
 import { startSweeping } from './sweeper.ts';
@@ -45,18 +46,10 @@ const runs = await RedisRunStore.connect(redis);
 const records = await RedisTaskRecords.connect(redis);
 const batches = new BullBatches(config.PENSTOCK_REDIS_URL);
 
-/** Models change seldom and are asked for with every line. */
-const MODELS_FOR_MS = 5000;
-let models = { at: Number.NEGATIVE_INFINITY, names: new Set<string>() };
-
-async function isModel(name: string): Promise<boolean> {
-  if (systemClock.monotonic() - models.at > MODELS_FOR_MS) {
-    const known = (await registry.list(region)).map(readModelInfo);
-    const names = new Set(known.flatMap(info => (info === null ? [] : [info.name])));
-    models = { at: systemClock.monotonic(), names };
-  }
-  return models.names.has(name);
-}
+const models = new KnownModels(async () => {
+  const infos = (await registry.list(region)).map(readModelInfo);
+  return infos.flatMap(info => (info === null ? [] : [info.name]));
+}, systemClock);
 
 const bucket = bucketOf(config);
 const contents =
@@ -75,7 +68,7 @@ const runner = new BatchRunner({
   library,
   runs,
   queue,
-  isModel,
+  isModel: name => models.has(name),
   oneModel: config.PENSTOCK_BATCH_ONE_MODEL,
   region,
   shardFor: slug => shards.shardFor(slug, Math.random()),
