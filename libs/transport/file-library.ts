@@ -4,6 +4,7 @@
  *
  * Somebody may upload a content at the moment when its last holder lets go. So the last one marks it as going before it is
  * deleted; while the mark stands nobody becomes a holder, and who became one looks whether the content is still there.
+ * A content goes before the record of its file: where deleting it fails, the file is there to be deleted again.
  */
 import { type BatchRecord, DispatchError, type FileRecord } from '@penstock/protocol';
 import type { FileContents, TaskRecords } from './ports.ts';
@@ -22,12 +23,14 @@ export class FileLibrary {
     const added = await this.#records.addFile(file, upload);
     if (added && (await this.#contents.has(file.digest))) return;
     if (added) await this.remove(file);
+    // It may have been stored after the other one was deleted.
+    else await this.discard(file.digest);
     throw new DispatchError('storage_busy');
   }
 
   async remove(file: FileRecord): Promise<void> {
-    await this.#records.removeFile(file);
     await this.discard(file.digest, file.id);
+    await this.#records.removeFile(file);
   }
 
   /** Lets go of a content. @param holder the file or batch that held it; empty for an upload that became nothing. */

@@ -60,11 +60,17 @@ if at then
 end
 return 1`;
 
-/** KEYS holders, going · ARGV holder, ttl s of the mark */
+/** Several may delete at once: the mark counts them. KEYS holders, going · ARGV holder, ttl s of the mark */
 const RELEASE = `
 redis.call('SREM',KEYS[1],ARGV[1])
 if redis.call('SCARD',KEYS[1])>0 then return 0 end
-redis.call('SET',KEYS[2],'1','EX',ARGV[2])
+redis.call('INCR',KEYS[2])
+redis.call('EXPIRE',KEYS[2],ARGV[2])
+return 1`;
+
+/** KEYS going */
+const GONE = `
+if redis.call('DECR',KEYS[1])<=0 then redis.call('DEL',KEYS[1]) end
 return 1`;
 
 /**
@@ -103,6 +109,7 @@ const SCRIPTS = {
   AddFile: [7, ADD_FILE],
   RemoveFile: [5, REMOVE_FILE],
   Release: [2, RELEASE],
+  Gone: [1, GONE],
   AddBatch: [5, ADD_BATCH],
   UpdateBatch: [1, UPDATE],
 } as const;
@@ -172,7 +179,7 @@ export class RedisTaskRecords implements TaskRecords {
   }
 
   async contentGone(digest: string): Promise<void> {
-    await this.#redis.del(contentGoingKey(digest));
+    await this.#run('Gone', contentGoingKey(digest));
   }
 
   async addBatch(batch: BatchRecord, idempotency: Idempotency | null): Promise<CreateOutcome> {

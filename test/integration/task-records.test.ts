@@ -97,12 +97,27 @@ test('nobody becomes a holder of what is being deleted', async () => {
   const busy = { code: 'storage_busy' };
   await assert.rejects(library.add(file), busy);
   assert.equal(await records.file(file.id), null);
+  assert.equal(await contents.has(file.digest), false, 'what was stored for it is not left behind');
+  assert.equal(await records.addFile(file, null), false, 'the other one is still at it');
   await contents.drop(file.digest);
   await records.contentGone(file.digest);
   // Put before it was deleted, added after: the content is not there any more.
   await assert.rejects(library.add(file), busy);
   assert.equal(await records.file(file.id), null);
   await library.add(await newFile('going'));
+});
+
+test('a file whose content cannot be deleted now is there to be deleted again', async () => {
+  const file = await newFile('stubborn');
+  await library.add(file);
+  const failing = Object.create(contents, {
+    drop: { value: () => Promise.reject(new Error('the store is away')) },
+  });
+  await assert.rejects(new FileLibrary(records, failing).remove(file), /away/);
+  assert.deepEqual(await records.file(file.id), file);
+  await library.remove(file);
+  assert.equal(await records.file(file.id), null);
+  assert.equal(await contents.has(file.digest), false);
 });
 
 test('an upload that became nothing takes no content from others', async () => {
