@@ -34,15 +34,28 @@ const FAILED = `
 if redis.call('EXISTS',KEYS[1])==0 then return 0 end
 return redis.call('HINCRBY',KEYS[1],'failures',1)`;
 
-/** KEYS endpoint · ARGV until */
-const PAUSE = `
+/** KEYS endpoint · ARGV now, begun */
+const SUCCEEDED = `
 if redis.call('EXISTS',KEYS[1])==0 then return 0 end
-if tonumber(redis.call('HGET',KEYS[1],'pausedUntil') or 0)<tonumber(ARGV[1]) then
-  redis.call('HSET',KEYS[1],'pausedUntil',ARGV[1])
+redis.call('HSET',KEYS[1],'failures',0,'cameThroughAt',ARGV[1])
+if tonumber(redis.call('HGET',KEYS[1],'pausedAt') or 0)<tonumber(ARGV[2]) then
+  redis.call('HSET',KEYS[1],'pausedUntil',0)
 end
 return 1`;
 
-const SCRIPTS = { Add: ADD, Update: UPDATE, Claim: CLAIM, Failed: FAILED, Pause: PAUSE };
+/** KEYS endpoint · ARGV now, until */
+const PAUSE = `
+if redis.call('EXISTS',KEYS[1])==0 then return 0 end
+redis.call('HSET',KEYS[1],'pausedAt',ARGV[1])
+if tonumber(redis.call('HGET',KEYS[1],'pausedUntil') or 0)<tonumber(ARGV[2]) then
+  redis.call('HSET',KEYS[1],'pausedUntil',ARGV[2])
+end
+return 1`;
+
+const SCRIPTS = {
+  ...{ Add: ADD, Update: UPDATE, Claim: CLAIM },
+  ...{ Succeeded: SUCCEEDED, Failed: FAILED, Pause: PAUSE },
+};
 type Script = (...args: (string | number)[]) => Promise<unknown>;
 
 export class RedisWebhooks implements WebhookRecords {
@@ -117,16 +130,16 @@ export class RedisWebhooks implements WebhookRecords {
     return toKnown(fields);
   }
 
-  async succeeded(id: string, now: number): Promise<void> {
-    await this.#run('Update', webhookKey(id), 'failures', 0, 'pausedUntil', 0, 'cameThroughAt', now);
+  async succeeded(id: string, now: number, begunAt: number): Promise<void> {
+    await this.#run('Succeeded', webhookKey(id), now, begunAt);
   }
 
   async failed(id: string): Promise<number> {
     return Number(await this.#run('Failed', webhookKey(id)));
   }
 
-  async pause(id: string, until: number): Promise<void> {
-    await this.#run('Pause', webhookKey(id), until);
+  async pause(id: string, now: number, until: number): Promise<void> {
+    await this.#run('Pause', webhookKey(id), now, until);
   }
 
   async cameThroughSince(id: string, since: number): Promise<boolean> {
@@ -142,7 +155,7 @@ function fieldsOf(endpoint: Partial<WebhookEndpoint>): string[] {
   return Object.entries(endpoint).flatMap(([name, value]) => [name, JSON.stringify(value)]);
 }
 
-const COUNTERS: readonly string[] = ['failures', 'pausedUntil', 'cameThroughAt'];
+const COUNTERS: readonly string[] = ['failures', 'pausedAt', 'pausedUntil', 'cameThroughAt'];
 
 function toKnown(fields: Record<string, string>): KnownEndpoint | null {
   if (fields['id'] === undefined) return null;

@@ -79,11 +79,12 @@ export interface WebhookRecords {
    * `breakerAt` times in a row, this attempt is the only one for `probeMs`.
    */
   claim(id: string, now: number, breakerAt: number, probeMs: number): Promise<KnownEndpoint | null>;
-  succeeded(id: string, now: number): Promise<void>;
+  /** @param begunAt of the attempt: a pause that began since then stays. */
+  succeeded(id: string, now: number, begunAt: number): Promise<void>;
   /** @returns failures in a row, this one included. */
   failed(id: string): Promise<number>;
   /** Never shortens a pause. */
-  pause(id: string, until: number): Promise<void>;
+  pause(id: string, now: number, until: number): Promise<void>;
   /** Whether any attempt came through since then, Unix ms. */
   cameThroughSince(id: string, since: number): Promise<boolean>;
   close(): Promise<void>;

@@ -176,7 +176,8 @@ async function update(
   const { id } = known.endpoint;
   if (Object.keys(change).length > 0) await deps.webhooks.update(id, change);
   // Switched on again, or somewhere else: what was learned of it no longer holds, nor do events of before switch it off.
-  if (change.disabled === null || change.url !== undefined) await deps.webhooks.succeeded(id, Date.now());
+  if (change.disabled === null || change.url !== undefined)
+    await deps.webhooks.succeeded(id, Date.now(), Number.MAX_SAFE_INTEGER);
   return shown((await deps.webhooks.get(id)) ?? known);
 }
 

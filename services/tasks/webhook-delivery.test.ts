@@ -37,7 +37,7 @@ function world(
     succeeded: async (_id: string, now: number) =>
       void Object.assign(state, { failures: 0, pausedUntil: 0, cameThroughAt: now }),
     failed: async () => ++state.failures,
-    pause: async (_id: string, until: number) => {
+    pause: async (_id: string, _now: number, until: number) => {
       state.pausedUntil = Math.max(state.pausedUntil, until);
     },
     cameThroughSince: async (_id: string, since: number) => state.cameThroughAt >= since,

@@ -73,7 +73,7 @@ export class WebhookDelivery {
     const outcome = await this.#post(endpoint, job, stop);
     const decision = decideWebhook(this.#tried(job, attempt, outcome), scale, rand());
     await this.#record(id, attempt, outcome, clock.now() - now, decision);
-    await this.#learn(endpoint, job, decision);
+    await this.#learn(endpoint, job, decision, now);
     return this.#outcomeOf(decision, outcome);
   }
 
@@ -114,14 +114,20 @@ export class WebhookDelivery {
   }
 
   /** What the attempt says about the endpoint. */
-  async #learn(endpoint: WebhookEndpoint, job: DeliveryJob, decision: WebhookDecision): Promise<void> {
+  async #learn(
+    endpoint: WebhookEndpoint,
+    job: DeliveryJob,
+    decision: WebhookDecision,
+    attemptAt: number,
+  ): Promise<void> {
     const { records, clock, scale } = this.#o;
-    if (decision.kind === 'delivered') return records.succeeded(endpoint.id, clock.now());
+    const now = clock.now();
+    if (decision.kind === 'delivered') return records.succeeded(endpoint.id, now, attemptAt);
     if (decision.reason === 'gone') return this.#disable(endpoint, 'gone');
     const failures = await records.failed(endpoint.id);
     const rest = decision.kind === 'retry' ? decision.pauseMs : 0;
     const pauseMs = Math.max(rest, breakerPauseMs(failures, scale));
-    if (pauseMs > 0) await records.pause(endpoint.id, clock.now() + pauseMs);
+    if (pauseMs > 0) await records.pause(endpoint.id, now, now + pauseMs);
     if (decision.kind !== 'give_up') return;
     // For as long as this was tried nothing came through.
     if (!(await records.cameThroughSince(endpoint.id, begunAt(job))))
