@@ -24,6 +24,16 @@ export interface ChatReplyOptions {
   } | null;
 }
 
+/** A chat stream with each of its chunks in another dress. @throws where the engine's events cannot be read. */
+export function rewriteEvents(events: Buffer, dress: (chunk: Answer) => object): Buffer {
+  let out = '';
+  for (const data of eventData(events.toString('utf8'))) {
+    const told = data === '[DONE]' ? data : JSON.stringify(dress(readChunk(data) as Answer));
+    out += `data: ${told}\n\n`;
+  }
+  return Buffer.from(out);
+}
+
 type Answer = Record<string, unknown> & { choices?: NonNullable<ChatChunk['choices']>; usage?: unknown };
 
 export class ChatReply implements ReplySink {
@@ -73,16 +83,11 @@ export class ChatReply implements ReplySink {
 
   /** @throws where the engine's events cannot be read. */
   #rewrite(events: Buffer): Buffer {
-    let out = '';
-    for (const data of eventData(events.toString('utf8'))) {
-      if (data === '[DONE]') out += 'data: [DONE]\n\n';
-      else {
-        const chunk = this.#dress(readChunk(data) as Answer);
-        this.#gather(chunk);
-        out += `data: ${JSON.stringify(chunk)}\n\n`;
-      }
-    }
-    return Buffer.from(out);
+    return rewriteEvents(events, engines => {
+      const chunk = this.#dress(engines);
+      this.#gather(chunk);
+      return chunk;
+    });
   }
 
   #gather(chunk: Answer): void {

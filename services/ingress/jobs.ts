@@ -3,7 +3,7 @@
  * it names them (`Idempotency-Key`) and may ask for the same thing again. The answer is found in the shape of the endpoint that
  * was called; a stream is found as a stream, from its first event.
  */
-import { decideTier } from '@penstock/policy';
+import { decideTier, type Tier } from '@penstock/policy';
 import {
   DispatchError,
   ENDPOINT_PATHS,
@@ -15,6 +15,7 @@ import {
 } from '@penstock/protocol';
 import type { RunLog } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { rewriteEvents } from './chat-reply.ts';
 import { completionDetail, storedCompletion } from './completions.ts';
 import { EventStream } from './event-stream.ts';
 import { baseHeaders } from './http-reply.ts';
@@ -47,7 +48,8 @@ export class Jobs {
     const { store, stream, tier } = work.summary;
     const kind: RunKind = endpoint === 'chat' && store && !stream ? 'completion' : 'job';
     const { lane, used } = decideTier(tier, !preferences.respondAsync);
-    const detail = kind === 'completion' ? completionDetail(work.parsed, used) : '';
+    const detail =
+      kind === 'completion' ? completionDetail(work.parsed, used) : jobDetail(endpoint, tier, used);
     const log = stream ? 'events' : 'none';
     const run = await this.#runs.accept(deps, endpoint, work, request, { kind, detail, log, lane });
     if (kind === 'completion') await this.#runs.store.list(run.tenant, run.id, run.createdAt, this.#runs.ttl);
@@ -101,7 +103,9 @@ export class Jobs {
     if (run.result === null) return reply.send(jobObject(run));
     const { status, contentType, body } = run.result;
     if (status === 200 && run.kind === 'completion') return reply.send(storedCompletion(run));
-    return reply.code(status).type(contentType).send(body);
+    const told =
+      status === 200 && run.detail !== '' ? withTier(JSON.parse(body.toString('utf8')), run) : body;
+    return reply.code(status).type(contentType).send(told);
   }
 
   /** The events as the engine sent them, from the first, and on until the last. */
@@ -120,12 +124,25 @@ export class Jobs {
     });
     await pourLog({ runs: this.#runs.store, runLog: this.#log }, run.id, stream, {
       tell: news => {
-        if (news.kind === 'entries') return Buffer.concat(news.entries);
+        if (news.kind === 'entries') return eventsOf(run, Buffer.concat(news.entries));
         return news.kind === 'final' ? lastWord(news.run) : '';
       },
       onSilence: () => this.#runs.expire(deps, run),
     });
   }
+}
+
+/** Kept with a job: the tier that its answer names, where the client named one. */
+export function jobDetail(endpoint: Endpoint, tier: Tier | null, used: string): string {
+  return endpoint === 'chat' && tier !== null ? used : '';
+}
+
+function withTier(answer: object, { detail }: StoredRun): object {
+  return { ...answer, service_tier: detail };
+}
+
+function eventsOf(run: StoredRun, events: Buffer): Buffer {
+  return run.detail === '' ? events : rewriteEvents(events, chunk => withTier(chunk, run));
 }
 
 /** What failed as a whole is told as any error, not as a stream. */

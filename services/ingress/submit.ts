@@ -36,7 +36,7 @@ import { completionDetail, storing } from './completions.ts';
 import type { Fleet } from './fleet.ts';
 import { createHeld, type HoldAbout } from './hold.ts';
 import { HttpReply } from './http-reply.ts';
-import { type Jobs, jobObject, locationOf } from './jobs.ts';
+import { type Jobs, jobDetail, jobObject, locationOf } from './jobs.ts';
 import type { Lanes } from './lanes.ts';
 import type { IngressMetrics } from './metrics.ts';
 import type { Bound, ReplySink } from './open-request.ts';
@@ -250,10 +250,11 @@ function jobHold(
 ): HoldAbout {
   const about = { log: 'none', lane: 'interactive' } as const;
   const { store, tier } = read.summary;
+  const { used } = decideTier(tier, true);
   const kept =
     endpoint === 'chat' && store
-      ? { kind: 'completion' as const, detail: completionDetail(read.parsed, decideTier(tier, true).used) }
-      : { kind: 'job' as const, detail: '' };
+      ? { kind: 'completion' as const, detail: completionDetail(read.parsed, used) }
+      : { kind: 'job' as const, detail: jobDetail(endpoint, tier, used) };
   const run = newRun(deps, endpoint, read, request, { ...about, ...kept });
   return {
     run,

@@ -219,6 +219,12 @@ test('keys and preferences', async t => {
       assert.equal(whole.service_tier, used);
       const stream = await (await post(stack, '/v1/chat/completions', { ...body, stream: true })).text();
       assert.ok(stream.includes(`"service_tier":"${used}"`) && stream.includes('[DONE]'));
+      for (const isStreamed of [false, true]) {
+        const headers = { 'idempotency-key': `tier ${tier} ${isStreamed}` };
+        const json = { ...body, stream: isStreamed };
+        const keyed = await (await post(stack, '/v1/chat/completions', json, { headers })).text();
+        assert.ok(keyed.includes(`"service_tier":"${used}"`), `${tier}, under a key`);
+      }
       for (const background of [false, true]) {
         const json = { model: 'sim-chat', input: 'x', service_tier: tier, background, max_output_tokens: 16 };
         assert.equal((await bodyOf(post(stack, '/v1/responses', json))).service_tier, used);
