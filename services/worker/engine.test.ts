@@ -18,11 +18,11 @@ test("SGLang's gauges", () => {
   assert.deepEqual(readGauges(text), { running: 5, waiting: 1, kvUse: 0.5, kvCapacity: 440_000 });
 });
 
-test("llama.cpp's gauges, with and without the one on its cache that newer ones lack", () => {
+test("llama.cpp's gauges, and not the one of older ones that counts what idle slots remember", () => {
   const text =
     '# TYPE llamacpp:requests_processing gauge\nllamacpp:requests_processing 2\nllamacpp:requests_deferred 1\n';
   assert.deepEqual(readGauges(text), { running: 2, waiting: 1, kvUse: null, kvCapacity: null });
-  assert.equal(readGauges(`${text}llamacpp:kv_cache_usage_ratio 0.25\n`)?.kvUse, 0.25);
+  assert.equal(readGauges(`${text}llamacpp:kv_cache_usage_ratio 0.25\n`)?.kvUse, null);
 });
 
 test('a share of the cache that can be none is not heard', () => {

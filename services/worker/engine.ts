@@ -177,16 +177,14 @@ function readCapacity(text: string): number | null {
   return tokens > 0 ? tokens : null;
 }
 
-/** Gauge names of vLLM, SGLang and llama.cpp, by what they mean. Several series of one gauge (models, ranks) are added up. */
+/**
+ * Gauge names of vLLM, SGLang and llama.cpp, by what they mean. Several series of one gauge (models, ranks) are added up.
+ * llama.cpp's `kv_cache_usage_ratio` is none of them: it counts what idle slots still remember, and stays full for ever.
+ */
 const GAUGES = {
   running: ['vllm:num_requests_running', 'sglang:num_running_reqs', 'llamacpp:requests_processing'],
   waiting: ['vllm:num_requests_waiting', 'sglang:num_queue_reqs', 'llamacpp:requests_deferred'],
-  kvUse: [
-    'vllm:kv_cache_usage_perc',
-    'vllm:gpu_cache_usage_perc',
-    'sglang:token_usage',
-    'llamacpp:kv_cache_usage_ratio',
-  ],
+  kvUse: ['vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc', 'sglang:token_usage'],
   capacity: ['sglang:max_total_num_tokens'],
 } as const;
 
