@@ -60,6 +60,8 @@ export class Jobs {
     if (heldMs === 0) return this.#answer(deps, run, request, reply);
     await this.#runs.untilDone(run.id, heldMs);
     const now = await this.#runs.look(deps, run.id, run.tenant, kind);
+    // Whoever asked for an answer, and not to be sent away, would take a job for one.
+    if (now.status === 'cancelled' && !preferences.respondAsync) throw new DispatchError('job_cancelled');
     if (isFinalStatus(now.status) && isStream(now)) return this.#follow(deps, now, request, reply);
     return this.#answer(deps, now, request, reply);
   }

@@ -148,6 +148,20 @@ test('jobs on a sound fleet', async t => {
     assert.equal((await fetchJob(stack, location)).status, 404);
   });
 
+  await t.test(
+    'a call that waits under a key for what is cancelled elsewhere ends with an error',
+    async () => {
+      const body = chat('Never', { max_tokens: 4000 });
+      const headers = { 'idempotency-key': 'never' };
+      const asked = await post(stack, '/v1/chat/completions', body, { headers: { ...headers, ...ASYNC } });
+      const waiting = post(stack, '/v1/chat/completions', body, { headers });
+      await fetchJob(stack, `${asked.headers.get('location')}/cancel`, 'POST');
+      const answer = await waiting;
+      assert.deepEqual([answer.status, answer.headers.get('x-should-retry')], [409, 'false']);
+      assert.equal((await errorOf(answer)).code, 'job_cancelled');
+    },
+  );
+
   await t.test('a worker that dies in the middle costs time, not the job', async () => {
     const body = chat('survive', { max_tokens: 300 });
     const location = await submitJob(stack, body);
