@@ -3,6 +3,8 @@ import { type Eta, estimateStart, pollRunning } from '@penstock/policy';
 import { LANES, SIZES, type StoredRun } from '@penstock/protocol';
 import type { SubmitDeps } from './submit.ts';
 
+const LEAST_PAUSE_MS = 250;
+
 export function pollHeaders(deps: SubmitDeps, run: StoredRun): Record<string, string> {
   if (run.status !== 'queued') {
     const pollMs = pollRunning(deps.clock.now() - run.createdAt);
@@ -10,7 +12,8 @@ export function pollHeaders(deps: SubmitDeps, run: StoredRun): Record<string, st
   }
   const { position, etaMs, pollMs } = etaOf(deps, run);
   return {
-    ...pauses(pollMs),
+    // Past its deadline it has failed: that is worth asking about too.
+    ...pauses(Math.min(pollMs, Math.max(LEAST_PAUSE_MS, run.deadlineAt - deps.clock.now()))),
     'x-penstock-queue-position': position,
     'x-penstock-queue-eta-ms': String(etaMs),
   };

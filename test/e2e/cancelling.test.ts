@@ -169,6 +169,7 @@ test('cancelling', async t => {
       json: background('Late', 16),
       headers: { 'x-request-timeout-ms': '300' },
     });
+    assert.ok(Number(asked.headers.get('openai-poll-after-ms')) <= 300, 'no later than it may fail');
     const { id } = await bodyOf(asked);
     await waitFor(async () => (await get(stack, id)).status === 'failed');
     const body = await get(stack, id);
