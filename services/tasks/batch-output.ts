@@ -112,7 +112,8 @@ class LineFile {
   #begin(): PassThrough {
     const stream = new PassThrough();
     this.#stored = this.#contents.put(stream);
-    // Whoever writes or ends hears of it; a rejection nobody waits for yet would end the process.
+    // Whoever writes or ends hears of it; an error nobody listens for yet would end the process.
+    stream.on('error', () => {});
     this.#stored.catch((err: Error) => stream.destroy(err));
     return stream;
   }
