@@ -62,9 +62,7 @@ export interface NatsOptions {
   readonly name: string;
 }
 
-interface PubAck {
-  error?: { code: number; err_code?: number; description?: string };
-}
+type PubAck = { readonly error?: { code: number; err_code?: number; description?: string } };
 
 export class NatsWorkQueue implements WorkQueue {
   readonly #nc: NatsConnection;

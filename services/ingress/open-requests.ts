@@ -52,7 +52,6 @@ export class OpenRequests {
   readonly #open = new Map<string, OpenRequest>();
   /** Bound requests in the order in which they will have waited long enough. */
   readonly #boundQueue: { id: string; until: number }[] = [];
-
   readonly #held: HeldCalls;
 
   constructor(options: OpenRequestsOptions) {
