@@ -39,7 +39,11 @@ function sources(room: string): Source[] {
     .map(path => {
       const text = readFileSync(join(ROOT, room, path), 'utf8');
       const imports = [...text.matchAll(/(?:from|import) '([^']+)'/g)].map(match => match[1] ?? '');
-      return { path: relative(ROOT, join(ROOT, room, path)), lines: text.split('\n').length, imports };
+      return {
+        path: relative(ROOT, join(ROOT, room, path)),
+        lines: text.trimEnd().split('\n').length,
+        imports,
+      };
     });
 }
 
