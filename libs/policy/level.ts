@@ -138,7 +138,7 @@ export function paceOf(load: WorkerLoad): Pace {
 
 /**
  * What of the KV cache is in the way of new work, 0–1. An engine that runs nothing makes room whatever it says: it counts what
- * it keeps for later (llama.cpp), or its gauge is stuck, and would never be asked again.
+ * it keeps for later, or its gauge is stuck, and would never be asked again.
  */
 function kvPressure({ kvUse, running }: WorkerLoad): number {
   return running === 0 ? 0 : (kvUse ?? 0);
