@@ -25,8 +25,12 @@ import type { WorkQueueKey } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { Delivery, Puller, WorkQueue } from '@penstock/transport';
 
-/** Renewals are at least this far apart, ms: each revocation costs the broker three commands. */
+/**
+ * Renewals are at least this far apart, ms, or this far for each pull where a worker has many models: each revocation costs the
+ * broker three commands, and no worker may cost it more than 5,000 of them a second.
+ */
 const REQUOTE_MS = 2;
+const REQUOTE_MS_A_PULL = 0.2;
 const LONGEST_TIMER_MS = 10_000;
 /**
  * Lower lanes are offered the room of a worker that was full only when no interactive work has taken it for this long, ms. A few
@@ -133,18 +137,22 @@ export class Bidder {
     if (size !== 'any') this.#meanTokens[size] += LEARN_MEAN * (promptTokens - this.#meanTokens[size]);
   }
 
-  /** Renews the bids, once however many things changed: at once after a quiet while, else {@link REQUOTE_MS} after the last. */
+  /** Renews the bids, once however many things changed: at once after a quiet while, else a pause after the last. */
   requote(): void {
     if (this.#due !== null) return;
     const sinceMs = this.#o.clock.monotonic() - this.#quotedAt;
     const quote = () => this.#fallDue();
-    this.#due = sinceMs >= REQUOTE_MS ? setImmediate(quote) : setTimeout(quote, REQUOTE_MS - sinceMs);
+    this.#due = sinceMs >= this.#pauseMs ? setImmediate(quote) : setTimeout(quote, this.#pauseMs - sinceMs);
+  }
+
+  get #pauseMs(): number {
+    return Math.max(REQUOTE_MS, REQUOTE_MS_A_PULL * this.#lots.size);
   }
 
   /** Timers count from the beginning of a turn of the event loop, and may come up to a millisecond early. */
   #fallDue(): void {
     this.#due = null;
-    if (this.#o.clock.monotonic() - this.#quotedAt < REQUOTE_MS) this.requote();
+    if (this.#o.clock.monotonic() - this.#quotedAt < this.#pauseMs) this.requote();
     else this.#quote();
   }
 
@@ -216,7 +224,7 @@ export class Bidder {
   #age(validS: number): void {
     if (this.#ageing !== null) clearTimeout(this.#ageing);
     this.#ageing = null;
-    const afterMs = Math.max(REQUOTE_MS, validS * 1000);
+    const afterMs = Math.max(this.#pauseMs, validS * 1000);
     if (afterMs < LONGEST_TIMER_MS) this.#ageing = setTimeout(() => this.requote(), afterMs);
   }
 
