@@ -7,7 +7,7 @@ import type { Logger } from '@penstock/runtime';
 import type { Affinity } from './affinity.ts';
 import type { IngressMetrics } from './metrics.ts';
 import { handOver, type MoveDeps } from './move-request.ts';
-import type { Held, OpenRequest } from './open-request.ts';
+import { type Held, moveDeadline, type OpenRequest } from './open-request.ts';
 
 /** What the record says of a call that no longer waits in the queue. */
 const LEFT_OUT = {
@@ -44,8 +44,7 @@ export class HeldCalls {
       await hold.adopt(request.attempt, request.running?.worker ?? null);
       if (this.#open.get(request.id) !== request) return await hold.forget();
       request.kept = hold;
-      request.endsAt += hold.run.deadlineAt - request.deadlineAt;
-      request.deadlineAt = hold.run.deadlineAt;
+      moveDeadline(request, hold.run.deadlineAt);
       await hold.announce();
       if (request.running === null && this.#open.get(request.id) === request) await this.leave(request);
     } catch (err) {

@@ -3,7 +3,7 @@ import { decodeEnvelope, encodeEnvelope, inShard, type WorkMeta, workStream } fr
 import type { Clock } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
 import type { Fleet } from './fleet.ts';
-import type { OpenRequest } from './open-request.ts';
+import { moveDeadline, type OpenRequest } from './open-request.ts';
 
 /** Attempts a request can have on one subject: above the broker's own limit on deliveries. A frame has room for 64 times as many. */
 const ATTEMPTS_A_SUBJECT = 1024;
@@ -62,8 +62,7 @@ export async function handOver(
   // Where this fails the message may be there still, and then the publish below changes nothing: it is delivered again.
   await deps.queue.clear(request.stream, request.subject).catch(() => {});
   request.attempt = nextBase(request.attempt);
-  request.endsAt += deadlineAt - request.deadlineAt;
-  request.deadlineAt = deadlineAt;
+  moveDeadline(request, deadlineAt);
   const change = { stored: true, ask: false, deadlineAt, held: {} };
   for (let tries = 0; tries < HAND_OVER_TRIES; tries++) {
     try {

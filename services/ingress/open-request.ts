@@ -114,6 +114,12 @@ export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
   };
 }
 
+/** Gives a request until `deadlineAt`, Unix ms: a record has more time than the call it was made for. */
+export function moveDeadline(request: OpenRequest, deadlineAt: number): void {
+  request.endsAt += deadlineAt - request.deadlineAt;
+  request.deadlineAt = deadlineAt;
+}
+
 /** What a client is told of its last failed attempt. @param reason why there is no other. */
 export function errorOf({ code, message }: FailedMeta, reason: string): DispatchError {
   if (reason === 'attempts_spent') return new DispatchError('attempts_exhausted', { message });
