@@ -53,8 +53,12 @@ end
 return 1`;
 
 const SCRIPTS = {
-  ...{ Add: ADD, Update: UPDATE, Claim: CLAIM },
-  ...{ Succeeded: SUCCEEDED, Failed: FAILED, Pause: PAUSE },
+  Add: ADD,
+  Update: UPDATE,
+  Claim: CLAIM,
+  Succeeded: SUCCEEDED,
+  Failed: FAILED,
+  Pause: PAUSE,
 };
 type Script = (...args: (string | number)[]) => Promise<unknown>;
 

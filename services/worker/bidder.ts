@@ -64,7 +64,7 @@ export interface BidderOptions {
 }
 
 const STICKY = 'sticky';
-const NO_VALLEY: BidDecision = { kind: 'pass', reason: 'full' };
+const NO_ROOM: BidDecision = { kind: 'pass', reason: 'full' };
 
 interface Lot {
   readonly id: string;
@@ -165,13 +165,7 @@ export class Bidder {
     const decisions = this.#decide(standing, now);
     const valleyS = (this.#fullAt + VALLEY_MS - now) / 1000;
     let validS = valleyS > 0 ? valleyS : Number.POSITIVE_INFINITY;
-    const fits = fitting(load.kvFreeTokens, load.running, this.#tuning.typical.medium);
-    const free = standing.sick || standing.draining ? 0 : Math.min(load.slots - load.running, fits);
     for (const { kind, puller } of this.#inTurn(now)) {
-      if (kind === STICKY) {
-        puller.bid(free > 0 ? { level: 0, batch: Math.max(1, free >> 1) } : null);
-        continue;
-      }
       const bid = decisions.get(kind);
       if (bid === undefined) continue;
       if ('validS' in bid) validS = Math.min(validS, bid.validS);
@@ -194,9 +188,9 @@ export class Bidder {
     ];
   }
 
-  /** One decision for each lane and size class: all models of an engine share its load. */
+  /** One decision for each lane and size class, and one for bound work: all models of an engine share its load. */
   #decide(standing: Standing, now: number): Map<string, BidDecision> {
-    const decisions = new Map<string, BidDecision>();
+    const decisions = new Map<string, BidDecision>([[STICKY, this.#decideBound(standing)]]);
     const pace = paceOf(standing.load);
     for (const size of SIZE_CLASSES) {
       const since = this.#overSince.get(size);
@@ -216,9 +210,25 @@ export class Bidder {
     for (const lane of ['background', 'batch'] as const)
       decisions.set(
         `${lane} any`,
-        isValley ? decideSpareBid(standing.load, lane, standing, this.#tuning) : NO_VALLEY,
+        isValley ? decideSpareBid(standing.load, lane, standing, this.#tuning) : NO_ROOM,
       );
     return decisions;
+  }
+
+  /** What was sent here for its cache needs no quote, only room: nobody else bids for it. */
+  #decideBound({ load, sick, draining }: Standing): BidDecision {
+    const fits = fitting(load.kvFreeTokens, load.running, this.#tuning.typical.medium);
+    const free = sick || draining ? 0 : Math.min(load.slots - load.running, fits);
+    if (free <= 0) return NO_ROOM;
+    const validS = Number.POSITIVE_INFINITY;
+    return {
+      kind: 'bid',
+      level: 0,
+      batch: Math.max(1, free >> 1),
+      validS,
+      overReserve: false,
+      reason: 'room',
+    };
   }
 
   #age(validS: number): void {

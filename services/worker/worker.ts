@@ -111,7 +111,9 @@ export class Worker {
     this.#bidder = new Bidder({
       queue: options.queue,
       clock: options.clock,
-      ...{ region: options.region, shard: options.shard, worker: options.id },
+      region: options.region,
+      shard: options.shard,
+      worker: options.id,
       ackWaitMs: options.ackWaitMs,
       boundaries: options.boundaries,
       standing: () => this.#standing(),
