@@ -90,7 +90,10 @@ test('the simulator repeats a real run', async t => {
   assert.ok(dealt >= 3);
   const own = simulate({ ...fleet, policy: penstock() });
   for (const engine of FLEET.keys()) {
-    const [real, simulated] = [shareOf(engine, workers), shareOf(engine, own.worker)];
+    // Which of several equal engines gets more is chance: each is expected to get the same.
+    const equals = [...FLEET.keys()].filter(other => FLEET[other] === FLEET[engine]);
+    const simulated = equals.reduce((sum, other) => sum + shareOf(other, own.worker), 0) / equals.length;
+    const real = shareOf(engine, workers);
     t.diagnostic(`share of engine ${engine}: ${real.toFixed(2)} really, ${simulated.toFixed(2)} simulated`);
     assert.ok(Math.abs(real - simulated) < 0.15);
   }
