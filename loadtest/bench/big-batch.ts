@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lineOf } from '../../test/support/batches.ts';
-import { API_KEY, chat, type Stack, startStack } from '../../test/support/stack.ts';
+import { lineOf } from '../../testkit/batches.ts';
+import { API_KEY, chat, type Stack, startStack } from '../../testkit/stack.ts';
 import { cpuSeconds, peakResidentMb } from './cpu.ts';
 
 export interface BigBatchFigures {

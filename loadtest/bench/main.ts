@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { takeNoArguments } from '../../deploy/local/no-arguments.ts';
 import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts';
-import { API_KEY, chat, type Stack, startStack } from '../../test/support/stack.ts';
+import { API_KEY, chat, type Stack, startStack } from '../../testkit/stack.ts';
 import { measureSimulator } from '../sim/speed.ts';
 import { measureBigBatch } from './big-batch.ts';
 import { cpuSeconds } from './cpu.ts';

@@ -1,7 +1,7 @@
 /** How much memory an ingress needs for many open streams, and whether it gives it back. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
-import { API_KEY, chat, startStack } from '../../test/support/stack.ts';
+import { API_KEY, chat, startStack } from '../../testkit/stack.ts';
 import { residentMb } from './cpu.ts';
 
 export interface OpenStreamsFigures {

@@ -1,6 +1,6 @@
 /** How many readers a second one ingress serves from the stored log of background responses. */
 import { Pool } from 'undici';
-import { API_KEY, post, type Stack, startStack, waitFor } from '../../test/support/stack.ts';
+import { API_KEY, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 import { cpuSeconds } from './cpu.ts';
 import { quantile } from './load.ts';
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkQueueKey } from '@penstock/protocol';
 import { NatsWorkQueue } from '@penstock/transport';
-import { startNats } from '../../test/support/nats.ts';
+import { startNats } from '../../testkit/nats.ts';
 import { cpuSeconds } from './cpu.ts';
 
 const PULLERS = 200;

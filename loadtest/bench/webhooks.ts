@@ -1,8 +1,8 @@
 /** How long after its end a job's webhook arrives at a healthy receiver. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RedisRunStore } from '@penstock/transport';
-import { startReceiver } from '../../test/support/receiver.ts';
-import { chat, post, type Stack, startStack, waitFor } from '../../test/support/stack.ts';
+import { startReceiver } from '../../testkit/receiver.ts';
+import { chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 import { quantile } from './load.ts';
 
 export interface WebhookFigures {

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts';
-import { API_KEY, startStack } from '../../test/support/stack.ts';
+import { API_KEY, startStack } from '../../testkit/stack.ts';
 import { run } from '../runner/run.ts';
 import { AIPERF, requireAiperf, runAiperf } from './aiperf.ts';
 import { difference, type Figures, type Load, meanOf } from './figures.ts';

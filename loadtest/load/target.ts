@@ -1,8 +1,8 @@
 /** What the load goes to: a Penstock that runs somewhere, or one that is started here for the time of the run. */
 import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts';
-import { type ServiceProcess, startService } from '../../test/support/process.ts';
-import { startReceiver } from '../../test/support/receiver.ts';
-import { API_KEY, startStack } from '../../test/support/stack.ts';
+import { type ServiceProcess, startService } from '../../testkit/process.ts';
+import { startReceiver } from '../../testkit/receiver.ts';
+import { API_KEY, startStack } from '../../testkit/stack.ts';
 import type { Arguments } from './arguments.ts';
 
 const ENGINE = new URL('../../services/engine-sim/main.ts', import.meta.url).pathname;

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../test/support/ports.ts';
-import { startProcess } from '../../test/support/process.ts';
-import { API_KEY, startStack } from '../../test/support/stack.ts';
+import { freePort } from '../../testkit/ports.ts';
+import { startProcess } from '../../testkit/process.ts';
+import { API_KEY, startStack } from '../../testkit/stack.ts';
 import type { ReplayTarget } from './replay.ts';
 
 export interface Running extends ReplayTarget {

@@ -1,5 +1,5 @@
 /** The fleet both sides race on: one process for each simulated engine, fresh for every run. */
-import { type ServiceProcess, startService } from '../../test/support/process.ts';
+import { type ServiceProcess, startService } from '../../testkit/process.ts';
 import type { FleetEvent, Scenario } from '../scenarios.ts';
 import { BLOCK_TOKENS } from '../traces/trace.ts';
 

@@ -1,5 +1,5 @@
 /** Every process and both servers of a stack, killed without warning and started again on the same port and data. */
-import type { Stack } from '../support/stack.ts';
+import type { Stack } from '../../testkit/stack.ts';
 
 export interface Kill {
   readonly name: string;

@@ -6,9 +6,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import OpenAI from 'openai';
-import { batchesOf } from '../support/batches.ts';
-import { startReceiver } from '../support/receiver.ts';
-import { API_KEY, startStack, waitFor } from '../support/stack.ts';
+import { batchesOf } from '../../testkit/batches.ts';
+import { startReceiver } from '../../testkit/receiver.ts';
+import { API_KEY, startStack, waitFor } from '../../testkit/stack.ts';
 import { killAll, victimsOf } from './kills.ts';
 import { checkRuns } from './runs.ts';
 import { askAll, beginBatch, checkBatch, checkResponses, hashOf, lineQuestion } from './work.ts';

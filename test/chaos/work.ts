@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { defaultOutputTokens, expectedTokens, promptHash } from '@penstock/engine-sim';
 import type OpenAI from 'openai';
-import { batchesOf, lineOf } from '../support/batches.ts';
-import { chat, post, type Stack } from '../support/stack.ts';
+import { batchesOf, lineOf } from '../../testkit/batches.ts';
+import { chat, post, type Stack } from '../../testkit/stack.ts';
 
 export interface Accepted {
   readonly id: string;

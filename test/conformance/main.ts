@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { takeNoArguments } from '../../deploy/local/no-arguments.ts';
 import { ensureNatsServer, ensureRedisServer, ToolError } from '../../deploy/local/tools.ts';
-import { API_KEY, startStack } from '../support/stack.ts';
+import { API_KEY, startStack } from '../../testkit/stack.ts';
 import { conformancePage, unexplained } from './page.ts';
 import { ensurePython } from './python.ts';
 import { ConformanceError, countOf, type SuiteResult } from './suite.ts';

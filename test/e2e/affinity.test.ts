@@ -1,7 +1,7 @@
 /** A request goes to the worker that holds its prefix, and never waits for one that does not take it. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { chat, post, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 let stack: Stack;
 before(async () => {

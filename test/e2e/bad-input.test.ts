@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
-import { API_KEY, chat, errorOf, post, type Stack, startStack } from '../support/stack.ts';
+import { API_KEY, chat, errorOf, post, type Stack, startStack } from '../../testkit/stack.ts';
 
 let stack: Stack;
 before(async () => {

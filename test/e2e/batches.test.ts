@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import OpenAI, { BadRequestError, NotFoundError } from 'openai';
-import { batchesOf, lineOf, type OutputLine, question, URL_CHAT } from '../support/batches.ts';
-import { API_KEY, chat, errorOf, post, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { batchesOf, lineOf, type OutputLine, question, URL_CHAT } from '../../testkit/batches.ts';
+import { API_KEY, chat, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const FAST = { profile: 'dense-8b-h100', timeScale: 20, listSentinels: true };
 const idsOf = (lines: readonly OutputLine[]) => lines.map(line => line.custom_id);

@@ -1,7 +1,7 @@
 /** A client that goes away stops its work; work past its deadline never reaches an engine. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { chat, errorOf, post, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { chat, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 let stack: Stack;
 before(async () => {

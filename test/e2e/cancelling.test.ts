@@ -11,8 +11,8 @@ import {
   readEvents,
   saidTo,
   textOf,
-} from '../support/responses.ts';
-import { API_KEY, chat, type Stack, startStack, waitFor } from '../support/stack.ts';
+} from '../../testkit/responses.ts';
+import { API_KEY, chat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const OTHER_KEY = 'sk-penstock-other-key';
 const background = (input: string, tokens: number) => ({

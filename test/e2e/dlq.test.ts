@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { buildEngine } from '@penstock/engine-sim';
 import { NatsDeadLetters } from '@penstock/transport';
-import { API_KEY, chat, errorOf, post, startStack, waitFor } from '../support/stack.ts';
+import { API_KEY, chat, errorOf, post, startStack, waitFor } from '../../testkit/stack.ts';
 
 const DLQ = new URL('../../deploy/dlq/main.ts', import.meta.url).pathname;
 const PROMPT = 'the secret of the penstock';

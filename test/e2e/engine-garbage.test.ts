@@ -1,9 +1,9 @@
 /** Engines that say what no engine should: the call fails with a clear error, and neither ingress nor worker falls over. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask, bodyOf } from '../support/responses.ts';
-import { chunk, type EngineCall, gate, startScriptedEngine } from '../support/scripted-engine.ts';
-import { errorOf, post, startStack, waitFor } from '../support/stack.ts';
+import { ask, bodyOf } from '../../testkit/responses.ts';
+import { chunk, type EngineCall, gate, startScriptedEngine } from '../../testkit/scripted-engine.ts';
+import { errorOf, post, startStack, waitFor } from '../../testkit/stack.ts';
 
 const GARBAGE: Record<string, string> = {
   'no json': 'data: {"choices": oops}\n\n',

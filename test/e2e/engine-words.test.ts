@@ -10,10 +10,10 @@ import {
   type ResponseItem,
   readEvents,
   textOf,
-} from '../support/responses.ts';
-import { chunk, DONE, type EngineCall, gate, startScriptedEngine } from '../support/scripted-engine.ts';
-import { sdk } from '../support/sdk.ts';
-import { post, startStack, waitFor } from '../support/stack.ts';
+} from '../../testkit/responses.ts';
+import { chunk, DONE, type EngineCall, gate, startScriptedEngine } from '../../testkit/scripted-engine.ts';
+import { sdk } from '../../testkit/sdk.ts';
+import { post, startStack, waitFor } from '../../testkit/stack.ts';
 
 const background = (input: string, extra: object = {}) => ({
   ...{ model: 'scripted', input, background: true, stream: true, ...extra },

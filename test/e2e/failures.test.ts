@@ -5,7 +5,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import { deadStream, deadStreamSubjects } from '@penstock/protocol';
-import { chat, errorOf, post, readChat, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { chat, errorOf, post, readChat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 /** They fail in the middle of a stream. */
 const BROKEN_AFTER_3 = [

@@ -5,8 +5,8 @@ import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import OpenAI, { BadRequestError, NotFoundError, toFile } from 'openai';
-import { batchesOf, lineOf, question } from '../support/batches.ts';
-import { API_KEY, errorOf, startStack, waitFor } from '../support/stack.ts';
+import { batchesOf, lineOf, question } from '../../testkit/batches.ts';
+import { API_KEY, errorOf, startStack, waitFor } from '../../testkit/stack.ts';
 
 const OTHER_KEY = 'sk-penstock-other-key';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chat, post, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const ENGINES = 3;
 const EVERY_MS = 15;

@@ -1,9 +1,9 @@
 /** E16: silence before the first token. Streams stay alive; calls that are held too long become one job. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask, bodyOf, saidTo } from '../support/responses.ts';
-import { chunk, DONE, startScriptedEngine } from '../support/scripted-engine.ts';
-import { chat, errorOf, post, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { ask, bodyOf, saidTo } from '../../testkit/responses.ts';
+import { chunk, DONE, startScriptedEngine } from '../../testkit/scripted-engine.ts';
+import { chat, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 /** Slow: about ten tokens a second. */
 const SLOW = { profile: 'dense-8b-h100', timeScale: 0.1 };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import { Redis } from 'ioredis';
-import { chat, errorOf, post, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { chat, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const OTHER_KEY = 'sk-penstock-other-key';
 const ASYNC = { prefer: 'respond-async' };

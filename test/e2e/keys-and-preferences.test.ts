@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
-import { ask, bodyOf, readEvents, saidTo, textOf } from '../support/responses.ts';
-import { sdk } from '../support/sdk.ts';
-import { API_KEY, chat, errorOf, post, startStack, waitFor } from '../support/stack.ts';
+import { ask, bodyOf, readEvents, saidTo, textOf } from '../../testkit/responses.ts';
+import { sdk } from '../../testkit/sdk.ts';
+import { API_KEY, chat, errorOf, post, startStack, waitFor } from '../../testkit/stack.ts';
 
 const OTHER_KEY = 'sk-penstock-other-key';
 const ASYNC = { prefer: 'respond-async' };

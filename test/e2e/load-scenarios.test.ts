@@ -9,10 +9,10 @@ import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { SCENARIOS, type ScenarioName } from '../../loadtest/load/arguments.ts';
 import type { LoadResult, Summary } from '../../loadtest/load/result.ts';
-import { ensureChromium, openPage } from '../support/chromium.ts';
-import { freePort } from '../support/ports.ts';
-import { startReceiver } from '../support/receiver.ts';
-import { API_KEY, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { ensureChromium, openPage } from '../../testkit/chromium.ts';
+import { freePort } from '../../testkit/ports.ts';
+import { startReceiver } from '../../testkit/receiver.ts';
+import { API_KEY, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const RUNNER = join(ROOT, 'loadtest/runner/main.ts');

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import OpenAI, { type APIError } from 'openai';
-import { countedSdk, sdk } from '../support/sdk.ts';
-import { chat, post, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { countedSdk, sdk } from '../../testkit/sdk.ts';
+import { chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 /** Requests the queue holds: as many long ones make it full. */
 const ROOM = 3;

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import OpenAI, { toFile } from 'openai';
 import type { Batch } from 'openai/resources/batches';
-import { sdk } from '../support/sdk.ts';
-import { chat, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { sdk } from '../../testkit/sdk.ts';
+import { chat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const ENDPOINT = '/v1/chat/completions';
 let stack: Stack;

@@ -4,8 +4,8 @@ import { after, before, test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import OpenAI from 'openai';
 import type { Response, ResponseStreamEvent } from 'openai/resources/responses/responses';
-import { sdk } from '../support/sdk.ts';
-import { post, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { sdk } from '../../testkit/sdk.ts';
+import { post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 let stack: Stack;
 let client: OpenAI;

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import OpenAI from 'openai';
-import { type Received, startReceiver } from '../support/receiver.ts';
-import { sdk } from '../support/sdk.ts';
-import { type Stack, startStack, waitFor } from '../support/stack.ts';
+import { type Received, startReceiver } from '../../testkit/receiver.ts';
+import { sdk } from '../../testkit/sdk.ts';
+import { type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const ALLOW = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1' };
 const TYPE = 'response.completed' as const;

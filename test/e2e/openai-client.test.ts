@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import OpenAI from 'openai';
-import { sdk } from '../support/sdk.ts';
-import { post, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { sdk } from '../../testkit/sdk.ts';
+import { post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 let stack: Stack;
 let client: OpenAI;

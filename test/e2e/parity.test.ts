@@ -8,7 +8,7 @@ import { simulate } from '../../loadtest/sim/simulate.ts';
 import { conversationTrace } from '../../loadtest/traces/mooncake.ts';
 import { promptOf } from '../../loadtest/traces/prompt.ts';
 import { BLOCK_TOKENS } from '../../loadtest/traces/trace.ts';
-import { chat, post, type Stack, startStack } from '../support/stack.ts';
+import { chat, post, type Stack, startStack } from '../../testkit/stack.ts';
 
 const SPEED = 12;
 /** Prompts that take their engines far longer than all the rest takes the machine, or it is the machine that is compared. */

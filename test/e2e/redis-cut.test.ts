@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import { Redis } from 'ioredis';
-import { chat, readChat, startStack } from '../support/stack.ts';
+import { chat, readChat, startStack } from '../../testkit/stack.ts';
 
 const STREAMS = 200;
 const TOKENS = 150;

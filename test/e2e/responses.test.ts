@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import OpenAI, { BadRequestError, NotFoundError } from 'openai';
-import { API_KEY, errorOf, post, startStack, waitFor } from '../support/stack.ts';
+import { API_KEY, errorOf, post, startStack, waitFor } from '../../testkit/stack.ts';
 
 const OTHER_KEY = 'sk-penstock-other-key';
 const MODEL = 'sim-chat';

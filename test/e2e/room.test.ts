@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { workConsumer, workStream } from '@penstock/protocol';
-import { chat, readChat, type Stack, startStack } from '../support/stack.ts';
+import { chat, readChat, type Stack, startStack } from '../../testkit/stack.ts';
 
 const REQUESTS = 12;
 /** About 4,000 tokens. */

@@ -1,7 +1,7 @@
 /** Requests of one session stay with one worker while it keeps up; what decides by default is the model's architecture. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { chat, post, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const KEYS = ['sk-penstock-test-key', 'sk-penstock-other-key'] as const;
 const SESSIONS = Array.from({ length: 12 }, (_, i) => `session-${i}`);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shardOf } from '@penstock/protocol';
-import { chat, readChat, startStack, waitFor } from '../support/stack.ts';
+import { chat, readChat, startStack, waitFor } from '../../testkit/stack.ts';
 
 test('requests go to both streams, and leave the one whose last worker is gone', async () => {
   const env = { PENSTOCK_SHARDS: '2' };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { API_KEY, chat, post, startStack, waitFor } from '../support/stack.ts';
+import { API_KEY, chat, post, startStack, waitFor } from '../../testkit/stack.ts';
 
 /** Some 40 MB of events: far beyond what sockets and the ingress together may hold. */
 const TOKENS = 200_000;

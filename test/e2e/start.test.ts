@@ -5,10 +5,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
-import { startNats } from '../support/nats.ts';
-import { freePort } from '../support/ports.ts';
-import { type ServiceProcess, startProcess } from '../support/process.ts';
-import { waitFor } from '../support/stack.ts';
+import { startNats } from '../../testkit/nats.ts';
+import { freePort } from '../../testkit/ports.ts';
+import { type ServiceProcess, startProcess } from '../../testkit/process.ts';
+import { waitFor } from '../../testkit/stack.ts';
 
 const START = resolve(import.meta.dirname, '../../deploy/local/start.ts');
 const dir = mkdtempSync(join(tmpdir(), 'penstock-start-'));

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { stickyFilter, workStream } from '@penstock/protocol';
-import { chat, post, type Stack, startStack, waitFor } from '../support/stack.ts';
+import { chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const WAIT_MS = 25_000;
 const BACKLOG = 6;

@@ -10,8 +10,8 @@ import {
   readEvents,
   saidTo,
   textOf,
-} from '../support/responses.ts';
-import { API_KEY, type Stack, startStack, waitFor } from '../support/stack.ts';
+} from '../../testkit/responses.ts';
+import { API_KEY, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const MODEL = 'sim-chat';
 const background = (input: string, tokens: number) => ({

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import { conversationTrace } from '../../loadtest/traces/mooncake.ts';
 import { promptOf } from '../../loadtest/traces/prompt.ts';
-import { chat, readChat, startStack } from '../support/stack.ts';
+import { chat, readChat, startStack } from '../../testkit/stack.ts';
 
 /** Times real time. */
 const SPEED = 12;

@@ -1,7 +1,7 @@
 /** Webhook routes with what they should refuse: URLs, bodies, ids of nobody and of others, too many. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { API_KEY, errorOf, startStack } from '../support/stack.ts';
+import { API_KEY, errorOf, startStack } from '../../testkit/stack.ts';
 
 const OTHER_KEY = 'sk-penstock-other-key';
 const ROUTE = '/v1/webhook_endpoints';

@@ -1,9 +1,9 @@
 /** Events outlive every process: nothing that ended is forgotten, whoever dies in between. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { accept, startReceiver } from '../support/receiver.ts';
-import { sdk } from '../support/sdk.ts';
-import { chat, post, startStack, waitFor } from '../support/stack.ts';
+import { accept, startReceiver } from '../../testkit/receiver.ts';
+import { sdk } from '../../testkit/sdk.ts';
+import { chat, post, startStack, waitFor } from '../../testkit/stack.ts';
 
 const ALLOW = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1' };
 

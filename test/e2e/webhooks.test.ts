@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toSecret } from '@penstock/protocol';
 import OpenAI from 'openai';
-import { accept, firstThen, type Received, startReceiver } from '../support/receiver.ts';
-import { API_KEY, chat, post, startStack, waitFor } from '../support/stack.ts';
+import { accept, firstThen, type Received, startReceiver } from '../../testkit/receiver.ts';
+import { API_KEY, chat, post, startStack, waitFor } from '../../testkit/stack.ts';
 
 const OPERATOR_SECRET = toSecret(Buffer.alloc(32, 9));
 const ALLOW = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1' };

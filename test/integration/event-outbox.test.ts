@@ -10,7 +10,7 @@ import {
 } from '@penstock/protocol';
 import { RedisEventOutbox, RedisRunStore, RedisTaskRecords, type RunEnd } from '@penstock/transport';
 import { Redis } from 'ioredis';
-import { startRedis } from '../support/redis.ts';
+import { startRedis } from '../../testkit/redis.ts';
 
 const TENANT = 'a1b2c3d4e5f60718';
 const redis = await startRedis();

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, type TestContext, test } from 'node:test';
 import { ConnectError, DirectoryFiles, type FileContents, S3Files } from '@penstock/transport';
-import { startS3 } from '../support/s3.ts';
+import { startS3 } from '../../testkit/s3.ts';
 
 const BUCKET = 'penstock-test';
 let directory: string;

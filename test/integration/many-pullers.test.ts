@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type WorkQueueKey, workSubject } from '@penstock/protocol';
 import { type Delivery, NatsWorkQueue } from '@penstock/transport';
-import { startNats } from '../support/nats.ts';
-import { waitFor } from '../support/stack.ts';
+import { startNats } from '../../testkit/nats.ts';
+import { waitFor } from '../../testkit/stack.ts';
 
 const SHARDS = 2;
 const WORKERS = 2000;

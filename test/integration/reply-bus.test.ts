@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { RedisReplyBus } from '@penstock/transport';
 import { Redis } from 'ioredis';
-import { startRedis } from '../support/redis.ts';
+import { startRedis } from '../../testkit/redis.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;
 before(async () => {

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { type NewRun, runKey } from '@penstock/protocol';
 import { RedisRunStore } from '@penstock/transport';
 import { Redis } from 'ioredis';
-import { startRedis } from '../support/redis.ts';
+import { startRedis } from '../../testkit/redis.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;
 let runs: RedisRunStore;

@@ -15,7 +15,7 @@ import {
   RedisTaskRecords,
 } from '@penstock/transport';
 import { sweep } from '../../services/tasks/sweeper.ts';
-import { startRedis } from '../support/redis.ts';
+import { startRedis } from '../../testkit/redis.ts';
 
 const TENANT = '0123456789abcdef';
 let redis: Awaited<ReturnType<typeof startRedis>>;

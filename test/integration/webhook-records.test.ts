@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RedisWebhooks } from '@penstock/transport';
-import { startRedis } from '../support/redis.ts';
+import { startRedis } from '../../testkit/redis.ts';
 
 test('a success ends a pause unless that began after the attempt did', async () => {
   const redis = await startRedis();

@@ -10,8 +10,8 @@ import {
   workSubject,
 } from '@penstock/protocol';
 import { type Delivery, NatsWorkQueue } from '@penstock/transport';
-import { startNats } from '../support/nats.ts';
-import { waitFor } from '../support/stack.ts';
+import { startNats } from '../../testkit/nats.ts';
+import { waitFor } from '../../testkit/stack.ts';
 
 let nats: Awaited<ReturnType<typeof startNats>>;
 let queue: NatsWorkQueue;

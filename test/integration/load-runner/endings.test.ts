@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
-import { scriptDirectory } from '../../support/load-target.ts';
+import { scriptDirectory } from '../../../testkit/load-target.ts';
 
 const MAIN = new URL('../../../loadtest/runner/main.ts', import.meta.url).pathname;
 

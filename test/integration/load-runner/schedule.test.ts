@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { run } from '../../../loadtest/runner/run.ts';
-import { scriptDirectory, startTarget } from '../../support/load-target.ts';
+import { scriptDirectory, startTarget } from '../../../testkit/load-target.ts';
 
 const ASK = `
 import http from 'k6/http';

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { run } from '../../../loadtest/runner/run.ts';
-import { scriptDirectory, startTarget } from '../../support/load-target.ts';
+import { scriptDirectory, startTarget } from '../../../testkit/load-target.ts';
 
 const lines = () => {
   const written: string[] = [];

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { installDebian } from '../../deploy/local/tools.ts';
+import { installDebian } from '../deploy/local/tools.ts';
 import { startProcess } from './process.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];

@@ -9,9 +9,9 @@ import { type ServiceProcess, startService } from './process.ts';
 import { startRedis } from './redis.ts';
 
 export const API_KEY = 'sk-penstock-test-key';
-const INGRESS = new URL('../../services/ingress/main.ts', import.meta.url).pathname;
-const TASKS = new URL('../../services/tasks/main.ts', import.meta.url).pathname;
-const WORKER = new URL('../../services/worker/main.ts', import.meta.url).pathname;
+const INGRESS = new URL('../services/ingress/main.ts', import.meta.url).pathname;
+const TASKS = new URL('../services/tasks/main.ts', import.meta.url).pathname;
+const WORKER = new URL('../services/worker/main.ts', import.meta.url).pathname;
 
 export interface StackOptions {
   /** One engine in this process and one worker for each. */
