@@ -8,6 +8,7 @@ export * from './eta.ts';
 export * from './health.ts';
 export * from './kv-room.ts';
 export * from './level.ts';
+export * from './liveness.ts';
 export * from './retry.ts';
 export * from './shard.ts';
 export * from './size-class.ts';

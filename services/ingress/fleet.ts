@@ -4,6 +4,8 @@ import {
   type Candidate,
   decideShard,
   defaultAffinity,
+  FORGOTTEN_AFTER_MS,
+  LOST_AFTER_MS,
   learnTrust,
   mayBeCached,
   type ShardLoad,
@@ -20,11 +22,6 @@ import {
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { ModelRegistry, WorkQueue } from '@penstock/transport';
-
-/** A worker silent for this long is lost. Three heartbeats. */
-const LOST_AFTER_MS = 3000;
-/** Silence after which it is forgotten, and what is still queued for it alone is nobody's. */
-const FORGOTTEN_AFTER_MS = 20 * LOST_AFTER_MS;
 
 interface Member {
   readonly heartbeat: Heartbeat;
