@@ -1,3 +1,12 @@
+/** The stack that a suite is run against. */
+export interface Target {
+  /** Without /v1. */
+  readonly url: string;
+  readonly apiKey: string;
+  /** For what a suite leaves behind. */
+  readonly dir: string;
+}
+
 /** What a suite says, in one shape for all of them. */
 export interface CaseResult {
   readonly name: string;

@@ -4,15 +4,7 @@ import { join, resolve } from 'node:path';
 import { OPERATIONS } from '@penstock/protocol';
 import { overlay } from './overlay.ts';
 import type { Python, Ran } from './python.ts';
-import { type CaseResult, ConformanceError, type SuiteResult } from './suite.ts';
-
-export interface Target {
-  /** Without /v1. */
-  readonly url: string;
-  readonly apiKey: string;
-  /** For what a suite leaves behind. */
-  readonly dir: string;
-}
+import { type CaseResult, ConformanceError, type SuiteResult, type Target } from './suite.ts';
 
 export type Suite = (python: Python, target: Target) => Promise<SuiteResult>;
 
