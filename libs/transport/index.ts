@@ -1,7 +1,6 @@
 /** How it travels: ports and their adapters. */
-export { BullBatches } from './bullmq-batches.ts';
-export { BullDeliveries } from './bullmq-deliveries.ts';
-export { DirectoryFiles } from './directory-files.ts';
+export { BullBatches } from './bullmq/batch-jobs.ts';
+export { BullDeliveries } from './bullmq/delivery-jobs.ts';
 export {
   type AllowList,
   checkEgressUrl,
@@ -9,19 +8,20 @@ export {
   type Resolve,
   readAllowList,
   resolveEgress,
-} from './egress-guard.ts';
-export { FileLibrary } from './file-library.ts';
-export { type NatsOptions, NatsWorkQueue } from './nats.ts';
-export { NatsDeadLetters } from './nats-dead-letters.ts';
-export * from './ports.ts';
-export { type RedisOptions, RedisReplyBus } from './redis.ts';
-export { RedisRunDeadlines } from './redis-deadlines.ts';
-export { RedisDeliveries } from './redis-deliveries.ts';
-export { RedisEventOutbox } from './redis-outbox.ts';
-export { RedisRunLog } from './redis-run-log.ts';
-export { RedisRunStore } from './redis-runs.ts';
-export { RedisTaskRecords } from './redis-tasks.ts';
-export { RedisWebhooks } from './redis-webhooks.ts';
-export { S3Files, type S3Options } from './s3-files.ts';
-export { GuardedPoster } from './undici-poster.ts';
-export * from './webhook-ports.ts';
+} from './egress/egress-guard.ts';
+export { GuardedPoster } from './egress/guarded-poster.ts';
+export { DirectoryFiles } from './files/directory-files.ts';
+export { FileLibrary } from './files/file-library.ts';
+export { S3Files, type S3Options } from './files/s3-files.ts';
+export { NatsDeadLetters } from './nats/dead-letters.ts';
+export { type NatsOptions, NatsWorkQueue } from './nats/work-queue.ts';
+export * from './ports/ports.ts';
+export * from './ports/webhook-ports.ts';
+export { RedisDeliveries } from './redis/delivery-log.ts';
+export { RedisEventOutbox } from './redis/event-outbox.ts';
+export { type RedisOptions, RedisReplyBus } from './redis/reply-bus.ts';
+export { RedisRunDeadlines } from './redis/run-deadlines.ts';
+export { RedisRunLog } from './redis/run-log.ts';
+export { RedisRunStore } from './redis/run-store.ts';
+export { RedisTaskRecords } from './redis/task-records.ts';
+export { RedisWebhooks } from './redis/webhook-records.ts';

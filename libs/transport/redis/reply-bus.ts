@@ -1,7 +1,7 @@
 /** The reply bus and the model registry on Redis. The only file that imports the Redis client. */
 import { modelRegistryKey, placementKey, replyChannel, replyLog } from '@penstock/protocol';
 import { Redis } from 'ioredis';
-import { ConnectError, type ModelRegistry, type PlacementStore, type ReplyBus } from './ports.ts';
+import { ConnectError, type ModelRegistry, type PlacementStore, type ReplyBus } from '../ports/ports.ts';
 
 /** How far back the log of an ingress reaches, ms. It has to outlast a reconnect. */
 const LOG_WINDOW_MS = 15_000;

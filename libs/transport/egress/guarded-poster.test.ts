@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
 import { readAllowList } from './egress-guard.ts';
-import { GuardedPoster } from './undici-poster.ts';
+import { GuardedPoster } from './guarded-poster.ts';
 
 const hosts: (string | undefined)[] = [];
 const server: Server = createServer((request, response) => {

@@ -14,8 +14,6 @@ import {
   workStream,
   workStreamSubjects,
 } from '@penstock/protocol';
-import { NatsPuller, type PulledMessage, type PullWire } from './nats-puller.ts';
-import { NatsRequests } from './nats-requests.ts';
 import {
   type Answer,
   ConnectError,
@@ -26,7 +24,9 @@ import {
   type Settlement,
   type StreamLimits,
   type WorkQueue,
-} from './ports.ts';
+} from '../ports/ports.ts';
+import { NatsPuller, type PulledMessage, type PullWire } from './puller.ts';
+import { NatsRequests } from './requests.ts';
 
 /** The first release with `priority_policy: prioritized`. */
 const LEAST_VERSION = [2, 12];

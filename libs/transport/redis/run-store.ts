@@ -24,10 +24,10 @@ import type {
   RunEnd,
   RunStore,
   RunTtl,
-} from './ports.ts';
-import { openRedis, type RedisOptions } from './redis.ts';
-import { TAKE_KEY } from './redis-idempotency.ts';
-import { TELL_RUN, WATCH_DEADLINE } from './redis-outbox.ts';
+} from '../ports/ports.ts';
+import { TELL_RUN, WATCH_DEADLINE } from './event-outbox.ts';
+import { TAKE_KEY } from './idempotency.ts';
+import { openRedis, type RedisOptions } from './reply-bus.ts';
 
 /** KEYS run, idempotency record · ARGV ttl ms, body digest ('' = none), id, then field, value … */
 const CREATE = `${WATCH_DEADLINE}${TAKE_KEY}

@@ -18,10 +18,10 @@ import {
   uploadKey,
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import type { CreateOutcome, Idempotency, Page, PageOrder, TaskRecords } from './ports.ts';
-import { openRedis, type RedisOptions } from './redis.ts';
-import { TAKE_KEY } from './redis-idempotency.ts';
-import { TELL_BATCH } from './redis-outbox.ts';
+import type { CreateOutcome, Idempotency, Page, PageOrder, TaskRecords } from '../ports/ports.ts';
+import { TELL_BATCH } from './event-outbox.ts';
+import { TAKE_KEY } from './idempotency.ts';
+import { openRedis, type RedisOptions } from './reply-bus.ts';
 
 /** Batches are remembered for a month. */
 const BATCH_TTL_S = 30 * 24 * 3600;

@@ -2,8 +2,8 @@
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { deadStream, deadSubject, requestIdOf } from '@penstock/protocol';
-import { dial, type NatsOptions } from './nats.ts';
-import { ConnectError, type DeadLetter, type DeadLetters } from './ports.ts';
+import { ConnectError, type DeadLetter, type DeadLetters } from '../ports/ports.ts';
+import { dial, type NatsOptions } from './work-queue.ts';
 
 const REASON = 'Penstock-Reason';
 const PAGE = 500;

@@ -4,6 +4,7 @@
  * by a hostile server, and would outlive the judgement of its address.
  */
 import { buildConnector, Client } from 'undici';
+import type { Poster, PostOutcome, UnansweredReason } from '../ports/webhook-ports.ts';
 import {
   type Address,
   type AllowList,
@@ -12,7 +13,6 @@ import {
   type Resolve,
   resolveEgress,
 } from './egress-guard.ts';
-import type { Poster, PostOutcome, UnansweredReason } from './webhook-ports.ts';
 
 /** Of the answer's body; the rest is not read. */
 const MAX_BODY_BYTES = 20 * 1024;

@@ -16,7 +16,7 @@
  *
  * Why not the client's own consume(): it refills on receipt, not on room, so it prefetches; next() drops the priority.
  */
-import type { Delivery, Puller } from './ports.ts';
+import type { Delivery, Puller } from '../ports/ports.ts';
 
 /** What the puller needs of a connection. */
 export interface PullWire {

@@ -2,8 +2,8 @@
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { FileContents, StoredContent } from './ports.ts';
-import { assertDigest, removeStale, spool } from './spool.ts';
+import type { FileContents, StoredContent } from '../ports/ports.ts';
+import { assertDigest, removeStale, spool } from './upload-buffer.ts';
 
 export class DirectoryFiles implements FileContents {
   readonly #directory: string;

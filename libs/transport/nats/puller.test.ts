@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { NatsPuller } from './nats-puller.ts';
+import { NatsPuller } from './puller.ts';
 
 /** A connection that notes the levels of pulls posted and counts those taken back. */
 function startPuller() {

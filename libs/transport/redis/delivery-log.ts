@@ -7,8 +7,8 @@ import {
   deliveryListKey,
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import { openRedis, type RedisOptions } from './redis.ts';
-import type { DeliveryLog } from './webhook-ports.ts';
+import type { DeliveryLog } from '../ports/webhook-ports.ts';
+import { openRedis, type RedisOptions } from './reply-bus.ts';
 
 const TTL_MS = 7 * 24 * 3600 * 1000;
 /** Deliveries kept of an endpoint, and attempts of a delivery. */

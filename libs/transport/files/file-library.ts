@@ -7,7 +7,7 @@
  * A content goes before the record of its file: where deleting it fails, the file is there to be deleted again.
  */
 import { type BatchRecord, DispatchError, type FileRecord } from '@penstock/protocol';
-import type { FileContents, TaskRecords } from './ports.ts';
+import type { FileContents, TaskRecords } from '../ports/ports.ts';
 
 export class FileLibrary {
   readonly #records: TaskRecords;

@@ -6,8 +6,8 @@ import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { ConnectError, type FileContents, type StoredContent } from './ports.ts';
-import { assertDigest, removeStale, spool } from './spool.ts';
+import { ConnectError, type FileContents, type StoredContent } from '../ports/ports.ts';
+import { assertDigest, removeStale, spool } from './upload-buffer.ts';
 
 export interface S3Options {
   readonly bucket: string;
