@@ -31,17 +31,17 @@ import {
   RedisWebhooks,
   S3Files,
 } from '@penstock/transport';
-import { Affinity } from './affinity.ts';
-import { buildApp } from './app.ts';
-import { createAuthenticator } from './auth.ts';
+import { Jobs } from './api/jobs.ts';
+import { Responses } from './api/responses.ts';
 import { ingressConfig, MOST_BODY_BYTES } from './config.ts';
+import { OpenRequests } from './dispatch/open-requests.ts';
 import { Fleet } from './fleet.ts';
-import { Jobs } from './jobs.ts';
-import { Lanes } from './lanes.ts';
+import { createAuthenticator } from './http/auth.ts';
 import { createIngressMetrics } from './metrics.ts';
-import { OpenRequests } from './open-requests.ts';
-import { Responses } from './responses.ts';
-import { Runs } from './runs.ts';
+import { Affinity } from './placement/affinity.ts';
+import { Lanes } from './runs/lanes.ts';
+import { Runs } from './runs/runs.ts';
+import { buildApp } from './server.ts';
 
 const config = readConfigOrExit(ingressConfig);
 const nextId = createIdSource();

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  DispatchError,
+  encodeEnvelope,
+  encodePacket,
+  type FrameKind,
+  type WorkMeta,
+} from '@penstock/protocol';
+import type { Logger } from '@penstock/runtime';
+import type { WorkQueue } from '@penstock/transport';
+import type { Fleet } from '../fleet.ts';
+import { createIngressMetrics } from '../metrics.ts';
+import type { Affinity } from '../placement/affinity.ts';
+import type { Held, NewRequest, ReplySink } from './open-request.ts';
+import { OpenRequests } from './open-requests.ts';
+
+const META: WorkMeta = {
+  ...{
+    v: 1,
+    id: 'r1',
+    from: 'in-1',
+    endpoint: 'chat',
+    model: 'm',
+    slug: 'm',
+    lane: 'interactive',
+    size: 'short',
+  },
+  ...{ stream: true, promptTokens: 1, maxTokens: null, acceptedAt: 0, deadlineAt: 1e9, attemptBase: 0 },
+  ...{ stored: false, ask: false, held: {}, fleetRate: 0 },
+};
+
+interface Made {
+  readonly sink?: Partial<ReplySink>;
+  readonly publish?: () => Promise<void>;
+  readonly hold?: Held;
+}
+
+/** One open request `r1`, with everything around it made up. */
+function openOne({ sink = {}, publish, hold }: Made = {}) {
+  let nowMs = 0;
+  const done: string[] = [];
+  let isStranded = false;
+  let wallMs = 0;
+  const queue = {
+    send: (subject: string, payload: Uint8Array) => done.push(`${subject} ${Buffer.from(payload)}`),
+    settle: (ack: string, how: string) => done.push(`${how} ${ack}`),
+    purge: (_stream: string, subject: string) => done.push(`purge ${subject}`),
+    read: async () => encodeEnvelope(META, Buffer.from('{}')),
+    publish: publish ?? (async () => {}),
+  } as unknown as WorkQueue;
+  const fleet = {
+    ...{ hearQuote() {}, hearFrom() {}, sweep() {}, isLost: () => false, shardFor: () => 1 },
+    isStranded: () => isStranded,
+  } as unknown as Fleet;
+  const log = { warn() {}, error() {} } as unknown as Logger;
+  const told: string[] = [];
+  const events = (bytes: Buffer) => void told.push(`${bytes}`);
+  const reply: ReplySink = {
+    ...{ events, end: events, result: (_meta, body) => events(body), waiting() {} },
+    error: error => void told.push(`error ${error.code}`),
+    ...sink,
+  };
+  const open = new OpenRequests({
+    ...{ queue, fleet, log, region: 'eu', ackWaitMs: 1000 },
+    clock: { now: () => wallMs, monotonic: () => nowMs },
+    metrics: createIngressMetrics(
+      () => 0,
+      () => 0,
+    ),
+    affinity: { learn() {}, hear() {} } as unknown as Affinity,
+    ...{ boundWaitMs: 10, holdMs: 1000, deadLetter: async () => void done.push('dead letter') },
+  });
+  const request: NewRequest = {
+    ...{ id: 'r1', slug: 'm', subject: 'work.eu.0.m.interactive.short.any.r1', bound: null, trail: null },
+    ...{ shard: 0, stream: 'WORK_eu_0', endpoint: 'chat', continuable: true, streamed: true },
+    ...{ deadlineAt: 1e9, sink: reply, hold: hold ?? null },
+  };
+  open.add(request);
+  const hear = (kind: FrameKind, seq: number, body = '') => {
+    const meta = { accepted: { ack: 'ack-1', waitMs: 0 }, result: { status: 200, contentType: 'x' } };
+    const text = JSON.stringify(meta[kind as keyof typeof meta] ?? {});
+    const frame = { id: 'r1', attempt: 1, seq, kind, meta: text, body: Buffer.from(body) };
+    open.onPacket(encodePacket('w-1', { waitMs: 0, tokensPerSec: 0, cacheTokens: 0 }, [frame]));
+  };
+  const tickAt = (ms: number, wall = ms) => {
+    [nowMs, wallMs] = [ms, wall];
+    open.tick();
+  };
+  return { open, hear, done, told, tickAt, strand: () => (isStranded = true) };
+}
+const settle = () => new Promise(resolve => setImmediate(resolve));
+const STOP = 'ctl.worker.w-1 {"cancel":"r1","attempt":1}';
+
+test('an answer is shown, then its delivery is acked', () => {
+  const { open, hear, done, told } = openOne();
+  hear('accepted', 0);
+  hear('events', 1, 'One');
+  hear('end', 2, ' two');
+  assert.deepEqual([told, done, open.size], [['One', ' two'], ['ack ack-1'], 0]);
+});
+
+test('an attempt of which frames were lost is stopped and tried again', () => {
+  const { hear, done, told } = openOne();
+  hear('accepted', 0);
+  hear('events', 2, 'two');
+  assert.deepEqual(done, [STOP, 'nak ack-1']);
+  assert.deepEqual(told, []);
+});
+
+test('events that the reply cannot be made of stop the attempt and end the request with an error', async () => {
+  const { open, hear, done, told } = openOne({
+    sink: {
+      events() {
+        throw new SyntaxError('no JSON');
+      },
+    },
+  });
+  hear('accepted', 0);
+  hear('events', 1, 'oops');
+  await settle();
+  assert.deepEqual(told, ['error engine_error']);
+  assert.deepEqual([done, open.size], [[STOP, 'dead letter', 'term ack-1'], 0]);
+});
+
+test('a whole answer that the reply cannot be made of is asked for again', () => {
+  const { open, hear, done, told } = openOne({
+    sink: {
+      result() {
+        throw new SyntaxError('no JSON');
+      },
+    },
+  });
+  hear('accepted', 0);
+  hear('result', 1, '{oops}');
+  assert.deepEqual([told, done.at(-1), open.size], [[], 'nak ack-1', 1]);
+});
+
+test('a deadline is a time from now, however the wall clock is set', () => {
+  const { told, tickAt } = openOne();
+  tickAt(0, 2e9);
+  assert.deepEqual(told, []);
+  tickAt(1e9, 0);
+  assert.deepEqual(told, ['error deadline_exceeded']);
+});
+
+test('a request that moves between shards and is refused there ends with an error', async () => {
+  const publish = () => Promise.reject(new DispatchError('broker_unavailable'));
+  const { open, told, strand } = openOne({ publish });
+  strand();
+  open.tick();
+  await settle();
+  assert.deepEqual([told, open.size], [['error broker_unavailable'], 0]);
+});
+
+test('a client that leaves while it is being sent away leaves no record behind', async () => {
+  const kept: string[] = [];
+  const hold = {
+    run: { deadlineAt: 1e9 },
+    adopt: async () => void kept.push('made'),
+    announce: () => new Promise<void>(() => {}),
+    forget: async () => void kept.push('forgotten'),
+  } as unknown as Held;
+  const { open, hear, done, tickAt } = openOne({ hold });
+  hear('accepted', 0);
+  tickAt(1000);
+  await settle();
+  assert.deepEqual(kept, ['made']);
+  open.left('r1');
+  await settle();
+  assert.deepEqual([kept, open.size], [['made', 'forgotten'], 0]);
+  assert.ok(done.includes(STOP));
+});

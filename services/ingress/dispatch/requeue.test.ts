@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DispatchError, decodeEnvelope, encodeEnvelope, type WorkMeta } from '@penstock/protocol';
+import type { OpenRequest } from './open-request.ts';
+import { handOver, type MoveDeps } from './requeue.ts';
+
+const META: WorkMeta = {
+  ...{
+    v: 1,
+    id: 'r1',
+    from: 'in-1',
+    endpoint: 'chat',
+    model: 'm',
+    slug: 'm',
+    lane: 'interactive',
+    size: 'short',
+  },
+  ...{ stream: false, promptTokens: 1, maxTokens: null, acceptedAt: 0, deadlineAt: 1000, attemptBase: 0 },
+  ...{ stored: false, ask: false, held: {}, fleetRate: 0 },
+};
+
+/** @param refusals how often the queue refuses before it takes the request. */
+function queueThat(refusals: number) {
+  let left = refusals;
+  const ids: string[] = [];
+  const taken: WorkMeta[] = [];
+  const queue = {
+    read: async () => encodeEnvelope(META, Buffer.from('{}')),
+    clear: async () => {},
+    publish: async (_subject: string, work: Uint8Array, { messageId }: { messageId: string }) => {
+      ids.push(messageId);
+      if (left-- > 0) throw new DispatchError('broker_unavailable');
+      taken.push(decodeEnvelope(work).meta);
+    },
+  };
+  const deps = { queue, clock: { now: () => 0, monotonic: () => 0 } } as unknown as MoveDeps;
+  const request = { id: 'r1', stream: 's', subject: 'work.r1', attempt: 1, deadlineAt: 1000 } as OpenRequest;
+  return { outcome: handOver(deps, request, 5000), ids, taken };
+}
+const settle = () => new Promise(resolve => setImmediate(resolve));
+
+test('a call that was taken off the queue is offered again until the queue takes it, as one message', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { outcome, ids, taken } = queueThat(2);
+  for (let i = 0; i < 3; i++) {
+    await settle();
+    t.mock.timers.tick(500);
+  }
+  assert.equal(await outcome, 'moved');
+  assert.deepEqual(ids, ['r1-1024', 'r1-1024', 'r1-1024']);
+  assert.deepEqual(
+    taken.map(({ stored, attemptBase, deadlineAt }) => [stored, attemptBase, deadlineAt]),
+    [[true, 1024, 5000]],
+  );
+});
+
+test('a queue that takes nothing for half a minute is no queue', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { outcome, taken } = queueThat(Number.POSITIVE_INFINITY);
+  for (let i = 0; i < 60; i++) {
+    await settle();
+    t.mock.timers.tick(500);
+  }
+  assert.equal(await outcome, 'refused');
+  assert.deepEqual(taken, []);
+});

@@ -1,0 +1,168 @@
+/** Where a request goes: to the worker that holds its prefix, or to whoever bids lowest. Placements are learned. */
+import { hash } from 'node:crypto';
+import {
+  type Affinity as AffinityKind,
+  type Candidate,
+  decideAmongOwners,
+  decideSession,
+  decideSpare,
+  LEAST_SPARING_TOKENS,
+  type Placement,
+  timeToFirstToken,
+  trustedTokens,
+} from '@penstock/policy';
+import type { PlacementStore } from '@penstock/transport';
+import type { Fleet } from '../fleet.ts';
+import { countUsage, type IngressMetrics, readUsage } from '../metrics.ts';
+import { BLOCK_TOKENS, landmarks, promptChain } from './prefix-chain.ts';
+
+/** Prompts below this are computed sooner than looked up, tokens. */
+const LEAST_TOKENS = 2 * BLOCK_TOKENS;
+/** Owners remembered for a prefix: a hot one spreads over several. */
+const MAX_OWNERS = 4;
+
+export interface AffinityRequest {
+  readonly slug: string;
+  /** Digest of the API key. */
+  readonly tenant: string;
+  /** `prompt_cache_key`: what differs in it is kept apart. */
+  readonly cacheKey: string | null;
+  /** What its session is known by; asked only where the model's requests are bound by session. */
+  readonly sessionKey: () => string | null;
+  readonly promptTokens: number;
+  readonly text: () => Buffer;
+}
+
+/** Remembered with the request, for when it is known who runs it. */
+export interface PrefixTrail {
+  readonly chain: readonly string[];
+  readonly owners: readonly (readonly string[])[];
+  /** Prompt tokens, as estimated. */
+  readonly promptTokens: number;
+  /** Worker → tokens that its cache should hold, whether it is trusted or not. */
+  readonly expected: ReadonlyMap<string, number>;
+}
+
+export interface Placed {
+  readonly placement: Placement;
+  readonly trail: PrefixTrail | null;
+  /** Worker → leading prompt tokens that its cache is believed to hold. */
+  readonly held: Readonly<Record<string, number>>;
+}
+
+const NOWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trail: null, held: {} };
+
+export class Affinity {
+  readonly #store: PlacementStore;
+  readonly #fleet: Fleet;
+  readonly #metrics: IngressMetrics;
+  readonly #kindOf: (slug: string) => AffinityKind;
+
+  constructor(
+    store: PlacementStore,
+    fleet: Fleet,
+    metrics: IngressMetrics,
+    kindOf: (slug: string) => AffinityKind,
+  ) {
+    this.#store = store;
+    this.#fleet = fleet;
+    this.#metrics = metrics;
+    this.#kindOf = kindOf;
+  }
+
+  /** Decides without waiting where nothing is to be looked up. */
+  place(request: AffinityRequest): Placed | Promise<Placed> {
+    const kind = this.#kindOf(request.slug);
+    if (kind === 'none') return NOWHERE;
+    if (kind === 'session') return this.#placeSession(request);
+    return request.promptTokens < LEAST_TOKENS ? NOWHERE : this.#placePrefix(request);
+  }
+
+  async #placePrefix(request: AffinityRequest): Promise<Placed> {
+    const seed = `${request.tenant} ${request.slug} ${request.cacheKey ?? ''}`;
+    const chain = promptChain(seed, request.text());
+    if (chain.length === 0) return NOWHERE;
+    const owners = await this.#store.lookup(chain);
+    const expected = this.#heldTokens(owners);
+    const matched = new Map<string, number>();
+    for (const [worker, tokens] of expected)
+      matched.set(worker, trustedTokens(tokens, this.#fleet.trustIn(worker)));
+    const placement = this.#choose(request, matched);
+    const trail = { chain, owners, promptTokens: request.promptTokens, expected };
+    return { placement, trail, held: Object.fromEntries(matched) };
+  }
+
+  #choose({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
+    if (matched.size === 0 && promptTokens < LEAST_SPARING_TOKENS) return NOWHERE.placement;
+    const { fastestTokensPerSec, meanLoad } = this.#fleet.outlook(slug);
+    const everybody = () => this.#fleet.candidates(slug, matched);
+    const soonest = () => soonestOf(everybody(), promptTokens);
+    const owners = this.#fleet.owners(slug, matched);
+    const placement = decideAmongOwners(promptTokens, owners, { fastestTokensPerSec, soonest }, meanLoad);
+    if (placement.kind === 'sticky' || promptTokens < LEAST_SPARING_TOKENS) return placement;
+    return decideSpare(promptTokens, everybody(), this.#fleet.fleetRate(slug)) ?? placement;
+  }
+
+  /** Worker → tokens of the longest known prefix that its cache can still hold. */
+  #heldTokens(owners: readonly (readonly string[])[]): Map<string, number> {
+    const held = new Map<string, number>();
+    for (const [i, entries] of owners.entries()) {
+      for (const { worker, stamp } of entries.map(ownerOf))
+        if (this.#fleet.mayHold(worker, stamp)) held.set(worker, (i + 1) * BLOCK_TOKENS);
+    }
+    return held;
+  }
+
+  #placeSession(request: AffinityRequest): Placed {
+    const { tenant, slug } = request;
+    const key = request.sessionKey();
+    if (key === null) return NOWHERE;
+    const candidates = this.#fleet.candidates(slug, new Map());
+    const hashOf = (worker: string) =>
+      hash('sha1', `${tenant} ${slug} ${key} ${worker}`, 'buffer').readUInt32BE(0);
+    return { placement: decideSession(request.promptTokens, candidates, hashOf), trail: null, held: {} };
+  }
+
+  /**
+   * An answer is complete. Its engine's own word on the prompt's tokens is counted, and corrects what is believed of the
+   * worker's cache. The placement itself stays: whatever was not there has been computed there now.
+   */
+  hear(slug: string, trail: PrefixTrail | null, worker: string, lastBytes: Buffer): void {
+    const usage = readUsage(lastBytes);
+    if (usage === null) return;
+    const expected = trail === null ? 0 : (trail.expected.get(worker) ?? 0) / Math.max(1, trail.promptTokens);
+    countUsage(this.#metrics, slug, usage, expected * usage.promptTokens);
+    if (usage.cachedTokens !== null)
+      this.#fleet.judgeCache(worker, expected, usage.cachedTokens / Math.max(1, usage.promptTokens));
+  }
+
+  /** A worker took the request: its cache holds the prefix from now on. */
+  learn(trail: PrefixTrail, worker: string): void {
+    const stamp = this.#fleet.cacheTokensOf(worker);
+    if (stamp === null) return;
+    const entries = landmarks(trail.chain.length).map(i => {
+      const others = (trail.owners[i] ?? []).filter(owner => ownerOf(owner).worker !== worker);
+      return { prefix: trail.chain[i] ?? '', owners: [`${worker}:${stamp}`, ...others].slice(0, MAX_OWNERS) };
+    });
+    this.#store.learn(entries);
+  }
+}
+
+/** `worker:stamp`, the stamp being what the worker had put into its cache by then. */
+function ownerOf(text: string): { worker: string; stamp: number } {
+  const at = text.lastIndexOf(':');
+  return { worker: text.slice(0, at), stamp: Number(text.slice(at + 1)) };
+}
+
+/** The worker without any of the prompt that would answer soonest. */
+function soonestOf(candidates: readonly Candidate[], promptTokens: number): Candidate | null {
+  let soonest: Candidate | null = null;
+  let leastS = Number.POSITIVE_INFINITY;
+  for (const candidate of candidates) {
+    const seconds = timeToFirstToken(candidate, promptTokens);
+    if (candidate.matchedTokens > 0 || seconds >= leastS) continue;
+    soonest = candidate;
+    leastS = seconds;
+  }
+  return soonest;
+}

@@ -1,0 +1,171 @@
+/**
+ * Writes one dispatched answer to one client. Headers are held until the first bytes, so TTFB is TTFT; only a stream
+ * that has waited long gets them early, with SSE comments to keep proxies from giving up.
+ */
+import type { ServerResponse } from 'node:http';
+import { type DispatchError, type ResultMeta, toErrorBody } from '@penstock/protocol';
+import type { ReplySink, Served } from '../dispatch/open-request.ts';
+
+/** Unsent bytes a slow reader may pile up here before it is cut off. */
+const MAX_BUFFERED = 1024 * 1024;
+const KEEPALIVE = Buffer.from(': waiting\n\n');
+
+export interface HttpReplyOptions {
+  readonly raw: ServerResponse;
+  readonly requestId: string;
+  readonly streamed: boolean;
+  readonly keepAliveMs: number;
+  /** Sent beside the usual ones. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Unix ms at which the request came in. */
+  readonly acceptedAt: number;
+  readonly onFinish: (status: number) => void;
+}
+
+export class HttpReply implements ReplySink {
+  readonly #o: HttpReplyOptions;
+  #lastWriteMs = 0;
+  #finished = false;
+
+  constructor(options: HttpReplyOptions) {
+    this.#o = options;
+  }
+
+  events(bytes: Buffer, served: Served): void {
+    this.#open(served);
+    this.#write(bytes);
+  }
+
+  end(bytes: Buffer, served: Served | null): void {
+    if (this.#o.raw.destroyed) return;
+    this.#open(served);
+    this.#finish(200, bytes);
+  }
+
+  result(meta: ResultMeta, body: Buffer, served: Served): void {
+    const { raw } = this.#o;
+    if (raw.destroyed) return;
+    if (raw.headersSent) {
+      // Only a stream whose headers went out early gets here: the engine answered with an error body.
+      this.#finish(200, sseData(body));
+      return;
+    }
+    raw.writeHead(meta.status, {
+      'content-type': meta.contentType,
+      'content-length': body.length,
+      ...this.#headers(served),
+    });
+    this.#finish(meta.status, body);
+  }
+
+  error(error: DispatchError, served: Served | null): void {
+    const { raw } = this.#o;
+    if (raw.destroyed) return;
+    const body = Buffer.from(JSON.stringify(toErrorBody(error)));
+    if (raw.headersSent) {
+      // A clean end would look like a complete answer; both SDKs raise on a top-level `error`.
+      this.#finish(200, sseData(body));
+      return;
+    }
+    raw.writeHead(error.status, {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': body.length,
+      ...errorHeaders(error),
+      ...this.#headers(served),
+    });
+    this.#finish(error.status, body);
+  }
+
+  /** Sends the client away: the answer will be found elsewhere. */
+  accepted(told: object, headers: Record<string, string>): void {
+    const { raw } = this.#o;
+    if (raw.destroyed || raw.headersSent) return;
+    const body = Buffer.from(JSON.stringify(told));
+    raw.writeHead(202, {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': body.length,
+      ...this.#headers(null),
+      ...headers,
+    });
+    this.#finish(202, body);
+  }
+
+  waiting(waitedMs: number): void {
+    const { raw, streamed, keepAliveMs } = this.#o;
+    if (!streamed || raw.destroyed || waitedMs - this.#lastWriteMs < keepAliveMs) return;
+    this.#lastWriteMs = waitedMs;
+    this.#open(null);
+    this.#write(KEEPALIVE);
+  }
+
+  #open(served: Served | null): void {
+    if (this.#o.raw.headersSent) return;
+    this.#o.raw.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+      'x-accel-buffering': 'no',
+      ...this.#headers(served),
+    });
+  }
+
+  #write(bytes: Buffer): void {
+    const { raw } = this.#o;
+    if (raw.destroyed) return;
+    raw.write(bytes);
+    if (raw.writableLength > MAX_BUFFERED) raw.destroy();
+  }
+
+  #finish(status: number, bytes: Buffer): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#o.raw.end(bytes);
+    this.#o.onFinish(status);
+  }
+
+  #headers(served: Served | null): Record<string, string | number> {
+    return {
+      ...baseHeaders(this.#o.requestId, this.#o.acceptedAt),
+      ...this.#o.headers,
+      ...(served === null
+        ? {}
+        : {
+            'x-penstock-worker': served.worker,
+            'x-penstock-attempt': served.attempt,
+            'x-penstock-queue-wait-ms': served.waitMs,
+          }),
+    };
+  }
+}
+
+/** Headers of every answer, dispatched or not. */
+export function baseHeaders(requestId: string, acceptedAt: number): Record<string, string | number> {
+  return {
+    'x-request-id': `req_${requestId}`,
+    'x-penstock-request-id': requestId,
+    'openai-version': '2020-10-01',
+    'openai-processing-ms': Math.max(0, Date.now() - acceptedAt),
+  };
+}
+
+/** Longest pause the Node SDK obeys, ms. */
+const MAX_PAUSE_MS = 60_000;
+
+/**
+ * `retry-after` and `x-should-retry`, where the error says anything about retrying. SDKs wait for exactly as long as they are told:
+ * clients refused together would come back together, so each is told a pause of its own, up to twice what the error asks for.
+ * @param random from 0 to 1
+ */
+export function errorHeaders(error: DispatchError, random = Math.random()): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (error.retryAfterMs !== undefined) {
+    const pauseMs = Math.min(MAX_PAUSE_MS, error.retryAfterMs * (1 + random));
+    headers['retry-after'] = String(Math.max(1, Math.ceil(pauseMs / 1000)));
+    headers['retry-after-ms'] = String(Math.ceil(pauseMs));
+  }
+  if (error.shouldRetry !== undefined) headers['x-should-retry'] = String(error.shouldRetry);
+  return headers;
+}
+
+function sseData(json: Buffer): Buffer {
+  return Buffer.concat([Buffer.from('data: '), json, Buffer.from('\n\n')]);
+}

@@ -1,0 +1,88 @@
+/** The reply of a foreground response: the engine's chat completion on its way to the client becomes a response. */
+import {
+  type ChatChunk,
+  chunkOf,
+  type DispatchError,
+  eventData,
+  type LogOp,
+  opsOf,
+  type ResponseBase,
+  ResponseStream,
+  type ResultMeta,
+  readChunk,
+} from '@penstock/protocol';
+import type { ReplySink, Served } from '../dispatch/open-request.ts';
+
+/** Stores what was told for later; called once, when it is whole. The client gets the end when it is stored. */
+export type Keep = (completion: ChatChunk, ops: readonly LogOp[], isCut: boolean) => Promise<void>;
+
+export class ResponseReply implements ReplySink {
+  readonly #to: ReplySink;
+  readonly #stream: ResponseStream;
+  readonly #keep: Keep;
+  /** What the events are told from, so that they can be told again. */
+  readonly #ops: LogOp[] = [];
+  #begun = false;
+
+  constructor(to: ReplySink, base: ResponseBase, keep: Keep) {
+    this.#to = to;
+    this.#stream = new ResponseStream(base);
+    this.#keep = keep;
+  }
+
+  events(bytes: Buffer, served: Served): void {
+    this.#to.events(Buffer.from(this.#tell(bytes)), served);
+  }
+
+  end(bytes: Buffer, served: Served | null): void {
+    const told = this.#tell(bytes);
+    const end = Buffer.from(told + this.#stream.end(nowS()));
+    void this.#kept().then(() => this.#to.end(end, served));
+  }
+
+  /** @throws where the engine's events cannot be read; then nothing of them is told. */
+  #tell(bytes: Buffer): string {
+    const ops = [...eventData(bytes.toString('utf8'))].flatMap(data =>
+      data === '[DONE]' ? [] : opsOf(readChunk(data)),
+    );
+    const begin = this.#begun ? '' : this.#stream.created() + this.#stream.inProgress();
+    this.#begun = true;
+    return begin + this.#push(ops);
+  }
+
+  #push(ops: readonly LogOp[]): string {
+    let out = '';
+    for (const op of ops) {
+      this.#ops.push(op);
+      out += this.#stream.push(chunkOf(op));
+    }
+    return out;
+  }
+
+  #kept(): Promise<void> {
+    return this.#keep(this.#stream.completion, this.#ops, this.#stream.finalStatus === 'incomplete');
+  }
+
+  result(meta: ResultMeta, body: Buffer, served: Served): void {
+    if (meta.status !== 200) return this.#to.result(meta, body, served);
+    this.#push(opsOf(readChunk(body.toString('utf8'))));
+    this.#stream.end(nowS());
+    const response = this.#stream.object(this.#stream.finalStatus, { completedAt: nowS() });
+    const told = Buffer.from(JSON.stringify(response));
+    void this.#kept().then(() => this.#to.result(meta, told, served));
+  }
+
+  error(error: DispatchError, served: Served | null): void {
+    // Once events have gone out, a failed generation is an event too: a top-level error would hide the response.
+    if (this.#begun) this.#to.end(Buffer.from(this.#stream.failed(error.message)), served);
+    else this.#to.error(error, served);
+  }
+
+  waiting(waitedMs: number): void {
+    this.#to.waiting(waitedMs);
+  }
+}
+
+function nowS(): number {
+  return Math.floor(Date.now() / 1000);
+}

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RunLog, RunStore } from '@penstock/transport';
+import type { EventStream } from '../http/event-stream.ts';
+import { pourLog } from './stream-log.ts';
+
+function reader() {
+  const heard: string[] = [];
+  const stream = {
+    isGone: false,
+    write: async (text: string | Buffer) => void heard.push(`${text}`),
+    end: () => heard.push('end'),
+    cut: () => heard.push('cut'),
+  } as unknown as EventStream;
+  return { heard, stream };
+}
+const runs = { read: async () => null } as unknown as RunStore;
+const tell = () => 'news';
+const onSilence = async () => {};
+
+function logOf(slice: () => Promise<unknown>): RunLog {
+  return { watch: async () => () => {}, slice } as unknown as RunLog;
+}
+
+test('a log that is read to its end ends the stream', async () => {
+  const { heard, stream } = reader();
+  const runLog = logOf(async () => ({ status: 'completed', attempt: 1, entries: [Buffer.from('x')] }));
+  await pourLog({ runs, runLog }, 'r1', stream, { tell, onSilence });
+  assert.deepEqual(heard, ['news', 'news', 'news', 'end']);
+});
+
+test('a log that can no longer be read, or told, breaks the connection off', async () => {
+  const broken = logOf(() => Promise.reject(new Error('READONLY')));
+  const whole = logOf(async () => ({ status: 'completed', attempt: 0, entries: [] }));
+  const unreadable = () => {
+    throw new SyntaxError('no JSON');
+  };
+  for (const [runLog, say] of [
+    [broken, tell],
+    [whole, unreadable],
+    [whole, () => null],
+  ] as const) {
+    const { heard, stream } = reader();
+    await pourLog({ runs, runLog }, 'r1', stream, { tell: say, onSilence });
+    assert.deepEqual(heard, ['cut']);
+  }
+});
