@@ -15,7 +15,7 @@ const UNSORTED = [
   'libs/protocol',
   'libs/transport',
   'services/engine-sim',
-  'services/ingress',
+  'services/ingress/dispatch',
   'services/tasks',
   'loadtest/runner',
 ];
