@@ -1,33 +1,40 @@
-/** `npm test`: brings the servers, then lint, types, unit tests and the tests on real servers; then looks for leaks. */
+/**
+ * `npm test`: brings the servers, then lint, types, unit tests and the tests on real servers; then looks for leaks.
+ * `npm test -- FILE [TEST]`: one file, or one test of its top level, with the same servers.
+ */
 import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { takeNoArguments } from '../deploy/local/no-arguments.ts';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { ensureNatsServer, ensureRedisServer } from '../deploy/local/tools.ts';
-import { checks, runStages } from './stages.ts';
+import { checks, runStages, type Stage, tests } from './stages.ts';
+import { testFiles } from './test-run.ts';
 
-takeNoArguments('npm test', 'It runs all tests; for one file see CONTRIBUTING.md.');
+const UNIT = ['libs', 'services', 'deploy', 'loadtest'].map(room => `${room}/**/*.test.ts`);
+
+const stages = stagesFor(process.argv.slice(2));
 const say = (line: string) => process.stdout.write(`${line}\n`);
 /** In the environment of everything the run starts, so that what outlives it can be found. */
 const run = randomUUID();
-const env = {
+Object.assign(process.env, {
   PENSTOCK_TEST_RUN: run,
   PENSTOCK_TEST_NATS_SERVER: ensureNatsServer(say),
   PENSTOCK_TEST_REDIS_SERVER: ensureRedisServer(say),
-};
-const UNIT = ['libs', 'services', 'deploy', 'loadtest'].map(room => `${room}/**/*.test.ts`);
+});
+process.exit((await runStages(stages, leakedProcesses)) ? 0 : 1);
 
-const passed = await runStages([
-  ...checks(),
-  { name: 'unit', args: ['--test', '--test-reporter=spec', ...UNIT], env },
-  {
-    name: 'servers',
-    args: ['--test', '--test-reporter=spec', '--test-concurrency=2', 'test/**/*.test.ts'],
-    env,
-  },
-]);
-const leaked = leakedProcesses();
-for (const process of leaked) say(`LEAKED  ${process}`);
-process.exit(passed && leaked.length === 0 ? 0 : 1);
+/** Ends the process where the command line names no test file. */
+function stagesFor([file, only, ...more]: readonly string[]): Stage[] {
+  if (file === undefined)
+    return [
+      ...checks(),
+      tests('unit', { files: testFiles(...UNIT), concurrency: availableParallelism() }),
+      tests('servers', { files: testFiles('test/**/*.test.ts'), concurrency: 2 }),
+    ];
+  if (file.endsWith('.test.ts') && existsSync(file) && more.length === 0)
+    return [tests('alone', { files: [file], concurrency: 1, only })];
+  process.stderr.write(`penstock: ${file} is no test file. Usage: npm test [-- FILE [TEST]]\n`);
+  process.exit(2);
+}
 
 /** Processes of this run that are still there. Linux only; elsewhere nothing is found. */
 function leakedProcesses(): string[] {
@@ -35,7 +42,8 @@ function leakedProcesses(): string[] {
     try {
       const environ = readFileSync(`/proc/${pid}/environ`, 'latin1');
       if (!environ.includes(`PENSTOCK_TEST_RUN=${run}`)) return [];
-      return [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')}`];
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+      return [`left running after the tests: ${pid} ${command}`];
     } catch {
       return [];
     }

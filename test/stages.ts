@@ -1,49 +1,94 @@
-/** The stages of a test run and how one is run. */
+/** The stages of a test run, how one is run, and what is said at the end. */
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
+import { failureLine, runTests, slowest, type TestResult, type TestRunOptions } from './test-run.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
+const SLOWEST = 10;
+
+export interface StageOutcome {
+  /** One line for each thing that failed: what it was, and how it is run alone. */
+  readonly failures: readonly string[];
+  /** Tests of the top level; none where the stage runs no tests. */
+  readonly tests: readonly TestResult[];
+}
 
 export interface Stage {
   readonly name: string;
-  /** Arguments for Node. */
-  readonly args: readonly string[];
-  readonly env?: Record<string, string>;
+  run(): Promise<StageOutcome>;
 }
 
 export function checks(): Stage[] {
   return [
-    { name: 'lint', args: ['node_modules/@biomejs/biome/bin/biome', 'check', '.'] },
-    { name: 'types', args: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json'] },
+    command('lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '.']),
+    command('types', ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json']),
     // The k6 scripts run on k6, not on Node: their globals are other ones.
-    {
-      name: 'k6 types',
-      args: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'loadtest/k6/tsconfig.json'],
-    },
+    command('k6 types', ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'loadtest/k6/tsconfig.json']),
   ];
 }
 
-/** Runs all stages, also after one failed. @returns whether every one passed. */
-export async function runStages(stages: readonly Stage[]): Promise<boolean> {
-  const results: { name: string; ok: boolean; seconds: string }[] = [];
-  for (const stage of stages) {
-    process.stdout.write(`\n── ${stage.name} ──\n`);
-    const startedAt = performance.now();
-    const ok = await run(stage);
-    results.push({ name: stage.name, ok, seconds: ((performance.now() - startedAt) / 1000).toFixed(1) });
-  }
-  process.stdout.write('\n');
-  for (const { name, ok, seconds } of results) {
-    process.stdout.write(`${ok ? 'passed' : 'FAILED'}  ${name.padEnd(12)} ${seconds} s\n`);
-  }
-  return results.every(result => result.ok);
+/** @param args for Node. */
+function command(name: string, args: readonly string[]): Stage {
+  return {
+    name,
+    async run() {
+      const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
+      const code = await new Promise<number | null>(done => child.on('exit', done));
+      return { failures: code === 0 ? [] : [`${name}   (alone: npm run check)`], tests: [] };
+    },
+  };
 }
 
-function run(stage: Stage): Promise<boolean> {
-  const child = spawn(process.execPath, stage.args, {
-    cwd: ROOT,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...stage.env },
-  });
-  return new Promise(done => child.on('exit', code => done(code === 0)));
+export function tests(name: string, options: TestRunOptions): Stage {
+  return {
+    name,
+    async run() {
+      const { ok, failed, topLevel } = await runTests(options);
+      const failures = failed.map(failureLine);
+      if (!ok && failures.length === 0)
+        failures.push(`${name}: no test of this name, or the runner failed without naming one`);
+      return { failures, tests: topLevel };
+    },
+  };
+}
+
+/**
+ * Runs all stages, also after one failed. The last lines name everything that failed.
+ * @param findLeaks looks after the last stage for what must not be left; a line for each thing found.
+ * @returns whether every one passed.
+ */
+export async function runStages(
+  stages: readonly Stage[],
+  findLeaks: () => readonly string[] = () => [],
+): Promise<boolean> {
+  const outcomes: (StageOutcome & { name: string; seconds: string })[] = [];
+  for (const stage of stages) {
+    say(`\n── ${stage.name} ──`);
+    const startedAt = performance.now();
+    const outcome = await stage.run();
+    outcomes.push({ name: stage.name, seconds: secondsOf(performance.now() - startedAt), ...outcome });
+  }
+  sayTimes(outcomes.flatMap(outcome => outcome.tests));
+  for (const { name, failures, seconds } of outcomes)
+    say(`${failures.length === 0 ? 'passed' : 'FAILED'}  ${name.padEnd(12)} ${seconds} s`);
+  const failures = [...outcomes.flatMap(outcome => outcome.failures), ...findLeaks()];
+  for (const failure of failures) say(`FAILED  ${failure}`);
+  return failures.length === 0;
+}
+
+function sayTimes(results: readonly TestResult[]): void {
+  say('');
+  if (results.length <= SLOWEST) return;
+  say('slowest tests');
+  for (const { ms, file, names } of slowest(results, SLOWEST))
+    say(`${secondsOf(ms).padStart(6)} s  ${[file, ...names].join(' › ')}`);
+  say('');
+}
+
+function secondsOf(ms: number): string {
+  return (ms / 1000).toFixed(1);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
