@@ -11,8 +11,8 @@ import {
 } from '@penstock/runtime';
 import { NatsWorkQueue, RedisReplyBus, RedisRunLog, RedisRunStore } from '@penstock/transport';
 import { workerConfig } from './config.ts';
-import { Engine } from './engine.ts';
-import { StoredRuns } from './stored-runs.ts';
+import { Engine } from './engine/engine.ts';
+import { StoredRuns } from './stored/stored-runs.ts';
 import { Worker } from './worker.ts';
 
 const config = readConfigOrExit(workerConfig);

@@ -35,15 +35,15 @@ import {
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { Delivery, ModelRegistry, ReplyBus, WorkQueue } from '@penstock/transport';
-import { Attempt, type AttemptOutcome, attemptOf } from './attempt.ts';
-import { Bidder, type Standing } from './bidder.ts';
-import { type Continuation, createContinuation } from './continuation.ts';
-import type { Engine, EngineGauges } from './engine.ts';
-import type { Logged } from './logged.ts';
-import { Outbox } from './outbox.ts';
+import { Attempt, type AttemptOutcome, attemptOf } from './attempts/attempt.ts';
+import { type Continuation, createContinuation } from './attempts/continuation.ts';
+import { Outbox } from './attempts/frame-batcher.ts';
+import { Starting } from './attempts/starting.ts';
+import { Bidder, type Standing } from './bidding/bidder.ts';
+import type { Engine, EngineGauges } from './engine/engine.ts';
 import { PrefillQueue } from './prefill-queue.ts';
-import { Starting } from './starting.ts';
-import type { StoredRuns } from './stored-runs.ts';
+import type { Logged } from './stored/resume-state.ts';
+import type { StoredRuns } from './stored/stored-runs.ts';
 
 export interface WorkerOptions {
   readonly id: string;

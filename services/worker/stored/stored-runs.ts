@@ -21,10 +21,10 @@ import {
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { RunEnd, RunLog, RunStore, RunTtl, WorkQueue } from '@penstock/transport';
-import type { Attempt } from './attempt.ts';
-import type { Continuation } from './continuation.ts';
-import { Journal } from './journal.ts';
-import { type Logged, readLogged } from './logged.ts';
+import type { Attempt } from '../attempts/attempt.ts';
+import type { Continuation } from '../attempts/continuation.ts';
+import { type Logged, readLogged } from './resume-state.ts';
+import { Journal } from './run-log-writer.ts';
 
 export interface StoredRunsOptions {
   readonly runs: RunStore;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Frame, WorkMeta } from '@penstock/protocol';
+import type { Engine, EngineHandlers } from '../engine/engine.ts';
 import { Attempt } from './attempt.ts';
-import type { Engine, EngineHandlers } from './engine.ts';
 
 const META = { id: 'r1', from: 'in-1', endpoint: 'embeddings', stream: false } as WorkMeta;
 

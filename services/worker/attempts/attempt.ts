@@ -18,9 +18,9 @@ import {
   type WorkEnvelope,
 } from '@penstock/protocol';
 import type { Delivery } from '@penstock/transport';
+import { type Engine, MAX_ANSWER_BYTES } from '../engine/engine.ts';
 import type { Continuation } from './continuation.ts';
-import { type Engine, MAX_ANSWER_BYTES } from './engine.ts';
-import type { FrameSource } from './outbox.ts';
+import type { FrameSource } from './frame-batcher.ts';
 
 /** How an attempt ended, for slots, learned rates and engine health. */
 export type AttemptOutcome = 'done' | 'client_error' | 'failed' | 'dropped';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeOps, type LogOp } from '@penstock/protocol';
 import type { AppendOutcome, RunLog } from '@penstock/transport';
-import { Journal } from './journal.ts';
+import { Journal } from './run-log-writer.ts';
 
 const event = (delta: object, finish: string | null = null) =>
   Buffer.from(`data: ${JSON.stringify({ choices: [{ delta, finish_reason: finish }] })}\n\n`);

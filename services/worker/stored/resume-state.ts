@@ -13,7 +13,7 @@ import {
   type WorkEnvelope,
 } from '@penstock/protocol';
 import type { RunLog } from '@penstock/transport';
-import { type Continuation, createContinuation } from './continuation.ts';
+import { type Continuation, createContinuation } from '../attempts/continuation.ts';
 
 /** Of an earlier attempt. */
 export interface Logged {
