@@ -26,7 +26,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'libs/protocol': [],
   'libs/transport': ['protocol'],
   'libs/runtime': [],
-  services: ['policy', 'protocol', 'transport', 'runtime'],
+  'libs/runs': ['policy', 'protocol', 'transport', 'runtime'],
+  services: ['policy', 'protocol', 'transport', 'runtime', 'runs'],
 };
 
 /** Third-party packages that only one room may import. */

@@ -1,0 +1,21 @@
+/** `done.<region>`: where it is said that a run is final. At most once: whoever waits reads the record in the end. */
+import { doneSubject } from '@penstock/protocol';
+import type { WorkQueue } from '@penstock/transport';
+
+export class DoneChannel {
+  readonly #control: Pick<WorkQueue, 'send' | 'listen'>;
+  readonly #subject: string;
+
+  constructor(control: Pick<WorkQueue, 'send' | 'listen'>, region: string) {
+    this.#control = control;
+    this.#subject = doneSubject(region);
+  }
+
+  tell(id: string): void {
+    this.#control.send(this.#subject, Buffer.from(id));
+  }
+
+  listen(onDone: (id: string) => void): void {
+    this.#control.listen(this.#subject, id => onDone(Buffer.from(id).toString('latin1')));
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * The life of a stored run: a request whose answer is kept for whoever asks for it later. Every rule about it is stated here
+ * once; the services call it, and the store makes each change in one atomic step.
+ *
+ *                  ┌──────────── again (attempts left) ───────────┐
+ *                  ▼                                              │
+ *   (accept) → queued ── begin ──→ in_progress ── finish / fail ──┴→ completed │ incomplete │ failed
+ *                  └── cancel / expire ─┴──────────────────────────→ cancelled │ failed
+ *
+ * | transition                            | who may cause it                     | what fences it                                   | file in transitions/ |
+ * |---------------------------------------|--------------------------------------|--------------------------------------------------|----------------------|
+ * | → queued                              | ingress (a request), tasks (a line)  | an id, and a client's key, are taken once        | accept.ts         |
+ * | → queued (an open call)               | the ingress that holds the call      | an id is taken once                              | converted-call.ts |
+ * | queued, in_progress → in_progress     | a worker that got the message        | only a higher attempt than the record's          | attempts.ts       |
+ * | in_progress → completed, incomplete   | that worker                          | the record's attempt is still its own            | attempts.ts       |
+ * | in_progress → queued or failed        | that worker                          | the same, and the number of failures             | attempts.ts       |
+ * | in_progress → any end (an open call)  | the ingress that converted the call  | the attempt whose answer it has                  | converted-call.ts |
+ * | queued, in_progress → cancelled       | ingress (its client), tasks (batch)  | the tenant; final runs stay as they are          | cancel.ts         |
+ * | queued, in_progress → failed          | any service, once its time is over   | the deadline, by the record                      | expire.ts         |
+ * | → completed, incomplete               | ingress, an answer already delivered | nothing: nobody else knows the id                | keep.ts           |
+ * | failed, queued → queued               | an operator                          | the status; attempts go on counting              | reopen.ts         |
+ *
+ * The last four statuses are final. The record comes before the message that makes a worker begin, and the answer is in the
+ * record before the message is acked, so a process may die between any two steps. A message without a record is dropped, a
+ * record without a message is queued again by whoever asks for it, or expires.
+ */
+export * from './await-run.ts';
+export * from './done-channel.ts';
+export * from './find-run.ts';
+export * from './record/idempotency.ts';
+export * from './record/new-run.ts';
+export * from './record/public-ids.ts';
+export * from './record/run-error.ts';
+export * from './record/run-life.ts';
+export * from './record/run-message.ts';
+export * from './transitions/accept.ts';
+export * from './transitions/attempts.ts';
+export * from './transitions/cancel.ts';
+export * from './transitions/converted-call.ts';
+export * from './transitions/expire.ts';
+export * from './transitions/keep.ts';
+export * from './transitions/reopen.ts';

@@ -1,0 +1,22 @@
+/** Errors in the place of an answer. */
+import {
+  DispatchError,
+  type FailedMeta,
+  isErrorCode,
+  type ResultMeta,
+  type RunResult,
+  toErrorBody,
+} from '@penstock/protocol';
+
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** @param finishedAt Unix ms. */
+export function errorResult(error: DispatchError, finishedAt: number): RunResult & ResultMeta {
+  const body = Buffer.from(JSON.stringify(toErrorBody(error)));
+  return { status: error.status, contentType: JSON_TYPE, body, finishedAt };
+}
+
+/** What a client is told of an attempt that failed. Codes of a newer version become `engine_error`. */
+export function failureError({ code, message }: FailedMeta): DispatchError {
+  return new DispatchError(isErrorCode(code) ? code : 'engine_error', { message });
+}

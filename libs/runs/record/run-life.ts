@@ -1,0 +1,29 @@
+/** How long runs and their records live. Everything is in ms. */
+import { timeoutOf } from '@penstock/policy';
+
+const DAY_MS = 24 * 3600 * 1000;
+/** A record outlives its run's time in the queue by this, so that a late client learns what became of it. */
+export const RECORD_SLACK_MS = DAY_MS;
+/** A run that was begun in time may go on for this long after its deadline. */
+export const RUNNING_SLACK_MS = 10 * 60_000;
+/** The lines of a batch have this much more time than the batch. */
+const LINE_SLACK_MS = 60_000;
+
+/** How long the record of an open run is kept. @param queueMs how long the run may wait in the queue. */
+export function recordLifeMs(queueMs: number): number {
+  return queueMs + RECORD_SLACK_MS;
+}
+
+/**
+ * Unix ms after which no engine may start the run.
+ * @param timeoutMs the `x-request-timeout-ms` header. The SDKs' own time-outs are about a connection, not about a run.
+ */
+export function runDeadline(acceptedAt: number, timeoutMs: string | undefined): number {
+  // Whole milliseconds: Redis knows no others.
+  return acceptedAt + Math.ceil(timeoutOf({ requestTimeoutMs: timeoutMs }, DAY_MS));
+}
+
+/** A batch stops its lines itself when it expires: a worker that did so first would store an error as their answer. */
+export function lineDeadline(batchExpiresAt: number): number {
+  return batchExpiresAt + LINE_SLACK_MS;
+}

@@ -1,0 +1,17 @@
+/** The message that makes a worker begin a run. */
+import { encodeEnvelope, type NewRun, type WorkMeta } from '@penstock/protocol';
+
+/** What the message says that the record does not. */
+export type RunWork = Pick<
+  WorkMeta,
+  'from' | 'lane' | 'size' | 'stream' | 'promptTokens' | 'maxTokens' | 'fleetRate'
+> & { readonly body: Uint8Array };
+
+export function encodeRunMessage(run: NewRun, { body, ...work }: RunWork): Buffer {
+  const { id, endpoint, model, slug, createdAt: acceptedAt, deadlineAt, log } = run;
+  const about = { id, endpoint, model, slug, acceptedAt, deadlineAt, ...(log === undefined ? {} : { log }) };
+  return encodeEnvelope(
+    { v: 1, ...about, ...work, stored: true, ask: false, attemptBase: 0, held: {} },
+    body,
+  );
+}

@@ -1,0 +1,100 @@
+/** Taking a run on: the record first, then its message. Both can be sent again: a record is made once, a message taken once. */
+import type { NewRun, StoredRun } from '@penstock/protocol';
+import type { Idempotency, RunStore, RunTtl, WorkQueue } from '@penstock/transport';
+import type { RunFinder } from '../find-run.ts';
+import { keyReused } from '../record/idempotency.ts';
+import { publicId } from '../record/public-ids.ts';
+import { recordLifeMs } from '../record/run-life.ts';
+import { encodeRunMessage, type RunWork } from '../record/run-message.ts';
+
+export interface RunAcceptanceOptions {
+  readonly store: Pick<RunStore, 'create' | 'list' | 'withdraw'>;
+  readonly queue: Pick<WorkQueue, 'publish'>;
+  readonly finder: RunFinder;
+  readonly ttl: RunTtl;
+}
+
+/** Accepts what clients ask for. */
+export class RunAcceptance {
+  readonly #o: RunAcceptanceOptions;
+
+  constructor(options: RunAcceptanceOptions) {
+    this.#o = options;
+  }
+
+  /**
+   * Resolves once the run is stored and queued. A key that was used before for the same request leads to its run, as it is now.
+   * @throws DispatchError `idempotency_key_reused`, or what the queue says: then the client may try again, with the same key too.
+   */
+  async accept(run: NewRun, work: RunWork, idempotency: Idempotency | null): Promise<StoredRun> {
+    const { store, ttl } = this.#o;
+    const outcome = await store.create(run, recordLifeMs(queueMsOf(run)), idempotency);
+    if (outcome.kind === 'reused') throw keyReused();
+    // A command that was sent again after a lost connection finds its own record.
+    const isNew = outcome.id === run.id;
+    const accepted = isNew
+      ? await this.#queueNew(run, work, idempotency)
+      : await this.#repeat(run, outcome.id, work);
+    await listCompletion(store, accepted, ttl);
+    return accepted;
+  }
+
+  async #queueNew(run: NewRun, work: RunWork, idempotency: Idempotency | null): Promise<StoredRun> {
+    try {
+      await this.#publish(run, work);
+    } catch (err) {
+      // A slow broker may refuse too late and keep the message: where a worker has begun, the run is accepted after all.
+      if (await this.#o.store.withdraw(run.id, idempotency?.key ?? null)) throw err;
+    }
+    return { ...run, status: 'queued', worker: null, attempt: 0, logLength: 0, result: null };
+  }
+
+  /** The process that took the key first may have died before it queued the run. */
+  async #repeat({ kind, tenant }: NewRun, id: string, work: RunWork): Promise<StoredRun> {
+    const run = await this.#o.finder.look(publicId({ kind, id }), tenant, kind);
+    if (run.status === 'queued') await this.#publish(run, work);
+    return run;
+  }
+
+  #publish(run: NewRun, work: RunWork): Promise<void> {
+    return publishRun(this.#o.queue, run, encodeRunMessage(run, work), queueMsOf(run));
+  }
+}
+
+/**
+ * Makes the record unless it is there already.
+ * @param queueMs how long the run may wait in the queue.
+ * @returns the run as it is recorded: another process may have made it first, in another stream.
+ */
+export async function recordOnce(
+  store: Pick<RunStore, 'create' | 'read'>,
+  run: NewRun,
+  queueMs: number,
+): Promise<NewRun> {
+  const { kind } = await store.create(run, recordLifeMs(queueMs), null);
+  return kind === 'created' ? run : ((await store.read(run.id)) ?? run);
+}
+
+/** The broker takes the message of a run once. @throws DispatchError where the queue refuses it. */
+export function publishRun(
+  queue: Pick<WorkQueue, 'publish'>,
+  run: NewRun,
+  message: Uint8Array,
+  queueMs: number,
+): Promise<void> {
+  return queue.publish(run.subject, message, { messageId: run.id, ttlMs: queueMs });
+}
+
+/** Stored chat completions are in their tenant's list from the beginning. */
+export async function listCompletion(
+  store: Pick<RunStore, 'list'>,
+  { kind, id, tenant, createdAt }: NewRun,
+  ttl: RunTtl,
+): Promise<void> {
+  if (kind === 'completion') await store.list(tenant, id, createdAt, ttl);
+}
+
+/** How long a run that a client asked for may wait in the queue, ms. */
+export function queueMsOf({ createdAt, deadlineAt }: NewRun): number {
+  return deadlineAt - createdAt;
+}

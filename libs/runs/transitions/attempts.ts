@@ -1,0 +1,87 @@
+/** What a worker does to a run: begin, finish, fail. The store lets only the current attempt change the record. */
+import { decideRetry, MAX_ATTEMPTS } from '@penstock/policy';
+import {
+  type ErrorCode,
+  type FailedMeta,
+  type NewRun,
+  type ResultMeta,
+  type RunLogKind,
+  responseStatusOf,
+} from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
+import type { BeginOutcome, RunEnd, RunStore, RunTtl } from '@penstock/transport';
+import type { DoneChannel } from '../done-channel.ts';
+import { errorResult, failureError } from '../record/run-error.ts';
+import type { RunExpiry } from './expire.ts';
+
+export type RunFailure =
+  /** It is queued again, and should not be delivered before `delayMs`. */
+  | { readonly kind: 'again'; readonly delayMs: number }
+  /** It has failed for good. */
+  | { readonly kind: 'final'; readonly code: ErrorCode }
+  | { readonly kind: 'fenced' };
+
+export interface RunAttemptsOptions {
+  readonly store: Pick<RunStore, 'begin' | 'finish' | 'fail'>;
+  readonly expiry: RunExpiry;
+  readonly done: DoneChannel;
+  readonly ttl: RunTtl;
+  readonly clock: Clock;
+}
+
+type AttemptedRun = Pick<NewRun, 'id' | 'log' | 'deadlineAt'>;
+
+export class RunAttempts {
+  readonly #o: RunAttemptsOptions;
+
+  constructor(options: RunAttemptsOptions) {
+    this.#o = options;
+  }
+
+  /** Makes the attempt the current one. A run whose time is over before that is ended: `gone`. */
+  async begin(run: AttemptedRun, attempt: number, worker: string): Promise<BeginOutcome> {
+    if (await this.#o.expiry.endUnbegun(run)) return 'gone';
+    return this.#o.store.begin(run.id, attempt, worker);
+  }
+
+  /** Stores the answer. @returns false where the attempt is not the current one: then nothing may be acked. */
+  async finish(id: string, attempt: number, end: RunEnd): Promise<boolean> {
+    const { store, done, ttl } = this.#o;
+    if (!(await store.finish(id, attempt, end, ttl))) return false;
+    done.tell(id);
+    return true;
+  }
+
+  /** Counts a failed attempt: the run is queued again, or has failed where no attempt is left or none can help. */
+  async fail(run: AttemptedRun, attempt: number, failure: FailedMeta): Promise<RunFailure> {
+    const { store, done, ttl, clock } = this.#o;
+    const error = failureError(failure);
+    const end = { result: errorResult(error, clock.now()), log: run.log ?? 'none' };
+    const most = failure.retryable ? MAX_ATTEMPTS : 1;
+    const outcome = await store.fail(run.id, attempt, end, most, ttl);
+    if (outcome === 'again') return { kind: 'again', delayMs: pauseAfter(attempt, run.deadlineAt) };
+    if (outcome === 'fenced') return { kind: 'fenced' };
+    done.tell(run.id);
+    return { kind: 'final', code: error.code };
+  }
+}
+
+/**
+ * How a run ends whose engine answered in one piece. A job is completed by any answer, also by one that refuses it.
+ * @param log `deltas` stands for a response, which is failed by a refusal.
+ */
+export function endedBy(
+  log: RunLogKind,
+  { status, contentType }: ResultMeta,
+  body: Buffer,
+  finishedAt: number,
+): RunEnd {
+  const result = { status, contentType, body, finishedAt };
+  return { status: log === 'deltas' ? responseStatusOf(result) : 'completed', result, log, last: null };
+}
+
+function pauseAfter(failures: number, deadlineAt: number): number {
+  const failed = { failures: Math.min(failures, MAX_ATTEMPTS - 1), retryable: true, workerLost: false };
+  const decision = decideRetry({ ...failed, shown: false, continuable: false, deadlineAt }, 0);
+  return decision.kind === 'give_up' ? 0 : decision.delayMs;
+}

@@ -1,0 +1,61 @@
+/** Stopping a run: the record first, then its message leaves the queue, then the engine is stopped. */
+import { encodeMessage, isFinalStatus, type StoredRun, workerControlSubject } from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
+import type { RunStore, RunTtl, WorkQueue } from '@penstock/transport';
+import type { DoneChannel } from '../done-channel.ts';
+
+export interface RunCancellerOptions {
+  readonly store: Pick<RunStore, 'cancel' | 'read' | 'remove'>;
+  readonly queue: Pick<WorkQueue, 'purge' | 'send'>;
+  readonly done: DoneChannel;
+  readonly ttl: RunTtl;
+  readonly clock: Clock;
+}
+
+export class RunCanceller {
+  readonly #o: RunCancellerOptions;
+
+  constructor(options: RunCancellerOptions) {
+    this.#o = options;
+  }
+
+  /** Final runs stay as they are. @returns the run as it is now. */
+  async cancel(run: StoredRun): Promise<StoredRun> {
+    if (isFinalStatus(run.status)) return run;
+    const now = (await this.#stop(run)) ?? run;
+    this.#o.done.tell(run.id);
+    return now;
+  }
+
+  /** As {@link cancel}, and the record goes. */
+  async remove(run: StoredRun): Promise<void> {
+    await this.cancel(run);
+    await this.#o.store.remove(run.id, null);
+  }
+
+  /** A line of a batch: nobody but the batch, which stops it, waits for it. */
+  async cancelLine(id: string, tenant: string): Promise<void> {
+    await this.#stop({ id, tenant });
+  }
+
+  async #stop(run: Pick<StoredRun, 'id' | 'tenant' | 'log'>): Promise<StoredRun | null> {
+    const { store, queue, ttl, clock } = this.#o;
+    await store.cancel(run, clock.now(), ttl);
+    // Read after the cancel: a worker may have begun until then.
+    const now = await store.read(run.id);
+    if (now?.status !== 'cancelled') return now;
+    queue.purge(now.stream, now.subject);
+    if (now.worker !== null) stopAttempt(queue, now.worker, run.id, now.attempt);
+    return now;
+  }
+}
+
+/** Has a worker stop an attempt, and earlier ones at the same work. At most once: the worker may be gone. */
+export function stopAttempt(
+  control: Pick<WorkQueue, 'send'>,
+  worker: string,
+  id: string,
+  attempt: number,
+): void {
+  control.send(workerControlSubject(worker), encodeMessage({ cancel: id, attempt }));
+}

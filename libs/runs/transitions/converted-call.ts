@@ -1,0 +1,66 @@
+/**
+ * The record of a call that was open for so long that it became a stored run. The ingress that held the call still gets the
+ * answer of the attempt that was running, and stores it in the worker's place.
+ */
+import type { DispatchError, NewRun, ResultMeta, StoredRun } from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
+import type { RunEnd, RunStore, RunTtl } from '@penstock/transport';
+import type { DoneChannel } from '../done-channel.ts';
+import { errorResult } from '../record/run-error.ts';
+import { recordLifeMs } from '../record/run-life.ts';
+import { listCompletion, queueMsOf } from './accept.ts';
+import { endedBy } from './attempts.ts';
+
+export interface ConvertedCallOptions {
+  readonly store: Pick<RunStore, 'begin' | 'create' | 'finish' | 'list' | 'read' | 'remove' | 'unlist'>;
+  readonly done: DoneChannel;
+  readonly ttl: RunTtl;
+  readonly clock: Clock;
+}
+
+export class ConvertedCall {
+  readonly run: NewRun;
+  readonly #o: ConvertedCallOptions;
+
+  constructor(options: ConvertedCallOptions, run: NewRun) {
+    this.#o = options;
+    this.run = run;
+  }
+
+  /** Makes the record. @param worker who runs it now; null where it still waits. */
+  async create(attempt: number, worker: string | null): Promise<void> {
+    const { store, ttl } = this.#o;
+    await store.create(this.run, recordLifeMs(queueMsOf(this.run)), null);
+    await listCompletion(store, this.run, ttl);
+    if (worker !== null) await store.begin(this.run.id, attempt, worker);
+  }
+
+  read(): Promise<StoredRun | null> {
+    return this.#o.store.read(this.run.id);
+  }
+
+  /** Takes the record back: nobody was told of it. */
+  async withdraw(): Promise<void> {
+    const { store } = this.#o;
+    await store.remove(this.run.id, null);
+    if (this.run.kind === 'completion') await store.unlist(this.run.tenant, this.run.id);
+  }
+
+  finish(attempt: number, worker: string, meta: ResultMeta, body: Buffer): Promise<void> {
+    return this.#end(attempt, worker, endedBy(this.run.log ?? 'none', meta, body, this.#o.clock.now()));
+  }
+
+  fail(attempt: number, worker: string, error: DispatchError): Promise<void> {
+    const result = errorResult(error, this.#o.clock.now());
+    return this.#end(attempt, worker, { status: 'failed', result, log: 'none', last: null });
+  }
+
+  async #end(attempt: number, worker: string, end: RunEnd): Promise<void> {
+    const { store, done, ttl } = this.#o;
+    const { id } = this.run;
+    // The attempt may be later than the one that ran when the call was converted.
+    await store.begin(id, attempt, worker);
+    // Nothing was logged: there is no log to be kept, and nobody to be told by it.
+    if (await store.finish(id, attempt, { ...end, log: 'none' }, ttl)) done.tell(id);
+  }
+}

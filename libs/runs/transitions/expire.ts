@@ -1,0 +1,64 @@
+/** Runs whose time is over. The queue forgets them without a word, so whoever notices ends them. */
+import { DispatchError, isFinalStatus, type NewRun, type StoredRun } from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
+import type { RunStore, RunTtl } from '@penstock/transport';
+import type { DoneChannel } from '../done-channel.ts';
+import { errorResult } from '../record/run-error.ts';
+import { RUNNING_SLACK_MS } from '../record/run-life.ts';
+
+export interface RunExpiryOptions {
+  readonly store: Pick<RunStore, 'expire' | 'read' | 'time'>;
+  readonly done: DoneChannel;
+  readonly ttl: RunTtl;
+  readonly clock: Clock;
+}
+
+export class RunExpiry {
+  readonly #o: RunExpiryOptions;
+
+  constructor(options: RunExpiryOptions) {
+    this.#o = options;
+  }
+
+  /** @returns the run as it is now; null where it is gone. */
+  async look(run: StoredRun): Promise<StoredRun | null> {
+    if (isFinalStatus(run.status) || this.#o.clock.now() <= run.deadlineAt) return run;
+    await this.end(run);
+    return this.#o.store.read(run.id);
+  }
+
+  /** Ends the run if its time is over; one that was begun in time has {@link RUNNING_SLACK_MS} more. @returns whether it did. */
+  end(run: Pick<NewRun, 'id' | 'log'>): Promise<boolean> {
+    return this.#end(run, this.#o.clock.now(), RUNNING_SLACK_MS);
+  }
+
+  /**
+   * Ends a run that nobody has begun in time. The clock of this machine may be wrong, so the store has to agree.
+   * @returns whether the time was over.
+   */
+  async endUnbegun(run: Pick<NewRun, 'id' | 'log' | 'deadlineAt'>): Promise<boolean> {
+    const { clock, store } = this.#o;
+    if (clock.now() < run.deadlineAt) return false;
+    const now = await store.time();
+    if (now < run.deadlineAt) return false;
+    await this.#end(run, now, 0);
+    return true;
+  }
+
+  async #end(run: Pick<NewRun, 'id' | 'log'>, now: number, slackMs: number): Promise<boolean> {
+    const { store, done, ttl } = this.#o;
+    const error = errorResult(new DispatchError('deadline_exceeded'), now);
+    const hasEnded = await store.expire(run, error, slackMs, ttl);
+    if (hasEnded) done.tell(run.id);
+    return hasEnded;
+  }
+}
+
+/**
+ * When a run that was due, and was not ended, is due again, Unix ms; null for never.
+ * @param now when it was looked at.
+ */
+export function dueAgain({ status, deadlineAt }: StoredRun, now: number): number | null {
+  if (status === 'in_progress') return deadlineAt + RUNNING_SLACK_MS + 1;
+  return deadlineAt >= now ? deadlineAt + 1 : null;
+}

@@ -1,0 +1,40 @@
+/** Running a failed run again, under its own id. */
+import { encodeEnvelope, type RunStatus, type StoredRun, type WorkEnvelope } from '@penstock/protocol';
+import type { RunStore, WorkQueue } from '@penstock/transport';
+import { recordLifeMs } from '../record/run-life.ts';
+
+const LEAST_TIME_MS = 60_000;
+
+/** One that is queued may be so only by its record: queueing it again changes nothing then. */
+export function canReopen(status: RunStatus): boolean {
+  return status === 'failed' || status === 'queued';
+}
+
+export interface ReopenWires {
+  readonly store: Pick<RunStore, 'reopen'>;
+  readonly queue: Pick<WorkQueue, 'publish'>;
+}
+
+/**
+ * Queues the run once more, with as much time as it had at first. The record first, then the message: wherever this breaks
+ * off, doing it again goes on.
+ * @param work its message, as it was.
+ * @param messageId another than before: the broker remembers the first for a while.
+ * @param now Unix ms.
+ * @returns false where the record changed meanwhile. @throws DispatchError where the queue refuses it.
+ */
+export async function reopen(
+  { store, queue }: ReopenWires,
+  run: StoredRun,
+  { meta, body }: WorkEnvelope,
+  messageId: string,
+  now: number,
+): Promise<boolean> {
+  const ttlMs = Math.max(LEAST_TIME_MS, meta.deadlineAt - meta.acceptedAt);
+  const deadlineAt = now + ttlMs;
+  if (!(await store.reopen(run.id, deadlineAt, recordLifeMs(ttlMs)))) return false;
+  // Attempts go on counting from the record's, so that one of before stays fenced.
+  const again = { ...meta, attemptBase: run.attempt, deadlineAt, held: {} };
+  await queue.publish(run.subject, encodeEnvelope(again, body), { messageId, ttlMs });
+  return true;
+}
