@@ -2,17 +2,17 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import {
-  addUsage,
+  addTokens,
   answeredLine,
   type BatchEndpoint,
   type BatchRecord,
-  type BatchUsage,
   isBatchError,
   type LineOutcome,
   lineRunId,
-  NO_USAGE,
+  NO_TOKENS,
   readBatchLine,
   type StoredRun,
+  type TokenCounts,
   unansweredLine,
 } from '@penstock/protocol';
 import type { FileContents, RunStore, StoredContent } from '@penstock/transport';
@@ -38,18 +38,18 @@ export interface BatchOutput {
   readonly error: StoredContent | null;
   readonly completed: number;
   readonly failed: number;
-  readonly usage: BatchUsage;
+  readonly usage: TokenCounts;
 }
 
 /** @throws what the store throws; then neither file is kept. */
 export async function writeOutput(options: OutputOptions): Promise<BatchOutput> {
   const good = new LineFile(options.contents);
   const bad = new LineFile(options.contents);
-  let usage = NO_USAGE;
+  let usage = NO_TOKENS;
   try {
     for await (const outcome of outcomes(options)) {
       await (outcome.isGood ? good : bad).write(outcome.text);
-      usage = addUsage(usage, outcome.usage);
+      usage = addTokens(usage, outcome.usage);
     }
     const [output, error] = await Promise.all([good.end(), bad.end()]);
     return { output, error, completed: good.lines, failed: bad.lines, usage };

@@ -1,5 +1,5 @@
 /** The API described for machines: OpenAPI 3.1, served at `GET /openapi.json`. */
-import { ERRORS } from '../errors.ts';
+import { ERRORS } from '../errors/errors.ts';
 import { OBJECTS } from './objects.ts';
 import type { Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';

@@ -1,6 +1,6 @@
 /** What is answered, as JSON Schema. Shapes are OpenAI's (OpenAPI 2.3.0 of its platform), as far as they are served here. */
-import { BATCH_STATUSES } from '../batch.ts';
-import { EVENT_TYPES } from '../webhook.ts';
+import { BATCH_STATUSES } from '../batches/batch.ts';
+import { EVENT_TYPES } from '../webhooks/event.ts';
 import {
   anything,
   count,

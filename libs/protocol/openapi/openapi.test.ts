@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ERRORS } from '../errors.ts';
+import { ERRORS } from '../errors/errors.ts';
 import { OPERATIONS, openApiDocument } from './index.ts';
 
 interface Described {

@@ -1,47 +1,20 @@
 /** Request bodies as JSON Schema: made from the schemas that check them, so that the document cannot promise something else. */
 import { z } from 'zod';
-import { FILE_PURPOSES } from '../batch.ts';
-import { BATCH_PATHS } from '../batch-line.ts';
-import { chatFields, completionFields, embeddingFields, MAX_MESSAGES, MAX_PARTS } from '../openai.ts';
-import { responsesFields } from '../responses-request.ts';
-import { webhookCreate, webhookRotate, webhookTest, webhookUpdate } from '../webhook.ts';
+import { BATCH_PATHS } from '../batches/batch-line.ts';
+import { FILE_PURPOSES } from '../batches/file.ts';
+import { messagesSchema } from '../openai/chat-messages.ts';
+import { chatFields } from '../openai/chat-request.ts';
+import { completionFields } from '../openai/completion-request.ts';
+import { embeddingFields } from '../openai/embedding-request.ts';
+import { responsesFields } from '../responses/fields.ts';
+import { webhookCreate, webhookRotate, webhookTest, webhookUpdate } from '../webhooks/requests.ts';
 import type { JsonSchema } from './schema.ts';
 import { nullable, object, record, text } from './schema.ts';
 
-function fromZod(schema: z.ZodType, by: Record<string, JsonSchema> = {}): JsonSchema {
-  const {
-    $schema: _dialect,
-    properties,
-    ...rest
-  } = z.toJSONSchema(schema, { unrepresentable: 'any', io: 'input' });
-  return { ...rest, properties: { ...properties, ...by } } as JsonSchema;
+function fromZod(schema: z.ZodType): JsonSchema {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { unrepresentable: 'any', io: 'input' });
+  return rest as JsonSchema;
 }
-
-const part: JsonSchema = {
-  type: 'object',
-  required: ['type'],
-  anyOf: [
-    { properties: { type: { const: 'text' }, text }, required: ['text'] },
-    { properties: { type: { type: 'string', not: { const: 'text' } } } },
-  ],
-};
-const content: JsonSchema = {
-  anyOf: [text, { type: 'array', items: part, minItems: 1, maxItems: MAX_PARTS }],
-};
-
-/** Checked by hand for speed (`openai.ts`), so described by hand too. */
-const message: JsonSchema = {
-  anyOf: [
-    {
-      ...object({ role: { enum: ['system', 'developer', 'user', 'tool', 'function'] }, content }),
-      required: ['role', 'content'],
-    },
-    {
-      ...object({ role: { const: 'assistant' }, content: nullable(content) }),
-      required: ['role'],
-    },
-  ],
-};
 
 const lifeS: JsonSchema = { type: 'integer', minimum: 3600, maximum: 2_592_000 };
 
@@ -72,9 +45,7 @@ const batch: JsonSchema = {
 };
 
 export const REQUESTS = {
-  CreateChatCompletion: fromZod(chatFields, {
-    messages: { type: 'array', items: message, minItems: 1, maxItems: MAX_MESSAGES },
-  }),
+  CreateChatCompletion: fromZod(chatFields.extend({ messages: messagesSchema })),
   CreateCompletion: fromZod(completionFields),
   CreateEmbedding: fromZod(embeddingFields),
   CreateResponse: fromZod(responsesFields),

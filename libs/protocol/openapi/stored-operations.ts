@@ -1,5 +1,5 @@
 /** Operations on what is kept: files, batches, webhook endpoints. */
-import { FILE_PURPOSES } from '../batch.ts';
+import { FILE_PURPOSES } from '../batches/file.ts';
 import { type Operation, paging, query } from './operation.ts';
 
 const files: Operation[] = [

@@ -1,9 +1,9 @@
 /** What webhooks need of the world, as the services see it. No vendor type appears here. */
 import type {
-  Delivery,
   DeliveryAttempt,
   EndpointHealth,
   EventType,
+  WebhookDelivery,
   WebhookEndpoint,
   WebhookEvent,
 } from '@penstock/protocol';
@@ -92,10 +92,10 @@ export interface WebhookRecords {
 
 /** What was sent to each endpoint and how that went: the latest few hundred, for a week. */
 export interface DeliveryLog {
-  open(deliveries: readonly Pick<Delivery, 'id' | 'endpoint' | 'event'>[]): Promise<void>;
+  open(deliveries: readonly Pick<WebhookDelivery, 'id' | 'endpoint' | 'event'>[]): Promise<void>;
   /** Does nothing for a delivery that is forgotten. */
-  attempted(id: string, attempt: DeliveryAttempt | null, state: Delivery['state']): Promise<void>;
-  get(id: string): Promise<Delivery | null>;
+  attempted(id: string, attempt: DeliveryAttempt | null, state: WebhookDelivery['state']): Promise<void>;
+  get(id: string): Promise<WebhookDelivery | null>;
   /** Ids, newest first. */
   list(endpoint: string): Promise<string[]>;
   forget(endpoint: string): Promise<void>;

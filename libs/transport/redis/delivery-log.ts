@@ -1,10 +1,10 @@
 /** The log of deliveries in Redis: the latest of each endpoint, with their attempts. Holds ids, never bodies or secrets. */
 import {
-  type Delivery,
   type DeliveryAttempt,
   deliveryAttemptsKey,
   deliveryKey,
   deliveryListKey,
+  type WebhookDelivery,
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { DeliveryLog } from '../ports/webhook-ports.ts';
@@ -53,7 +53,7 @@ export class RedisDeliveries implements DeliveryLog {
     return new RedisDeliveries(redis);
   }
 
-  async open(deliveries: readonly Pick<Delivery, 'id' | 'endpoint' | 'event'>[]): Promise<void> {
+  async open(deliveries: readonly Pick<WebhookDelivery, 'id' | 'endpoint' | 'event'>[]): Promise<void> {
     const opened = deliveries.map(({ id, endpoint, event }) =>
       this.#redis.penstockOpenDelivery(
         ...[deliveryListKey(endpoint), deliveryKey(id), Date.now(), id],
@@ -63,7 +63,11 @@ export class RedisDeliveries implements DeliveryLog {
     await Promise.all(opened);
   }
 
-  async attempted(id: string, attempt: DeliveryAttempt | null, state: Delivery['state']): Promise<void> {
+  async attempted(
+    id: string,
+    attempt: DeliveryAttempt | null,
+    state: WebhookDelivery['state'],
+  ): Promise<void> {
     const text = attempt === null ? '' : JSON.stringify(attempt);
     await this.#redis.penstockAttempted(
       deliveryKey(id),
@@ -75,16 +79,16 @@ export class RedisDeliveries implements DeliveryLog {
     );
   }
 
-  async get(id: string): Promise<Delivery | null> {
+  async get(id: string): Promise<WebhookDelivery | null> {
     const [[record, state], attempts] = await Promise.all([
       this.#redis.hmget(deliveryKey(id), 'record', 'state'),
       this.#redis.lrange(deliveryAttemptsKey(id), 0, -1),
     ]);
     if (!record) return null;
-    const about = JSON.parse(record) as Pick<Delivery, 'id' | 'endpoint' | 'event'>;
+    const about = JSON.parse(record) as Pick<WebhookDelivery, 'id' | 'endpoint' | 'event'>;
     return {
       ...about,
-      state: state as Delivery['state'],
+      state: state as WebhookDelivery['state'],
       attempts: attempts.map(text => JSON.parse(text) as DeliveryAttempt),
     };
   }

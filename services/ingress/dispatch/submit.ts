@@ -19,9 +19,7 @@ import {
   type RequestSummary,
   type SizeClass,
   stickySubject,
-  validateChat,
-  validateCompletion,
-  validateEmbedding,
+  validateRequest,
   type WorkMeta,
   type WorkQueueKey,
   workStream,
@@ -47,11 +45,6 @@ import { createHeld, type HoldAbout } from './hold.ts';
 import type { Bound, ReplySink } from './open-request.ts';
 import type { OpenRequests } from './open-requests.ts';
 
-const VALIDATORS: Record<Endpoint, (value: unknown) => RequestSummary> = {
-  chat: validateChat,
-  completions: validateCompletion,
-  embeddings: validateEmbedding,
-};
 /** The broker drops queued work this long after the client's deadline. Only a backstop: workers check the deadline. */
 const TTL_SLACK_MS = 60_000;
 /** Longest `x-session-affinity` that is looked at. */
@@ -104,7 +97,7 @@ export function understand(
   parsed: unknown,
   acceptedAt: number,
 ): ReadRequest {
-  const summary = VALIDATORS[endpoint](parsed);
+  const summary = validateRequest(endpoint, parsed);
   const model = deps.fleet.model(summary.model);
   if (model === undefined) throw new DispatchError('model_not_found', { param: 'model' });
   const promptTokens = estimatePromptTokens(summary.promptBytes);

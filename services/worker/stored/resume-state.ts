@@ -2,14 +2,12 @@
 import {
   type ChatChunk,
   decodeOps,
-  type Endpoint,
   eventData,
   type LogOp,
   opsOf,
   type RunLogKind,
   readChunk,
-  validateChat,
-  validateCompletion,
+  validateRequest,
   type WorkEnvelope,
 } from '@penstock/protocol';
 import type { RunLog } from '@penstock/transport';
@@ -88,12 +86,7 @@ function toldIn(events: readonly string[]): Told {
   return { ops, chunkId: chunks[0]?.id ?? '', created: chunks[0]?.created ?? 0 };
 }
 
-const VALIDATORS: Partial<Record<Endpoint, typeof validateChat>> = {
-  chat: validateChat,
-  completions: validateCompletion,
-};
-
 function isContinuable(work: WorkEnvelope, ops: readonly LogOp[]): boolean {
   if (ops.some(op => op[0] !== 't')) return false;
-  return VALIDATORS[work.meta.endpoint]?.(JSON.parse(work.body.toString('utf8'))).continuable ?? false;
+  return validateRequest(work.meta.endpoint, JSON.parse(work.body.toString('utf8'))).continuable;
 }

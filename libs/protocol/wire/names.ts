@@ -1,9 +1,10 @@
 /**
- * Every subject, stream, consumer, channel and key name, in one place.
+ * The names that dispatch uses: subjects, streams, consumers, channels and keys. (Keys of stored things stand beside their records.)
  *
  * User text never becomes part of a name: a model travels as its registered slug, and all other tokens are made
  * here or checked by {@link assertToken}. A 5 KB subject would close the NATS connection that everyone shares.
  */
+import { assertToken } from './token.ts';
 
 /** Traffic classes in falling order of urgency. Workers pull lower lanes only with room to spare. */
 export const LANES = ['interactive', 'background', 'batch'] as const;
@@ -15,15 +16,6 @@ export type Lane = (typeof LANES)[number];
  */
 export const SIZES = ['short', 'medium', 'long', 'any'] as const;
 export type SizeClass = (typeof SIZES)[number];
-
-/** What a subject, stream or key token may look like. */
-const TOKEN = /^[a-z0-9_-]{1,48}$/;
-
-/** Refuses a token that could widen, split or overflow a subject. A failure is a bug, not bad input. */
-export function assertToken(token: string): string {
-  if (!TOKEN.test(token)) throw new TypeError(`not a valid name token (${token.length} characters)`);
-  return token;
-}
 
 /** Where one kind of work is queued. */
 export interface WorkQueueKey {

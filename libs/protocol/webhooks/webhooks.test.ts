@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  configuredWebhooks,
-  EVENT_TYPES,
-  eventBody,
-  eventId,
-  isSecret,
-  retryAfterMs,
-  tenantOfKey,
-  toEndpointObject,
-  toSecret,
-  webhookCreate,
-} from './webhook.ts';
+import { tenantOfKey } from '../tenant.ts';
+import { retryAfterMs } from './delivery.ts';
+import { toEndpointObject } from './endpoint.ts';
+import { EVENT_TYPES, eventBody, eventId } from './event.ts';
+import { configuredWebhooks, webhookCreate } from './requests.ts';
+import { isSecret, toSecret } from './secret.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const SECRET = toSecret(Buffer.alloc(32, 7));

@@ -5,12 +5,8 @@
  * - `deltas`: each entry is a JSON array of operations ({@link LogOp}). For responses, whose events are not the engine's.
  * - `events`: each entry is whole SSE events as the engine sent them. For streams that are passed on as they are.
  */
-import { hash } from 'node:crypto';
-import { assertToken } from './names.ts';
-import type { ChatChunk, ChatDelta, Usage } from './responses-stream.ts';
-
-export const RUN_LOGS = ['none', 'deltas', 'events'] as const;
-export type RunLogKind = (typeof RUN_LOGS)[number];
+import type { ChatChunk, ChatDelta, CompletionUsage } from '../openai/chat-chunk.ts';
+import { assertToken } from '../wire/token.ts';
 
 /**
  * `t` text with the chunks it came in (about its tokens), `r` reasoning, `c` part of a tool call (index, id, name,
@@ -21,7 +17,7 @@ export type LogOp =
   | readonly ['r', string]
   | readonly ['c', number, string | null, string | null, string]
   | readonly ['f', string]
-  | readonly ['u', Usage];
+  | readonly ['u', CompletionUsage];
 
 export function runLogKey(id: string): string {
   return `penstock:runlog:${assertToken(id)}`;
@@ -30,14 +26,6 @@ export function runLogKey(id: string): string {
 /** Redis channel of a run's log: `<entries so far> <entry>`, or `0 ` when the run became final. Only ever a hint. */
 export function runLogChannel(id: string): string {
   return `penstock:runtick:${assertToken(id)}`;
-}
-
-/** The data of an engine's event, or its whole answer. @throws where it is no JSON object. */
-export function readChunk(data: string): ChatChunk {
-  const chunk: unknown = JSON.parse(data);
-  if (typeof chunk !== 'object' || chunk === null || Array.isArray(chunk))
-    throw new TypeError('the engine sent JSON that is no object');
-  return chunk;
 }
 
 /** What a chunk says, one operation for each event that it will be told as. @throws where its parts are of other types than the API's. */
@@ -99,58 +87,4 @@ export function chunkOf(op: LogOp): ChatChunk {
     case 'u':
       return { usage: op[1] };
   }
-}
-
-/** Puts a stream together again as the completion it would have been without `stream`. */
-export class CompletionBuilder {
-  #text = '';
-  #reasoning = '';
-  readonly #calls: { id: string; type: 'function'; function: { name: string; arguments: string } }[] = [];
-  #at = new Map<number, number>();
-  #finish: string | null = null;
-  #usage: Usage | null = null;
-
-  add(op: LogOp): void {
-    if (op[0] === 't') this.#text += op[1];
-    else if (op[0] === 'r') this.#reasoning += op[1];
-    else if (op[0] === 'f') this.#finish = op[1];
-    else if (op[0] === 'u') this.#usage = op[1];
-    else this.#addCall(op);
-  }
-
-  #addCall([, index, id, name, args]: Extract<LogOp, readonly ['c', ...unknown[]]>): void {
-    const known = this.#calls[this.#at.get(index) ?? -1];
-    if (known !== undefined && (id === null || id === known.id)) {
-      known.function.arguments += args;
-      return;
-    }
-    this.#at.set(index, this.#calls.length);
-    this.#calls.push({ id: id ?? '', type: 'function', function: { name: name ?? '', arguments: args } });
-  }
-
-  get finishReason(): string | null {
-    return this.#finish;
-  }
-
-  get completion(): ChatChunk {
-    const message = {
-      role: 'assistant',
-      content: this.#text === '' && this.#calls.length > 0 ? null : this.#text,
-      refusal: null,
-      ...(this.#reasoning === '' ? {} : { reasoning_content: this.#reasoning }),
-      ...(this.#calls.length > 0 ? { tool_calls: this.#calls } : {}),
-    };
-    const choice = { index: 0, message, logprobs: null, finish_reason: this.#finish };
-    return { choices: [choice], usage: this.#usage };
-  }
-}
-
-/** Redis sorted set of a tenant's stored chat completions, by the time they were created. */
-export function completionListKey(tenant: string): string {
-  return `penstock:completions:${assertToken(tenant)}`;
-}
-
-/** Digest that tells one request from another under the same `Idempotency-Key`. */
-export function requestDigest(path: string, body: Uint8Array): string {
-  return hash('sha256', Buffer.concat([Buffer.from(`${path}\n`), body]));
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ChatChunk } from './responses-stream.ts';
-import { ResponseStream } from './responses-stream.ts';
-import { addOp, CompletionBuilder, chunkOf, decodeOps, encodeOps, type LogOp, opsOf } from './run-log.ts';
+import type { ChatChunk } from '../openai/chat-chunk.ts';
+import { ResponseStream } from '../responses/response-stream.ts';
+import { CompletionBuilder } from './completion-builder.ts';
+import { addOp, chunkOf, decodeOps, encodeOps, type LogOp, opsOf } from './run-log.ts';
 
 const chunks: ChatChunk[] = [
   { choices: [{ delta: { reasoning_content: 'Let me ' } }] },

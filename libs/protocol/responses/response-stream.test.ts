@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ChatChunk, ResponseStream } from './responses-stream.ts';
-import { eventData } from './sse.ts';
+import type { ChatChunk } from '../openai/chat-chunk.ts';
+import { eventData } from '../openai/sse.ts';
+import { ResponseStream } from './response-stream.ts';
 
 const base = { id: 'resp_abc', createdAt: 1, background: false, params: { model: 'm' } };
 type Event = {

@@ -4,7 +4,7 @@
  * much as the parsing itself (1.3 ms per MB).
  */
 import { isUtf8 } from 'node:buffer';
-import { DispatchError } from './errors.ts';
+import { DispatchError } from '../errors/errors.ts';
 
 export interface JsonLimits {
   readonly maxDepth: number;

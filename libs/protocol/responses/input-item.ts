@@ -2,7 +2,7 @@
  * Input items as they are listed: clients may leave out much of an item when they send it (`content` as a string, no `type`,
  * no `status`), but what comes back is whole.
  */
-import type { InputItem } from './responses-request.ts';
+import type { InputItem } from './to-chat.ts';
 
 type Part = Record<string, unknown>;
 

@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  addUsage,
-  answeredLine,
-  type BatchLine,
-  isBatchError,
-  NO_USAGE,
-  readBatchLine,
-} from './batch-line.ts';
+import { addTokens, NO_TOKENS } from '../openai/usage.ts';
+import { type BatchLine, isBatchError, readBatchLine } from './batch-line.ts';
+import { answeredLine } from './batch-output.ts';
 
 const read = (line: object, endpoint: 'chat' | 'responses' | 'embeddings' = 'chat') =>
   readBatchLine(Buffer.from(JSON.stringify(line)), 7, endpoint);
@@ -81,6 +76,6 @@ test('usage of all lines is summed', () => {
   const line = good(request(hello));
   const usage = { prompt_tokens: 3, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 1 } };
   const one = answeredLine('b-1', line, answer(JSON.stringify({ usage })));
-  const sum = addUsage(addUsage(NO_USAGE, one.usage), one.usage);
+  const sum = addTokens(addTokens(NO_TOKENS, one.usage), one.usage);
   assert.deepEqual(sum, { input: 6, cached: 2, output: 4, reasoning: 0, total: 10 });
 });

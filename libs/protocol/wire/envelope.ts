@@ -4,7 +4,6 @@
  */
 import { z } from 'zod';
 import { LANES, SIZES } from './names.ts';
-import { RUN_LOGS } from './run-log.ts';
 
 export const ENDPOINTS = ['chat', 'completions', 'embeddings'] as const;
 export type Endpoint = (typeof ENDPOINTS)[number];
@@ -15,6 +14,13 @@ export const ENDPOINT_PATHS = {
   completions: '/v1/completions',
   embeddings: '/v1/embeddings',
 } as const satisfies Record<Endpoint, string>;
+
+/**
+ * How a stored run is logged while it runs: not at all, as operations that its events are derived from (responses), or as
+ * the engine's own events (streams that are passed on as they are).
+ */
+export const RUN_LOGS = ['none', 'deltas', 'events'] as const;
+export type RunLogKind = (typeof RUN_LOGS)[number];
 
 const metaSchema = z.object({
   /** Envelope version. A reader takes its own version only. */

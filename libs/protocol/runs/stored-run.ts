@@ -5,11 +5,9 @@
  * queued → in_progress (a worker began) → completed | incomplete | failed; a failed attempt goes back to queued while
  * attempts are left. queued or in_progress → cancelled, or failed when its time is over. The last four are final.
  */
-import { hash } from 'node:crypto';
-import type { Endpoint } from './envelope.ts';
-import { assertToken } from './names.ts';
-import { isCutShort } from './responses-stream.ts';
-import { type RunLogKind, readChunk } from './run-log.ts';
+import { isCutShort, readChunk } from '../openai/chat-chunk.ts';
+import type { Endpoint, RunLogKind } from '../wire/envelope.ts';
+import { assertToken } from '../wire/token.ts';
 
 export const RUN_STATUSES = [
   'queued',
@@ -89,9 +87,9 @@ export function runKey(id: string): string {
   return `penstock:run:${assertToken(id)}`;
 }
 
-/** Redis key of what a client's `Idempotency-Key` stands for. The client's text is only ever hashed. */
-export function idempotencyKey(tenant: string, clientKey: string): string {
-  return `penstock:idem:${assertToken(tenant)}:${hash('sha256', clientKey).slice(0, 32)}`;
+/** Redis sorted set of a tenant's stored chat completions, by the time they were created. */
+export function completionListKey(tenant: string): string {
+  return `penstock:completions:${assertToken(tenant)}`;
 }
 
 /** Where it is said that a run is final; the payload is its id. At most once: who waits reads the record in the end. */

@@ -6,6 +6,13 @@
  * At most one output item is open. Text opens a message, reasoning a reasoning item, each tool call an item of its own; what
  * follows of another kind closes it.
  */
+import {
+  type ChatChunk,
+  type CompletionUsage,
+  isCutShort,
+  type ToolCallDelta,
+} from '../openai/chat-chunk.ts';
+import { countTokens, toResponsesUsage } from '../openai/usage.ts';
 
 type Json = Record<string, unknown>;
 export type ResponseStatus = 'queued' | 'in_progress' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
@@ -18,42 +25,6 @@ export interface ResponseBase {
   readonly background: boolean;
   /** Echoed request fields. */
   readonly params: Json;
-}
-
-export interface Usage {
-  readonly prompt_tokens?: number;
-  readonly completion_tokens?: number;
-  readonly total_tokens?: number;
-  readonly prompt_tokens_details?: { readonly cached_tokens?: number } | null;
-  readonly completion_tokens_details?: { readonly reasoning_tokens?: number } | null;
-}
-
-interface ToolDelta {
-  readonly index?: number;
-  readonly id?: string;
-  readonly function?: { readonly name?: string; readonly arguments?: string };
-}
-
-/** The part of a chat chunk, or of a completion's choice, that is told. */
-export interface ChatDelta {
-  readonly content?: string | null;
-  readonly reasoning_content?: string | null;
-  readonly reasoning?: string | null;
-  readonly tool_calls?: readonly ToolDelta[] | null;
-}
-
-export interface ChatChunk {
-  readonly choices?: readonly {
-    readonly delta?: ChatDelta;
-    readonly message?: ChatDelta;
-    readonly finish_reason?: string | null;
-  }[];
-  readonly usage?: Usage | null;
-}
-
-/** Whether an answer with this finish reason is not whole: as a response it is `incomplete`. */
-export function isCutShort(finishReason: string | null | undefined): boolean {
-  return finishReason === 'length' || finishReason === 'content_filter';
 }
 
 interface Item {
@@ -76,7 +47,7 @@ export class ResponseStream {
   readonly #items: Item[] = [];
   #open: Item | null = null;
   #finish: string | null = null;
-  #usage: Usage | null = null;
+  #usage: CompletionUsage | null = null;
   #sequence = 0;
   readonly #after: number;
   #out = '';
@@ -183,7 +154,7 @@ export class ResponseStream {
     else this.#emit('response.reasoning_text.delta', at);
   }
 
-  #call(call: ToolDelta, index: number): void {
+  #call(call: ToolCallDelta, index: number): void {
     const same = this.#open?.kind === 'function_call' && this.#open.call === index;
     const item = same && this.#open !== null ? this.#open : this.#begin('function_call', call, index);
     const delta = call.function?.arguments ?? '';
@@ -196,7 +167,7 @@ export class ResponseStream {
     });
   }
 
-  #begin(kind: Item['kind'], call: ToolDelta = {}, callIndex = -1): Item {
+  #begin(kind: Item['kind'], call: ToolCallDelta = {}, callIndex = -1): Item {
     this.#close();
     const index = this.#items.length;
     const id = `${ITEM_PREFIX[kind]}_${this.#base.id.slice('resp_'.length)}_${index}`;
@@ -275,16 +246,8 @@ function whole(item: Item, isCut: boolean): Json {
   return { id, type: kind, summary: [], content, status };
 }
 
-function toUsage(usage: Usage): Json {
-  const { prompt_tokens: input = 0, completion_tokens: output = 0 } = usage;
-  return {
-    input_tokens: input,
-    input_tokens_details: {
-      cached_tokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
-      cache_write_tokens: 0,
-    },
-    output_tokens: output,
-    output_tokens_details: { reasoning_tokens: usage.completion_tokens_details?.reasoning_tokens ?? 0 },
-    total_tokens: usage.total_tokens ?? input + output,
-  };
+/** Engines do not tell what they wrote to their cache. */
+function toUsage(usage: CompletionUsage): Json {
+  const shown = toResponsesUsage(countTokens(usage));
+  return { ...shown, input_tokens_details: { ...shown.input_tokens_details, cache_write_tokens: 0 } };
 }

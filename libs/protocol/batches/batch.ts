@@ -1,21 +1,6 @@
-/** Files and batches: what is remembered of them, their keys, and OpenAI's shapes. Times are Unix seconds, as on the wire. */
-import { assertToken } from './names.ts';
-
-export interface FileRecord {
-  /** `file-…` */
-  readonly id: string;
-  readonly tenant: string;
-  /** SHA-256 of the content: where it lies. */
-  readonly digest: string;
-  readonly bytes: number;
-  readonly createdAt: number;
-  readonly filename: string;
-  readonly purpose: string;
-  /** When it is forgotten by itself; null for never. */
-  readonly expiresAt: number | null;
-}
-
-export const FILE_PURPOSES = ['assistants', 'batch', 'fine-tune', 'vision', 'user_data', 'evals'] as const;
+/** Batches: their record, their keys, and OpenAI's shape. Times are Unix seconds, as on the wire. */
+import { type TokenCounts, toResponsesUsage } from '../openai/usage.ts';
+import { assertToken } from '../wire/token.ts';
 
 export const BATCH_STATUSES = [
   'validating',
@@ -38,15 +23,6 @@ export interface BatchError {
   readonly line: number | null;
 }
 
-/** Tokens of all answered lines together. */
-export interface BatchUsage {
-  readonly input: number;
-  readonly cached: number;
-  readonly output: number;
-  readonly reasoning: number;
-  readonly total: number;
-}
-
 export interface BatchRecord {
   /** `batch_…` */
   readonly id: string;
@@ -65,7 +41,8 @@ export interface BatchRecord {
   readonly outputLifeS: number | null;
   /** Set when every line asks for the same one. */
   readonly model: string | null;
-  readonly usage: BatchUsage | null;
+  /** Tokens of all answered lines together. */
+  readonly usage: TokenCounts | null;
   readonly outputFileId: string | null;
   readonly errorFileId: string | null;
   readonly total: number;
@@ -75,20 +52,6 @@ export interface BatchRecord {
   readonly at: Readonly<Partial<Record<BatchStatus, number>>>;
 }
 
-export const fileKey = (id: string) => `penstock:file:${assertToken(id)}`;
-/** Files of a tenant, or those of one purpose, by when they came (µs). */
-export const fileListKey = (tenant: string, purpose = 'all') =>
-  `penstock:files:${assertToken(tenant)}:${assertToken(purpose)}`;
-/** Where deleted files stood in the lists: a reader who pages may stand on one. */
-export const filesGoneKey = (tenant: string) => `penstock:files-gone:${assertToken(tenant)}`;
-/** Files that end by themselves, by when (Unix s). */
-export const FILE_ENDS_KEY = 'penstock:file-ends';
-/** Set of what holds one content: ids of files and of batches that are not over. */
-export const contentKey = (digest: string) => `penstock:content:${digest}`;
-/** There while a content that nothing holds is being deleted. */
-export const contentGoingKey = (digest: string) => `penstock:content-going:${digest}`;
-/** Id of the file that an upload made, for the client's next try after a lost answer. */
-export const uploadKey = (digest: string) => `penstock:upload:${digest}`;
 export const batchKey = (id: string) => `penstock:batch:${assertToken(id)}`;
 export const batchListKey = (tenant: string) => `penstock:batches:${assertToken(tenant)}`;
 /** Batches that may still need a tasks process. */
@@ -97,25 +60,6 @@ export const OPEN_BATCHES_KEY = 'penstock:batches-open';
 /** The stored run of one line. */
 export function lineRunId(batchId: string, line: number): string {
   return `${batchId}-${line}`;
-}
-
-/** Id of an output file: the same however often the batch is finished. */
-export function outputFileId(batchId: string, what: 'output' | 'error'): string {
-  return `file-${batchId.slice('batch_'.length)}${what}`;
-}
-
-export function toFileObject(file: FileRecord): object {
-  const { id, bytes, createdAt, filename, purpose, expiresAt } = file;
-  return {
-    id,
-    object: 'file',
-    bytes,
-    created_at: createdAt,
-    filename,
-    purpose,
-    status: 'processed',
-    expires_at: expiresAt,
-  };
 }
 
 export function toBatchObject(batch: BatchRecord): object {
@@ -142,17 +86,7 @@ export function toBatchObject(batch: BatchRecord): object {
     request_counts: { total: batch.total, completed: batch.completed, failed: batch.failed },
     metadata: batch.metadata,
     ...(model === null ? {} : { model }),
-    ...(usage === null ? {} : { usage: toUsage(usage) }),
-  };
-}
-
-function toUsage(usage: BatchUsage): object {
-  return {
-    input_tokens: usage.input,
-    input_tokens_details: { cached_tokens: usage.cached },
-    output_tokens: usage.output,
-    output_tokens_details: { reasoning_tokens: usage.reasoning },
-    total_tokens: usage.total,
+    ...(usage === null ? {} : { usage: toResponsesUsage(usage) }),
   };
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { DispatchError, ERRORS, type ErrorCode, isErrorCode, toErrorBody } from './errors.ts';
 
-const PAGE = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+const PAGE = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
 const codes = Object.keys(ERRORS) as ErrorCode[];
 
 test('docs/errors.md lists exactly the errors there are, with their status, type and text', () => {

@@ -1,0 +1,118 @@
+/** One line of a batch's input file. */
+import { DispatchError } from '../errors/errors.ts';
+import { parseJson } from '../openai/json-guard.ts';
+import type { RequestSummary } from '../openai/request-summary.ts';
+import { validateRequest } from '../openai/validate-request.ts';
+import { readResponsesRequest } from '../responses/request.ts';
+import { ENDPOINT_PATHS, type Endpoint } from '../wire/envelope.ts';
+import type { BatchError } from './batch.ts';
+
+/** What a batch can be made of: the engines' own endpoints, and responses, which are chat completions to them. */
+export const BATCH_PATHS = { ...ENDPOINT_PATHS, responses: '/v1/responses' } as const;
+export type BatchEndpoint = keyof typeof BATCH_PATHS;
+
+const MAX_CUSTOM_ID = 512;
+
+export interface BatchLine {
+  readonly customId: string;
+  /** Where the engine gets it. */
+  readonly endpoint: Endpoint;
+  /** What the engine gets. */
+  readonly body: unknown;
+  readonly summary: RequestSummary;
+  /** Texts to embed; 0 for other endpoints. */
+  readonly inputs: number;
+  /** What a response echoes of its request; null for other endpoints. */
+  readonly echo: Readonly<Record<string, unknown>> | null;
+}
+
+/** The endpoint of a path that batches can be made of, or null. */
+export function batchEndpoint(path: string): BatchEndpoint | null {
+  const found = Object.entries(BATCH_PATHS).find(([, known]) => known === path);
+  return (found?.[0] as BatchEndpoint | undefined) ?? null;
+}
+
+/** @returns the line, or what is wrong with it. */
+export function readBatchLine(text: Buffer, line: number, endpoint: BatchEndpoint): BatchLine | BatchError {
+  try {
+    return readLine(text, endpoint);
+  } catch (err) {
+    if (!(err instanceof LineProblem)) throw err;
+    return { code: err.code, message: err.message, param: err.param, line };
+  }
+}
+
+class LineProblem extends Error {
+  readonly code: string;
+  readonly param: string | null;
+  constructor(code: string, message: string, param: string | null = null) {
+    super(message);
+    this.code = code;
+    this.param = param;
+  }
+}
+
+function readLine(text: Buffer, endpoint: BatchEndpoint): BatchLine {
+  const { custom_id: customId, method, url, body } = readObject(text);
+  if (typeof customId !== 'string' || customId === '' || customId.length > MAX_CUSTOM_ID)
+    throw new LineProblem(
+      'missing_required_parameter',
+      `custom_id must be a text of 1 to ${MAX_CUSTOM_ID} characters.`,
+      'custom_id',
+    );
+  if (method !== 'POST') throw new LineProblem('invalid_method', 'method must be POST.', 'method');
+  if (url !== BATCH_PATHS[endpoint])
+    throw new LineProblem('invalid_url', `url must be that of the batch, ${BATCH_PATHS[endpoint]}.`, 'url');
+  if (body === undefined)
+    throw new LineProblem('missing_required_parameter', 'body must be the request, a JSON object.', 'body');
+  if ((body as { stream?: unknown } | null)?.stream === true)
+    throw new LineProblem('invalid_request', 'A batch cannot stream: leave stream out.', 'body.stream');
+  try {
+    return { customId, ...(endpoint === 'responses' ? readResponse(body) : readPlain(endpoint, body)) };
+  } catch (err) {
+    if (!(err instanceof DispatchError)) throw err;
+    throw new LineProblem('invalid_request', err.message, err.param === null ? 'body' : `body.${err.param}`);
+  }
+}
+
+function readObject(text: Buffer): Record<string, unknown> {
+  let raw: unknown;
+  try {
+    raw = parseJson(text);
+  } catch (err) {
+    const complex = err instanceof DispatchError && err.code === 'json_too_complex';
+    throw new LineProblem(
+      'invalid_json_line',
+      complex ? 'This line is nested too deeply or has too many parts.' : 'This line is not valid JSON.',
+    );
+  }
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
+    throw new LineProblem('invalid_json_line', 'This line is not a JSON object.');
+  return raw as Record<string, unknown>;
+}
+
+function readPlain(endpoint: Endpoint, body: unknown): Omit<BatchLine, 'customId'> {
+  const summary = validateRequest(endpoint, body);
+  const { input } = body as { input?: unknown };
+  const isList = Array.isArray(input) && typeof input[0] !== 'number';
+  const inputs = endpoint === 'embeddings' ? (isList ? input.length : 1) : 0;
+  return { endpoint, body, summary, inputs, echo: null };
+}
+
+/** Nothing is kept of it beside the output file, so it has no history and is none. */
+function readResponse(body: unknown): Omit<BatchLine, 'customId'> {
+  const asked = readResponsesRequest(body);
+  const refuse = (param: string, message: string) => {
+    throw new DispatchError('invalid_request', { param, message });
+  };
+  if (asked.background) refuse('background', 'A line of a batch is never waited for: leave background out.');
+  if (asked.previousId !== null)
+    refuse('previous_response_id', 'A line of a batch has no history: put all messages into its input.');
+  const { chat } = asked;
+  const echo = { ...asked.params, store: false };
+  return { endpoint: 'chat', body: chat, summary: validateRequest('chat', chat), inputs: 0, echo };
+}
+
+export function isBatchError(read: BatchLine | BatchError): read is BatchError {
+  return 'code' in read;
+}

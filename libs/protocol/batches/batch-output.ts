@@ -1,0 +1,82 @@
+/** One line of a batch's output files: the answer to an input line, or why there is none. */
+import { isUtf8 } from 'node:buffer';
+import { DispatchError, toErrorBody } from '../errors/errors.ts';
+import type { ChatChunk } from '../openai/chat-chunk.ts';
+import { countTokens, NO_TOKENS, type TokenCounts } from '../openai/usage.ts';
+import { ResponseStream } from '../responses/response-stream.ts';
+import type { RunResult } from '../runs/stored-run.ts';
+import type { BatchLine } from './batch-line.ts';
+
+/** What became of a line. */
+export interface LineOutcome {
+  /** Of the output file if it is good, else of the error file. */
+  readonly text: string;
+  readonly isGood: boolean;
+  readonly usage: TokenCounts;
+}
+
+/** The engine's JSON goes in as it came; a response is told from it. What is no JSON becomes an error: the files are strict JSONL. */
+export function answeredLine(runId: string, line: BatchLine, result: RunResult): LineOutcome {
+  const parsed = parseAnswer(result.body);
+  if (parsed === null) {
+    const error = new DispatchError('engine_error', { message: 'The engine did not answer with JSON.' });
+    const text = outputLine(runId, line.customId, error.status, JSON.stringify(toErrorBody(error)));
+    return { text, isGood: false, usage: NO_TOKENS };
+  }
+  const isGood = result.status < 400;
+  const { echo } = line;
+  const body = echo !== null && isGood ? toResponse(runId, echo, parsed, result) : oneLine(result.body);
+  const text = outputLine(runId, line.customId, result.status, body);
+  return { text, isGood, usage: countTokens(parsed.usage) };
+}
+
+function outputLine(runId: string, customId: string, status: number, body: string): string {
+  const response = `{"status_code":${status},"request_id":"req_${runId}","body":${body}}`;
+  return `{"id":"batch_req_${runId}","custom_id":${JSON.stringify(customId)},"response":${response},"error":null}\n`;
+}
+
+const UNANSWERED = {
+  batch_expired: 'The batch expired before this request was answered.',
+  batch_cancelled: 'The batch was cancelled before this request was answered.',
+} as const;
+
+/** A line that was never answered. */
+export function unansweredLine(runId: string, customId: string, code: keyof typeof UNANSWERED): LineOutcome {
+  const error = { code, message: UNANSWERED[code] };
+  const line = { id: `batch_req_${runId}`, custom_id: customId, response: null, error };
+  return { text: `${JSON.stringify(line)}\n`, isGood: false, usage: NO_TOKENS };
+}
+
+type Completion = ChatChunk & { readonly created?: number };
+
+function parseAnswer(body: Buffer): Completion | null {
+  try {
+    const parsed: unknown = isUtf8(body) ? JSON.parse(body.toString('utf8')) : null;
+    return typeof parsed === 'object' && !Array.isArray(parsed) ? (parsed as Completion | null) : null;
+  } catch {
+    return null;
+  }
+}
+
+function toResponse(
+  runId: string,
+  params: Readonly<Record<string, unknown>>,
+  completion: Completion,
+  result: RunResult,
+): string {
+  const completedAt = Math.floor(result.finishedAt / 1000);
+  const id = `resp_${runId.replace(/^batch_/, '')}`;
+  const createdAt = completion.created ?? completedAt;
+  const told = new ResponseStream({ id, createdAt, background: false, params });
+  told.push(completion);
+  told.end(completedAt);
+  return JSON.stringify(told.object(told.finalStatus, { completedAt }));
+}
+
+/** JSON may have line breaks between its parts, never within a string. */
+function oneLine(json: Buffer): string {
+  return json
+    .toString('utf8')
+    .replaceAll(/[\r\n]+/g, ' ')
+    .trim();
+}

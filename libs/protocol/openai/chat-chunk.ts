@@ -1,0 +1,46 @@
+/** What engines answer: the parts of a chat chunk, or of a whole chat completion, that are read here. */
+
+/** `usage` of a chat completion, as engines report it. */
+export interface CompletionUsage {
+  readonly prompt_tokens?: number;
+  readonly completion_tokens?: number;
+  readonly total_tokens?: number;
+  readonly prompt_tokens_details?: { readonly cached_tokens?: number } | null;
+  readonly completion_tokens_details?: { readonly reasoning_tokens?: number } | null;
+}
+
+export interface ToolCallDelta {
+  readonly index?: number;
+  readonly id?: string;
+  readonly function?: { readonly name?: string; readonly arguments?: string };
+}
+
+/** A chunk's `delta`, or a completion's `message`. */
+export interface ChatDelta {
+  readonly content?: string | null;
+  readonly reasoning_content?: string | null;
+  readonly reasoning?: string | null;
+  readonly tool_calls?: readonly ToolCallDelta[] | null;
+}
+
+export interface ChatChunk {
+  readonly choices?: readonly {
+    readonly delta?: ChatDelta;
+    readonly message?: ChatDelta;
+    readonly finish_reason?: string | null;
+  }[];
+  readonly usage?: CompletionUsage | null;
+}
+
+/** The data of an engine's event, or its whole answer. @throws where it is no JSON object. */
+export function readChunk(data: string): ChatChunk {
+  const chunk: unknown = JSON.parse(data);
+  if (typeof chunk !== 'object' || chunk === null || Array.isArray(chunk))
+    throw new TypeError('the engine sent JSON that is no object');
+  return chunk;
+}
+
+/** Whether an answer with this finish reason is not whole: as a response it is `incomplete`. */
+export function isCutShort(finishReason: string | null | undefined): boolean {
+  return finishReason === 'length' || finishReason === 'content_filter';
+}

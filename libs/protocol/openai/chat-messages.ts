@@ -1,0 +1,84 @@
+/**
+ * The messages of a chat completion. They are checked by hand, for speed: a schema over every part cost 60 µs for ten
+ * messages, this 2 µs. The schema beside it is what the API's description is made from; a test holds both to the same
+ * verdict.
+ */
+import { z } from 'zod';
+import { invalidField, missingField } from './check-fields.ts';
+
+const MAX_MESSAGES = 2048;
+const MAX_PARTS = 256;
+/** Roles whose messages need content; the assistant's may have tool calls instead. */
+const CONTENT_ROLES = ['system', 'developer', 'user', 'tool', 'function'] as const;
+const ROLES: readonly string[] = ['system', 'developer', 'user', 'assistant', 'tool', 'function'];
+
+/** Returns the size of all text, UTF-16 units. @throws DispatchError that names the message and field at fault. */
+export function checkMessages(messages: readonly unknown[]): number {
+  let size = 0;
+  for (const [i, message] of messages.entries()) {
+    if (typeof message !== 'object' || message === null || Array.isArray(message)) {
+      throw invalidField(`messages[${i}]`, 'expected an object');
+    }
+    const { role, content } = message as { role?: unknown; content?: unknown };
+    if (typeof role !== 'string') throw invalidField(`messages[${i}].role`, 'expected a string');
+    if (!ROLES.includes(role))
+      throw invalidField(`messages[${i}].role`, `expected one of ${ROLES.join(', ')}`);
+    size += checkContent(content, role, i);
+  }
+  return size;
+}
+
+function checkContent(content: unknown, role: string, i: number): number {
+  if (typeof content === 'string') return content.length;
+  const path = `messages[${i}].content`;
+  if (content === null || content === undefined) {
+    if (role === 'assistant') return 0;
+    throw missingField(path);
+  }
+  if (!Array.isArray(content)) throw invalidField(path, 'expected a string or an array of parts');
+  if (content.length === 0 || content.length > MAX_PARTS)
+    throw invalidField(path, `expected 1 to ${MAX_PARTS} parts`);
+  let size = 0;
+  for (const [j, part] of content.entries()) {
+    if (typeof part !== 'object' || part === null) throw invalidField(`${path}[${j}]`, 'expected an object');
+    const { type, text } = part as { type?: unknown; text?: unknown };
+    if (typeof type !== 'string') throw invalidField(`${path}[${j}].type`, 'expected a string');
+    if (type === 'text' && typeof text !== 'string')
+      throw invalidField(`${path}[${j}].text`, 'expected a string');
+    if (typeof text === 'string') size += text.length;
+  }
+  return size;
+}
+
+/** The array itself, for the schema that checks requests; what is in it is left to {@link checkMessages}. */
+export const messagesArray = z.custom<unknown[]>(
+  value => Array.isArray(value) && value.length > 0 && value.length <= MAX_MESSAGES,
+  {
+    error: issue =>
+      Array.isArray(issue.input)
+        ? `expected 1 to ${MAX_MESSAGES} messages, but got ${issue.input.length} instead`
+        : 'expected an array of messages',
+  },
+);
+
+const part = z.union([
+  z.looseObject({ type: z.literal('text'), text: z.string() }),
+  z.looseObject({
+    type: z
+      .string()
+      .refine(type => type !== 'text')
+      .meta({ not: { const: 'text' } }),
+  }),
+]);
+const content = z.union([z.string(), z.array(part).min(1).max(MAX_PARTS)]);
+
+/** All that {@link messagesArray} and {@link checkMessages} check, as one schema: for descriptions and tests. */
+export const messagesSchema = z
+  .array(
+    z.union([
+      z.looseObject({ role: z.enum(CONTENT_ROLES), content }),
+      z.looseObject({ role: z.literal('assistant'), content: content.nullish() }),
+    ]),
+  )
+  .min(1)
+  .max(MAX_MESSAGES);

@@ -1,0 +1,54 @@
+/** What a request to OpenAI's Responses API may hold. Fields that no engine's chat API can carry are refused where they would change the answer. */
+import { z } from 'zod';
+import { DispatchError } from '../errors/errors.ts';
+import {
+  countUpTo,
+  endUserFields,
+  maxTokensField,
+  metadataField,
+  modelField,
+  penaltyField,
+  temperatureField,
+  tierField,
+  topPField,
+} from '../openai/fields.ts';
+
+const MAX_ITEMS = 2048;
+const notServed = (error: string) => z.null({ error }).optional();
+
+export const responsesFields = z.looseObject({
+  model: modelField,
+  input: z.union([z.string(), z.array(z.looseObject({})).min(1).max(MAX_ITEMS)], {
+    error: `expected a string or an array of 1 to ${MAX_ITEMS} items`,
+  }),
+  instructions: z.string().nullish(),
+  background: z.boolean().nullish(),
+  stream: z.boolean().nullish(),
+  store: z.boolean().nullish(),
+  previous_response_id: z.string().max(64).nullish(),
+  max_output_tokens: maxTokensField,
+  temperature: temperatureField,
+  top_p: topPField,
+  presence_penalty: penaltyField,
+  frequency_penalty: penaltyField,
+  max_tool_calls: countUpTo(1_000_000),
+  tools: z
+    .array(z.looseObject({ type: z.string() }))
+    .max(256)
+    .nullish(),
+  tool_choice: z.union([z.string(), z.looseObject({ type: z.string() })]).nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  text: z.looseObject({ format: z.looseObject({ type: z.string() }).nullish() }).nullish(),
+  reasoning: z.looseObject({ effort: z.string().nullish() }).nullish(),
+  metadata: metadataField,
+  service_tier: tierField,
+  ...endUserFields,
+  truncation: z.enum(['auto', 'disabled']).nullish(),
+  conversation: notServed('conversations are not kept here; go on with previous_response_id'),
+  prompt: notServed('stored prompts are not kept here; put the text into instructions and input'),
+});
+export type ResponsesFields = z.infer<typeof responsesFields>;
+
+export function refuse(message: string, param?: string): never {
+  throw new DispatchError('invalid_request', param === undefined ? { message } : { message, param });
+}

@@ -1,0 +1,79 @@
+/** `POST /v1/responses`: the request checked, what is echoed of it in every response, and the chat completion that an engine gets. */
+import type { ServiceTier } from '../openai/fields.ts';
+import { type ResponsesFields, refuse, responsesFields } from './fields.ts';
+import { type ChatMessage, type InputItem, messagesOf, toChatFields } from './to-chat.ts';
+
+export interface ResponsesRequest {
+  readonly model: string;
+  readonly background: boolean;
+  readonly stream: boolean;
+  readonly store: boolean;
+  readonly previousId: string | null;
+  readonly tier: ServiceTier | null;
+  readonly input: readonly InputItem[];
+  /** Echoed in every response object. */
+  readonly params: Record<string, unknown>;
+  /** The chat completion, without the messages of earlier responses. */
+  readonly chat: Record<string, unknown> & { readonly messages: readonly ChatMessage[] };
+}
+
+/** @throws DispatchError `invalid_request` with the field in `param`. */
+export function readResponsesRequest(value: unknown): ResponsesRequest {
+  const checked = responsesFields.safeParse(value);
+  if (!checked.success) {
+    const issue = checked.error.issues[0];
+    const param = (issue?.path ?? []).map(String).join('.');
+    refuse(param === '' ? 'The body must be an object.' : `${param}: ${issue?.message}`, param || undefined);
+  }
+  const body = checked.data;
+  const store = body.store ?? true;
+  if (body.background && !store) refuse('background can only be used when `store` is true', 'background');
+  const input: InputItem[] =
+    typeof body.input === 'string'
+      ? [{ type: 'message', role: 'user', content: [{ type: 'input_text', text: body.input }] }]
+      : body.input;
+  const own = messagesOf(input);
+  if (own.length === 0 && !body.previous_response_id)
+    refuse('Put a message, a function call or its output into the input.', 'input');
+  const messages = body.instructions ? [{ role: 'system', content: body.instructions }, ...own] : own;
+  return {
+    model: body.model,
+    background: body.background ?? false,
+    stream: body.stream ?? false,
+    store,
+    previousId: body.previous_response_id ?? null,
+    tier: body.service_tier ?? null,
+    input,
+    params: echo(body, store),
+    chat: { ...toChatFields(body), messages },
+  };
+}
+
+/** Every field that OpenAI's schema or Open Responses' wants in a response, whether or not the request had it. */
+function echo(body: ResponsesFields, store: boolean): Record<string, unknown> {
+  return {
+    frequency_penalty: body.frequency_penalty ?? 0,
+    instructions: body.instructions ?? null,
+    max_output_tokens: body.max_output_tokens ?? null,
+    max_tool_calls: body.max_tool_calls ?? null,
+    model: body.model,
+    parallel_tool_calls: body.parallel_tool_calls ?? true,
+    presence_penalty: body.presence_penalty ?? 0,
+    previous_response_id: body.previous_response_id ?? null,
+    prompt_cache_key: body.prompt_cache_key ?? null,
+    reasoning: { effort: body.reasoning?.effort ?? null, summary: null },
+    safety_identifier: body.safety_identifier ?? null,
+    service_tier: 'default',
+    store,
+    temperature: body.temperature ?? 1,
+    text: { format: body.text?.format ?? { type: 'text' } },
+    tool_choice: body.tool_choice ?? 'auto',
+    tools: (body.tools ?? []).map(tool => ({ description: null, parameters: null, strict: null, ...tool })),
+    // Log probabilities are not carried.
+    top_logprobs: 0,
+    top_p: body.top_p ?? 1,
+    truncation: body.truncation ?? 'disabled',
+    user: body.user ?? null,
+    metadata: body.metadata ?? {},
+  };
+}

@@ -1,0 +1,32 @@
+/** Messages between ingress and worker about one request. JSON, one shape each. */
+import { z } from 'zod';
+import { jsonReader } from './json-message.ts';
+
+/** Ingress → worker: stop working for this request. */
+const cancelMessage = z.object({ cancel: z.string(), attempt: z.number() });
+export type CancelMessage = z.infer<typeof cancelMessage>;
+
+/** Worker → ingress: may I run this attempt, and what has the client already? */
+const resumeQuestion = z.object({ id: z.string(), attempt: z.number(), worker: z.string() });
+export type ResumeQuestion = z.infer<typeof resumeQuestion>;
+
+/** Ingress → worker. `gone`: nobody waits, drop it. `start`: run from the beginning. `continue`: go on after `text`. */
+const resumeAnswer = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('gone') }),
+  z.object({ kind: z.literal('start') }),
+  z.object({
+    kind: z.literal('continue'),
+    /** Assistant text the client has. */
+    text: z.string(),
+    /** Content chunks the client has; stands for the tokens already produced. */
+    chunks: z.number(),
+    /** `id` and `created` of the first chunk: every chunk of a stream carries the same. */
+    chunkId: z.string(),
+    created: z.number(),
+  }),
+]);
+export type ResumeAnswer = z.infer<typeof resumeAnswer>;
+
+export const readCancel = jsonReader(cancelMessage);
+export const readResumeQuestion = jsonReader(resumeQuestion);
+export const readResumeAnswer = jsonReader(resumeAnswer);

@@ -1,0 +1,18 @@
+/** Messages that are one JSON object each. */
+import type { z } from 'zod';
+
+/** @returns a reader that gives null for bytes that are not this message: a foreign or newer peer is ignored, not fatal. */
+export function jsonReader<T>(schema: z.ZodType<T>): (bytes: Uint8Array) => T | null {
+  return bytes => {
+    try {
+      const parsed = schema.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+      return parsed.success ? parsed.data : null;
+    } catch {
+      return null;
+    }
+  };
+}
+
+export function encodeMessage(message: object): Uint8Array {
+  return Buffer.from(JSON.stringify(message));
+}

@@ -1,0 +1,41 @@
+/**
+ * Tokens: the words that subjects, streams, consumers, channels and keys are made of. Every name on the wire is checked
+ * against this one rule; text of a user never becomes part of a name.
+ */
+const TOKEN = /^[a-z0-9_-]{1,48}$/;
+
+/** The rule in words, for error messages. */
+export const TOKEN_RULE = '1-48 characters of a-z, 0-9, _ and -';
+
+const MAX_LENGTH = 48;
+
+/** Whether the text may stand in a name. For ids that a client or an operator gives. */
+export function isToken(text: string): boolean {
+  return TOKEN.test(text);
+}
+
+/** Refuses a token that could widen, split or overflow a subject. A failure is a bug, not bad input. */
+export function assertToken(token: string): string {
+  if (!TOKEN.test(token)) throw new TypeError(`not a valid name token (${token.length} characters)`);
+  return token;
+}
+
+/**
+ * A model's name as a token. A name that is not a token already gets a hash, so that no two models share a slug once the
+ * characters that told them apart are gone.
+ */
+export function toModelSlug(name: string): string {
+  if (isToken(name)) return name;
+  const readable = name
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]+/g, '-')
+    .replace(/^-+/, '');
+  return `${readable.slice(0, MAX_LENGTH - 9)}-${fnv1a(name)}`;
+}
+
+/** FNV-1a, 32 bits, as hex (http://www.isthe.com/chongo/tech/comp/fnv/). */
+function fnv1a(text: string): string {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, '0');
+}
