@@ -75,7 +75,7 @@ test('batches', async t => {
     assert.equal(embedding?.data?.length, 2);
   });
 
-  await t.test('E11 a byte order mark, CRLF and a blank last line are no mistakes', async () => {
+  await t.test('a byte order mark, CRLF and a blank last line are no mistakes', async () => {
     const text = `\uFEFF${lineOf('a', question(1))}\r\n\r\n${lineOf('b', question(2))}\r\n \n`;
     const batch = await whenOver((await begin(text)).id);
     assert.deepEqual(batch.request_counts, { total: 2, completed: 2, failed: 0 });
@@ -106,7 +106,7 @@ test('batches', async t => {
     ['50,001 lines', many, 'too_many_requests', 50_001],
   ];
   for (const [name, content, code, line] of mistakes)
-    await t.test(`E11 ${name} fails the batch and is named`, async () => {
+    await t.test(`${name} fails the batch and is named`, async () => {
       const batch = await whenOver((await begin(content)).id);
       assert.equal(batch.status, 'failed');
       assert.equal(batch.errors?.data?.[0]?.code, code);
@@ -119,7 +119,7 @@ test('batches', async t => {
     assert.equal(batch.errors?.data?.length, 100);
   });
 
-  await t.test('E11 cancelled mid-way, a batch keeps what was done and says what was not', async () => {
+  await t.test('cancelled mid-way, a batch keeps what was done and says what was not', async () => {
     const lines = names('c', 400).map(id => lineOf(id, question(id, 400)));
     const { id } = await begin(lines.join('\n'));
     await waitFor(async () => ((await client.batches.retrieve(id)).request_counts?.completed ?? 0) > 0);
@@ -162,7 +162,7 @@ test('batches', async t => {
     assert.equal((await errorOf(other)).code, 'idempotency_key_reused');
   });
 
-  await t.test('E11 restarted mid-way, tasks and a worker cost time, not lines', async () => {
+  await t.test('restarted mid-way, tasks and a worker cost time, not lines', async () => {
     const lines = names('r', 600).map(id => lineOf(id, question(id)));
     const { id } = await begin(lines.join('\n'));
     await waitFor(async () => ((await client.batches.retrieve(id)).request_counts?.completed ?? 0) > 50);
@@ -243,7 +243,7 @@ test('a batch that is cancelled before anybody has looked at it ends, whatever i
   });
 });
 
-test('E11 expired mid-way, a batch keeps what was done and says what was not', async () => {
+test('expired mid-way, a batch keeps what was done and says what was not', async () => {
   await using stack = await startStack({
     engines: [{ profile: 'dense-8b-h100' }],
     ingressEnv: { PENSTOCK_BATCH_LIFE_S: '3' },

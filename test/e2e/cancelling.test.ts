@@ -42,7 +42,7 @@ test('cancelling', async t => {
   const [engine] = stack.engines;
 
   await t.test(
-    'E3 cancel while running: partial output is kept, a live reader is told, the engine stops',
+    'a cancel while it runs keeps the partial output, tells a live reader and stops the engine',
     async () => {
       const { id } = await make(stack, 'Running', 5000);
       const seen: ResponseEvent[] = [];
@@ -67,7 +67,7 @@ test('cancelling', async t => {
     },
   );
 
-  await t.test('E3 cancel twice, on two nodes, changes nothing more', async () => {
+  await t.test('a second cancel, on another node, changes nothing', async () => {
     const { id } = await make(stack, 'Twice', 5000);
     await waitFor(async () => (await get(stack, id)).status === 'in_progress');
     const first = await bodyOf(cancel(stack.url, id));
@@ -76,7 +76,7 @@ test('cancelling', async t => {
     assert.deepEqual(second, first);
   });
 
-  await t.test('E3 cancel after it is finished leaves it as it is', async () => {
+  await t.test('a cancel after the end changes nothing', async () => {
     const { id } = await make(stack, 'Finished', 16);
     await waitFor(async () => (await get(stack, id)).status === 'incomplete');
     const before = await get(stack, id);
@@ -86,7 +86,7 @@ test('cancelling', async t => {
     assert.deepEqual(await bodyOf(answer), before);
   });
 
-  await t.test('E3 cancel racing completion ends in one state, for ever', async () => {
+  await t.test('a cancel racing the end leaves one final state', async () => {
     const states = new Set<string>();
     const tokens = 16;
     const runs = Array.from({ length: 24 }, async (_, i) => {
@@ -109,7 +109,7 @@ test('cancelling', async t => {
     assert.ok(states.has('incomplete') || states.has('cancelled'));
   });
 
-  await t.test('E10 cancel takes no body, an empty object, or any JSON', async () => {
+  await t.test('a cancel takes no body, an empty object, or any JSON', async () => {
     for (const body of [undefined, '', '{}', '{"model":"x","reason":1}']) {
       const { id } = await make(stack, `Body ${body}`, 5000);
       const init = body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } };
@@ -119,7 +119,7 @@ test('cancelling', async t => {
     }
   });
 
-  await t.test('E14 an unknown id and one of another tenant are the same 404', async () => {
+  await t.test('an unknown id and one of another tenant are the same 404', async () => {
     const { id } = await make(stack, 'Mine', 16);
     const foreign = id.replace('resp_', '');
     for (const [path, init] of [
@@ -144,7 +144,7 @@ test('cancelling', async t => {
     assert.equal(job.status, 404, 'nor is a response a job');
   });
 
-  await t.test('E3 cancel while queued: it never reaches an engine', async () => {
+  await t.test('a response cancelled while queued never reaches an engine', async () => {
     await stack.workers[0]?.stop();
     const started = engine?.stats().started ?? 0;
     const { id, status } = await make(stack, 'Queued', 16);

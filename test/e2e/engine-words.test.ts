@@ -141,7 +141,7 @@ test('engine words', async t => {
   });
 
   await t.test(
-    'E6 a frame of more than 64 KB and characters split across pieces and deltas arrive whole',
+    'a frame of more than 64 KB and characters split across pieces and deltas arrive whole',
     async () => {
       const events = await made(background('large'));
       assert.equal(textOf(events), `${large}end`);
@@ -154,7 +154,7 @@ test('engine words', async t => {
     },
   );
 
-  await t.test('E6 the last frame of every kind of stream ends with a blank line', async () => {
+  await t.test('the last frame of every kind of stream ends with a blank line', async () => {
     const chatStream = { model: 'scripted', stream: true, messages: [{ role: 'user', content: 'think' }] };
     for (const [path, body] of [
       ['/v1/chat/completions', chatStream],
@@ -195,7 +195,7 @@ test('engine words', async t => {
     return names.indexOf(worker ?? '');
   }
 
-  await t.test('E5 a tool call whose worker dies is said again, and told once', async () => {
+  await t.test('a tool call whose worker dies is said again, and told once', async () => {
     const events = await killAfterRead('tool again');
     assertGapless(events);
     assert.equal(events.at(-1)?.type, 'response.completed');
@@ -207,7 +207,7 @@ test('engine words', async t => {
   });
 
   await t.test(
-    'E5 an engine that says something else after a death fails the response that was read',
+    'an engine that says something else after a death fails the response that was read',
     async () => {
       const events = await killAfterRead('differs');
       assertGapless(events);

@@ -142,7 +142,7 @@ test('files', async t => {
     assert.equal(input.expires_at, input.created_at + 30 * 24 * 3600, 'as at OpenAI');
   });
 
-  await t.test('E12 pages hold still while files come and go', async () => {
+  await t.test('pages hold still while files come and go', async () => {
     for (const file of (await client.files.list()).data) await client.files.delete(file.id);
     const ids: string[] = [];
     for (let i = 0; i < 30; i++) ids.push((await upload(`content ${i}`)).id);
@@ -170,7 +170,7 @@ test('files', async t => {
     assert.equal((await stranger.files.list()).data.length, 0);
   });
 
-  await t.test('E12 pages of batches hold still while batches come', async () => {
+  await t.test('pages of batches hold still while batches come', async () => {
     const ids: string[] = [];
     for (let i = 0; i < 12; i++) ids.push((await begin(lineOf('a', question(i)))).id);
     const seen: string[] = [];

@@ -1,4 +1,4 @@
-/** E16: silence before the first token. Streams stay alive; calls that are held too long become one job. */
+/** Silence before the first token. Streams stay alive; calls that are held too long become one job. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ask, bodyOf, saidTo } from '../../testkit/responses.ts';
@@ -27,7 +27,7 @@ async function answerAt(stack: Stack, location: string): Promise<string | undefi
   return body.choices?.[0]?.message.content;
 }
 
-test('E16 calls held too long', async t => {
+test('calls held too long', async t => {
   await using stack = await startStack({
     engines: [SLOW],
     ingressEnv: HOLD,
@@ -36,22 +36,19 @@ test('E16 calls held too long', async t => {
   const [engine] = stack.engines;
   const started = () => engine?.stats().started ?? 0;
 
-  await t.test(
-    'E16 a sync call that runs too long is converted, and exactly one job is executed',
-    async () => {
-      const before = started();
-      const asked = await post(stack, '/v1/chat/completions', chat('Held', { max_tokens: 40 }));
-      const location = await sentAway(asked);
-      assert.match(location, /^\/v1\/jobs\//);
-      const job = (await asked.json()) as { object: string; status: string };
-      assert.deepEqual([job.object, job.status], ['job', 'in_progress']);
-      assert.equal(await answerAt(stack, location), saidTo('Held', 40));
-      assert.equal(started() - before, 1);
-      assert.equal(engine?.stats().aborted, 0);
-    },
-  );
+  await t.test('a sync call that runs too long is converted, and exactly one job is executed', async () => {
+    const before = started();
+    const asked = await post(stack, '/v1/chat/completions', chat('Held', { max_tokens: 40 }));
+    const location = await sentAway(asked);
+    assert.match(location, /^\/v1\/jobs\//);
+    const job = (await asked.json()) as { object: string; status: string };
+    assert.deepEqual([job.object, job.status], ['job', 'in_progress']);
+    assert.equal(await answerAt(stack, location), saidTo('Held', 40));
+    assert.equal(started() - before, 1);
+    assert.equal(engine?.stats().aborted, 0);
+  });
 
-  await t.test('E16 a stored completion that is held too long is found and listed as one', async () => {
+  await t.test('a stored completion that is held too long is found and listed as one', async () => {
     const json = { ...chat('Stored and held', { max_tokens: 40 }), store: true, metadata: { who: 'held' } };
     const location = await sentAway(await post(stack, '/v1/chat/completions', json));
     assert.match(location, /^\/v1\/chat\/completions\/chatcmpl-/);
@@ -63,7 +60,7 @@ test('E16 calls held too long', async t => {
     assert.deepEqual(listed.data[0]?.metadata, { who: 'held' });
   });
 
-  await t.test('E16 a foreground response goes on as one in the background', async () => {
+  await t.test('a foreground response goes on as one in the background', async () => {
     const json = { model: 'sim-chat', input: 'Held response', max_output_tokens: 40 };
     const before = started();
     const location = await sentAway(await post(stack, '/v1/responses', json));
@@ -74,7 +71,7 @@ test('E16 calls held too long', async t => {
     assert.equal(started() - before, 1);
   });
 
-  await t.test('E16 what may not be stored is refused, and not to be asked again', async () => {
+  await t.test('what may not be stored is refused, and not to be asked again', async () => {
     const json = { model: 'sim-chat', input: 'Unstored', max_output_tokens: 4000, store: false };
     const answer = await post(stack, '/v1/responses', json);
     assert.equal(answer.status, 504);
@@ -83,7 +80,7 @@ test('E16 calls held too long', async t => {
     await waitFor(() => (engine?.stats().running ?? 1) === 0);
   });
 
-  await t.test('E16 a converted call can be cancelled', async () => {
+  await t.test('a converted call can be cancelled', async () => {
     const location = await sentAway(
       await post(stack, '/v1/chat/completions', chat('Stop', { max_tokens: 4000 })),
     );
@@ -92,7 +89,7 @@ test('E16 calls held too long', async t => {
     await waitFor(() => (engine?.stats().running ?? 1) === 0);
   });
 
-  await t.test('E16 a keyed call is sent away too, and finds its answer under the same key', async () => {
+  await t.test('a keyed call is sent away too, and finds its answer under the same key', async () => {
     const body = chat('Keyed', { max_tokens: 30 });
     const headers = { 'idempotency-key': 'held' };
     await sentAway(await post(stack, '/v1/chat/completions', body, { headers }));
@@ -105,7 +102,7 @@ test('E16 calls held too long', async t => {
     assert.equal(choices?.[0]?.message.content, saidTo('Keyed', 30));
   });
 
-  await t.test('E16 a converted call outlives its worker and its ingress', async () => {
+  await t.test('a converted call outlives its worker and its ingress', async () => {
     const body = chat('Outlives', { max_tokens: 60 });
     const location = await sentAway(await post(stack, '/v1/chat/completions', body));
     const other = await stack.addIngress('in-2');
@@ -123,22 +120,19 @@ test('E16 calls held too long', async t => {
     stack.ingress = await stack.startIngress();
   });
 
-  await t.test(
-    'E16 a sync call that waits in the queue is converted, and run once a worker comes',
-    async () => {
-      await stack.workers[0]?.stop();
-      const before = started();
-      const asked = await post(stack, '/v1/chat/completions', chat('Waits', { max_tokens: 5 }));
-      const location = await sentAway(asked);
-      assert.equal(((await asked.json()) as { status: string }).status, 'queued');
-      stack.workers[0] = await stack.startWorker(0, 'w-back');
-      assert.equal(await answerAt(stack, location), saidTo('Waits', 5));
-      assert.equal(started() - before, 1);
-    },
-  );
+  await t.test('a sync call that waits in the queue is converted, and run once a worker comes', async () => {
+    await stack.workers[0]?.stop();
+    const before = started();
+    const asked = await post(stack, '/v1/chat/completions', chat('Waits', { max_tokens: 5 }));
+    const location = await sentAway(asked);
+    assert.equal(((await asked.json()) as { status: string }).status, 'queued');
+    stack.workers[0] = await stack.startWorker(0, 'w-back');
+    assert.equal(await answerAt(stack, location), saidTo('Waits', 5));
+    assert.equal(started() - before, 1);
+  });
 });
 
-test('E16 a stream that is silent before its first token is kept alive, on every route', async t => {
+test('a stream that is silent before its first token is kept alive, on every route', async t => {
   const engine = await startScriptedEngine(async function* () {
     yield '';
     await new Promise(resolve => setTimeout(resolve, 2500));

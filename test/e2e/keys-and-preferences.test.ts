@@ -31,7 +31,7 @@ test('keys and preferences', async t => {
   const [engine] = stack.engines;
   const started = () => engine?.stats().started ?? 0;
 
-  await t.test('E8 duplicate POSTs with one key, in parallel and on two nodes, are one request', async () => {
+  await t.test('duplicate POSTs with one key, in parallel and on two nodes, are one request', async () => {
     const body = chat('Once', { max_tokens: 40 });
     const before = started();
     const keyed = { headers: { 'idempotency-key': 'same' } };
@@ -45,7 +45,7 @@ test('keys and preferences', async t => {
     assert.equal(started() - before, 1);
   });
 
-  await t.test('E8 another body under the key is refused; another tenant has keys of its own', async () => {
+  await t.test('another body under the key is refused; another tenant has keys of its own', async () => {
     const headers = { 'idempotency-key': 'mine' };
     await (await post(stack, '/v1/chat/completions', chat('First', { max_tokens: 2 }), { headers })).text();
     for (const [path, json] of [
@@ -62,7 +62,7 @@ test('keys and preferences', async t => {
     assert.equal(theirs.status, 200);
   });
 
-  await t.test('E8 a keyed stream is one run for all who read it', async () => {
+  await t.test('a keyed stream is one run for all who read it', async () => {
     const body = chat('Stream once', { max_tokens: 80, stream: true });
     const before = started();
     const headers = { 'idempotency-key': 'stream' };
@@ -76,7 +76,7 @@ test('keys and preferences', async t => {
     assert.equal(started() - before, 1);
   });
 
-  await t.test('E8 keyed responses: in the foreground, streamed, in the background', async () => {
+  await t.test('keyed responses: in the foreground, streamed, in the background', async () => {
     const before = started();
     const base = { model: 'sim-chat', max_output_tokens: 20 };
     const twice = async (json: object, key: string) => {
@@ -232,7 +232,7 @@ test('keys and preferences', async t => {
     }
   });
 
-  await t.test('E9 bad values, bodies and sizes are refused by name', async () => {
+  await t.test('bad values, bodies and sizes are refused by name', async () => {
     const cases: [string, unknown, number, string | null][] = [
       ['/v1/chat/completions', chat('x', { n: 0 }), 400, 'n'],
       ['/v1/chat/completions', chat('x', { max_tokens: 0 }), 400, 'max_tokens'],
@@ -254,7 +254,7 @@ test('keys and preferences', async t => {
       }
   });
 
-  await t.test('E15 without include_usage no chunk tells usage, keyed and stored streams too', async () => {
+  await t.test('without include_usage no chunk tells usage, keyed and stored streams too', async () => {
     for (const [extra, headers] of [
       [{}, {}],
       [{ store: true }, {}],

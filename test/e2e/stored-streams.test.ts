@@ -68,7 +68,7 @@ test('stored streams', async t => {
     assertGapless(events);
   });
 
-  await t.test('E1 a background stream aborted at its first byte still completes', async () => {
+  await t.test('a background stream aborted at its first byte still completes', async () => {
     const abort = new AbortController();
     const answer = await ask(stack.url, '/v1/responses', {
       json: { ...background('Aborted', 120), stream: true },
@@ -85,7 +85,7 @@ test('stored streams', async t => {
     assert.equal(done.output[0]?.content?.[0]?.text, saidTo('Aborted', 120));
   });
 
-  await t.test('E2 a background client that disconnects at once loses nothing', async () => {
+  await t.test('a background client that disconnects at once loses nothing', async () => {
     const abort = new AbortController();
     const metadata = { who: 'left' };
     const json = { ...background('Left', 150), metadata, stream: true };
@@ -101,19 +101,22 @@ test('stored streams', async t => {
     );
   });
 
-  await t.test('E4 resumed at 0, in the middle, at the last event and beyond, on both nodes', async () => {
-    const id = await begin(stack, 'Resume', 60);
-    await waitFor(() => isFinished(stack, id));
-    const all = await readEvents(resume(stack.url, id));
-    assert.equal(textOf(all), saidTo('Resume', 60));
-    const last = all.length - 1;
-    for (const url of [stack.url, other.url])
-      for (const after of [0, Math.floor(last / 2), last - 1, last, 10_000])
-        assert.deepEqual(await readEvents(resume(url, id, after)), all.slice(after + 1));
-  });
+  await t.test(
+    'a stream is resumed at 0, in the middle, at the last event and beyond, on both nodes',
+    async () => {
+      const id = await begin(stack, 'Resume', 60);
+      await waitFor(() => isFinished(stack, id));
+      const all = await readEvents(resume(stack.url, id));
+      assert.equal(textOf(all), saidTo('Resume', 60));
+      const last = all.length - 1;
+      for (const url of [stack.url, other.url])
+        for (const after of [0, Math.floor(last / 2), last - 1, last, 10_000])
+          assert.deepEqual(await readEvents(resume(url, id, after)), all.slice(after + 1));
+    },
+  );
 
   await t.test(
-    'E4 two readers at once, one on another node and one that joins late, read the same',
+    'two readers at once, one on another node and one that joins late, read the same',
     async () => {
       const id = await begin(stack, 'Together', 250);
       const early = [readEvents(resume(stack.url, id)), readEvents(resume(other.url, id))];
@@ -130,7 +133,7 @@ test('stored streams', async t => {
   );
 
   await t.test(
-    'E4 a stream whose node is killed goes on from another, and from the node that comes back',
+    'a stream whose node is killed goes on from another, and from the node that comes back',
     async () => {
       const id = await begin(stack, 'Node dies', 400);
       const doomed = await stack.addIngress('in-3');
@@ -153,7 +156,7 @@ test('stored streams', async t => {
     },
   );
 
-  await t.test('E5 its worker is killed before the first token', async () => {
+  await t.test('a response whose worker is killed before the first token is run by another', async () => {
     for (const engine of stack.engines) await setHang(engine.url, true);
     const { id } = await bodyOf(ask(stack.url, '/v1/responses', { json: background('Early death', 40) }));
     let held = -1;
@@ -166,25 +169,28 @@ test('stored streams', async t => {
     const events = await readEvents(resume(stack.url, id));
     assertGapless(events);
     assert.equal(textOf(events), saidTo('Early death', 40));
-    stack.workers[held] = await stack.startWorker(held, `w-e5-${held}`);
+    stack.workers[held] = await stack.startWorker(held, `w-early-${held}`);
   });
 
-  await t.test('E5 its worker is killed after the first token: nothing twice, nothing lost', async () => {
-    const id = await begin(stack, 'Late death', 400);
-    const worker = stack.engines.findIndex(engine => engine.stats().running > 0);
-    const seen: ResponseEvent[] = [];
-    for await (const event of eventsOf(await resume(other.url, id))) {
-      if (event !== null) seen.push(event);
-      if (seen.length === 12) stack.workers[worker]?.kill('SIGKILL');
-    }
-    assertGapless(seen);
-    assert.equal(textOf(seen), saidTo('Late death', 400));
-    assert.deepEqual(await readEvents(resume(stack.url, id)), seen);
-    const done = await bodyOf(ask(stack.url, `/v1/responses/${id}`));
-    assert.equal(done.usage?.output_tokens, 400);
-    assert.ok(stack.engines.some((engine, i) => i !== worker && engine.stats().finished > 0));
-    stack.workers[worker] = await stack.startWorker(worker, 'w-late');
-  });
+  await t.test(
+    'a response whose worker is killed after the first token goes on: nothing twice, nothing lost',
+    async () => {
+      const id = await begin(stack, 'Late death', 400);
+      const worker = stack.engines.findIndex(engine => engine.stats().running > 0);
+      const seen: ResponseEvent[] = [];
+      for await (const event of eventsOf(await resume(other.url, id))) {
+        if (event !== null) seen.push(event);
+        if (seen.length === 12) stack.workers[worker]?.kill('SIGKILL');
+      }
+      assertGapless(seen);
+      assert.equal(textOf(seen), saidTo('Late death', 400));
+      assert.deepEqual(await readEvents(resume(stack.url, id)), seen);
+      const done = await bodyOf(ask(stack.url, `/v1/responses/${id}`));
+      assert.equal(done.usage?.output_tokens, 400);
+      assert.ok(stack.engines.some((engine, i) => i !== worker && engine.stats().finished > 0));
+      stack.workers[worker] = await stack.startWorker(worker, 'w-late');
+    },
+  );
 
   await t.test('Redis killed in the middle costs time, not a word', async () => {
     const id = await begin(stack, 'Redis dies', 300);
@@ -219,7 +225,7 @@ test('stored streams', async t => {
   });
 });
 
-test('E4 events that are no longer kept are a 400 with stream_expired; the response itself stays', async () => {
+test('events that are no longer kept are a 400 with stream_expired; the response itself stays', async () => {
   const env = { PENSTOCK_EVENTS_TTL_S: '1' };
   await using stack = await startStack({ engines: [{}], ingressEnv: env, workerEnv: env });
   const id = await (async () => {
@@ -236,7 +242,7 @@ test('E4 events that are no longer kept are a 400 with stream_expired; the respo
   assert.equal(body.output[0]?.content?.[0]?.text, saidTo('Short-lived', 16));
 });
 
-test('E4 a slow reader is bounded: the node holds little for it, and it gets everything', async () => {
+test('a slow reader is bounded: the node holds little for it, and it gets everything', async () => {
   await using stack = await startStack({ engines: [{ profile: 'instant' }] });
   const readers = 20;
   const { id } = await bodyOf(ask(stack.url, '/v1/responses', { json: background('Slow reader', 8000) }));
