@@ -11,11 +11,11 @@ import {
   DEFAULT_TUNING,
   decideAmongOwners,
   decideBid,
-  decideSpare,
+  decideOffload,
   effectiveRate,
   fewOf,
   isFast,
-  LEAST_SPARING_TOKENS,
+  LEAST_OFFLOAD_TOKENS,
   lately,
   learnAnswer,
   mayBeCached,
@@ -23,13 +23,13 @@ import {
   type PrefillLoad,
   paceOf,
   prefillAheadS,
+  SAME_STEP_MS,
   SIZE_CLASSES,
   sizeClassOf,
   timeToFirstToken,
   type WorkerLoad,
   workS,
 } from '@penstock/policy';
-import { SAME_STEP_MS } from '../../services/worker/prefill-queue.ts';
 import type { TraceRequest } from '../traces/trace.ts';
 import type { Dispatcher, DispatcherFactory, SimulatedFleet } from './dispatcher.ts';
 import type { Job } from './fluid-engine.ts';
@@ -218,11 +218,11 @@ class Penstock implements Dispatcher {
 
   /** A slower worker for a long prompt, while few of the fast are idle. */
   #spare(request: TraceRequest): Placement | null {
-    if (request.inputTokens < LEAST_SPARING_TOKENS || this.#hasIdle()) return null;
+    if (request.inputTokens < LEAST_OFFLOAD_TOKENS || this.#hasIdle()) return null;
     const candidates = this.#workers
       .filter(worker => !worker.gone && worker.running < this.#fleet.slots)
       .map(worker => this.#candidate(worker, 0));
-    return decideSpare(request.inputTokens, candidates, this.#fleetRate);
+    return decideOffload(request.inputTokens, candidates, this.#fleetRate);
   }
 
   /** Whether enough fast workers are idle, without asking each: large fleets mostly have some. */

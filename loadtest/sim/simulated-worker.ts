@@ -1,6 +1,5 @@
 /** A worker of Penstock in the simulator, its bids, and the broker's consumers, at which it makes them. */
-import { FIRST_ANSWER_TOKENS, type PromptSize, TYPICAL_TOKENS } from '@penstock/policy';
-import { PrefillQueue } from '../../services/worker/prefill-queue.ts';
+import { FIRST_ANSWER_TOKENS, PrefillQueue, type PromptSize, TYPICAL_TOKENS } from '@penstock/policy';
 import type { TraceRequest } from '../traces/trace.ts';
 import { Timer } from './agenda.ts';
 import type { FluidEngine } from './fluid-engine.ts';

@@ -15,10 +15,12 @@ import {
   kvNeed,
   lately,
   learnAnswer,
+  PrefillQueue,
   prefillAheadS,
   type SizeBoundaries,
   WELL,
   type WorkerLoad,
+  type WorkerStanding,
   workS,
 } from '@penstock/policy';
 import {
@@ -39,9 +41,8 @@ import { Attempt, type AttemptOutcome, attemptOf } from './attempts/attempt.ts';
 import { type Continuation, createContinuation } from './attempts/continuation.ts';
 import { Outbox } from './attempts/frame-batcher.ts';
 import { Starting } from './attempts/starting.ts';
-import { Bidder, type Standing } from './bidding/bidder.ts';
+import { Bidder } from './bidding/bidder.ts';
 import type { Engine, EngineGauges } from './engine/engine.ts';
-import { PrefillQueue } from './prefill-queue.ts';
 import type { Logged } from './stored/resume-state.ts';
 import type { StoredRuns } from './stored/stored-runs.ts';
 
@@ -198,7 +199,7 @@ export class Worker {
     return this.#prefill.learnedRate === 0 ? 0 : effectiveRate(load);
   }
 
-  #standing(): Standing {
+  #standing(): WorkerStanding {
     const clogged = this.#o.bus.pendingBytes > MAX_PENDING_REPLY_BYTES;
     return {
       load: this.#load(),

@@ -2,24 +2,19 @@
 import { hash } from 'node:crypto';
 import {
   type Affinity as AffinityKind,
-  type Candidate,
-  decideAmongOwners,
+  decidePlacement,
   decideSession,
-  decideSpare,
-  LEAST_SPARING_TOKENS,
+  LEAST_OFFLOAD_TOKENS,
+  LEAST_PREFIX_TOKENS,
+  MAX_OWNERS,
   type Placement,
-  timeToFirstToken,
+  soonestOf,
   trustedTokens,
 } from '@penstock/policy';
 import type { PlacementStore } from '@penstock/transport';
 import type { Fleet } from '../fleet.ts';
 import { countUsage, type IngressMetrics, readUsage } from '../metrics.ts';
 import { BLOCK_TOKENS, landmarks, promptChain } from './prefix-chain.ts';
-
-/** Prompts below this are computed sooner than looked up, tokens. */
-const LEAST_TOKENS = 2 * BLOCK_TOKENS;
-/** Owners remembered for a prefix: a hot one spreads over several. */
-const MAX_OWNERS = 4;
 
 export interface AffinityRequest {
   readonly slug: string;
@@ -75,7 +70,7 @@ export class Affinity {
     const kind = this.#kindOf(request.slug);
     if (kind === 'none') return NOWHERE;
     if (kind === 'session') return this.#placeSession(request);
-    return request.promptTokens < LEAST_TOKENS ? NOWHERE : this.#placePrefix(request);
+    return request.promptTokens < LEAST_PREFIX_TOKENS ? NOWHERE : this.#placePrefix(request);
   }
 
   async #placePrefix(request: AffinityRequest): Promise<Placed> {
@@ -93,14 +88,15 @@ export class Affinity {
   }
 
   #choose({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
-    if (matched.size === 0 && promptTokens < LEAST_SPARING_TOKENS) return NOWHERE.placement;
-    const { fastestTokensPerSec, meanLoad } = this.#fleet.outlook(slug);
-    const everybody = () => this.#fleet.candidates(slug, matched);
-    const soonest = () => soonestOf(everybody(), promptTokens);
-    const owners = this.#fleet.owners(slug, matched);
-    const placement = decideAmongOwners(promptTokens, owners, { fastestTokensPerSec, soonest }, meanLoad);
-    if (placement.kind === 'sticky' || promptTokens < LEAST_SPARING_TOKENS) return placement;
-    return decideSpare(promptTokens, everybody(), this.#fleet.fleetRate(slug)) ?? placement;
+    if (matched.size === 0 && promptTokens < LEAST_OFFLOAD_TOKENS) return NOWHERE.placement;
+    const candidates = () => this.#fleet.candidates(slug, matched);
+    return decidePlacement(promptTokens, matched.size > 0, {
+      ...this.#fleet.outlook(slug),
+      fleetTokensPerSec: this.#fleet.fleetRate(slug),
+      owners: () => this.#fleet.owners(slug, matched),
+      candidates,
+      soonest: () => soonestOf(candidates(), promptTokens),
+    });
   }
 
   /** Worker → tokens of the longest known prefix that its cache can still hold. */
@@ -152,17 +148,4 @@ export class Affinity {
 function ownerOf(text: string): { worker: string; stamp: number } {
   const at = text.lastIndexOf(':');
   return { worker: text.slice(0, at), stamp: Number(text.slice(at + 1)) };
-}
-
-/** The worker without any of the prompt that would answer soonest. */
-function soonestOf(candidates: readonly Candidate[], promptTokens: number): Candidate | null {
-  let soonest: Candidate | null = null;
-  let leastS = Number.POSITIVE_INFINITY;
-  for (const candidate of candidates) {
-    const seconds = timeToFirstToken(candidate, promptTokens);
-    if (candidate.matchedTokens > 0 || seconds >= leastS) continue;
-    soonest = candidate;
-    leastS = seconds;
-  }
-  return soonest;
 }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { disturbanceTokens, FIRST_ANSWER_TOKENS, learnAnswer } from './disturbance.ts';
+import { FIRST_ANSWER_TOKENS, interferenceTokens, learnAnswer } from './decode-interference.ts';
 
 test('a prompt weighs more on short answers, and beyond some length no more', () => {
-  assert.ok(disturbanceTokens(1000, 30) > 5 * disturbanceTokens(1000, 400));
-  assert.ok(disturbanceTokens(4000, 400) > disturbanceTokens(1000, 400));
-  assert.equal(disturbanceTokens(24_000, 400), disturbanceTokens(8000, 400));
-  assert.ok(disturbanceTokens(1000, 0) < 5000, 'answers of no length do not make every quote the highest');
+  assert.ok(interferenceTokens(1000, 30) > 5 * interferenceTokens(1000, 400));
+  assert.ok(interferenceTokens(4000, 400) > interferenceTokens(1000, 400));
+  assert.equal(interferenceTokens(24_000, 400), interferenceTokens(8000, 400));
+  assert.ok(interferenceTokens(1000, 0) < 5000, 'answers of no length do not make every quote the highest');
 });
 
 test('the mean answer is learned within some tens of answers and then follows slowly', () => {

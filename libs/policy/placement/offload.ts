@@ -6,11 +6,12 @@
  * median is 4 to 6 % lower, the mean 1 to 2 % higher, the tail 1 to 4 % shorter, and up to a twentieth more of the prompt tokens is
  * found in a cache, for more conversations begin on slow engines, whose caches stood empty.
  */
+
+import { TYPICAL_TOKENS } from '../bidding/size-class.ts';
 import { type Candidate, type Placement, timeToFirstToken } from './affinity.ts';
-import { TYPICAL_TOKENS } from './size-class.ts';
 
 /** From here on a prompt is long enough, tokens. */
-export const LEAST_SPARING_TOKENS = TYPICAL_TOKENS.medium;
+export const LEAST_OFFLOAD_TOKENS = TYPICAL_TOKENS.medium;
 /** Soon enough is what the longest usual prompts take on the fastest worker: nothing gets into the tail by this. */
 const SOON_TOKENS = (4 / 3) * TYPICAL_TOKENS.long;
 /** A worker of this share of the best rate is fast. */
@@ -36,12 +37,12 @@ export function fewOf(fast: number): number {
  * @param candidates all workers of the model.
  * @param fleetTokensPerSec prefill rate of the fastest of them; 0 where none was learned.
  */
-export function decideSpare(
+export function decideOffload(
   promptTokens: number,
   candidates: readonly Candidate[],
   fleetTokensPerSec: number,
 ): Placement | null {
-  if (promptTokens < LEAST_SPARING_TOKENS || fleetTokensPerSec <= 0) return null;
+  if (promptTokens < LEAST_OFFLOAD_TOKENS || fleetTokensPerSec <= 0) return null;
   let fast = 0;
   let idle = 0;
   let slower: Candidate | null = null;

@@ -1,19 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  type BidState,
-  type BidTuning,
-  DEFAULT_TUNING,
-  decideBid,
-  decideSpareBid,
-  estimateWait,
-  idealWait,
-  learnRate,
-  levelOf,
-  paceOf,
-  prefillAheadS,
-  type WorkerLoad,
-} from './level.ts';
+import { type BidState, type BidTuning, DEFAULT_TUNING, decideBid } from './bid.ts';
+import { decideIdleCapacityBid } from './idle-capacity.ts';
+import { idealWait, levelOf } from './level.ts';
+import { learnRate } from './prefill-rate.ts';
 import {
   DEFAULT_BOUNDARIES,
   parseBoundaries,
@@ -22,6 +12,7 @@ import {
   TYPICAL_TOKENS,
   typicalTokens,
 } from './size-class.ts';
+import { estimateWait, paceOf, prefillAheadS, type WorkerLoad } from './worker-load.ts';
 
 const RATE = 10_000;
 const idle: WorkerLoad = {
@@ -106,7 +97,7 @@ test('a worker without room, health or time does not bid', () => {
   const tight = { ...idle, running: 1, kvFreeTokens: 6000 };
   assert.equal(decideBid(tight, 'medium', { ...working, meanTokens: 8000 }).reason, 'kv_full');
   assert.equal(decideBid(tight, 'short', working).kind, 'bid');
-  assert.equal(decideSpareBid(tight, 'background', working).reason, 'kv_full');
+  assert.equal(decideIdleCapacityBid(tight, 'background', working).reason, 'kv_full');
   assert.equal(decideBid(idle, 'short', { ...working, sick: true }).reason, 'sick');
   assert.equal(decideBid(idle, 'short', { ...working, draining: true }).reason, 'draining');
 });
@@ -114,7 +105,7 @@ test('a worker without room, health or time does not bid', () => {
 test('an engine that runs nothing is asked, whatever it says of its cache', () => {
   for (const size of SIZE_CLASSES)
     assert.deepEqual(decideBid({ ...idle, kvUse: 1 }, size, working), decideBid(idle, size, working));
-  assert.equal(decideSpareBid({ ...idle, kvUse: 1 }, 'batch', working).kind, 'bid');
+  assert.equal(decideIdleCapacityBid({ ...idle, kvUse: 1 }, 'batch', working).kind, 'bid');
 });
 
 test('a bid promises no more than the room, nor more than its level stays true for', () => {
@@ -126,12 +117,12 @@ test('a bid promises no more than the room, nor more than its level stays true f
   assert.ok(heavy.kind === 'bid' && heavy.batch === 1);
 });
 
-test('lower lanes get what is to spare', () => {
+test('lower lanes get idle capacity', () => {
   const half = { ...idle, running: 32 };
-  assert.equal(decideSpareBid(half, 'batch', working).reason, 'full');
-  assert.equal(decideSpareBid(half, 'background', working).kind, 'bid');
+  assert.equal(decideIdleCapacityBid(half, 'batch', working).reason, 'full');
+  assert.equal(decideIdleCapacityBid(half, 'background', working).kind, 'bid');
   const busy = { ...idle, prefillBacklogTokens: 50_000 };
-  assert.equal(decideSpareBid(busy, 'batch', working).reason, 'over_reserve');
+  assert.equal(decideIdleCapacityBid(busy, 'batch', working).reason, 'over_reserve');
 });
 
 test('sizes are told apart at their limits, and the ideal wait has a floor', () => {

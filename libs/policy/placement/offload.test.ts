@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Candidate } from './affinity.ts';
-import { decideSpare } from './spare.ts';
+import { decideOffload } from './offload.ts';
 
 const RATE = 10_000;
 const worker = (name: string, waitS: number, tokensPerSec = RATE): Candidate => ({
@@ -16,23 +16,27 @@ const busy = (count: number) => Array.from({ length: count }, (_, i) => worker(`
 const idle = (count: number) => Array.from({ length: count }, (_, i) => worker(`idle-${i}`, 0));
 
 test('a long prompt leaves the last idle fast workers to others', () => {
-  const spared = decideSpare(12_000, [...idle(2), ...busy(4), SLOW], RATE);
+  const spared = decideOffload(12_000, [...idle(2), ...busy(4), SLOW], RATE);
   assert.deepEqual(spared, { kind: 'sticky', worker: 'slow', matchedTokens: 0, reason: 'spares_fast' });
-  assert.equal(decideSpare(12_000, [...idle(3), ...busy(3), SLOW], RATE), null, 'enough are idle');
-  assert.equal(decideSpare(2000, [...idle(2), ...busy(4), SLOW], RATE), null, 'a short prompt is soon over');
+  assert.equal(decideOffload(12_000, [...idle(3), ...busy(3), SLOW], RATE), null, 'enough are idle');
+  assert.equal(
+    decideOffload(2000, [...idle(2), ...busy(4), SLOW], RATE),
+    null,
+    'a short prompt is soon over',
+  );
 });
 
 test('no prompt waits longer at a slower worker than the longest take on a fast one', () => {
   const fleet = [...idle(1), ...busy(5)];
-  assert.equal(decideSpare(30_000, [...fleet, SLOW], RATE), null);
-  assert.equal(decideSpare(12_000, [...fleet, worker('slow', 1.5, RATE / 2)], RATE), null);
-  const soonest = decideSpare(12_000, [...fleet, worker('slower', 0.5, RATE / 2), SLOW], RATE);
+  assert.equal(decideOffload(30_000, [...fleet, SLOW], RATE), null);
+  assert.equal(decideOffload(12_000, [...fleet, worker('slow', 1.5, RATE / 2)], RATE), null);
+  const soonest = decideOffload(12_000, [...fleet, worker('slower', 0.5, RATE / 2), SLOW], RATE);
   assert.equal(soonest?.kind === 'sticky' && soonest.worker, 'slow');
 });
 
 test('where most workers are slow, where none is, and where no rate is known, nothing is spared', () => {
-  assert.equal(decideSpare(12_000, [...idle(1), ...busy(1), SLOW], RATE), null);
-  assert.equal(decideSpare(12_000, [...idle(1), ...busy(7)], RATE), null);
-  assert.equal(decideSpare(12_000, [SLOW], 0), null);
-  assert.equal(decideSpare(12_000, [], RATE), null);
+  assert.equal(decideOffload(12_000, [...idle(1), ...busy(1), SLOW], RATE), null);
+  assert.equal(decideOffload(12_000, [...idle(1), ...busy(7)], RATE), null);
+  assert.equal(decideOffload(12_000, [SLOW], 0), null);
+  assert.equal(decideOffload(12_000, [], RATE), null);
 });

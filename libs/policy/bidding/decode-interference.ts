@@ -32,6 +32,6 @@ const WEIGHT = 60;
 const MOST_TOKENS = 5000;
 
 /** Each running request counts in the quote for a prompt like so many prompt tokens more. */
-export function disturbanceTokens(promptTokens: number, answerTokens: number): number {
+export function interferenceTokens(promptTokens: number, answerTokens: number): number {
   return (WEIGHT * Math.min(promptTokens, MOST_TOKENS)) / Math.max(LEAST_ANSWER_TOKENS, answerTokens);
 }

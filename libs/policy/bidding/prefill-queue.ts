@@ -6,7 +6,7 @@
  * step and are one observation. An answer that is not streamed shows no first token: its prefill is taken to last as long
  * as the rate says, and teaches nothing.
  */
-import { learnRate, recoverRate } from '@penstock/policy';
+import { learnRate, recoverRate } from './prefill-rate.ts';
 
 /** Believed before anything was measured, tokens/s. */
 const FIRST_RATE = 20_000;

@@ -1,0 +1,114 @@
+/** What a worker offers the broker for interactive work of one size class. */
+import { interferenceTokens } from './decode-interference.ts';
+import { fitting } from './kv-room.ts';
+import { DEFAULT_STEP, idealWait, LEAST_IDEAL_S, levelOf, MAX_LEVEL, scaleFor } from './level.ts';
+import { type PromptSize, TYPICAL_TOKENS } from './size-class.ts';
+import { estimateWait, kvPressure, type Pace, paceOf, type WorkerLoad } from './worker-load.ts';
+
+export interface BidState {
+  readonly sick: boolean;
+  readonly draining: boolean;
+  /** Prefill rate of the fleet's fastest worker, tokens/s: the zero of the scale. */
+  readonly fleetTokensPerSec: number;
+  /** For how long this worker has been over the reserve price of the class, s. */
+  readonly overReserveS: number;
+  /** Mean prompt tokens of what it took of the class lately. */
+  readonly meanTokens: number;
+}
+
+export type BidDecision =
+  | {
+      readonly kind: 'bid';
+      readonly level: number;
+      readonly batch: number;
+      /** After this the level is another one even if nothing happens, s: the backlog melts. */
+      readonly validS: number;
+      /** Only the risen price lets the worker bid. */
+      readonly overReserve: boolean;
+      readonly reason: 'room';
+    }
+  | { readonly kind: 'pass'; readonly reason: 'full' | 'sick' | 'draining' | 'kv_full' }
+  /** `validS` tells when the wait may have fallen below the risen price. */
+  | { readonly kind: 'pass'; readonly reason: 'over_reserve'; readonly validS: number };
+
+/** What the simulator may vary; the product uses {@link DEFAULT_TUNING}. */
+export interface BidTuning {
+  /** Each level is this much more wait. */
+  readonly step: number;
+  /**
+   * A worker whose estimate is more than this multiple of the ideal does not bid: the request waits in the broker for a
+   * better one instead of being bound to a bad one.
+   */
+  readonly reserve: Readonly<Record<PromptSize, number>>;
+  /**
+   * When everybody is over, the price must rise, or the queue would stand still: by this multiple of itself per ideal wait.
+   * Of bursts of code completions p99 is up to a third longer when it rises half as fast again, and the share in SLO about a
+   * point less when it rises at three quarters.
+   */
+  readonly rise: number;
+  /** Prompt tokens a quote for the class is made for. */
+  readonly typical: Readonly<Record<PromptSize, number>>;
+}
+
+export const DEFAULT_TUNING: BidTuning = {
+  step: DEFAULT_STEP,
+  reserve: { short: 3, medium: 2, long: 1.2 },
+  rise: 0.2,
+  typical: TYPICAL_TOKENS,
+};
+/** Requests promised by one pull. */
+export const MAX_BATCH = 32;
+/** Above this the engine would queue or preempt what we give it. */
+export const KV_FULL = 0.97;
+
+/**
+ * What to offer the broker now for one size class.
+ * @param pace of the load, where quotes for several classes are made at once.
+ */
+export function decideBid(
+  load: WorkerLoad,
+  size: PromptSize,
+  state: BidState,
+  tuning: BidTuning = DEFAULT_TUNING,
+  pace: Pace = paceOf(load),
+): BidDecision {
+  if (state.draining) return { kind: 'pass', reason: 'draining' };
+  if (state.sick) return { kind: 'pass', reason: 'sick' };
+  if (load.running >= load.slots) return { kind: 'pass', reason: 'full' };
+  const fits = fitting(load.kvFreeTokens, load.running, state.meanTokens);
+  if (fits < 1 || kvPressure(load) > KV_FULL) return { kind: 'pass', reason: 'kv_full' };
+  const free = Math.min(load.slots - load.running, fits);
+  const typical = tuning.typical[size];
+  const reserve = tuning.reserve[size];
+  const ideal = idealWait(typical, state.fleetTokensPerSec);
+  const wait = estimateWait(pace, typical);
+  const ratio = wait / ideal;
+  const price = reserve * (1 + (tuning.rise * state.overReserveS) / ideal);
+  const melts = load.prefillBacklogTokens > 0;
+  if (ratio > price) {
+    // The wait falls as fast as time passes, while the price rises.
+    const validS = (wait - price * ideal) / ((melts ? 1 : 0) + reserve * tuning.rise);
+    return { kind: 'pass', reason: 'over_reserve', validS: validS + LEAST_IDEAL_S };
+  }
+  const { begins } = scaleFor(tuning.step);
+  const interference = load.running * interferenceTokens(typical, load.answerTokens);
+  const quoted = wait + interference / pace.tokensPerSec;
+  const level = levelOf(quoted / ideal, tuning.step);
+  const restS = ideal * (begins[level + 1] ?? 1) - quoted;
+  return {
+    kind: 'bid',
+    level,
+    batch: batchWithin((restS * pace.tokensPerSec) / Math.max(1, state.meanTokens), free),
+    validS:
+      level === 0 || level === MAX_LEVEL || !melts
+        ? Number.POSITIVE_INFINITY
+        : quoted - ideal * (begins[level] ?? 1),
+    overReserve: ratio > reserve,
+    reason: 'room',
+  };
+}
+
+/** Requests promised at once: as many as leave the quote true, at least one, at most a quarter of the room. */
+function batchWithin(same: number, free: number): number {
+  return Math.max(1, Math.min(MAX_BATCH, Math.floor(free / 4), Math.floor(same)));
+}

@@ -1,0 +1,149 @@
+/**
+ * The load of one worker, metered from what happens to its requests: begun, first token, ended. The worker and the simulator
+ * feed the same meter, so the same requests at the same times give the same load and the same quotes.
+ */
+import { lately, workS } from '../placement/affinity.ts';
+import { FIRST_ANSWER_TOKENS, learnAnswer } from './decode-interference.ts';
+import { kvFree } from './kv-room.ts';
+import { PrefillQueue } from './prefill-queue.ts';
+import { effectiveRate, prefillAheadS, type WorkerLoad } from './worker-load.ts';
+
+/** A request as the meter counts it. */
+export interface MeteredRequest {
+  readonly promptTokens: number;
+  /** Leading prompt tokens that the engine's cache is believed to hold. */
+  readonly heldTokens: number;
+  /** KV memory that prompt and answer are likely to need, tokens; see {@link kvNeed}. */
+  readonly kvTokens: number;
+  /** The answer will show no first token, see {@link PrefillQueue}. */
+  readonly silent: boolean;
+}
+
+/** What the worker knows of its engine and of itself beside what is metered. */
+export interface EngineReadings {
+  /** Requests taken, in whatever state. */
+  readonly running: number;
+  readonly slots: number;
+  /** KV cache in use, 0–1, and its size in tokens; null where the engine does not tell. */
+  readonly kvUse: number | null;
+  readonly kvCapacity: number | null;
+  /** Share of recent attempts that failed, 0–1. */
+  readonly errorRate: number;
+}
+
+/** What a worker tells of itself with its replies and heartbeats. */
+export interface WorkerQuote {
+  /** Wait before a new prompt's prefill begins, s. */
+  readonly waitS: number;
+  /** 0 while nothing was learned: a guess must not become the fleet's measure. */
+  readonly tokensPerSec: number;
+  /** Tokens ever put into its cache. */
+  readonly cacheTokens: number;
+}
+
+/** @typeParam Id what tells requests apart: their ids in the worker, numbers in the simulator. */
+export class LoadMeter<Id = string> {
+  readonly #prefill = new PrefillQueue<Id>();
+  #cacheTokens: number;
+  #kvTaken = 0;
+  /** Share of its time that it lately worked, as of `#workedAt`, monotonic ms. */
+  #worked = 0;
+  #workedAt = 0;
+  #answerTokens = FIRST_ANSWER_TOKENS;
+  #answers = 0;
+
+  /** @param cacheTokens where the count of tokens put into the cache begins: above that of any worker of this name before. */
+  constructor(cacheTokens = 0) {
+    this.#cacheTokens = cacheTokens;
+  }
+
+  /** Prompt tokens per second as learned; a guess before anything was. */
+  get tokensPerSec(): number {
+    return this.#prefill.rate;
+  }
+
+  /** As learned; 0 before anything was. */
+  get learnedRate(): number {
+    return this.#prefill.learnedRate;
+  }
+
+  /** Whether time alone changes nothing here; see {@link PrefillQueue.settled}. */
+  get settled(): boolean {
+    return this.#prefill.settled;
+  }
+
+  get cacheTokens(): number {
+    return this.#cacheTokens;
+  }
+
+  /** The engine may have been started anew, with an empty cache. @param cacheTokens see the constructor. */
+  emptied(cacheTokens: number): void {
+    this.#cacheTokens = Math.max(this.#cacheTokens + 1, cacheTokens);
+  }
+
+  /** A request was given to the engine. */
+  begin(id: Id, request: MeteredRequest, now: number): void {
+    const uncached = Math.max(0, request.promptTokens - request.heldTokens);
+    this.#kvTaken += request.kvTokens;
+    this.#cacheTokens += uncached;
+    this.#work(workS(uncached, this.#prefill.rate), now);
+    this.#prefill.add(id, uncached, now, request.silent);
+  }
+
+  firstToken(id: Id, now: number): void {
+    this.#prefill.done(id, now);
+  }
+
+  /** A request left the engine, with or without an answer. */
+  end(id: Id, kvTokens: number): void {
+    this.#kvTaken -= kvTokens;
+    this.#prefill.drop(id);
+  }
+
+  /** An answer of so many tokens is complete. */
+  answered(tokens: number): void {
+    if (tokens > 0) this.#answerTokens = learnAnswer(this.#answerTokens, tokens, this.#answers++);
+  }
+
+  /** Called once a second: an engine nobody asks any more may be well again. */
+  recover(now: number): void {
+    this.#prefill.recover(now);
+  }
+
+  load(readings: EngineReadings, now: number): WorkerLoad {
+    const { tokens, head } = this.#prefill.look(now);
+    return {
+      prefillBacklogTokens: tokens,
+      head,
+      prefillTokensPerSec: this.#prefill.rate,
+      running: readings.running,
+      slots: readings.slots,
+      kvUse: readings.kvUse,
+      kvFreeTokens: kvFree(readings.kvCapacity, readings.kvUse, this.#kvTaken),
+      errorRate: readings.errorRate,
+      answerTokens: this.#answerTokens,
+    };
+  }
+
+  quote(now: number): WorkerQuote {
+    const { tokens, head } = this.#prefill.look(now);
+    const { rate, learnedRate } = this.#prefill;
+    const load = { prefillBacklogTokens: tokens, head, prefillTokensPerSec: rate };
+    return {
+      waitS: prefillAheadS(load),
+      tokensPerSec: learnedRate === 0 ? 0 : effectiveRate(load),
+      cacheTokens: this.#cacheTokens,
+    };
+  }
+
+  /** Share of its time that the worker lately worked, see {@link lately}. */
+  worked(now: number): number {
+    return this.#work(0, now);
+  }
+
+  #work(busyS: number, now: number): number {
+    this.#worked = lately(this.#worked, busyS, (now - this.#workedAt) / 1000);
+    this.#workedAt = now;
+    return this.#worked;
+  }
+}

@@ -1,0 +1,91 @@
+/** What a worker knows about its own load, and what follows from it for the wait of new work. */
+import { TYPICAL_TOKENS } from './size-class.ts';
+
+/** What a worker knows about itself. Rates are learned, see {@link learnRate}. */
+export interface WorkerLoad {
+  /** Prompt tokens taken and not yet prefilled; expected cache hits are left out. */
+  readonly prefillBacklogTokens: number;
+  /** The prompt in prefill now: its tokens (cache hits left out) and for how long it has been, s. */
+  readonly head: { readonly tokens: number; readonly elapsedS: number } | null;
+  /** Prompt tokens prefilled per second, observed. */
+  readonly prefillTokensPerSec: number;
+  /** Requests taken, in whatever state. */
+  readonly running: number;
+  /** Requests it may hold at once. */
+  readonly slots: number;
+  /** KV cache in use, 0–1; null where the engine does not tell. */
+  readonly kvUse: number | null;
+  /** Tokens of the KV cache that nothing taken is likely to need; null where the engine does not tell its size. */
+  readonly kvFreeTokens: number | null;
+  /** Share of recent attempts that failed, 0–1. */
+  readonly errorRate: number;
+  /** Mean tokens of its answers lately, see {@link learnAnswer}. */
+  readonly answerTokens: number;
+}
+
+/** What of it says how soon its engine computes a prompt. */
+export type PrefillLoad = Pick<WorkerLoad, 'prefillBacklogTokens' | 'head' | 'prefillTokensPerSec'>;
+
+/**
+ * An attempt that fails costs its own time, the pause before the next and the place in the queue of another worker: an
+ * engine that fails a third of its attempts counts as five times slower.
+ */
+const ERROR_WEIGHT = 4;
+const LEAST_SUCCESS = 0.2;
+/** A prompt overdue in prefill is expected to need this share of its delay so far once more. */
+const OVERDUE = 0.25;
+
+/** Seconds until the engine has prefilled all it was given. An overdue head means that it is slower than was learned. */
+export function prefillAheadS(load: PrefillLoad): number {
+  const rate = Math.max(1, load.prefillTokensPerSec);
+  const head = load.head;
+  if (head === null) return load.prefillBacklogTokens / rate;
+  const behind = Math.max(0, load.prefillBacklogTokens - head.tokens);
+  const leftS = head.tokens / rate - head.elapsedS;
+  return Math.max(leftS, OVERDUE * -leftS) + behind / effectiveRate(load);
+}
+
+/**
+ * The learned rate, or less where the prompt in prefill shows that it no longer holds. Overdue by less than a short prompt
+ * takes says nothing: round trips and batch steps are not the rate.
+ */
+export function effectiveRate(load: PrefillLoad): number {
+  const rate = Math.max(1, load.prefillTokensPerSec);
+  const head = load.head;
+  if (head === null) return rate;
+  const shown = head.tokens + TYPICAL_TOKENS.short;
+  return head.elapsedS * rate > shown ? shown / head.elapsedS : rate;
+}
+
+/** What the quotes for all size classes have in common. */
+export interface Pace {
+  readonly aheadS: number;
+  readonly tokensPerSec: number;
+  /** Of a wait: a nearly full cache makes the engine preempt, and an erring engine costs a whole retry. */
+  readonly penalty: number;
+}
+
+export function paceOf(load: WorkerLoad): Pace {
+  const kvUse = kvPressure(load);
+  const kv = kvUse > 0.9 ? 1 + (kvUse - 0.9) * 30 : 1;
+  const penalty = kv * errorFactor(load.errorRate);
+  return { aheadS: prefillAheadS(load), tokensPerSec: effectiveRate(load), penalty };
+}
+
+/**
+ * What of the KV cache is in the way of new work, 0–1. An engine that runs nothing makes room whatever it says: it counts what
+ * it keeps for later, or its gauge is stuck, and would never be asked again.
+ */
+export function kvPressure({ kvUse, running }: WorkerLoad): number {
+  return running === 0 ? 0 : (kvUse ?? 0);
+}
+
+/** Estimated seconds from taking a request of so many uncached prompt tokens to its first token. */
+export function estimateWait({ aheadS, tokensPerSec, penalty }: Pace, promptTokens: number): number {
+  return (aheadS + promptTokens / tokensPerSec) * penalty;
+}
+
+/** Powers cost as much as all the rest of an estimate, and most engines do not fail. */
+function errorFactor(errorRate: number): number {
+  return errorRate === 0 ? 1 : 1 / Math.max(LEAST_SUCCESS, 1 - errorRate) ** ERROR_WEIGHT;
+}
