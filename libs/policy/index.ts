@@ -10,6 +10,7 @@ export * from './bidding/level.ts';
 export * from './bidding/load-meter.ts';
 export * from './bidding/prefill-queue.ts';
 export * from './bidding/prefill-rate.ts';
+export * from './bidding/recent-work.ts';
 export * from './bidding/size-class.ts';
 export * from './bidding/worker-bids.ts';
 export * from './bidding/worker-load.ts';

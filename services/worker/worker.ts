@@ -9,19 +9,12 @@ import {
   afterAttempt,
   afterProbe,
   type EngineHealth,
-  effectiveRate,
-  FIRST_ANSWER_TOKENS,
-  kvFree,
   kvNeed,
-  lately,
-  learnAnswer,
-  PrefillQueue,
-  prefillAheadS,
+  LoadMeter,
   type SizeBoundaries,
   WELL,
   type WorkerLoad,
   type WorkerStanding,
-  workS,
 } from '@penstock/policy';
 import {
   decodeEnvelope,
@@ -79,34 +72,23 @@ export class Worker {
   readonly #outbox: Outbox;
   readonly #attempts = new Map<string, Attempt>();
   readonly #bidder: Bidder;
-  readonly #prefill = new PrefillQueue();
+  readonly #meter: LoadMeter;
   #models: ModelInfo[] = [];
   #health: EngineHealth = WELL;
   #gauges: EngineGauges | null = null;
   /** Prefill rate of the fleet's fastest worker as the ingress nodes know it, tokens/s; 0 before any work came. */
   #fleetRate = 0;
   readonly #starting = new Starting();
-  /** KV memory that the running attempts are likely to need, tokens. */
-  #kvTaken = 0;
-  /** See {@link Quote.cacheTokens}. */
-  #cacheTokens: number;
-  /** Share of its time that it lately worked, as of `#workedAt`, monotonic ms. */
-  #worked = 0;
-  #workedAt = 0;
-  /** Mean length of its answers, and how many it was learned from. */
-  #answerTokens = FIRST_ANSWER_TOKENS;
-  #answers = 0;
   #draining = false;
   #beat: NodeJS.Timeout | null = null;
   #probing: NodeJS.Timeout | null = null;
 
   constructor(options: WorkerOptions) {
     this.#o = options;
-    this.#cacheTokens = options.clock.now() * 1000;
+    this.#meter = new LoadMeter(options.clock.now() * 1000);
     const quote = () => {
-      const load = this.#load();
-      const tokensPerSec = this.#quotedRate(load);
-      return { waitMs: 1000 * prefillAheadS(load), tokensPerSec, cacheTokens: this.#cacheTokens };
+      const { waitS, tokensPerSec, cacheTokens } = this.#meter.quote(options.clock.monotonic());
+      return { waitMs: 1000 * waitS, tokensPerSec, cacheTokens };
     };
     this.#outbox = new Outbox(options.bus, options.id, options.tickMs, quote, options.log);
     this.#bidder = new Bidder({
@@ -148,10 +130,10 @@ export class Worker {
       log.warn({ state: this.#health.state }, 'engine health changed');
       this.#sendHeartbeat(false);
       // It may have been started anew, with an empty cache.
-      this.#cacheTokens = Math.max(this.#cacheTokens + 1, this.#o.clock.now() * 1000);
+      this.#meter.emptied(this.#o.clock.now() * 1000);
     }
     this.#gauges = await engine.gauges();
-    this.#prefill.recover(this.#o.clock.monotonic());
+    this.#meter.recover(this.#o.clock.monotonic());
     if (this.#models.length === 0) {
       await this.#findModels().catch((err: Error) =>
         log.warn(
@@ -180,23 +162,14 @@ export class Worker {
   }
 
   #load(): WorkerLoad {
-    const { tokens, head } = this.#prefill.look(this.#o.clock.monotonic());
-    return {
-      prefillBacklogTokens: tokens,
-      head,
-      prefillTokensPerSec: this.#prefill.rate,
+    const readings = {
       running: this.#attempts.size + this.#starting.size,
       slots: this.#o.slots,
       kvUse: this.#gauges?.kvUse ?? null,
-      kvFreeTokens: kvFree(this.#gauges?.kvCapacity ?? null, this.#gauges?.kvUse ?? null, this.#kvTaken),
+      kvCapacity: this.#gauges?.kvCapacity ?? null,
       errorRate: this.#health.errorRate,
-      answerTokens: this.#answerTokens,
     };
-  }
-
-  /** 0 while nothing was learned: a guess must not become the fleet's measure. */
-  #quotedRate(load: WorkerLoad): number {
-    return this.#prefill.learnedRate === 0 ? 0 : effectiveRate(load);
+    return this.#meter.load(readings, this.#o.clock.monotonic());
   }
 
   #standing(): WorkerStanding {
@@ -205,7 +178,7 @@ export class Worker {
       load: this.#load(),
       sick: this.#health.state === 'sick' || clogged,
       draining: this.#draining,
-      fleetTokensPerSec: this.#fleetRate === 0 ? this.#prefill.rate : this.#fleetRate,
+      fleetTokensPerSec: this.#fleetRate === 0 ? this.#meter.tokensPerSec : this.#fleetRate,
     };
   }
 
@@ -310,37 +283,25 @@ export class Worker {
       },
     });
     this.#attempts.set(work.meta.id, attempt);
-    this.#kvTaken += needOf(work);
     if (work.meta.stored) this.#o.stored.hold(attempt, logged);
-    const uncached = Math.max(0, work.meta.promptTokens - (work.meta.held[this.#o.id] ?? 0));
-    this.#cacheTokens += uncached;
-    this.#work(workS(uncached, this.#prefill.rate));
-    const silent = !work.meta.stream && work.meta.endpoint !== 'embeddings';
-    this.#prefill.add(attempt.id, uncached, attempt.o.startedAt, silent);
+    const { promptTokens, held, stream, endpoint } = work.meta;
+    const silent = !stream && endpoint !== 'embeddings';
+    const request = { promptTokens, heldTokens: held[this.#o.id] ?? 0, kvTokens: needOf(work), silent };
+    this.#meter.begin(attempt.id, request, attempt.o.startedAt);
     attempt.start(engine);
   }
 
-  /** @returns the load as of now, `busyS` more of work included. */
-  #work(busyS: number): number {
-    const now = this.#o.clock.monotonic();
-    this.#worked = lately(this.#worked, busyS, (now - this.#workedAt) / 1000);
-    this.#workedAt = now;
-    return this.#worked;
-  }
-
   #onFirstToken(attempt: Attempt): void {
-    this.#prefill.done(attempt.id, this.#o.clock.monotonic());
+    this.#meter.firstToken(attempt.id, this.#o.clock.monotonic());
     this.#bidder.requote();
   }
 
   #onEnded(attempt: Attempt, outcome: AttemptOutcome, detail: string): void {
     if (this.#attempts.get(attempt.id) === attempt) {
       this.#attempts.delete(attempt.id);
-      this.#kvTaken -= needOf(attempt.o.work);
-      this.#prefill.drop(attempt.id);
+      this.#meter.end(attempt.id, needOf(attempt.o.work));
     }
-    if (outcome === 'done' && attempt.answerTokens > 0)
-      this.#answerTokens = learnAnswer(this.#answerTokens, attempt.answerTokens, this.#answers++);
+    if (outcome === 'done') this.#meter.answered(attempt.answerTokens);
     if (outcome === 'dropped') this.#o.stored.release(attempt);
     else this.#health = afterAttempt(this.#health, outcome !== 'failed');
     if (outcome === 'failed')
@@ -349,7 +310,7 @@ export class Worker {
   }
 
   #sendHeartbeat(leaving: boolean): void {
-    const load = this.#load();
+    const now = this.#o.clock.monotonic();
     const heartbeat = {
       v: 1 as const,
       worker: this.#o.id,
@@ -361,10 +322,8 @@ export class Worker {
       pulling: !this.#draining && this.#health.state === 'well',
       leaving,
       level: this.#bidder.level,
-      waitS: prefillAheadS(load),
-      tokensPerSec: this.#quotedRate(load),
-      load: this.#work(0),
-      cacheTokens: this.#cacheTokens,
+      ...this.#meter.quote(now),
+      load: this.#meter.worked(now),
       cacheCapacity: this.#gauges?.kvCapacity ?? null,
     };
     this.#o.queue.send(heartbeatSubject(this.#o.region, this.#o.id), encodeMessage(heartbeat));

@@ -2,10 +2,10 @@
  * The load of one worker, metered from what happens to its requests: begun, first token, ended. The worker and the simulator
  * feed the same meter, so the same requests at the same times give the same load and the same quotes.
  */
-import { lately, workS } from '../placement/affinity.ts';
 import { FIRST_ANSWER_TOKENS, learnAnswer } from './decode-interference.ts';
 import { kvFree } from './kv-room.ts';
 import { PrefillQueue } from './prefill-queue.ts';
+import { lately, workS } from './recent-work.ts';
 import { effectiveRate, prefillAheadS, type WorkerLoad } from './worker-load.ts';
 
 /** A request as the meter counts it. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Candidate, decideAmongOwners, decidePrefix, decideSession, lately } from './affinity.ts';
+import { lately } from '../bidding/recent-work.ts';
+import { type Candidate, decideAmongOwners, decidePrefix, decideSession } from './affinity.ts';
 
 const worker = (name: string, waitS: number, matchedTokens = 0, tokensPerSec = 10_000): Candidate => ({
   worker: name,

@@ -2,6 +2,7 @@
  * Where a request with a known prefix should run. One currency, seconds to the first token: what a worker's cache saves is
  * weighed against the longer wait there.
  */
+import { LOAD_MEMORY_S } from '../bidding/recent-work.ts';
 
 /** How a model's requests are bound to workers. `prefix` suits dense transformers; mixture-of-experts gains from an even spread. */
 export const AFFINITIES = ['prefix', 'session', 'none'] as const;
@@ -58,25 +59,6 @@ export const DEFAULT_AFFINITY: AffinityTuning = {
   loadBound: 1.2,
   copies: 6,
 };
-
-/** Memory of {@link lately}, s: some hundred requests long, and short beside the life of a popular prefix. */
-const LOAD_MEMORY_S = 120;
-/** What a request costs its engine beside the prefill of its prompt, in prompt tokens: its decode steps hold up others. */
-const DECODE_TOKENS = 800;
-
-/**
- * Exponentially weighted share of its time that a worker worked: 0 for one that was idle for minutes, about 1 for one that
- * always has a prompt to compute.
- * @param busyS worked since the last call, which was `elapsedS` ago.
- */
-export function lately(load: number, busyS: number, elapsedS: number): number {
-  return load * Math.exp(-elapsedS / LOAD_MEMORY_S) + busyS / LOAD_MEMORY_S;
-}
-
-/** Seconds that a request keeps an engine from others. */
-export function workS(uncachedTokens: number, tokensPerSec: number): number {
-  return (uncachedTokens + DECODE_TOKENS) / Math.max(1, tokensPerSec);
-}
 
 /**
  * Whether a prefix last used when the worker's cache had taken `stamp` tokens can still be there: a cache that evicts the
