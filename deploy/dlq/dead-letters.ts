@@ -2,7 +2,8 @@
  * What an operator can do with work that failed on every attempt: look at it, have it run again, drop it. Prompts are shown
  * only where they are asked for.
  */
-import { decodeEnvelope, encodeEnvelope, type StoredRun, type WorkMeta } from '@penstock/protocol';
+import { DispatchError, decodeEnvelope, type StoredRun, type WorkMeta } from '@penstock/protocol';
+import { canReopen, isRunId, reopen } from '@penstock/runs';
 import type { DeadLetter, DeadLetters, RunStore, WorkQueue } from '@penstock/transport';
 
 /** Something that cannot be done, in one line that says why and what can. */
@@ -16,10 +17,6 @@ export interface DlqWires {
   readonly queue: WorkQueue;
   readonly now: () => number;
 }
-
-/** A run that is queued again is kept for a day after its new deadline, ms. */
-const SLACK_MS = 24 * 3600 * 1000;
-const LEAST_TIME_MS = 60_000;
 
 export interface ShownLetter {
   readonly id: string;
@@ -73,19 +70,19 @@ export async function requeueLetter(wires: DlqWires, id: string): Promise<ShownL
   const run = meta.stored ? await wires.runs.read(id) : null;
   const why = whyNot(meta, run);
   if (run === null || why !== null) throw new DlqError(`${id} cannot be queued again: ${why}`);
-  const ttlMs = Math.max(LEAST_TIME_MS, meta.deadlineAt - meta.acceptedAt);
-  const deadlineAt = wires.now() + ttlMs;
-  if (!(await wires.runs.reopen(id, deadlineAt, ttlMs + SLACK_MS)))
-    throw new DlqError(`${id} changed meanwhile: look at it with show ${id}`);
-  // Attempts go on counting from the record's, so that one of before stays fenced.
-  const again = { ...meta, attemptBase: run.attempt, deadlineAt, held: {} };
   // The broker remembers the id of the first message for a while.
   const messageId = `${id}-${letter.diedAt}`;
-  await wires.queue
-    .publish(run.subject, encodeEnvelope(again, body), { messageId, ttlMs })
-    .catch((err: Error) => {
-      throw new DlqError(`${id} is not in the queue yet (${err.message}) Requeue it again.`);
-    });
+  const isOpen = await reopen(
+    { store: wires.runs, queue: wires.queue },
+    run,
+    { meta, body },
+    messageId,
+    wires.now(),
+  ).catch((err: Error) => {
+    if (!(err instanceof DispatchError)) throw err;
+    throw new DlqError(`${id} is not in the queue yet (${err.message}) Requeue it again.`);
+  });
+  if (!isOpen) throw new DlqError(`${id} changed meanwhile: look at it with show ${id}`);
   await wires.letters.drop(letter);
   return shown(letter, meta.model);
 }
@@ -98,7 +95,7 @@ export async function dropLetter(wires: DlqWires, id: string): Promise<ShownLett
 }
 
 function checkedId(id: string): string {
-  if (!/^[a-z0-9_-]{1,48}$/.test(id)) throw new DlqError('that is no id: list shows the ids there are');
+  if (!isRunId(id)) throw new DlqError('that is no id: list shows the ids there are');
   return id;
 }
 
@@ -123,7 +120,7 @@ function whyNot(meta: WorkMeta, run: StoredRun | null): string | null {
   if (run === null) return 'its record is gone, so nobody could fetch the answer. Drop it';
   if (run.kind === 'batch_line')
     return 'it is a line of a batch, which goes on without it. Send it in a new batch';
-  if (run.status === 'failed' || run.status === 'queued') return null;
+  if (canReopen(run.status)) return null;
   return run.status === 'in_progress' ? 'it is running' : `it is ${run.status} already. Drop it`;
 }
 

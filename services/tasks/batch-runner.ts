@@ -13,6 +13,7 @@ import {
   lineRunId,
   outputFileId,
 } from '@penstock/protocol';
+import type { RunCanceller } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
 import type {
   FileContents,
@@ -33,7 +34,8 @@ export interface BatchRunnerOptions {
   readonly contents: FileContents;
   readonly library: FileLibrary;
   readonly runs: RunStore;
-  readonly queue: WorkQueue;
+  readonly canceller: RunCanceller;
+  readonly queue: Pick<WorkQueue, 'publish'>;
   readonly isModel: (name: string) => Promise<boolean>;
   readonly oneModel: boolean;
   readonly region: string;
@@ -105,8 +107,8 @@ export class BatchRunner {
   }
 
   async #feed({ batch, endpoint, lines }: Work): Promise<FeedEnd> {
-    const { records, runs, queue, region, shardFor, room, clock } = this.#o;
-    const wires = { records, runs, queue, clock };
+    const { records, runs, canceller, queue, region, shardFor, room, clock } = this.#o;
+    const wires = { records, runs, canceller, queue, clock };
     const feeder = new LineFeeder({ batch, endpoint, lines, region, shardFor, room, ...wires });
     this.#feeders.add(feeder);
     try {

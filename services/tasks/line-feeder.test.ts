@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type BatchRecord, DispatchError, type RunStatus } from '@penstock/protocol';
+import { DoneChannel, RunCanceller } from '@penstock/runs';
 import type { RunStore, TaskRecords, WorkQueue } from '@penstock/transport';
 import { FeedRoom } from './feed-room.ts';
 import { LineFeeder } from './line-feeder.ts';
@@ -50,7 +51,10 @@ function world(count: number, window: number) {
   } as unknown as TaskRecords;
   const batch = { id: 'batch_a', tenant: 't', expiresAt: 1e6, completed: 0, failed: 0 } as BatchRecord;
   const clock = { now: () => Date.now() % 1e6, monotonic: () => performance.now() + state.laterMs };
-  const wires = { records, runs: runStore, queue, clock, region: 'local', shardFor: () => 0 };
+  const done = new DoneChannel(queue, 'local');
+  const ttl = { recordMs: 1, logMs: 1 };
+  const canceller = new RunCanceller({ store: runStore, queue, done, ttl, clock });
+  const wires = { records, runs: runStore, canceller, queue, clock, region: 'local', shardFor: () => 0 };
   const feeder = new LineFeeder({ batch, endpoint: 'chat', lines, room: new FeedRoom(window), ...wires });
   const answer = (id: string, code = 200) => {
     runs.set(id, { status: 'completed', code });

@@ -12,20 +12,25 @@ import {
   type BatchLine,
   type BatchRecord,
   DispatchError,
-  encodeEnvelope,
-  encodeMessage,
   estimatePromptTokens,
   isBatchError,
   isBatchFinal,
+  isFinalStatus,
   lineRunId,
   type NewRun,
+  type RunStatus,
   readBatchLine,
   toModelSlug,
-  type WorkMeta,
-  workerControlSubject,
-  workStream,
-  workSubject,
 } from '@penstock/protocol';
+import {
+  encodeRunMessage,
+  lineDeadline,
+  newRun,
+  publishRun,
+  type RunCanceller,
+  type RunWork,
+  recordOnce,
+} from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { RunStore, TaskRecords, WorkQueue } from '@penstock/transport';
 import { CHUNK, type FeedRoom, type Place } from './feed-room.ts';
@@ -38,7 +43,8 @@ export interface FeederOptions {
   readonly lines: () => AsyncIterable<Line>;
   readonly records: TaskRecords;
   readonly runs: RunStore;
-  readonly queue: WorkQueue;
+  readonly canceller: RunCanceller;
+  readonly queue: Pick<WorkQueue, 'publish'>;
   readonly region: string;
   /** A stream of the region that has workers for the model. */
   readonly shardFor: (slug: string) => number;
@@ -58,10 +64,6 @@ const STATE_MS = 250;
 const STUCK_MS = { first: 60_000, most: 30 * 60_000 } as const;
 /** Pause after the queue refused a line, ms. */
 const REFUSED_MS = 500;
-/** ms. */
-const DEADLINE_SLACK_MS = 60_000;
-/** Records outlive the batch by this, ms. */
-const RECORD_SLACK_MS = 24 * 3600 * 1000;
 const CANCEL_CHUNK = 500;
 
 interface Wanted {
@@ -242,8 +244,8 @@ export class LineFeeder {
   }
 
   /** @returns false for a line that is still open. */
-  #countFinal({ status, code }: { status: string; code: number }): boolean {
-    if (status === 'queued' || status === 'in_progress') return false;
+  #countFinal({ status, code }: { status: RunStatus; code: number }): boolean {
+    if (!isFinalStatus(status)) return false;
     if (code > 0 && code < 400) this.#counted.completed++;
     else this.#counted.failed++;
     return true;
@@ -272,14 +274,11 @@ export class LineFeeder {
   async #queueLine({ id, line }: Wanted): Promise<FeedEnd | null> {
     const { batch, runs, queue, clock } = this.#o;
     const ttlMs = Math.max(1, batch.expiresAt * 1000 - clock.now());
-    const made = this.#newRun(id, line);
-    const { kind } = await runs.create(made, ttlMs + RECORD_SLACK_MS, null);
-    // Another process may have made it, in another stream.
-    const run = kind === 'created' ? made : ((await runs.read(id)) ?? made);
-    const work = encodeEnvelope(this.#metaOf(run, line), Buffer.from(JSON.stringify(line.body)));
+    const run = await recordOnce(runs, this.#newRun(id, line), ttlMs);
+    const message = encodeRunMessage(run, workOf(line));
     for (;;) {
       try {
-        await queue.publish(run.subject, work, { messageId: id, ttlMs });
+        await publishRun(queue, run, message, ttlMs);
         return null;
       } catch (err) {
         if (!(err instanceof DispatchError)) throw err;
@@ -294,28 +293,12 @@ export class LineFeeder {
     const { batch, region, clock, shardFor } = this.#o;
     const { model } = line.summary;
     const slug = toModelSlug(model);
-    const shard = shardFor(slug);
-    const key = { region, shard, slug, lane: 'batch', size: 'any' } as const;
-    return {
-      ...{ id, kind: 'batch_line', detail: '', tenant: batch.tenant, endpoint: line.endpoint, model, slug },
-      stream: workStream(region, shard),
-      subject: workSubject(key, id),
+    return newRun({
+      ...{ id, kind: 'batch_line', detail: '', tenant: batch.tenant, endpoint: line.endpoint, model },
+      queue: { region, shard: shardFor(slug), slug, lane: 'batch', size: 'any' },
       createdAt: clock.now(),
-      // The batch stops its lines itself: a worker that did would store an error as their answer.
-      deadlineAt: batch.expiresAt * 1000 + DEADLINE_SLACK_MS,
-    } as const;
-  }
-
-  #metaOf(run: NewRun, line: BatchLine): WorkMeta {
-    const { id, endpoint, model, slug, createdAt, deadlineAt } = run;
-    return {
-      ...{ v: 1, id, from: 'tasks', endpoint, model, slug, lane: 'batch', size: 'any' },
-      ...{ stream: false, stored: true, ask: false, attemptBase: 0, held: {}, fleetRate: 0 },
-      promptTokens: estimatePromptTokens(line.summary.promptBytes),
-      maxTokens: line.summary.maxTokens,
-      acceptedAt: createdAt,
-      deadlineAt,
-    };
+      deadlineAt: lineDeadline(batch.expiresAt * 1000),
+    });
   }
 
   /** Every line that is not final, also those that an earlier process queued. */
@@ -330,21 +313,21 @@ export class LineFeeder {
   }
 
   async #cancel(ids: readonly string[]): Promise<void> {
-    const progress = await this.#o.runs.progress(ids);
-    const open = ids.filter((_, i) => ['queued', 'in_progress'].includes(progress[i]?.status ?? ''));
-    await Promise.all(open.map(id => this.#cancelLine(id)));
-  }
-
-  async #cancelLine(id: string): Promise<void> {
-    const { runs, queue, batch } = this.#o;
-    await runs.cancel({ id, tenant: batch.tenant }, this.#o.clock.now(), {
-      recordMs: RECORD_SLACK_MS,
-      logMs: 0,
+    const { runs, canceller, batch } = this.#o;
+    const progress = await runs.progress(ids);
+    const open = ids.filter((_, i) => {
+      const found = progress[i] ?? null;
+      return found !== null && !isFinalStatus(found.status);
     });
-    const run = await runs.read(id);
-    if (run === null || run.status !== 'cancelled') return;
-    queue.purge(run.stream, run.subject);
-    if (run.worker !== null)
-      queue.send(workerControlSubject(run.worker), encodeMessage({ cancel: id, attempt: run.attempt }));
+    await Promise.all(open.map(id => canceller.cancelLine(id, batch.tenant)));
   }
+}
+
+function workOf({ summary, body }: BatchLine): RunWork {
+  return {
+    ...({ from: 'tasks', lane: 'batch', size: 'any', stream: false, fleetRate: 0 } as const),
+    promptTokens: estimatePromptTokens(summary.promptBytes),
+    maxTokens: summary.maxTokens,
+    body: Buffer.from(JSON.stringify(body)),
+  };
 }

@@ -1,5 +1,6 @@
 /** A tasks process: batches from file to file, and webhooks. It has no port; several may run, and any may die. */
-import { doneSubject, heartbeatFilter, readHeartbeat, readModelInfo } from '@penstock/protocol';
+import { heartbeatFilter, readHeartbeat, readModelInfo } from '@penstock/protocol';
+import { DoneChannel, RunCanceller, RunExpiry } from '@penstock/runs';
 import {
   bucketOf,
   createIdSource,
@@ -62,11 +63,14 @@ queue.listen(heartbeatFilter(region), payload => {
   const heartbeat = readHeartbeat(payload);
   if (heartbeat !== null) shards.hear(heartbeat);
 });
+const done = new DoneChannel(queue, region);
+const ttl = { logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
 const runner = new BatchRunner({
   records,
   contents,
   library,
   runs,
+  canceller: new RunCanceller({ store: runs, queue, done, ttl, clock: systemClock }),
   queue,
   isModel: name => models.has(name),
   oneModel: config.PENSTOCK_BATCH_ONE_MODEL,
@@ -76,7 +80,7 @@ const runner = new BatchRunner({
   clock: systemClock,
   log,
 });
-queue.listen(doneSubject(region), id => runner.heard(Buffer.from(id).toString('latin1')));
+done.listen(id => runner.heard(id));
 batches.work(
   batchId => runner.run(batchId),
   (batchId, err) => log.error({ batch: batchId, err: err.message }, 'interrupted; it goes on by itself'),
@@ -96,9 +100,8 @@ const stopWebhooks = await startWebhooks({
 const deadlines = await RedisRunDeadlines.connect(redis);
 const stopDeadlines = watchDeadlines({
   runs,
+  expiry: new RunExpiry({ store: runs, done, ttl, clock: systemClock }),
   deadlines,
-  logMs: config.PENSTOCK_EVENTS_TTL_S * 1000,
-  tell: id => queue.send(doneSubject(region), Buffer.from(id)),
   clock: systemClock,
   logger: log,
 });

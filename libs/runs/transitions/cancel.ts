@@ -8,7 +8,7 @@ export interface RunCancellerOptions {
   readonly store: Pick<RunStore, 'cancel' | 'read' | 'remove'>;
   readonly queue: Pick<WorkQueue, 'purge' | 'send'>;
   readonly done: DoneChannel;
-  readonly ttl: RunTtl;
+  readonly ttl: Pick<RunTtl, 'logMs'>;
   readonly clock: Clock;
 }
 
@@ -40,7 +40,7 @@ export class RunCanceller {
 
   async #stop(run: Pick<StoredRun, 'id' | 'tenant' | 'log'>): Promise<StoredRun | null> {
     const { store, queue, ttl, clock } = this.#o;
-    await store.cancel(run, clock.now(), ttl);
+    await store.cancel(run, clock.now(), { recordMs: 0, ...ttl });
     // Read after the cancel: a worker may have begun until then.
     const now = await store.read(run.id);
     if (now?.status !== 'cancelled') return now;

@@ -9,7 +9,7 @@ import { RUNNING_SLACK_MS } from '../record/run-life.ts';
 export interface RunExpiryOptions {
   readonly store: Pick<RunStore, 'expire' | 'read' | 'time'>;
   readonly done: DoneChannel;
-  readonly ttl: RunTtl;
+  readonly ttl: Pick<RunTtl, 'logMs'>;
   readonly clock: Clock;
 }
 
@@ -48,7 +48,7 @@ export class RunExpiry {
   async #end(run: Pick<NewRun, 'id' | 'log'>, now: number, slackMs: number): Promise<boolean> {
     const { store, done, ttl } = this.#o;
     const error = errorResult(new DispatchError('deadline_exceeded'), now);
-    const hasEnded = await store.expire(run, error, slackMs, ttl);
+    const hasEnded = await store.expire(run, error, slackMs, { recordMs: 0, ...ttl });
     if (hasEnded) done.tell(run.id);
     return hasEnded;
   }
