@@ -30,13 +30,13 @@ import {
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { Delivery, ModelRegistry, ReplyBus, WorkQueue } from '@penstock/transport';
-import { Attempt, type AttemptOutcome, attemptOf } from './attempts/attempt.ts';
+import { Attempt, type AttemptOutcome, attemptNumberOf } from './attempts/attempt.ts';
 import { type Continuation, createContinuation } from './attempts/continuation.ts';
 import { Outbox } from './attempts/frame-batcher.ts';
 import { Starting } from './attempts/starting.ts';
 import { Bidder } from './bidding/bidder.ts';
 import type { Engine, EngineGauges } from './engine/engine.ts';
-import type { Logged } from './stored/resume-state.ts';
+import type { ResumeState } from './stored/resume-state.ts';
 import type { StoredRuns } from './stored/stored-runs.ts';
 
 export interface WorkerOptions {
@@ -110,7 +110,7 @@ export class Worker {
       if (message === null) return;
       this.#starting.cancel(message.cancel, message.attempt);
       const attempt = this.#attempts.get(message.cancel);
-      if (attempt !== undefined && attempt.o.attempt <= message.attempt) attempt.drop();
+      if (attempt !== undefined && attempt.number <= message.attempt) attempt.drop();
     });
     // Apart from the probes: an engine that hangs must not make its worker look dead.
     this.#beat = setInterval(() => this.#sendHeartbeat(false), BEAT_MS);
@@ -214,7 +214,7 @@ export class Worker {
   /** A redelivery may be superseded, unwanted, or half shown already: its ingress knows. */
   async #askAndRun(delivery: Delivery, work: WorkEnvelope, late: boolean): Promise<void> {
     const { queue, id } = this.#o;
-    const question = { id: work.meta.id, attempt: attemptOf(delivery, work), worker: id };
+    const question = { id: work.meta.id, attempt: attemptNumberOf(delivery, work), worker: id };
     const { known: answer, isCancelled } = await this.#starting.during(
       question.id,
       question.attempt,
@@ -240,7 +240,7 @@ export class Worker {
   async #beginStored(delivery: Delivery, work: WorkEnvelope): Promise<void> {
     const { stored, queue } = this.#o;
     const isFirst = delivery.deliveryCount === 1 && work.meta.attemptBase === 0;
-    const attempt = attemptOf(delivery, work);
+    const attempt = attemptNumberOf(delivery, work);
     const { known: beginning, isCancelled } = await this.#starting.during(
       work.meta.id,
       attempt,
@@ -251,7 +251,8 @@ export class Worker {
     if (isCancelled) queue.settle(delivery.ackSubject, 'term');
     // Redis refused; the delivery comes again.
     else if (beginning === undefined) queue.settle(delivery.ackSubject, 'nak', 1000);
-    else if (beginning.kind === 'begun') this.#run(delivery, work, beginning.continuation, beginning.logged);
+    else if (beginning.kind === 'begun')
+      this.#run(delivery, work, beginning.continuation, beginning.resumeState);
     // Fenced: the delivery belongs to a later attempt, and settling it would be settling that one.
     else if (beginning.kind === 'gone') queue.settle(delivery.ackSubject, 'term');
     this.#bidder.requote();
@@ -261,18 +262,17 @@ export class Worker {
     delivery: Delivery,
     work: WorkEnvelope,
     continuation: Continuation | null,
-    logged: Logged | null = null,
+    resumeState: ResumeState | null = null,
   ): void {
     const { clock, engine } = this.#o;
     // A redelivery of what still runs here supersedes it.
     this.#attempts.get(work.meta.id)?.drop();
     const attempt = new Attempt({
       work,
-      attempt: attemptOf(delivery, work),
+      number: attemptNumberOf(delivery, work),
       ackSubject: delivery.ackSubject,
       subject: delivery.subject,
       incarnation: this.#o.incarnation,
-      startedAt: clock.monotonic(),
       waitMs: Math.max(0, clock.now() - work.meta.acceptedAt),
       continuation,
       hooks: {
@@ -283,11 +283,11 @@ export class Worker {
       },
     });
     this.#attempts.set(work.meta.id, attempt);
-    if (work.meta.stored) this.#o.stored.hold(attempt, logged);
+    if (work.meta.stored) this.#o.stored.attach(attempt, resumeState);
     const { promptTokens, held, stream, endpoint } = work.meta;
     const silent = !stream && endpoint !== 'embeddings';
     const request = { promptTokens, heldTokens: held[this.#o.id] ?? 0, kvTokens: needOf(work), silent };
-    this.#meter.begin(attempt.id, request, attempt.o.startedAt);
+    this.#meter.begin(attempt.id, request, clock.monotonic());
     attempt.start(engine);
   }
 
@@ -299,13 +299,13 @@ export class Worker {
   #onEnded(attempt: Attempt, outcome: AttemptOutcome, detail: string): void {
     if (this.#attempts.get(attempt.id) === attempt) {
       this.#attempts.delete(attempt.id);
-      this.#meter.end(attempt.id, needOf(attempt.o.work));
+      this.#meter.end(attempt.id, needOf(attempt.work));
     }
     if (outcome === 'done') this.#meter.answered(attempt.answerTokens);
     if (outcome === 'dropped') this.#o.stored.release(attempt);
     else this.#health = afterAttempt(this.#health, outcome !== 'failed');
     if (outcome === 'failed')
-      this.#o.log.warn({ id: attempt.id, attempt: attempt.o.attempt, detail }, 'attempt failed');
+      this.#o.log.warn({ id: attempt.id, attempt: attempt.number, detail }, 'attempt failed');
     this.#bidder.requote();
   }
 

@@ -6,7 +6,7 @@ import { Attempt } from './attempt.ts';
 
 const META = { id: 'r1', from: 'in-1', endpoint: 'embeddings', stream: false } as WorkMeta;
 
-test('a long answer that is no stream is put together once, at its end', t => {
+test('the chunks of a long answer that is not a stream are concatenated once, at its end', t => {
   let handlers: EngineHandlers | null = null;
   const engine = {
     run: (_path: string, _body: Uint8Array, given: EngineHandlers) => {
@@ -17,7 +17,7 @@ test('a long answer that is no stream is put together once, at its end', t => {
   const outcomes: string[] = [];
   const attempt = new Attempt({
     work: { meta: META, body: Buffer.from('{}') },
-    ...{ attempt: 1, ackSubject: 'ack', subject: 'work.r1', startedAt: 0, waitMs: 0, continuation: null },
+    ...{ number: 1, ackSubject: 'ack', subject: 'work.r1', waitMs: 0, continuation: null },
     incarnation: 'p1',
     hooks: { ready() {}, firstToken() {}, ended: (_attempt, outcome) => void outcomes.push(outcome) },
   });

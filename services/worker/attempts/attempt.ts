@@ -1,9 +1,9 @@
 /**
- * One attempt at one request: the engine call, and the frames that tell its ingress how it goes.
+ * One attempt at one request: the engine call, and the frames that report its progress.
  *
- * **running** → `end`/`result` (the engine finished), `failed` (it did not), or **dropped** (cancelled: nothing more is
- * sent). The engine's events travel as the bytes they came in; only whole events leave, so that a dying engine can never
- * put half an event in front of a client.
+ * It is **running** until the engine finished (`end` or `result`), it failed (`failed`), or it was **dropped** (cancelled or
+ * superseded: nothing more is sent). Engine events are forwarded as the bytes that arrived, and only whole events, so that
+ * a dying engine cannot put half an event in front of a client.
  */
 import {
   type AcceptedMeta,
@@ -22,16 +22,16 @@ import { type Engine, MAX_ANSWER_BYTES } from '../engine/engine.ts';
 import type { Continuation } from './continuation.ts';
 import type { FrameSource } from './frame-batcher.ts';
 
-/** How an attempt ended, for slots, learned rates and engine health. */
+/** How an attempt ended. `client_error`: the engine refused the request, which is not the engine's fault. */
 export type AttemptOutcome = 'done' | 'client_error' | 'failed' | 'dropped';
 
-/** Moving a request to another subject starts its delivery count anew; the base keeps attempts rising all the same. */
-export function attemptOf(delivery: Delivery, work: WorkEnvelope): number {
+/** Moving a request to another subject resets its delivery count; the base keeps attempt numbers rising nevertheless. */
+export function attemptNumberOf(delivery: Delivery, work: WorkEnvelope): number {
   return work.meta.attemptBase + delivery.deliveryCount;
 }
 
 export interface AttemptHooks {
-  /** Frames are ready. */
+  /** Frames are ready; `urgent` ones should not wait for a tick. */
   ready(attempt: Attempt, urgent: boolean): void;
   firstToken(attempt: Attempt): void;
   ended(attempt: Attempt, outcome: AttemptOutcome, detail: string): void;
@@ -39,35 +39,42 @@ export interface AttemptHooks {
 
 export interface AttemptOptions {
   readonly work: WorkEnvelope;
-  readonly attempt: number;
+  /** Rises with each attempt at the request; frames of an older attempt are ignored. */
+  readonly number: number;
   readonly ackSubject: string;
-  /** Where the message is queued. */
+  /** Subject under which the message is queued. */
   readonly subject: string;
-  /** Of this worker's process. */
+  /** Identifies this worker's process, see {@link AcceptedMeta}. */
   readonly incarnation: string;
-  /** Monotonic ms. */
-  readonly startedAt: number;
+  /** From acceptance at the ingress to this attempt. */
   readonly waitMs: number;
   readonly continuation: Continuation | null;
   readonly hooks: AttemptHooks;
 }
 
 const NO_BYTES = Buffer.alloc(0);
-/** An engine tells the usage at the very end, within so many bytes. */
-const USAGE_WITHIN = 1024;
-/** An event longer than this is taken for garbage, bytes. */
-const MAX_EVENT = 4 * 1024 * 1024;
-/** Engine statuses that are the client's own fault and go back to it unchanged. */
+/** Engines report the usage at the very end of an answer, within this many bytes. */
+const USAGE_TAIL_BYTES = 1024;
+/** A longer event is treated as garbage. */
+const MAX_EVENT_BYTES = 4 * 1024 * 1024;
+/** Engine statuses that blame the client, and are passed on to it. */
 const CLIENT_ERRORS = new Set([400, 413, 422]);
 
 export class Attempt implements FrameSource {
-  readonly o: AttemptOptions;
+  readonly work: WorkEnvelope;
+  readonly number: number;
+  readonly ackSubject: string;
+  readonly subject: string;
+  readonly #incarnation: string;
+  readonly #waitMs: number;
+  readonly #continuation: Continuation | null;
+  readonly #hooks: AttemptHooks;
   #seq = 0;
   #accepted = false;
   #events: Buffer[] = [];
   #partial: Buffer = NO_BYTES;
-  /** An answer that is no stream, in the pieces it comes in. */
-  readonly #pieces: Buffer[] = [];
+  /** Chunks of an answer that is not a stream. */
+  readonly #chunks: Buffer[] = [];
   #final: { kind: FrameKind; meta: string; body: Buffer } | null = null;
   #over = false;
   #status = 0;
@@ -77,26 +84,33 @@ export class Attempt implements FrameSource {
   #call: { abort(): void } | null = null;
 
   constructor(options: AttemptOptions) {
-    this.o = options;
+    this.work = options.work;
+    this.number = options.number;
+    this.ackSubject = options.ackSubject;
+    this.subject = options.subject;
+    this.#incarnation = options.incarnation;
+    this.#waitMs = options.waitMs;
+    this.#continuation = options.continuation;
+    this.#hooks = options.hooks;
   }
 
   get id(): string {
-    return this.o.work.meta.id;
+    return this.work.meta.id;
   }
 
   get ingressId(): string {
-    return this.o.work.meta.from;
+    return this.work.meta.from;
   }
 
-  /** Tokens of a finished answer: as the engine tells them, else about one an event; 0 where neither says. */
+  /** Tokens of a finished answer: as the engine reports them, else one an event; 0 where neither is known. */
   get answerTokens(): number {
     return this.#answerTokens;
   }
 
   start(engine: Engine): void {
-    const { work, hooks, continuation } = this.o;
-    hooks.ready(this, false);
-    this.#call = engine.run(ENDPOINT_PATHS[work.meta.endpoint], continuation?.body ?? work.body, {
+    this.#hooks.ready(this, false);
+    const body = this.#continuation?.body ?? this.work.body;
+    this.#call = engine.run(ENDPOINT_PATHS[this.work.meta.endpoint], body, {
       start: (status, contentType) => this.#onStart(status, contentType),
       data: bytes => this.#onData(bytes),
       end: () => this.#onEnd(),
@@ -107,22 +121,22 @@ export class Attempt implements FrameSource {
     });
   }
 
-  /** Stops the engine call; nothing more is sent about this attempt. */
+  /** Stops the engine call; no further frames are sent. */
   drop(): void {
     if (this.#over) return;
     this.#over = true;
     this.#events = [];
     this.#accepted = true;
     this.#call?.abort();
-    this.o.hooks.ended(this, 'dropped', 'cancelled');
+    this.#hooks.ended(this, 'dropped', 'cancelled');
   }
 
-  /** Gives the request up while it is well, so that another worker runs it: for a worker that leaves. */
+  /** Ends a healthy attempt so that another worker runs the request: for a worker that shuts down. */
   handBack(): void {
     this.#fail({ code: 'shutting_down', message: 'the worker is shutting down', retryable: true }, 'dropped');
   }
 
-  /** What the engine says cannot be used: stops the call and reports a failure. */
+  /** The answer cannot be used: stops the engine call and reports the failure. */
   giveUp(failure: FailedMeta): void {
     this.#fail(failure);
   }
@@ -130,8 +144,11 @@ export class Attempt implements FrameSource {
   takeFrames(into: Frame[]): void {
     if (!this.#accepted) {
       this.#accepted = true;
-      const { ackSubject: ack, waitMs, incarnation } = this.o;
-      const meta: AcceptedMeta = { ack, waitMs, incarnation };
+      const meta: AcceptedMeta = {
+        ack: this.ackSubject,
+        waitMs: this.#waitMs,
+        incarnation: this.#incarnation,
+      };
       into.push(this.#frame('accepted', JSON.stringify(meta), NO_BYTES));
     }
     const events = this.#events.length === 1 ? (this.#events[0] ?? NO_BYTES) : Buffer.concat(this.#events);
@@ -147,13 +164,13 @@ export class Attempt implements FrameSource {
   }
 
   #frame(kind: FrameKind, meta: string, body: Buffer): Frame {
-    return { id: this.id, attempt: this.o.attempt, seq: this.#seq++, kind, meta, body };
+    return { id: this.id, attempt: this.number, seq: this.#seq++, kind, meta, body };
   }
 
   #onStart(status: number, contentType: string): void {
     this.#status = status;
     this.#contentType = contentType;
-    if (status !== 200 || !this.o.work.meta.stream || /^text\/event-stream/i.test(contentType)) return;
+    if (status !== 200 || !this.work.meta.stream || /^text\/event-stream/i.test(contentType)) return;
     this.#fail({
       code: 'engine_error',
       message: 'the engine did not answer with an event stream',
@@ -163,16 +180,20 @@ export class Attempt implements FrameSource {
 
   #onData(bytes: Buffer): void {
     if (this.#over) return;
-    if (!this.o.work.meta.stream || this.#status !== 200) {
-      // Joined at the end: joining at each piece took 5 s for an answer of 30 MB.
-      this.#pieces.push(bytes);
+    if (!this.work.meta.stream || this.#status !== 200) {
+      // Concatenated once at the end: doing so for each chunk took 5 s for an answer of 30 MB.
+      this.#chunks.push(bytes);
       return;
     }
     const all = this.#partial.length === 0 ? bytes : Buffer.concat([this.#partial, bytes]);
     const end = endOfLastEvent(all);
     this.#partial = end === all.length ? NO_BYTES : all.subarray(end);
-    if (this.#partial.length > MAX_EVENT) {
-      this.#fail({ code: 'engine_error', message: 'the engine sent an endless event', retryable: true });
+    if (this.#partial.length > MAX_EVENT_BYTES) {
+      this.#fail({
+        code: 'engine_error',
+        message: 'the engine sent an event of more than 4 MB',
+        retryable: true,
+      });
       return;
     }
     if (end > 0) this.#onEvents(all.subarray(0, end));
@@ -185,22 +206,22 @@ export class Attempt implements FrameSource {
     }
     const done = endsWithDone(events);
     this.#answerTokens = (done ? completionTokens(events) : null) ?? this.#answerTokens + countEvents(events);
-    const shown = this.o.continuation === null ? events : this.o.continuation.rewrite(events);
+    const shown = this.#continuation === null ? events : this.#continuation.rewrite(events);
     if (shown.length > 0) this.#events.push(shown);
     const first = !this.#sawFirst;
     if (first) this.#first();
     if (done) this.#finish({ kind: 'end', meta: '', body: NO_BYTES }, 'done', first);
-    else this.o.hooks.ready(this, first);
+    else this.#hooks.ready(this, first);
   }
 
   #first(): void {
     this.#sawFirst = true;
-    this.o.hooks.firstToken(this);
+    this.#hooks.firstToken(this);
   }
 
   #onEnd(): void {
     if (this.#over) return;
-    const { stream } = this.o.work.meta;
+    const { stream } = this.work.meta;
     if (this.#status === 200 && stream) {
       this.#fail({
         code: 'stream_interrupted',
@@ -209,7 +230,7 @@ export class Attempt implements FrameSource {
       });
       return;
     }
-    const body = this.#pieces.length === 1 ? (this.#pieces[0] ?? NO_BYTES) : Buffer.concat(this.#pieces);
+    const body = this.#chunks.length === 1 ? (this.#chunks[0] ?? NO_BYTES) : Buffer.concat(this.#chunks);
     if (this.#status !== 200 && !CLIENT_ERRORS.has(this.#status)) {
       this.#fail({ code: 'engine_error', message: `the engine answered ${this.#status}`, retryable: true });
     } else if (!looksLikeJson(body)) {
@@ -248,24 +269,24 @@ export class Attempt implements FrameSource {
   ): void {
     this.#over = true;
     this.#final = final;
-    this.o.hooks.ready(this, urgent);
-    this.o.hooks.ended(this, outcome, detail);
+    this.#hooks.ready(this, urgent);
+    this.#hooks.ended(this, outcome, detail);
   }
 }
 
 function failureOf(error: Error & { code?: string }): FailedMeta {
   if (error.code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
-    const message = `the answer is longer than ${MAX_ANSWER_BYTES / 1024 / 1024} MB: ask for less at once`;
+    const message = `the answer is longer than ${MAX_ANSWER_BYTES / 1024 / 1024} MB: ask for less in one request`;
     return { code: 'engine_error', message, retryable: false };
   }
   const timedOut = error.code === 'UND_ERR_HEADERS_TIMEOUT' || error.code === 'UND_ERR_BODY_TIMEOUT';
   if (timedOut) return { code: 'engine_timeout', message: 'the engine stopped answering', retryable: true };
-  return { code: 'engine_error', message: 'the connection to the engine broke', retryable: true };
+  return { code: 'engine_error', message: 'the connection to the engine failed', retryable: true };
 }
 
-/** What the engine says at the end of an answer; null where it says nothing. */
+/** As reported at the end of an answer; null where the engine reports none. */
 function completionTokens(bytes: Buffer): number | null {
-  const tail = bytes.toString('latin1', Math.max(0, bytes.length - USAGE_WITHIN));
+  const tail = bytes.toString('latin1', Math.max(0, bytes.length - USAGE_TAIL_BYTES));
   const said = /"completion_tokens":\s*(\d{1,9})/.exec(tail)?.[1];
   return said === undefined ? null : Number(said);
 }

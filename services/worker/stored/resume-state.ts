@@ -1,4 +1,4 @@
-/** What earlier attempts at a stored run logged, and how the next one goes on from there. */
+/** What earlier attempts at a stored run logged, and how the next attempt resumes from it. */
 import {
   type ChatChunk,
   decodeOps,
@@ -13,38 +13,43 @@ import {
 import type { RunLog } from '@penstock/transport';
 import { type Continuation, createContinuation } from '../attempts/continuation.ts';
 
-/** Of an earlier attempt. */
-export interface Logged {
+export interface ResumeState {
+  /** Log entries written so far. */
   readonly entries: number;
+  /** What they say. */
   readonly ops: readonly LogOp[];
-  /** The next attempt begins anew, and has to repeat this first. */
+  /** The engine starts from the beginning and has to repeat `ops` before anything new is logged. */
   readonly replays: boolean;
 }
 
+/** Entries read at once. */
 const SLICE = 1000;
 
 /**
- * Plain text is continued where it stood. Anything else begins anew: with an empty log if nobody has read of it, else
- * repeating what was read.
+ * Plain text is continued where it stopped. Anything else starts from the beginning: with an empty log if nobody has read
+ * it yet, else repeating what is logged.
  */
-export async function readLogged(
+export async function readResumeState(
   log: RunLog,
   work: WorkEnvelope,
   kind: RunLogKind,
   attempt: number,
-): Promise<{ logged: Logged | null; continuation: Continuation | null }> {
+): Promise<{ resumeState: ResumeState | null; continuation: Continuation | null }> {
   const entries = await readAll(log, work.meta.id);
-  if (entries.length === 0) return { logged: null, continuation: null };
-  const told = kind === 'deltas' ? ofDeltas(entries) : ofEvents(entries);
-  if (told !== null && isContinuable(work, told.ops)) {
-    const { ops, chunkId, created } = told;
+  if (entries.length === 0) return { resumeState: null, continuation: null };
+  const logged = kind === 'deltas' ? answerOfDeltas(entries) : answerOfEvents(entries);
+  if (logged !== null && isContinuable(work, logged.ops)) {
+    const { ops, chunkId, created } = logged;
     const text = ops.map(op => (op[0] === 't' ? op[1] : '')).join('');
     const chunks = ops.reduce((sum, op) => sum + (op[0] === 't' ? op[2] : 0), 0);
     const continuation = createContinuation(work, { kind: 'continue', text, chunks, chunkId, created });
-    return { logged: { entries: entries.length, ops, replays: false }, continuation };
+    return { resumeState: { entries: entries.length, ops, replays: false }, continuation };
   }
-  if (await log.restart(work.meta.id, attempt)) return { logged: null, continuation: null };
-  return { logged: { entries: entries.length, ops: told?.ops ?? [], replays: true }, continuation: null };
+  if (await log.restart(work.meta.id, attempt)) return { resumeState: null, continuation: null };
+  return {
+    resumeState: { entries: entries.length, ops: logged?.ops ?? [], replays: true },
+    continuation: null,
+  };
 }
 
 async function readAll(log: RunLog, id: string): Promise<Buffer[]> {
@@ -56,28 +61,28 @@ async function readAll(log: RunLog, id: string): Promise<Buffer[]> {
   }
 }
 
-interface Told {
+interface LoggedAnswer {
   readonly ops: LogOp[];
   readonly chunkId: string;
   readonly created: number;
 }
 
-function ofDeltas(entries: readonly Buffer[]): Told {
+function answerOfDeltas(entries: readonly Buffer[]): LoggedAnswer {
   return { ops: entries.flatMap(decodeOps), chunkId: '', created: 0 };
 }
 
 type TextChunk = ChatChunk & { id?: string; created?: number; choices?: readonly { text?: string }[] };
 
-/** Events are logged as the engine sent them: null where it sent nonsense. */
-function ofEvents(entries: readonly Buffer[]): Told | null {
+/** Events are logged as the engine sent them. Null where they cannot be read. */
+function answerOfEvents(entries: readonly Buffer[]): LoggedAnswer | null {
   try {
-    return toldIn([...eventData(Buffer.concat(entries).toString('utf8'))]);
+    return answerIn([...eventData(Buffer.concat(entries).toString('utf8'))]);
   } catch {
     return null;
   }
 }
 
-function toldIn(events: readonly string[]): Told {
+function answerIn(events: readonly string[]): LoggedAnswer {
   const chunks = events.filter(data => data !== '[DONE]').map(data => readChunk(data) as TextChunk);
   const ops = chunks.flatMap((chunk): LogOp[] => {
     const text = chunk.choices?.[0]?.text;

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeOps, type LogOp } from '@penstock/protocol';
 import type { AppendOutcome, RunLog } from '@penstock/transport';
-import { Journal } from './run-log-writer.ts';
+import { RunLogWriter } from './run-log-writer.ts';
 
 const event = (delta: object, finish: string | null = null) =>
   Buffer.from(`data: ${JSON.stringify({ choices: [{ delta, finish_reason: finish }] })}\n\n`);
 const text = (content: string) => event({ content });
 
-/** A log in memory whose appends the test lets through. */
-function journal(
+/** A writer on a log in memory; `outcome` is what each append returns. */
+function writer(
   outcome: () => AppendOutcome,
   logged: readonly LogOp[] = [],
   replays = false,
@@ -23,8 +23,8 @@ function journal(
       return outcome();
     },
   } as unknown as RunLog;
-  const made = new Journal({
-    ...{ log, id: 'x', attempt: 1, kind, at: 0, logged, replays },
+  const made = new RunLogWriter({
+    ...{ log, id: 'x', attempt: 1, kind, resumeState: { entries: 0, ops: logged, replays } },
     onFenced: () => heard.push('fenced'),
     onBroken: why => heard.push(why),
   });
@@ -32,8 +32,8 @@ function journal(
 }
 const settle = () => new Promise(resolve => setImmediate(resolve));
 
-test('the first words are written at once, what follows waits for its tick, and the end takes the rest', async () => {
-  const { made, entries } = journal(() => 0);
+test('the first words are written at once, later ones with their tick, the rest with the end', async () => {
+  const { made, entries } = writer(() => 0);
   made.add(text('One'), false);
   await settle();
   assert.deepEqual(entries, ['[["t","One",1]]']);
@@ -49,8 +49,8 @@ test('the first words are written at once, what follows waits for its tick, and 
   assert.equal(made.completion.choices?.[0]?.message?.content, 'One two three');
 });
 
-test('an attempt that was superseded writes nothing more and says so once', async () => {
-  const { made, heard } = journal(() => 'fenced');
+test('a superseded attempt writes nothing more and reports it once', async () => {
+  const { made, heard } = writer(() => 'fenced');
   made.add(text('Late'), false);
   await settle();
   made.add(text(' words'), true);
@@ -58,12 +58,12 @@ test('an attempt that was superseded writes nothing more and says so once', asyn
   assert.deepEqual(heard, ['fenced']);
 });
 
-test('what is said again is not written again, however it is cut', async () => {
+test('what an engine repeats is not logged again, however it is chunked', async () => {
   const logged: LogOp[] = [
     ['r', 'Think'],
     ['c', 0, 'c1', 'f', '{"a"'],
   ];
-  const { made, entries } = journal(() => 0, logged, true);
+  const { made, entries } = writer(() => 0, logged, true);
   made.add(event({ reasoning_content: 'Thi' }), false);
   made.add(event({ reasoning_content: 'nk' }), false);
   made.add(event({ tool_calls: [{ index: 0, id: 'c2', function: { name: 'f', arguments: '' } }] }), false);
@@ -76,24 +76,24 @@ test('what is said again is not written again, however it is cut', async () => {
 });
 
 test('an engine that says something else breaks the run', () => {
-  const { made, heard } = journal(() => 0, [['r', 'Think']], true);
+  const { made, heard } = writer(() => 0, [['r', 'Think']], true);
   made.add(event({ reasoning_content: 'Thus' }), false);
   assert.match(heard[0] ?? '', /answered differently/);
 });
 
-test('a log that is not what it was breaks the run', async () => {
-  const { made, heard } = journal(() => 'torn');
+test('a log that lost entries breaks the run', async () => {
+  const { made, heard } = writer(() => 'torn');
   made.add(text('x'), false);
   await settle();
   assert.match(heard[0] ?? '', /lost/);
 });
 
-test('events that are no JSON are the caller’s to hear of', () => {
-  assert.throws(() => journal(() => 0).made.add(Buffer.from('data: {"cho\n\n'), false));
+test('events that are not JSON throw to the caller', () => {
+  assert.throws(() => writer(() => 0).made.add(Buffer.from('data: {"cho\n\n'), false));
 });
 
-test('an end whose earlier words could not be logged is no end', async () => {
-  const { made, heard } = journal(() => {
+test('an answer whose earlier words could not be logged does not complete', async () => {
+  const { made, heard } = writer(() => {
     throw new Error('no room');
   });
   made.add(text('One'), false);
@@ -103,8 +103,8 @@ test('an end whose earlier words could not be logged is no end', async () => {
   assert.deepEqual(heard, [made.broken]);
 });
 
-test('whole events that somebody has read are not said again', async () => {
-  const { made, entries, heard } = journal(() => 0, [], true, 'events');
+test('raw events that somebody has read are not sent again', async () => {
+  const { made, entries, heard } = writer(() => 0, [], true, 'events');
   made.add(text('One'), false);
   await settle();
   assert.deepEqual(entries, []);

@@ -1,10 +1,11 @@
 /**
- * Writes down what one attempt at a stored run says while it says it: one append a tick, so that cost follows time, not tokens.
- * The first words are written at once; after that ticks are short while somebody follows and long while nobody does.
+ * Writes the answer of one attempt at a stored run to its log while it is generated: one append a tick, so that the cost
+ * follows time, not tokens. The first tokens are written at once; after that ticks are short while somebody reads along
+ * and long while nobody does.
  *
- * An attempt that goes on after an earlier one appends behind what is there. One that had to begin anew although readers have
- * seen the earlier words first repeats them (**replaying**): they are compared and not written again; where the engine says
- * something else, or where whole events are logged, the run cannot go on without contradicting itself.
+ * An attempt that continues an earlier one appends to what is logged. One that had to start from the beginning although
+ * somebody has read the earlier words repeats them first (**replaying**): they are compared and not written again. Where the
+ * engine says something else, or where whole events are logged, the run cannot go on without contradicting itself.
  */
 import {
   addOp,
@@ -18,35 +19,34 @@ import {
   readChunk,
 } from '@penstock/protocol';
 import type { RunLog } from '@penstock/transport';
+import type { ResumeState } from './resume-state.ts';
 
-/** ms. */
-const TICK = { followed: 25, alone: 250 } as const;
-/** Written before its tick is over, bytes. */
-const FULL = 64 * 1024;
+/** Between two appends, ms. */
+const TICK_MS = { followed: 25, alone: 250 } as const;
+/** An entry of this size is written before its tick is over. */
+const MAX_ENTRY_BYTES = 64 * 1024;
 const DONE = '[DONE]';
 
-export interface JournalOptions {
+export interface RunLogWriterOptions {
   readonly log: RunLog;
   readonly id: string;
   readonly attempt: number;
   readonly kind: Exclude<RunLogKind, 'none'>;
-  /** Entries there are already. */
-  readonly at: number;
-  /** What they say. */
-  readonly logged: readonly LogOp[];
-  /** The engine begins anew and will say it again. */
-  readonly replays: boolean;
+  /** What earlier attempts logged; null where there is nothing. */
+  readonly resumeState: ResumeState | null;
   /** The run was cancelled, or belongs to a later attempt. */
   readonly onFenced: () => void;
   /** The run cannot go on. */
   readonly onBroken: (why: string) => void;
 }
 
-export class Journal {
-  readonly #o: JournalOptions;
+export class RunLogWriter {
+  readonly #o: RunLogWriterOptions;
   readonly #whole = new CompletionBuilder();
   /** What is still to be repeated before anything is new. */
   #expected: LogOp[];
+  readonly #replays: boolean;
+  /** Index of the next entry. */
   #at: number;
   #ops: LogOp[] = [];
   #raw: Buffer[] = [];
@@ -56,17 +56,19 @@ export class Journal {
   #appending: Promise<void> | null = null;
   #closed = false;
   #broken: string | null = null;
-  /** Finish reason and usage: logged with the end only. */
+  /** Finish reason and usage, logged only with the end. */
   readonly #ending: LogOp[] = [];
 
-  constructor(options: JournalOptions) {
+  constructor(options: RunLogWriterOptions) {
     this.#o = options;
-    this.#at = options.at;
-    this.#expected = options.replays ? [...options.logged] : [];
-    for (const op of options.logged) this.#whole.add(op);
+    const { entries = 0, ops = [], replays = false } = options.resumeState ?? {};
+    this.#at = entries;
+    this.#replays = replays;
+    this.#expected = replays ? [...ops] : [];
+    for (const op of ops) this.#whole.add(op);
   }
 
-  /** An answer that ends now is shorter than what was logged of an earlier attempt. */
+  /** An answer that ends now would be shorter than what is logged. */
   get isBehind(): boolean {
     return this.#expected.length > 0;
   }
@@ -85,9 +87,9 @@ export class Journal {
   }
 
   /**
-   * Takes whole events of the engine.
-   * @param last nothing follows: they are left for {@link close}, so that no attempt ever finds a log that looks whole.
-   * @throws where they are not what a chat engine sends.
+   * @param events whole events of the engine.
+   * @param last nothing follows: they are left for {@link close}, so that no later attempt finds a log that looks complete.
+   * @throws where they are not chunks of a chat completion.
    */
   add(events: Buffer, last: boolean): void {
     if (this.#closed || events.length === 0) return;
@@ -98,10 +100,10 @@ export class Journal {
     if (this.#size > 0 && !last) this.#schedule();
   }
 
-  /** Events are passed on as they come: ids and times in them differ between attempts, so none can be told to be a repetition. */
+  /** Ids and times in raw events differ between attempts, so that repetitions cannot be recognized. */
   #addRaw(events: Buffer): void {
-    if (this.#o.replays)
-      return this.#break('the engine begins anew, and part of the answer was read already');
+    if (this.#replays)
+      return this.#break('the engine started again, and part of the answer was already read');
     this.#raw.push(events);
     this.#size += events.length;
   }
@@ -119,7 +121,7 @@ export class Journal {
     this.#size += textOf(fresh).length;
   }
 
-  /** @returns the part of the operation that goes beyond what is logged. Ids of tool calls differ between attempts. */
+  /** @returns the part of the operation that goes beyond what is logged, if any. Ids of tool calls may differ. */
   #repeat(op: LogOp): LogOp | null {
     let left = textOf(op);
     while (left !== '' && this.#expected.length > 0) {
@@ -127,7 +129,7 @@ export class Journal {
       const text = textOf(known);
       const same = Math.min(text.length, left.length);
       if (!isSameKind(known, op) || text.slice(0, same) !== left.slice(0, same)) {
-        this.#break('the engine answered differently than before, and part of the answer was read already');
+        this.#break('the engine answered differently than before, and part of the answer was already read');
         return null;
       }
       left = left.slice(same);
@@ -146,7 +148,7 @@ export class Journal {
 
   #schedule(): void {
     if (this.#appending !== null) return;
-    if (this.#tickMs === 0 || this.#size > FULL) return this.#flush();
+    if (this.#tickMs === 0 || this.#size > MAX_ENTRY_BYTES) return this.#flush();
     this.#timer ??= setTimeout(() => this.#flush(), this.#tickMs);
   }
 
@@ -165,7 +167,7 @@ export class Journal {
         } else if (outcome === 'torn') this.#break('the log of the run was lost');
         else {
           this.#at++;
-          this.#tickMs = outcome > 0 ? TICK.followed : TICK.alone;
+          this.#tickMs = outcome > 0 ? TICK_MS.followed : TICK_MS.alone;
         }
       })
       .catch(() => this.#break('the log of the run could not be written'))
@@ -188,7 +190,7 @@ export class Journal {
     return entry;
   }
 
-  /** The last entry, for the script that ends the run. Null where there is none, or the journal stopped. Look at {@link broken} then. */
+  /** @returns the last entry, for the script that ends the run; null where there is none, or the writer stopped: see {@link broken}. */
   async close(): Promise<{ entry: Buffer; at: number } | null> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;

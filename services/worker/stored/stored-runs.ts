@@ -1,7 +1,7 @@
 /**
- * Runs whose answers are kept. The record in Redis is the truth, and this worker settles its own deliveries, each only
- * after the record said that its attempt is the current one: answer stored → ack, to be tried again → NAK, given up → dead
- * letter and TERM. While it runs it renews its lease.
+ * Attempts at stored runs. The record in Redis is authoritative, and the worker settles these deliveries itself, each only
+ * after the record confirmed that its attempt is the current one: answer stored → ack, to be retried → NAK, given up → dead
+ * letter and TERM. While an attempt runs, its lease is renewed.
  */
 import { decideRetry, MAX_ATTEMPTS } from '@penstock/policy';
 import {
@@ -23,8 +23,8 @@ import type { Clock, Logger } from '@penstock/runtime';
 import type { RunEnd, RunLog, RunStore, RunTtl, WorkQueue } from '@penstock/transport';
 import type { Attempt } from '../attempts/attempt.ts';
 import type { Continuation } from '../attempts/continuation.ts';
-import { type Logged, readLogged } from './resume-state.ts';
-import { Journal } from './run-log-writer.ts';
+import { type ResumeState, readResumeState } from './resume-state.ts';
+import { RunLogWriter } from './run-log-writer.ts';
 
 export interface StoredRunsOptions {
   readonly runs: RunStore;
@@ -42,15 +42,19 @@ export interface StoredRunsOptions {
 /** What an attempt at a stored run begins with. */
 export type Beginning =
   | { readonly kind: 'fenced' | 'gone' }
-  | { readonly kind: 'begun'; readonly logged: Logged | null; readonly continuation: Continuation | null };
+  | {
+      readonly kind: 'begun';
+      readonly resumeState: ResumeState | null;
+      readonly continuation: Continuation | null;
+    };
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 const UNREADABLE: FailedMeta = {
   code: 'engine_error',
-  message: 'the engine sent events that are no JSON',
+  message: 'the engine sent events that are not JSON',
   retryable: true,
 };
-/** Another attempt could only contradict what was read. */
+/** Another attempt could only contradict what a reader has seen. */
 const STREAM_BROKEN = { code: 'stream_interrupted', retryable: false } as const;
 const HANDED_BACK = 'shutting_down';
 /** Content type of a run whose answer is its log. */
@@ -59,7 +63,7 @@ const STREAM_TYPE = 'text/event-stream; charset=utf-8';
 export class StoredRuns {
   readonly #o: StoredRunsOptions;
   readonly #leases = new Map<Attempt, NodeJS.Timeout>();
-  readonly #journals = new Map<Attempt, Journal>();
+  readonly #writers = new Map<Attempt, RunLogWriter>();
   #pending = 0;
 
   constructor(options: StoredRunsOptions) {
@@ -71,18 +75,18 @@ export class StoredRuns {
     return this.#pending;
   }
 
-  /** Makes the attempt the current one, and looks at what earlier ones logged. */
+  /** Makes the attempt the current one, and reads what earlier ones logged. */
   async begin(work: WorkEnvelope, attempt: number, isFirst: boolean): Promise<Beginning> {
     const { runs, log, worker } = this.#o;
     const { id, log: kind = 'none' } = work.meta;
     if (await this.#expire(work)) return { kind: 'gone' };
     const outcome = await runs.begin(id, attempt, worker);
     if (outcome !== 'begun') return { kind: outcome };
-    if (isFirst || kind === 'none') return { kind: 'begun', logged: null, continuation: null };
-    return { kind: 'begun', ...(await readLogged(log, work, kind, attempt)) };
+    if (isFirst || kind === 'none') return { kind: 'begun', resumeState: null, continuation: null };
+    return { kind: 'begun', ...(await readResumeState(log, work, kind, attempt)) };
   }
 
-  /** Work that no ingress waits for any more may have become a stored run since. @returns it as such, or null. */
+  /** Work whose ingress is gone may have been converted to a stored run. @returns it as stored work, or null. */
   async asStored(work: WorkEnvelope): Promise<WorkEnvelope | null> {
     const run = await this.#o.runs.read(work.meta.id);
     if (run === null) return null;
@@ -90,7 +94,7 @@ export class StoredRuns {
     return { body: work.body, meta: { ...work.meta, stored: true, log, deadlineAt } };
   }
 
-  /** Ends work whose time was over before it was begun: by the clock of Redis too, for that of this machine may be wrong. */
+  /** Ends work whose deadline passed before it began; by the clock of Redis too, for this machine's may be wrong. */
   async #expire(work: WorkEnvelope): Promise<boolean> {
     const { runs, ttl, clock } = this.#o;
     const { id, log = 'none', deadlineAt } = work.meta;
@@ -102,37 +106,36 @@ export class StoredRuns {
     return true;
   }
 
-  /** Keeps the delivery ours for as long as the attempt runs. */
-  hold(attempt: Attempt, logged: Logged | null): void {
-    const renew = () => this.#o.queue.settle(attempt.o.ackSubject, 'progress');
+  /** Renews the lease for as long as the attempt runs, and logs its answer where the run has a log. */
+  attach(attempt: Attempt, resumeState: ResumeState | null): void {
+    const renew = () => this.#o.queue.settle(attempt.ackSubject, 'progress');
     this.#leases.set(attempt, setInterval(renew, this.#o.ackWaitMs / 3));
-    const { log: kind = 'none' } = attempt.o.work.meta;
+    const { log: kind = 'none' } = attempt.work.meta;
     if (kind === 'none') return;
-    const journal = new Journal({
-      ...{ log: this.#o.log, id: attempt.id, attempt: attempt.o.attempt, kind },
-      ...{ at: logged?.entries ?? 0, logged: logged?.ops ?? [], replays: logged?.replays ?? false },
+    const writer = new RunLogWriter({
+      ...{ log: this.#o.log, id: attempt.id, attempt: attempt.number, kind, resumeState },
       onFenced: () => attempt.drop(),
       onBroken: message => attempt.giveUp({ ...STREAM_BROKEN, message }),
     });
-    this.#journals.set(attempt, journal);
+    this.#writers.set(attempt, writer);
   }
 
-  /** The attempt has frames: what is said goes to the log, how it ended into the record. */
+  /** Takes the frames that are ready: events go to the log, the outcome into the record. */
   collect(attempt: Attempt): void {
     const frames: Frame[] = [];
     attempt.takeFrames(frames);
-    const journal = this.#journals.get(attempt);
+    const writer = this.#writers.get(attempt);
     for (const frame of frames) {
       if (frame.kind === 'accepted') continue;
-      if (frame.kind !== 'events') this.#over(attempt, this.#written(journal, frame));
-      else if (this.#written(journal, frame) !== frame) attempt.giveUp(UNREADABLE);
+      if (frame.kind !== 'events') this.#over(attempt, this.#written(writer, frame));
+      else if (this.#written(writer, frame) !== frame) attempt.giveUp(UNREADABLE);
     }
   }
 
   /** @returns the frame, or a failure in its place where its events cannot be read. */
-  #written(journal: Journal | undefined, frame: Frame): Frame {
+  #written(writer: RunLogWriter | undefined, frame: Frame): Frame {
     try {
-      if (frame.kind === 'events' || frame.kind === 'end') journal?.add(frame.body, frame.kind === 'end');
+      if (frame.kind === 'events' || frame.kind === 'end') writer?.add(frame.body, frame.kind === 'end');
       return frame;
     } catch {
       return { ...frame, kind: 'failed', meta: JSON.stringify(UNREADABLE) };
@@ -149,37 +152,37 @@ export class StoredRuns {
       });
   }
 
-  /** The attempt is over or was dropped. */
+  /** The attempt ended or was dropped: its lease is no longer renewed. */
   release(attempt: Attempt): void {
     clearInterval(this.#leases.get(attempt));
     this.#leases.delete(attempt);
-    this.#journals.get(attempt)?.stop();
-    this.#journals.delete(attempt);
+    this.#writers.get(attempt)?.stop();
+    this.#writers.delete(attempt);
   }
 
   async #conclude(attempt: Attempt, last: Frame): Promise<void> {
     if (last.kind === 'failed') return this.#failed(attempt, JSON.parse(last.meta) as FailedMeta);
-    const journal = this.#journals.get(attempt);
-    if (last.kind === 'end' && journal?.isBehind) {
-      const message = 'the engine answered less than before, and part of the answer was read already';
+    const writer = this.#writers.get(attempt);
+    if (last.kind === 'end' && writer?.isBehind) {
+      const message = 'the engine answered less than before, and part of the answer was already read';
       return this.#failed(attempt, { ...STREAM_BROKEN, message });
     }
-    const end = await this.#endOf(attempt, last, journal);
-    // The end of the answer may be whole while a part before it was not logged.
-    if (journal?.broken) return this.#failed(attempt, { ...STREAM_BROKEN, message: journal.broken });
-    if (!(await this.#o.runs.finish(attempt.id, attempt.o.attempt, end, this.#o.ttl))) return;
-    this.#o.queue.settle(attempt.o.ackSubject, 'ack');
+    const end = await this.#endOf(attempt, last, writer);
+    // The last entry may be complete while an earlier one could not be logged.
+    if (writer?.broken) return this.#failed(attempt, { ...STREAM_BROKEN, message: writer.broken });
+    if (!(await this.#o.runs.finish(attempt.id, attempt.number, end, this.#o.ttl))) return;
+    this.#o.queue.settle(attempt.ackSubject, 'ack');
     this.#tell(attempt.id);
   }
 
-  async #endOf(attempt: Attempt, frame: Frame, journal: Journal | undefined): Promise<RunEnd> {
+  async #endOf(attempt: Attempt, frame: Frame, writer: RunLogWriter | undefined): Promise<RunEnd> {
     const finishedAt = this.#o.clock.now();
-    const { log = 'none' } = attempt.o.work.meta;
-    if (frame.kind === 'end' && journal !== undefined) {
-      const last = await journal.close();
-      const isCut = isCutShort(journal.finishReason);
+    const { log = 'none' } = attempt.work.meta;
+    if (frame.kind === 'end' && writer !== undefined) {
+      const last = await writer.close();
+      const isCut = isCutShort(writer.finishReason);
       const isWhole = log === 'deltas';
-      const body = isWhole ? Buffer.from(JSON.stringify(journal.completion)) : Buffer.alloc(0);
+      const body = isWhole ? Buffer.from(JSON.stringify(writer.completion)) : Buffer.alloc(0);
       const result = { status: 200, contentType: isWhole ? JSON_TYPE : STREAM_TYPE, body, finishedAt };
       return { status: isCut ? 'incomplete' : 'completed', result, log, last };
     }
@@ -190,30 +193,29 @@ export class StoredRuns {
 
   async #failed(attempt: Attempt, failure: FailedMeta): Promise<void> {
     const { runs, queue } = this.#o;
-    const { ackSubject, work } = attempt.o;
-    this.#journals.get(attempt)?.stop();
-    // Not the request's fault: it goes on elsewhere, and the failure is not counted.
+    const { ackSubject, work } = attempt;
+    this.#writers.get(attempt)?.stop();
+    // Not the request's fault: it is run elsewhere, and not counted as a failure.
     if (failure.code === HANDED_BACK) return queue.settle(ackSubject, 'nak');
     const code = isErrorCode(failure.code) ? failure.code : 'engine_error';
     const error = new DispatchError(code, { message: failure.message });
     const end = { result: errorResult(error, this.#o.clock.now()), log: work.meta.log ?? 'none' };
     const most = failure.retryable ? MAX_ATTEMPTS : 1;
-    const outcome = await runs.fail(attempt.id, attempt.o.attempt, end, most, this.#o.ttl);
-    if (outcome === 'again')
-      queue.settle(ackSubject, 'nak', pauseOf(attempt.o.attempt, work.meta.deadlineAt));
+    const outcome = await runs.fail(attempt.id, attempt.number, end, most, this.#o.ttl);
+    if (outcome === 'again') queue.settle(ackSubject, 'nak', pauseOf(attempt.number, work.meta.deadlineAt));
     if (outcome === 'final') await this.#giveUp(attempt, code);
   }
 
   async #giveUp(attempt: Attempt, code: string): Promise<void> {
     const { queue, region, shard, logger } = this.#o;
-    const { meta } = attempt.o.work;
+    const { meta } = attempt.work;
     logger.warn({ id: meta.id, code }, 'stored run given up');
     const to = deadSubject(region, meta.slug, meta.id);
-    await queue.moveToDead(workStream(region, shard), attempt.o.subject, to, code).catch((err: Error) => {
-      // The record says that it failed; only the operator's copy is missing.
+    await queue.moveToDead(workStream(region, shard), attempt.subject, to, code).catch((err: Error) => {
+      // The record has the failure; only the operator's copy is missing.
       logger.error({ id: meta.id, err }, 'dead letter not written');
     });
-    queue.settle(attempt.o.ackSubject, 'term');
+    queue.settle(attempt.ackSubject, 'term');
     this.#tell(meta.id);
   }
 
