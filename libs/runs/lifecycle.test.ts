@@ -109,8 +109,10 @@ function memoryStore() {
     },
     read: async (id: string) => runs.get(id) ?? null,
     remove: async (id: string) => runs.delete(id),
-    list: async (_tenant: string, id: string) => listed.push(id),
-    unlist: async (_tenant: string, id: string) => listed.splice(listed.indexOf(id), 1),
+    completions: {
+      add: async (_tenant: string, id: string) => listed.push(id),
+      remove: async (_tenant: string, id: string) => listed.splice(listed.indexOf(id), 1),
+    },
     time: async () => clock.storeNow,
   };
   const clock = { storeNow: 0 };

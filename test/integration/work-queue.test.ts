@@ -1,4 +1,4 @@
-/** The work queue on a real nats-server: the promises of libs/transport/ports.ts. */
+/** The work queue on a real nats-server: the promises of libs/transport/ports/queue. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
@@ -66,7 +66,7 @@ test('the lowest level is served first', async () => {
   a.bid({ level: 5, batch: 8 });
   b.bid({ level: 1, batch: 3 });
   // The broker has both pulls once it answers a later request of the same connection.
-  await queue.backlog('eu', 0);
+  await queue.queueState(key('levels'));
   for (const id of ['l1', 'l2', 'l3', 'l4', 'l5']) await publish('levels', id);
   await Promise.all([slow.all, fast.all]);
   assert.deepEqual(
@@ -109,9 +109,9 @@ test('a purge takes back what is queued; a repeated publish is stored once', asy
   await publish('purge', 'p1');
   await publish('purge', 'p2');
   // The broker counts a moment later than it acknowledges.
-  await waitFor(async () => (await queue.backlog('eu', 0)) === 2);
+  await waitFor(async () => (await queue.queueState(key('purge')))?.pending === 2);
   queue.purge(workStream('eu', 0), workSubject(key('purge'), 'p1'));
-  await waitFor(async () => (await queue.backlog('eu', 0)) === 1);
+  await waitFor(async () => (await queue.queueState(key('purge')))?.pending === 1);
   const one = collector(1);
   const puller = queue.pull(key('purge'), one.take);
   puller.bid({ level: 0, batch: 5 });
@@ -156,7 +156,7 @@ test('pulls go on after the broker was killed and came back; nothing stored is l
     all.take(delivery);
   });
   puller.bid({ level: 3, batch: 100 });
-  await queue.backlog('eu', 0);
+  await queue.queueState(key('restart'));
   await nats.restart();
   for (let i = 0; i < 20; i++) {
     // Publishing fails cleanly until the connection is back.
@@ -175,9 +175,9 @@ test('pulls go on after the broker was killed and came back; nothing stored is l
 
 test('pulls go on although the broker forgot their consumers', async () => {
   await queue.ensureConsumer(key('forgotten'), { ackWaitMs: 5000 });
-  await queue.ensureStickyConsumer('eu', 0, 'w-f', { ackWaitMs: 5000 });
+  await queue.ensureBoundConsumer('eu', 0, 'w-f', { ackWaitMs: 5000 });
   const { take, taken } = collector(2);
-  const pulls = [queue.pull(key('forgotten'), take), queue.pullSticky('eu', 0, 'w-f', take)];
+  const pulls = [queue.pull(key('forgotten'), take), queue.pullBound('eu', 0, 'w-f', take)];
   for (const name of [workConsumer(key('forgotten')), stickyConsumer('w-f')]) {
     const about = `$JS.API.CONSUMER.DELETE.${workStream('eu', 0)}.${name}`;
     assert.equal((await queue.ask(about, Buffer.from(''), 1000)).kind, 'answer');

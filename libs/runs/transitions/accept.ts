@@ -8,7 +8,7 @@ import { recordLifeMs } from '../record/run-life.ts';
 import { encodeRunMessage, type RunWork } from '../record/run-message.ts';
 
 export interface RunAcceptanceOptions {
-  readonly store: Pick<RunStore, 'create' | 'list' | 'withdraw'>;
+  readonly store: Pick<RunStore, 'create' | 'completions' | 'withdraw'>;
   readonly queue: Pick<WorkQueue, 'publish'>;
   readonly finder: RunFinder;
   readonly ttl: RunTtl;
@@ -87,11 +87,11 @@ export function publishRun(
 
 /** Stored chat completions are in their tenant's list from the beginning. */
 export async function listCompletion(
-  store: Pick<RunStore, 'list'>,
+  store: Pick<RunStore, 'completions'>,
   { kind, id, tenant, createdAt }: NewRun,
   ttl: RunTtl,
 ): Promise<void> {
-  if (kind === 'completion') await store.list(tenant, id, createdAt, ttl);
+  if (kind === 'completion') await store.completions.add(tenant, id, createdAt, ttl);
 }
 
 /** How long a run that a client asked for may wait in the queue, ms. */

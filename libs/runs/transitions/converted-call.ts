@@ -12,7 +12,7 @@ import { listCompletion, queueMsOf } from './accept.ts';
 import { endedBy } from './attempts.ts';
 
 export interface ConvertedCallOptions {
-  readonly store: Pick<RunStore, 'begin' | 'create' | 'finish' | 'list' | 'read' | 'remove' | 'unlist'>;
+  readonly store: Pick<RunStore, 'begin' | 'completions' | 'create' | 'finish' | 'read' | 'remove'>;
   readonly done: DoneChannel;
   readonly ttl: RunTtl;
   readonly clock: Clock;
@@ -43,7 +43,7 @@ export class ConvertedCall {
   async withdraw(): Promise<void> {
     const { store } = this.#o;
     await store.remove(this.run.id, null);
-    if (this.run.kind === 'completion') await store.unlist(this.run.tenant, this.run.id);
+    if (this.run.kind === 'completion') await store.completions.remove(this.run.tenant, this.run.id);
   }
 
   finish(attempt: number, worker: string, meta: ResultMeta, body: Buffer): Promise<void> {

@@ -14,7 +14,7 @@ export interface KeptAnswer
 }
 
 export interface AnswerKeeperOptions {
-  readonly store: Pick<RunStore, 'keep' | 'list'>;
+  readonly store: Pick<RunStore, 'keep' | 'completions'>;
   readonly ttl: RunTtl;
   readonly clock: Clock;
 }

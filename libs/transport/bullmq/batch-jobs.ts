@@ -1,6 +1,6 @@
 /** Batches to be worked on, as BullMQ jobs: a batch whose process died is taken up again by another one. */
 import { Queue, Worker } from 'bullmq';
-import type { BatchJobs } from '../ports/ports.ts';
+import type { BatchJobs } from '../ports/tasks/batch-jobs.ts';
 
 const NAME = 'penstock-batches';
 /** A batch that fails for a reason of ours is tried again this often; after that it waits to be added anew. */

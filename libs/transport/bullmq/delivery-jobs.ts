@@ -1,6 +1,7 @@
 /** Deliveries of webhooks as BullMQ jobs: they survive every process, and what a dead one ran is taken up by another. */
 import { DelayedError, type Job, Queue, QueueEvents, UnrecoverableError, Worker } from 'bullmq';
-import type { DeliveryJob, DeliveryJobs, JobOutcome, PostOutcome } from '../ports/webhook-ports.ts';
+import type { DeliveryJob, DeliveryJobs, JobOutcome } from '../ports/webhooks/delivery-jobs.ts';
+import type { PostOutcome } from '../ports/webhooks/poster.ts';
 
 const NAME = 'penstock-webhooks';
 /** A process that is silent for longer has lost its jobs, ms: more than an attempt's own limit is not needed, locks are renewed. */

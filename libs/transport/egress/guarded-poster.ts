@@ -4,7 +4,7 @@
  * by a hostile server, and would outlive the judgement of its address.
  */
 import { buildConnector, Client } from 'undici';
-import type { Poster, PostOutcome, UnansweredReason } from '../ports/webhook-ports.ts';
+import type { Poster, PostOutcome, UnansweredReason } from '../ports/webhooks/poster.ts';
 import {
   type Address,
   type AllowList,

@@ -2,7 +2,7 @@
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { FileContents, StoredContent } from '../ports/ports.ts';
+import type { FileContents, StoredContent } from '../ports/tasks/file-contents.ts';
 import { assertDigest, removeStale, spool } from './upload-buffer.ts';
 
 export class DirectoryFiles implements FileContents {

@@ -7,7 +7,8 @@
  * A content goes before the record of its file: where deleting it fails, the file is there to be deleted again.
  */
 import { type BatchRecord, DispatchError, type FileRecord } from '@penstock/protocol';
-import type { FileContents, TaskRecords } from '../ports/ports.ts';
+import type { FileContents } from '../ports/tasks/file-contents.ts';
+import type { TaskRecords } from '../ports/tasks/task-records.ts';
 
 export class FileLibrary {
   readonly #records: TaskRecords;

@@ -6,7 +6,8 @@ import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { ConnectError, type FileContents, type StoredContent } from '../ports/ports.ts';
+import { ConnectError } from '../ports/connect-error.ts';
+import type { FileContents, StoredContent } from '../ports/tasks/file-contents.ts';
 import { assertDigest, removeStale, spool } from './upload-buffer.ts';
 
 export interface S3Options {

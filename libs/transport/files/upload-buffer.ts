@@ -5,7 +5,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { StoredContent } from '../ports/ports.ts';
+import type { StoredContent } from '../ports/tasks/file-contents.ts';
 
 const PREFIX = '.upload-';
 /** What is older was left behind by a process that died, ms. */

@@ -1,11 +1,13 @@
-/** The dead-letter stream of a region, for an operator: looked through by headers alone, so that bodies stay where they are. */
+/** The dead-letter stream of a region, for an operator. Listing reads headers only, not bodies. */
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { deadStream, deadSubject, requestIdOf } from '@penstock/protocol';
-import { ConnectError, type DeadLetter, type DeadLetters } from '../ports/ports.ts';
-import { dial, type NatsOptions } from './work-queue.ts';
+import { ConnectError } from '../ports/connect-error.ts';
+import type { DeadLetter, DeadLetters } from '../ports/queue/dead-letters.ts';
+import { dial, type NatsOptions } from './connection.ts';
 
-const REASON = 'Penstock-Reason';
+/** Header that says why the request failed. */
+export const DEAD_LETTER_REASON = 'Penstock-Reason';
 const PAGE = 500;
 const PAGE_LIMIT_MS = 5000;
 /** JetStream's code for a message that is not there. */
@@ -48,8 +50,11 @@ export class NatsDeadLetters implements DeadLetters {
         got++;
         left = msg.info.pending;
         const bytes = Number(msg.headers?.get('Nats-Msg-Size') ?? 0);
-        // One that died twice counts once, as it died last.
-        letters.set(msg.subject, toLetter(msg.subject, msg.headers?.get(REASON), msg.time, bytes));
+        // A request that failed twice is listed once, with its last failure.
+        letters.set(
+          msg.subject,
+          toLetter(msg.subject, msg.headers?.get(DEAD_LETTER_REASON), msg.time, bytes),
+        );
         if (left === 0) break;
       }
       if (got === 0) break;
@@ -66,7 +71,7 @@ export class NatsDeadLetters implements DeadLetters {
         throw err;
       });
     if (msg === null) return null;
-    const letter = toLetter(msg.subject, msg.header?.get(REASON), msg.time, msg.data.length);
+    const letter = toLetter(msg.subject, msg.header?.get(DEAD_LETTER_REASON), msg.time, msg.data.length);
     return { letter, data: msg.data };
   }
 

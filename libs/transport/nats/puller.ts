@@ -16,7 +16,7 @@
  *
  * Why not the client's own consume(): it refills on receipt, not on room, so it prefetches; next() drops the priority.
  */
-import type { Delivery, Puller } from '../ports/ports.ts';
+import type { Delivery, Offer, Puller } from '../ports/queue/work-consumer.ts';
 
 /** What the puller needs of a connection. */
 export interface PullWire {
@@ -74,7 +74,7 @@ export class NatsPuller implements Puller {
   readonly #api: string;
   #inbox: Inbox | null = null;
   #live: Live | null = null;
-  #offer: { level: number; batch: number } | null = null;
+  #offer: Offer | null = null;
   #timer: NodeJS.Timeout | null = null;
   #better: NodeJS.Timeout | null = null;
   #stopped = false;
@@ -88,7 +88,7 @@ export class NatsPuller implements Puller {
     this.#api = `$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${options.consumer}`;
   }
 
-  bid(offer: { level: number; batch: number } | null): void {
+  bid(offer: Offer | null): void {
     if (this.#stopped) return;
     this.#offer = offer;
     if (this.#live !== null) {

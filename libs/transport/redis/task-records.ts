@@ -18,10 +18,12 @@ import {
   uploadKey,
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import type { CreateOutcome, Idempotency, Page, PageOrder, TaskRecords } from '../ports/ports.ts';
-import { TELL_BATCH } from './event-outbox.ts';
+import type { CreateOutcome, Idempotency } from '../ports/runs/idempotency.ts';
+import type { Page, PageOrder } from '../ports/tasks/paging.ts';
+import type { TaskRecords } from '../ports/tasks/task-records.ts';
+import { openRedis, type RedisOptions } from './connection.ts';
 import { TAKE_KEY } from './idempotency.ts';
-import { openRedis, type RedisOptions } from './reply-bus.ts';
+import { TELL_BATCH } from './webhooks/event-outbox.ts';
 
 /** Batches are remembered for a month. */
 const BATCH_TTL_S = 30 * 24 * 3600;

@@ -52,7 +52,8 @@ export class Jobs {
       kind === 'completion' ? completionDetail(work.parsed, used) : jobDetail(endpoint, tier, used);
     const log = stream ? 'events' : 'none';
     const run = await this.#runs.accept(deps, endpoint, work, request, { kind, detail, log, lane });
-    if (kind === 'completion') await this.#runs.store.list(run.tenant, run.id, run.createdAt, this.#runs.ttl);
+    if (kind === 'completion')
+      await this.#runs.store.completions.add(run.tenant, run.id, run.createdAt, this.#runs.ttl);
     const isFollowed = stream && !preferences.respondAsync;
     const { heldMs, headers } = holding(preferences, isFollowed ? 0 : deps.holdMs);
     reply.headers({ location: locationOf(run), ...headers });

@@ -66,7 +66,7 @@ export function storing(deps: SubmitDeps, work: ReadRequest, request: FastifyReq
     const result = { status: 200, contentType: 'application/json', body, finishedAt };
     const { store, ttl } = deps.runs;
     const kept = store.keep(run, { status: 'completed', result, log: 'none', last: null }, ttl);
-    await Promise.all([kept, store.list(tenant, id, acceptedAt, ttl)]).catch(() => {});
+    await Promise.all([kept, store.completions.add(tenant, id, acceptedAt, ttl)]).catch(() => {});
   };
   const { metadata } = JSON.parse(detail) as CompletionDetail;
   return { id: PREFIX + id, metadata, keep };
@@ -172,7 +172,7 @@ async function collect(
   const found: StoredRun[] = [];
   let last = after === null ? null : after.replace(PREFIX, '');
   for (;;) {
-    const ids = await deps.runs.store.listed(tenant, order, last, STEP);
+    const ids = await deps.runs.store.completions.page(tenant, order, last, STEP);
     if (ids === null) return null;
     for (const run of await Promise.all(ids.map(id => deps.runs.store.read(id)))) {
       if (run !== null && matches(run)) found.push(run);

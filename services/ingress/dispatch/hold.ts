@@ -47,7 +47,8 @@ export function createHeld(
     run,
     async adopt(attempt, worker) {
       await runs.store.create(run, run.deadlineAt - run.createdAt + RECORD_SLACK_MS, null);
-      if (run.kind === 'completion') await runs.store.list(run.tenant, run.id, run.createdAt, runs.ttl);
+      if (run.kind === 'completion')
+        await runs.store.completions.add(run.tenant, run.id, run.createdAt, runs.ttl);
       if (worker !== null) await runs.store.begin(run.id, attempt, worker);
     },
     async announce() {
@@ -58,7 +59,7 @@ export function createHeld(
     },
     async forget() {
       await runs.store.remove(run.id, null);
-      if (run.kind === 'completion') await runs.store.unlist(run.tenant, run.id);
+      if (run.kind === 'completion') await runs.store.completions.remove(run.tenant, run.id);
     },
     finish: (attempt, worker, meta, body) => finish(attempt, worker, meta, body, false),
     async fail(attempt, worker, error) {

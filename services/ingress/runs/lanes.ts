@@ -53,7 +53,7 @@ export class Lanes {
   }
 
   async #look(lane: Watched): Promise<void> {
-    const seen = await this.#queue.lane(lane.key);
+    const seen = await this.#queue.queueState(lane.key);
     if (seen === null) return;
     const at = this.#clock.monotonic();
     const before = lane.look;

@@ -37,10 +37,10 @@ async function startBidder(load: () => WorkerLoad, clock: () => number) {
   };
   const queue = {
     ensureConsumer: async () => {},
-    ensureStickyConsumer: async () => {},
+    ensureBoundConsumer: async () => {},
     pull: ({ lane, size }: WorkQueueKey, _take: unknown, onSurplus: () => void) =>
       pullerFor(`${lane} ${size}`, onSurplus),
-    pullSticky: (...[, , , , onSurplus = () => {}]: Parameters<WorkQueue['pullSticky']>) =>
+    pullBound: (...[, , , , onSurplus = () => {}]: Parameters<WorkQueue['pullBound']>) =>
       pullerFor('sticky', onSurplus),
   } as unknown as WorkQueue;
   const bidder = new Bidder({

@@ -79,9 +79,9 @@ export class Bidder {
   async open(slug: string): Promise<void> {
     const { queue, region, shard, worker, ackWaitMs } = this.#o;
     if (this.#sticky === null) {
-      await queue.ensureStickyConsumer(region, shard, worker, { ackWaitMs });
+      await queue.ensureBoundConsumer(region, shard, worker, { ackWaitMs });
       const { take, surplus } = this.#receiver(BOUND);
-      const puller = queue.pullSticky(region, shard, worker, take, surplus);
+      const puller = queue.pullBound(region, shard, worker, take, surplus);
       this.#sticky = { id: BOUND, kind: BOUND, puller };
     }
     for (const key of keysOf(region, shard, slug)) {

@@ -4,8 +4,8 @@
  */
 import { EVENT_OUTBOX_KEY, isEventType, RUN_DEADLINES_KEY, WEBHOOK_LIST_PREFIX } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import type { EventOutbox, OutboxEvent } from '../ports/webhook-ports.ts';
-import { openRedis, type RedisOptions } from './reply-bus.ts';
+import type { EventOutbox, OutboxEvent } from '../../ports/webhooks/event-outbox.ts';
+import { openRedis, type RedisOptions } from '../connection.ts';
 
 const GROUP = 'webhooks';
 const BATCH = 100;

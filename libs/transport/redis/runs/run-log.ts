@@ -1,8 +1,8 @@
 /** Logs of stored runs: a Redis list each, and a channel that hints what was appended. */
 import { RUN_STATUSES, runKey, runLogChannel, runLogKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import type { AppendOutcome, LogHint, LogSlice, RunLog } from '../ports/ports.ts';
-import { openRedis, type RedisOptions } from './reply-bus.ts';
+import type { AppendOutcome, LogHint, LogSlice, RunLog } from '../../ports/runs/run-log.ts';
+import { openRedis, type RedisOptions } from '../connection.ts';
 
 /**
  * Fence, append and hint in one step. The index makes a command that a reconnect sends twice harmless.

@@ -1,8 +1,8 @@
 /** Endpoints of webhooks in Redis, with how each has been doing: one hash an endpoint, one list a tenant. */
 import { WEBHOOK_MANAGED_KEY, type WebhookEndpoint, webhookKey, webhookListKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import type { KnownEndpoint, WebhookRecords } from '../ports/webhook-ports.ts';
-import { openRedis, type RedisOptions } from './reply-bus.ts';
+import type { KnownEndpoint, WebhookRecords } from '../../ports/webhooks/webhook-records.ts';
+import { openRedis, type RedisOptions } from '../connection.ts';
 
 /** KEYS list, endpoint · ARGV most, age, id, then field, value … */
 const ADD = `

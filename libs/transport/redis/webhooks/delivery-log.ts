@@ -7,8 +7,8 @@ import {
   type WebhookDelivery,
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import type { DeliveryLog } from '../ports/webhook-ports.ts';
-import { openRedis, type RedisOptions } from './reply-bus.ts';
+import type { DeliveryLog } from '../../ports/webhooks/delivery-log.ts';
+import { openRedis, type RedisOptions } from '../connection.ts';
 
 const TTL_MS = 7 * 24 * 3600 * 1000;
 /** Deliveries kept of an endpoint, and attempts of a delivery. */

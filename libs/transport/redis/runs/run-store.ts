@@ -1,11 +1,6 @@
 /** Stored runs as Redis hashes. Every change is one script that checks the attempt first, so a zombie changes nothing. */
 import {
-  completionListKey,
-  ENDPOINT_PATHS,
-  type Endpoint,
   type NewRun,
-  RUN_KINDS,
-  RUN_LOGS,
   RUN_STATUSES,
   type RunLogKind,
   type RunResult,
@@ -16,18 +11,15 @@ import {
   type StoredRun,
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import type {
-  BeginOutcome,
-  CreateOutcome,
-  FailOutcome,
-  Idempotency,
-  RunEnd,
-  RunStore,
-  RunTtl,
-} from '../ports/ports.ts';
-import { TELL_RUN, WATCH_DEADLINE } from './event-outbox.ts';
-import { TAKE_KEY } from './idempotency.ts';
-import { openRedis, type RedisOptions } from './reply-bus.ts';
+import type { CreateOutcome, Idempotency } from '../../ports/runs/idempotency.ts';
+import type { BeginOutcome, FailOutcome, RunEnd, RunStore } from '../../ports/runs/run-store.ts';
+import type { RunTtl } from '../../ports/runs/run-ttl.ts';
+import { openRedis, type RedisOptions } from '../connection.ts';
+import { TAKE_KEY } from '../idempotency.ts';
+import { TELL_RUN, WATCH_DEADLINE } from '../webhooks/event-outbox.ts';
+import { RedisCompletionList } from './completion-list.ts';
+import { resent } from './resent.ts';
+import { toRun } from './run-codec.ts';
 
 /** KEYS run, idempotency record · ARGV ttl ms, body digest ('' = none), id, then field, value … */
 const CREATE = `${WATCH_DEADLINE}${TAKE_KEY}
@@ -121,9 +113,6 @@ return 1`;
 const DESCRIBE = `
 if redis.call('EXISTS',KEYS[1])==1 then redis.call('HSET',KEYS[1],'detail',ARGV[1]) end`;
 
-/** A listed run may have waited and run for a day before its answer is kept for its time. */
-const LIST_SLACK_MS = 24 * 3600 * 1000;
-
 const SCRIPTS = { CREATE, WITHDRAW, BEGIN, FINISH, FAIL, CANCEL, EXPIRE, REOPEN, DESCRIBE };
 const KEYS: Record<keyof typeof SCRIPTS, number> = {
   ...{ CREATE: 2, WITHDRAW: 2, BEGIN: 1, DESCRIBE: 1 },
@@ -132,10 +121,12 @@ const KEYS: Record<keyof typeof SCRIPTS, number> = {
 type Script = (...args: (string | number | Buffer)[]) => Promise<unknown>;
 
 export class RedisRunStore implements RunStore {
+  readonly completions: RedisCompletionList;
   readonly #redis: Redis;
 
   private constructor(redis: Redis) {
     this.#redis = redis;
+    this.completions = new RedisCompletionList(redis);
     for (const [name, lua] of Object.entries(SCRIPTS))
       redis.defineCommand(`penstock${name}`, { numberOfKeys: KEYS[name as keyof typeof SCRIPTS], lua });
   }
@@ -250,38 +241,6 @@ export class RedisRunStore implements RunStore {
     await this.#run('DESCRIBE', runKey(id), detail);
   }
 
-  async list(tenant: string, id: string, createdAt: number, ttl: RunTtl): Promise<void> {
-    const key = completionListKey(tenant);
-    await this.#redis
-      .multi()
-      .zadd(key, createdAt, id)
-      .zremrangebyscore(key, '-inf', String(createdAt - ttl.recordMs - LIST_SLACK_MS))
-      .pexpire(key, ttl.recordMs + LIST_SLACK_MS)
-      .exec();
-  }
-
-  async unlist(tenant: string, id: string): Promise<void> {
-    await resent(() => this.#redis.zrem(completionListKey(tenant), id));
-  }
-
-  async listed(
-    tenant: string,
-    order: 'asc' | 'desc',
-    after: string | null,
-    most: number,
-  ): Promise<string[] | null> {
-    const key = completionListKey(tenant);
-    const isAsc = order === 'asc';
-    const rank =
-      after === null
-        ? null
-        : await resent(() => (isAsc ? this.#redis.zrank(key, after) : this.#redis.zrevrank(key, after)));
-    if (after !== null && rank === null) return null;
-    const from = rank === null ? 0 : rank + 1;
-    const range = [key, `${from}`, `${from + most - 1}`] as const;
-    return resent(() => (isAsc ? this.#redis.zrange(...range) : this.#redis.zrevrange(...range)));
-  }
-
   async progress(ids: readonly string[]): Promise<({ status: RunStatus; code: number } | null)[]> {
     const results = await resent(async () => {
       const pipeline = this.#redis.pipeline();
@@ -315,20 +274,6 @@ export class RedisRunStore implements RunStore {
   }
 }
 
-/**
- * After a lost connection the client sends unanswered commands again, but not those of a pipeline that was answered in part,
- * and commands of one turn of the event loop are one pipeline. All that is sent here may be done twice.
- */
-async function resent<T>(send: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await send();
-    } catch (err) {
-      if ((err as Error).name !== 'AbortError') throw err;
-    }
-  }
-}
-
 function keysOf(id: string): [string, string] {
   return [runKey(id), runLogKey(id)];
 }
@@ -340,36 +285,4 @@ function channelOf(id: string, log: RunLogKind | undefined): string {
 
 function answerOf({ status, contentType, body }: RunResult): [number, string, Buffer] {
   return [status, contentType, body];
-}
-
-function toRun(id: string, fields: Record<string, Buffer>): StoredRun | null {
-  const text = (name: string) => fields[name]?.toString('utf8') ?? '';
-  const status = RUN_STATUSES.find(known => known === text('status'));
-  const endpoint = text('endpoint') as Endpoint;
-  if (status === undefined || !Object.hasOwn(ENDPOINT_PATHS, endpoint)) return null;
-  const { body } = fields;
-  return {
-    id,
-    kind: RUN_KINDS.find(known => known === text('kind')) ?? 'job',
-    detail: text('detail'),
-    tenant: text('tenant'),
-    endpoint,
-    model: text('model'),
-    slug: text('slug'),
-    stream: text('stream'),
-    subject: text('subject'),
-    createdAt: Number(text('createdAt')),
-    deadlineAt: Number(text('deadlineAt')),
-    log: RUN_LOGS.find(known => known === text('log')) ?? 'none',
-    status,
-    worker: text('worker') || null,
-    attempt: Number(text('attempt')),
-    logLength: Number(text('logLength')),
-    result: body === undefined ? null : toResult(text, body),
-  };
-}
-
-function toResult(text: (name: string) => string, body: Buffer): RunResult {
-  const [status, finishedAt] = [Number(text('code')), Number(text('finishedAt'))];
-  return { status, contentType: text('type'), body, finishedAt };
 }

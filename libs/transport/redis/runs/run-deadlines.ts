@@ -1,8 +1,8 @@
 /** Runs whose clients are told by webhook, by deadline: written with the record, struck out with its end. */
 import { RUN_DEADLINES_KEY } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import type { RunDeadlines } from '../ports/ports.ts';
-import { openRedis, type RedisOptions } from './reply-bus.ts';
+import type { RunDeadlines } from '../../ports/runs/run-deadlines.ts';
+import { openRedis, type RedisOptions } from '../connection.ts';
 
 const MOST = 200;
 

@@ -1,0 +1,79 @@
+/** Connecting to nats-server, and what it has to be able to do. */
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { ConnectError } from '../ports/connect-error.ts';
+
+/** The first release with `priority_policy: prioritized`. */
+const LEAST_VERSION = [2, 12];
+/** Longest message that the server has to accept: the largest body an ingress can be set to accept, and its meta line. */
+const LEAST_PAYLOAD_BYTES = 8_000_000;
+
+export interface NatsOptions {
+  readonly url: string;
+  /** Shown in the broker's monitoring. */
+  readonly name: string;
+}
+
+/** A connection that reconnects for ever once it has been made. @throws ConnectError */
+export async function dial(options: NatsOptions): Promise<NatsConnection> {
+  try {
+    return await connect({
+      servers: options.url.split(','),
+      name: options.name,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 200,
+      reconnectJitter: 100,
+      pingInterval: 5000,
+      maxPingOut: 2,
+    });
+  } catch (err) {
+    throw new ConnectError(`no nats-server answers there (${(err as Error).message})`);
+  }
+}
+
+/** A connection to a server that can hold the work queue. @throws ConnectError when it cannot. */
+export async function dialBroker(
+  options: NatsOptions,
+): Promise<{ nc: NatsConnection; jsm: JetStreamManager }> {
+  const nc = await dial(options);
+  try {
+    assertUsable(nc);
+    return { nc, jsm: await openJetStream(nc) };
+  } catch (err) {
+    await nc.close();
+    throw err;
+  }
+}
+
+function assertUsable(nc: NatsConnection): void {
+  const version = nc.info?.version ?? '0';
+  if (isOlder(version, LEAST_VERSION)) {
+    throw new ConnectError(
+      `nats-server ${version} is too old: prioritized pulls need ${LEAST_VERSION.join('.')} or newer`,
+    );
+  }
+  const payload = nc.info?.max_payload ?? 0;
+  if (payload < LEAST_PAYLOAD_BYTES) {
+    throw new ConnectError(
+      `nats-server takes messages up to ${payload} bytes only: set max_payload: 8MB in its configuration`,
+    );
+  }
+}
+
+async function openJetStream(nc: NatsConnection): Promise<JetStreamManager> {
+  try {
+    return await jetstreamManager(nc);
+  } catch {
+    throw new ConnectError('nats-server runs without JetStream: start it with -js or a jetstream block');
+  }
+}
+
+/** Whether a version like `2.10.3-beta` is below the given parts. */
+function isOlder(version: string, least: readonly number[]): boolean {
+  const parts = version.split(/[.-]/).map(Number);
+  for (const [i, wanted] of least.entries()) {
+    const part = parts[i] ?? 0;
+    if (part !== wanted) return !(part > wanted);
+  }
+  return false;
+}

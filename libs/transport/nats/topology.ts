@@ -1,0 +1,147 @@
+/** Streams and consumers: their configuration, and making them again after the broker has forgotten them. */
+import type { JetStreamManager } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/transport-node';
+import {
+  deadStream,
+  deadStreamSubjects,
+  stickyConsumer,
+  stickyFilter,
+  type WorkQueueKey,
+  workConsumer,
+  workFilter,
+  workStream,
+  workStreamSubjects,
+} from '@penstock/protocol';
+import type { ConsumerOptions, QueueAdmin, QueueState, StreamLimits } from '../ports/queue/queue-admin.ts';
+
+/** A backstop: past it a message stays, invisible. Failures end a request long before, but handing back by a full worker counts too. */
+const MAX_DELIVER = 1000;
+/** Live pulls that a consumer accepts. Cannot be changed later. */
+const MAX_WAITING = 4096;
+/** Dedupe window for repeated publishes; their ids are kept in the broker's memory. */
+const DUPLICATE_WINDOW_MS = 30_000;
+/** A worker's own consumer is deleted when the worker has not pulled for this long. */
+const BOUND_UNUSED_MS = 10 * 60_000;
+const DEAD_MAX_AGE_MS = 7 * 24 * 3600 * 1000;
+const DEAD_MAX_BYTES = 256 * 1024 * 1024;
+/** JetStream's code for a stream that exists with another configuration. */
+const STREAM_NAME_IN_USE = 10058;
+/** The priority group of every consumer. JetStream wants one to be named. */
+export const PULL_GROUP = 'w';
+
+type StreamConfig = Parameters<JetStreamManager['streams']['add']>[0];
+
+export class NatsTopology implements QueueAdmin {
+  readonly #jsm: JetStreamManager;
+  /**
+   * How to make each consumer again. The broker deletes a worker's own consumer when its engine was sick for long, and all
+   * of them when it loses its disk.
+   */
+  readonly #makers = new Map<string, () => Promise<void>>();
+
+  constructor(jsm: JetStreamManager) {
+    this.#jsm = jsm;
+  }
+
+  async ensureWorkStream(region: string, shard: number, limits: StreamLimits): Promise<void> {
+    await this.#ensureStream({
+      name: workStream(region, shard),
+      subjects: [workStreamSubjects(region, shard)],
+      retention: 'workqueue',
+      storage: 'file',
+      discard: 'new',
+      max_msgs: limits.maxMessages,
+      max_bytes: limits.maxBytes,
+      // One message a subject: a publish repeated after a lost PubAck cannot enqueue twice.
+      max_msgs_per_subject: 1,
+      discard_new_per_subject: true,
+      max_consumers: 4096,
+      duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+      allow_msg_ttl: true,
+    });
+  }
+
+  async ensureDeadStream(region: string): Promise<void> {
+    await this.#ensureStream({
+      name: deadStream(region),
+      subjects: [deadStreamSubjects(region)],
+      storage: 'file',
+      max_age: nanos(DEAD_MAX_AGE_MS),
+      max_bytes: DEAD_MAX_BYTES,
+    });
+  }
+
+  async #ensureStream(config: Record<string, unknown> & { name: string }): Promise<void> {
+    try {
+      await this.#jsm.streams.add(config as StreamConfig);
+    } catch (err) {
+      // Our configuration wins where the broker lets it be changed.
+      if ((err as { code?: number }).code !== STREAM_NAME_IN_USE) throw err;
+      await this.#jsm.streams.update(
+        config.name,
+        config as Parameters<JetStreamManager['streams']['update']>[1],
+      );
+    }
+  }
+
+  ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void> {
+    const own = { durable_name: workConsumer(key), filter_subject: workFilter(key) };
+    return this.#ensureConsumer(workStream(key.region, key.shard), own, options);
+  }
+
+  ensureBoundConsumer(
+    region: string,
+    shard: number,
+    worker: string,
+    options: ConsumerOptions,
+  ): Promise<void> {
+    const own = {
+      durable_name: stickyConsumer(worker),
+      filter_subject: stickyFilter(region, shard, worker),
+      inactive_threshold: nanos(BOUND_UNUSED_MS),
+    };
+    return this.#ensureConsumer(workStream(region, shard), own, options);
+  }
+
+  async #ensureConsumer(
+    stream: string,
+    own: { durable_name: string; filter_subject: string; inactive_threshold?: number },
+    options: ConsumerOptions,
+  ): Promise<void> {
+    const name = own.durable_name;
+    this.#makers.set(`${stream} ${name}`, () => this.#ensureConsumer(stream, own, options));
+    const config = {
+      ...own,
+      ack_policy: 'explicit',
+      deliver_policy: 'all',
+      replay_policy: 'instant',
+      ack_wait: nanos(options.ackWaitMs),
+      max_deliver: MAX_DELIVER,
+      max_ack_pending: -1,
+      max_waiting: MAX_WAITING,
+      priority_groups: [PULL_GROUP],
+      priority_policy: 'prioritized',
+    };
+    try {
+      await this.#jsm.consumers.add(stream, config as Parameters<JetStreamManager['consumers']['add']>[1]);
+    } catch (err) {
+      if (!/already exists/.test(String((err as Error).message))) throw err;
+      await this.#jsm.consumers.update(stream, name, config as object);
+    }
+  }
+
+  /** Makes a consumer again that was made before and that the broker no longer knows. Failures are ignored: who pulls asks again. */
+  remakeConsumer(stream: string, consumer: string): void {
+    const make = this.#makers.get(`${stream} ${consumer}`);
+    if (make !== undefined) make().catch(() => {});
+  }
+
+  async queueState(key: WorkQueueKey): Promise<QueueState | null> {
+    try {
+      const info = await this.#jsm.consumers.info(workStream(key.region, key.shard), workConsumer(key));
+      return { pending: info.num_pending, delivered: info.delivered.consumer_seq };
+    } catch {
+      return null;
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { stickyConsumer, type WorkQueueKey, workConsumer, workStream } from '@penstock/protocol';
+import type { Delivery, Puller, Settlement, WorkConsumer } from '../ports/queue/work-consumer.ts';
+import { NatsPuller, type PulledMessage, type PullWire } from './puller.ts';
+import { type NatsTopology, PULL_GROUP } from './topology.ts';
+
+const VERBS: Record<Settlement, Uint8Array> = {
+  ack: Buffer.from('+ACK'),
+  nak: Buffer.from('-NAK'),
+  term: Buffer.from('+TERM'),
+  progress: Buffer.from('+WPI'),
+};
+
+export class NatsWorkConsumer implements WorkConsumer {
+  readonly #nc: NatsConnection;
+  readonly #topology: NatsTopology;
+  readonly #pullers = new Set<NatsPuller>();
+
+  constructor(nc: NatsConnection, topology: NatsTopology) {
+    this.#nc = nc;
+    this.#topology = topology;
+  }
+
+  pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void, onSurplus?: () => void): Puller {
+    return this.#pull(workStream(key.region, key.shard), workConsumer(key), onDelivery, onSurplus);
+  }
+
+  pullBound(
+    region: string,
+    shard: number,
+    worker: string,
+    onDelivery: (delivery: Delivery) => void,
+    onSurplus?: () => void,
+  ): Puller {
+    return this.#pull(workStream(region, shard), stickyConsumer(worker), onDelivery, onSurplus);
+  }
+
+  #pull(
+    stream: string,
+    consumer: string,
+    onDelivery: (delivery: Delivery) => void,
+    onSurplus: () => void = () => {},
+  ): Puller {
+    const puller = new NatsPuller(this.#wire(), {
+      stream,
+      consumer,
+      group: PULL_GROUP,
+      onDelivery,
+      onSurplus,
+      onNobody: () => this.#topology.remakeConsumer(stream, consumer),
+      onStopped: () => this.#pullers.delete(puller),
+    });
+    this.#pullers.add(puller);
+    return puller;
+  }
+
+  #wire(): PullWire {
+    const nc = this.#nc;
+    return {
+      publish: (subject, payload, reply) => {
+        if (!nc.isClosed()) nc.publish(subject, payload, reply ? { reply } : {});
+      },
+      subscribe: onMessage => {
+        const inbox = `_INBOX.${crypto.randomUUID().replaceAll('-', '')}`;
+        const sub = nc.subscribe(inbox, {
+          callback: (err, msg) => {
+            if (err === null) onMessage(toPulled(msg));
+          },
+        });
+        return { inbox, drain: () => (nc.isClosed() ? Promise.resolve() : sub.drain()) };
+      },
+    };
+  }
+
+  settle(ackSubject: string, how: Settlement, delayMs?: number): void {
+    if (this.#nc.isClosed()) return;
+    const verb =
+      how === 'nak' && delayMs ? Buffer.from(`-NAK {"delay":${Math.round(delayMs * 1e6)}}`) : VERBS[how];
+    this.#nc.publish(ackSubject, verb);
+  }
+
+  /** The broker has forgotten every pull of the previous connection. */
+  reconnected(): void {
+    for (const puller of this.#pullers) puller.reconnected();
+  }
+}
+
+function toPulled(msg: Msg): PulledMessage {
+  const status = msg.data.length === 0 ? (msg.headers?.code ?? 0) : 0;
+  return { subject: msg.subject, data: msg.data, reply: msg.reply ?? '', status };
+}

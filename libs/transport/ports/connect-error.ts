@@ -1,0 +1,7 @@
+/**
+ * A server cannot be used: it does not answer, or it is too old or wrongly configured. The message says what is wrong and
+ * never holds a password.
+ */
+export class ConnectError extends Error {
+  override readonly name = 'ConnectError';
+}

@@ -1,0 +1,31 @@
+import type { WorkQueueKey } from '@penstock/protocol';
+
+export interface StreamLimits {
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+}
+
+export interface ConsumerOptions {
+  /** Lease of a delivery, ms. A delivery that is not settled within it is made again. */
+  readonly ackWaitMs: number;
+}
+
+/** What has waited in one queue, and what has left it. */
+export interface QueueState {
+  /** Messages waiting for their first delivery. */
+  readonly pending: number;
+  /** Deliveries ever made, repeated ones included. */
+  readonly delivered: number;
+}
+
+/** Streams and consumers: what has to exist before work can be published and pulled. All `ensure…` may be repeated. */
+export interface QueueAdmin {
+  ensureWorkStream(region: string, shard: number, limits: StreamLimits): Promise<void>;
+  ensureDeadStream(region: string): Promise<void>;
+  /** The consumer that all workers of one queue share. */
+  ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void>;
+  /** The worker's own consumer, for work bound to it. The broker deletes it after a long time without a pull. */
+  ensureBoundConsumer(region: string, shard: number, worker: string, options: ConsumerOptions): Promise<void>;
+  /** Null while it cannot be known: no such consumer, or no connection. */
+  queueState(key: WorkQueueKey): Promise<QueueState | null>;
+}

@@ -1,0 +1,15 @@
+/**
+ * Carries replies from workers to the ingress that holds the client's connection. Promises: packets reach a listening
+ * ingress in log order, each at least once, across reconnects on either side, as long as the log still holds them. Does
+ * *not* promise delivery to an ingress that is gone.
+ */
+export interface ReplyBus {
+  /** Appends to the log of the ingress and notifies it. Retried in order across reconnects. */
+  publish(ingressId: string, packet: Buffer): Promise<void>;
+  /** Bytes passed to `publish` and not yet confirmed. */
+  readonly pendingBytes: number;
+  /** Hears what is published from now on. One ingress for each bus. */
+  listen(ingressId: string, onPacket: (packet: Buffer) => void): Promise<void>;
+  readonly connected: boolean;
+  close(): Promise<void>;
+}

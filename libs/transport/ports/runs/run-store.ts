@@ -1,0 +1,80 @@
+import type { NewRun, RunLogKind, RunResult, RunStatus, StoredRun } from '@penstock/protocol';
+import type { CompletionList } from './completion-list.ts';
+import type { CreateOutcome, Idempotency } from './idempotency.ts';
+import type { RunTtl } from './run-ttl.ts';
+
+/** `fenced`: a later attempt has begun. `gone`: the run is final or unknown. */
+export type BeginOutcome = 'begun' | 'fenced' | 'gone';
+/** `again`: the run is queued for another attempt. `final`: it has failed. `fenced`: a later attempt has begun, or it is final. */
+export type FailOutcome = 'again' | 'final' | 'fenced';
+
+/** How a run ended. */
+export interface RunEnd {
+  readonly status: 'completed' | 'incomplete' | 'failed';
+  readonly result: RunResult;
+  readonly log: RunLogKind;
+  /** The last log entry, appended with the end if the log has exactly `at` entries before it. */
+  readonly last: { readonly entry: Buffer; readonly at: number } | null;
+}
+
+/** How far a run is. */
+export interface RunProgress {
+  readonly status: RunStatus;
+  /** Status code of the answer; 0 while there is none. */
+  readonly code: number;
+}
+
+/**
+ * Requests whose answers are kept. Promises: a change is made atomically, and only by the current attempt; once `finish`
+ * has resolved to true the answer is stored. Does *not* promise to survive a store that loses its data.
+ */
+export interface RunStore {
+  /**
+   * Creates a queued run. An existing record stays as it is: `repeated`.
+   * @param ttlMs how long the record is kept from now.
+   */
+  create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome>;
+  /** Stores a run that has already been answered. */
+  keep(run: NewRun, end: RunEnd, ttl: RunTtl): Promise<void>;
+  /**
+   * Removes a run whose message was refused by the queue.
+   * @returns false where a worker has begun it, so that the message was stored after all.
+   */
+  withdraw(id: string, idempotencyKey: string | null): Promise<boolean>;
+  begin(id: string, attempt: number, worker: string): Promise<BeginOutcome>;
+  /** @returns false when the attempt is not the current one: nothing was written, and nothing may be acked. */
+  finish(id: string, attempt: number, end: RunEnd, ttl: RunTtl): Promise<boolean>;
+  /** Puts the run back to queued, or stores the error as its result once it has failed `mostFailures` times. */
+  fail(
+    id: string,
+    attempt: number,
+    end: Pick<RunEnd, 'result' | 'log'>,
+    mostFailures: number,
+    ttl: RunTtl,
+  ): Promise<FailOutcome>;
+  /** Does nothing to a final run. @returns false for an unknown run or one of another tenant. */
+  cancel(run: Pick<NewRun, 'id' | 'tenant' | 'log'>, now: number, ttl: RunTtl): Promise<boolean>;
+  /**
+   * Fails a run whose deadline has passed; one in progress only once it has passed by `slackMs`. `error.finishedAt` is the
+   * current time. @returns whether the run was failed.
+   */
+  expire(run: Pick<NewRun, 'id' | 'log'>, error: RunResult, slackMs: number, ttl: RunTtl): Promise<boolean>;
+  /** Unix ms by the clock of the store, for processes that cannot trust their own. */
+  time(): Promise<number>;
+  /**
+   * Puts a failed run back to queued with a new deadline. Its attempts go on counting, so that old ones stay fenced. Its log
+   * is deleted unless somebody has read it. @returns false for a run that is neither failed nor queued.
+   */
+  reopen(id: string, deadlineAt: number, ttlMs: number): Promise<boolean>;
+  read(id: string): Promise<StoredRun | null>;
+  /** Replaces the detail of a run. Does nothing for an unknown one. */
+  describe(id: string, detail: string): Promise<void>;
+  /** One entry for each id; null for an unknown run. */
+  progress(ids: readonly string[]): Promise<(RunProgress | null)[]>;
+  /** Sets the remaining lifetime of runs that are no longer needed. */
+  shorten(ids: readonly string[], ttlMs: number): Promise<void>;
+  /** Deletes the run, its log, and what its client's key stood for. */
+  remove(id: string, idempotencyKey: string | null): Promise<void>;
+  readonly completions: CompletionList;
+  close(): Promise<void>;
+}

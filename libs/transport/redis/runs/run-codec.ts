@@ -1,0 +1,43 @@
+/** A stored run as the fields of a Redis hash. */
+import {
+  ENDPOINT_PATHS,
+  type Endpoint,
+  RUN_KINDS,
+  RUN_LOGS,
+  RUN_STATUSES,
+  type RunResult,
+  type StoredRun,
+} from '@penstock/protocol';
+
+/** Null for a record that cannot be read: there is none, or another version wrote it. */
+export function toRun(id: string, fields: Record<string, Buffer>): StoredRun | null {
+  const text = (name: string) => fields[name]?.toString('utf8') ?? '';
+  const status = RUN_STATUSES.find(known => known === text('status'));
+  const endpoint = text('endpoint') as Endpoint;
+  if (status === undefined || !Object.hasOwn(ENDPOINT_PATHS, endpoint)) return null;
+  const { body } = fields;
+  return {
+    id,
+    kind: RUN_KINDS.find(known => known === text('kind')) ?? 'job',
+    detail: text('detail'),
+    tenant: text('tenant'),
+    endpoint,
+    model: text('model'),
+    slug: text('slug'),
+    stream: text('stream'),
+    subject: text('subject'),
+    createdAt: Number(text('createdAt')),
+    deadlineAt: Number(text('deadlineAt')),
+    log: RUN_LOGS.find(known => known === text('log')) ?? 'none',
+    status,
+    worker: text('worker') || null,
+    attempt: Number(text('attempt')),
+    logLength: Number(text('logLength')),
+    result: body === undefined ? null : toResult(text, body),
+  };
+}
+
+function toResult(text: (name: string) => string, body: Buffer): RunResult {
+  const [status, finishedAt] = [Number(text('code')), Number(text('finishedAt'))];
+  return { status, contentType: text('type'), body, finishedAt };
+}
