@@ -27,7 +27,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'libs/transport': ['protocol'],
   'libs/runtime': [],
   'libs/runs': ['policy', 'protocol', 'transport', 'runtime'],
-  services: ['policy', 'protocol', 'transport', 'runtime', 'runs'],
+  'libs/fleet': ['policy', 'protocol', 'runtime'],
+  services: ['policy', 'protocol', 'transport', 'runtime', 'runs', 'fleet'],
 };
 
 /** Third-party packages that only one room may import. */

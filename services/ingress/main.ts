@@ -1,5 +1,6 @@
 /** An ingress process: read configuration, wire adapters, listen, drain on a signal. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { watchFleet } from '@penstock/fleet';
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
   deadSubject,
@@ -35,7 +36,6 @@ import { Jobs } from './api/jobs.ts';
 import { Responses } from './api/responses.ts';
 import { ingressConfig, MOST_BODY_BYTES } from './config.ts';
 import { OpenRequests } from './dispatch/open-requests.ts';
-import { Fleet } from './fleet.ts';
 import { createAuthenticator } from './http/auth.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { Affinity } from './placement/affinity.ts';
@@ -85,8 +85,15 @@ queue.listen(doneSubject(region), bytes => {
   storedRuns.heard(id);
   open.settled(id);
 });
-const fleet = new Fleet(queue, clock);
-await fleet.start(region, bus);
+const fleet = await watchFleet({
+  region,
+  shards: config.PENSTOCK_SHARDS,
+  channel: queue,
+  registry: bus,
+  purge: (stream, subject) => queue.purge(stream, subject),
+  clock,
+  rand: Math.random,
+});
 const metrics = createIngressMetrics(
   () => open.size,
   () => fleet.workers,

@@ -1,5 +1,6 @@
 /** A tasks process: batches from file to file, and webhooks. It has no port; several may run, and any may die. */
-import { heartbeatFilter, readHeartbeat, readModelInfo } from '@penstock/protocol';
+import { watchFleet } from '@penstock/fleet';
+import { HEARTBEAT_MS } from '@penstock/policy';
 import { DoneChannel, RunCanceller, RunExpiry } from '@penstock/runs';
 import {
   bucketOf,
@@ -25,9 +26,7 @@ import {
 import { BatchRunner } from './batch-runner.ts';
 import { tasksConfig } from './config.ts';
 import { FeedRoom } from './feed-room.ts';
-import { KnownModels } from './known-models.ts';
 import { watchDeadlines } from './run-deadlines.ts';
-import { ShardChooser } from './shard-chooser.ts';
 import { startSweeping } from './sweeper.ts';
 import { startWebhooks } from './webhooks.ts';
 
@@ -47,24 +46,23 @@ const runs = await RedisRunStore.connect(redis);
 const records = await RedisTaskRecords.connect(redis);
 const batches = new BullBatches(config.PENSTOCK_REDIS_URL);
 
-const models = new KnownModels(async () => {
-  const infos = (await registry.list(region)).map(readModelInfo);
-  return infos.flatMap(info => (info === null ? [] : [info.name]));
-}, systemClock);
-
 const bucket = bucketOf(config);
 const contents =
   bucket === null
     ? new DirectoryFiles(config.PENSTOCK_FILES_DIR)
     : await S3Files.connect(bucket).catch(exitBlaming('PENSTOCK_FILES_S3_BUCKET'));
 const library = new FileLibrary(records, contents);
-const shards = new ShardChooser(config.PENSTOCK_SHARDS, systemClock);
-queue.listen(heartbeatFilter(region), payload => {
-  const heartbeat = readHeartbeat(payload);
-  if (heartbeat !== null) shards.hear(heartbeat);
+const fleet = await watchFleet({
+  region,
+  shards: config.PENSTOCK_SHARDS,
+  channel: queue,
+  registry,
+  clock: systemClock,
+  rand: Math.random,
 });
 const done = new DoneChannel(queue, region);
 const ttl = { logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
+const sweepingFleet = setInterval(() => fleet.sweep(), HEARTBEAT_MS);
 const runner = new BatchRunner({
   records,
   contents,
@@ -72,10 +70,10 @@ const runner = new BatchRunner({
   runs,
   canceller: new RunCanceller({ store: runs, queue, done, ttl, clock: systemClock }),
   queue,
-  isModel: name => models.has(name),
+  isModel: name => fleet.isModel(name),
   oneModel: config.PENSTOCK_BATCH_ONE_MODEL,
   region,
-  shardFor: slug => shards.shardFor(slug, Math.random()),
+  shardFor: slug => fleet.shardFor(slug),
   room: new FeedRoom(config.PENSTOCK_BATCH_WINDOW),
   clock: systemClock,
   log,
@@ -114,6 +112,7 @@ stopOnSignal(log, [
     limitMs: 2000,
     run: () => {
       stopSweeping();
+      clearInterval(sweepingFleet);
       stopDeadlines();
       return batches.close();
     },

@@ -9,6 +9,7 @@ import {
   afterAttempt,
   afterProbe,
   type EngineHealth,
+  HEARTBEAT_MS,
   kvNeed,
   LoadMeter,
   type SizeBoundaries,
@@ -65,7 +66,6 @@ const MAX_PENDING_REPLY_BYTES = 64 * 1024 * 1024;
 const ASK_TIMEOUT_MS = 2000;
 /** How long a redelivery whose ingress does not answer is kept alive by NAKs, in deliveries. */
 const MAX_UNANSWERED = 20;
-const BEAT_MS = 1000;
 
 export class Worker {
   readonly #o: WorkerOptions;
@@ -113,10 +113,10 @@ export class Worker {
       if (attempt !== undefined && attempt.number <= message.attempt) attempt.drop();
     });
     // Apart from the probes: an engine that hangs must not make its worker look dead.
-    this.#beat = setInterval(() => this.#sendHeartbeat(false), BEAT_MS);
+    this.#beat = setInterval(() => this.#sendHeartbeat(false), HEARTBEAT_MS);
     const probe = async () => {
       await this.#probe();
-      if (!this.#draining) this.#probing = setTimeout(probe, BEAT_MS);
+      if (!this.#draining) this.#probing = setTimeout(probe, HEARTBEAT_MS);
     };
     void probe();
   }

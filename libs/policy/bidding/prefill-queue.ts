@@ -6,10 +6,8 @@
  * step and are one observation. An answer that is not streamed shows no first token: its prefill is taken to last as long
  * as the rate says, and teaches nothing.
  */
-import { learnRate, recoverRate } from './prefill-rate.ts';
+import { ASSUMED_TOKENS_PER_SEC, learnRate, recoverRate } from './prefill-rate.ts';
 
-/** Believed before anything was measured, tokens/s. */
-const FIRST_RATE = 20_000;
 /** First tokens this close together came from one step, ms. */
 export const SAME_STEP_MS = 4;
 /**
@@ -67,7 +65,7 @@ export class PrefillQueue<Id = string> {
   }
 
   get rate(): number {
-    return this.#rate === 0 ? FIRST_RATE : this.#rate;
+    return this.#rate === 0 ? ASSUMED_TOKENS_PER_SEC : this.#rate;
   }
 
   /** @param silent the answer will show no first token. */

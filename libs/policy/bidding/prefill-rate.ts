@@ -1,5 +1,11 @@
 /** How the prefill rate of an engine is learned from what it was seen to do. */
 
+/**
+ * Prompt tokens per second assumed of a worker that has not learned its rate yet. High on purpose: such a worker just started,
+ * and only the requests that a hopeful estimate draws can teach it what it really does.
+ */
+export const ASSUMED_TOKENS_PER_SEC = 20_000;
+
 /** Tokens that are a whole observation: an engine that changes speed is believed after a few long prompts. */
 const LEARN = 0.3;
 const FULL_WEIGHT_TOKENS = 4000;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Fleet } from '@penstock/fleet';
 import {
   DispatchError,
   encodeEnvelope,
@@ -9,7 +10,6 @@ import {
 } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
-import type { Fleet } from '../fleet.ts';
 import { createIngressMetrics } from '../metrics.ts';
 import type { Affinity } from '../placement/affinity.ts';
 import type { Held, NewRequest, ReplySink } from './open-request.ts';

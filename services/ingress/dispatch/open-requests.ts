@@ -82,7 +82,7 @@ export class OpenRequests {
       const request = this.#open.get(this.#boundQueue.shift()?.id ?? '');
       if (request === undefined || request.bound === null || request.running !== null) continue;
       this.#o.metrics.moved.inc({ reason: 'not_taken' });
-      this.#o.fleet.doubt(request.bound.worker);
+      this.#o.fleet.suspect(request.bound.worker);
       this.#move(request, request.bound);
     }
   }

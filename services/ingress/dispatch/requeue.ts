@@ -1,8 +1,9 @@
 /** Requests that are taken out of the queue and put in again, elsewhere or as something else. */
+
+import type { Fleet } from '@penstock/fleet';
 import { decodeEnvelope, encodeEnvelope, inShard, type WorkMeta, workStream } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
-import type { Fleet } from '../fleet.ts';
 import { moveDeadline, type OpenRequest } from './open-request.ts';
 
 /** Attempts a request can have on one subject: above the broker's own limit on deliveries. A frame has room for 64 times as many. */

@@ -1,5 +1,6 @@
 /** From an authenticated HTTP request to a message on the queue. */
 import type { ServerResponse } from 'node:http';
+import type { Fleet } from '@penstock/fleet';
 import {
   decideTier,
   type Placement,
@@ -30,7 +31,6 @@ import type { WorkQueue } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Jobs, jobDetail, jobObject, locationOf } from '../api/jobs.ts';
 import { completionDetail, storing } from '../api/stored-completions.ts';
-import type { Fleet } from '../fleet.ts';
 import { appliedHeader, type Preferences, readPreferences } from '../intake/preferences.ts';
 import type { IngressMetrics } from '../metrics.ts';
 import type { Affinity, Placed } from '../placement/affinity.ts';

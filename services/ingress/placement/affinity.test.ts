@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Fleet } from '@penstock/fleet';
 import type { Candidate } from '@penstock/policy';
 import type { PlacementStore } from '@penstock/transport';
-import type { Fleet } from '../fleet.ts';
 import type { IngressMetrics } from '../metrics.ts';
 import { Affinity } from './affinity.ts';
 import { BLOCK_TOKENS } from './prefix-chain.ts';

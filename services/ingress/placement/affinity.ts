@@ -1,5 +1,6 @@
 /** Where a request goes: to the worker that holds its prefix, or to whoever bids lowest. Placements are learned. */
 import { hash } from 'node:crypto';
+import type { Fleet } from '@penstock/fleet';
 import {
   type Affinity as AffinityKind,
   decidePlacement,
@@ -12,7 +13,6 @@ import {
   trustedTokens,
 } from '@penstock/policy';
 import type { PlacementStore } from '@penstock/transport';
-import type { Fleet } from '../fleet.ts';
 import { countUsage, type IngressMetrics, readUsage } from '../metrics.ts';
 import { BLOCK_TOKENS, landmarks, promptChain } from './prefix-chain.ts';
 

@@ -1,47 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeMessage, type Heartbeat } from '@penstock/protocol';
-import type { ModelRegistry, WorkQueue } from '@penstock/transport';
+import type { Heartbeat } from '@penstock/protocol';
 import { Fleet } from './fleet.ts';
+import { heartbeatOf, modelOf } from './heartbeat.fixture.ts';
 
-const beat: Heartbeat = {
-  v: 1,
-  worker: 'w-1',
-  incarnation: 'p1',
-  models: [{ name: 'm', slug: 'm', created: 0, ownedBy: 'x', architecture: null }],
-  shard: 0,
-  slots: 8,
-  running: 0,
-  pulling: true,
-  leaving: false,
-  level: 0,
-  waitS: 0,
-  tokensPerSec: 10_000,
-  load: 0,
-  cacheTokens: 0,
-  cacheCapacity: null,
-};
-
-async function startFleet() {
+function startFleet() {
   let now = 0;
-  let hear: (payload: Uint8Array) => void = () => {};
-  const purged: string[] = [];
-  const queue = {
-    connected: true,
-    listen: (_subject: string, onMessage: typeof hear) => {
-      hear = onMessage;
-    },
-    purge: (_stream: string, subject: string) => purged.push(subject),
-  } as unknown as WorkQueue;
-  const fleet = new Fleet(queue, { now: () => now, monotonic: () => now });
-  await fleet.start('eu', { list: async () => [] } as unknown as ModelRegistry);
+  const forgotten: string[] = [];
+  const fleet = new Fleet({
+    shards: 1,
+    clock: { now: () => now, monotonic: () => now },
+    rand: () => 0,
+    connected: () => true,
+    registeredModels: async () => [],
+    onForgotten: (worker, shard) => forgotten.push(`${worker} of ${shard}`),
+  });
   const gone: string[] = [];
   fleet.whenGone(worker => gone.push(worker));
   return {
     fleet,
     gone,
-    purged,
-    hear: (heartbeat: Partial<Heartbeat>) => hear(encodeMessage({ ...beat, ...heartbeat })),
+    forgotten,
+    hear: (heartbeat: Partial<Heartbeat>) => fleet.hear(heartbeatOf(heartbeat)),
     /** Lets time pass as a live process does: with a sweep each second. */
     pass(seconds: number) {
       for (let i = 0; i < seconds; i++) {
@@ -54,8 +34,8 @@ async function startFleet() {
 
 const names = (fleet: Fleet) => fleet.candidates('m', new Map()).map(({ worker }) => worker);
 
-test('a worker whose old process leaves goes on with the new one', async () => {
-  const { fleet, gone, hear, pass } = await startFleet();
+test('a worker whose old process leaves goes on with the new one', () => {
+  const { fleet, gone, hear, pass } = startFleet();
   pass(4);
   hear({});
   hear({ incarnation: 'p2' });
@@ -66,8 +46,8 @@ test('a worker whose old process leaves goes on with the new one', async () => {
   assert.deepEqual([gone, names(fleet)], [['w-1'], []]);
 });
 
-test('a worker that leaves, drains or falls silent is told of once', async () => {
-  const { gone, hear, pass } = await startFleet();
+test('a worker that leaves, drains or falls silent is told of once', () => {
+  const { gone, hear, pass } = startFleet();
   hear({});
   hear({ pulling: false });
   hear({ pulling: false });
@@ -80,8 +60,8 @@ test('a worker that leaves, drains or falls silent is told of once', async () =>
   assert.deepEqual(gone, ['w-1', 'w-2', 'w-3']);
 });
 
-test('a worker that is started again under its name has lost what the process before it ran', async () => {
-  const { fleet, hear, pass } = await startFleet();
+test('a worker that is started again under its name has lost what the process before it ran', () => {
+  const { fleet, hear, pass } = startFleet();
   hear({});
   pass(2);
   hear({ incarnation: 'p2' });
@@ -101,42 +81,40 @@ test('a worker that is started again under its name has lost what the process be
   );
 });
 
-test('what is queued for a forgotten worker alone is purged', async () => {
-  const { fleet, purged, hear, pass } = await startFleet();
-  hear({});
+test('a worker is forgotten after a minute of silence', () => {
+  const { fleet, forgotten, hear, pass } = startFleet();
+  hear({ shard: 3 });
   pass(59);
-  assert.deepEqual(purged, []);
+  assert.deepEqual(forgotten, []);
   pass(3);
-  assert.deepEqual(purged, ['work.eu.0.*.*.*.to.w-1.*']);
+  assert.deepEqual(forgotten, ['w-1 of 3']);
   assert.equal(fleet.workers, 0);
 });
 
-test('a worker that let work wait is no candidate until it is heard of', async () => {
-  const { fleet, hear } = await startFleet();
+test('a worker that let work wait is no candidate until it is heard of', () => {
+  const { fleet, hear } = startFleet();
   hear({});
-  fleet.doubt('w-1');
+  fleet.suspect('w-1');
   assert.deepEqual(names(fleet), []);
   fleet.hearQuote('w-1', { waitMs: 0, tokensPerSec: 1, cacheTokens: 0 });
   assert.deepEqual(names(fleet), ['w-1']);
-  fleet.doubt('w-1');
+  fleet.suspect('w-1');
   hear({});
   assert.deepEqual(names(fleet), ['w-1']);
 });
 
-test('the architecture a worker tells stays known when another one does not know it', async () => {
-  const { fleet, hear } = await startFleet();
+test('the architecture a worker tells stays known when another one does not know it', () => {
+  const { fleet, hear } = startFleet();
   assert.equal(fleet.defaultAffinity('m'), 'prefix');
-  const [model] = beat.models;
-  assert.ok(model);
-  hear({ models: [{ ...model, architecture: 'moe' }] });
+  hear({ models: [modelOf('m', 'moe')] });
   hear({ worker: 'w-2' });
   assert.equal(fleet.defaultAffinity('m'), 'none');
-  hear({ models: [{ ...model, architecture: 'dense' }] });
+  hear({ models: [modelOf('m', 'dense')] });
   assert.equal(fleet.defaultAffinity('m'), 'prefix');
 });
 
-test('owners are looked at alone, and what all workers have in common is a second old at most', async () => {
-  const { fleet, hear, pass } = await startFleet();
+test('owners are looked at alone, and what all workers have in common is a second old at most', () => {
+  const { fleet, hear, pass } = startFleet();
   hear({ worker: 'w-1', load: 0.2 });
   hear({ worker: 'w-2', load: 0.4, tokensPerSec: 20_000 });
   hear({ worker: 'w-3', pulling: false });

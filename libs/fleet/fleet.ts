@@ -1,0 +1,181 @@
+/** The workers of a region, put together from the parts beside this file. Time, chance and messages come in from outside. */
+import type { Affinity, Candidate } from '@penstock/policy';
+import type { Heartbeat, ModelInfo, Quote } from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
+import { CacheBeliefs } from './cache-beliefs.ts';
+import { Candidates, type Outlook } from './candidates.ts';
+import { Members } from './members.ts';
+import { ModelCatalogue } from './model-catalogue.ts';
+import { ShardLoads } from './shard-loads.ts';
+
+export interface FleetOptions {
+  /** Shards of the region, at least 1. */
+  readonly shards: number;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly rand: () => number;
+  /** Whether heartbeats can reach this process now. */
+  readonly connected: () => boolean;
+  /** Every model that the region's registry remembers. */
+  readonly registeredModels: () => Promise<readonly ModelInfo[]>;
+  /** A worker of the shard was silent for so long that nobody expects it back. */
+  readonly onForgotten: (worker: string, shard: number) => void;
+}
+
+export class Fleet {
+  readonly #members: Members;
+  readonly #catalogue: ModelCatalogue;
+  readonly #caches: CacheBeliefs;
+  readonly #candidates: Candidates;
+  readonly #shards: ShardLoads;
+  #onGone: (worker: string) => void = () => {};
+
+  constructor({ shards, clock, rand, connected, registeredModels, onForgotten }: FleetOptions) {
+    this.#members = new Members({
+      clock,
+      connected,
+      onGone: worker => this.#onGone(worker),
+      onRemoved: ({ worker, heartbeat }, why) => {
+        this.#caches.forget(worker);
+        if (why === 'forgotten') onForgotten(worker, heartbeat.shard);
+      },
+    });
+    this.#catalogue = new ModelCatalogue(registeredModels, clock);
+    this.#caches = new CacheBeliefs(this.#members);
+    this.#candidates = new Candidates(this.#members, clock);
+    this.#shards = new ShardLoads({ members: this.#members, clock, shards, rand });
+  }
+
+  /** Called with each worker that takes nothing new any more: it drains, is sick, left, or was silent for too long. */
+  whenGone(tell: (worker: string) => void): void {
+    this.#onGone = tell;
+  }
+
+  hear(heartbeat: Heartbeat): void {
+    this.#members.hear(heartbeat);
+    for (const model of heartbeat.models) this.#catalogue.announce(model);
+  }
+
+  /** A reply packet carried the worker's quote. */
+  hearQuote(worker: string, quote: Quote): void {
+    this.#members.hearQuote(worker, quote);
+  }
+
+  /** A process of a worker began a request, perhaps before its first heartbeat arrived. */
+  hearFrom(worker: string, incarnation: string): void {
+    this.#members.hearFrom(worker, incarnation);
+  }
+
+  /** A worker let work wait that only it could take: nothing more is bound to it until it is heard of again. */
+  suspect(worker: string): void {
+    this.#members.suspect(worker);
+  }
+
+  /** To be called once a second: notices who is lost or forgotten, and when this process itself heard nothing. */
+  sweep(): void {
+    this.#members.sweep();
+  }
+
+  /** Whether a worker, or the process of it that ran something, was silent for too long while this process was listening. */
+  isLost(worker: string, incarnation = ''): boolean {
+    return this.#members.isLost(worker, incarnation);
+  }
+
+  /** Number of workers that are not forgotten. */
+  get workers(): number {
+    return this.#members.size;
+  }
+
+  shardOfWorker(worker: string): number {
+    return this.#members.get(worker)?.heartbeat.shard ?? 0;
+  }
+
+  /** Reads the models that the registry remembers, so that they can be asked for while their workers are away. */
+  readRegistry(): Promise<void> {
+    return this.#catalogue.readRegistry();
+  }
+
+  model(name: string): ModelInfo | undefined {
+    return this.#catalogue.get(name);
+  }
+
+  /** Whether a model can be asked for. Asks the registry again about a name that is not known. */
+  isModel(name: string): Promise<boolean> {
+    return this.#catalogue.isKnown(name);
+  }
+
+  /** By name. */
+  models(): ModelInfo[] {
+    return this.#catalogue.all();
+  }
+
+  /** How a model's requests are bound to workers where the operator did not say. */
+  defaultAffinity(slug: string): Affinity {
+    return this.#catalogue.defaultAffinity(slug);
+  }
+
+  /** {@link CacheBeliefs.cacheTokensOf} */
+  cacheTokensOf(worker: string): number | null {
+    return this.#caches.cacheTokensOf(worker);
+  }
+
+  /** {@link CacheBeliefs.mayHold} */
+  mayHold(worker: string, stamp: number): boolean {
+    return this.#caches.mayHold(worker, stamp);
+  }
+
+  /** {@link CacheBeliefs.trustIn} */
+  trustIn(worker: string): number {
+    return this.#caches.trustIn(worker);
+  }
+
+  /** {@link CacheBeliefs.judge} */
+  judgeCache(worker: string, expected: number, found: number): void {
+    this.#caches.judge(worker, expected, found);
+  }
+
+  /** {@link Candidates.all} */
+  candidates(slug: string, matched: ReadonlyMap<string, number>): Candidate[] {
+    return this.#candidates.all(slug, matched);
+  }
+
+  /** {@link Candidates.owners} */
+  owners(slug: string, matched: ReadonlyMap<string, number>): Candidate[] {
+    return this.#candidates.owners(slug, matched);
+  }
+
+  /** {@link Candidates.outlook} */
+  outlook(slug: string): Outlook {
+    return this.#candidates.outlook(slug);
+  }
+
+  /** {@link Candidates.expectAt} */
+  expectAt(worker: string, uncachedTokens: number): void {
+    this.#candidates.expectAt(worker, uncachedTokens);
+  }
+
+  /** {@link ShardLoads.fastestTokensPerSec} */
+  fleetRate(slug: string): number {
+    return this.#shards.fastestTokensPerSec(slug);
+  }
+
+  /** {@link ShardLoads.shardFor} */
+  shardFor(slug: string): number {
+    return this.#shards.shardFor(slug);
+  }
+
+  /** {@link ShardLoads.waitS} */
+  waitS(slug: string): number {
+    return this.#shards.waitS(slug);
+  }
+
+  /** {@link ShardLoads.slots} */
+  slots(slug: string): number {
+    return this.#shards.slots(slug);
+  }
+
+  /** {@link ShardLoads.isStranded} */
+  isStranded(slug: string, shard: number): boolean {
+    return this.#shards.isStranded(slug, shard);
+  }
+}

@@ -1,0 +1,3 @@
+/** One view of a region's workers, from their heartbeats and from the quotes on reply packets. */
+export { Fleet, type FleetOptions } from './fleet.ts';
+export { type FleetSource, watchFleet } from './watch.ts';

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { heartbeatOf, modelOf } from './heartbeat.fixture.ts';
+import { Members } from './members.ts';
+
+function startMembers() {
+  const state = { now: 0, connected: true };
+  const events: string[] = [];
+  const members = new Members({
+    clock: { now: () => state.now, monotonic: () => state.now },
+    connected: () => state.connected,
+    onGone: worker => events.push(`${worker} gone`),
+    onRemoved: ({ worker }, why) => events.push(`${worker} ${why}`),
+  });
+  return { members, state, events };
+}
+
+test('silence proves nothing while heartbeats cannot arrive', () => {
+  const { members, state, events } = startMembers();
+  state.now = 2000;
+  members.sweep();
+  members.hear(heartbeatOf({}));
+  state.connected = false;
+  for (state.now = 3000; state.now <= 9000; state.now += 1000) members.sweep();
+  state.connected = true;
+  state.now = 10_000;
+  members.sweep();
+  assert.deepEqual([members.isLost('w-1'), events], [false, []]);
+  state.now = 13_000;
+  members.sweep();
+  assert.deepEqual([members.isLost('w-1'), events], [true, ['w-1 gone']]);
+});
+
+test('a process that was paused itself waits before it calls a worker lost', () => {
+  const { members, state } = startMembers();
+  members.hear(heartbeatOf({}));
+  state.now = 30_000;
+  members.sweep();
+  assert.equal(members.isLost('w-1'), false);
+});
+
+test('a silent worker serves nothing; its next heartbeat brings it back', () => {
+  const { members, state } = startMembers();
+  const serving = () => members.serving('m').map(({ worker }) => worker);
+  members.hear(heartbeatOf({}));
+  assert.deepEqual(serving(), ['w-1']);
+  state.now = 3001;
+  assert.deepEqual(serving(), []);
+  assert.deepEqual(
+    members.of('m').map(({ worker }) => worker),
+    ['w-1'],
+  );
+  members.hear(heartbeatOf({}));
+  assert.deepEqual([serving(), members.serving('other')], [['w-1'], []]);
+});
+
+test('its version tells when somebody begins or stops to serve something', () => {
+  const { members, state } = startMembers();
+  let before = members.version;
+  const changed = () => {
+    const isOther = members.version !== before;
+    before = members.version;
+    return isOther;
+  };
+  members.hear(heartbeatOf({}));
+  assert.equal(changed(), true);
+  members.hear(heartbeatOf({ waitS: 3 }));
+  assert.equal(changed(), false);
+  for (const more of [{ models: [modelOf('n')] }, { pulling: false }, { pulling: true }, { shard: 1 }]) {
+    members.hear(heartbeatOf({ models: [modelOf('n')], ...more }));
+    assert.equal(changed(), true, JSON.stringify(more));
+  }
+  for (let i = 0; i < 4; i++) {
+    state.now += 1000;
+    members.sweep();
+  }
+  assert.equal(changed(), true);
+  members.hear(heartbeatOf({ leaving: true }));
+  assert.equal(changed(), true);
+});
+
+test('removals say whether the worker left or was forgotten', () => {
+  const { members, state, events } = startMembers();
+  members.hear(heartbeatOf({}));
+  members.hear(heartbeatOf({ worker: 'w-2', pulling: false }));
+  members.hear(heartbeatOf({ leaving: true }));
+  for (let i = 0; i < 61; i++) {
+    state.now += 1000;
+    members.sweep();
+  }
+  assert.deepEqual(events, ['w-1 left', 'w-1 gone', 'w-2 gone', 'w-2 forgotten']);
+});

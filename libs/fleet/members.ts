@@ -1,0 +1,191 @@
+/**
+ * Which workers are alive. A worker is
+ * - a *member* from its first heartbeat until it leaves or is forgotten;
+ * - *lost* once it was silent for {@link LOST_AFTER_MS}: it is offered nothing, and a heartbeat brings it back;
+ * - *suspect* once it let work wait that only it could take, until anything is heard of it;
+ * - *forgotten* once it was silent for {@link FORGOTTEN_AFTER_MS}.
+ *
+ * A worker that is started again keeps its name but not the requests that its old process ran, so silence is also tracked for
+ * each process (incarnation).
+ */
+import { FORGOTTEN_AFTER_MS, LOST_AFTER_MS } from '@penstock/policy';
+import type { Heartbeat, Quote } from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
+import type { LastQuote } from './quote.ts';
+
+export interface Member {
+  readonly worker: string;
+  /** The latest one. */
+  readonly heartbeat: Heartbeat;
+  /** When it came, monotonic ms. */
+  readonly seenAt: number;
+  /** Slugs of the models it serves. */
+  readonly slugs: ReadonlySet<string>;
+  /** Incarnation → when it was last heard of, monotonic ms. */
+  readonly incarnations: Map<string, number>;
+  lost: boolean;
+  suspect: boolean;
+  quote: LastQuote;
+}
+
+export interface MembersOptions {
+  readonly clock: Clock;
+  /** Whether heartbeats can reach this process now. */
+  readonly connected: () => boolean;
+  /** A worker takes nothing new any more: it drains, is sick, left, or was lost. Told once. */
+  readonly onGone: (worker: string) => void;
+  /** A member was removed. `forgotten`: it did not say that it leaves. */
+  readonly onRemoved: (member: Member, why: 'left' | 'forgotten') => void;
+}
+
+export class Members {
+  readonly #o: MembersOptions;
+  readonly #members = new Map<string, Member>();
+  /** Monotonic ms since which heartbeats could have reached us; silence before that proves nothing. */
+  #listeningSince: number;
+  #sweptAt: number;
+  #version = 0;
+
+  constructor(options: MembersOptions) {
+    this.#o = options;
+    this.#listeningSince = options.clock.monotonic();
+    this.#sweptAt = this.#listeningSince;
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /** Changes when the set of workers that take work, or what one of them serves, does. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get(worker: string): Member | undefined {
+    return this.#members.get(worker);
+  }
+
+  /** All that serve a model, whether they take work now or not. */
+  of(slug: string): Member[] {
+    return [...this.#members.values()].filter(member => member.slugs.has(slug));
+  }
+
+  /** Those of {@link of} that take work now. */
+  serving(slug: string): Member[] {
+    const found: Member[] = [];
+    for (const member of this.#members.values()) if (this.serves(member, slug)) found.push(member);
+    return found;
+  }
+
+  serves({ heartbeat, slugs, seenAt }: Member, slug: string): boolean {
+    return heartbeat.pulling && slugs.has(slug) && this.#now() - seenAt <= LOST_AFTER_MS;
+  }
+
+  hear(heartbeat: Heartbeat): void {
+    const known = this.#members.get(heartbeat.worker);
+    if (heartbeat.leaving) {
+      if (known !== undefined && !this.#isRestarted(known, heartbeat.incarnation)) this.#leave(known);
+      return;
+    }
+    const member = this.#upsert(heartbeat, known);
+    if (known === undefined || !isSameService(known, member)) this.#version++;
+    if (known?.heartbeat.pulling === true && !heartbeat.pulling) this.#o.onGone(heartbeat.worker);
+  }
+
+  #leave(member: Member): void {
+    this.#members.delete(member.worker);
+    this.#version++;
+    this.#o.onRemoved(member, 'left');
+    if (member.heartbeat.pulling) this.#o.onGone(member.worker);
+  }
+
+  /** One process of a worker leaves: whether another one is alive under its name. */
+  #isRestarted({ incarnations }: Member, leaving: string): boolean {
+    incarnations.delete(leaving);
+    const now = this.#now();
+    return [...incarnations.values()].some(at => now - at <= LOST_AFTER_MS);
+  }
+
+  #upsert(heartbeat: Heartbeat, known: Member | undefined): Member {
+    const now = this.#now();
+    const { worker, waitS, tokensPerSec, cacheTokens } = heartbeat;
+    const incarnations = known?.incarnations ?? new Map<string, number>();
+    incarnations.set(heartbeat.incarnation, now);
+    for (const [old, at] of incarnations) if (now - at > FORGOTTEN_AFTER_MS) incarnations.delete(old);
+    const member: Member = {
+      worker,
+      heartbeat,
+      seenAt: now,
+      slugs: new Set(heartbeat.models.map(model => model.slug)),
+      incarnations,
+      lost: false,
+      suspect: false,
+      quote: { waitS, tokensPerSec, cacheTokens, at: now },
+    };
+    this.#members.set(worker, member);
+    return member;
+  }
+
+  /** A reply packet carried the worker's quote. */
+  hearQuote(worker: string, { waitMs, tokensPerSec, cacheTokens }: Quote): void {
+    const member = this.#members.get(worker);
+    if (member === undefined) return;
+    member.suspect = false;
+    member.quote = { waitS: waitMs / 1000, tokensPerSec, cacheTokens, at: this.#now() };
+  }
+
+  /** A process of a worker began a request, perhaps before its first heartbeat arrived. */
+  hearFrom(worker: string, incarnation: string): void {
+    this.#members.get(worker)?.incarnations.set(incarnation, this.#now());
+  }
+
+  /** A worker let work wait that only it could take. */
+  suspect(worker: string): void {
+    const member = this.#members.get(worker);
+    if (member !== undefined) member.suspect = true;
+  }
+
+  /**
+   * Whether a worker, or the given process of it, was silent for too long while this process was listening.
+   * @param incarnation '' for the worker as a whole.
+   */
+  isLost(worker: string, incarnation = ''): boolean {
+    const now = this.#now();
+    if (now - this.#listeningSince < LOST_AFTER_MS) return false;
+    const member = this.#members.get(worker);
+    const seenAt = incarnation === '' ? member?.seenAt : member?.incarnations.get(incarnation);
+    return now - (seenAt ?? Number.NEGATIVE_INFINITY) > LOST_AFTER_MS;
+  }
+
+  /** To be called once a second. A late call means that this process was paused, and heard nothing meanwhile. */
+  sweep(): void {
+    const now = this.#now();
+    if (!this.#o.connected() || now - this.#sweptAt > LOST_AFTER_MS) this.#listeningSince = now;
+    this.#sweptAt = now;
+    for (const member of this.#members.values()) {
+      if (!member.lost && this.isLost(member.worker)) {
+        member.lost = true;
+        this.#version++;
+        this.#o.onGone(member.worker);
+      }
+      if (now - member.seenAt <= FORGOTTEN_AFTER_MS) continue;
+      this.#members.delete(member.worker);
+      this.#o.onRemoved(member, 'forgotten');
+    }
+  }
+
+  #now(): number {
+    return this.#o.clock.monotonic();
+  }
+}
+
+/** Whether a worker can be chosen for the same requests as before. */
+function isSameService(before: Member, after: Member): boolean {
+  return (
+    before.heartbeat.pulling === after.heartbeat.pulling &&
+    before.heartbeat.shard === after.heartbeat.shard &&
+    !before.lost &&
+    before.slugs.size === after.slugs.size &&
+    [...after.slugs].every(slug => before.slugs.has(slug))
+  );
+}

@@ -1,0 +1,103 @@
+/** How fast and how busy the shards of a region are for each model, and which one a request goes to. */
+import { decideShard, HEARTBEAT_MS, type ShardLoad } from '@penstock/policy';
+import type { Clock } from '@penstock/runtime';
+import type { Member, Members } from './members.ts';
+import { rateOf, waitLeftS } from './quote.ts';
+
+/** Adding up a thousand workers for every request would cost more than the request; heartbeats are no newer than this, ms. */
+const LOADS_FOR_MS = HEARTBEAT_MS;
+
+interface ModelLoad {
+  readonly shards: readonly ShardLoad[];
+  readonly fastestTokensPerSec: number;
+  readonly at: number;
+  /** {@link Members.version} at the time. */
+  readonly version: number;
+}
+
+export interface ShardLoadsOptions {
+  readonly members: Members;
+  readonly clock: Clock;
+  /** Shards of the region, at least 1. */
+  readonly shards: number;
+  /** Uniform in [0, 1). */
+  readonly rand: () => number;
+}
+
+export class ShardLoads {
+  readonly #o: ShardLoadsOptions;
+  /** By slug. */
+  readonly #loads = new Map<string, ModelLoad>();
+
+  constructor(options: ShardLoadsOptions) {
+    this.#o = options;
+  }
+
+  /**
+   * The shard for a request that any worker may take. Where nobody serves the model now, one with a worker that did (it is sick,
+   * drains, or is started again): most likely it comes back there. Where there is none either, any.
+   */
+  shardFor(slug: string): number {
+    const { members, shards, rand } = this.#o;
+    let loads = this.#loadOf(slug).shards;
+    if (loads.length === 0) loads = this.#addUp(members.of(slug));
+    if (loads.length === 0) return Math.floor(rand() * shards);
+    return loads.length === 1 ? (loads[0]?.shard ?? 0) : decideShard(loads, [rand(), rand()]);
+  }
+
+  /** Wait before a new prompt of the model is begun, in the shard where it is shortest, s; 0 where nobody serves it. */
+  waitS(slug: string): number {
+    const waits = this.#loadOf(slug).shards.map(load => load.meanWaitS);
+    return waits.length === 0 ? 0 : Math.min(...waits);
+  }
+
+  /** Prefill rate of the fastest worker of a model, tokens/s; 0 while none has learned its rate. */
+  fastestTokensPerSec(slug: string): number {
+    return this.#loadOf(slug).fastestTokensPerSec;
+  }
+
+  /** Requests that all workers of the model hold at once. */
+  slots(slug: string): number {
+    return this.#o.members.serving(slug).reduce((sum, { heartbeat }) => sum + heartbeat.slots, 0);
+  }
+
+  /** Whether nobody in a shard serves the model while somebody in another one does. */
+  isStranded(slug: string, shard: number): boolean {
+    const loads = this.#loadOf(slug).shards;
+    return loads.length > 0 && !loads.some(load => load.shard === shard);
+  }
+
+  #loadOf(slug: string): ModelLoad {
+    const { members, clock } = this.#o;
+    const now = clock.monotonic();
+    const known = this.#loads.get(slug);
+    if (known !== undefined && known.version === members.version && now - known.at < LOADS_FOR_MS)
+      return known;
+    const serving = members.serving(slug);
+    const fresh = {
+      shards: this.#addUp(serving),
+      fastestTokensPerSec: serving.reduce((most, { quote }) => Math.max(most, quote.tokensPerSec), 0),
+      at: now,
+      version: members.version,
+    };
+    this.#loads.set(slug, fresh);
+    return fresh;
+  }
+
+  /** A shard's wait is the mean over its workers, weighted by their rates: the faster ones take more of what is sent there. */
+  #addUp(members: readonly Member[]): ShardLoad[] {
+    const now = this.#o.clock.monotonic();
+    const sums = new Map<number, { tokensPerSec: number; waitTokens: number }>();
+    for (const { heartbeat, quote } of members) {
+      const sum = sums.get(heartbeat.shard) ?? { tokensPerSec: 0, waitTokens: 0 };
+      sum.tokensPerSec += rateOf(quote);
+      sum.waitTokens += waitLeftS(quote, now) * rateOf(quote);
+      sums.set(heartbeat.shard, sum);
+    }
+    return [...sums].map(([shard, { tokensPerSec, waitTokens }]) => ({
+      shard,
+      tokensPerSec,
+      meanWaitS: waitTokens / tokensPerSec,
+    }));
+  }
+}

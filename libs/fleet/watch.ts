@@ -1,0 +1,52 @@
+/** Connects a {@link Fleet} to a region: heartbeats from the control channel, models from the registry. */
+import {
+  heartbeatFilter,
+  type ModelInfo,
+  readHeartbeat,
+  readModelInfo,
+  stickyFilter,
+  workStream,
+} from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
+import { Fleet } from './fleet.ts';
+
+export interface FleetSource {
+  readonly region: string;
+  /** Shards of the region. */
+  readonly shards: number;
+  readonly channel: {
+    listen(subject: string, onMessage: (payload: Uint8Array) => void): void;
+    readonly connected: boolean;
+  };
+  readonly registry: { list(region: string): Promise<Uint8Array[]> };
+  /**
+   * Deletes what is queued for a forgotten worker alone. Each ingress moved its own requests when the worker was lost, so the
+   * sender of what is left is gone, too. A process that binds nothing to workers leaves it out.
+   */
+  readonly purge?: (stream: string, subject: string) => void;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly rand: () => number;
+}
+
+/** A fleet that hears heartbeats from now on and knows the registered models. The caller sweeps it once a second. */
+export async function watchFleet(source: FleetSource): Promise<Fleet> {
+  const { region, shards, channel, registry, purge, clock, rand } = source;
+  const fleet = new Fleet({
+    ...{ shards, clock, rand },
+    connected: () => channel.connected,
+    registeredModels: async () => (await registry.list(region)).map(readModelInfo).filter(isReadable),
+    onForgotten: (worker, shard) => purge?.(workStream(region, shard), stickyFilter(region, shard, worker)),
+  });
+  channel.listen(heartbeatFilter(region), payload => {
+    const heartbeat = readHeartbeat(payload);
+    if (heartbeat !== null) fleet.hear(heartbeat);
+  });
+  await fleet.readRegistry();
+  return fleet;
+}
+
+/** An entry that a newer version wrote may be unreadable. */
+function isReadable(model: ModelInfo | null): model is ModelInfo {
+  return model !== null;
+}
