@@ -12,7 +12,6 @@ const MAX_FILES = 13;
 /** Folders that are still to be given a structure. */
 const UNSORTED = [
   'libs/policy',
-  'libs/protocol',
   'libs/transport',
   'services/engine-sim',
   'services/ingress/dispatch',
@@ -25,7 +24,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'libs/policy': [],
   'libs/protocol': [],
   'libs/transport': ['protocol'],
-  'libs/runtime': [],
+  'libs/runtime': ['policy', 'protocol'],
   'libs/runs': ['policy', 'protocol', 'transport', 'runtime'],
   'libs/fleet': ['policy', 'protocol', 'runtime'],
   services: ['policy', 'protocol', 'transport', 'runtime', 'runs', 'fleet'],

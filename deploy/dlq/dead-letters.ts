@@ -2,8 +2,8 @@
  * What an operator can do with work that failed on every attempt: look at it, have it run again, drop it. Prompts are shown
  * only where they are asked for.
  */
-import { DispatchError, decodeEnvelope, type StoredRun, type WorkMeta } from '@penstock/protocol';
-import { canReopen, isRunId, reopen } from '@penstock/runs';
+import { DispatchError, decodeEnvelope, isToken, type StoredRun, type WorkMeta } from '@penstock/protocol';
+import { canReopen, reopen } from '@penstock/runs';
 import type { DeadLetter, DeadLetters, RunStore, WorkQueue } from '@penstock/transport';
 
 /** Something that cannot be done, in one line that says why and what can. */
@@ -95,7 +95,7 @@ export async function dropLetter(wires: DlqWires, id: string): Promise<ShownLett
 }
 
 function checkedId(id: string): string {
-  if (!isRunId(id)) throw new DlqError('that is no id: list shows the ids there are');
+  if (!isToken(id)) throw new DlqError('that is no id: list shows the ids there are');
   return id;
 }
 

@@ -1,10 +1,14 @@
 /** How a process lives. */
 export * from './clock.ts';
-export * from './config.ts';
-export * from './files-config.ts';
 export * from './ids.ts';
 export * from './lifecycle.ts';
 export * from './logger.ts';
 export * from './memory.ts';
 export * from './metrics.ts';
-export * from './region-config.ts';
+export * from './read-config.ts';
+export * from './settings/dispatch.ts';
+export * from './settings/files.ts';
+export * from './settings/keeping.ts';
+export * from './settings/notation.ts';
+export * from './settings/region.ts';
+export * from './settings/webhooks.ts';

@@ -1,7 +1,15 @@
 /** Everything an operator can set on an ingress. */
-import { AFFINITIES, type Affinity, DEFAULT_BOUNDARIES, parseBoundaries } from '@penstock/policy';
+import { AFFINITIES, type Affinity } from '@penstock/policy';
 import { toModelSlug } from '@penstock/protocol';
-import { filesSettings, keepingSettings, nameSetting, regionSettings, settingOf } from '@penstock/runtime';
+import {
+  dispatchSettings,
+  filesSettings,
+  keepingSettings,
+  nameSetting,
+  regionSettings,
+  settingOf,
+  webhookAllowSetting,
+} from '@penstock/runtime';
 import { readAllowList } from '@penstock/transport';
 import { z } from 'zod';
 
@@ -52,11 +60,7 @@ export const ingressConfig = z.object({
   ...regionSettings,
   ...keepingSettings,
   ...filesSettings,
-  PENSTOCK_WEBHOOK_ALLOW: settingOf(readAllowList)
-    .prefault('')
-    .describe(
-      'Hosts, addresses and CIDR ranges, with or without :port, that webhooks may name though they are not public.',
-    ),
+  ...webhookAllowSetting(readAllowList),
   PENSTOCK_BATCH_LIFE_S: z.coerce
     .number()
     .int()
@@ -83,15 +87,7 @@ export const ingressConfig = z.object({
     .min(1_000_000)
     .default(2_147_483_648)
     .describe('Bytes the queue holds before new ones get 429. Keep below 80 % of the disk.'),
-  PENSTOCK_SIZE_BOUNDARIES: settingOf(parseBoundaries)
-    .prefault(`${DEFAULT_BOUNDARIES.short},${DEFAULT_BOUNDARIES.medium}`)
-    .describe('Longest short and longest medium prompt, tokens. The same at all ingress nodes and workers.'),
-  PENSTOCK_ACK_WAIT_MS: z.coerce
-    .number()
-    .int()
-    .min(500)
-    .default(10_000)
-    .describe('Lease of a running request; renewed by the ingress that waits for it.'),
+  ...dispatchSettings,
   PENSTOCK_AFFINITY: settingOf(parseAffinity)
     .prefault('auto')
     .describe(

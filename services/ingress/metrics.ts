@@ -1,4 +1,5 @@
 /** What an ingress counts. Labels come from closed sets only, never from user text. */
+import type { PromptUsage } from '@penstock/protocol';
 import {
   Counter,
   collectDefaultMetrics,
@@ -83,33 +84,11 @@ export function createIngressMetrics(open: () => number, workers: () => number):
   };
 }
 
-/** Cached and computed prompt tokens as engines report them. */
-const CACHED_TOKENS = /"cached_tokens": ?(\d+)/;
-const PROMPT_TOKENS = /"prompt_tokens": ?(\d+)/;
-/** Where usage can be: at the end of an answer. */
-const USAGE_WITHIN = 1024;
-
-export interface Usage {
-  readonly promptTokens: number;
-  /** Null where the engine does not tell. */
-  readonly cachedTokens: number | null;
-}
-
-/** The engine's own word, where the answer ends with it. Streams tell it only when the client asked for usage. */
-export function readUsage(lastBytes: Buffer): Usage | null {
-  if (lastBytes.length === 0) return null;
-  const tail = lastBytes.toString('latin1', Math.max(0, lastBytes.length - USAGE_WITHIN));
-  const prompt = PROMPT_TOKENS.exec(tail);
-  if (prompt === null) return null;
-  const cached = CACHED_TOKENS.exec(tail);
-  return { promptTokens: Number(prompt[1]), cachedTokens: cached === null ? null : Number(cached[1]) };
-}
-
 /** An engine that says nothing of its cache has no hit ratio: it is not counted. */
 export function countUsage(
   metrics: IngressMetrics,
   model: string,
-  usage: Usage,
+  usage: PromptUsage,
   expectedTokens: number,
 ): void {
   if (usage.cachedTokens === null) return;

@@ -1,6 +1,12 @@
 /** Everything an operator can set on a tasks process. */
 
-import { filesSettings, keepingSettings, nameSetting, regionSettings, settingOf } from '@penstock/runtime';
+import {
+  filesSettings,
+  keepingSettings,
+  nameSetting,
+  regionSettings,
+  webhookAllowSetting,
+} from '@penstock/runtime';
 import { readAllowList } from '@penstock/transport';
 import { z } from 'zod';
 
@@ -16,11 +22,7 @@ export const tasksConfig = z.object({
     .default(512)
     .describe('Requests of one batch that are queued or running at once.'),
   PENSTOCK_EVENTS_TTL_S: keepingSettings.PENSTOCK_EVENTS_TTL_S,
-  PENSTOCK_WEBHOOK_ALLOW: settingOf(readAllowList)
-    .prefault('')
-    .describe(
-      'Hosts, addresses and CIDR ranges, with or without :port, that webhooks may reach though they are not public.',
-    ),
+  ...webhookAllowSetting(readAllowList),
   PENSTOCK_WEBHOOKS: z
     .string()
     .optional()

@@ -1,6 +1,6 @@
 /** Everything an operator can set on a worker. A worker only dials out: it has no port. */
-import { ARCHITECTURES, DEFAULT_BOUNDARIES, parseBoundaries } from '@penstock/policy';
-import { keepingSettings, nameSetting, regionSettings, settingOf } from '@penstock/runtime';
+import { ARCHITECTURES } from '@penstock/policy';
+import { dispatchSettings, keepingSettings, nameSetting, regionSettings } from '@penstock/runtime';
 import { z } from 'zod';
 
 const ms = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
@@ -27,15 +27,7 @@ export const workerConfig = z.object({
     .describe("Requests run at once. At most the engine's own limit (vLLM: max_num_seqs)."),
   ...regionSettings,
   ...keepingSettings,
-  PENSTOCK_SIZE_BOUNDARIES: settingOf(parseBoundaries)
-    .prefault(`${DEFAULT_BOUNDARIES.short},${DEFAULT_BOUNDARIES.medium}`)
-    .describe('Longest short and longest medium prompt, tokens. The same at all ingress nodes and workers.'),
-  PENSTOCK_ACK_WAIT_MS: z.coerce
-    .number()
-    .int()
-    .min(500)
-    .default(10_000)
-    .describe('Lease of a delivery. The same as at the ingress.'),
+  ...dispatchSettings,
   PENSTOCK_TICK_MS: ms(10).describe(
     'Deltas of one tick for one ingress travel together. The first delta never waits.',
   ),

@@ -199,6 +199,9 @@ export interface ErrorBody {
   readonly error: { message: string; type: string; param: string | null; code: string | null };
 }
 
+/** Content type of every error, and of stored results that are JSON. */
+export const JSON_CONTENT_TYPE = 'application/json; charset=utf-8';
+
 /** OpenAI's envelope; all four keys are always there. */
 export function toErrorBody(error: DispatchError): ErrorBody {
   return {

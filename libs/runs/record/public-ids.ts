@@ -1,5 +1,5 @@
 /** Ids of runs as their clients see them. A prefix tells the kinds apart, so that one kind is never found as another. */
-import type { RunKind } from '@penstock/protocol';
+import { isToken, type RunKind } from '@penstock/protocol';
 
 const PREFIX: Record<RunKind, string> = {
   job: '',
@@ -17,10 +17,5 @@ export function runIdIn(kind: RunKind, publicId: string): string | null {
   const prefix = PREFIX[kind];
   if (!publicId.startsWith(prefix)) return null;
   const id = publicId.slice(prefix.length);
-  return isRunId(id) ? id : null;
-}
-
-/** Whether the text can be the id of a run: what a client sends is checked before it becomes part of a key. */
-export function isRunId(text: string): boolean {
-  return /^[a-z0-9_-]{1,48}$/.test(text);
+  return isToken(id) ? id : null;
 }

@@ -3,17 +3,16 @@ import {
   DispatchError,
   type FailedMeta,
   isErrorCode,
+  JSON_CONTENT_TYPE,
   type ResultMeta,
   type RunResult,
   toErrorBody,
 } from '@penstock/protocol';
 
-export const JSON_TYPE = 'application/json; charset=utf-8';
-
 /** @param finishedAt Unix ms. */
 export function errorResult(error: DispatchError, finishedAt: number): RunResult & ResultMeta {
   const body = Buffer.from(JSON.stringify(toErrorBody(error)));
-  return { status: error.status, contentType: JSON_TYPE, body, finishedAt };
+  return { status: error.status, contentType: JSON_CONTENT_TYPE, body, finishedAt };
 }
 
 /** What a client is told of an attempt that failed. Codes of a newer version become `engine_error`. */

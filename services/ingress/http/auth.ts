@@ -1,11 +1,9 @@
 /** API keys by Bearer. Digests of equal length are compared in constant time; a key itself is never kept or logged. */
 import { hash, timingSafeEqual } from 'node:crypto';
-import { DispatchError } from '@penstock/protocol';
+import { DispatchError, tenantOfDigest } from '@penstock/protocol';
 
 /** Longest Authorization header looked at. */
 const MAX_HEADER = 512;
-/** Bytes of a key's digest that name its tenant. */
-const TENANT_BYTES = 8;
 
 /** @returns the tenant: a digest of the key, which scopes everything a client can name. */
 export type Authenticate = (authorization: string | undefined) => string;
@@ -23,7 +21,7 @@ export function createAuthenticator(keys: readonly string[]): Authenticate {
     // No early exit: the time must not tell which key came close.
     for (const key of known) found = timingSafeEqual(key, given) || found;
     if (!found) throw new DispatchError('invalid_api_key');
-    return given.toString('hex', 0, TENANT_BYTES);
+    return tenantOfDigest(given);
   };
 }
 

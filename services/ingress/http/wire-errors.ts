@@ -1,7 +1,7 @@
 /** Requests that never become one: answered on the bare connection, in the shape of every other error. */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { DispatchError, toErrorBody } from '@penstock/protocol';
+import { DispatchError, JSON_CONTENT_TYPE, toErrorBody } from '@penstock/protocol';
 
 const BY_CODE: Readonly<Record<string, readonly [status: number, message: string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not come in time. Send it again.'],
@@ -16,7 +16,7 @@ export function refuseOnWire(error: Error & { code?: string }, socket: Socket): 
   const body = JSON.stringify(toErrorBody(new DispatchError('invalid_request', { message })));
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'content-type: application/json; charset=utf-8',
+    `content-type: ${JSON_CONTENT_TYPE}`,
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
   ];

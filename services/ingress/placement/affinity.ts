@@ -12,8 +12,9 @@ import {
   soonestOf,
   trustedTokens,
 } from '@penstock/policy';
+import { readPromptUsage } from '@penstock/protocol';
 import type { PlacementStore } from '@penstock/transport';
-import { countUsage, type IngressMetrics, readUsage } from '../metrics.ts';
+import { countUsage, type IngressMetrics } from '../metrics.ts';
 import { BLOCK_TOKENS, landmarks, promptChain } from './prefix-chain.ts';
 
 export interface AffinityRequest {
@@ -124,7 +125,7 @@ export class Affinity {
    * worker's cache. The placement itself stays: whatever was not there has been computed there now.
    */
   hear(slug: string, trail: PrefixTrail | null, worker: string, lastBytes: Buffer): void {
-    const usage = readUsage(lastBytes);
+    const usage = readPromptUsage(lastBytes);
     if (usage === null) return;
     const expected = trail === null ? 0 : (trail.expected.get(worker) ?? 0) / Math.max(1, trail.promptTokens);
     countUsage(this.#metrics, slug, usage, expected * usage.promptTokens);

@@ -3,7 +3,7 @@
  * that has waited long gets them early, with SSE comments to keep proxies from giving up.
  */
 import type { ServerResponse } from 'node:http';
-import { type DispatchError, type ResultMeta, toErrorBody } from '@penstock/protocol';
+import { type DispatchError, JSON_CONTENT_TYPE, type ResultMeta, toErrorBody } from '@penstock/protocol';
 import type { ReplySink, Served } from '../dispatch/open-request.ts';
 
 /** Unsent bytes a slow reader may pile up here before it is cut off. */
@@ -68,7 +68,7 @@ export class HttpReply implements ReplySink {
       return;
     }
     raw.writeHead(error.status, {
-      'content-type': 'application/json; charset=utf-8',
+      'content-type': JSON_CONTENT_TYPE,
       'content-length': body.length,
       ...errorHeaders(error),
       ...this.#headers(served),
@@ -82,7 +82,7 @@ export class HttpReply implements ReplySink {
     if (raw.destroyed || raw.headersSent) return;
     const body = Buffer.from(JSON.stringify(told));
     raw.writeHead(202, {
-      'content-type': 'application/json; charset=utf-8',
+      'content-type': JSON_CONTENT_TYPE,
       'content-length': body.length,
       ...this.#headers(null),
       ...headers,

@@ -14,6 +14,8 @@ import {
   type FailedMeta,
   type Frame,
   type FrameKind,
+  JSON_CONTENT_TYPE,
+  readCompletionTokens,
   toEngineErrorBody,
   type WorkEnvelope,
 } from '@penstock/protocol';
@@ -53,8 +55,6 @@ export interface AttemptOptions {
 }
 
 const NO_BYTES = Buffer.alloc(0);
-/** Engines report the usage at the very end of an answer, within this many bytes. */
-const USAGE_TAIL_BYTES = 1024;
 /** A longer event is treated as garbage. */
 const MAX_EVENT_BYTES = 4 * 1024 * 1024;
 /** Engine statuses that blame the client, and are passed on to it. */
@@ -205,7 +205,8 @@ export class Attempt implements FrameSource {
       return;
     }
     const done = endsWithDone(events);
-    this.#answerTokens = (done ? completionTokens(events) : null) ?? this.#answerTokens + countEvents(events);
+    this.#answerTokens =
+      (done ? readCompletionTokens(events) : null) ?? this.#answerTokens + countEvents(events);
     const shown = this.#continuation === null ? events : this.#continuation.rewrite(events);
     if (shown.length > 0) this.#events.push(shown);
     const first = !this.#sawFirst;
@@ -237,14 +238,14 @@ export class Attempt implements FrameSource {
       this.#fail({ code: 'engine_error', message: 'the engine did not answer with JSON', retryable: true });
     } else {
       if (this.#status === 200 && !this.#sawFirst) this.#first();
-      this.#answerTokens = completionTokens(body) ?? 0;
+      this.#answerTokens = readCompletionTokens(body) ?? 0;
       this.#answer(body);
     }
   }
 
   #answer(body: Buffer): void {
     const refused = this.#status !== 200;
-    const contentType = refused ? 'application/json; charset=utf-8' : this.#contentType;
+    const contentType = refused ? JSON_CONTENT_TYPE : this.#contentType;
     const meta = JSON.stringify({ status: this.#status, contentType });
     const shown = refused ? toEngineErrorBody(body) : body;
     this.#finish({ kind: 'result', meta, body: shown }, refused ? 'client_error' : 'done', true);
@@ -282,13 +283,6 @@ function failureOf(error: Error & { code?: string }): FailedMeta {
   const timedOut = error.code === 'UND_ERR_HEADERS_TIMEOUT' || error.code === 'UND_ERR_BODY_TIMEOUT';
   if (timedOut) return { code: 'engine_timeout', message: 'the engine stopped answering', retryable: true };
   return { code: 'engine_error', message: 'the connection to the engine failed', retryable: true };
-}
-
-/** As reported at the end of an answer; null where the engine reports none. */
-function completionTokens(bytes: Buffer): number | null {
-  const tail = bytes.toString('latin1', Math.max(0, bytes.length - USAGE_TAIL_BYTES));
-  const said = /"completion_tokens":\s*(\d{1,9})/.exec(tail)?.[1];
-  return said === undefined ? null : Number(said);
 }
 
 function isErrorEvent(events: Buffer): boolean {

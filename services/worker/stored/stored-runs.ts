@@ -12,6 +12,7 @@ import {
   type Frame,
   isCutShort,
   isErrorCode,
+  JSON_CONTENT_TYPE,
   type ResultMeta,
   type RunResult,
   responseStatusOf,
@@ -48,7 +49,6 @@ export type Beginning =
       readonly continuation: Continuation | null;
     };
 
-const JSON_TYPE = 'application/json; charset=utf-8';
 const UNREADABLE: FailedMeta = {
   code: 'engine_error',
   message: 'the engine sent events that are not JSON',
@@ -183,7 +183,12 @@ export class StoredRuns {
       const isCut = isCutShort(writer.finishReason);
       const isWhole = log === 'deltas';
       const body = isWhole ? Buffer.from(JSON.stringify(writer.completion)) : Buffer.alloc(0);
-      const result = { status: 200, contentType: isWhole ? JSON_TYPE : STREAM_TYPE, body, finishedAt };
+      const result = {
+        status: 200,
+        contentType: isWhole ? JSON_CONTENT_TYPE : STREAM_TYPE,
+        body,
+        finishedAt,
+      };
       return { status: isCut ? 'incomplete' : 'completed', result, log, last };
     }
     const { status, contentType } = JSON.parse(frame.meta) as ResultMeta;
@@ -226,7 +231,7 @@ export class StoredRuns {
 
 function errorResult(error: DispatchError, finishedAt: number): RunResult {
   const body = Buffer.from(JSON.stringify(toErrorBody(error)));
-  return { status: error.status, contentType: JSON_TYPE, body, finishedAt };
+  return { status: error.status, contentType: JSON_CONTENT_TYPE, body, finishedAt };
 }
 
 function pauseOf(failures: number, deadlineAt: number): number {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readUsage } from './metrics.ts';
+import { readCompletionTokens, readPromptUsage } from './usage.ts';
 
-const read = (text: string) => readUsage(Buffer.from(text));
+const read = (text: string) => readPromptUsage(Buffer.from(text));
 
 test('usage is read where an answer ends with it', () => {
   const usage =
@@ -25,4 +25,14 @@ test('an engine that says nothing of its cache is told apart from one that found
 test('what the answer itself says is not usage', () => {
   const content = JSON.stringify({ content: '{"prompt_tokens":5,"cached_tokens":5}' });
   assert.equal(read(`{"choices":[${content}]}`), null);
+  assert.equal(readCompletionTokens(Buffer.from(JSON.stringify({ content: '"completion_tokens":5' }))), null);
+});
+
+test('output tokens are read where an answer ends with them', () => {
+  const answer = `{"content":"${'x'.repeat(5000)}","usage":{"prompt_tokens":1,"completion_tokens": 42}}`;
+  assert.equal(readCompletionTokens(Buffer.from(answer)), 42);
+  assert.equal(
+    readCompletionTokens(Buffer.from(`{"usage":{"completion_tokens":42}}${' '.repeat(2000)}`)),
+    null,
+  );
 });

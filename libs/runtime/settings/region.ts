@@ -1,0 +1,20 @@
+/** Where a process belongs and what it talks to: the same settings at every service of a region. */
+import { z } from 'zod';
+import { nameSetting } from './notation.ts';
+
+export const regionSettings = {
+  PENSTOCK_REGION: nameSetting.default('local').describe('Region of this process: one NATS and one Redis.'),
+  PENSTOCK_SHARDS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe('Streams of the region: one for each thousand workers. The same at all its processes.'),
+  PENSTOCK_NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('NATS server(s) of the region.'),
+  PENSTOCK_REDIS_URL: z.string().default('redis://127.0.0.1:6379').describe('Redis of the region.'),
+  PENSTOCK_LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('Least level of what is logged, as JSON lines: trace, debug, info, warn, error, silent.'),
+};
