@@ -1,7 +1,5 @@
 /** From OpenAI's `service_tier` to a lane, and the tier that is named in the answer. */
 
-export const TIERS = ['auto', 'default', 'flex', 'scale', 'priority', 'fast', 'ultrafast'] as const;
-export type Tier = (typeof TIERS)[number];
 export type UsedTier = 'priority' | 'default' | 'flex';
 
 export interface TierDecision {
@@ -13,9 +11,10 @@ export interface TierDecision {
 /**
  * Who waits on the line goes before who comes back; a tier moves work one lane up or down. Nothing is above the
  * interactive lane: there `priority` is what `default` is.
+ * @param tier a checked `service_tier` (libs/protocol has the list), or null; what is not told apart here is `default`.
  * @param waits whether the client holds its connection for the answer.
  */
-export function decideTier(tier: Tier | null, waits: boolean): TierDecision {
+export function decideTier(tier: string | null, waits: boolean): TierDecision {
   switch (tier) {
     case 'priority':
     case 'fast':

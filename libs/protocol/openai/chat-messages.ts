@@ -1,7 +1,7 @@
 /**
- * The messages of a chat completion. They are checked by hand, for speed: a schema over every part cost 60 µs for ten
- * messages, this 2 µs. The schema beside it is what the API's description is made from; a test holds both to the same
- * verdict.
+ * The messages of a chat completion. They are checked by hand: it takes a third of the schema's time (all of a request with
+ * ten messages 1.5 µs instead of 4), and a mistake is worded as OpenAI does. The schema beside it is what the API's
+ * description is made from; a test holds both to the same verdict.
  */
 import { z } from 'zod';
 import { invalidField, missingField } from './check-fields.ts';

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 
-/** What `service_tier` may say. `libs/policy` decides what each is run as; a test keeps the two lists equal. */
+/** What `service_tier` may say; `libs/policy` decides what each is run as. */
 export const SERVICE_TIERS = ['auto', 'default', 'flex', 'scale', 'priority', 'fast', 'ultrafast'] as const;
 export type ServiceTier = (typeof SERVICE_TIERS)[number];
 

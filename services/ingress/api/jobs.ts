@@ -3,13 +3,14 @@
  * it names them (`Idempotency-Key`) and may ask for the same thing again. The answer is found in the shape of the endpoint that
  * was called; a stream is found as a stream, from its first event.
  */
-import { decideTier, type Tier } from '@penstock/policy';
+import { decideTier } from '@penstock/policy';
 import {
   DispatchError,
   ENDPOINT_PATHS,
   type Endpoint,
   isFinalStatus,
   type RunKind,
+  type ServiceTier,
   type StoredRun,
   toErrorBody,
 } from '@penstock/protocol';
@@ -136,7 +137,7 @@ export class Jobs {
 }
 
 /** Kept with a job: the tier that its answer names, where the client named one. */
-export function jobDetail(endpoint: Endpoint, tier: Tier | null, used: string): string {
+export function jobDetail(endpoint: Endpoint, tier: ServiceTier | null, used: string): string {
   return endpoint === 'chat' && tier !== null ? used : '';
 }
 
