@@ -45,18 +45,18 @@ test('an engine that fails is an error the client can read, never a short stream
   });
   const refused = await post(stack, '/v1/chat/completions', chat('x', { model: 'sim-400' }));
   assert.equal(refused.status, 400);
-  for (const model of ['sim-fail', 'sim-garbage', 'sim-disconnect', 'sim-hang']) {
-    for (const stream of [false, true]) {
-      // Three failures in a row make a worker sit out until its probes pass; the request waits for that.
-      const response = await post(
-        stack,
-        '/v1/chat/completions',
-        chat(`${model} ${stream}`, { model, stream }),
-      );
+  const cases = ['sim-fail', 'sim-garbage', 'sim-disconnect', 'sim-hang'].flatMap(model =>
+    [false, true].map(stream => ({ model, stream })),
+  );
+  // All at once: after three failures in a row a worker sits out until its probes pass, and every request waits for that.
+  await Promise.all(
+    cases.map(async ({ model, stream }) => {
+      const body = chat(`${model} ${stream}`, { model, stream });
+      const response = await post(stack, '/v1/chat/completions', body);
       assert.equal(response.status, 502);
       assert.equal((await errorOf(response)).code, 'attempts_exhausted');
-    }
-  }
+    }),
+  );
   assert.deepEqual(await deadLetters(stack), {
     kept: 8,
     models: ['sim-disconnect', 'sim-fail', 'sim-garbage', 'sim-hang'],
@@ -64,12 +64,17 @@ test('an engine that fails is an error the client can read, never a short stream
   const once = await readChat(stack, chat('retry me', { model: 'sim-fail-once', max_tokens: 8 }));
   assert.deepEqual(once.tokens, expected('retry me', 8));
   assert.equal(once.headers.get('x-penstock-attempt'), '2');
-  for (const model of BROKEN_AFTER_3) {
-    const read = await readChat(stack, chat(model, { model, max_tokens: 9 }));
-    const whole = read.done && read.tokens.length === 9;
-    assert.ok(whole || read.error !== null, `${model}: ${JSON.stringify(read.tokens)} and no word of error`);
-    assert.deepEqual(read.tokens, expected(model, read.tokens.length));
-  }
+  await Promise.all(
+    BROKEN_AFTER_3.map(async model => {
+      const read = await readChat(stack, chat(model, { model, max_tokens: 9 }));
+      const whole = read.done && read.tokens.length === 9;
+      assert.ok(
+        whole || read.error !== null,
+        `${model}: ${JSON.stringify(read.tokens)} and no word of error`,
+      );
+      assert.deepEqual(read.tokens, expected(model, read.tokens.length));
+    }),
+  );
   await waitFor(async () => (await openRequests(stack)) === 0);
 });
 
