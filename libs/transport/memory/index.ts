@@ -1,0 +1,9 @@
+/** Adapters in memory, for tests: they keep the same contracts as the real ones, without servers and on a clock that is given. */
+export type { MemoryClock } from './clock.ts';
+export { MemoryModelRegistry } from './model-registry.ts';
+export { MemoryPlacementStore } from './placement-store.ts';
+export { type MemoryDeadLetter, type MemorySettlement, MemoryWorkQueue } from './queue/work-queue.ts';
+export { Recorded } from './recorded.ts';
+export { MemoryReplyBus } from './reply-bus.ts';
+export { MemoryRunLog } from './runs/run-log.ts';
+export { MemoryRunStore } from './runs/run-store.ts';

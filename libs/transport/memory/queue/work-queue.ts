@@ -1,0 +1,223 @@
+/**
+ * The work queue in memory: one object is broker and connection at once, and everybody who shares it shares the queue. Nothing
+ * happens by itself when time passes: after moving the clock, call {@link MemoryWorkQueue.elapse}.
+ */
+import {
+  DispatchError,
+  deadStream,
+  stickyConsumer,
+  stickyFilter,
+  type WorkQueueKey,
+  workConsumer,
+  workFilter,
+  workStream,
+} from '@penstock/protocol';
+import type { ConsumerOptions, QueueState, StreamLimits } from '../../ports/queue/queue-admin.ts';
+import type { Delivery, Puller, Settlement } from '../../ports/queue/work-consumer.ts';
+import type { PublishOptions } from '../../ports/queue/work-publisher.ts';
+import type { WorkQueue } from '../../ports/queue/work-queue.ts';
+import type { MemoryClock } from '../clock.ts';
+import { Recorded } from '../recorded.ts';
+import { MemoryControlChannel } from './control-channel.ts';
+import { matchesFilter } from './subjects.ts';
+import { type MemoryMessage, type MemoryPull, MemoryWorkStream } from './work-stream.ts';
+
+const ACK_PREFIX = '$MEMORY.ACK.';
+
+export interface MemorySettlement {
+  readonly subject: string;
+  readonly how: Settlement;
+  readonly delayMs: number | undefined;
+}
+
+export interface MemoryDeadLetter {
+  readonly subject: string;
+  readonly reason: string;
+  readonly data: Uint8Array;
+}
+
+export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
+  readonly #streams = new Map<string, MemoryWorkStream>();
+  readonly #deadStreams = new Set<string>();
+  /** Number in the ack subject → what was delivered. */
+  readonly #deliveries = new Map<number, { stream: MemoryWorkStream; message: MemoryMessage }>();
+  readonly #clock: MemoryClock;
+  #isDispatching = false;
+  readonly published = new Recorded<{ readonly subject: string; readonly data: Uint8Array }>();
+  readonly settled = new Recorded<MemorySettlement>();
+  readonly deadLetters = new Recorded<MemoryDeadLetter>();
+
+  constructor(clock: MemoryClock) {
+    super(clock);
+    this.#clock = clock;
+  }
+
+  /** Subjects of what is queued or being delivered, oldest first. */
+  get queued(): string[] {
+    return [...this.#streams.values()].flatMap(stream => [...stream.messages.keys()]);
+  }
+
+  async ensureWorkStream(region: string, shard: number, limits: StreamLimits): Promise<void> {
+    const name = workStream(region, shard);
+    const known = this.#streams.get(name);
+    if (known === undefined) this.#streams.set(name, new MemoryWorkStream(limits));
+    else known.limits = limits;
+  }
+
+  async ensureDeadStream(region: string): Promise<void> {
+    this.#deadStreams.add(deadStream(region));
+  }
+
+  async ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void> {
+    this.#ensureConsumer(workStream(key.region, key.shard), workConsumer(key), workFilter(key), options);
+  }
+
+  async ensureBoundConsumer(
+    region: string,
+    shard: number,
+    worker: string,
+    options: ConsumerOptions,
+  ): Promise<void> {
+    const filter = stickyFilter(region, shard, worker);
+    this.#ensureConsumer(workStream(region, shard), stickyConsumer(worker), filter, options);
+  }
+
+  #ensureConsumer(stream: string, name: string, filter: string, { ackWaitMs }: ConsumerOptions): void {
+    const { consumers } = this.#stream(stream);
+    consumers.set(name, { filter, ackWaitMs, delivered: consumers.get(name)?.delivered ?? 0 });
+    this.#dispatchSoon();
+  }
+
+  async queueState(key: WorkQueueKey): Promise<QueueState | null> {
+    const stream = this.#streams.get(workStream(key.region, key.shard));
+    const consumer = stream?.consumers.get(workConsumer(key));
+    if (stream === undefined || consumer === undefined || !this.connected) return null;
+    const waiting = [...stream.messages.values()].filter(
+      message => message.deliveries === 0 && matchesFilter(message.subject, consumer.filter),
+    );
+    return { pending: waiting.length, delivered: consumer.delivered };
+  }
+
+  async publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<void> {
+    const [kind, region, shard] = subject.split('.');
+    const stream = this.#streams.get(workStream(region ?? '', Number(shard)));
+    if (!this.connected || kind !== 'work' || stream === undefined)
+      throw new DispatchError('broker_unavailable');
+    stream.publish(subject, data, options, this.#clock.now());
+    this.published.add({ subject, data });
+    this.#dispatchSoon();
+  }
+
+  async read(stream: string, subject: string): Promise<Uint8Array | null> {
+    return this.#stream(stream).messages.get(subject)?.data ?? null;
+  }
+
+  purge(stream: string, subject: string): void {
+    if (this.connected) this.#stream(stream).purge(subject);
+  }
+
+  async clear(stream: string, subject: string): Promise<void> {
+    this.#stream(stream).purge(subject);
+  }
+
+  async moveToDead(stream: string, subject: string, deadSubject: string, reason: string): Promise<void> {
+    const data = await this.read(stream, subject);
+    if (data === null) return;
+    if (!this.#deadStreams.has(deadStream(deadSubject.split('.')[1] ?? '')))
+      throw new DispatchError('broker_unavailable');
+    this.deadLetters.add({ subject: deadSubject, reason, data });
+  }
+
+  pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void): Puller {
+    return this.#pull(workStream(key.region, key.shard), workConsumer(key), onDelivery);
+  }
+
+  pullBound(region: string, shard: number, worker: string, onDelivery: (delivery: Delivery) => void): Puller {
+    return this.#pull(workStream(region, shard), stickyConsumer(worker), onDelivery);
+  }
+
+  #pull(streamName: string, consumer: string, onDelivery: (delivery: Delivery) => void): Puller {
+    const stream = this.#stream(streamName);
+    const pull: MemoryPull = { consumer, offer: null, remaining: 0, onDelivery };
+    let isStopped = false;
+    return {
+      bid: offer => {
+        if (isStopped) return;
+        stream.offer(pull, offer);
+        this.#dispatchSoon();
+      },
+      stop: async () => {
+        isStopped = true;
+        stream.offer(pull, null);
+      },
+    };
+  }
+
+  settle(ackSubject: string, how: Settlement, delayMs?: number): void {
+    const delivery = this.#deliveries.get(Number(ackSubject.slice(ACK_PREFIX.length)));
+    if (!this.connected || delivery === undefined) return;
+    const { stream, message } = delivery;
+    const isThere = stream.messages.get(message.subject) === message;
+    const consumer = [...stream.consumers.values()].find(each => matchesFilter(message.subject, each.filter));
+    const now = this.#clock.now();
+    if (how === 'ack' || how === 'term') {
+      if (isThere) stream.messages.delete(message.subject);
+    } else if (message.leaseUntil !== null) {
+      if (how === 'progress') message.leaseUntil = now + (consumer?.ackWaitMs ?? 0);
+      else [message.leaseUntil, message.availableAt] = [null, now + (delayMs ?? 0)];
+    }
+    this.settled.add({ subject: message.subject, how, delayMs });
+    this.#dispatchSoon();
+  }
+
+  /** Does what the clock says is due: messages and leases end, delayed messages are delivered, questions time out. */
+  override elapse(): void {
+    super.elapse();
+    for (const stream of this.#streams.values()) stream.elapse(this.#clock.now());
+    this.#dispatchSoon();
+  }
+
+  /** @param connected false: everything that is sent is lost or refused, and nothing is delivered. */
+  override setConnected(connected: boolean): void {
+    super.setConnected(connected);
+    this.#dispatchSoon();
+  }
+
+  #stream(name: string): MemoryWorkStream {
+    const stream = this.#streams.get(name);
+    if (stream === undefined) throw new Error(`no stream ${name}: call ensureWorkStream first`);
+    return stream;
+  }
+
+  /** Deliveries are made after the current step, as those of a broker come some time later. */
+  #dispatchSoon(): void {
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
+    queueMicrotask(() => {
+      this.#isDispatching = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    if (!this.connected) return;
+    for (const stream of this.#streams.values()) {
+      const next = stream.next(this.#clock.now());
+      if (next === null) continue;
+      const { pull, message } = next;
+      const delivery = this.#deliveries.size + 1;
+      this.#deliveries.set(delivery, { stream, message });
+      this.#dispatchSoon();
+      pull.onDelivery({
+        subject: message.subject,
+        data: message.data,
+        ackSubject: ACK_PREFIX + delivery,
+        deliveryCount: message.deliveries,
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.setConnected(false);
+  }
+}

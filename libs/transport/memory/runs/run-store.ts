@@ -1,0 +1,150 @@
+/** The run store in memory, with the rules of the Lua scripts. Records end by the clock that is given. */
+import type { NewRun, RunResult, StoredRun } from '@penstock/protocol';
+import type { CreateOutcome, Idempotency } from '../../ports/runs/idempotency.ts';
+import type { BeginOutcome, FailOutcome, RunEnd, RunProgress, RunStore } from '../../ports/runs/run-store.ts';
+import type { RunTtl } from '../../ports/runs/run-ttl.ts';
+import type { MemoryClock } from '../clock.ts';
+import { MemoryCompletionList } from './completion-list.ts';
+import { RunRecords } from './run-records.ts';
+
+export class MemoryRunStore implements RunStore {
+  readonly completions = new MemoryCompletionList();
+  /** For {@link MemoryRunLog}. */
+  readonly records: RunRecords;
+  readonly #keys = new Map<string, Idempotency & { id: string }>();
+
+  constructor(clock: MemoryClock) {
+    this.records = new RunRecords(clock);
+  }
+
+  async create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome> {
+    if (this.records.get(run.id) !== undefined) return { kind: 'repeated', id: run.id };
+    const known = idempotency === null ? undefined : this.#keys.get(idempotency.key);
+    if (known !== undefined && this.records.get(known.id) !== undefined)
+      return known.digest === idempotency?.digest ? { kind: 'repeated', id: known.id } : { kind: 'reused' };
+    if (idempotency !== null) this.#keys.set(idempotency.key, { ...idempotency, id: run.id });
+    this.records.add(run, { status: 'queued', attempt: 0, logLength: 0, result: null }, ttlMs);
+    return { kind: 'created', id: run.id };
+  }
+
+  async keep(run: NewRun, { status, result, last }: RunEnd, ttl: RunTtl): Promise<void> {
+    const logLength = last === null ? 0 : 1;
+    this.records.add(run, { status, attempt: 1, logLength, result }, ttl.recordMs);
+    if (last === null) return;
+    this.records.dropLog(run.id);
+    this.records.append(run.id, last.entry);
+    this.records.keepLog(run.id, ttl.logMs);
+  }
+
+  async withdraw(id: string, idempotencyKey: string | null): Promise<boolean> {
+    const run = this.records.get(id)?.run;
+    if (run !== undefined && (run.status !== 'queued' || run.attempt !== 0)) return false;
+    await this.remove(id, idempotencyKey);
+    return true;
+  }
+
+  async begin(id: string, attempt: number, worker: string): Promise<BeginOutcome> {
+    const record = this.records.open(id);
+    if (record === undefined) return 'gone';
+    if (record.run.attempt >= attempt) return 'fenced';
+    this.records.change(record, { status: 'in_progress', attempt, worker });
+    return 'begun';
+  }
+
+  async finish(id: string, attempt: number, end: RunEnd, ttl: RunTtl): Promise<boolean> {
+    const record = this.records.current(id, attempt);
+    if (record?.run.status !== 'in_progress') return false;
+    if (end.last !== null && this.records.log(id).length === end.last.at)
+      this.records.append(id, end.last.entry);
+    this.records.finish(record, end, ttl.logMs);
+    // A line of a batch keeps the life it was given: its batch reads it at the end.
+    if (record.run.kind !== 'batch_line') this.#setLife(id, ttl.recordMs);
+    return true;
+  }
+
+  async fail(
+    id: string,
+    attempt: number,
+    { result, log }: Pick<RunEnd, 'result' | 'log'>,
+    mostFailures: number,
+    ttl: RunTtl,
+  ): Promise<FailOutcome> {
+    const record = this.records.current(id, attempt);
+    if (record === undefined) return 'fenced';
+    if (++record.failures < mostFailures) {
+      this.records.change(record, { status: 'queued' });
+      return 'again';
+    }
+    this.records.finish(record, { status: 'failed', result, log }, ttl.logMs);
+    return 'final';
+  }
+
+  async cancel(run: Pick<NewRun, 'id' | 'tenant' | 'log'>, _now: number, ttl: RunTtl): Promise<boolean> {
+    if (this.records.get(run.id)?.run.tenant !== run.tenant) return false;
+    const record = this.records.open(run.id);
+    if (record !== undefined)
+      this.records.finish(record, { status: 'cancelled', result: null, log: run.log }, ttl.logMs);
+    return true;
+  }
+
+  async expire(
+    run: Pick<NewRun, 'id' | 'log'>,
+    error: RunResult,
+    slackMs: number,
+    ttl: RunTtl,
+  ): Promise<boolean> {
+    const record = this.records.open(run.id);
+    if (record === undefined) return false;
+    const slack = record.run.status === 'queued' ? 0 : slackMs;
+    if (error.finishedAt <= record.run.deadlineAt + slack) return false;
+    this.records.finish(record, { status: 'failed', result: error, log: run.log }, ttl.logMs);
+    return true;
+  }
+
+  async time(): Promise<number> {
+    return this.records.clock.now();
+  }
+
+  async reopen(id: string, deadlineAt: number, ttlMs: number): Promise<boolean> {
+    const record = this.records.get(id);
+    if (record?.run.status !== 'failed' && record?.run.status !== 'queued') return false;
+    record.failures = 0;
+    this.records.change(record, { status: 'queued', deadlineAt, result: null, logLength: 0 });
+    this.#setLife(id, ttlMs);
+    if (record.wasRead) this.records.keepLog(id, ttlMs);
+    else this.records.dropLog(id);
+    return true;
+  }
+
+  async read(id: string): Promise<StoredRun | null> {
+    return this.records.get(id)?.run ?? null;
+  }
+
+  async describe(id: string, detail: string): Promise<void> {
+    const record = this.records.get(id);
+    if (record !== undefined) this.records.change(record, { detail });
+  }
+
+  async progress(ids: readonly string[]): Promise<(RunProgress | null)[]> {
+    return ids.map(id => {
+      const run = this.records.get(id)?.run;
+      return run === undefined ? null : { status: run.status, code: run.result?.status ?? 0 };
+    });
+  }
+
+  async shorten(ids: readonly string[], ttlMs: number): Promise<void> {
+    for (const id of ids) this.#setLife(id, ttlMs);
+  }
+
+  async remove(id: string, idempotencyKey: string | null): Promise<void> {
+    this.records.remove(id);
+    if (idempotencyKey !== null) this.#keys.delete(idempotencyKey);
+  }
+
+  async close(): Promise<void> {}
+
+  #setLife(id: string, lifeMs: number): void {
+    const record = this.records.get(id);
+    if (record !== undefined) record.expiresAt = this.records.clock.now() + lifeMs;
+  }
+}
