@@ -14,7 +14,8 @@ async function runScenarios(target: { url: string }, scenarios: object, more = '
   const path = await scripts.script(
     `${ASK}\nexport const options = { scenarios: ${JSON.stringify(scenarios)}, summaryTrendStats: ['count', 'med', 'p(90)', 'max'] };\n${more}`,
   );
-  return run(path, { env: { TARGET: target.url }, maxLateMs: 2000 });
+  // Awaited here: the directory of the scripts goes when this function returns.
+  return await run(path, { env: { TARGET: target.url }, maxLateMs: 2000 });
 }
 
 function statOf(result: Awaited<ReturnType<typeof run>>, metric: string, stat: string): number {
