@@ -14,7 +14,6 @@ const UNSORTED = [
   'libs/policy',
   'libs/transport',
   'services/engine-sim',
-  'services/ingress/dispatch',
   'services/tasks',
   'loadtest/runner',
 ];

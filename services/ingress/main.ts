@@ -32,16 +32,30 @@ import {
   RedisWebhooks,
   S3Files,
 } from '@penstock/transport';
-import { Jobs } from './api/jobs.ts';
-import { Responses } from './api/responses.ts';
+import { BatchesApi } from './api/batches.ts';
+import { FilesApi } from './api/files.ts';
+import { InferenceApi } from './api/inference.ts';
+import { JobsApi } from './api/jobs.ts';
+import { ModelsApi } from './api/models.ts';
+import { OperationsApi } from './api/operations.ts';
+import { ResponseHistory } from './api/response-history.ts';
+import { ResponsesApi } from './api/responses.ts';
+import { StoredCompletionsApi } from './api/stored-completions.ts';
+import { WebhooksApi } from './api/webhooks.ts';
 import { ingressConfig, MOST_BODY_BYTES } from './config.ts';
+import { Dispatcher } from './dispatch/dispatcher.ts';
 import { OpenRequests } from './dispatch/open-requests.ts';
 import { createAuthenticator } from './http/auth.ts';
+import { Intake } from './intake/understand.ts';
+import { WorkMetaWriter } from './intake/work-meta.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { Affinity } from './placement/affinity.ts';
 import { Lanes } from './runs/lanes.ts';
+import { PollHints } from './runs/poll-hints.ts';
 import { Runs } from './runs/runs.ts';
-import { buildApp } from './server.ts';
+import { ShownAnswers } from './runs/shown-answers.ts';
+import { LogStreams } from './runs/stream-log.ts';
+import { buildServer } from './server.ts';
 
 const config = readConfigOrExit(ingressConfig);
 const nextId = createIdSource();
@@ -63,7 +77,7 @@ for (let shard = 0; shard < config.PENSTOCK_SHARDS; shard++)
   });
 await queue.ensureDeadStream(region);
 
-const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
+const runStore = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const records = await RedisTaskRecords.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const bucket = bucketOf(config);
 const contents =
@@ -72,19 +86,9 @@ const contents =
     : await S3Files.connect(bucket).catch(exitBlaming('PENSTOCK_FILES_S3_BUCKET'));
 const batchJobs = new BullBatches(config.PENSTOCK_REDIS_URL);
 const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
-const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
-const storedRuns = new Runs(runs, ttl);
-const jobs = new Jobs(storedRuns, runLog);
-const responses = new Responses(storedRuns, runLog, MOST_BODY_BYTES);
-const lanes = new Lanes(queue, clock);
 const webhooks = await RedisWebhooks.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const deliveries = await RedisDeliveries.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const deliveryJobs = new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEMPTS);
-queue.listen(doneSubject(region), bytes => {
-  const id = Buffer.from(bytes).toString('latin1');
-  storedRuns.heard(id);
-  open.settled(id);
-});
 const fleet = await watchFleet({
   region,
   shards: config.PENSTOCK_SHARDS,
@@ -104,6 +108,13 @@ const affinity = new Affinity(
   metrics,
   slug => config.PENSTOCK_AFFINITY(slug) ?? fleet.defaultAffinity(slug),
 );
+const workMeta = new WorkMetaWriter(ingressId, fleet);
+const runs = new Runs({
+  ...{ store: runStore, queue, workMeta, region, clock },
+  ttl: { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 },
+  shardFor: slug => fleet.shardFor(slug),
+});
+const lanes = new Lanes(queue, clock);
 const open: OpenRequests = new OpenRequests({
   queue,
   fleet,
@@ -117,6 +128,11 @@ const open: OpenRequests = new OpenRequests({
   boundWaitMs: config.PENSTOCK_AFFINITY_WAIT_MS,
   deadLetter: (request, code) =>
     queue.moveToDead(request.stream, request.subject, deadSubject(region, request.slug, request.id), code),
+});
+queue.listen(doneSubject(region), bytes => {
+  const id = Buffer.from(bytes).toString('latin1');
+  runs.heard(id);
+  open.settled(id);
 });
 fleet.whenGone(worker => open.sweep(worker));
 await bus.listen(ingressId, packet => open.onPacket(packet));
@@ -132,38 +148,47 @@ trimMemoryAfterSpikes(() => open.size);
 const widener = setInterval(() => open.widen(), 20);
 
 let draining = false;
-const app = buildApp({
-  queue,
-  fleet,
-  open,
-  affinity,
-  runs: storedRuns,
-  lanes,
-  holdMs: config.PENSTOCK_SYNC_HOLD_MS,
-  jobs,
-  responses,
-  records,
-  contents,
-  batchJobs,
-  webhooks,
-  deliveries,
-  deliveryJobs,
-  webhookAllow: config.PENSTOCK_WEBHOOK_ALLOW,
-  batchLifeS: config.PENSTOCK_BATCH_LIFE_S,
-  clock,
-  metrics,
-  region,
-  ingressId,
-  boundaries: config.PENSTOCK_SIZE_BOUNDARIES,
-  nextId,
-  keepAliveMs: config.PENSTOCK_KEEPALIVE_MS,
-  bodyLimitBytes: config.PENSTOCK_BODY_LIMIT_BYTES,
-  authenticate: createAuthenticator(config.PENSTOCK_API_KEYS),
-  notReady: () => {
-    if (draining) return 'draining';
-    if (!queue.connected) return 'no connection to NATS';
-    return bus.connected ? null : 'no connection to Redis';
+function notReady(): string | null {
+  if (draining) return 'draining';
+  if (!queue.connected) return 'no connection to NATS';
+  return bus.connected ? null : 'no connection to Redis';
+}
+
+const holdMs = config.PENSTOCK_SYNC_HOLD_MS;
+const keepAliveMs = config.PENSTOCK_KEEPALIVE_MS;
+const intake = new Intake(fleet, config.PENSTOCK_SIZE_BOUNDARIES, clock);
+const dispatcher = new Dispatcher({
+  ...{ queue, fleet, affinity, workMeta, open, runs, clock, metrics, region, keepAliveMs },
+});
+const pollHints = new PollHints(lanes, fleet, clock);
+const logStreams = new LogStreams(runs, runLog, keepAliveMs);
+const shownAnswers = new ShownAnswers(runs, clock);
+const history = new ResponseHistory(runs, MOST_BODY_BYTES);
+const jobs = new JobsApi({ runs, logStreams, pollHints, metrics, holdMs });
+const files = new FilesApi(records, contents, nextId);
+const app = buildServer({
+  apis: {
+    operations: new OperationsApi(metrics, notReady),
+    models: new ModelsApi(fleet),
+    inference: new InferenceApi({ intake, dispatcher, jobs, runs, pollHints, shownAnswers }),
+    storedCompletions: new StoredCompletionsApi(runs, pollHints),
+    jobs,
+    responses: new ResponsesApi({
+      ...{ intake, dispatcher, history, runs, runLog, logStreams, pollHints, shownAnswers, holdMs, clock },
+    }),
+    files,
+    batches: new BatchesApi({
+      ...{ records, files, batchJobs, nextId },
+      batchLifeS: config.PENSTOCK_BATCH_LIFE_S,
+    }),
+    webhooks: new WebhooksApi({
+      ...{ webhooks, deliveries, deliveryJobs, nextId },
+      allow: config.PENSTOCK_WEBHOOK_ALLOW,
+    }),
   },
+  authenticate: createAuthenticator(config.PENSTOCK_API_KEYS),
+  bodyLimitBytes: config.PENSTOCK_BODY_LIMIT_BYTES,
+  nextId,
 });
 const url = await app.listen({ host: config.PENSTOCK_HOST, port: config.PENSTOCK_PORT });
 log.info({ url, region }, 'ingress listening');
@@ -199,7 +224,7 @@ stopOnSignal(log, [
     limitMs: 2000,
     run: () =>
       Promise.all(
-        [queue, bus, runs, runLog, records, batchJobs, webhooks, deliveries, deliveryJobs].map(wire =>
+        [queue, bus, runStore, runLog, records, batchJobs, webhooks, deliveries, deliveryJobs].map(wire =>
           wire.close(),
         ),
       ).then(() => {}),

@@ -8,21 +8,16 @@ import {
   isBatchFinal,
   toBatchObject,
 } from '@penstock/protocol';
-import type { BatchJobs } from '@penstock/transport';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { BatchJobs, TaskRecords } from '@penstock/transport';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { Api, Guards } from '../http/guards.ts';
+import { answer } from '../http/headers.ts';
 import { readPaging, toPage } from '../http/paging.ts';
 import { readBody } from '../http/read-body.ts';
-import { baseHeaders } from '../replies/http-reply.ts';
-import { idempotencyOf } from '../runs/runs.ts';
-import { type FilesDeps, findFile } from './files.ts';
+import { idempotencyOf } from '../intake/idempotency.ts';
+import type { FilesApi } from './files.ts';
 import { readLifetime } from './upload.ts';
-
-export interface BatchesDeps extends FilesDeps {
-  readonly batchJobs: BatchJobs;
-  /** How long a batch may take, s. */
-  readonly batchLifeS: number;
-}
 
 const MAX_PAIRS = 16;
 
@@ -42,87 +37,95 @@ type Fields = z.infer<typeof fields>;
 
 type BatchRoute = { Params: { id: string } };
 
-export function addBatches(
-  app: FastifyInstance,
-  deps: BatchesDeps,
-  onRequest: (request: FastifyRequest) => Promise<void>,
-): void {
-  app.post('/v1/batches', { onRequest }, (request, reply) => create(deps, request, reply));
-  app.get('/v1/batches', { onRequest }, (request, reply) => list(deps, request, reply));
-  app.get<BatchRoute>('/v1/batches/:id', { onRequest }, async (request, reply) =>
-    answer(reply, request, toBatchObject(await find(deps, request.params.id, request.tenant))),
-  );
-  app.post<BatchRoute>('/v1/batches/:id/cancel', { onRequest }, async (request, reply) => {
-    const batch = await find(deps, request.params.id, request.tenant);
-    await deps.records.updateBatch(batch.id, { status: 'cancelling' }, nowS());
-    const now = await find(deps, batch.id, request.tenant);
+export interface BatchesOptions {
+  readonly records: TaskRecords;
+  readonly files: FilesApi;
+  readonly batchJobs: BatchJobs;
+  readonly nextId: () => string;
+  /** How long a batch may take, s. */
+  readonly batchLifeS: number;
+}
+
+export class BatchesApi implements Api {
+  readonly #o: BatchesOptions;
+
+  constructor(options: BatchesOptions) {
+    this.#o = options;
+  }
+
+  addTo(app: FastifyInstance, { admit: onRequest }: Guards): void {
+    app.post('/v1/batches', { onRequest }, async (request, reply) =>
+      answer(reply, request, toBatchObject(await this.#create(request))),
+    );
+    app.get('/v1/batches', { onRequest }, async (request, reply) => {
+      const paging = readPaging(request.query as Record<string, string | undefined>, 20, 100);
+      const page = await this.#o.records.batches(request.tenant, paging);
+      return answer(reply, request, toPage(page, toBatchObject));
+    });
+    app.get<BatchRoute>('/v1/batches/:id', { onRequest }, async (request, reply) =>
+      answer(reply, request, toBatchObject(await this.#find(request.params.id, request.tenant))),
+    );
+    app.post<BatchRoute>('/v1/batches/:id/cancel', { onRequest }, async (request, reply) =>
+      answer(reply, request, toBatchObject(await this.#cancel(request.params.id, request.tenant))),
+    );
+  }
+
+  async #create(request: FastifyRequest): Promise<BatchRecord> {
+    const { files, records, batchJobs } = this.#o;
+    const asked = readBody(fields, request.body);
+    const file = await files.find(asked.input_file_id, request.tenant);
+    if (file.purpose !== 'batch')
+      throw new DispatchError('invalid_request', {
+        message: 'The file must have been uploaded with purpose "batch".',
+        param: 'input_file_id',
+      });
+    const batch = this.#newBatch(file, asked);
+    const idempotency = idempotencyOf(request, 'batches', request.body as Buffer);
+    const outcome = await records.addBatch(batch, idempotency);
+    if (outcome.kind === 'reused')
+      throw new DispatchError('idempotency_key_reused', { param: 'Idempotency-Key' });
+    // Should this be the last that happens here, a tasks process finds the batch among the open ones.
+    await batchJobs.add(outcome.id);
+    return this.#find(outcome.id, request.tenant);
+  }
+
+  #newBatch(file: FileRecord, asked: Fields): BatchRecord {
+    const createdAt = nowS();
+    const { anchor, seconds } = asked.output_expires_after ?? {};
+    return {
+      id: `batch_${this.#o.nextId()}`,
+      tenant: file.tenant,
+      endpoint: asked.endpoint,
+      inputFileId: file.id,
+      inputDigest: file.digest,
+      createdAt,
+      metadata: asked.metadata ?? null,
+      outputLifeS: readLifetime(anchor, seconds, 'output_expires_after'),
+      status: 'validating',
+      expiresAt: createdAt + this.#o.batchLifeS,
+      errors: [],
+      ...{ outputFileId: null, errorFileId: null, model: null, usage: null },
+      ...{ total: 0, completed: 0, failed: 0, at: {} },
+    };
+  }
+
+  async #cancel(id: string, tenant: string): Promise<BatchRecord> {
+    const batch = await this.#find(id, tenant);
+    await this.#o.records.updateBatch(batch.id, { status: 'cancelling' }, nowS());
+    const now = await this.#find(batch.id, tenant);
     // Twice is once; but what ended otherwise was not cancelled, and the client should know.
     if (isBatchFinal(now.status) && now.status !== 'cancelled')
       throw new DispatchError('invalid_request', {
         message: `A batch with status '${now.status}' cannot be cancelled.`,
       });
-    return answer(reply, request, toBatchObject(now));
-  });
-}
+    return now;
+  }
 
-async function create(
-  deps: BatchesDeps,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const asked = readBody(fields, request.body);
-  const file = await findFile(deps, asked.input_file_id, request.tenant);
-  if (file.purpose !== 'batch')
-    throw new DispatchError('invalid_request', {
-      message: 'The file must have been uploaded with purpose "batch".',
-      param: 'input_file_id',
-    });
-  const batch = newBatch(deps, file, asked);
-  const outcome = await deps.records.addBatch(
-    batch,
-    idempotencyOf(request, 'batches', request.body as Buffer),
-  );
-  if (outcome.kind === 'reused')
-    throw new DispatchError('idempotency_key_reused', { param: 'Idempotency-Key' });
-  // Should this be the last that happens here, a tasks process finds the batch among the open ones.
-  await deps.batchJobs.add(outcome.id);
-  return answer(reply, request, toBatchObject(await find(deps, outcome.id, request.tenant)));
-}
-
-function newBatch(deps: BatchesDeps, file: FileRecord, asked: Fields): BatchRecord {
-  const createdAt = nowS();
-  const { anchor, seconds } = asked.output_expires_after ?? {};
-  return {
-    id: `batch_${deps.nextId()}`,
-    tenant: file.tenant,
-    endpoint: asked.endpoint,
-    inputFileId: file.id,
-    inputDigest: file.digest,
-    createdAt,
-    metadata: asked.metadata ?? null,
-    outputLifeS: readLifetime(anchor, seconds, 'output_expires_after'),
-    status: 'validating',
-    expiresAt: createdAt + deps.batchLifeS,
-    errors: [],
-    ...{ outputFileId: null, errorFileId: null, model: null, usage: null },
-    ...{ total: 0, completed: 0, failed: 0, at: {} },
-  };
-}
-
-async function list(deps: BatchesDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const paging = readPaging(request.query as Record<string, string | undefined>, 20, 100);
-  const page = await deps.records.batches(request.tenant, paging);
-  return answer(reply, request, toPage(page, toBatchObject));
-}
-
-async function find(deps: BatchesDeps, id: string, tenant: string): Promise<BatchRecord> {
-  const batch = /^batch_[a-z0-9]{1,40}$/.test(id) ? await deps.records.batch(id) : null;
-  if (batch === null || batch.tenant !== tenant) throw new DispatchError('batch_not_found');
-  return batch;
-}
-
-function answer(reply: FastifyReply, request: FastifyRequest, body: object): FastifyReply {
-  return reply.headers(baseHeaders(request.id, Date.now())).send(body);
+  async #find(id: string, tenant: string): Promise<BatchRecord> {
+    const batch = /^batch_[a-z0-9]{1,40}$/.test(id) ? await this.#o.records.batch(id) : null;
+    if (batch === null || batch.tenant !== tenant) throw new DispatchError('batch_not_found');
+    return batch;
+  }
 }
 
 function nowS(): number {

@@ -6,104 +6,118 @@
 import { decideTier } from '@penstock/policy';
 import {
   DispatchError,
-  ENDPOINT_PATHS,
   type Endpoint,
   isFinalStatus,
   type RunKind,
-  type ServiceTier,
   type StoredRun,
-  toErrorBody,
 } from '@penstock/protocol';
-import type { RunLog } from '@penstock/transport';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { ReadRequest, SubmitDeps } from '../dispatch/submit.ts';
-import { EventStream } from '../http/event-stream.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Api, Guards } from '../http/guards.ts';
+import { answer, baseHeaders } from '../http/headers.ts';
 import { holding, type Preferences } from '../intake/preferences.ts';
+import type { InferenceRequest } from '../intake/understand.ts';
+import type { IngressMetrics } from '../metrics.ts';
 import { rewriteEvents } from '../replies/chat-reply.ts';
-import { baseHeaders } from '../replies/http-reply.ts';
-import { pollHeaders } from '../runs/poll-headers.ts';
+import { completionDetail, storedCompletion } from '../runs/completion-view.ts';
+import { isStream, jobDetail, jobObject, lastWord, locationOf, withTier } from '../runs/job-view.ts';
+import type { PollHints } from '../runs/poll-hints.ts';
+import { runCallOf } from '../runs/run-call.ts';
 import type { Runs } from '../runs/runs.ts';
-import { assertLogKept, pourLog } from '../runs/stream-log.ts';
-import { completionDetail, storedCompletion } from './stored-completions.ts';
+import type { LogStreams } from '../runs/stream-log.ts';
 
-export type JobRoute = { Params: { id: string } };
+type JobRoute = { Params: { id: string } };
+type JobRequest = FastifyRequest<JobRoute>;
 
-export class Jobs {
-  readonly #runs: Runs;
-  readonly #log: RunLog;
+export interface JobsOptions {
+  readonly runs: Runs;
+  readonly logStreams: LogStreams;
+  readonly pollHints: PollHints;
+  readonly metrics: IngressMetrics;
+  /** How long the client of a call without a stream is held, ms. */
+  readonly holdMs: number;
+}
 
-  constructor(runs: Runs, log: RunLog) {
-    this.#runs = runs;
-    this.#log = log;
+export class JobsApi implements Api {
+  readonly #o: JobsOptions;
+
+  constructor(options: JobsOptions) {
+    this.#o = options;
+  }
+
+  addTo(app: FastifyInstance, { identify: onRequest }: Guards): void {
+    const path = '/v1/jobs/:id';
+    app.get<JobRoute>(path, { onRequest }, (request, reply) => this.#show(request, reply));
+    app.delete<JobRoute>(path, { onRequest }, (request, reply) => this.#remove(request, reply));
+    app.post<JobRoute>(`${path}/cancel`, { onRequest }, (request, reply) => this.#cancel(request, reply));
   }
 
   /** Stores and queues it; answers with the result where it comes while the client is held, else with 202. */
   async accept(
-    deps: SubmitDeps,
     endpoint: Endpoint,
-    work: ReadRequest,
+    read: InferenceRequest,
     request: FastifyRequest,
     reply: FastifyReply,
     preferences: Preferences,
   ): Promise<unknown> {
-    const { store, stream, tier } = work.summary;
+    const { runs, holdMs } = this.#o;
+    const run = await this.#store(endpoint, read, request, preferences);
+    const isFollowed = read.summary.stream && !preferences.respondAsync;
+    const { heldMs, headers } = holding(preferences, isFollowed ? 0 : holdMs);
+    reply.headers({ location: locationOf(run), ...headers });
+    if (isFollowed) return this.#follow(run, request, reply);
+    if (heldMs === 0) return this.#answer(run, request, reply);
+    await runs.untilDone(run.id, heldMs);
+    const now = await runs.look(run.id, run.tenant, run.kind);
+    // Whoever asked for an answer, and not to be sent away, would take a job for one.
+    if (now.status === 'cancelled' && !preferences.respondAsync) throw new DispatchError('job_cancelled');
+    if (isFinalStatus(now.status) && isStream(now)) return this.#follow(now, request, reply);
+    return this.#answer(now, request, reply);
+  }
+
+  async #store(
+    endpoint: Endpoint,
+    read: InferenceRequest,
+    request: FastifyRequest,
+    preferences: Preferences,
+  ): Promise<StoredRun> {
+    const { runs } = this.#o;
+    const { store, stream, tier } = read.summary;
     const kind: RunKind = endpoint === 'chat' && store && !stream ? 'completion' : 'job';
     const { lane, used } = decideTier(tier, !preferences.respondAsync);
     const detail =
-      kind === 'completion' ? completionDetail(work.parsed, used) : jobDetail(endpoint, tier, used);
+      kind === 'completion' ? completionDetail(read.parsed, used) : jobDetail(endpoint, tier, used);
     const log = stream ? 'events' : 'none';
-    const run = await this.#runs.accept(deps, endpoint, work, request, { kind, detail, log, lane });
-    if (kind === 'completion')
-      await this.#runs.store.completions.add(run.tenant, run.id, run.createdAt, this.#runs.ttl);
-    const isFollowed = stream && !preferences.respondAsync;
-    const { heldMs, headers } = holding(preferences, isFollowed ? 0 : deps.holdMs);
-    reply.headers({ location: locationOf(run), ...headers });
-    if (isFollowed) return this.#follow(deps, run, request, reply);
-    if (heldMs === 0) return this.#answer(deps, run, request, reply);
-    await this.#runs.untilDone(run.id, heldMs);
-    const now = await this.#runs.look(deps, run.id, run.tenant, kind);
-    // Whoever asked for an answer, and not to be sent away, would take a job for one.
-    if (now.status === 'cancelled' && !preferences.respondAsync) throw new DispatchError('job_cancelled');
-    if (isFinalStatus(now.status) && isStream(now)) return this.#follow(deps, now, request, reply);
-    return this.#answer(deps, now, request, reply);
+    const run = await runs.accept(endpoint, read, runCallOf(request), { kind, detail, log, lane });
+    if (kind === 'completion') await runs.store.completions.add(run.tenant, run.id, run.createdAt, runs.ttl);
+    return run;
   }
 
   /** The answer in the shape of the endpoint that was called, or how far the job is. */
-  async show(deps: SubmitDeps, request: FastifyRequest<JobRoute>, reply: FastifyReply): Promise<unknown> {
-    const run = await this.#runs.look(deps, request.params.id, request.tenant, 'job');
-    if (isStream(run)) return this.#follow(deps, run, request, reply);
-    return this.#answer(deps, run, request, reply);
+  async #show(request: JobRequest, reply: FastifyReply): Promise<unknown> {
+    const run = await this.#o.runs.look(request.params.id, request.tenant, 'job');
+    return isStream(run) ? this.#follow(run, request, reply) : this.#answer(run, request, reply);
   }
 
   /** Final jobs stay as they are; doing it twice changes nothing. */
-  async cancel(
-    deps: SubmitDeps,
-    request: FastifyRequest<JobRoute>,
-    reply: FastifyReply,
-  ): Promise<FastifyReply> {
-    const run = await this.#runs.look(deps, request.params.id, request.tenant, 'job');
-    const now = await this.#runs.stop(deps, run);
-    reply.headers(baseHeaders(request.id, deps.clock.now()));
-    return reply.send(jobObject(now));
+  async #cancel(request: JobRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { runs } = this.#o;
+    const now = await runs.stop(await runs.look(request.params.id, request.tenant, 'job'));
+    return answer(reply, request, jobObject(now));
   }
 
-  async remove(
-    deps: SubmitDeps,
-    request: FastifyRequest<JobRoute>,
-    reply: FastifyReply,
-  ): Promise<FastifyReply> {
-    const run = await this.#runs.find(request.params.id, request.tenant, 'job');
-    await this.#runs.stop(deps, run);
-    await this.#runs.store.remove(run.id, null);
-    reply.headers(baseHeaders(request.id, deps.clock.now()));
-    return reply.send({ id: run.id, object: 'job', deleted: true });
+  async #remove(request: JobRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { runs } = this.#o;
+    const run = await runs.find(request.params.id, request.tenant, 'job');
+    await runs.stop(run);
+    await runs.store.remove(run.id, null);
+    return answer(reply, request, { id: run.id, object: 'job', deleted: true });
   }
 
-  #answer(deps: SubmitDeps, run: StoredRun, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    reply.headers({ ...baseHeaders(request.id, deps.clock.now()), 'x-penstock-job': run.id });
+  #answer(run: StoredRun, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    reply.headers({ ...baseHeaders(request.id, Date.now()), 'x-penstock-job': run.id });
     const isOpen = !isFinalStatus(run.status) || (run.log === 'events' && run.result?.status === 200);
-    deps.metrics.requests.inc({ endpoint: run.endpoint, status: String(isOpen ? 202 : 200) });
-    if (isOpen) return reply.code(202).headers(pollHeaders(deps, run)).send(jobObject(run));
+    this.#o.metrics.requests.inc({ endpoint: run.endpoint, status: String(isOpen ? 202 : 200) });
+    if (isOpen) return reply.code(202).headers(this.#o.pollHints.headers(run)).send(jobObject(run));
     if (run.result === null) return reply.send(jobObject(run));
     const { status, contentType, body } = run.result;
     if (status === 200 && run.kind === 'completion') return reply.send(storedCompletion(run));
@@ -113,68 +127,17 @@ export class Jobs {
   }
 
   /** The events as the engine sent them, from the first, and on until the last. */
-  async #follow(
-    deps: SubmitDeps,
-    run: StoredRun,
-    request: FastifyRequest,
-    reply: FastifyReply,
-  ): Promise<void> {
-    await assertLogKept(this.#log, run);
-    const headers = reply.getHeaders() as Record<string, string>;
-    const stream = new EventStream(reply, deps.keepAliveMs, {
-      ...headers,
-      ...baseHeaders(request.id, deps.clock.now()),
-      'x-penstock-job': run.id,
-    });
-    await pourLog({ runs: this.#runs.store, runLog: this.#log }, run.id, stream, {
+  async #follow(run: StoredRun, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    await this.#o.logStreams.send(run, request, reply, {
+      headers: { 'x-penstock-job': run.id },
       tell: news => {
         if (news.kind === 'entries') return eventsOf(run, Buffer.concat(news.entries));
         return news.kind === 'final' ? lastWord(news.run) : '';
       },
-      onSilence: () => this.#runs.expire(deps, run),
     });
   }
 }
 
-/** Kept with a job: the tier that its answer names, where the client named one. */
-export function jobDetail(endpoint: Endpoint, tier: ServiceTier | null, used: string): string {
-  return endpoint === 'chat' && tier !== null ? used : '';
-}
-
-function withTier(answer: object, { detail }: StoredRun): object {
-  return { ...answer, service_tier: detail };
-}
-
 function eventsOf(run: StoredRun, events: Buffer): Buffer {
   return run.detail === '' ? events : rewriteEvents(events, chunk => withTier(chunk, run));
-}
-
-/** What failed as a whole is told as any error, not as a stream. */
-function isStream(run: StoredRun): boolean {
-  return run.log === 'events' && (run.result === null || run.result.status === 200);
-}
-
-/** What follows the last event of a stream that is not whole. */
-function lastWord(run: StoredRun | null): string {
-  if (run?.result?.status === 200) return '';
-  if (run?.result != null) return `data: ${run.result.body.toString('utf8')}\n\n`;
-  const error = new DispatchError(run === null ? 'job_not_found' : 'job_cancelled');
-  return `data: ${JSON.stringify(toErrorBody(error))}\n\n`;
-}
-
-/** Where the answer is found. */
-export function locationOf(run: Pick<StoredRun, 'kind' | 'id'>): string {
-  return run.kind === 'completion' ? `/v1/chat/completions/chatcmpl-${run.id}` : `/v1/jobs/${run.id}`;
-}
-
-export function jobObject(run: StoredRun) {
-  return {
-    id: run.kind === 'completion' ? `chatcmpl-${run.id}` : run.id,
-    object: 'job',
-    status: run.status === 'incomplete' ? 'completed' : run.status,
-    endpoint: ENDPOINT_PATHS[run.endpoint],
-    model: run.model,
-    created_at: Math.floor(run.createdAt / 1000),
-    expires_at: Math.floor(run.deadlineAt / 1000),
-  };
 }

@@ -26,17 +26,18 @@ import {
   resolveEgress,
   type WebhookRecords,
 } from '@penstock/transport';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
+import type { Api, Guards } from '../http/guards.ts';
+import { answer } from '../http/headers.ts';
 import { pageOf, readPaging } from '../http/paging.ts';
 import { readBody } from '../http/read-body.ts';
-import { baseHeaders } from '../replies/http-reply.ts';
 
-export interface WebhooksDeps {
+export interface WebhooksOptions {
   readonly webhooks: WebhookRecords;
   readonly deliveries: DeliveryLog;
   readonly deliveryJobs: DeliveryJobs;
-  readonly webhookAllow: AllowList;
+  readonly allow: AllowList;
   readonly nextId: () => string;
 }
 
@@ -50,47 +51,173 @@ const RESOLVE_LIMIT_MS = 2000;
 const TEST_LIMIT_MS = 20_000;
 
 type Route = { Params: { id: string; delivery: string } };
-type Handler = (deps: WebhooksDeps, known: KnownEndpoint, request: FastifyRequest<Route>) => Promise<object>;
+type Handler = (known: KnownEndpoint, request: FastifyRequest<Route>) => Promise<object>;
 
-export function addWebhooks(
-  app: FastifyInstance,
-  deps: WebhooksDeps,
-  onRequest: (request: FastifyRequest) => Promise<void>,
-): void {
-  const path = '/v1/webhook_endpoints';
-  app.get('/v1/webhook_event_types', { onRequest }, (request, reply) =>
-    answer(reply, request, { object: 'list', data: EVENT_TYPES }),
-  );
-  app.post(path, { onRequest }, async (request, reply) =>
-    answer(reply, request, await create(deps, request)),
-  );
-  app.get(path, { onRequest }, async (request, reply) => {
-    const all = await deps.webhooks.list(request.tenant);
-    const items = all.map(known => ({ id: known.endpoint.id, known }));
-    return answer(
-      reply,
-      request,
-      pageOf(items, paging(request), ({ known }) => shown(known)),
-    );
-  });
-  const own = (method: 'get' | 'post' | 'delete', rest: string, handle: Handler) =>
-    app[method]<Route>(`${path}/:id${rest}`, { onRequest }, async (request, reply) =>
-      answer(reply, request, await handle(deps, await find(deps, request), request)),
-    );
-  own('get', '', async (_deps, known) => shown(known));
-  own('post', '', update);
-  own('delete', '', remove);
-  own('post', '/rotate_secret', rotate);
-  own('post', '/test', test);
-  own('get', '/deliveries', listDeliveries);
-  own('get', '/deliveries/:delivery', async (_deps, known, request) =>
-    toDeliveryObject(await findDelivery(deps, known, request)),
-  );
-  own('post', '/deliveries/:delivery/redeliver', redeliver);
-}
+export class WebhooksApi implements Api {
+  readonly #o: WebhooksOptions;
 
-function answer(reply: FastifyReply, request: FastifyRequest, body: object): FastifyReply {
-  return reply.headers(baseHeaders(request.id, Date.now())).send(body);
+  constructor(options: WebhooksOptions) {
+    this.#o = options;
+  }
+
+  addTo(app: FastifyInstance, { admit: onRequest }: Guards): void {
+    const path = '/v1/webhook_endpoints';
+    app.get('/v1/webhook_event_types', { onRequest }, (request, reply) =>
+      answer(reply, request, { object: 'list', data: EVENT_TYPES }),
+    );
+    app.post(path, { onRequest }, async (request, reply) =>
+      answer(reply, request, await this.#create(request)),
+    );
+    app.get(path, { onRequest }, async (request, reply) => {
+      const all = await this.#o.webhooks.list(request.tenant);
+      const items = all.map(known => ({ id: known.endpoint.id, known }));
+      return answer(
+        reply,
+        request,
+        pageOf(items, paging(request), ({ known }) => shown(known)),
+      );
+    });
+    const own = (method: 'get' | 'post' | 'delete', rest: string, handle: Handler) =>
+      app[method]<Route>(`${path}/:id${rest}`, { onRequest }, async (request, reply) =>
+        answer(reply, request, await handle(await this.#find(request), request)),
+      );
+    own('get', '', async known => shown(known));
+    own('post', '', (known, request) => this.#update(known, request));
+    own('delete', '', known => this.#remove(known));
+    own('post', '/rotate_secret', (known, request) => this.#rotate(known, request));
+    own('post', '/test', (known, request) => this.#test(known, request));
+    own('get', '/deliveries', (known, request) => this.#listDeliveries(known, request));
+    own('get', '/deliveries/:delivery', async (known, request) =>
+      toDeliveryObject(await this.#findDelivery(known, request)),
+    );
+    own('post', '/deliveries/:delivery/redeliver', (known, request) => this.#redeliver(known, request));
+  }
+
+  /** Unknown, malformed and foreign ids are all the same to a client. */
+  async #find(request: FastifyRequest<Route>): Promise<KnownEndpoint> {
+    const { id } = request.params;
+    const known = /^whe_[a-z0-9]{26}$/.test(id) ? await this.#o.webhooks.get(id) : null;
+    if (known === null || known.endpoint.tenant !== request.tenant)
+      throw new DispatchError('webhook_not_found');
+    return known;
+  }
+
+  /** Judged again at every attempt: a name may mean something else by then. */
+  async #checkUrl(text: string): Promise<string> {
+    try {
+      const url = checkEgressUrl(text, this.#o.allow);
+      const late = new Promise<null>(resolve => setTimeout(resolve, RESOLVE_LIMIT_MS, null).unref());
+      const judged = resolveEgress(url, this.#o.allow).catch(err => {
+        if (err instanceof EgressRefused) throw err;
+      });
+      await Promise.race([judged, late]);
+      return url.href;
+    } catch (err) {
+      if (!(err instanceof EgressRefused)) throw err;
+      throw new DispatchError('invalid_request', { message: err.message, param: 'url' });
+    }
+  }
+
+  async #create(request: FastifyRequest): Promise<object> {
+    const asked = readBody(webhookCreate, request.body);
+    const url = await this.#checkUrl(asked.url);
+    const at = nowS();
+    const endpoint: WebhookEndpoint = {
+      ...{ id: `whe_${this.#o.nextId()}`, tenant: request.tenant, name: asked.name, url },
+      ...{ eventTypes: asked.event_types, secret: newSecret(), oldSecret: null },
+      ...{ createdAt: at, updatedAt: at, managed: false, disabled: null },
+    };
+    if (!(await this.#o.webhooks.add(endpoint, MOST_ENDPOINTS)))
+      throw new DispatchError('invalid_request', {
+        message: `There are ${MOST_ENDPOINTS} webhook endpoints already. Delete one first.`,
+      });
+    return withSecret(endpoint);
+  }
+
+  async #update(known: KnownEndpoint, request: FastifyRequest<Route>): Promise<object> {
+    const asked = readOptional(webhookUpdate, request);
+    const change: { -readonly [Field in keyof WebhookEndpoint]?: WebhookEndpoint[Field] } = {};
+    if (asked.name !== undefined) change.name = asked.name;
+    if (asked.url !== undefined) change.url = await this.#checkUrl(asked.url);
+    if (asked.event_types !== undefined) change.eventTypes = asked.event_types;
+    if (Object.keys(change).length > 0) refuseManaged(known);
+    if (asked.status !== undefined) change.disabled = asked.status === 'enabled' ? null : 'by_request';
+    if (Object.keys(change).length > 0) change.updatedAt = nowS();
+    const { id } = known.endpoint;
+    if (Object.keys(change).length > 0) await this.#o.webhooks.update(id, change);
+    // Switched on again, or somewhere else: what was learned of it no longer holds, nor do events of before switch it off.
+    if (change.disabled === null || change.url !== undefined)
+      await this.#o.webhooks.succeeded(id, Date.now(), Number.MAX_SAFE_INTEGER);
+    return shown((await this.#o.webhooks.get(id)) ?? known);
+  }
+
+  async #remove(known: KnownEndpoint): Promise<object> {
+    refuseManaged(known);
+    const { id, tenant } = known.endpoint;
+    await this.#o.webhooks.remove(id, tenant);
+    await this.#o.deliveries.forget(id);
+    return { id, object: 'webhook_endpoint.deleted', deleted: true };
+  }
+
+  async #rotate(known: KnownEndpoint, request: FastifyRequest<Route>): Promise<object> {
+    refuseManaged(known);
+    const asked = readOptional(webhookRotate, request);
+    const { endpoint } = known;
+    const graceS =
+      asked.keep_old_secret_active_for_s ?? (asked.keep_old_secret_active_for_24_hours ? DAY_S : 0);
+    const oldSecret = graceS === 0 ? null : { secret: endpoint.secret, until: Date.now() + graceS * 1000 };
+    const change = { secret: newSecret(), oldSecret, updatedAt: nowS() };
+    await this.#o.webhooks.update(endpoint.id, change);
+    return withSecret({ ...endpoint, ...change });
+  }
+
+  async #test(known: KnownEndpoint, request: FastifyRequest<Route>): Promise<object> {
+    const { event_type: type } = readBody(webhookTest, request.body);
+    const { id } = known.endpoint;
+    const nonce = this.#o.nextId();
+    const prefix = { response: 'resp', batch: 'batch', job: 'job' }[
+      type.split('.')[0] as 'response' | 'batch' | 'job'
+    ];
+    const resource = `${prefix}_test_${nonce}`;
+    const event = { id: eventId(resource, type), type, resource, createdAt: nowS() };
+    const outcome = await this.#o.deliveryJobs.once(
+      { endpoint: id, event, isTest: true },
+      nonce,
+      TEST_LIMIT_MS,
+    );
+    if (outcome?.kind !== 'answered')
+      throw new DispatchError('webhook_unreachable', {
+        message: `The endpoint could not be reached: ${outcome?.reason ?? 'no tasks process made the attempt'}.`,
+      });
+    return {
+      object: 'webhook_endpoint.test',
+      ...{ success: true, webhook_endpoint_id: id, event_type: type, event_id: event.id },
+      status_code: outcome.status,
+    };
+  }
+
+  async #listDeliveries({ endpoint }: KnownEndpoint, request: FastifyRequest<Route>): Promise<object> {
+    const ids = (await this.#o.deliveries.list(endpoint.id)).map(id => ({ id }));
+    const page = pageOf(ids, paging(request), item => item) as { data: { id: string }[] };
+    const found = await Promise.all(page.data.map(({ id }) => this.#o.deliveries.get(id)));
+    return { ...page, data: found.flatMap(each => (each === null ? [] : [toDeliveryObject(each)])) };
+  }
+
+  async #findDelivery({ endpoint }: KnownEndpoint, request: FastifyRequest<Route>) {
+    const { delivery: id } = request.params;
+    const delivery = /^whd_[a-f0-9]{32}$/.test(id) ? await this.#o.deliveries.get(id) : null;
+    if (delivery === null || delivery.endpoint !== endpoint.id) throw new DispatchError('delivery_not_found');
+    return delivery;
+  }
+
+  /** The same event under the same id, from the beginning of the schedule. */
+  async #redeliver(known: KnownEndpoint, request: FastifyRequest<Route>): Promise<object> {
+    const delivery = await this.#findDelivery(known, request);
+    await this.#o.deliveries.attempted(delivery.id, null, 'pending');
+    const { endpoint, event } = delivery;
+    await this.#o.deliveryJobs.again({ endpoint, event, askedAt: Date.now() }, this.#o.nextId());
+    return toDeliveryObject({ ...delivery, state: 'pending' });
+  }
 }
 
 function paging(request: FastifyRequest) {
@@ -101,55 +228,14 @@ function shown({ endpoint, health }: KnownEndpoint): object {
   return toEndpointObject(endpoint, health, Date.now());
 }
 
-/** Unknown, malformed and foreign ids are all the same to a client. */
-async function find(deps: WebhooksDeps, request: FastifyRequest<Route>): Promise<KnownEndpoint> {
-  const { id } = request.params;
-  const known = /^whe_[a-z0-9]{26}$/.test(id) ? await deps.webhooks.get(id) : null;
-  if (known === null || known.endpoint.tenant !== request.tenant)
-    throw new DispatchError('webhook_not_found');
-  return known;
-}
-
 /** Where every field may be left out, so may the body. @throws DispatchError that names the field. */
 function readOptional<T extends z.ZodType>(schema: T, { body }: FastifyRequest): z.infer<T> {
   const isEmpty = body === undefined || (Buffer.isBuffer(body) && body.length === 0);
   return readBody(schema, isEmpty ? Buffer.from('{}') : body);
 }
 
-/** Judged again at every attempt: a name may mean something else by then. */
-async function checkUrl(deps: WebhooksDeps, text: string): Promise<string> {
-  try {
-    const url = checkEgressUrl(text, deps.webhookAllow);
-    const late = new Promise<null>(resolve => setTimeout(resolve, RESOLVE_LIMIT_MS, null).unref());
-    const judged = resolveEgress(url, deps.webhookAllow).catch(err => {
-      if (err instanceof EgressRefused) throw err;
-    });
-    await Promise.race([judged, late]);
-    return url.href;
-  } catch (err) {
-    if (!(err instanceof EgressRefused)) throw err;
-    throw new DispatchError('invalid_request', { message: err.message, param: 'url' });
-  }
-}
-
 function withSecret(endpoint: WebhookEndpoint): object {
   return { ...toEndpointObject(endpoint, null, Date.now()), signing_secret: endpoint.secret };
-}
-
-async function create(deps: WebhooksDeps, request: FastifyRequest): Promise<object> {
-  const asked = readBody(webhookCreate, request.body);
-  const url = await checkUrl(deps, asked.url);
-  const at = nowS();
-  const endpoint: WebhookEndpoint = {
-    ...{ id: `whe_${deps.nextId()}`, tenant: request.tenant, name: asked.name, url },
-    ...{ eventTypes: asked.event_types, secret: newSecret(), oldSecret: null },
-    ...{ createdAt: at, updatedAt: at, managed: false, disabled: null },
-  };
-  if (!(await deps.webhooks.add(endpoint, MOST_ENDPOINTS)))
-    throw new DispatchError('invalid_request', {
-      message: `There are ${MOST_ENDPOINTS} webhook endpoints already. Delete one first.`,
-    });
-  return withSecret(endpoint);
 }
 
 /** What the operator set up can be switched on and off, no more. */
@@ -158,107 +244,6 @@ function refuseManaged({ endpoint }: KnownEndpoint): void {
   throw new DispatchError('invalid_request', {
     message: 'This endpoint is set up by the operator: only its status can be changed here.',
   });
-}
-
-async function update(
-  deps: WebhooksDeps,
-  known: KnownEndpoint,
-  request: FastifyRequest<Route>,
-): Promise<object> {
-  const asked = readOptional(webhookUpdate, request);
-  const change: { -readonly [Field in keyof WebhookEndpoint]?: WebhookEndpoint[Field] } = {};
-  if (asked.name !== undefined) change.name = asked.name;
-  if (asked.url !== undefined) change.url = await checkUrl(deps, asked.url);
-  if (asked.event_types !== undefined) change.eventTypes = asked.event_types;
-  if (Object.keys(change).length > 0) refuseManaged(known);
-  if (asked.status !== undefined) change.disabled = asked.status === 'enabled' ? null : 'by_request';
-  if (Object.keys(change).length > 0) change.updatedAt = nowS();
-  const { id } = known.endpoint;
-  if (Object.keys(change).length > 0) await deps.webhooks.update(id, change);
-  // Switched on again, or somewhere else: what was learned of it no longer holds, nor do events of before switch it off.
-  if (change.disabled === null || change.url !== undefined)
-    await deps.webhooks.succeeded(id, Date.now(), Number.MAX_SAFE_INTEGER);
-  return shown((await deps.webhooks.get(id)) ?? known);
-}
-
-async function remove(deps: WebhooksDeps, known: KnownEndpoint): Promise<object> {
-  refuseManaged(known);
-  const { id, tenant } = known.endpoint;
-  await deps.webhooks.remove(id, tenant);
-  await deps.deliveries.forget(id);
-  return { id, object: 'webhook_endpoint.deleted', deleted: true };
-}
-
-async function rotate(
-  deps: WebhooksDeps,
-  known: KnownEndpoint,
-  request: FastifyRequest<Route>,
-): Promise<object> {
-  refuseManaged(known);
-  const asked = readOptional(webhookRotate, request);
-  const { endpoint } = known;
-  const graceS =
-    asked.keep_old_secret_active_for_s ?? (asked.keep_old_secret_active_for_24_hours ? DAY_S : 0);
-  const oldSecret = graceS === 0 ? null : { secret: endpoint.secret, until: Date.now() + graceS * 1000 };
-  const change = { secret: newSecret(), oldSecret, updatedAt: nowS() };
-  await deps.webhooks.update(endpoint.id, change);
-  return withSecret({ ...endpoint, ...change });
-}
-
-async function test(
-  deps: WebhooksDeps,
-  known: KnownEndpoint,
-  request: FastifyRequest<Route>,
-): Promise<object> {
-  const { event_type: type } = readBody(webhookTest, request.body);
-  const { id } = known.endpoint;
-  const nonce = deps.nextId();
-  const prefix = { response: 'resp', batch: 'batch', job: 'job' }[
-    type.split('.')[0] as 'response' | 'batch' | 'job'
-  ];
-  const resource = `${prefix}_test_${nonce}`;
-  const event = { id: eventId(resource, type), type, resource, createdAt: nowS() };
-  const outcome = await deps.deliveryJobs.once({ endpoint: id, event, isTest: true }, nonce, TEST_LIMIT_MS);
-  if (outcome?.kind !== 'answered')
-    throw new DispatchError('webhook_unreachable', {
-      message: `The endpoint could not be reached: ${outcome?.reason ?? 'no tasks process made the attempt'}.`,
-    });
-  return {
-    object: 'webhook_endpoint.test',
-    ...{ success: true, webhook_endpoint_id: id, event_type: type, event_id: event.id },
-    status_code: outcome.status,
-  };
-}
-
-async function listDeliveries(
-  deps: WebhooksDeps,
-  { endpoint }: KnownEndpoint,
-  request: FastifyRequest<Route>,
-): Promise<object> {
-  const ids = (await deps.deliveries.list(endpoint.id)).map(id => ({ id }));
-  const page = pageOf(ids, paging(request), item => item) as { data: { id: string }[] };
-  const found = await Promise.all(page.data.map(({ id }) => deps.deliveries.get(id)));
-  return { ...page, data: found.flatMap(each => (each === null ? [] : [toDeliveryObject(each)])) };
-}
-
-async function findDelivery(deps: WebhooksDeps, { endpoint }: KnownEndpoint, request: FastifyRequest<Route>) {
-  const { delivery: id } = request.params;
-  const delivery = /^whd_[a-f0-9]{32}$/.test(id) ? await deps.deliveries.get(id) : null;
-  if (delivery === null || delivery.endpoint !== endpoint.id) throw new DispatchError('delivery_not_found');
-  return delivery;
-}
-
-/** The same event under the same id, from the beginning of the schedule. */
-async function redeliver(
-  deps: WebhooksDeps,
-  known: KnownEndpoint,
-  request: FastifyRequest<Route>,
-): Promise<object> {
-  const delivery = await findDelivery(deps, known, request);
-  await deps.deliveries.attempted(delivery.id, null, 'pending');
-  const { endpoint, event } = delivery;
-  await deps.deliveryJobs.again({ endpoint, event, askedAt: Date.now() }, deps.nextId());
-  return toDeliveryObject({ ...delivery, state: 'pending' });
 }
 
 function newSecret(): string {

@@ -1,47 +1,10 @@
 /** One request whose client waits here, and the reply that it waits for. */
-import {
-  DispatchError,
-  type Endpoint,
-  type FailedMeta,
-  isErrorCode,
-  type NewRun,
-  type ResultMeta,
-} from '@penstock/protocol';
+import { DispatchError, type Endpoint, type FailedMeta, isErrorCode } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { PrefixTrail } from '../placement/affinity.ts';
+import type { ReplySink } from '../replies/reply-sink.ts';
+import type { Conversion } from './conversion.ts';
 import { ShownText } from './shown-text.ts';
-
-/** Where a reply goes. Implemented by the HTTP side. */
-export interface ReplySink {
-  events(bytes: Buffer, served: Served): void;
-  /** @param served null only where something was shown before. */
-  end(bytes: Buffer, served: Served | null): void;
-  result(meta: ResultMeta, body: Buffer, served: Served): void;
-  error(error: DispatchError, served: Served | null): void;
-  /** Called once a second while nothing is shown yet. */
-  waiting(waitedMs: number): void;
-}
-
-/** Who served, for the response headers. */
-export interface Served {
-  readonly worker: string;
-  /** 1 for a request that ran once. */
-  readonly attempt: number;
-  readonly waitMs: number;
-}
-
-/** How a call that waited too long becomes a stored run. */
-export interface Held {
-  readonly run: NewRun;
-  /** Makes the record. @param worker who runs it now. */
-  adopt(attempt: number, worker: string | null): Promise<void>;
-  /** Sends the client away. */
-  announce(): Promise<void>;
-  /** It was answered meanwhile after all, or its client left without having been told. */
-  forget(): Promise<void>;
-  finish(attempt: number, worker: string, meta: ResultMeta, body: Buffer): Promise<void>;
-  fail(attempt: number, worker: string, error: DispatchError): Promise<void>;
-}
 
 export interface NewRequest {
   readonly id: string;
@@ -60,7 +23,7 @@ export interface NewRequest {
   readonly deadlineAt: number;
   readonly sink: ReplySink;
   /** What becomes of it when its client has waited too long; `refuse` where nothing may be stored; null: it may wait. */
-  readonly hold: Held | 'refuse' | null;
+  readonly conversion: Conversion | 'refuse' | null;
 }
 
 /** A request that waits for one worker. */
@@ -77,9 +40,9 @@ export interface OpenRequest extends NewRequest {
   shard: number;
   stream: string;
   bound: Bound | null;
-  hold: Held | 'refuse' | null;
+  conversion: Conversion | 'refuse' | null;
   /** Set once its client was sent away: the answer goes into the record. */
-  kept: Held | null;
+  converted: Conversion | null;
   deadlineAt: number;
   /** The deadline in monotonic ms: the wall clock may be set while the client waits. */
   endsAt: number;
@@ -100,7 +63,7 @@ export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
   const now = clock.monotonic();
   return {
     ...request,
-    kept: null,
+    converted: null,
     endsAt: now + request.deadlineAt - clock.now(),
     openedAt: now,
     shownText: new ShownText(request.endpoint, request.streamed && request.continuable),

@@ -12,7 +12,9 @@ import type { Logger } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
 import { createIngressMetrics } from '../metrics.ts';
 import type { Affinity } from '../placement/affinity.ts';
-import type { Held, NewRequest, ReplySink } from './open-request.ts';
+import type { ReplySink } from '../replies/reply-sink.ts';
+import type { Conversion } from './conversion.ts';
+import type { NewRequest } from './open-request.ts';
 import { OpenRequests } from './open-requests.ts';
 
 const META: WorkMeta = {
@@ -33,11 +35,11 @@ const META: WorkMeta = {
 interface Made {
   readonly sink?: Partial<ReplySink>;
   readonly publish?: () => Promise<void>;
-  readonly hold?: Held;
+  readonly conversion?: Conversion;
 }
 
 /** One open request `r1`, with everything around it made up. */
-function openOne({ sink = {}, publish, hold }: Made = {}) {
+function openOne({ sink = {}, publish, conversion }: Made = {}) {
   let nowMs = 0;
   const done: string[] = [];
   let isStranded = false;
@@ -74,7 +76,7 @@ function openOne({ sink = {}, publish, hold }: Made = {}) {
   const request: NewRequest = {
     ...{ id: 'r1', slug: 'm', subject: 'work.eu.0.m.interactive.short.any.r1', bound: null, trail: null },
     ...{ shard: 0, stream: 'WORK_eu_0', endpoint: 'chat', continuable: true, streamed: true },
-    ...{ deadlineAt: 1e9, sink: reply, hold: hold ?? null },
+    ...{ deadlineAt: 1e9, sink: reply, conversion: conversion ?? null },
   };
   open.add(request);
   const hear = (kind: FrameKind, seq: number, body = '') => {
@@ -155,13 +157,13 @@ test('a request that moves between shards and is refused there ends with an erro
 
 test('a client that leaves while it is being sent away leaves no record behind', async () => {
   const kept: string[] = [];
-  const hold = {
+  const conversion = {
     run: { deadlineAt: 1e9 },
-    adopt: async () => void kept.push('made'),
-    announce: () => new Promise<void>(() => {}),
-    forget: async () => void kept.push('forgotten'),
-  } as unknown as Held;
-  const { open, hear, done, tickAt } = openOne({ hold });
+    record: async () => void kept.push('made'),
+    sendAway: () => new Promise<void>(() => {}),
+    undo: async () => void kept.push('forgotten'),
+  } as unknown as Conversion;
+  const { open, hear, done, tickAt } = openOne({ conversion });
   hear('accepted', 0);
   tickAt(1000);
   await settle();

@@ -27,18 +27,12 @@ import {
   type ResumeQuestion,
   workerControlSubject,
 } from '@penstock/protocol';
-import { HeldCalls, type HeldDeps } from './held-calls.ts';
-import {
-  type Bound,
-  errorOf,
-  type NewRequest,
-  type OpenRequest,
-  openRequest,
-  type Served,
-} from './open-request.ts';
+import type { Served } from '../replies/reply-sink.ts';
+import { Conversions, type ConversionsOptions } from './conversions.ts';
+import { type Bound, errorOf, type NewRequest, type OpenRequest, openRequest } from './open-request.ts';
 import { leaveShard, nextBase } from './requeue.ts';
 
-export interface OpenRequestsOptions extends HeldDeps {
+export interface OpenRequestsOptions extends ConversionsOptions {
   readonly ackWaitMs: number;
   /** How long a bound request waits for its worker before it is offered to all, ms. */
   readonly boundWaitMs: number;
@@ -52,11 +46,11 @@ export class OpenRequests {
   readonly #open = new Map<string, OpenRequest>();
   /** Bound requests in the order in which they will have waited long enough. */
   readonly #boundQueue: { id: string; until: number }[] = [];
-  readonly #held: HeldCalls;
+  readonly #conversions: Conversions;
 
   constructor(options: OpenRequestsOptions) {
     this.#o = options;
-    this.#held = new HeldCalls(options, this.#open, id => this.cancel(id));
+    this.#conversions = new Conversions(options, this.#open, id => this.cancel(id));
   }
 
   get size(): number {
@@ -130,9 +124,9 @@ export class OpenRequests {
 
   /** The client left before it had the end of its reply: nobody knows of a record that was made to send it to. */
   left(id: string): void {
-    const kept = this.#open.get(id)?.kept ?? null;
+    const converted = this.#open.get(id)?.converted ?? null;
     this.cancel(id);
-    if (kept !== null) void kept.forget().catch(() => {});
+    if (converted !== null) void converted.undo().catch(() => {});
   }
 
   onPacket(packet: Buffer): void {
@@ -215,8 +209,8 @@ export class OpenRequests {
         return;
       case 'result':
         this.#firstToken(request, served);
-        if (request.kept !== null) {
-          return this.#held.finish(request, request.kept, frame, worker);
+        if (request.converted !== null) {
+          return this.#conversions.finish(request, request.converted, frame, worker);
         }
         request.sink.result(JSON.parse(frame.meta) as ResultMeta, frame.body, served);
         this.#done(request, frame.body);
@@ -248,7 +242,7 @@ export class OpenRequests {
 
   /** A run is final, somewhere. A kept one that was cancelled is not waited for any more. */
   settled(id: string): void {
-    if (this.#open.get(id)?.kept != null) this.cancel(id);
+    if (this.#open.get(id)?.converted != null) this.cancel(id);
   }
 
   #failed(request: OpenRequest, failure: FailedMeta, workerLost: boolean): void {
@@ -275,8 +269,8 @@ export class OpenRequests {
       this.#giveUp(request, failure, decision.reason, running?.ack ?? null, running?.worker ?? '');
       return;
     }
-    if (request.kept !== null) {
-      void this.#held.leave(request);
+    if (request.converted !== null) {
+      void this.#conversions.handOver(request);
       return;
     }
     if (request.bound !== null) {
@@ -309,8 +303,8 @@ export class OpenRequests {
         else queue.purge(request.stream, request.subject);
       });
     const error = errorOf(failure, reason);
-    if (request.kept === null) request.sink.error(error, served);
-    else void request.kept.fail(request.attempt, worker, error).catch(() => {});
+    if (request.converted === null) request.sink.error(error, served);
+    else void request.converted.fail(request.attempt, worker, error).catch(() => {});
   }
 
   #stopWorker(worker: string, id: string, attempt: number): void {
@@ -347,8 +341,8 @@ export class OpenRequests {
         continue;
       }
       if (!request.shown) request.sink.waiting(now - request.openedAt);
-      if (request.hold !== null && now - request.openedAt >= this.#o.holdMs)
-        void this.#held.sendAway(request, request.hold);
+      if (request.conversion !== null && now - request.openedAt >= this.#o.holdMs)
+        void this.#conversions.convert(request, request.conversion);
       const running = request.running;
       if (running === null) {
         if (request.bound === null && fleet.isStranded(request.slug, request.shard))
@@ -378,17 +372,17 @@ export class OpenRequests {
     this.cancel(request.id);
     this.#o.metrics.finished.inc({ outcome: 'deadline' });
     const error = new DispatchError('deadline_exceeded');
-    if (request.kept === null) request.sink.error(error, null);
-    else void request.kept.fail(request.attempt + 1, '', error).catch(() => {});
+    if (request.converted === null) request.sink.error(error, null);
+    else void request.converted.fail(request.attempt + 1, '', error).catch(() => {});
   }
 
   /** Ends every open request with an error, and leaves those whose clients were sent away to others; for the end of a drain. */
   async abandonAll(): Promise<void> {
     const kept: Promise<void>[] = [];
     for (const request of [...this.#open.values()]) {
-      if (request.kept !== null) {
+      if (request.converted !== null) {
         if (request.running !== null) this.#stopWorker(request.running.worker, request.id, request.attempt);
-        kept.push(this.#held.leave(request));
+        kept.push(this.#conversions.handOver(request));
         continue;
       }
       this.cancel(request.id);

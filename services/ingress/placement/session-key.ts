@@ -5,7 +5,11 @@
  */
 import { hash } from 'node:crypto';
 import type { Endpoint } from '@penstock/protocol';
+import type { FastifyRequest } from 'fastify';
 import { BLOCK_BYTES } from './prefix-chain.ts';
+
+/** Longest `x-session-affinity` that is looked at. */
+const MAX_HEADER = 512;
 
 export interface SessionSigns {
   readonly cacheKey: string | null;
@@ -26,6 +30,12 @@ export function sessionKeyOf(signs: SessionSigns, opening: () => string): string
   const begins = opening();
   if (begins.length < BLOCK_BYTES && signs.endUser !== null) return `user:${signs.endUser}`;
   return begins === '' ? null : `opening:${hash('sha1', begins)}`;
+}
+
+/** `x-session-affinity`, where the client gave one of a sensible length. */
+export function sessionHeader(request: FastifyRequest): string | null {
+  const session = request.headers['x-session-affinity'];
+  return typeof session === 'string' && session.length <= MAX_HEADER ? session : null;
 }
 
 /** What a chain of responses is known by, made for its first: the header that came with it, or else its own id. */

@@ -11,7 +11,7 @@ import {
   type ResultMeta,
   readChunk,
 } from '@penstock/protocol';
-import type { ReplySink, Served } from '../dispatch/open-request.ts';
+import type { ReplySink, Served } from './reply-sink.ts';
 
 export interface ChatReplyOptions {
   readonly tier: string;

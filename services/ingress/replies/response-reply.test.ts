@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DispatchError } from '@penstock/protocol';
-import type { ReplySink } from '../dispatch/open-request.ts';
+import type { ReplySink } from './reply-sink.ts';
 import { ResponseReply } from './response-reply.ts';
 
 test('a response that fails after its events began fails as an event, also where no worker is to blame', () => {

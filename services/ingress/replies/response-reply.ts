@@ -11,7 +11,7 @@ import {
   type ResultMeta,
   readChunk,
 } from '@penstock/protocol';
-import type { ReplySink, Served } from '../dispatch/open-request.ts';
+import type { ReplySink, Served } from './reply-sink.ts';
 
 /** Stores what was told for later; called once, when it is whole. The client gets the end when it is stored. */
 export type Keep = (completion: ChatChunk, ops: readonly LogOp[], isCut: boolean) => Promise<void>;

@@ -22,20 +22,20 @@ export type LogNews =
   /** The run as it ended; null where it was deleted meanwhile. */
   | { readonly kind: 'final'; readonly run: StoredRun | null };
 
-export interface FollowDeps {
+export interface LogSources {
   readonly runs: RunStore;
   readonly runLog: RunLog;
 }
 
-export async function* followLog(deps: FollowDeps, id: string): AsyncGenerator<LogNews, void> {
+export async function* followLog(sources: LogSources, id: string): AsyncGenerator<LogNews, void> {
   const hints = new Hints();
-  const stop = await deps.runLog.watch(id, hint => hints.take(hint));
+  const stop = await sources.runLog.watch(id, hint => hints.take(hint));
   let next = 0;
   let hasBegun = false;
   try {
     for (;;) {
       hints.lookedFrom(next);
-      const slice = await deps.runLog.slice(id, next, SLICE);
+      const slice = await sources.runLog.slice(id, next, SLICE);
       if (slice === null) return yield { kind: 'final', run: null };
       if (slice.attempt > 0 && !hasBegun) yield { kind: 'begun' };
       hasBegun ||= slice.attempt > 0;
@@ -43,7 +43,7 @@ export async function* followLog(deps: FollowDeps, id: string): AsyncGenerator<L
       next += slice.entries.length;
       if (slice.entries.length === SLICE) continue;
       // Read in one step with the entries: there are no more.
-      if (isFinalStatus(slice.status)) return yield { kind: 'final', run: await deps.runs.read(id) };
+      if (isFinalStatus(slice.status)) return yield { kind: 'final', run: await sources.runs.read(id) };
       for (;;) {
         const entries = await hints.next(next);
         if (entries === null) break;

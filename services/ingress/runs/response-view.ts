@@ -37,7 +37,7 @@ export function baseOf(id: string, createdAt: number, detail: ResponseDetail): R
 }
 
 /** The events of one response, told from its log as it is read. */
-export class ResponseStory {
+export class ResponseEvents {
   readonly #stream: ResponseStream;
   #isLogged = false;
 

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunStatus } from '@penstock/protocol';
 import type { RunStore } from '@penstock/transport';
-import { Runs } from './runs.ts';
+import { Runs, type RunsOptions } from './runs.ts';
 
 function waitingFor(status: () => RunStatus) {
   const progress = async () => [{ status: status(), code: 200 }];
-  const runs = new Runs({ progress } as unknown as RunStore, { recordMs: 1, logMs: 1 });
+  const runs = new Runs({ store: { progress } as unknown as RunStore } as RunsOptions);
   let isDone = false;
   const waited = runs.untilDone('r1', 60_000).then(() => {
     isDone = true;

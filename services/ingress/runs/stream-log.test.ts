@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunLog, RunStore } from '@penstock/transport';
 import type { EventStream } from '../http/event-stream.ts';
-import { pourLog } from './stream-log.ts';
+import { streamLog } from './stream-log.ts';
 
 function reader() {
   const heard: string[] = [];
@@ -25,7 +25,7 @@ function logOf(slice: () => Promise<unknown>): RunLog {
 test('a log that is read to its end ends the stream', async () => {
   const { heard, stream } = reader();
   const runLog = logOf(async () => ({ status: 'completed', attempt: 1, entries: [Buffer.from('x')] }));
-  await pourLog({ runs, runLog }, 'r1', stream, { tell, onSilence });
+  await streamLog({ runs, runLog }, 'r1', stream, { tell, onSilence });
   assert.deepEqual(heard, ['news', 'news', 'news', 'end']);
 });
 
@@ -41,7 +41,7 @@ test('a log that can no longer be read, or told, breaks the connection off', asy
     [whole, () => null],
   ] as const) {
     const { heard, stream } = reader();
-    await pourLog({ runs, runLog }, 'r1', stream, { tell: say, onSilence });
+    await streamLog({ runs, runLog }, 'r1', stream, { tell: say, onSilence });
     assert.deepEqual(heard, ['cut']);
   }
 });

@@ -6,7 +6,8 @@ import { DispatchError, type Frame, type ResultMeta } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { IngressMetrics } from '../metrics.ts';
 import type { Affinity } from '../placement/affinity.ts';
-import { type Held, moveDeadline, type OpenRequest } from './open-request.ts';
+import type { Conversion } from './conversion.ts';
+import { moveDeadline, type OpenRequest } from './open-request.ts';
 import { handOver, type MoveDeps } from './requeue.ts';
 
 /** What the record says of a call that no longer waits in the queue. */
@@ -15,70 +16,69 @@ const LEFT_OUT = {
   refused: new DispatchError('broker_unavailable', { message: 'The queue did not take it again. Ask anew.' }),
 } as const;
 
-export interface HeldDeps extends MoveDeps {
+export interface ConversionsOptions extends MoveDeps {
   readonly log: Logger;
   readonly metrics: IngressMetrics;
   readonly affinity: Affinity;
 }
 
-export class HeldCalls {
-  readonly #o: HeldDeps;
+export class Conversions {
+  readonly #o: ConversionsOptions;
   readonly #open: Map<string, OpenRequest>;
   readonly #cancel: (id: string) => void;
 
-  constructor(deps: HeldDeps, open: Map<string, OpenRequest>, cancel: (id: string) => void) {
+  constructor(deps: ConversionsOptions, open: Map<string, OpenRequest>, cancel: (id: string) => void) {
     this.#o = deps;
     this.#open = open;
     this.#cancel = cancel;
   }
 
   /** The record first, then the client learns of it. Where there can be no record now, it waits on. */
-  async sendAway(request: OpenRequest, hold: Held | 'refuse'): Promise<void> {
-    request.hold = null;
-    if (hold === 'refuse') {
+  async convert(request: OpenRequest, conversion: Conversion | 'refuse'): Promise<void> {
+    request.conversion = null;
+    if (conversion === 'refuse') {
       this.#cancel(request.id);
       request.sink.error(new DispatchError('held_too_long'), null);
       return;
     }
     try {
-      await hold.adopt(request.attempt, request.running?.worker ?? null);
-      if (this.#open.get(request.id) !== request) return await hold.forget();
-      request.kept = hold;
-      moveDeadline(request, hold.run.deadlineAt);
-      await hold.announce();
-      if (request.running === null && this.#open.get(request.id) === request) await this.leave(request);
+      await conversion.record(request.attempt, request.running?.worker ?? null);
+      if (this.#open.get(request.id) !== request) return await conversion.undo();
+      request.converted = conversion;
+      moveDeadline(request, conversion.run.deadlineAt);
+      await conversion.sendAway();
+      if (request.running === null && this.#open.get(request.id) === request) await this.handOver(request);
     } catch (err) {
-      this.#o.log.warn(
-        { id: request.id, err: (err as Error).message },
-        'could not send a waiting client away',
-      );
-      request.hold = request.kept === null ? hold : null;
+      this.#o.log.warn({ id: request.id, err: (err as Error).message }, 'waiting call not converted');
+      request.conversion = request.converted === null ? conversion : null;
     }
   }
 
   /** The answer is stored, and only then acked. */
-  finish(request: OpenRequest, kept: Held, frame: Frame, worker: string): void {
+  finish(request: OpenRequest, converted: Conversion, frame: Frame, worker: string): void {
     const { metrics, queue, log, affinity } = this.#o;
     affinity.hear(request.slug, request.trail, worker, frame.body);
     this.#open.delete(request.id);
     metrics.finished.inc({ outcome: 'done' });
     const ack = request.running?.ack ?? null;
-    kept
+    converted
       .finish(frame.attempt, worker, JSON.parse(frame.meta) as ResultMeta, frame.body)
       .then(() => ack !== null && queue.settle(ack, 'ack'))
-      .catch((err: Error) => log.error({ id: request.id, err: err.message }, 'held answer not stored'));
+      .catch((err: Error) =>
+        log.error({ id: request.id, err: err.message }, 'answer of a converted call not stored'),
+      );
   }
 
   /** What nobody runs now is left to its record: any worker may take it, and this node need not live for it. */
-  async leave(request: OpenRequest): Promise<void> {
-    const { kept, attempt, id } = request;
+  async handOver(request: OpenRequest): Promise<void> {
+    const { converted, attempt, id } = request;
     this.#open.delete(id);
-    if (kept === null) return;
+    if (converted === null) return;
     try {
-      const outcome = await handOver(this.#o, request, kept.run.deadlineAt);
-      if (outcome !== 'moved') await kept.fail(attempt + 1, '', LEFT_OUT[outcome]);
+      const outcome = await handOver(this.#o, request, converted.run.deadlineAt);
+      if (outcome !== 'moved') await converted.fail(attempt + 1, '', LEFT_OUT[outcome]);
     } catch (err) {
-      this.#o.log.error({ id, err: (err as Error).message }, 'held request not handed over');
+      this.#o.log.error({ id, err: (err as Error).message }, 'converted call not handed over');
     }
   }
 }

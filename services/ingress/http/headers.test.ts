@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DispatchError } from '@penstock/protocol';
-import { errorHeaders } from './http-reply.ts';
+import { errorHeaders } from './headers.ts';
 
 test('clients refused together are told different pauses, never shorter than the error asks for', () => {
   const error = new DispatchError('queue_full', { retryAfterMs: 400 });

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { NewRun, RunKind } from '@penstock/protocol';
 import type { RunEnd, RunStore } from '@penstock/transport';
 import type { HttpReply } from '../replies/http-reply.ts';
-import { Runs } from '../runs/runs.ts';
-import { createHeld } from './hold.ts';
+import type { Runs } from '../runs/runs.ts';
+import { RunConversion } from './conversion.ts';
 
 /** The status under which the answer of a call that was held too long is stored. */
 async function statusOf(kind: RunKind, status: number, finishReason: string): Promise<string | undefined> {
@@ -18,16 +18,11 @@ async function statusOf(kind: RunKind, status: number, finishReason: string): Pr
   } as unknown as RunStore;
   const run = { id: 'r1', kind } as NewRun;
   const about = { run, location: '/', describe: () => ({ body: {}, headers: {} }) };
-  const runs = new Runs(store, { recordMs: 1, logMs: 1 });
-  const held = createHeld(
-    runs,
-    about,
-    {} as HttpReply,
-    () => 0,
-    () => {},
-  );
+  const runs = { store, ttl: { recordMs: 1, logMs: 1 }, tellFinal() {} } as unknown as Runs;
+  const clock = { now: () => 0, monotonic: () => 0 };
+  const conversion = new RunConversion(about, runs, {} as HttpReply, clock);
   const body = Buffer.from(JSON.stringify({ choices: [{ finish_reason: finishReason }] }));
-  await held.finish(1, 'w', { status, contentType: 'application/json' }, body);
+  await conversion.finish(1, 'w', { status, contentType: 'application/json' }, body);
   return (end as RunEnd | null)?.status;
 }
 

@@ -1,0 +1,94 @@
+/**
+ * Chat completions, completions and embeddings: answered while the client waits, or stored for it as a job where it asks
+ * for that (`Prefer: respond-async`) or may ask for the same answer again (`Idempotency-Key`).
+ */
+import { decideTier } from '@penstock/policy';
+import { ENDPOINT_PATHS, type Endpoint } from '@penstock/protocol';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ConversionPlan } from '../dispatch/conversion.ts';
+import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { Api, Guards } from '../http/guards.ts';
+import { isKeyed } from '../intake/idempotency.ts';
+import { readPreferences } from '../intake/preferences.ts';
+import type { InferenceRequest, Intake } from '../intake/understand.ts';
+import { ChatReply } from '../replies/chat-reply.ts';
+import type { ReplySink } from '../replies/reply-sink.ts';
+import { COMPLETION_PREFIX, completionDetail, completionDetailIn } from '../runs/completion-view.ts';
+import { jobDetail, jobObject, locationOf } from '../runs/job-view.ts';
+import type { PollHints } from '../runs/poll-hints.ts';
+import { runCallOf } from '../runs/run-call.ts';
+import type { Runs } from '../runs/runs.ts';
+import { type ShownAnswers, shownCallOf } from '../runs/shown-answers.ts';
+import type { JobsApi } from './jobs.ts';
+
+export interface InferenceOptions {
+  readonly intake: Intake;
+  readonly dispatcher: Dispatcher;
+  readonly jobs: JobsApi;
+  readonly runs: Runs;
+  readonly pollHints: PollHints;
+  readonly shownAnswers: ShownAnswers;
+}
+
+export class InferenceApi implements Api {
+  readonly #o: InferenceOptions;
+
+  constructor(options: InferenceOptions) {
+    this.#o = options;
+  }
+
+  addTo(app: FastifyInstance, { admit }: Guards): void {
+    for (const [endpoint, path] of Object.entries(ENDPOINT_PATHS) as [Endpoint, string][])
+      app.post(path, { onRequest: admit }, (request, reply) => this.#create(endpoint, request, reply));
+  }
+
+  async #create(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const { intake, dispatcher, jobs } = this.#o;
+    const read = intake.read(endpoint, request.body);
+    const preferences = readPreferences(request.headers['prefer']);
+    if (preferences.respondAsync || isKeyed(request))
+      return jobs.accept(endpoint, read, request, reply, preferences);
+    return dispatcher.dispatch(endpoint, read, request, reply, {
+      preferences,
+      reshape: this.#reshape(endpoint, read, request),
+      // A stream is never held: what it would become need not be worked out.
+      conversion: read.summary.stream ? 'refuse' : this.#conversion(endpoint, read, request),
+    });
+  }
+
+  #conversion(endpoint: Endpoint, read: InferenceRequest, request: FastifyRequest): ConversionPlan {
+    const { runs, pollHints } = this.#o;
+    const { store, tier } = read.summary;
+    const { used } = decideTier(tier, true);
+    const kept =
+      endpoint === 'chat' && store
+        ? { kind: 'completion' as const, detail: completionDetail(read.parsed, used) }
+        : { kind: 'job' as const, detail: jobDetail(endpoint, tier, used) };
+    const about = { ...kept, log: 'none', lane: 'interactive' } as const;
+    const run = runs.newRun(endpoint, read, runCallOf(request), about);
+    return {
+      run,
+      location: locationOf(run),
+      describe: stored => ({
+        body: jobObject(stored),
+        headers: { 'x-penstock-job': run.id, ...pollHints.headers(stored) },
+      }),
+    };
+  }
+
+  /** Only a chat completion that is stored, or names its tier, differs from what the engine says. */
+  #reshape(endpoint: Endpoint, read: InferenceRequest, request: FastifyRequest) {
+    const { store, tier } = read.summary;
+    if (endpoint !== 'chat' || (!store && tier === null)) return null;
+    const { used } = decideTier(tier, true);
+    const stored = store ? this.#storing(read, request, used) : null;
+    return (sink: ReplySink) => new ChatReply(sink, { tier: used, stored });
+  }
+
+  /** How the completion of a call whose client waits for it is stored. */
+  #storing(read: InferenceRequest, request: FastifyRequest, tier: string) {
+    const call = shownCallOf(read, request, completionDetail(read.parsed, tier));
+    const keep = (completion: object) => this.#o.shownAnswers.keepCompletion(call, completion);
+    return { id: COMPLETION_PREFIX + request.id, metadata: completionDetailIn(call).metadata, keep };
+  }
+}

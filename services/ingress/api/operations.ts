@@ -1,0 +1,31 @@
+/** What operators and tools ask for: whether the node is alive and ready, its metrics, the document of the API. */
+import { openApiDocument } from '@penstock/protocol';
+import type { FastifyInstance } from 'fastify';
+import type { Api } from '../http/guards.ts';
+import { answer } from '../http/headers.ts';
+import type { IngressMetrics } from '../metrics.ts';
+
+export class OperationsApi implements Api {
+  readonly #metrics: IngressMetrics;
+  readonly #notReady: () => string | null;
+
+  /** @param notReady why this node should get no traffic now, or null. */
+  constructor(metrics: IngressMetrics, notReady: () => string | null) {
+    this.#metrics = metrics;
+    this.#notReady = notReady;
+  }
+
+  addTo(app: FastifyInstance): void {
+    app.get('/livez', (_request, reply) => reply.send({ status: 'ok' }));
+    app.get('/readyz', (_request, reply) => {
+      const problem = this.#notReady();
+      return reply.code(problem === null ? 200 : 503).send({ status: problem ?? 'ok' });
+    });
+    const document = openApiDocument();
+    app.get('/openapi.json', (request, reply) => answer(reply, request, document));
+    app.get('/metrics', async (_request, reply) => {
+      const { registry } = this.#metrics;
+      return reply.type(registry.contentType).send(await registry.metrics());
+    });
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * The interactive path, from a request that was understood to a message on the queue: decides where to, opens the reply and
+ * publishes. The answer comes by the reply bus and is written by {@link OpenRequests}.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Fleet } from '@penstock/fleet';
+import { decideTier, type Placement } from '@penstock/policy';
+import {
+  DispatchError,
+  type Endpoint,
+  encodeEnvelope,
+  stickySubject,
+  type WorkMeta,
+  type WorkQueueKey,
+  workStream,
+  workSubject,
+} from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
+import type { WorkQueue } from '@penstock/transport';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { appliedHeader, type Preferences } from '../intake/preferences.ts';
+import { callTimeoutOf } from '../intake/timeouts.ts';
+import type { InferenceRequest } from '../intake/understand.ts';
+import type { WorkMetaWriter } from '../intake/work-meta.ts';
+import type { IngressMetrics } from '../metrics.ts';
+import type { Affinity, Placed } from '../placement/affinity.ts';
+import { promptText } from '../placement/prefix-chain.ts';
+import { openingOf, sessionHeader, sessionKeyOf } from '../placement/session-key.ts';
+import { HttpReply } from '../replies/http-reply.ts';
+import type { ReplySink } from '../replies/reply-sink.ts';
+import type { Runs } from '../runs/runs.ts';
+import { type ConversionPlan, RunConversion } from './conversion.ts';
+import type { Bound } from './open-request.ts';
+import type { OpenRequests } from './open-requests.ts';
+
+/** The broker drops queued work this long after the client's deadline. Only a backstop: workers check the deadline. */
+const TTL_SLACK_MS = 60_000;
+/** Work of a lower lane goes to whoever has room. */
+const ANYWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trail: null, held: {} };
+
+export interface DispatcherOptions {
+  readonly queue: WorkQueue;
+  readonly fleet: Fleet;
+  readonly affinity: Affinity;
+  readonly workMeta: WorkMetaWriter;
+  readonly open: OpenRequests;
+  readonly runs: Runs;
+  readonly clock: Clock;
+  readonly metrics: IngressMetrics;
+  readonly region: string;
+  readonly keepAliveMs: number;
+}
+
+/** How one request is to be answered. */
+export interface ReplyTerms {
+  readonly preferences: Preferences;
+  /** Puts something between the answer and the client, for a shape that is not the engine's. */
+  readonly reshape?: ((sink: ReplySink) => ReplySink) | null;
+  /** What the chain of responses it belongs to is known by. */
+  readonly chain?: string | null;
+  /** What a call without a stream becomes when its client has waited too long. */
+  readonly conversion: ConversionPlan | 'refuse';
+}
+
+interface Work {
+  readonly key: WorkQueueKey;
+  readonly meta: WorkMeta;
+  readonly body: Buffer;
+  readonly placement: Placement;
+}
+
+/**
+ * What outlives {@link Dispatcher.dispatch} is made in methods of its own: a closure made inside would keep the parsed prompt
+ * alive for as long as the answer takes.
+ */
+export class Dispatcher {
+  readonly #o: DispatcherOptions;
+
+  constructor(options: DispatcherOptions) {
+    this.#o = options;
+  }
+
+  /** Resolves when the work is queued, or its client was told why it is not. */
+  async dispatch(
+    endpoint: Endpoint,
+    read: InferenceRequest,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    terms: ReplyTerms,
+  ): Promise<void> {
+    const { fleet, metrics, open, region, workMeta } = this.#o;
+    const { acceptedAt, body, summary, model } = read;
+    const { waitMs } = terms.preferences;
+    const timeoutMs = callTimeoutOf(request);
+    const deadlineAt = acceptedAt + (waitMs > 0 ? Math.min(waitMs, timeoutMs) : timeoutMs);
+    const { lane } = decideTier(summary.tier, true);
+    const looked = lane === 'interactive' ? this.#place(endpoint, read, request, terms) : ANYWHERE;
+    // Most requests need no look-up: they go out in the same turn of the event loop.
+    const { placement, trail, held } = looked instanceof Promise ? await looked : looked;
+    // What fails before this is the framework's to tell.
+    reply.hijack();
+    const raw = reply.raw;
+    const http = this.#openReply(endpoint, read, request, raw, appliedHeader(terms.preferences));
+    const sink = terms.reshape?.(http) ?? http;
+    metrics.placements.inc({ reason: placement.reason });
+    const { id } = request;
+    const { slug } = model;
+    const shard = placement.kind === 'sticky' ? fleet.shardOfWorker(placement.worker) : fleet.shardFor(slug);
+    const meta = { ...workMeta.write(read, { id, endpoint, slug, lane, deadlineAt }), held };
+    const work = { key: { region, shard, slug, lane, size: meta.size }, meta, body, placement };
+    // The framework keeps the request as long as the connection is busy; the prompt need not stay with it.
+    request.body = undefined;
+    cancelOnClose(open, raw, id);
+    open.add({
+      ...{ id, slug, shard, trail, endpoint, deadlineAt, sink },
+      ...this.#destination(work),
+      stream: workStream(region, shard),
+      continuable: summary.continuable,
+      streamed: summary.stream,
+      conversion: summary.stream ? null : this.#conversionOf(terms.conversion, http),
+    });
+    await this.#send(work, sink, raw);
+  }
+
+  #openReply(
+    endpoint: Endpoint,
+    read: InferenceRequest,
+    request: FastifyRequest,
+    raw: ServerResponse,
+    headers: Record<string, string>,
+  ): HttpReply {
+    const { keepAliveMs, metrics } = this.#o;
+    return new HttpReply({
+      ...{ raw, headers, keepAliveMs, requestId: request.id },
+      ...{ streamed: read.summary.stream, acceptedAt: read.acceptedAt },
+      onFinish: status => metrics.requests.inc({ endpoint, status: String(status) }),
+    });
+  }
+
+  #place(
+    endpoint: Endpoint,
+    { summary, parsed, model, promptTokens }: InferenceRequest,
+    request: FastifyRequest,
+    { chain = null }: ReplyTerms,
+  ) {
+    return this.#o.affinity.place({
+      slug: model.slug,
+      tenant: request.tenant,
+      cacheKey: summary.cacheKey,
+      sessionKey: () =>
+        sessionKeyOf({ ...summary, chain, header: sessionHeader(request) }, () =>
+          openingOf(endpoint, parsed),
+        ),
+      promptTokens,
+      text: () => promptText(endpoint, parsed),
+    });
+  }
+
+  #conversionOf(plan: ConversionPlan | 'refuse', http: HttpReply) {
+    return plan === 'refuse' ? plan : new RunConversion(plan, this.#o.runs, http, this.#o.clock);
+  }
+
+  /** The first subject of a request, and how it gets from there to the shared one. */
+  #destination(work: Work): { subject: string; bound: Bound | null } {
+    const { key, meta, placement } = work;
+    const sharedSubject = workSubject(key, meta.id);
+    if (placement.kind === 'shared') return { subject: sharedSubject, bound: null };
+    const republish = (subject: string, attemptBase: number, ask: boolean) =>
+      this.#publish(subject, { ...work, meta: { ...meta, attemptBase, ask } });
+    const { worker } = placement;
+    return { subject: stickySubject(key, worker, meta.id), bound: { worker, sharedSubject, republish } };
+  }
+
+  async #send(work: Work, sink: ReplySink, raw: ServerResponse): Promise<void> {
+    const { fleet, open } = this.#o;
+    const { meta, placement } = work;
+    try {
+      if (placement.kind === 'sticky')
+        fleet.expectAt(placement.worker, meta.promptTokens - placement.matchedTokens);
+      await this.#publish(this.#destination(work).subject, work);
+      if (raw.destroyed) open.cancel(meta.id);
+      else open.published(meta.id);
+    } catch (err) {
+      open.cancel(meta.id);
+      sink.error(
+        err instanceof DispatchError ? err : new DispatchError('internal_error', { cause: err }),
+        null,
+      );
+    }
+  }
+
+  /** The broker forgets a message id for each subject a request is moved to: the attempt base makes them differ. */
+  #publish(subject: string, work: Work): Promise<void> {
+    const { meta, body } = work;
+    const messageId = meta.attemptBase === 0 ? meta.id : `${meta.id}-${meta.attemptBase}`;
+    const ttlMs = meta.deadlineAt - this.#o.clock.now() + TTL_SLACK_MS;
+    return this.#o.queue.publish(subject, encodeEnvelope(meta, body), { messageId, ttlMs });
+  }
+}
+
+/** `request.signal` fires on every POST with a body; a client that left shows as a close before the end. */
+function cancelOnClose(open: OpenRequests, raw: ServerResponse, id: string): void {
+  raw.on('close', () => {
+    if (!raw.writableFinished) open.left(id);
+  });
+}

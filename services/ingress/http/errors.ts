@@ -1,0 +1,51 @@
+/** Every error as the client sees it: a status, headers that say whether to try again, and a body in OpenAI's shape. */
+import { DispatchError, toErrorBody } from '@penstock/protocol';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { baseHeaders, errorHeaders } from './headers.ts';
+
+export function sendError(
+  reply: FastifyReply,
+  request: FastifyRequest,
+  error: FastifyError | DispatchError,
+): void {
+  const known = toDispatchError(error);
+  void reply
+    .code(known.status)
+    .headers({ ...baseHeaders(request.id, Date.now()), ...errorHeaders(known) })
+    .send(toErrorBody(known));
+}
+
+/** For a request to no route; names in `allow` the methods that the path has. */
+export function routeError(
+  app: FastifyInstance,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): DispatchError {
+  const url = request.url.split('?', 1)[0] ?? '/';
+  const allowed = (['GET', 'POST', 'DELETE'] as const).filter(
+    method => app.findRoute({ method, url }) !== null,
+  );
+  if (allowed.length === 0) return new DispatchError('not_found');
+  void reply.header('allow', allowed.join(', '));
+  return new DispatchError('method_not_allowed');
+}
+
+/** The framework's own errors as ours. */
+function toDispatchError(error: FastifyError | DispatchError): DispatchError {
+  if (error instanceof DispatchError) return error;
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new DispatchError('body_too_large');
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new DispatchError('unsupported_media_type');
+    case 'FST_ERR_BAD_URL':
+      return new DispatchError('invalid_request', { message: 'The URL is not valid: check its % escapes.' });
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new DispatchError('not_found', { message: 'Nothing here has an id of this length.' });
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new DispatchError('invalid_request');
+  }
+  if (error.statusCode !== undefined && error.statusCode < 500) return new DispatchError('invalid_request');
+  return new DispatchError('internal_error', { cause: error });
+}

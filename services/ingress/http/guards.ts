@@ -1,0 +1,52 @@
+/** What a request has to pass before its route sees it. */
+import { DispatchError } from '@penstock/protocol';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Authenticate } from './auth.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Digest of the API key; set once the request is authenticated. */
+    tenant: string;
+  }
+}
+
+export type Guard = (request: FastifyRequest) => Promise<void>;
+
+export interface Guards {
+  /** Whose request it is. */
+  readonly identify: Guard;
+  /** As `identify`, and nothing about it that no route expects. */
+  readonly admit: Guard;
+}
+
+/** The routes of one resource. */
+export interface Api {
+  addTo(app: FastifyInstance, guards: Guards): void;
+}
+
+/** Guards throw DispatchError. */
+export function createGuards(authenticate: Authenticate): Guards {
+  const identify = async (request: FastifyRequest) => {
+    request.tenant = authenticate(request.headers.authorization);
+  };
+  const admit = async (request: FastifyRequest) => {
+    request.tenant = authenticate(request.headers.authorization);
+    refuseRepeated(request.query as Record<string, unknown>);
+    refuseCompressed(request.headers['content-encoding']);
+  };
+  return { identify, admit };
+}
+
+/** A parameter given twice comes as an array, which nothing behind this expects; only the SDKs' lists (`include[]`) may. */
+function refuseRepeated(query: Record<string, unknown>): void {
+  const param = Object.keys(query).find(name => typeof query[name] !== 'string' && !name.endsWith('[]'));
+  if (param === undefined) return;
+  throw new DispatchError('invalid_request', { message: 'Give each query parameter once.', param });
+}
+
+function refuseCompressed(encoding: string | undefined): void {
+  if (encoding === undefined || encoding === 'identity') return;
+  throw new DispatchError('unsupported_media_type', {
+    message: 'Compressed request bodies are not accepted; send the body without Content-Encoding.',
+  });
+}

@@ -1,0 +1,37 @@
+/** Headers that all answers have, and those that tell a client whether and when to try again. */
+import type { DispatchError } from '@penstock/protocol';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+/** Headers of every answer, dispatched or not. */
+export function baseHeaders(requestId: string, acceptedAt: number): Record<string, string | number> {
+  return {
+    'x-request-id': `req_${requestId}`,
+    'x-penstock-request-id': requestId,
+    'openai-version': '2020-10-01',
+    'openai-processing-ms': Math.max(0, Date.now() - acceptedAt),
+  };
+}
+
+/** Longest pause the Node SDK obeys, ms. */
+const MAX_PAUSE_MS = 60_000;
+
+/**
+ * `retry-after` and `x-should-retry`, where the error says anything about retrying. SDKs wait for exactly as long as they are told:
+ * clients refused together would come back together, so each is told a pause of its own, up to twice what the error asks for.
+ * @param random from 0 to 1
+ */
+export function errorHeaders(error: DispatchError, random = Math.random()): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (error.retryAfterMs !== undefined) {
+    const pauseMs = Math.min(MAX_PAUSE_MS, error.retryAfterMs * (1 + random));
+    headers['retry-after'] = String(Math.max(1, Math.ceil(pauseMs / 1000)));
+    headers['retry-after-ms'] = String(Math.ceil(pauseMs));
+  }
+  if (error.shouldRetry !== undefined) headers['x-should-retry'] = String(error.shouldRetry);
+  return headers;
+}
+
+/** Answers with a body of JSON and the headers that all answers have. */
+export function answer(reply: FastifyReply, request: FastifyRequest, body: object): FastifyReply {
+  return reply.headers(baseHeaders(request.id, Date.now())).send(body);
+}

@@ -1,0 +1,54 @@
+/** The line of metadata in front of a request's bytes on the queue, as far as it is the same wherever the request goes. */
+import type { Lane, WorkMeta } from '@penstock/protocol';
+import { type InferenceRequest, queueSizeOf } from './understand.ts';
+
+export interface FleetRate {
+  /** Prefill rate of the fastest worker of a model, tokens/s. */
+  fleetRate(slug: string): number;
+}
+
+/** What differs from request to request, beside what it says itself. */
+export interface WorkTerms {
+  readonly id: string;
+  readonly endpoint: WorkMeta['endpoint'];
+  /** The model's queue. */
+  readonly slug: string;
+  readonly lane: Lane;
+  /** Unix ms. */
+  readonly deadlineAt: number;
+}
+
+export class WorkMetaWriter {
+  readonly #ingressId: string;
+  readonly #fleet: FleetRate;
+
+  constructor(ingressId: string, fleet: FleetRate) {
+    this.#ingressId = ingressId;
+    this.#fleet = fleet;
+  }
+
+  /** Of work whose client waits; work that is stored says so by a change to it. */
+  write(request: InferenceRequest, { id, endpoint, slug, lane, deadlineAt }: WorkTerms): WorkMeta {
+    const { summary, promptTokens, acceptedAt } = request;
+    return {
+      v: 1,
+      id,
+      from: this.#ingressId,
+      endpoint,
+      model: summary.model,
+      slug,
+      stream: summary.stream,
+      maxTokens: summary.maxTokens,
+      attemptBase: 0,
+      ask: false,
+      stored: false,
+      fleetRate: this.#fleet.fleetRate(slug),
+      lane,
+      size: queueSizeOf(lane, request),
+      promptTokens,
+      acceptedAt,
+      deadlineAt,
+      held: {},
+    };
+  }
+}

@@ -1,0 +1,58 @@
+/** When to ask again about a stored run, and how soon it will begin. */
+import { type Eta, estimateStart, pollRunning } from '@penstock/policy';
+import { LANES, SIZES, type StoredRun } from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
+import type { Lanes } from './lanes.ts';
+
+const LEAST_PAUSE_MS = 250;
+
+export interface FleetOutlook {
+  /** Wait before a new prompt of the model is begun, s. */
+  waitS(slug: string): number;
+  /** Requests that all workers of the model hold at once. */
+  slots(slug: string): number;
+}
+
+/** What a client is told of a stored run that is not final. */
+export class PollHints {
+  readonly #lanes: Lanes;
+  readonly #fleet: FleetOutlook;
+  readonly #clock: Clock;
+
+  constructor(lanes: Lanes, fleet: FleetOutlook, clock: Clock) {
+    this.#lanes = lanes;
+    this.#fleet = fleet;
+    this.#clock = clock;
+  }
+
+  headers(run: StoredRun): Record<string, string> {
+    if (run.status !== 'queued') {
+      const pollMs = pollRunning(this.#clock.now() - run.createdAt);
+      return { ...pauses(pollMs), 'x-penstock-queue-position': 'running', 'x-penstock-queue-eta-ms': '0' };
+    }
+    const { position, etaMs, pollMs } = this.#etaOf(run);
+    return {
+      // Past its deadline it has failed: that is worth asking about too.
+      ...pauses(Math.min(pollMs, Math.max(LEAST_PAUSE_MS, run.deadlineAt - this.#clock.now()))),
+      'x-penstock-queue-position': position,
+      'x-penstock-queue-eta-ms': String(etaMs),
+    };
+  }
+
+  /** The broker does not tell a message's place: all that waits in its lane counts as ahead of it. */
+  #etaOf(run: StoredRun): Eta {
+    const [, region = '', shard = '0', slug = '', laneText, sizeText] = run.subject.split('.');
+    const lane = LANES.find(known => known === laneText) ?? 'background';
+    const size = SIZES.find(known => known === sizeText) ?? 'any';
+    const state = this.#lanes.state({ region, shard: Number(shard), slug, lane, size });
+    return estimateStart(state, {
+      ahead: state.pending,
+      engineWaitS: this.#fleet.waitS(run.slug),
+      slots: this.#fleet.slots(run.slug),
+    });
+  }
+}
+
+function pauses(pollMs: number): Record<string, string> {
+  return { 'retry-after': String(Math.ceil(pollMs / 1000)), 'openai-poll-after-ms': String(pollMs) };
+}

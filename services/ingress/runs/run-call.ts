@@ -1,0 +1,22 @@
+/** Who asks for a stored run, and on what terms: what its headers say, apart from what it asks. */
+import type { Idempotency } from '@penstock/transport';
+import type { FastifyRequest } from 'fastify';
+import { idempotencyOf } from '../intake/idempotency.ts';
+import { runTimeoutOf } from '../intake/timeouts.ts';
+
+export interface RunCall {
+  /** Becomes the id of the run. */
+  readonly id: string;
+  readonly tenant: string;
+  /** Null where a repeated request is another one. */
+  readonly idempotency: Idempotency | null;
+  readonly timeoutMs: number;
+}
+
+/** @throws DispatchError for an `Idempotency-Key` that is none. */
+export function runCallOf(request: FastifyRequest): RunCall {
+  const { id, tenant } = request;
+  const path = request.routeOptions.url ?? '';
+  const idempotency = idempotencyOf(request, path, request.body as Buffer);
+  return { id, tenant, idempotency, timeoutMs: runTimeoutOf(request) };
+}
