@@ -1,12 +1,12 @@
 /** `done.<region>`: where it is said that a run is final. At most once: whoever waits reads the record in the end. */
 import { doneSubject } from '@penstock/protocol';
-import type { WorkQueue } from '@penstock/transport';
+import type { ControlChannel } from '@penstock/transport';
 
 export class DoneChannel {
-  readonly #control: Pick<WorkQueue, 'send' | 'listen'>;
+  readonly #control: Pick<ControlChannel, 'send' | 'listen'>;
   readonly #subject: string;
 
-  constructor(control: Pick<WorkQueue, 'send' | 'listen'>, region: string) {
+  constructor(control: Pick<ControlChannel, 'send' | 'listen'>, region: string) {
     this.#control = control;
     this.#subject = doneSubject(region);
   }

@@ -1,6 +1,7 @@
 /** A worker process: read configuration, dial out, pull until a signal, leave in order. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { shardOf } from '@penstock/protocol';
+import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
 import {
   createIdSource,
   createLogger,
@@ -30,15 +31,17 @@ const bus = await RedisReplyBus.connect({ url: config.PENSTOCK_REDIS_URL, name: 
 const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
 const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
 const shard = shardOf(id, config.PENSTOCK_SHARDS);
+const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
+const wires = { store: runs, done: new DoneChannel(queue, config.PENSTOCK_REGION), ttl, clock: systemClock };
 const stored = new StoredRuns({
-  runs,
+  store: runs,
+  attempts: new RunAttempts({ ...wires, expiry: new RunExpiry(wires) }),
   log: runLog,
   queue,
   region: config.PENSTOCK_REGION,
   shard,
   worker: id,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
-  ttl: { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 },
   clock: systemClock,
   logger: log,
 });

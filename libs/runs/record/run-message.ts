@@ -1,5 +1,5 @@
 /** The message that makes a worker begin a run. */
-import { encodeEnvelope, type NewRun, type WorkMeta } from '@penstock/protocol';
+import { encodeEnvelope, type NewRun, type WorkEnvelope, type WorkMeta } from '@penstock/protocol';
 
 /** What the message says that the record does not. */
 export type RunWork = Pick<
@@ -14,4 +14,12 @@ export function encodeRunMessage(run: NewRun, { body, ...work }: RunWork): Buffe
     { v: 1, ...about, ...work, stored: true, ask: false, attemptBase: 0, held: {} },
     body,
   );
+}
+
+/** The message of a call that has become this run meanwhile, as if it had been a run from the beginning. */
+export function asStoredWork(
+  { meta, body }: WorkEnvelope,
+  { log = 'none', deadlineAt }: NewRun,
+): WorkEnvelope {
+  return { body, meta: { ...meta, stored: true, log, deadlineAt } };
 }

@@ -1,6 +1,6 @@
 /** Taking a run on: the record first, then its message. Both can be sent again: a record is made once, a message taken once. */
 import type { NewRun, StoredRun } from '@penstock/protocol';
-import type { Idempotency, RunStore, RunTtl, WorkQueue } from '@penstock/transport';
+import type { Idempotency, RunStore, RunTtl, WorkPublisher } from '@penstock/transport';
 import type { RunFinder } from '../find-run.ts';
 import { keyReused } from '../record/idempotency.ts';
 import { publicId } from '../record/public-ids.ts';
@@ -9,7 +9,7 @@ import { encodeRunMessage, type RunWork } from '../record/run-message.ts';
 
 export interface RunAcceptanceOptions {
   readonly store: Pick<RunStore, 'create' | 'completions' | 'withdraw'>;
-  readonly queue: Pick<WorkQueue, 'publish'>;
+  readonly queue: Pick<WorkPublisher, 'publish'>;
   readonly finder: RunFinder;
   readonly ttl: RunTtl;
 }
@@ -77,7 +77,7 @@ export async function recordOnce(
 
 /** The broker takes the message of a run once. @throws DispatchError where the queue refuses it. */
 export function publishRun(
-  queue: Pick<WorkQueue, 'publish'>,
+  queue: Pick<WorkPublisher, 'publish'>,
   run: NewRun,
   message: Uint8Array,
   queueMs: number,

@@ -3,10 +3,10 @@ import { decideRetry, MAX_ATTEMPTS } from '@penstock/policy';
 import {
   type ErrorCode,
   type FailedMeta,
-  type NewRun,
   type ResultMeta,
   type RunLogKind,
   responseStatusOf,
+  type WorkMeta,
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { BeginOutcome, RunEnd, RunStore, RunTtl } from '@penstock/transport';
@@ -29,7 +29,8 @@ export interface RunAttemptsOptions {
   readonly clock: Clock;
 }
 
-type AttemptedRun = Pick<NewRun, 'id' | 'log' | 'deadlineAt'>;
+/** As its message, or its record, says. */
+type AttemptedRun = Pick<WorkMeta, 'id' | 'log' | 'deadlineAt'>;
 
 export class RunAttempts {
   readonly #o: RunAttemptsOptions;

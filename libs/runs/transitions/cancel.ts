@@ -1,12 +1,12 @@
 /** Stopping a run: the record first, then its message leaves the queue, then the engine is stopped. */
 import { encodeMessage, isFinalStatus, type StoredRun, workerControlSubject } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
-import type { RunStore, RunTtl, WorkQueue } from '@penstock/transport';
+import type { ControlChannel, RunStore, RunTtl, WorkPublisher } from '@penstock/transport';
 import type { DoneChannel } from '../done-channel.ts';
 
 export interface RunCancellerOptions {
   readonly store: Pick<RunStore, 'cancel' | 'read' | 'remove'>;
-  readonly queue: Pick<WorkQueue, 'purge' | 'send'>;
+  readonly queue: Pick<WorkPublisher, 'purge'> & Pick<ControlChannel, 'send'>;
   readonly done: DoneChannel;
   readonly ttl: Pick<RunTtl, 'logMs'>;
   readonly clock: Clock;
@@ -40,7 +40,7 @@ export class RunCanceller {
 
   async #stop(run: Pick<StoredRun, 'id' | 'tenant' | 'log'>): Promise<StoredRun | null> {
     const { store, queue, ttl, clock } = this.#o;
-    await store.cancel(run, clock.now(), { recordMs: 0, ...ttl });
+    await store.cancel(run, clock.now(), ttl);
     // Read after the cancel: a worker may have begun until then.
     const now = await store.read(run.id);
     if (now?.status !== 'cancelled') return now;
@@ -52,7 +52,7 @@ export class RunCanceller {
 
 /** Has a worker stop an attempt, and earlier ones at the same work. At most once: the worker may be gone. */
 export function stopAttempt(
-  control: Pick<WorkQueue, 'send'>,
+  control: Pick<ControlChannel, 'send'>,
   worker: string,
   id: string,
   attempt: number,

@@ -1,5 +1,5 @@
 /** Runs whose time is over. The queue forgets them without a word, so whoever notices ends them. */
-import { DispatchError, isFinalStatus, type NewRun, type StoredRun } from '@penstock/protocol';
+import { DispatchError, isFinalStatus, type StoredRun, type WorkMeta } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { RunStore, RunTtl } from '@penstock/transport';
 import type { DoneChannel } from '../done-channel.ts';
@@ -28,7 +28,7 @@ export class RunExpiry {
   }
 
   /** Ends the run if its time is over; one that was begun in time has {@link RUNNING_SLACK_MS} more. @returns whether it did. */
-  end(run: Pick<NewRun, 'id' | 'log'>): Promise<boolean> {
+  end(run: Pick<WorkMeta, 'id' | 'log'>): Promise<boolean> {
     return this.#end(run, this.#o.clock.now(), RUNNING_SLACK_MS);
   }
 
@@ -36,7 +36,7 @@ export class RunExpiry {
    * Ends a run that nobody has begun in time. The clock of this machine may be wrong, so the store has to agree.
    * @returns whether the time was over.
    */
-  async endUnbegun(run: Pick<NewRun, 'id' | 'log' | 'deadlineAt'>): Promise<boolean> {
+  async endUnbegun(run: Pick<WorkMeta, 'id' | 'log' | 'deadlineAt'>): Promise<boolean> {
     const { clock, store } = this.#o;
     if (clock.now() < run.deadlineAt) return false;
     const now = await store.time();
@@ -45,11 +45,15 @@ export class RunExpiry {
     return true;
   }
 
-  async #end(run: Pick<NewRun, 'id' | 'log'>, now: number, slackMs: number): Promise<boolean> {
+  async #end(
+    { id, log = 'none' }: Pick<WorkMeta, 'id' | 'log'>,
+    now: number,
+    slackMs: number,
+  ): Promise<boolean> {
     const { store, done, ttl } = this.#o;
     const error = errorResult(new DispatchError('deadline_exceeded'), now);
-    const hasEnded = await store.expire(run, error, slackMs, { recordMs: 0, ...ttl });
-    if (hasEnded) done.tell(run.id);
+    const hasEnded = await store.expire({ id, log }, error, slackMs, ttl);
+    if (hasEnded) done.tell(id);
     return hasEnded;
   }
 }

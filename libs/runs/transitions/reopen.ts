@@ -1,6 +1,6 @@
 /** Running a failed run again, under its own id. */
 import { encodeEnvelope, type RunStatus, type StoredRun, type WorkEnvelope } from '@penstock/protocol';
-import type { RunStore, WorkQueue } from '@penstock/transport';
+import type { RunStore, WorkPublisher } from '@penstock/transport';
 import { recordLifeMs } from '../record/run-life.ts';
 
 const LEAST_TIME_MS = 60_000;
@@ -12,7 +12,7 @@ export function canReopen(status: RunStatus): boolean {
 
 export interface ReopenWires {
   readonly store: Pick<RunStore, 'reopen'>;
-  readonly queue: Pick<WorkQueue, 'publish'>;
+  readonly queue: Pick<WorkPublisher, 'publish'>;
 }
 
 /**

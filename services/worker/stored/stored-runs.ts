@@ -3,39 +3,33 @@
  * after the record confirmed that its attempt is the current one: answer stored → ack, to be retried → NAK, given up → dead
  * letter and TERM. While an attempt runs, its lease is renewed.
  */
-import { decideRetry, MAX_ATTEMPTS } from '@penstock/policy';
 import {
-  DispatchError,
   deadSubject,
-  doneSubject,
   type FailedMeta,
   type Frame,
   isCutShort,
-  isErrorCode,
   JSON_CONTENT_TYPE,
   type ResultMeta,
-  type RunResult,
-  responseStatusOf,
-  toErrorBody,
   type WorkEnvelope,
   workStream,
 } from '@penstock/protocol';
+import { asStoredWork, endedBy, type RunAttempts } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
-import type { RunEnd, RunLog, RunStore, RunTtl, WorkQueue } from '@penstock/transport';
+import type { RunEnd, RunLog, RunStore, WorkConsumer, WorkPublisher } from '@penstock/transport';
 import type { Attempt } from '../attempts/attempt.ts';
 import type { Continuation } from '../attempts/continuation.ts';
 import { type ResumeState, readResumeState } from './resume-state.ts';
 import { RunLogWriter } from './run-log-writer.ts';
 
 export interface StoredRunsOptions {
-  readonly runs: RunStore;
+  readonly store: Pick<RunStore, 'read'>;
+  readonly attempts: RunAttempts;
   readonly log: RunLog;
-  readonly queue: WorkQueue;
+  readonly queue: Pick<WorkConsumer, 'settle'> & Pick<WorkPublisher, 'moveToDead'>;
   readonly region: string;
   readonly shard: number;
   readonly worker: string;
   readonly ackWaitMs: number;
-  readonly ttl: RunTtl;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -77,10 +71,9 @@ export class StoredRuns {
 
   /** Makes the attempt the current one, and reads what earlier ones logged. */
   async begin(work: WorkEnvelope, attempt: number, isFirst: boolean): Promise<Beginning> {
-    const { runs, log, worker } = this.#o;
-    const { id, log: kind = 'none' } = work.meta;
-    if (await this.#expire(work)) return { kind: 'gone' };
-    const outcome = await runs.begin(id, attempt, worker);
+    const { attempts, log, worker } = this.#o;
+    const { log: kind = 'none' } = work.meta;
+    const outcome = await attempts.begin(work.meta, attempt, worker);
     if (outcome !== 'begun') return { kind: outcome };
     if (isFirst || kind === 'none') return { kind: 'begun', resumeState: null, continuation: null };
     return { kind: 'begun', ...(await readResumeState(log, work, kind, attempt)) };
@@ -88,22 +81,8 @@ export class StoredRuns {
 
   /** Work whose ingress is gone may have been converted to a stored run. @returns it as stored work, or null. */
   async asStored(work: WorkEnvelope): Promise<WorkEnvelope | null> {
-    const run = await this.#o.runs.read(work.meta.id);
-    if (run === null) return null;
-    const { log = 'none', deadlineAt } = run;
-    return { body: work.body, meta: { ...work.meta, stored: true, log, deadlineAt } };
-  }
-
-  /** Ends work whose deadline passed before it began; by the clock of Redis too, for this machine's may be wrong. */
-  async #expire(work: WorkEnvelope): Promise<boolean> {
-    const { runs, ttl, clock } = this.#o;
-    const { id, log = 'none', deadlineAt } = work.meta;
-    if (clock.now() < deadlineAt) return false;
-    const now = await runs.time();
-    if (now < deadlineAt) return false;
-    const error = errorResult(new DispatchError('deadline_exceeded'), now);
-    if (await runs.expire({ id, log }, error, 0, ttl)) this.#tell(id);
-    return true;
+    const run = await this.#o.store.read(work.meta.id);
+    return run === null ? null : asStoredWork(work, run);
   }
 
   /** Renews the lease for as long as the attempt runs, and logs its answer where the run has a log. */
@@ -170,9 +149,8 @@ export class StoredRuns {
     const end = await this.#endOf(attempt, last, writer);
     // The last entry may be complete while an earlier one could not be logged.
     if (writer?.broken) return this.#failed(attempt, { ...STREAM_BROKEN, message: writer.broken });
-    if (!(await this.#o.runs.finish(attempt.id, attempt.number, end, this.#o.ttl))) return;
-    this.#o.queue.settle(attempt.ackSubject, 'ack');
-    this.#tell(attempt.id);
+    const isStored = await this.#o.attempts.finish(attempt.id, attempt.number, end);
+    if (isStored) this.#o.queue.settle(attempt.ackSubject, 'ack');
   }
 
   async #endOf(attempt: Attempt, frame: Frame, writer: RunLogWriter | undefined): Promise<RunEnd> {
@@ -191,24 +169,18 @@ export class StoredRuns {
       };
       return { status: isCut ? 'incomplete' : 'completed', result, log, last };
     }
-    const { status, contentType } = JSON.parse(frame.meta) as ResultMeta;
-    const result = { status, contentType, body: frame.body, finishedAt };
-    return { status: log === 'deltas' ? responseStatusOf(result) : 'completed', result, log, last: null };
+    return endedBy(log, JSON.parse(frame.meta) as ResultMeta, frame.body, finishedAt);
   }
 
   async #failed(attempt: Attempt, failure: FailedMeta): Promise<void> {
-    const { runs, queue } = this.#o;
+    const { attempts, queue } = this.#o;
     const { ackSubject, work } = attempt;
     this.#writers.get(attempt)?.stop();
     // Not the request's fault: it is run elsewhere, and not counted as a failure.
     if (failure.code === HANDED_BACK) return queue.settle(ackSubject, 'nak');
-    const code = isErrorCode(failure.code) ? failure.code : 'engine_error';
-    const error = new DispatchError(code, { message: failure.message });
-    const end = { result: errorResult(error, this.#o.clock.now()), log: work.meta.log ?? 'none' };
-    const most = failure.retryable ? MAX_ATTEMPTS : 1;
-    const outcome = await runs.fail(attempt.id, attempt.number, end, most, this.#o.ttl);
-    if (outcome === 'again') queue.settle(ackSubject, 'nak', pauseOf(attempt.number, work.meta.deadlineAt));
-    if (outcome === 'final') await this.#giveUp(attempt, code);
+    const outcome = await attempts.fail(work.meta, attempt.number, failure);
+    if (outcome.kind === 'again') queue.settle(ackSubject, 'nak', outcome.delayMs);
+    if (outcome.kind === 'final') await this.#giveUp(attempt, outcome.code);
   }
 
   async #giveUp(attempt: Attempt, code: string): Promise<void> {
@@ -221,21 +193,5 @@ export class StoredRuns {
       logger.error({ id: meta.id, err }, 'dead letter not written');
     });
     queue.settle(attempt.ackSubject, 'term');
-    this.#tell(meta.id);
   }
-
-  #tell(id: string): void {
-    this.#o.queue.send(doneSubject(this.#o.region), Buffer.from(id));
-  }
-}
-
-function errorResult(error: DispatchError, finishedAt: number): RunResult {
-  const body = Buffer.from(JSON.stringify(toErrorBody(error)));
-  return { status: error.status, contentType: JSON_CONTENT_TYPE, body, finishedAt };
-}
-
-function pauseOf(failures: number, deadlineAt: number): number {
-  const failed = { failures: Math.min(failures, MAX_ATTEMPTS - 1), retryable: true, workerLost: false };
-  const decision = decideRetry({ ...failed, shown: false, continuable: false, deadlineAt }, 0);
-  return decision.kind === 'give_up' ? 0 : decision.delayMs;
 }

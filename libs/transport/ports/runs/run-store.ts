@@ -53,12 +53,21 @@ export interface RunStore {
     ttl: RunTtl,
   ): Promise<FailOutcome>;
   /** Does nothing to a final run. @returns false for an unknown run or one of another tenant. */
-  cancel(run: Pick<NewRun, 'id' | 'tenant' | 'log'>, now: number, ttl: RunTtl): Promise<boolean>;
+  cancel(
+    run: Pick<NewRun, 'id' | 'tenant' | 'log'>,
+    now: number,
+    ttl: Pick<RunTtl, 'logMs'>,
+  ): Promise<boolean>;
   /**
    * Fails a run whose deadline has passed; one in progress only once it has passed by `slackMs`. `error.finishedAt` is the
    * current time. @returns whether the run was failed.
    */
-  expire(run: Pick<NewRun, 'id' | 'log'>, error: RunResult, slackMs: number, ttl: RunTtl): Promise<boolean>;
+  expire(
+    run: Pick<NewRun, 'id' | 'log'>,
+    error: RunResult,
+    slackMs: number,
+    ttl: Pick<RunTtl, 'logMs'>,
+  ): Promise<boolean>;
   /** Unix ms by the clock of the store, for processes that cannot trust their own. */
   time(): Promise<number>;
   /**
