@@ -1,8 +1,6 @@
 /** The client's `Idempotency-Key`. */
-import { DispatchError, idempotencyKey, requestDigest } from '@penstock/protocol';
+import { DispatchError, idempotencyKey, MAX_IDEMPOTENCY_KEY, requestDigest } from '@penstock/protocol';
 import type { Idempotency } from '@penstock/transport';
-
-const MAX_KEY = 255;
 
 /**
  * @param key the header; undefined where there is none.
@@ -16,9 +14,9 @@ export function idempotencyOf(
   body: Uint8Array,
 ): Idempotency | null {
   if (key === undefined) return null;
-  if (typeof key !== 'string' || key.length === 0 || key.length > MAX_KEY)
+  if (typeof key !== 'string' || key.length === 0 || key.length > MAX_IDEMPOTENCY_KEY)
     throw new DispatchError('invalid_request', {
-      message: `Idempotency-Key must have 1 to ${MAX_KEY} characters.`,
+      message: `Idempotency-Key must have 1 to ${MAX_IDEMPOTENCY_KEY} characters.`,
       param: 'Idempotency-Key',
     });
   return { key: idempotencyKey(tenant, key), digest: requestDigest(what, body) };

@@ -23,7 +23,7 @@ export interface RunRequest {
   readonly queue: WorkQueueKey;
   /** Unix ms. */
   readonly createdAt: number;
-  /** Unix ms after which no engine may start it: see {@link runDeadline} and {@link lineDeadline}. */
+  /** Unix ms after which no engine may start it: see {@link runTimeoutMs} and {@link lineDeadline}. */
   readonly deadlineAt: number;
 }
 

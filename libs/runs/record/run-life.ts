@@ -15,12 +15,12 @@ export function recordLifeMs(queueMs: number): number {
 }
 
 /**
- * Unix ms after which no engine may start the run.
- * @param timeoutMs the `x-request-timeout-ms` header. The SDKs' own time-outs are about a connection, not about a run.
+ * How long a run may wait until an engine starts it; a day where its client does not say.
+ * @param header `x-request-timeout-ms`. The SDKs' own time-outs are about a connection, not about a run.
  */
-export function runDeadline(acceptedAt: number, timeoutMs: string | undefined): number {
+export function runTimeoutMs(header: string | undefined): number {
   // Whole milliseconds: Redis knows no others.
-  return acceptedAt + Math.ceil(timeoutOf({ requestTimeoutMs: timeoutMs }, DAY_MS));
+  return header === undefined ? DAY_MS : Math.ceil(timeoutOf({ requestTimeoutMs: header }, DAY_MS));
 }
 
 /** A batch stops its lines itself when it expires: a worker that did so first would store an error as their answer. */

@@ -11,7 +11,7 @@ export function encodeRunMessage(run: NewRun, { body, ...work }: RunWork): Buffe
   const { id, endpoint, model, slug, createdAt: acceptedAt, deadlineAt, log } = run;
   const about = { id, endpoint, model, slug, acceptedAt, deadlineAt, ...(log === undefined ? {} : { log }) };
   return encodeEnvelope(
-    { v: 1, ...about, ...work, stored: true, ask: false, attemptBase: 0, held: {} },
+    { v: 1, ...work, ...about, stored: true, ask: false, attemptBase: 0, held: {} },
     body,
   );
 }
