@@ -107,7 +107,7 @@ export class Attempt implements FrameSource {
     return this.#answerTokens;
   }
 
-  start(engine: Engine): void {
+  start(engine: Pick<Engine, 'run'>): void {
     this.#hooks.ready(this, false);
     const body = this.#continuation?.body ?? this.work.body;
     this.#call = engine.run(ENDPOINT_PATHS[this.work.meta.endpoint], body, {

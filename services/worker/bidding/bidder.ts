@@ -1,10 +1,10 @@
 /**
- * The worker's live pulls: one for each model, lane and size class, and one for work that only this worker may take. All
- * are renewed together whenever something changed, and again when the quotes go out of date by themselves because the
- * prefill backlog melts.
+ * The worker's live pulls: one for each model, lane and size class, and one for work bound to this worker. All bids are renewed
+ * together whenever something changed, and again when the quotes expire because the prefill backlog shrinks.
  *
- * A worker with one free slot offers it to every consumer at once, and hands back what comes too late. Where requests of several
- * consumers wait, the first in order gets nearly all, so one that goes on being handed back comes first in the end.
+ * A worker with one free slot offers it to every consumer at once, and hands back what comes too late. Where work of several
+ * consumers waits, the first in order would get nearly every slot, so a consumer whose work keeps being handed back goes first
+ * in the end.
  */
 import {
   type BidMemory,
@@ -25,12 +25,13 @@ import {
 } from '@penstock/policy';
 import type { WorkQueueKey } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
-import type { Delivery, Puller, WorkQueue } from '@penstock/transport';
+import type { Delivery, Puller, QueueAdmin, WorkConsumer } from '@penstock/transport';
 
+/** A quote that expires later is not renewed by a timer: heartbeats and probes come long before. */
 const LONGEST_TIMER_MS = 10_000;
 
 export interface BidderOptions {
-  readonly queue: WorkQueue;
+  readonly queue: QueueAdmin & WorkConsumer;
   readonly clock: Clock;
   readonly region: string;
   readonly shard: number;
@@ -46,7 +47,8 @@ const BOUND = 'bound any';
 /** In the order of {@link WORK_KINDS}. */
 const KINDS = WORK_KINDS.map(({ lane, size }) => `${lane} ${size}`);
 
-interface Lot {
+/** One pull, and what it is for. */
+interface BidSlot {
   readonly id: string;
   /** Lane and size class. */
   readonly kind: string;
@@ -55,12 +57,12 @@ interface Lot {
 
 export class Bidder {
   readonly #o: BidderOptions;
-  readonly #lots = new Map<string, Lot>();
-  #sticky: Lot | null = null;
+  readonly #slots = new Map<string, BidSlot>();
+  #bound: BidSlot | null = null;
   readonly #tuning: BidTuning;
   #memory: BidMemory;
   #due: NodeJS.Immediate | NodeJS.Timeout | null = null;
-  #ageing: NodeJS.Timeout | null = null;
+  #expiry: NodeJS.Timeout | null = null;
   #quotedAt = 0;
   #level = 0;
 
@@ -75,26 +77,26 @@ export class Bidder {
     return this.#level;
   }
 
-  /** Makes the consumers of a model and begins to bid for its work. */
+  /** Creates the consumers of a model and begins to bid for its work. May be repeated after it rejected. */
   async open(slug: string): Promise<void> {
     const { queue, region, shard, worker, ackWaitMs } = this.#o;
-    if (this.#sticky === null) {
+    if (this.#bound === null) {
       await queue.ensureBoundConsumer(region, shard, worker, { ackWaitMs });
       const { take, surplus } = this.#receiver(BOUND);
       const puller = queue.pullBound(region, shard, worker, take, surplus);
-      this.#sticky = { id: BOUND, kind: BOUND, puller };
+      this.#bound = { id: BOUND, kind: BOUND, puller };
     }
     for (const key of keysOf(region, shard, slug)) {
       const kind = `${key.lane} ${key.size}`;
       const id = `${slug} ${kind}`;
-      if (this.#lots.has(id)) continue;
+      if (this.#slots.has(id)) continue;
       await queue.ensureConsumer(key, { ackWaitMs });
       const { take, surplus } = this.#receiver(key.lane === 'interactive' ? id : null);
-      this.#lots.set(id, { id, kind, puller: queue.pull(key, take, surplus) });
+      this.#slots.set(id, { id, kind, puller: queue.pull(key, take, surplus) });
     }
   }
 
-  /** @param id of a lot that gets its turn; null where it takes what is left. */
+  /** @param id of a bid slot that takes turns; null for one that takes idle capacity. */
   #receiver(id: string | null) {
     const surplus = () => {
       if (id !== null) this.#memory = rememberHandedBack(this.#memory, id, this.#o.clock.monotonic());
@@ -106,25 +108,25 @@ export class Bidder {
     return { take, surplus };
   }
 
-  /** A request was taken: what the next of its class is likely to weigh. */
+  /** A request was taken: the next of its class is expected to be similar. */
   took(size: WorkQueueKey['size'], promptTokens: number): void {
     if (size !== 'any') this.#memory = rememberTaken(this.#memory, size, promptTokens);
   }
 
-  /** Renews the bids, once however many things changed: at once after a quiet while, else a pause after the last. */
+  /** Renews the bids soon: at once after a quiet time, else a pause after the last renewal, however many things changed. */
   requote(): void {
     if (this.#due !== null) return;
     const sinceMs = this.#o.clock.monotonic() - this.#quotedAt;
-    const quote = () => this.#fallDue();
+    const quote = () => this.#onDue();
     this.#due = sinceMs >= this.#pauseMs ? setImmediate(quote) : setTimeout(quote, this.#pauseMs - sinceMs);
   }
 
   get #pauseMs(): number {
-    return renewalPauseMs(this.#lots.size);
+    return renewalPauseMs(this.#slots.size);
   }
 
-  /** Timers count from the beginning of a turn of the event loop, and may come up to a millisecond early. */
-  #fallDue(): void {
+  /** Timers count from the start of a turn of the event loop, and may fire up to a millisecond early. */
+  #onDue(): void {
     this.#due = null;
     if (this.#o.clock.monotonic() - this.#quotedAt < this.#pauseMs) this.requote();
     else this.#quote();
@@ -141,26 +143,26 @@ export class Bidder {
     }
     const short = round.decisions[KINDS.indexOf('interactive short')];
     if (short?.kind === 'bid') this.#level = short.level;
-    this.#age(round.validS);
+    this.#renewAfter(round.validS);
   }
 
-  #inTurn(now: number): readonly Lot[] {
-    const lots = [...this.#lots.values()];
-    if (this.#sticky !== null) lots.push(this.#sticky);
-    return inTurn(lots, this.#memory, now);
+  #inTurn(now: number): readonly BidSlot[] {
+    const slots = [...this.#slots.values()];
+    if (this.#bound !== null) slots.push(this.#bound);
+    return inTurn(slots, this.#memory, now);
   }
 
-  #age(validS: number): void {
-    if (this.#ageing !== null) clearTimeout(this.#ageing);
-    this.#ageing = null;
+  #renewAfter(validS: number): void {
+    if (this.#expiry !== null) clearTimeout(this.#expiry);
+    this.#expiry = null;
     const afterMs = Math.max(this.#pauseMs, validS * 1000);
-    if (afterMs < LONGEST_TIMER_MS) this.#ageing = setTimeout(() => this.requote(), afterMs);
+    if (afterMs < LONGEST_TIMER_MS) this.#expiry = setTimeout(() => this.requote(), afterMs);
   }
 
-  /** Stops bidding and resolves once nothing can arrive any more. */
+  /** Stops bidding. Resolves when no delivery can arrive any more. */
   async stop(): Promise<void> {
-    await Promise.all(this.#inTurn(0).map(lot => lot.puller.stop()));
-    if (this.#ageing !== null) clearTimeout(this.#ageing);
+    await Promise.all(this.#inTurn(0).map(slot => slot.puller.stop()));
+    if (this.#expiry !== null) clearTimeout(this.#expiry);
   }
 }
 

@@ -1,0 +1,148 @@
+/**
+ * Takes deliveries: runs them, asks their ingress, begins their stored run, hands them back, or drops them.
+ *
+ * The ingress that waits for an interactive request settles its deliveries. The worker settles only what it never started:
+ * work there is no room for (NAK), and work that is unreadable or that nobody wants (TERM).
+ */
+import {
+  decodeEnvelope,
+  encodeMessage,
+  ingressControlSubject,
+  type WorkEnvelope,
+  type WorkMeta,
+} from '@penstock/protocol';
+import type { Clock, Logger } from '@penstock/runtime';
+import type { ControlChannel, Delivery, WorkConsumer } from '@penstock/transport';
+import { attemptNumberOf } from '../attempts/attempt.ts';
+import { createContinuation } from '../attempts/continuation.ts';
+import type { AttemptSink, RunningAttempts } from '../attempts/running-attempts.ts';
+import type { ResumeState } from '../stored/resume-state.ts';
+import type { StoredRuns } from '../stored/stored-runs.ts';
+import { type AskReason, decideAdmission, decideOnAnswer } from './decide-admission.ts';
+import { PendingStarts } from './pending-starts.ts';
+
+const ASK_TIMEOUT_MS = 2000;
+/** Before a delivery that could not be begun comes again. */
+const RETRY_MS = 1000;
+
+export interface AdmissionOptions {
+  readonly worker: string;
+  readonly slots: number;
+  readonly queue: Pick<WorkConsumer, 'settle'> & Pick<ControlChannel, 'ask'>;
+  readonly stored: Pick<StoredRuns, 'asStored' | 'attach' | 'begin' | 'collect' | 'release'>;
+  readonly running: Pick<RunningAttempts, 'cancel' | 'run' | 'size'>;
+  /** Takes the frames of attempts whose ingress waits. */
+  readonly replies: AttemptSink;
+  readonly isDraining: () => boolean;
+  /** There is room for the delivery, and it can be read. */
+  readonly onTaken: (meta: WorkMeta) => void;
+  /** A delivery that was taken may have given up its slot. */
+  readonly onSettled: () => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class Admission {
+  readonly #o: AdmissionOptions;
+  readonly #starts = new PendingStarts();
+
+  constructor(options: AdmissionOptions) {
+    this.#o = options;
+  }
+
+  /** Slots in use: attempts that run, and deliveries that are about to. */
+  get slotsTaken(): number {
+    return this.#o.running.size + this.#starts.size;
+  }
+
+  /** @returns whether there was room for it; else it was handed back. */
+  take(delivery: Delivery): boolean {
+    const { queue, slots, isDraining, clock } = this.#o;
+    if (isDraining() || this.slotsTaken >= slots) {
+      queue.settle(delivery.ackSubject, 'nak');
+      return false;
+    }
+    const work = this.#decode(delivery);
+    if (work === null) {
+      queue.settle(delivery.ackSubject, 'term');
+      return true;
+    }
+    this.#o.onTaken(work.meta);
+    const decision = decideAdmission(work.meta, delivery.deliveryCount, clock.now());
+    if (decision.kind === 'run') this.#o.running.run(delivery, work, null, this.#o.replies);
+    else if (decision.kind === 'ask') void this.#ask(delivery, work, decision.reason);
+    else void this.#beginStored(delivery, work);
+    return true;
+  }
+
+  /** @param attempt the newest attempt to be cancelled: later ones are not meant. */
+  cancel(id: string, attempt: number): void {
+    this.#starts.cancel(id, attempt);
+    this.#o.running.cancel(id, attempt);
+  }
+
+  #decode(delivery: Delivery): WorkEnvelope | null {
+    try {
+      return decodeEnvelope(delivery.data);
+    } catch (err) {
+      this.#o.log.error({ err: (err as Error).message }, 'unreadable work dropped');
+      return null;
+    }
+  }
+
+  async #ask(delivery: Delivery, work: WorkEnvelope, reason: AskReason): Promise<void> {
+    const { queue, worker, stored, running, replies, onSettled } = this.#o;
+    const question = { id: work.meta.id, attempt: attemptNumberOf(delivery, work), worker };
+    const { known: answer, isCancelled } = await this.#starts.during(
+      question.id,
+      question.attempt,
+      queue.ask(ingressControlSubject(work.meta.from), encodeMessage(question), ASK_TIMEOUT_MS),
+    );
+    if (isCancelled) {
+      queue.settle(delivery.ackSubject, 'term');
+      return onSettled();
+    }
+    const decision = decideOnAnswer(answer, reason, delivery.deliveryCount);
+    if (decision.kind === 'run') {
+      const continuation = decision.resume === null ? null : createContinuation(work, decision.resume);
+      return running.run(delivery, work, continuation, replies);
+    }
+    const converted = decision.kind === 'retry' ? null : await stored.asStored(work).catch(() => null);
+    if (converted !== null) await this.#beginStored(delivery, converted);
+    else if (decision.kind === 'find_record' && decision.otherwise === 'drop')
+      queue.settle(delivery.ackSubject, 'term');
+    else queue.settle(delivery.ackSubject, 'nak', RETRY_MS);
+    onSettled();
+  }
+
+  async #beginStored(delivery: Delivery, work: WorkEnvelope): Promise<void> {
+    const { stored, queue, running, log, onSettled } = this.#o;
+    const isFirst = delivery.deliveryCount === 1 && work.meta.attemptBase === 0;
+    const attempt = attemptNumberOf(delivery, work);
+    const { known: beginning, isCancelled } = await this.#starts.during(
+      work.meta.id,
+      attempt,
+      stored
+        .begin(work, attempt, isFirst)
+        .catch((err: Error) => log.error({ id: work.meta.id, err: err.message }, 'stored run not begun')),
+    );
+    if (isCancelled) queue.settle(delivery.ackSubject, 'term');
+    // The store could not be reached.
+    else if (beginning === undefined) queue.settle(delivery.ackSubject, 'nak', RETRY_MS);
+    else if (beginning.kind === 'gone') queue.settle(delivery.ackSubject, 'term');
+    else if (beginning.kind === 'begun')
+      running.run(delivery, work, beginning.continuation, this.#record(beginning.resumeState));
+    // Fenced: a later attempt is the current one, and a settlement here would settle its delivery.
+    onSettled();
+  }
+
+  /** Takes the frames of an attempt at a stored run. */
+  #record(resumeState: ResumeState | null): AttemptSink {
+    const { stored } = this.#o;
+    return {
+      attach: attempt => stored.attach(attempt, resumeState),
+      ready: attempt => stored.collect(attempt),
+      release: attempt => stored.release(attempt),
+    };
+  }
+}

@@ -1,0 +1,102 @@
+/** The attempts that run on the engine, at most one for each request. */
+import { kvNeed, type LoadMeter } from '@penstock/policy';
+import type { WorkEnvelope } from '@penstock/protocol';
+import type { Clock, Logger } from '@penstock/runtime';
+import type { Delivery } from '@penstock/transport';
+import type { Engine } from '../engine/engine.ts';
+import { Attempt, type AttemptOutcome, attemptNumberOf } from './attempt.ts';
+import type { Continuation } from './continuation.ts';
+
+/** Takes the frames of an attempt. */
+export interface AttemptSink {
+  /** Called before the attempt starts. */
+  attach(attempt: Attempt): void;
+  /** Frames are ready; `urgent` ones should not wait for a tick. */
+  ready(attempt: Attempt, urgent: boolean): void;
+  /** The attempt was dropped: nothing more is sent. */
+  release(attempt: Attempt): void;
+}
+
+export interface RunningAttemptsOptions {
+  readonly worker: string;
+  readonly incarnation: string;
+  readonly engine: Pick<Engine, 'run'>;
+  readonly meter: Pick<LoadMeter, 'answered' | 'begin' | 'end' | 'firstToken'>;
+  readonly onFirstToken: () => void;
+  readonly onEnded: (outcome: AttemptOutcome) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class RunningAttempts {
+  readonly #o: RunningAttemptsOptions;
+  readonly #attempts = new Map<string, Attempt>();
+
+  constructor(options: RunningAttemptsOptions) {
+    this.#o = options;
+  }
+
+  get size(): number {
+    return this.#attempts.size;
+  }
+
+  /** Starts an attempt; one at the same request that still runs here is superseded. */
+  run(delivery: Delivery, work: WorkEnvelope, continuation: Continuation | null, sink: AttemptSink): void {
+    const { clock, engine, worker, incarnation, meter } = this.#o;
+    this.#attempts.get(work.meta.id)?.drop();
+    const attempt = new Attempt({
+      work,
+      number: attemptNumberOf(delivery, work),
+      ackSubject: delivery.ackSubject,
+      subject: delivery.subject,
+      incarnation,
+      waitMs: Math.max(0, clock.now() - work.meta.acceptedAt),
+      continuation,
+      hooks: {
+        ready: (source, urgent) => sink.ready(source, urgent),
+        firstToken: source => this.#onFirstToken(source),
+        ended: (source, outcome, detail) => this.#onEnded(source, sink, outcome, detail),
+      },
+    });
+    this.#attempts.set(attempt.id, attempt);
+    sink.attach(attempt);
+    const { promptTokens, held, stream, endpoint } = work.meta;
+    const silent = !stream && endpoint !== 'embeddings';
+    const request = { promptTokens, heldTokens: held[worker] ?? 0, kvTokens: kvTokensOf(work), silent };
+    meter.begin(attempt.id, request, clock.monotonic());
+    attempt.start(engine);
+  }
+
+  /** @param attempt the newest attempt to be cancelled: a later one is not meant. */
+  cancel(id: string, attempt: number): void {
+    const running = this.#attempts.get(id);
+    if (running !== undefined && running.number <= attempt) running.drop();
+  }
+
+  /** Ends every attempt so that another worker runs or continues its request. */
+  handBack(): void {
+    for (const attempt of [...this.#attempts.values()]) attempt.handBack();
+  }
+
+  #onFirstToken(attempt: Attempt): void {
+    this.#o.meter.firstToken(attempt.id, this.#o.clock.monotonic());
+    this.#o.onFirstToken();
+  }
+
+  #onEnded(attempt: Attempt, sink: AttemptSink, outcome: AttemptOutcome, detail: string): void {
+    const { meter, log, onEnded } = this.#o;
+    if (this.#attempts.get(attempt.id) === attempt) {
+      this.#attempts.delete(attempt.id);
+      meter.end(attempt.id, kvTokensOf(attempt.work));
+    }
+    if (outcome === 'done') meter.answered(attempt.answerTokens);
+    if (outcome === 'dropped') sink.release(attempt);
+    if (outcome === 'failed') log.warn({ id: attempt.id, attempt: attempt.number, detail }, 'attempt failed');
+    onEnded(outcome);
+  }
+}
+
+/** KV memory that a request is likely to need, tokens. */
+function kvTokensOf({ meta }: WorkEnvelope): number {
+  return kvNeed(meta.promptTokens, meta.maxTokens);
+}

@@ -1,0 +1,106 @@
+/** Probes the engine once a second: its health, its gauges, and its models until they are known. */
+import { type Architecture, afterAttempt, afterProbe, type EngineHealth, WELL } from '@penstock/policy';
+import { type ModelInfo, toModelSlug } from '@penstock/protocol';
+import type { Logger } from '@penstock/runtime';
+import type { Engine, EngineGauges } from './engine.ts';
+
+const PROBE_MS = 1000;
+
+export interface EngineWatchOptions {
+  readonly engine: Pick<Engine, 'gauges' | 'healthy' | 'models'>;
+  /** Of all models, as the operator states it. Where null, what the engine says counts. */
+  readonly architecture: Architecture | null;
+  /** Begins to serve a model. Where it rejects, the next probe tries again with all models. */
+  readonly open: (model: ModelInfo) => Promise<void>;
+  /** All models are open. */
+  readonly onOpened: () => void;
+  readonly onHealthChanged: () => void;
+  readonly onProbed: () => void;
+  readonly log: Logger;
+}
+
+export class EngineWatch {
+  readonly #o: EngineWatchOptions;
+  #health: EngineHealth = WELL;
+  #gauges: EngineGauges | null = null;
+  #models: readonly ModelInfo[] = [];
+  #timer: NodeJS.Timeout | null = null;
+  #isStopped = false;
+
+  constructor(options: EngineWatchOptions) {
+    this.#o = options;
+  }
+
+  get isWell(): boolean {
+    return this.#health.state === 'well';
+  }
+
+  /** Share of recent attempts that failed, 0–1. */
+  get errorRate(): number {
+    return this.#health.errorRate;
+  }
+
+  /** As of the last probe; null where the engine publishes none. */
+  get gauges(): EngineGauges | null {
+    return this.#gauges;
+  }
+
+  /** Empty until all of them are open. */
+  get models(): readonly ModelInfo[] {
+    return this.#models;
+  }
+
+  start(): void {
+    void this.#probeAndRepeat();
+  }
+
+  /** A probe under way is finished; no other follows. */
+  stop(): void {
+    this.#isStopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  /** An attempt ended. @param ok also where the engine refused the request. */
+  attempted(ok: boolean): void {
+    this.#health = afterAttempt(this.#health, ok);
+  }
+
+  async #probeAndRepeat(): Promise<void> {
+    await this.#probe();
+    if (!this.#isStopped) this.#timer = setTimeout(() => void this.#probeAndRepeat(), PROBE_MS);
+  }
+
+  async #probe(): Promise<void> {
+    const { engine, log, onHealthChanged, onProbed } = this.#o;
+    const isHealthy = await engine.healthy();
+    const before = this.#health.state;
+    this.#health = afterProbe(this.#health, isHealthy);
+    if (this.#health.state !== before) {
+      log.warn({ state: this.#health.state }, 'engine health changed');
+      onHealthChanged();
+    }
+    this.#gauges = await engine.gauges();
+    if (this.#models.length === 0) {
+      await this.#openModels().catch((err: Error) =>
+        log.warn(
+          { err: err.message },
+          'not pulling yet: the engine lists no models, or no ingress has made the queue',
+        ),
+      );
+    }
+    onProbed();
+  }
+
+  async #openModels(): Promise<void> {
+    const { engine, architecture, open, onOpened, log } = this.#o;
+    const models = (await engine.models()).map(model => ({
+      ...model,
+      slug: toModelSlug(model.name),
+      architecture: architecture ?? model.architecture,
+    }));
+    for (const model of models) await open(model);
+    this.#models = models;
+    onOpened();
+    log.info({ models: models.map(model => model.name) }, 'pulling');
+  }
+}

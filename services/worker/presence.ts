@@ -1,0 +1,68 @@
+/** Tells the fleet once a second that this worker is there, and how it is. */
+import { HEARTBEAT_MS } from '@penstock/policy';
+import { encodeMessage, type Heartbeat, heartbeatSubject } from '@penstock/protocol';
+import type { ControlChannel } from '@penstock/transport';
+
+/** What a heartbeat says that changes while the worker runs. */
+export interface Vitals
+  extends Pick<
+    Heartbeat,
+    'models' | 'running' | 'level' | 'waitS' | 'tokensPerSec' | 'load' | 'cacheTokens' | 'cacheCapacity'
+  > {
+  readonly isWell: boolean;
+}
+
+export interface PresenceOptions {
+  readonly worker: string;
+  /** Identifies this process, see {@link Heartbeat.incarnation}. */
+  readonly incarnation: string;
+  readonly region: string;
+  readonly shard: number;
+  readonly slots: number;
+  readonly control: Pick<ControlChannel, 'send'>;
+  readonly vitals: () => Vitals;
+}
+
+export class Presence {
+  readonly #o: PresenceOptions;
+  #timer: NodeJS.Timeout | null = null;
+  #isDraining = false;
+
+  constructor(options: PresenceOptions) {
+    this.#o = options;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** The timer is not tied to the probes of the engine: an engine that hangs must not make its worker look dead. */
+  start(): void {
+    this.#timer = setInterval(() => this.beat(), HEARTBEAT_MS);
+  }
+
+  /** Sends a heartbeat now, for a change that should not wait for the next one. */
+  beat(): void {
+    this.#send(false);
+  }
+
+  /** The worker takes nothing new. Said at once, so that work bound to it is released at once. */
+  drain(): void {
+    this.#isDraining = true;
+    this.beat();
+  }
+
+  /** Sends the last heartbeat. */
+  leave(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#send(true);
+  }
+
+  #send(leaving: boolean): void {
+    const { worker, incarnation, region, shard, slots, control } = this.#o;
+    const { isWell, ...vitals } = this.#o.vitals();
+    const pulling = !this.#isDraining && isWell;
+    const heartbeat: Heartbeat = { v: 1, worker, incarnation, shard, slots, pulling, leaving, ...vitals };
+    control.send(heartbeatSubject(region, worker), encodeMessage(heartbeat));
+  }
+}
