@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import {
+  encodeEnvelope,
+  encodeMessage,
+  type ResumeAnswer,
+  type WorkEnvelope,
+  type WorkMeta,
+} from '@penstock/protocol';
+import type { Logger } from '@penstock/runtime';
+import type { Answer } from '@penstock/transport';
+import type { Attempt } from '../attempts/attempt.ts';
+import type { Continuation } from '../attempts/continuation.ts';
+import type { AttemptSink } from '../attempts/running-attempts.ts';
+import type { Beginning } from '../stored/stored-runs.ts';
+import { Admission } from './admission.ts';
+
+const META: WorkMeta = {
+  ...({ v: 1, id: 'r1', from: 'in-1', endpoint: 'chat', model: 'm', slug: 'm' } as const),
+  ...({ lane: 'interactive', size: 'short', stream: true, promptTokens: 5, maxTokens: null } as const),
+  ...{ acceptedAt: 0, deadlineAt: 1000, attemptBase: 0, stored: false, ask: false, held: {}, fleetRate: 0 },
+};
+const answered = (answer: ResumeAnswer): Answer => ({ kind: 'answer', payload: encodeMessage(answer) });
+
+/** An admission between fakes that note what it does, in order. */
+function startAdmission({
+  slots = 2,
+  answer = async (): Promise<Answer> => ({ kind: 'nobody' }),
+  beginning = async (): Promise<Beginning> => ({ kind: 'gone' }),
+  converted = async (): Promise<WorkEnvelope | null> => null,
+} = {}) {
+  const said: string[] = [];
+  const runs: { work: WorkEnvelope; continuation: Continuation | null; sink: AttemptSink }[] = [];
+  const replies: AttemptSink = { attach() {}, ready() {}, release() {} };
+  const state = { now: 0, draining: false };
+  const admission = new Admission({
+    worker: 'w-1',
+    slots,
+    queue: {
+      settle: (_ack, how, delayMs) => void said.push(delayMs === undefined ? how : `${how} ${delayMs}`),
+      ask: subject => {
+        said.push(`ask ${subject}`);
+        return answer();
+      },
+    },
+    stored: {
+      begin: (_work, attempt, isFirst) => {
+        said.push(`begin ${attempt}${isFirst ? ' first' : ''}`);
+        return beginning();
+      },
+      asStored: converted,
+      attach: (_attempt, resumeState) => void said.push(`attach ${resumeState?.entries ?? 'new'}`),
+      collect: () => void said.push('collect'),
+      release: () => void said.push('release'),
+    },
+    running: {
+      get size() {
+        return runs.length;
+      },
+      run: (_delivery, work, continuation, sink) => {
+        said.push('run');
+        runs.push({ work, continuation, sink });
+      },
+      cancel: (id, attempt) => void said.push(`cancel ${id} ${attempt}`),
+    },
+    replies,
+    isDraining: () => state.draining,
+    onTaken: meta => void said.push(`taken ${meta.id}`),
+    onSettled: () => void said.push('settled'),
+    clock: { now: () => state.now, monotonic: () => state.now },
+    log: { error() {} } as unknown as Logger,
+  });
+  const deliver = (meta: Partial<WorkMeta> = {}, deliveryCount = 1) =>
+    admission.take({
+      data: encodeEnvelope({ ...META, ...meta }, Buffer.from('{"messages":[]}')),
+      ...{ subject: 'work.r1', ackSubject: 'ack', deliveryCount },
+    });
+  return { admission, deliver, said, runs, replies, state };
+}
+
+test('a first delivery runs at once, and its frames go to the ingress', () => {
+  const { deliver, said, runs, replies } = startAdmission();
+  assert.equal(deliver(), true);
+  assert.deepEqual(said, ['taken r1', 'run']);
+  assert.equal(runs[0]?.sink, replies);
+  assert.equal(runs[0]?.continuation, null);
+});
+
+test('what there is no room for is handed back unread, also by a worker that drains', () => {
+  const full = startAdmission({ slots: 0 });
+  assert.equal(full.deliver(), false);
+  assert.deepEqual(full.said, ['nak']);
+  const draining = startAdmission();
+  draining.state.draining = true;
+  assert.equal(draining.deliver(), false);
+  assert.deepEqual(draining.said, ['nak']);
+});
+
+test('a delivery that is about to run takes a slot', async () => {
+  const { promise, resolve } = Promise.withResolvers<Answer>();
+  const { admission, deliver, runs } = startAdmission({ slots: 1, answer: () => promise });
+  assert.equal(deliver({}, 2), true);
+  assert.equal(admission.slotsTaken, 1);
+  assert.equal(deliver(), false);
+  resolve(answered({ kind: 'start' }));
+  await turn();
+  assert.deepEqual([runs.length, admission.slotsTaken], [1, 1]);
+});
+
+test('work of another version is dropped: no other worker could read it', () => {
+  const { admission, said } = startAdmission();
+  const garbage = { data: Buffer.from('{"v":2}\n'), subject: 's', ackSubject: 'ack', deliveryCount: 1 };
+  assert.equal(admission.take(garbage), true);
+  assert.deepEqual(said, ['term']);
+});
+
+test('a redelivery continues what the client has', async () => {
+  const partial = { kind: 'continue', text: 'Hel', chunks: 1, chunkId: 'c1', created: 7 } as const;
+  const { deliver, said, runs } = startAdmission({ answer: async () => answered(partial) });
+  deliver({}, 2);
+  await turn();
+  assert.deepEqual(said, ['taken r1', 'ask ctl.ingress.in-1', 'run']);
+  const body = JSON.parse(runs[0]?.continuation?.body.toString() ?? '{}');
+  assert.deepEqual(body.messages, [{ role: 'assistant', content: 'Hel' }]);
+});
+
+for (const { name, answer, settlement } of [
+  { name: 'nobody waits for', answer: answered({ kind: 'gone' }), settlement: 'term' },
+  { name: 'whose ingress is away', answer: { kind: 'nobody' } as const, settlement: 'nak 1000' },
+  { name: 'whose ingress is slow', answer: { kind: 'timeout' } as const, settlement: 'nak 1000' },
+]) {
+  test(`a redelivery ${name} is settled with ${settlement}`, async () => {
+    const { deliver, said, admission } = startAdmission({ answer: async () => answer });
+    deliver({}, 2);
+    await turn();
+    assert.deepEqual(said.slice(2), [settlement, 'settled']);
+    assert.equal(admission.slotsTaken, 0);
+  });
+}
+
+test('late work is not dropped on the word of this clock alone', async () => {
+  const { deliver, said, state } = startAdmission({ answer: async () => answered({ kind: 'start' }) });
+  state.now = 5000;
+  deliver();
+  await turn();
+  assert.deepEqual(said, ['taken r1', 'ask ctl.ingress.in-1', 'run']);
+});
+
+test('a request without an ingress that was converted to a stored run is begun as one', async () => {
+  const stored = { body: Buffer.from('{}'), meta: { ...META, stored: true } };
+  const { deliver, said, runs } = startAdmission({
+    answer: async () => ({ kind: 'nobody' }),
+    converted: async () => stored,
+    beginning: async () => ({ kind: 'begun', resumeState: null, continuation: null }),
+  });
+  deliver({}, 2);
+  await turn();
+  assert.deepEqual(said.slice(2), ['begin 2', 'run', 'settled', 'settled']);
+  assert.equal(runs[0]?.work, stored);
+});
+
+test('a request whose record cannot be read is settled as if there were none', async () => {
+  const { deliver, said } = startAdmission({
+    converted: async () => {
+      throw new Error('no Redis');
+    },
+  });
+  deliver({}, 2);
+  await turn();
+  assert.deepEqual(said.slice(2), ['nak 1000', 'settled']);
+});
+
+test('a stored run that was begun resumes from its log, and its frames go into its record', async () => {
+  const resumeState = { entries: 3, ops: [], replays: false };
+  const { deliver, said, runs } = startAdmission({
+    beginning: async () => ({ kind: 'begun', resumeState, continuation: null }),
+  });
+  deliver({ stored: true, attemptBase: 4 }, 2);
+  await turn();
+  assert.deepEqual(said, ['taken r1', 'begin 6', 'run', 'settled']);
+  const { sink } = runs[0] ?? assert.fail('nothing runs');
+  said.length = 0;
+  for (const step of ['attach', 'ready', 'release'] as const) sink[step]({} as Attempt, true);
+  assert.deepEqual(said, ['attach 3', 'collect', 'release']);
+});
+
+test('a first attempt at a stored run is begun as such', async () => {
+  const { deliver, said } = startAdmission();
+  deliver({ stored: true });
+  await turn();
+  assert.deepEqual(said, ['taken r1', 'begin 1 first', 'term', 'settled']);
+});
+
+test('a delivery of a stored run that belongs to a later attempt is left to that one', async () => {
+  const { deliver, said } = startAdmission({ beginning: async () => ({ kind: 'fenced' }) });
+  deliver({ stored: true });
+  await turn();
+  assert.deepEqual(said.slice(2), ['settled']);
+});
+
+test('a stored run comes again when its record cannot be reached', async () => {
+  const { deliver, said } = startAdmission({
+    beginning: async () => {
+      throw new Error('no Redis');
+    },
+  });
+  deliver({ stored: true });
+  await turn();
+  assert.deepEqual(said.slice(2), ['nak 1000', 'settled']);
+});
+
+test('a cancel that arrives while the ingress is asked or the record is begun stops the start', async () => {
+  for (const stored of [false, true]) {
+    const { admission, deliver, said, runs } = startAdmission({
+      answer: async () => answered({ kind: 'start' }),
+      beginning: async () => ({ kind: 'begun', resumeState: null, continuation: null }),
+    });
+    deliver({ stored }, 2);
+    admission.cancel('r1', 2);
+    await turn();
+    assert.deepEqual(said.slice(2), ['cancel r1 2', 'term', 'settled'], `stored: ${stored}`);
+    assert.equal(runs.length, 0);
+  }
+});

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eventData, type WorkEnvelope } from '@penstock/protocol';
+import { createContinuation } from './continuation.ts';
+
+const RESUME = { kind: 'continue', text: 'Hel', chunks: 2, chunkId: 'c1', created: 7 } as const;
+
+function workOf(endpoint: string, body: object): WorkEnvelope {
+  return { meta: { endpoint }, body: Buffer.from(JSON.stringify(body)) } as WorkEnvelope;
+}
+
+function bodyOf(endpoint: string, body: object, resume = RESUME as typeof RESUME | { text: '' }) {
+  const { body: made } = createContinuation(workOf(endpoint, body), { ...RESUME, ...resume });
+  return JSON.parse(made.toString());
+}
+
+/** What the client sees of the events. */
+function rewritten(...chunks: (object | string)[]) {
+  const events = chunks.map(
+    chunk => `data: ${typeof chunk === 'string' ? chunk : JSON.stringify(chunk)}\n\n`,
+  );
+  const { rewrite } = createContinuation(workOf('chat', { messages: [] }), RESUME);
+  const shown = rewrite(Buffer.from(events.join(''))).toString();
+  return [...eventData(shown)].map(data => (data === '[DONE]' ? data : JSON.parse(data)));
+}
+
+test('a chat goes on after the partial answer, with what is left of its token limit', () => {
+  const asked = { model: 'm', messages: [{ role: 'user', content: 'Hi' }], max_tokens: 10, temperature: 0 };
+  assert.deepEqual(bodyOf('chat', asked), {
+    ...asked,
+    messages: [...asked.messages, { role: 'assistant', content: 'Hel' }],
+    max_tokens: 8,
+    add_generation_prompt: false,
+    continue_final_message: true,
+  });
+  assert.equal(bodyOf('chat', { messages: [], max_completion_tokens: 2 }).max_completion_tokens, 1);
+});
+
+test('a completion goes on after its prompt and the partial answer', () => {
+  assert.deepEqual(bodyOf('completions', { prompt: 'Say: ' }), { prompt: 'Say: Hel' });
+});
+
+test('a request whose client has no text yet is sent as it was', () => {
+  const asked = { messages: [{ role: 'user', content: 'Hi' }] };
+  assert.deepEqual(bodyOf('chat', asked, { text: '' }), asked);
+});
+
+test('chunks get id and time of the stream that they continue, and the role is not repeated', () => {
+  const chunk = (delta: object) => ({ id: 'c2', created: 9, choices: [{ delta, finish_reason: null }] });
+  const known = (delta: object) => ({ ...chunk(delta), id: 'c1', created: 7 });
+  assert.deepEqual(
+    rewritten(
+      chunk({ role: 'assistant', content: '' }),
+      chunk({ role: 'assistant', content: 'lo' }),
+      chunk({ content: '!' }),
+      '[DONE]',
+    ),
+    [known({ content: 'lo' }), known({ content: '!' }), '[DONE]'],
+  );
+});
+
+test('a chunk that ends the answer stays, with or without a role', () => {
+  const [last] = rewritten({ choices: [{ delta: { role: 'assistant' }, finish_reason: 'stop' }] });
+  assert.deepEqual(last?.choices, [{ delta: {}, finish_reason: 'stop' }]);
+});
+
+test('the partial answer is counted as output, though this engine read it as prompt', () => {
+  const [chunk] = rewritten({ choices: [], usage: { prompt_tokens: 12, completion_tokens: 3 } });
+  assert.deepEqual(chunk?.usage, { prompt_tokens: 10, completion_tokens: 5 });
+  const [none] = rewritten({ choices: [], usage: null });
+  assert.equal(none?.usage, null);
+});
