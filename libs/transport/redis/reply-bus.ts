@@ -7,6 +7,7 @@ import type { PlacementStore, PrefixOwners } from '../ports/placement-store.ts';
 import type { ReplyBus } from '../ports/reply-bus.ts';
 import { openRedis, type RedisOptions } from './connection.ts';
 import { ReplyListener } from './reply-listener.ts';
+import { RedisScripts } from './scripts.ts';
 
 /** How far back the log of an ingress reaches, ms. It has to outlast a reconnect. */
 const LOG_WINDOW_MS = 15_000;
@@ -17,27 +18,9 @@ const PLACEMENT_TTL_S = 600;
 /** A request does not wait longer than this for a hint, ms. */
 const LOOKUP_LIMIT_MS = 50;
 
-/**
- * Append and hint in one step, so that the order on the channel is the order in the log. The log id goes in front of
- * the packet: a listener always knows its place and can read on from there.
- * KEYS log · ARGV channel, packet, window ms, expire ms
- */
-const PUBLISH_LUA = `
-local t=redis.call('TIME')
-local id=redis.call('XADD',KEYS[1],'MINID','~',math.max(0,t[1]*1000-ARGV[3]),'*','p',ARGV[2])
-redis.call('PEXPIRE',KEYS[1],ARGV[4])
-return redis.call('PUBLISH',ARGV[1],id..' '..ARGV[2])`;
-
-type PublishCommand = (
-  log: string,
-  channel: string,
-  packet: Buffer,
-  windowMs: number,
-  expireMs: number,
-) => Promise<number>;
-
 export class RedisReplyBus implements ReplyBus, ModelRegistry, PlacementStore {
   readonly #commands: Redis;
+  readonly #scripts: RedisScripts<'replies/publish'>;
   readonly #options: RedisOptions;
   #listener: ReplyListener | null = null;
   #pendingBytes = 0;
@@ -45,7 +28,7 @@ export class RedisReplyBus implements ReplyBus, ModelRegistry, PlacementStore {
   private constructor(options: RedisOptions) {
     this.#options = options;
     this.#commands = openRedis(options, 'cmd');
-    this.#commands.defineCommand('penstockPublish', { numberOfKeys: 1, lua: PUBLISH_LUA });
+    this.#scripts = new RedisScripts(this.#commands, ['replies/publish']);
   }
 
   /** @throws ConnectError when the first connection fails. */
@@ -70,15 +53,11 @@ export class RedisReplyBus implements ReplyBus, ModelRegistry, PlacementStore {
 
   async publish(ingressId: string, packet: Buffer): Promise<void> {
     this.#pendingBytes += packet.length;
-    const run = (this.#commands as unknown as { penstockPublish: PublishCommand }).penstockPublish;
     try {
-      await run.call(
-        this.#commands,
+      await this.#scripts.run(
+        'replies/publish',
         replyLog(ingressId),
-        replyChannel(ingressId),
-        packet,
-        LOG_WINDOW_MS,
-        LOG_EXPIRE_MS,
+        ...[replyChannel(ingressId), packet, LOG_WINDOW_MS, LOG_EXPIRE_MS],
       );
     } finally {
       this.#pendingBytes -= packet.length;

@@ -22,8 +22,7 @@ import type { CreateOutcome, Idempotency } from '../ports/runs/idempotency.ts';
 import type { Page, PageOrder } from '../ports/tasks/paging.ts';
 import type { TaskRecords } from '../ports/tasks/task-records.ts';
 import { openRedis, type RedisOptions } from './connection.ts';
-import { TAKE_KEY } from './idempotency.ts';
-import { TELL_BATCH } from './webhooks/event-outbox.ts';
+import { RedisScripts } from './scripts.ts';
 
 /** Batches are remembered for a month. */
 const BATCH_TTL_S = 30 * 24 * 3600;
@@ -35,95 +34,22 @@ const GONE_TTL_S = 3600;
 /** Deleting a content takes less than this, s. */
 const GOING_TTL_S = 60;
 
-const NOW_US = `local t=redis.call('TIME') local at=string.format('%.0f',t[1]*1000000+t[2])`;
-
-/** KEYS file, holders of the content, going, list, list of the purpose, ends, upload · ARGV json, id, end s or '', upload ttl s or '' */
-const ADD_FILE = `
-if redis.call('EXISTS',KEYS[3])==1 then return 0 end
-${NOW_US}
-redis.call('SET',KEYS[1],ARGV[1])
-redis.call('SADD',KEYS[2],ARGV[2])
-redis.call('ZADD',KEYS[4],'NX',at,ARGV[2])
-redis.call('ZADD',KEYS[5],'NX',at,ARGV[2])
-if ARGV[3]~='' then redis.call('ZADD',KEYS[6],ARGV[3],ARGV[2]) end
-if ARGV[4]~='' then redis.call('SET',KEYS[7],ARGV[2],'EX',ARGV[4]) end
-return 1`;
-
-/** KEYS file, list, list of the purpose, ends, gone · ARGV id, ttl s of its place */
-const REMOVE_FILE = `
-local at=redis.call('ZSCORE',KEYS[2],ARGV[1])
-redis.call('DEL',KEYS[1])
-redis.call('ZREM',KEYS[2],ARGV[1])
-redis.call('ZREM',KEYS[3],ARGV[1])
-redis.call('ZREM',KEYS[4],ARGV[1])
-if at then
-  redis.call('ZADD',KEYS[5],at,ARGV[1])
-  redis.call('EXPIRE',KEYS[5],ARGV[2])
-end
-return 1`;
-
-/** Several may delete at once: the mark counts them. KEYS holders, going · ARGV holder, ttl s of the mark */
-const RELEASE = `
-redis.call('SREM',KEYS[1],ARGV[1])
-if redis.call('SCARD',KEYS[1])>0 then return 0 end
-redis.call('INCR',KEYS[2])
-redis.call('EXPIRE',KEYS[2],ARGV[2])
-return 1`;
-
-/** KEYS going */
-const GONE = `
-if redis.call('DECR',KEYS[1])<=0 then redis.call('DEL',KEYS[1]) end
-return 1`;
-
-/**
- * KEYS batch, holders of the input, list, open batches, client's key
- * ARGV id, ttl s, digest of the request ('' = no key), ttl ms of the key, then field, JSON, …
- */
-const ADD_BATCH = `${TAKE_KEY}
-local taken=take_key(KEYS[5],KEYS[1],ARGV[1],ARGV[3],ARGV[4])
-if taken then return taken end
-${NOW_US}
-redis.call('HSET',KEYS[1],unpack(ARGV,5))
-redis.call('EXPIRE',KEYS[1],ARGV[2])
-redis.call('SADD',KEYS[2],ARGV[1])
-redis.call('ZADD',KEYS[3],at,ARGV[1])
-redis.call('ZREMRANGEBYSCORE',KEYS[3],'-inf',string.format('%.0f',at-ARGV[2]*1000000))
-redis.call('SADD',KEYS[4],ARGV[1])
-return {'created',ARGV[1]}`;
-
-/**
- * Sets fields of a batch that is not final, and the time when it entered a state for the first time. States only go
- * forward, and `cancelling` gives way to final ones only.
- * KEYS batch · ARGV wanted state or '', now s, then field, JSON, …
- */
-const UPDATE = `${TELL_BATCH}
-local status=redis.call('HGET',KEYS[1],'status')
-if not status or status=='"failed"' or status=='"completed"' or status=='"expired"' or status=='"cancelled"' then return 0 end
-local to=ARGV[1]
-if status=='"cancelling"' and (to=='in_progress' or to=='finalizing') then return 0 end
-if status=='"finalizing"' and to=='in_progress' then return 0 end
-if to~='' then redis.call('HSETNX',KEYS[1],'at:'..to,ARGV[2]) end
-if ARGV[3] then redis.call('HSET',KEYS[1],unpack(ARGV,3)) end
-if to=='failed' or to=='completed' or to=='expired' or to=='cancelled' then tell_batch(KEYS[1],to) end
-return 1`;
-
-const SCRIPTS = {
-  AddFile: [7, ADD_FILE],
-  RemoveFile: [5, REMOVE_FILE],
-  Release: [2, RELEASE],
-  Gone: [1, GONE],
-  AddBatch: [5, ADD_BATCH],
-  UpdateBatch: [1, UPDATE],
-} as const;
-type Script = (...args: (string | number)[]) => Promise<unknown>;
+const SCRIPTS = [
+  'tasks/add-file',
+  'tasks/remove-file',
+  'tasks/release-content',
+  'tasks/content-gone',
+  'tasks/add-batch',
+  'tasks/update-batch',
+] as const;
 
 export class RedisTaskRecords implements TaskRecords {
   readonly #redis: Redis;
+  readonly #scripts: RedisScripts<(typeof SCRIPTS)[number]>;
 
   private constructor(redis: Redis) {
     this.#redis = redis;
-    for (const [name, [numberOfKeys, lua]] of Object.entries(SCRIPTS))
-      redis.defineCommand(`penstock${name}`, { numberOfKeys, lua });
+    this.#scripts = new RedisScripts(redis, SCRIPTS);
   }
 
   static async connect(options: RedisOptions): Promise<RedisTaskRecords> {
@@ -132,17 +58,12 @@ export class RedisTaskRecords implements TaskRecords {
     return new RedisTaskRecords(redis);
   }
 
-  #run(name: keyof typeof SCRIPTS, ...args: (string | number)[]): Promise<unknown> {
-    const commands = this.#redis as unknown as Record<string, Script>;
-    return (commands[`penstock${name}`] as Script).call(this.#redis, ...args);
-  }
-
   async addFile(file: FileRecord, upload: string | null): Promise<boolean> {
     const { id, tenant, digest, purpose, expiresAt } = file;
     const lists = [fileListKey(tenant), fileListKey(tenant, purpose), FILE_ENDS_KEY, uploadKey(upload ?? '')];
     const keys = [fileKey(id), contentKey(digest), contentGoingKey(digest), ...lists];
     const args = [JSON.stringify(file), id, expiresAt ?? '', upload === null ? '' : UPLOAD_TTL_S];
-    return (await this.#run('AddFile', ...keys, ...args)) === 1;
+    return (await this.#scripts.run('tasks/add-file', ...keys, ...args)) === 1;
   }
 
   async uploadedBefore(upload: string): Promise<FileRecord | null> {
@@ -168,7 +89,7 @@ export class RedisTaskRecords implements TaskRecords {
   async removeFile(file: FileRecord): Promise<void> {
     const { id, tenant, purpose } = file;
     const lists = [fileListKey(tenant), fileListKey(tenant, purpose), FILE_ENDS_KEY, filesGoneKey(tenant)];
-    await this.#run('RemoveFile', fileKey(id), ...lists, id, GONE_TTL_S);
+    await this.#scripts.run('tasks/remove-file', fileKey(id), ...lists, id, GONE_TTL_S);
   }
 
   endedFiles(nowS: number, most: number): Promise<string[]> {
@@ -177,18 +98,23 @@ export class RedisTaskRecords implements TaskRecords {
 
   async releaseContent(digest: string, holder: string): Promise<boolean> {
     const keys = [contentKey(digest), contentGoingKey(digest)];
-    return (await this.#run('Release', ...keys, holder, GOING_TTL_S)) === 1;
+    return (await this.#scripts.run('tasks/release-content', ...keys, holder, GOING_TTL_S)) === 1;
   }
 
   async contentGone(digest: string): Promise<void> {
-    await this.#run('Gone', contentGoingKey(digest));
+    await this.#scripts.run('tasks/content-gone', contentGoingKey(digest));
   }
 
   async addBatch(batch: BatchRecord, idempotency: Idempotency | null): Promise<CreateOutcome> {
     const { id, inputDigest, tenant } = batch;
     const keys = [batchKey(id), contentKey(inputDigest), batchListKey(tenant), OPEN_BATCHES_KEY];
     const args = [id, BATCH_TTL_S, idempotency?.digest ?? '', KEY_TTL_MS, ...fieldsOf(batch)];
-    const outcome = await this.#run('AddBatch', ...keys, idempotency?.key ?? batchKey(id), ...args);
+    const outcome = await this.#scripts.run(
+      'tasks/add-batch',
+      ...keys,
+      idempotency?.key ?? batchKey(id),
+      ...args,
+    );
     const [kind, known] = outcome as [CreateOutcome['kind'], string];
     return kind === 'reused' ? { kind } : { kind, id: known };
   }
@@ -232,7 +158,7 @@ export class RedisTaskRecords implements TaskRecords {
 
   async updateBatch(id: string, change: Partial<Omit<BatchRecord, 'at'>>, nowS: number): Promise<boolean> {
     const args = [change.status ?? '', nowS, ...fieldsOf(change)];
-    return (await this.#run('UpdateBatch', batchKey(id), ...args)) === 1;
+    return (await this.#scripts.run('tasks/update-batch', batchKey(id), ...args)) === 1;
   }
 
   async close(): Promise<void> {

@@ -9,42 +9,22 @@ import {
 import type { Redis } from 'ioredis';
 import type { DeliveryLog } from '../../ports/webhooks/delivery-log.ts';
 import { openRedis, type RedisOptions } from '../connection.ts';
+import { RedisScripts } from '../scripts.ts';
 
 const TTL_MS = 7 * 24 * 3600 * 1000;
 /** Deliveries kept of an endpoint, and attempts of a delivery. */
 const MOST_DELIVERIES = 500;
 const MOST_ATTEMPTS = 30;
 
-/** KEYS list, delivery · ARGV age ms, id, record, ttl ms, most. What falls off the end of the list goes with it. */
-const OPEN = `
-if redis.call('EXISTS',KEYS[2])==0 then redis.call('HSET',KEYS[2],'record',ARGV[3],'state','pending') end
-redis.call('PEXPIRE',KEYS[2],ARGV[4])
-redis.call('ZADD',KEYS[1],ARGV[1],ARGV[2])
-redis.call('PEXPIRE',KEYS[1],ARGV[4])
-local old=redis.call('ZRANGE',KEYS[1],0,-1-ARGV[5])
-for _,id in ipairs(old) do
-  redis.call('DEL','${deliveryKey('x').slice(0, -1)}'..id,'${deliveryAttemptsKey('x').slice(0, -1)}'..id)
-  redis.call('ZREM',KEYS[1],id)
-end`;
-
-/** KEYS delivery, attempts · ARGV state, attempt ('' = none), ttl ms, most */
-const ATTEMPTED = `
-if redis.call('EXISTS',KEYS[1])==0 then return end
-redis.call('HSET',KEYS[1],'state',ARGV[1])
-if ARGV[2]=='' then return end
-redis.call('RPUSH',KEYS[2],ARGV[2])
-redis.call('LTRIM',KEYS[2],-ARGV[4],-1)
-redis.call('PEXPIRE',KEYS[2],ARGV[3])`;
-
-type Script = (...args: (string | number)[]) => Promise<unknown>;
+const SCRIPTS = ['webhooks/open-delivery', 'webhooks/delivery-attempted'] as const;
 
 export class RedisDeliveries implements DeliveryLog {
-  readonly #redis: Redis & { penstockOpenDelivery: Script; penstockAttempted: Script };
+  readonly #redis: Redis;
+  readonly #scripts: RedisScripts<(typeof SCRIPTS)[number]>;
 
   private constructor(redis: Redis) {
-    redis.defineCommand('penstockOpenDelivery', { numberOfKeys: 2, lua: OPEN });
-    redis.defineCommand('penstockAttempted', { numberOfKeys: 2, lua: ATTEMPTED });
-    this.#redis = redis as Redis & { penstockOpenDelivery: Script; penstockAttempted: Script };
+    this.#redis = redis;
+    this.#scripts = new RedisScripts(redis, SCRIPTS);
   }
 
   static async connect(options: RedisOptions): Promise<RedisDeliveries> {
@@ -55,7 +35,8 @@ export class RedisDeliveries implements DeliveryLog {
 
   async open(deliveries: readonly Pick<WebhookDelivery, 'id' | 'endpoint' | 'event'>[]): Promise<void> {
     const opened = deliveries.map(({ id, endpoint, event }) =>
-      this.#redis.penstockOpenDelivery(
+      this.#scripts.run(
+        'webhooks/open-delivery',
         ...[deliveryListKey(endpoint), deliveryKey(id), Date.now(), id],
         ...[JSON.stringify({ id, endpoint, event }), TTL_MS, MOST_DELIVERIES],
       ),
@@ -69,7 +50,8 @@ export class RedisDeliveries implements DeliveryLog {
     state: WebhookDelivery['state'],
   ): Promise<void> {
     const text = attempt === null ? '' : JSON.stringify(attempt);
-    await this.#redis.penstockAttempted(
+    await this.#scripts.run(
+      'webhooks/delivery-attempted',
       deliveryKey(id),
       deliveryAttemptsKey(id),
       state,

@@ -2,7 +2,7 @@
  * The outbox of events: a Redis stream written by the very script that makes a run or a batch final, so that no process
  * can die between the two. Tasks processes read it as one consumer group; what a dead one had taken is taken over.
  */
-import { EVENT_OUTBOX_KEY, isEventType, RUN_DEADLINES_KEY, WEBHOOK_LIST_PREFIX } from '@penstock/protocol';
+import { EVENT_OUTBOX_KEY, isEventType } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { EventOutbox, OutboxEvent } from '../../ports/webhooks/event-outbox.ts';
 import { openRedis, type RedisOptions } from '../connection.ts';
@@ -14,48 +14,6 @@ const ABANDONED_MS = 10_000;
 /** A blocked read that is silent for longer than it asked to wait sits on a dead connection, ms. */
 const SILENCE_SLACK_MS = 3000;
 const FORGET_CONSUMER_MS = 3600_000;
-
-/** Lua: nothing is written for tenants without endpoints. */
-const ADD = `
-local function add_event(tenant,type,resource)
-  if redis.call('EXISTS','${WEBHOOK_LIST_PREFIX}'..tenant)==0 then return end
-  redis.call('XADD','${EVENT_OUTBOX_KEY}','*','tenant',tenant,'type',type,'resource',resource)
-end`;
-
-/**
- * Lua to begin a script with: \`tell_run(key, status, code)\` says that the run under the key became final. Answers
- * that are errors count as failed. Lines of batches are told by their batch.
- */
-export const TELL_RUN = `${ADD}
-local function tell_run(key,status,code)
-  local r=redis.call('HMGET',key,'kind','tenant')
-  if not r[2] or (r[1]~='job' and r[1]~='response' and r[1]~='completion') then return end
-  local id=string.match(key,'[^:]+$')
-  redis.call('ZREM','${RUN_DEADLINES_KEY}',id)
-  if status=='completed' and tonumber(code)>=400 then status='failed' end
-  if r[1]~='response' then
-    if status=='incomplete' then status='completed' end
-    if r[1]=='completion' then id='chatcmpl-'..id end
-    return add_event(r[2],'job.'..status,id)
-  end
-  add_event(r[2],'response.'..status,'resp_'..id)
-end`;
-
-/** Lua to begin a script with: \`watch_deadline(key)\`, where the run under the key has just been queued. */
-export const WATCH_DEADLINE = `
-local function watch_deadline(key)
-  local r=redis.call('HMGET',key,'kind','tenant','deadlineAt')
-  if not r[2] or (r[1]~='job' and r[1]~='response' and r[1]~='completion') then return end
-  if redis.call('EXISTS','${WEBHOOK_LIST_PREFIX}'..r[2])==0 then return end
-  redis.call('ZADD','${RUN_DEADLINES_KEY}',r[3],string.match(key,'[^:]+$'))
-end`;
-
-/** Lua to begin a script with: \`tell_batch(key, status)\`, where the batch under the key became final. */
-export const TELL_BATCH = `${ADD}
-local function tell_batch(key,status)
-  local tenant=redis.call('HGET',key,'tenant')
-  if tenant then add_event(cjson.decode(tenant),'batch.'..status,string.match(key,'[^:]+$')) end
-end`;
 
 type Entry = [id: string, fields: string[] | null];
 

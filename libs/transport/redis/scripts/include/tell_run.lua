@@ -1,0 +1,16 @@
+-- tell_run(key, status, code): adds the event that the run under the key became final, and strikes out its deadline.
+-- Answers that are errors count as failed. Lines of a batch are reported by their batch.
+-- include: names, add_event
+local function tell_run(key, status, code)
+  local r = redis.call('HMGET', key, 'kind', 'tenant')
+  if not r[2] or (r[1] ~= 'job' and r[1] ~= 'response' and r[1] ~= 'completion') then return end
+  local id = string.match(key, '[^:]+$')
+  redis.call('ZREM', RUN_DEADLINES_KEY, id)
+  if status == 'completed' and tonumber(code) >= 400 then status = 'failed' end
+  if r[1] ~= 'response' then
+    if status == 'incomplete' then status = 'completed' end
+    if r[1] == 'completion' then id = 'chatcmpl-' .. id end
+    return add_event(r[2], 'job.' .. status, id)
+  end
+  add_event(r[2], 'response.' .. status, 'resp_' .. id)
+end
