@@ -8,8 +8,8 @@ export function modelOf(name: string, architecture: ModelInfo['architecture'] = 
 /** Of an idle worker `w-1` that serves the model `m`, but for what is given. */
 export function heartbeatOf(some: Partial<Heartbeat>): Heartbeat {
   return {
-    ...{ v: 1, worker: 'w-1', incarnation: 'p1', models: [modelOf('m')], shard: 0, slots: 8, running: 0 },
-    ...{ pulling: true, leaving: false, level: 0, waitS: 0, tokensPerSec: 10_000, load: 0 },
+    ...{ v: 1, worker: 'w-1', incarnation: 'p1', models: [modelOf('m')], shard: 0, slots: 8 },
+    ...{ pulling: true, leaving: false, waitS: 0, tokensPerSec: 10_000, load: 0 },
     ...{ cacheTokens: 0, cacheCapacity: null },
     ...some,
   };

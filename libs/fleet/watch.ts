@@ -1,10 +1,10 @@
 /** Connects a {@link Fleet} to a region: heartbeats from the control channel, models from the registry. */
 import {
+  boundFilter,
   heartbeatFilter,
   type ModelInfo,
   readHeartbeat,
   readModelInfo,
-  stickyFilter,
   workStream,
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
@@ -36,7 +36,7 @@ export async function watchFleet(source: FleetSource): Promise<Fleet> {
     ...{ shards, clock, rand },
     connected: () => channel.connected,
     registeredModels: async () => (await registry.list(region)).map(readModelInfo).filter(isReadable),
-    onForgotten: (worker, shard) => purge?.(workStream(region, shard), stickyFilter(region, shard, worker)),
+    onForgotten: (worker, shard) => purge?.(workStream(region, shard), boundFilter(region, shard, worker)),
   });
   channel.listen(heartbeatFilter(region), payload => {
     const heartbeat = readHeartbeat(payload);

@@ -5,10 +5,7 @@ import type { ControlChannel } from '@penstock/transport';
 
 /** What a heartbeat says that changes while the worker runs. */
 export interface Vitals
-  extends Pick<
-    Heartbeat,
-    'models' | 'running' | 'level' | 'waitS' | 'tokensPerSec' | 'load' | 'cacheTokens' | 'cacheCapacity'
-  > {
+  extends Pick<Heartbeat, 'models' | 'waitS' | 'tokensPerSec' | 'load' | 'cacheTokens' | 'cacheCapacity'> {
   readonly isWell: boolean;
 }
 

@@ -174,8 +174,6 @@ export class Worker {
     const now = this.#o.clock.monotonic();
     return {
       models: [...this.#watch.models],
-      running: this.#running.size,
-      level: this.#bidder.level,
       ...this.#meter.quote(now),
       load: this.#meter.worked(now),
       cacheCapacity: this.#watch.gauges?.kvCapacity ?? null,

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { stickyFilter, workStream } from '@penstock/protocol';
+import { boundFilter, workStream } from '@penstock/protocol';
 import { chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const WAIT_MS = 25_000;
@@ -41,7 +41,7 @@ async function metric(stack: Stack, reason: string): Promise<number> {
 /** Messages queued for one worker alone. */
 async function queuedFor(stack: Stack, worker: string): Promise<number> {
   const nc = await connect({ servers: stack.nats.url });
-  const filter = stickyFilter('local', 0, worker);
+  const filter = boundFilter('local', 0, worker);
   try {
     const jsm = await jetstreamManager(nc);
     const { state } = await jsm.streams.info(workStream('local', 0), { subjects_filter: filter });

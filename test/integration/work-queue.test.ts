@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
-  stickyConsumer,
-  stickySubject,
+  boundConsumer,
+  boundSubject,
   type WorkQueueKey,
   workConsumer,
   workStream,
@@ -178,14 +178,14 @@ test('pulls go on although the broker forgot their consumers', async () => {
   await queue.ensureBoundConsumer('eu', 0, 'w-f', { ackWaitMs: 5000 });
   const { take, taken } = collector(2);
   const pulls = [queue.pull(key('forgotten'), take), queue.pullBound('eu', 0, 'w-f', take)];
-  for (const name of [workConsumer(key('forgotten')), stickyConsumer('w-f')]) {
+  for (const name of [workConsumer(key('forgotten')), boundConsumer('w-f')]) {
     const about = `$JS.API.CONSUMER.DELETE.${workStream('eu', 0)}.${name}`;
     assert.equal((await queue.ask(about, Buffer.from(''), 1000)).kind, 'answer');
   }
   // As after a long while without a pull.
   for (const pull of pulls) pull.bid({ level: 0, batch: 1 });
   await publish('forgotten', 'f1');
-  const own = stickySubject(key('forgotten'), 'w-f', 'f2');
+  const own = boundSubject(key('forgotten'), 'w-f', 'f2');
   await queue.publish(own, Buffer.from('f2'), { messageId: 'f2', ttlMs: 60_000 });
   await waitFor(() => taken.length === 2, 5000);
   for (const delivery of taken) queue.settle(delivery.ackSubject, 'ack');

@@ -23,13 +23,10 @@ const heartbeat = z.object({
   /** Stream of the region that it pulls from. */
   shard: z.number().int().min(0),
   slots: z.number(),
-  running: z.number(),
   /** False while the engine is sick or the worker drains: it takes nothing new. */
   pulling: z.boolean(),
   /** True in the last heartbeat of a worker that leaves in order. */
   leaving: z.boolean(),
-  /** Quoted level 0–9 for new interactive work. */
-  level: z.number(),
   /** Wait before a new prompt's prefill would begin, s. */
   waitS: z.number(),
   /** Prompt tokens prefilled per second, learned. */

@@ -12,7 +12,3 @@ export function jsonReader<T>(schema: z.ZodType<T>): (bytes: Uint8Array) => T | 
     }
   };
 }
-
-export function encodeMessage(message: object): Uint8Array {
-  return Buffer.from(JSON.stringify(message));
-}

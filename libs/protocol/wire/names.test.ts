@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  boundFilter,
+  boundSubject,
   requestIdOf,
-  stickyFilter,
-  stickySubject,
   type WorkQueueKey,
   workConsumer,
   workFilter,
@@ -29,8 +29,8 @@ test('nothing that could widen, split or overflow a subject becomes a token', ()
   }
 });
 
-test('sticky work has a subject that no shared consumer sees', () => {
-  assert.equal(stickySubject(key, 'w-1', 'abc'), 'work.eu.0.llama-70b.interactive.short.to.w-1.abc');
-  assert.equal(stickyFilter('eu', 0, 'w-1'), 'work.eu.0.*.*.*.to.w-1.*');
-  assert.throws(() => stickySubject(key, 'w.1', 'abc'), TypeError);
+test('work bound to one worker has a subject that no shared consumer sees', () => {
+  assert.equal(boundSubject(key, 'w-1', 'abc'), 'work.eu.0.llama-70b.interactive.short.to.w-1.abc');
+  assert.equal(boundFilter('eu', 0, 'w-1'), 'work.eu.0.*.*.*.to.w-1.*');
+  assert.throws(() => boundSubject(key, 'w.1', 'abc'), TypeError);
 });

@@ -72,17 +72,18 @@ export function workConsumer(key: WorkQueueKey): string {
   return `${assertToken(key.slug)}_${key.lane}_${key.size}`;
 }
 
-/** The exact subject of one request that only `worker` may take: the worker that is believed to hold its prefix. */
-export function stickySubject(key: WorkQueueKey, worker: string, requestId: string): string {
+/** The exact subject of one request that is bound to `worker`: only that worker, which should hold its prefix, may take it. */
+export function boundSubject(key: WorkQueueKey, worker: string, requestId: string): string {
   return `${queuePrefix(key)}.to.${assertToken(worker)}.${assertToken(requestId)}`;
 }
 
-/** What a worker's own consumer filters on: sticky work of every model, lane and size. */
-export function stickyFilter(region: string, shard: number, worker: string): string {
+/** What a worker's own consumer filters on: work bound to it, of every model, lane and size. */
+export function boundFilter(region: string, shard: number, worker: string): string {
   return `work.${assertToken(region)}.${shard}.*.*.*.to.${assertToken(worker)}.*`;
 }
 
-export function stickyConsumer(worker: string): string {
+/** Durable name of a worker's own consumer. */
+export function boundConsumer(worker: string): string {
   return `to_${assertToken(worker)}`;
 }
 

@@ -2,10 +2,10 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import {
+  boundConsumer,
+  boundFilter,
   deadStream,
   deadStreamSubjects,
-  stickyConsumer,
-  stickyFilter,
   type WorkQueueKey,
   workConsumer,
   workFilter,
@@ -96,8 +96,8 @@ export class NatsTopology implements QueueAdmin {
     options: ConsumerOptions,
   ): Promise<void> {
     const own = {
-      durable_name: stickyConsumer(worker),
-      filter_subject: stickyFilter(region, shard, worker),
+      durable_name: boundConsumer(worker),
+      filter_subject: boundFilter(region, shard, worker),
       inactive_threshold: nanos(BOUND_UNUSED_MS),
     };
     return this.#ensureConsumer(workStream(region, shard), own, options);

@@ -1,5 +1,5 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { stickyConsumer, type WorkQueueKey, workConsumer, workStream } from '@penstock/protocol';
+import { boundConsumer, type WorkQueueKey, workConsumer, workStream } from '@penstock/protocol';
 import type { Delivery, Puller, Settlement, WorkConsumer } from '../ports/queue/work-consumer.ts';
 import { NatsPuller, type PulledMessage, type PullWire } from './puller.ts';
 import { type NatsTopology, PULL_GROUP } from './topology.ts';
@@ -32,7 +32,7 @@ export class NatsWorkConsumer implements WorkConsumer {
     onDelivery: (delivery: Delivery) => void,
     onSurplus?: () => void,
   ): Puller {
-    return this.#pull(workStream(region, shard), stickyConsumer(worker), onDelivery, onSurplus);
+    return this.#pull(workStream(region, shard), boundConsumer(worker), onDelivery, onSurplus);
   }
 
   #pull(

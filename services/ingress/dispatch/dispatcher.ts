@@ -6,10 +6,10 @@ import type { ServerResponse } from 'node:http';
 import type { Fleet } from '@penstock/fleet';
 import { decideTier, type Placement } from '@penstock/policy';
 import {
+  boundSubject,
   DispatchError,
   type Endpoint,
   encodeEnvelope,
-  stickySubject,
   type WorkMeta,
   type WorkQueueKey,
   workStream,
@@ -168,7 +168,7 @@ export class Dispatcher {
     const republish = (subject: string, attemptBase: number, ask: boolean) =>
       this.#publish(subject, { ...work, meta: { ...meta, attemptBase, ask } });
     const { worker } = placement;
-    return { subject: stickySubject(key, worker, meta.id), bound: { worker, sharedSubject, republish } };
+    return { subject: boundSubject(key, worker, meta.id), bound: { worker, sharedSubject, republish } };
   }
 
   async #send(work: Work, sink: ReplySink, raw: ServerResponse): Promise<void> {

@@ -64,17 +64,11 @@ export class Bidder {
   #due: NodeJS.Immediate | NodeJS.Timeout | null = null;
   #expiry: NodeJS.Timeout | null = null;
   #quotedAt = 0;
-  #level = 0;
 
   constructor(options: BidderOptions) {
     this.#o = options;
     this.#tuning = { ...DEFAULT_TUNING, typical: typicalTokens(options.boundaries) };
     this.#memory = newBidMemory(this.#tuning);
-  }
-
-  /** Level quoted last for short interactive work. */
-  get level(): number {
-    return this.#level;
   }
 
   /** Creates the consumers of a model and begins to bid for its work. May be repeated after it rejected. */
@@ -141,8 +135,6 @@ export class Bidder {
       const bid = round.decisions[KINDS.indexOf(kind)];
       puller.bid(bid?.kind === 'bid' ? bid : null);
     }
-    const short = round.decisions[KINDS.indexOf('interactive short')];
-    if (short?.kind === 'bid') this.#level = short.level;
     this.#renewAfter(round.validS);
   }
 

@@ -8,20 +8,20 @@ test("vLLM's gauges, several series of one added up", () => {
     'vllm:num_requests_running{model_name="a"} 3.0\nvllm:num_requests_running{model_name="b"} 4.0\n' +
     'vllm:num_requests_waiting{model_name="a"} 2.0\nvllm:kv_cache_usage_perc{model_name="a"} 0.25\n' +
     'vllm:cache_config_info{block_size="16",cache_dtype="auto",num_gpu_blocks="30000"} 1.0\n';
-  assert.deepEqual(readGauges(text), { running: 7, waiting: 2, kvUse: 0.25, kvCapacity: 480_000 });
+  assert.deepEqual(readGauges(text), { running: 7, kvUse: 0.25, kvCapacity: 480_000 });
 });
 
 test("SGLang's gauges", () => {
   const text =
     'sglang:num_running_reqs{model_name="a"} 5.0\nsglang:num_queue_reqs{model_name="a"} 1.0\nsglang:token_usage{model_name="a"} 0.5\n' +
     'sglang:max_total_num_tokens{model_name="a"} 440000.0\n';
-  assert.deepEqual(readGauges(text), { running: 5, waiting: 1, kvUse: 0.5, kvCapacity: 440_000 });
+  assert.deepEqual(readGauges(text), { running: 5, kvUse: 0.5, kvCapacity: 440_000 });
 });
 
 test("llama.cpp's gauges, and not the one of older ones that counts what idle slots remember", () => {
   const text =
     '# TYPE llamacpp:requests_processing gauge\nllamacpp:requests_processing 2\nllamacpp:requests_deferred 1\n';
-  assert.deepEqual(readGauges(text), { running: 2, waiting: 1, kvUse: null, kvCapacity: null });
+  assert.deepEqual(readGauges(text), { running: 2, kvUse: null, kvCapacity: null });
   assert.equal(readGauges(`${text}llamacpp:kv_cache_usage_ratio 0.25\n`)?.kvUse, null);
 });
 

@@ -33,7 +33,6 @@ export interface EngineModel {
 /** What the engine's own gauges say; null where it does not tell. */
 export interface EngineGauges {
   readonly running: number | null;
-  readonly waiting: number | null;
   /** KV cache in use, 0–1. */
   readonly kvUse: number | null;
   /** Tokens the KV cache can hold. */
@@ -183,7 +182,6 @@ function readCapacity(text: string): number | null {
  */
 const GAUGES = {
   running: ['vllm:num_requests_running', 'sglang:num_running_reqs', 'llamacpp:requests_processing'],
-  waiting: ['vllm:num_requests_waiting', 'sglang:num_queue_reqs', 'llamacpp:requests_deferred'],
   kvUse: ['vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc', 'sglang:token_usage'],
   capacity: ['sglang:max_total_num_tokens'],
 } as const;
@@ -204,7 +202,6 @@ export function readGauges(text: string): EngineGauges | null {
   const kv = find(GAUGES.kvUse)?.filter(share => share >= 0 && share <= 1) ?? [];
   const gauges = {
     running: sum(find(GAUGES.running)),
-    waiting: sum(find(GAUGES.waiting)),
     kvUse: kv.length === 0 ? null : Math.max(...kv),
     kvCapacity: readCapacity(text) ?? sum(find(GAUGES.capacity)),
   };

@@ -3,10 +3,10 @@
  * happens by itself when time passes: after moving the clock, call {@link MemoryWorkQueue.elapse}.
  */
 import {
+  boundConsumer,
+  boundFilter,
   DispatchError,
   deadStream,
-  stickyConsumer,
-  stickyFilter,
   type WorkQueueKey,
   workConsumer,
   workFilter,
@@ -78,8 +78,8 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
     worker: string,
     options: ConsumerOptions,
   ): Promise<void> {
-    const filter = stickyFilter(region, shard, worker);
-    this.#ensureConsumer(workStream(region, shard), stickyConsumer(worker), filter, options);
+    const filter = boundFilter(region, shard, worker);
+    this.#ensureConsumer(workStream(region, shard), boundConsumer(worker), filter, options);
   }
 
   #ensureConsumer(stream: string, name: string, filter: string, { ackWaitMs }: ConsumerOptions): void {
@@ -133,7 +133,7 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
   }
 
   pullBound(region: string, shard: number, worker: string, onDelivery: (delivery: Delivery) => void): Puller {
-    return this.#pull(workStream(region, shard), stickyConsumer(worker), onDelivery);
+    return this.#pull(workStream(region, shard), boundConsumer(worker), onDelivery);
   }
 
   #pull(streamName: string, consumer: string, onDelivery: (delivery: Delivery) => void): Puller {

@@ -1,0 +1,9 @@
+import type { CancelMessage, ResumeAnswer, ResumeQuestion } from './control-message.ts';
+import type { Heartbeat, ModelInfo } from './heartbeat.ts';
+
+/** The bytes of a message that is one JSON object; its reader stands beside its type. */
+export function encodeMessage(
+  message: Heartbeat | CancelMessage | ResumeQuestion | ResumeAnswer | ModelInfo,
+): Uint8Array {
+  return Buffer.from(JSON.stringify(message));
+}

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodeMessage } from './encode-message.ts';
+import { type Heartbeat, readHeartbeat } from './heartbeat.ts';
+
+const MODEL = { name: 'org/M', slug: 'm', created: 1, ownedBy: 'o', architecture: 'dense' } as const;
+const HEARTBEAT: Heartbeat = {
+  ...{ v: 1, worker: 'w-1', incarnation: 'p-1', models: [MODEL], shard: 0, slots: 8 },
+  ...{ pulling: true, leaving: false, waitS: 0.5, tokensPerSec: 9000, load: 0.25 },
+  ...{ cacheTokens: 12, cacheCapacity: null },
+};
+const bytes = (message: object) => Buffer.from(JSON.stringify(message));
+
+test('a heartbeat is read as it was sent', () => {
+  assert.deepEqual(readHeartbeat(encodeMessage(HEARTBEAT)), HEARTBEAT);
+});
+
+test('a heartbeat of an older version is read: what it adds is ignored, what it lacks has a default', () => {
+  const { incarnation: _incarnation, load: _load, ...older } = HEARTBEAT;
+  const models = [{ ...MODEL, architecture: undefined }];
+  assert.deepEqual(readHeartbeat(bytes({ ...older, models, running: 3, level: 2 })), {
+    ...HEARTBEAT,
+    ...{ incarnation: '', load: 0, models: [{ ...MODEL, architecture: null }] },
+  });
+});
+
+test('what is no heartbeat is null, not an error', () => {
+  for (const odd of ['', '{', '[]', 'null', '{"v":2}', JSON.stringify({ ...HEARTBEAT, shard: -1 })])
+    assert.equal(readHeartbeat(Buffer.from(odd)), null);
+});
