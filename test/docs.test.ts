@@ -1,6 +1,6 @@
 /** The pages an operator looks things up in name exactly what there is. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { z } from 'zod';
 import { startConfig } from '../deploy/local/config.ts';
@@ -79,5 +79,21 @@ test('docs/operations.md lists exactly the metrics there are', async () => {
   assert.deepEqual(
     listed.filter(line => line.startsWith('| `penstock_')),
     expected,
+  );
+});
+
+test('docs/glossary.md lists terms in order, and every file it names exists', () => {
+  const text = page('docs/glossary.md');
+  const paths = [...text.matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.ts)`/g)].map(match => match[1] ?? '');
+  assert.ok(paths.length > 30);
+  assert.deepEqual(
+    paths.filter(path => !existsSync(new URL(`../${path}`, import.meta.url))),
+    [],
+  );
+  const terms = [...text.matchAll(/^\| ([^|]+) \|/gm)].map(match => match[1] ?? '').slice(1);
+  const sorted = [...terms].sort((a, b) => a.localeCompare(b, 'en'));
+  assert.deepEqual(
+    terms.filter(term => !/^-+$/.test(term)),
+    sorted.filter(term => !/^-+$/.test(term)),
   );
 });

@@ -4,6 +4,7 @@ import {
   type BatchEndpoint,
   type BatchError,
   type BatchLine,
+  ERRORS,
   isBatchError,
   readBatchLine,
 } from '@penstock/protocol';
@@ -88,12 +89,7 @@ class Check {
     this.#seen.add(digest);
     const { model } = read.summary;
     if (!(await this.#o.isModel(model)))
-      this.add(
-        'model_not_found',
-        'The model does not exist here. GET /v1/models lists those that do.',
-        'body.model',
-        line,
-      );
+      this.add('model_not_found', ERRORS.model_not_found.text, 'body.model', line);
     this.#models.add(model);
     if (this.#o.oneModel && this.#models.size > 1)
       this.add(

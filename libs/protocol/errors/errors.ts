@@ -34,21 +34,21 @@ export const ERRORS = {
   invalid_api_key: {
     status: 401,
     type: invalid,
-    text: 'The API key is not known here. Check the key in use.',
+    text: 'The API key is not valid. Check which key you use.',
   },
   job_not_found: {
     status: 404,
     type: invalid,
-    text: 'No such job. It may have been deleted, or be older than a day.',
+    text: 'No such job. It may have been deleted, or have expired.',
   },
   job_cancelled: { status: 409, type: invalid, shouldRetry: false, text: 'The job was cancelled.' },
   completion_not_found: {
     status: 404,
     type: invalid,
-    text: 'No such chat completion. It was not stored, was deleted, or is older than a day.',
+    text: 'No such chat completion. It was not stored, was deleted, or has expired.',
   },
   file_not_found: { status: 404, type: invalid, text: 'No such File object. It may have been deleted.' },
-  batch_not_found: { status: 404, type: invalid, text: 'No such batch. It may be older than a month.' },
+  batch_not_found: { status: 404, type: invalid, text: 'No such batch. It may have expired.' },
   webhook_not_found: {
     status: 404,
     type: invalid,
@@ -57,7 +57,7 @@ export const ERRORS = {
   delivery_not_found: {
     status: 404,
     type: invalid,
-    text: 'No such delivery. The latest 500 of an endpoint are kept, for a week.',
+    text: 'No such delivery. The latest 500 of an endpoint are kept for a week.',
   },
   webhook_unreachable: {
     status: 400,
@@ -67,17 +67,17 @@ export const ERRORS = {
   response_not_found: {
     status: 404,
     type: invalid,
-    text: 'No such response. It may have been deleted, or be older than a day.',
+    text: 'No such response. It may have been deleted, or have expired.',
   },
   previous_response_not_found: {
     status: 400,
     type: invalid,
-    text: 'The previous response is not known here, or not finished. It may have been deleted, or be older than a day.',
+    text: 'The previous response was not found, or is not finished. It may have been deleted, or have expired.',
   },
   stream_expired: {
     status: 400,
     type: invalid,
-    text: 'The events of this response are no longer kept. Retrieve it without `stream`.',
+    text: 'The events of this response have expired. Retrieve it without `stream`.',
   },
   idempotency_key_reused: {
     status: 400,
@@ -88,12 +88,12 @@ export const ERRORS = {
   model_not_found: {
     status: 404,
     type: invalid,
-    text: 'The model does not exist here. GET /v1/models lists those that do.',
+    text: 'The model does not exist. GET /v1/models lists the available models.',
   },
   method_not_allowed: {
     status: 405,
     type: invalid,
-    text: 'This route takes other methods: see the Allow header.',
+    text: 'This route does not allow the method. The Allow header lists those that it does.',
   },
   body_too_large: { status: 413, type: invalid, text: 'The body is larger than this server accepts.' },
   unsupported_media_type: {
@@ -109,29 +109,29 @@ export const ERRORS = {
   internal_error: {
     status: 500,
     type: server,
-    text: 'The server failed. Try again; report the request id if it stays.',
+    text: 'The server failed. Try again; report the request id if the problem persists.',
   },
   engine_error: { status: 502, type: server, text: 'The engine failed to answer.' },
   stream_interrupted: {
     status: 502,
     type: server,
-    text: 'The stream broke off and cannot be continued. Ask again.',
+    text: 'The stream was interrupted and cannot be continued. Send the request again.',
   },
   attempts_exhausted: {
     status: 502,
     type: server,
     shouldRetry: false,
-    text: 'Every attempt at this request failed; it was set aside for the operator.',
+    text: 'Every attempt at this request failed. It was set aside for the operator.',
   },
   broker_unavailable: {
     status: 503,
     type: 'service_unavailable_error',
-    text: 'The queue does not answer. Nothing was accepted; try again.',
+    text: 'The queue is not available. The request was not accepted; try again.',
   },
   storage_busy: {
     status: 503,
     type: 'service_unavailable_error',
-    text: 'The same content is being deleted just now. Nothing was kept; upload it again.',
+    text: 'The same content is being deleted. Nothing was stored; upload it again.',
   },
   shutting_down: {
     status: 503,
@@ -141,15 +141,15 @@ export const ERRORS = {
   deadline_exceeded: {
     status: 504,
     type: server,
-    text: 'The request was not answered within the time-out the client gave.',
+    text: 'The request was not answered within its time limit.',
   },
   held_too_long: {
     status: 504,
     type: server,
     shouldRetry: false,
-    text: 'No connection is held this long. Use stream, background, or the header Prefer: respond-async.',
+    text: 'The connection cannot be held open any longer. Use stream, background, or the header Prefer: respond-async.',
   },
-  engine_timeout: { status: 504, type: server, text: 'The engine stopped answering.' },
+  engine_timeout: { status: 504, type: server, text: 'The engine stopped responding.' },
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -43,7 +43,7 @@ export function openApiDocument(): JsonSchema {
       title: 'Penstock',
       version: '1',
       description:
-        'The part of the OpenAI API that is served here. Request bodies may have more fields: they go to the engine as they are.',
+        'The supported part of the OpenAI API. Request bodies may have further fields, which are passed to the engine unchanged.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
@@ -90,7 +90,7 @@ function answerOf(id: string, status: string, names: readonly string[]): JsonSch
   const json = schemas.length > 1 ? { anyOf: schemas } : schemas[0];
   const links = status === '202' && id.startsWith('create') ? JOB_LINKS : (LINKS[id] ?? []);
   return {
-    description: status === '202' ? 'Accepted; ask again at Location.' : 'As asked.',
+    description: status === '202' ? 'Accepted. Ask for the result at the URL in Location.' : 'Success.',
     headers: { 'x-request-id': { schema: text } },
     content: {
       ...(json === undefined ? {} : { 'application/json': { schema: json } }),

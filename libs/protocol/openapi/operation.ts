@@ -39,5 +39,5 @@ export const header = (name: string, schema: JsonSchema, description: string): P
 export const paging = (most: number): Parameter[] => [
   query('limit', { type: 'integer', minimum: 1, maximum: most }),
   query('order', { enum: ['asc', 'desc'] }, 'By time of creation; newest first by default.'),
-  query('after', text, 'Id of the last item of the page before.'),
+  query('after', text, 'Id of the last item of the previous page.'),
 ];

@@ -8,17 +8,17 @@ import { STORED_OPERATIONS } from './stored-operations.ts';
 const timeout = header(
   'x-request-timeout-ms',
   { type: 'integer', minimum: 1, maximum: 3_600_000 },
-  'When the client gives up. Work that cannot be begun by then is not begun.',
+  'Time after which the client no longer wants the answer. Work that has not started by then is dropped.',
 );
 const idempotency = header(
   'Idempotency-Key',
   { type: 'string', minLength: 1, maxLength: 255 },
-  'The same key never makes a second run: who asks again gets the same answer.',
+  'A request that is repeated under the same key is not run again; it gets the answer of the first.',
 );
 const prefer = header(
   'Prefer',
   { type: 'string', examples: ['respond-async, wait=1'] },
-  'RFC 7240. `respond-async` makes it a job; `wait=N` waits up to N seconds first. `wait=N` alone is a deadline, or with an `Idempotency-Key` how long to wait before 202.',
+  'RFC 7240. `respond-async` makes the request a job; with `wait=N` the server waits up to N seconds for its answer first. `wait=N` alone is a deadline, or with an `Idempotency-Key` how long to wait before answering 202.',
 );
 const inference: Parameter[] = [
   prefer,
@@ -27,7 +27,7 @@ const inference: Parameter[] = [
   header(
     'x-session-affinity',
     text,
-    'Requests of one session go to the worker that holds its cache. Up to 512 characters; longer ones are ignored.',
+    'Name of the session. Requests of one session go to the worker whose cache holds it. Up to 512 characters; a longer name is ignored.',
   ),
 ];
 
@@ -51,22 +51,27 @@ const models: Operation[] = [
     method: 'get',
     path: '/v1/models',
     id: 'listModels',
-    summary: 'Models with a worker',
+    summary: 'List the available models',
     answers: { 200: ['ModelList'] },
   },
   {
     method: 'get',
     path: '/v1/models/{model}',
     id: 'retrieveModel',
-    summary: 'One model',
+    summary: 'Retrieve a model',
     answers: { 200: ['Model'] },
   },
 ];
 
 const inferences: Operation[] = [
-  infer('/v1/chat/completions', 'createChatCompletion', ['ChatCompletion', EVENTS], 'A chat completion'),
-  infer('/v1/completions', 'createCompletion', ['Completion', EVENTS], 'A completion'),
-  infer('/v1/embeddings', 'createEmbedding', ['EmbeddingList'], 'Embeddings'),
+  infer(
+    '/v1/chat/completions',
+    'createChatCompletion',
+    ['ChatCompletion', EVENTS],
+    'Create a chat completion',
+  ),
+  infer('/v1/completions', 'createCompletion', ['Completion', EVENTS], 'Create a completion'),
+  infer('/v1/embeddings', 'createEmbedding', ['EmbeddingList'], 'Create embeddings'),
 ];
 
 const responses: Operation[] = [
@@ -74,7 +79,7 @@ const responses: Operation[] = [
     method: 'post',
     path: '/v1/responses',
     id: 'createResponse',
-    summary: 'A response, in the foreground or the background',
+    summary: 'Create a response, in the foreground or the background',
     body: 'CreateResponse',
     parameters: [prefer, idempotency, timeout],
     answers: { 200: ['Response', EVENTS], 202: ['Response'] },
@@ -84,10 +89,14 @@ const responses: Operation[] = [
     method: 'get',
     path: '/v1/responses/{id}',
     id: 'retrieveResponse',
-    summary: 'A response as it is now, or its events from one on',
+    summary: 'Retrieve a response, or its events after a given one',
     parameters: [
-      query('stream', flag, 'Server-sent events, live while it runs.'),
-      query('starting_after', { ...count, maximum: 999_999_999 }, 'Sequence number of the last event seen.'),
+      query('stream', flag, 'Answer with server-sent events, live while the response runs.'),
+      query(
+        'starting_after',
+        { ...count, maximum: 999_999_999 },
+        'Sequence number of the last event received.',
+      ),
     ],
     answers: { 200: ['Response', EVENTS] },
   },
@@ -95,21 +104,21 @@ const responses: Operation[] = [
     method: 'delete',
     path: '/v1/responses/{id}',
     id: 'deleteResponse',
-    summary: 'Forgets a response',
+    summary: 'Delete a response',
     answers: { 200: ['DeletedResponse'] },
   },
   {
     method: 'post',
     path: '/v1/responses/{id}/cancel',
     id: 'cancelResponse',
-    summary: 'Stops a background response',
+    summary: 'Cancel a background response',
     answers: { 200: ['Response'] },
   },
   {
     method: 'get',
     path: '/v1/responses/{id}/input_items',
     id: 'listInputItems',
-    summary: 'What the response was made from',
+    summary: 'List the input items of a response',
     parameters: paging(100),
     answers: { 200: ['InputItemList'] },
   },
@@ -120,7 +129,7 @@ const jobs: Operation[] = [
     method: 'get',
     path: '/v1/jobs/{id}',
     id: 'retrieveJob',
-    summary: 'The answer in the shape of the endpoint that was called; 202 while there is none',
+    summary: 'Retrieve the answer, in the shape of the endpoint that was called; 202 while there is none',
     answers: { 200: ['ChatCompletion', 'Completion', 'EmbeddingList', 'Job', EVENTS], 202: ['Job'] },
     queued: true,
   },
@@ -128,14 +137,14 @@ const jobs: Operation[] = [
     method: 'delete',
     path: '/v1/jobs/{id}',
     id: 'deleteJob',
-    summary: 'Forgets a job',
+    summary: 'Delete a job',
     answers: { 200: ['DeletedJob'] },
   },
   {
     method: 'post',
     path: '/v1/jobs/{id}/cancel',
     id: 'cancelJob',
-    summary: 'Stops a job',
+    summary: 'Cancel a job',
     answers: { 200: ['Job'] },
   },
 ];
@@ -145,7 +154,7 @@ const operations: Operation[] = [
     method: 'get',
     path: '/livez',
     id: 'live',
-    summary: 'The process lives',
+    summary: 'Whether the process is alive',
     answers: { 200: ['Health'] },
     open: true,
   },
@@ -153,7 +162,7 @@ const operations: Operation[] = [
     method: 'get',
     path: '/readyz',
     id: 'ready',
-    summary: 'This node takes traffic',
+    summary: 'Whether this node accepts traffic',
     answers: { 200: ['Health'], 503: ['Health'] },
     open: true,
   },

@@ -27,7 +27,7 @@ export function toPage<T extends { readonly id: string }>(
 ): object {
   if (page === null)
     throw new DispatchError('invalid_request', {
-      message: 'There is nothing of this id in the list. Begin again without it.',
+      message: 'Unknown `after` cursor. Start again without it.',
       param: 'after',
     });
   const { items, hasMore } = page;
