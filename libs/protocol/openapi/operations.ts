@@ -1,4 +1,5 @@
 /** Every operation that is served, one entry each. A test compares this with the routes there are. */
+import { MAX_IDEMPOTENCY_KEY } from '../runs/idempotency.ts';
 import { COMPLETION_OPERATIONS } from './completion-operations.ts';
 import { header, type Operation, type Parameter, paging, query } from './operation.ts';
 import type { REQUESTS } from './requests.ts';
@@ -12,7 +13,7 @@ const timeout = header(
 );
 const idempotency = header(
   'Idempotency-Key',
-  { type: 'string', minLength: 1, maxLength: 255 },
+  { type: 'string', minLength: 1, maxLength: MAX_IDEMPOTENCY_KEY },
   'A request that is repeated under the same key is not run again; it gets the answer of the first.',
 );
 const prefer = header(

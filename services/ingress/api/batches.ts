@@ -1,8 +1,7 @@
 /** OpenAI's Batches API. A batch is a record and a job; the tasks processes do the work. */
 import {
-  BATCH_PATHS,
   type BatchRecord,
-  batchEndpoint,
+  batchCreate,
   DispatchError,
   type FileRecord,
   isBatchFinal,
@@ -10,30 +9,15 @@ import {
 } from '@penstock/protocol';
 import type { BatchJobs, TaskRecords } from '@penstock/transport';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Api, Guards } from '../http/guards.ts';
 import { answer } from '../http/headers.ts';
 import { readPaging, toPage } from '../http/paging.ts';
 import { readBody } from '../http/read-body.ts';
 import { idempotencyOf } from '../intake/idempotency.ts';
 import type { FilesApi } from './files.ts';
-import { readLifetime } from './upload.ts';
 
-const MAX_PAIRS = 16;
-
-const fields = z.looseObject({
-  input_file_id: z.string().max(64),
-  endpoint: z.string().refine(path => batchEndpoint(path) !== null, {
-    error: `use one of ${Object.values(BATCH_PATHS).join(', ')}`,
-  }),
-  completion_window: z.literal('24h', { error: 'use "24h"' }),
-  metadata: z
-    .record(z.string().max(64), z.string().max(512))
-    .refine(pairs => Object.keys(pairs).length <= MAX_PAIRS, { error: `use at most ${MAX_PAIRS} pairs` })
-    .nullish(),
-  output_expires_after: z.looseObject({ anchor: z.unknown(), seconds: z.unknown() }).nullish(),
-});
-type Fields = z.infer<typeof fields>;
+type Fields = z.infer<typeof batchCreate>;
 
 type BatchRoute = { Params: { id: string } };
 
@@ -72,7 +56,7 @@ export class BatchesApi implements Api {
 
   async #create(request: FastifyRequest): Promise<BatchRecord> {
     const { files, records, batchJobs } = this.#o;
-    const asked = readBody(fields, request.body);
+    const asked = readBody(batchCreate, request.body);
     const file = await files.find(asked.input_file_id, request.tenant);
     if (file.purpose !== 'batch')
       throw new DispatchError('invalid_request', {
@@ -91,7 +75,6 @@ export class BatchesApi implements Api {
 
   #newBatch(file: FileRecord, asked: Fields): BatchRecord {
     const createdAt = nowS();
-    const { anchor, seconds } = asked.output_expires_after ?? {};
     return {
       id: `batch_${this.#o.nextId()}`,
       tenant: file.tenant,
@@ -100,7 +83,7 @@ export class BatchesApi implements Api {
       inputDigest: file.digest,
       createdAt,
       metadata: asked.metadata ?? null,
-      outputLifeS: readLifetime(anchor, seconds, 'output_expires_after'),
+      outputLifeS: asked.output_expires_after?.seconds ?? null,
       status: 'validating',
       expiresAt: createdAt + this.#o.batchLifeS,
       errors: [],

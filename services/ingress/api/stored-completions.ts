@@ -1,8 +1,13 @@
 /** Stored chat completions (`store: true`): kept with their messages, listed, named with metadata, deleted. */
-import { DispatchError, isFinalStatus, metadataField, parseJson, type StoredRun } from '@penstock/protocol';
+import {
+  completionUpdate,
+  DispatchError,
+  isFinalStatus,
+  parseJson,
+  type StoredRun,
+} from '@penstock/protocol';
 import type { PageOrder } from '@penstock/transport';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import type { Api, Guards } from '../http/guards.ts';
 import { answer, baseHeaders } from '../http/headers.ts';
 import { pageOf, readPaging, toPage } from '../http/paging.ts';
@@ -20,7 +25,6 @@ type CompletionRequest = FastifyRequest<Route>;
 
 /** Records looked at in one step of a list. */
 const STEP = 100;
-const update = z.looseObject({ metadata: metadataField.unwrap().unwrap().nullable() });
 
 export class StoredCompletionsApi implements Api {
   readonly #runs: Runs;
@@ -64,7 +68,7 @@ export class StoredCompletionsApi implements Api {
   async #update(request: CompletionRequest): Promise<object> {
     const run = await this.#find(request);
     if (!Buffer.isBuffer(request.body)) throw new DispatchError('unsupported_media_type');
-    const parsed = update.safeParse(parseJson(request.body));
+    const parsed = completionUpdate.safeParse(parseJson(request.body));
     if (!parsed.success)
       throw new DispatchError('invalid_request', {
         message: 'metadata: up to 16 pairs; keys up to 64 characters, values up to 512.',

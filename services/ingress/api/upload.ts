@@ -1,15 +1,15 @@
 /** Reads a multipart upload: the file goes to the store as it comes in, the fields are checked, and nothing is left of a bad one. */
 import { hash } from 'node:crypto';
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
-import { DispatchError, FILE_PURPOSES } from '@penstock/protocol';
+import { DispatchError, filePurpose, lifetime } from '@penstock/protocol';
 import type { FileContents, FileLibrary, StoredContent } from '@penstock/transport';
 import type { FastifyRequest } from 'fastify';
+import type { z } from 'zod';
 
 /** OpenAI's limits, for a file and for one of purpose `batch`. */
 export const MAX_FILE_BYTES = 512 * 1024 * 1024;
 const MAX_BATCH_BYTES = 200 * 1024 * 1024;
 const MAX_FILENAME = 255;
-const LIFE_S = { least: 3600, most: 30 * 24 * 3600 } as const;
 
 export interface Upload {
   readonly content: StoredContent;
@@ -19,16 +19,6 @@ export interface Upload {
   readonly lifeS: number | null;
   /** Tells this upload from others of the tenant. */
   readonly digest: string;
-}
-
-/** Of a file that a client wants forgotten by itself. @throws DispatchError that names the field. */
-export function readLifetime(anchor: unknown, seconds: unknown, field: string): number | null {
-  if (anchor === undefined && seconds === undefined) return null;
-  if (anchor !== 'created_at') refuse('Use "created_at".', `${field}.anchor`);
-  const life = Number(seconds);
-  if (!(Number.isInteger(life) && life >= LIFE_S.least && life <= LIFE_S.most))
-    refuse(`Use a whole number of seconds from ${LIFE_S.least} to ${LIFE_S.most}.`, `${field}.seconds`);
-  return life;
 }
 
 /** @throws DispatchError; what was stored is discarded then. */
@@ -85,15 +75,14 @@ class Parts {
   check(tenant: string): Upload {
     const { content } = this;
     if (content === null) refuse('A file is required.', 'file');
-    const purpose = FILE_PURPOSES.find(known => known === this.#fields.get('purpose'));
-    if (purpose === undefined) refuse(`Use one of ${FILE_PURPOSES.join(', ')}.`, 'purpose');
+    const purpose = checked(filePurpose, this.#fields.get('purpose'), 'purpose');
     if (purpose === 'batch' && content.bytes > MAX_BATCH_BYTES)
       throw new DispatchError('body_too_large', {
         message: 'A file of purpose batch has at most 200 MB. Make several batches of it.',
         param: 'file',
       });
     const [anchor, seconds] = ['anchor', 'seconds'].map(name => this.#fields.get(`expires_after[${name}]`));
-    const lifeS = readLifetime(anchor, seconds, 'expires_after');
+    const lifeS = checked(lifetime, { anchor, seconds }, 'expires_after')?.seconds ?? null;
     const all = [tenant, content.digest, this.#filename, purpose, lifeS].join('\n');
     return { content, filename: this.#filename, purpose, lifeS, digest: hash('sha256', all) };
   }
@@ -127,6 +116,14 @@ function explain(err: unknown): unknown {
   // The parser's own complaints (no boundary, for one) have no code; those of the store have one.
   if (code !== undefined && !code.startsWith('FST_')) return err;
   return new DispatchError('invalid_request', { message: 'The multipart body is not valid.' });
+}
+
+/** @throws DispatchError that names the first mistake. */
+function checked<T extends z.ZodType>(schema: T, value: unknown, field: string): z.infer<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  return refuse(issue?.message ?? 'Not accepted.', [field, ...(issue?.path ?? [])].join('.'));
 }
 
 function refuse(message: string, param: string): never {
