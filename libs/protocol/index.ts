@@ -1,4 +1,4 @@
-/** What is said: everything that crosses a process boundary. */
+/** Everything that crosses a process boundary: messages, records, requests, errors, and the names of all of them. */
 export * from './batches/batch.ts';
 export * from './batches/batch-line.ts';
 export * from './batches/batch-output.ts';

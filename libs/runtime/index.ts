@@ -1,4 +1,4 @@
-/** How a process lives. */
+/** What every process needs: configuration, logs, metrics, clocks and an orderly end. */
 export * from './clock.ts';
 export * from './ids.ts';
 export * from './lifecycle.ts';

@@ -37,7 +37,7 @@ export function readConfigOrExit<T extends z.ZodType>(schema: T): Readonly<z.inf
   }
 }
 
-/** For what a variable names and that cannot be used: one line on stderr that names the variable, and the end. */
+/** @returns a handler that ends the process with one line on stderr, for a variable whose value turned out to be unusable. */
 export function exitBlaming(variable: string): (err: Error) => never {
   return err => {
     process.stderr.write(`configuration: ${variable}: ${err.message}\n`);

@@ -7,7 +7,7 @@ import { readResponsesRequest } from '../responses/request.ts';
 import { ENDPOINT_PATHS, type Endpoint } from '../wire/envelope.ts';
 import type { BatchError } from './batch.ts';
 
-/** What a batch can be made of: the engines' own endpoints, and responses, which are chat completions to them. */
+/** Endpoints that a batch may call: those of the engines, and responses, which reach an engine as chat completions. */
 export const BATCH_PATHS = { ...ENDPOINT_PATHS, responses: '/v1/responses' } as const;
 export type BatchEndpoint = keyof typeof BATCH_PATHS;
 
@@ -15,24 +15,24 @@ const MAX_CUSTOM_ID = 512;
 
 export interface BatchLine {
   readonly customId: string;
-  /** Where the engine gets it. */
+  /** Endpoint of the engine. */
   readonly endpoint: Endpoint;
-  /** What the engine gets. */
+  /** Body of the request to the engine. */
   readonly body: unknown;
   readonly summary: RequestSummary;
   /** Texts to embed; 0 for other endpoints. */
   readonly inputs: number;
-  /** What a response echoes of its request; null for other endpoints. */
+  /** Request fields that a response repeats; null for other endpoints. */
   readonly echo: Readonly<Record<string, unknown>> | null;
 }
 
-/** The endpoint of a path that batches can be made of, or null. */
+/** The endpoint with this path; null where a batch cannot call it. */
 export function batchEndpoint(path: string): BatchEndpoint | null {
   const found = Object.entries(BATCH_PATHS).find(([, known]) => known === path);
   return (found?.[0] as BatchEndpoint | undefined) ?? null;
 }
 
-/** @returns the line, or what is wrong with it. */
+/** @returns the line, or the first mistake in it. */
 export function readBatchLine(text: Buffer, line: number, endpoint: BatchEndpoint): BatchLine | BatchError {
   try {
     return readLine(text, endpoint);
@@ -99,7 +99,7 @@ function readPlain(endpoint: Endpoint, body: unknown): Omit<BatchLine, 'customId
   return { endpoint, body, summary, inputs, echo: null };
 }
 
-/** Nothing is kept of it beside the output file, so it has no history and is none. */
+/** Only the output file keeps it, so it can neither continue an earlier response nor be continued. */
 function readResponse(body: unknown): Omit<BatchLine, 'customId'> {
   const asked = readResponsesRequest(body);
   const refuse = (param: string, message: string) => {

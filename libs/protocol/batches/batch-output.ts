@@ -7,15 +7,15 @@ import { ResponseStream } from '../responses/response-stream.ts';
 import type { RunResult } from '../runs/stored-run.ts';
 import type { BatchLine } from './batch-line.ts';
 
-/** What became of a line. */
+/** The output line of one input line. */
 export interface LineOutcome {
-  /** Of the output file if it is good, else of the error file. */
+  /** Goes to the output file if `isGood`, else to the error file. */
   readonly text: string;
   readonly isGood: boolean;
   readonly usage: TokenCounts;
 }
 
-/** The engine's JSON goes in as it came; a response is told from it. What is no JSON becomes an error: the files are strict JSONL. */
+/** The engine's JSON is copied unchanged; a response is derived from it. An answer that is not JSON becomes an error, because the files are strict JSONL. */
 export function answeredLine(runId: string, line: BatchLine, result: RunResult): LineOutcome {
   const parsed = parseAnswer(result.body);
   if (parsed === null) {
@@ -73,7 +73,7 @@ function toResponse(
   return JSON.stringify(told.object(told.finalStatus, { completedAt }));
 }
 
-/** JSON may have line breaks between its parts, never within a string. */
+/** JSON may contain line breaks between its tokens, never within a string. */
 function oneLine(json: Buffer): string {
   return json
     .toString('utf8')

@@ -37,7 +37,7 @@ export interface BatchRecord {
   readonly expiresAt: number;
   readonly metadata: Record<string, string> | null;
   readonly errors: readonly BatchError[];
-  /** Lifetime of the output files, s; null for ever. */
+  /** Lifetime of the output files, s; null for no limit. */
   readonly outputLifeS: number | null;
   /** Set when every line asks for the same one. */
   readonly model: string | null;

@@ -1,6 +1,6 @@
 /**
- * What an engine says when it refuses a request, in the one shape clients know. vLLM puts a number where OpenAI has a code, older
- * versions and SGLang have no envelope, FastAPI says `detail`.
+ * An engine's refusal in the one shape that clients know. vLLM has a number where OpenAI has a code, its older versions and
+ * SGLang have no envelope, and FastAPI has `detail`.
  */
 import type { ErrorBody } from './errors.ts';
 
@@ -20,7 +20,7 @@ function read(body: Buffer): ErrorBody {
   try {
     given = JSON.parse(body.toString('utf8')) as Json;
   } catch {
-    // No JSON: only the status is told.
+    // Not JSON: the client gets the status and a message of our own.
   }
   const inner = given['error'];
   const said = (typeof inner === 'object' && inner !== null ? inner : given) as Json;

@@ -5,9 +5,9 @@
 interface ErrorSpec {
   readonly status: number;
   readonly type: string;
-  /** Overrides the SDKs' own rule whether to retry. */
+  /** Value of `x-should-retry`, which overrides the SDKs' own rule. */
   readonly shouldRetry?: boolean;
-  /** Says what to do about it. Never holds anything the client sent. */
+  /** Says what the client can do. Never contains anything it sent. */
   readonly text: string;
 }
 
@@ -170,7 +170,7 @@ export interface DispatchErrorOptions {
 /** Pause suggested when there is no better estimate. The Node SDK ignores more than 60 s. */
 const DEFAULT_RETRY_AFTER_MS = 1000;
 
-/** A failure of the world, not of the program. Test it by `code`. */
+/** A failure that a client is told about. Distinguish failures by `code`. */
 export class DispatchError extends Error {
   override readonly name = 'DispatchError';
   readonly code: ErrorCode;

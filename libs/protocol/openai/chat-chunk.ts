@@ -1,4 +1,4 @@
-/** What engines answer: the parts of a chat chunk, or of a whole chat completion, that are read here. */
+/** The parts of an engine's answer that are read here: of a chat chunk, or of a whole chat completion. */
 
 /** `usage` of a chat completion, as engines report it. */
 export interface CompletionUsage {

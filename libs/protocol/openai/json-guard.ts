@@ -1,7 +1,7 @@
 /**
- * Refuses JSON that would hurt whoever reads it, before anything reads it. `JSON.parse` takes 500,000 levels without
- * complaint; `JSON.stringify`, zod or an engine's parser then die of it. The scan works on bytes and costs about as
- * much as the parsing itself (1.3 ms per MB).
+ * Refuses JSON that would crash a later reader, before anything parses it. `JSON.parse` accepts 500,000 levels, on which
+ * `JSON.stringify`, zod or an engine's parser then fail. The scan works on bytes and costs about as much as parsing
+ * (1.3 ms per MB).
  */
 import { isUtf8 } from 'node:buffer';
 import { DispatchError } from '../errors/errors.ts';

@@ -1,4 +1,4 @@
-/** What dispatch needs to know of a request, whichever endpoint it is for. */
+/** What dispatch needs to know about a request, for any endpoint. */
 import type { ServiceTier } from './fields.ts';
 
 export interface RequestSummary {

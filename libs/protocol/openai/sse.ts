@@ -1,4 +1,4 @@
-/** The little of server-sent events that both ends need: finding whole events in bytes without parsing them. */
+/** Server-sent events as both ends need them: whole events are found in bytes without parsing their content. */
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -13,7 +13,7 @@ export function endOfLastEvent(bytes: Buffer): number {
   return 0;
 }
 
-/** Events in bytes that hold whole ones. Where lines end with CRLF it says one: good enough for a length. */
+/** Number of events in bytes that contain whole events; 1 where lines end with CRLF. Good enough for estimating a length. */
 export function countEvents(events: Buffer): number {
   let count = 0;
   for (let at = events.indexOf('\n\n'); at >= 0; at = events.indexOf('\n\n', at + 2)) count++;

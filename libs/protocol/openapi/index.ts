@@ -1,4 +1,4 @@
-/** The API described for machines: OpenAPI 3.1, served at `GET /openapi.json`. */
+/** The OpenAPI 3.1 document, served at `GET /openapi.json`. */
 import { ERRORS } from '../errors/errors.ts';
 import { OBJECTS } from './objects.ts';
 import type { Operation } from './operation.ts';
@@ -8,14 +8,14 @@ import { type JsonSchema, object, ref, text } from './schema.ts';
 
 export { OPERATIONS } from './operations.ts';
 
-/** What any route under /v1 can answer. */
+/** Error statuses that any route under /v1 can answer with. */
 const ANYWHERE = [400, 401, 404, 405, 413, 415, 500, 503];
 const QUEUED = [429, 502, 504];
-/** What an event stream is made of. */
+/** Schema of one server-sent event. */
 const SSE_EVENT = object({ data: text }, { event: text });
 const MULTIPART: ReadonlySet<string> = new Set(['CreateFile']);
 
-/** Operations that make something, and what can be done with its id. */
+/** Operations that create a resource, and the operations that take its id. */
 const LINKS: Readonly<Record<string, readonly string[]>> = {
   createResponse: ['retrieveResponse', 'cancelResponse', 'deleteResponse', 'listInputItems'],
   createFile: ['retrieveFile', 'downloadFile', 'deleteFile'],

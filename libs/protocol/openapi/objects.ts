@@ -1,4 +1,4 @@
-/** What is answered, as JSON Schema. Shapes are OpenAI's (OpenAPI 2.3.0 of its platform), as far as they are served here. */
+/** Response bodies as JSON Schema: the supported part of OpenAI's shapes (OpenAPI 2.3.0 of its platform). */
 import { BATCH_STATUSES } from '../batches/batch.ts';
 import { EVENT_TYPES } from '../webhooks/event.ts';
 import {

@@ -18,11 +18,11 @@ export interface Operation {
   readonly summary: string;
   readonly body?: keyof typeof REQUESTS;
   readonly bodyMayLack?: true;
-  /** Query and header parameters; those in the path are found there. */
+  /** Query and header parameters; path parameters are read from the path. */
   readonly parameters?: readonly Parameter[];
-  /** Answer by status: a schema's name, or a media type for what is no JSON. Several of one status are alternatives. */
+  /** Answers by status: names of schemas, or media types for what is not JSON. Several for one status are alternatives. */
   readonly answers: Readonly<Record<string, readonly string[]>>;
-  /** The request is queued: it can be refused for want of room, and fail at an engine. */
+  /** The request is queued: it can be refused because the queue is full, and fail at an engine. */
   readonly queued?: true;
   /** Needs no key. */
   readonly open?: true;

@@ -1,4 +1,4 @@
-/** Request bodies as JSON Schema: made from the schemas that check them, so that the document cannot promise something else. */
+/** Request bodies as JSON Schema, generated from the schemas that check them, so that the two cannot differ. */
 import { z } from 'zod';
 import { batchCreate, fileForm } from '../batches/requests.ts';
 import { messagesSchema } from '../openai/chat-messages.ts';

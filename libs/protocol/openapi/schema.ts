@@ -1,4 +1,4 @@
-/** A few words to write JSON Schema with (draft 2020-12, as OpenAPI 3.1 has it). */
+/** Shorthands for JSON Schema (draft 2020-12, as OpenAPI 3.1 uses it). */
 export type JsonSchema = { readonly [key: string]: unknown };
 
 export const text: JsonSchema = { type: 'string' };

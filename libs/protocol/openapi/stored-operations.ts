@@ -1,4 +1,4 @@
-/** Operations on what is kept: files, batches, webhook endpoints. */
+/** Operations on files, batches and webhook endpoints. */
 import { FILE_PURPOSES } from '../batches/file.ts';
 import { type Operation, paging, query } from './operation.ts';
 

@@ -1,4 +1,4 @@
-/** What a request to OpenAI's Responses API may hold. Fields that no engine's chat API can carry are refused where they would change the answer. */
+/** Fields of a request to OpenAI's Responses API. Those that an engine's chat API does not have are refused if they would change the answer. */
 import { z } from 'zod';
 import { DispatchError } from '../errors/errors.ts';
 import {

@@ -1,12 +1,12 @@
 /**
- * Input items as they are listed: clients may leave out much of an item when they send it (`content` as a string, no `type`,
- * no `status`), but what comes back is whole.
+ * Input items as they are listed. A client may leave out much of an item (`content` as a string, no `type`, no `status`); the
+ * list shows every field.
  */
 import type { InputItem } from './to-chat.ts';
 
 type Part = Record<string, unknown>;
 
-/** Ids are made from a prefix for items that came without one, or with that of an item before: a list is paged by them. */
+/** Items without an id, or with that of an earlier item, get one made from the prefix, because the list is paged by ids. */
 export function toInputItems(items: readonly InputItem[], prefix: string) {
   const known = new Set<unknown>();
   return items.map((item, i) => {
@@ -17,7 +17,7 @@ export function toInputItems(items: readonly InputItem[], prefix: string) {
   });
 }
 
-/** @param id for an item that came without one. */
+/** @param id used if the item has none. */
 export function toInputItem(item: InputItem, id: string): InputItem & { readonly id: string } {
   const whole = { ...item, id: typeof item['id'] === 'string' ? item['id'] : id };
   const type = item['type'] ?? 'message';

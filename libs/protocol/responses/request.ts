@@ -49,7 +49,7 @@ export function readResponsesRequest(value: unknown): ResponsesRequest {
   };
 }
 
-/** Every field that OpenAI's schema or Open Responses' wants in a response, whether or not the request had it. */
+/** Every field that the schema of OpenAI or of Open Responses requires in a response, whether or not the request had it. */
 function echo(body: ResponsesFields, store: boolean): Record<string, unknown> {
   return {
     frequency_penalty: body.frequency_penalty ?? 0,
@@ -69,7 +69,7 @@ function echo(body: ResponsesFields, store: boolean): Record<string, unknown> {
     text: { format: body.text?.format ?? { type: 'text' } },
     tool_choice: body.tool_choice ?? 'auto',
     tools: (body.tools ?? []).map(tool => ({ description: null, parameters: null, strict: null, ...tool })),
-    // Log probabilities are not carried.
+    // Log probabilities are not supported.
     top_logprobs: 0,
     top_p: body.top_p ?? 1,
     truncation: body.truncation ?? 'disabled',

@@ -1,10 +1,10 @@
 /**
- * A chat completion's stream told as events of the Responses API, and the response object that comes of it. One state
- * machine for both: a whole completion is told as a stream of few chunks, so an event has the same number whenever and
- * wherever it is read from the same completion.
+ * Translates a chat completion's stream into events of the Responses API, and into the response object. A whole completion
+ * is treated as a stream of few chunks, so one state machine does both, and an event of a given completion has the same number
+ * whenever and wherever it is read.
  *
- * At most one output item is open. Text opens a message, reasoning a reasoning item, each tool call an item of its own; what
- * follows of another kind closes it.
+ * At most one output item is open. Text opens a message, reasoning a reasoning item, and each tool call an item of its own;
+ * content of another kind closes it.
  */
 import {
   type ChatChunk,
@@ -36,7 +36,7 @@ interface Item {
   /** Position of the call in the completion; −1 for the others. */
   readonly call: number;
   text: string;
-  /** The answer was cut off in it. */
+  /** The answer was cut off within this item. */
   isCut: boolean;
 }
 
@@ -52,7 +52,7 @@ export class ResponseStream {
   readonly #after: number;
   #out = '';
 
-  /** @param after events up to this number are counted, but not told. */
+  /** @param after events up to this sequence number are counted, but left out. */
   constructor(base: ResponseBase, after = -1) {
     this.#base = base;
     this.#after = after;
@@ -83,7 +83,7 @@ export class ResponseStream {
     return this.#take();
   }
 
-  /** Closes what is open and tells the end. */
+  /** Closes the open item and ends the stream. */
   end(completedAt: number): string {
     const status = this.finalStatus;
     this.#close(status === 'incomplete');
@@ -96,7 +96,7 @@ export class ResponseStream {
     return `${this.#take()}data: [DONE]\n\n`;
   }
 
-  /** There is no event for a cancelled response, and a clean end would look like a whole answer: an `error` in both shapes. */
+  /** The API has no event for a cancelled response, and a clean end would look like a complete answer. So it is an `error`, in the shapes of both APIs. */
   cancelled(): string {
     const error = { code: 'response_cancelled', message: 'The response was cancelled.', param: null };
     this.#emit('error', () => ({ ...error, error: { type: 'invalid_request_error', ...error } }));
@@ -107,7 +107,7 @@ export class ResponseStream {
     return isCutShort(this.#finish) ? 'incomplete' : 'completed';
   }
 
-  /** What was told so far, as the chat completion that it was. */
+  /** Everything so far, as a chat completion. */
   get completion(): ChatChunk {
     const textOf = (kind: Item['kind']) =>
       this.#items.flatMap(item => (item.kind === kind ? [item.text] : [])).join('');
@@ -246,7 +246,7 @@ function whole(item: Item, isCut: boolean): Json {
   return { id, type: kind, summary: [], content, status };
 }
 
-/** Engines do not tell what they wrote to their cache. */
+/** Engines do not report what they wrote to their cache. */
 function toUsage(usage: CompletionUsage): Json {
   const shown = toResponsesUsage(countTokens(usage));
   return { ...shown, input_tokens_details: { ...shown.input_tokens_details, cache_write_tokens: 0 } };

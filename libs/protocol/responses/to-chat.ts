@@ -1,4 +1,4 @@
-/** The Responses API's request as a chat completion: engines only speak the latter. */
+/** Translates a request of the Responses API into a chat completion, the only one of the two that engines support. */
 import { type ResponsesFields, refuse } from './fields.ts';
 
 export type InputItem = Record<string, unknown>;
@@ -9,7 +9,7 @@ export function toChatFields(body: ResponsesFields): Record<string, unknown> {
   const format = body.text?.format;
   const all: Record<string, unknown> = {
     model: body.model,
-    // In the background the engine streams in any case: what it says is logged while it says it.
+    // In the background the engine always streams, because its output is logged as it arrives.
     stream: body.stream || body.background ? true : undefined,
     stream_options: body.stream || body.background ? { include_usage: true } : undefined,
     max_completion_tokens: body.max_output_tokens ?? undefined,
@@ -104,7 +104,7 @@ function toPart(part: Record<string, unknown> | null, at: string): ChatPart {
   return refuse('Use input_text, output_text or input_image with their fields.', at);
 }
 
-/** Calls that follow one another belong to one message of the assistant. */
+/** Consecutive calls belong to one message of the assistant. */
 function addCall(messages: ChatMessage[], item: InputItem, at: string): void {
   const { arguments: args } = item;
   const [id, name] = [textIn(item, 'call_id', at), textIn(item, 'name', at)];

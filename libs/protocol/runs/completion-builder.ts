@@ -1,8 +1,7 @@
-/** From the log of a stream to the whole answer: what the engine would have said without `stream`. */
 import type { ChatChunk, CompletionUsage } from '../openai/chat-chunk.ts';
 import type { LogOp } from './run-log.ts';
 
-/** Puts a stream together again as the completion it would have been without `stream`. */
+/** Assembles the operations of a stream into the completion that the engine would have sent without `stream`. */
 export class CompletionBuilder {
   #text = '';
   #reasoning = '';

@@ -1,4 +1,4 @@
-/** `Idempotency-Key`: the same key never makes a second run. The client's text is only ever hashed. */
+/** `Idempotency-Key`: a repeated key never starts a second run. */
 import { hash } from 'node:crypto';
 import { assertToken } from '../wire/token.ts';
 
@@ -10,7 +10,7 @@ export function idempotencyKey(tenant: string, clientKey: string): string {
   return `penstock:idem:${assertToken(tenant)}:${hash('sha256', clientKey).slice(0, 32)}`;
 }
 
-/** Digest that tells one request from another under the same `Idempotency-Key`. */
+/** Digest by which a repeated key is recognised as the same request or another one. */
 export function requestDigest(path: string, body: Uint8Array): string {
   return hash('sha256', Buffer.concat([Buffer.from(`${path}\n`), body]));
 }

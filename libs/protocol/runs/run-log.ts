@@ -1,6 +1,6 @@
 /**
- * The log of a stored run: what its engine said, tick by tick, in the fewest bytes that still tell every event again. The
- * events that clients see are derived from it, so they carry the same numbers for every reader, at any time, on any node.
+ * The log of a stored run: the engine's output, tick by tick, in as few bytes as every event can be derived from. Events that
+ * clients see are always derived from it, so they have the same numbers for every reader, at any time, on any node.
  *
  * - `deltas`: each entry is a JSON array of operations ({@link LogOp}). For responses, whose events are not the engine's.
  * - `events`: each entry is whole SSE events as the engine sent them. For streams that are passed on as they are.
@@ -23,12 +23,12 @@ export function runLogKey(id: string): string {
   return `penstock:runlog:${assertToken(id)}`;
 }
 
-/** Redis channel of a run's log: `<entries so far> <entry>`, or `0 ` when the run became final. Only ever a hint. */
+/** Redis channel of a run's log: `<entries so far> <entry>`, or `0 ` when the run became final. Only a hint: the log itself is authoritative. */
 export function runLogChannel(id: string): string {
   return `penstock:runtick:${assertToken(id)}`;
 }
 
-/** What a chunk says, one operation for each event that it will be told as. @throws where its parts are of other types than the API's. */
+/** The operations of a chunk, one for each event that will be derived from it. @throws where its parts have other types than the API's. */
 export function opsOf(chunk: ChatChunk): LogOp[] {
   const ops: LogOp[] = [];
   const choice = chunk.choices?.[0];
@@ -49,7 +49,7 @@ export function opsOf(chunk: ChatChunk): LogOp[] {
   return ops;
 }
 
-/** Joins an operation to the one before where both are of one kind: what one tick brings of a text is one event. */
+/** Merges an operation into the one before where both are of one kind, so that all text of one tick is one event. */
 export function addOp(ops: LogOp[], op: LogOp): void {
   const last = ops.at(-1);
   if (op[0] === 't' && last?.[0] === 't') ops[ops.length - 1] = ['t', last[1] + op[1], last[2] + op[2]];

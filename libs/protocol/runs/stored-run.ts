@@ -1,6 +1,6 @@
 /**
- * A stored run: a request whose answer is kept for whoever asks for it later. Its record in Redis is the truth; the
- * message on the queue only makes a worker begin.
+ * A stored run: a request whose answer is kept until it is fetched. The record in Redis is authoritative; the message on the
+ * queue only makes a worker start.
  *
  * queued → in_progress (a worker began) → completed | incomplete | failed; a failed attempt goes back to queued while
  * attempts are left. queued or in_progress → cancelled, or failed when its time is over. The last four are final.
@@ -24,14 +24,14 @@ export function isFinalStatus(status: RunStatus): boolean {
   return status !== 'queued' && status !== 'in_progress';
 }
 
-/** What the client asked for. Their ids are told apart, so that one never shows as the other. */
+/** What the client asked for. Public ids differ by kind, so that a run is never found as one of another kind. */
 export const RUN_KINDS = ['job', 'response', 'completion', 'batch_line'] as const;
 export type RunKind = (typeof RUN_KINDS)[number];
 
 export interface NewRun {
   readonly id: string;
   readonly kind: RunKind;
-  /** What the kind needs to show itself: JSON, or empty. Holds prompts: never logged. */
+  /** What the API needs to show a run of this kind: JSON, or empty. Contains prompts, so it is never logged. */
   readonly detail: string;
   /** Digest of the API key: nobody else finds the run. */
   readonly tenant: string;
@@ -45,7 +45,7 @@ export interface NewRun {
   readonly createdAt: number;
   /** Unix ms after which no engine may start it. */
   readonly deadlineAt: number;
-  /** Whether what the engine says is logged while it says it; `none` when absent. */
+  /** How the engine's output is logged as it arrives; `none` when absent. */
   readonly log?: RunLogKind;
 }
 
@@ -58,7 +58,7 @@ export interface RunResult {
   readonly finishedAt: number;
 }
 
-/** How a response ended whose engine gave this chat completion in one piece: a refusal is a failure of it. */
+/** Status of a response whose engine answered with this chat completion, not streamed. A refusal makes it `failed`. */
 export function responseStatusOf({
   status,
   body,
@@ -92,7 +92,7 @@ export function completionListKey(tenant: string): string {
   return `penstock:completions:${assertToken(tenant)}`;
 }
 
-/** Where it is said that a run is final; the payload is its id. At most once: who waits reads the record in the end. */
+/** Announces that a run is final; the payload is its id. Delivered at most once, so whoever waits reads the record too. */
 export function doneSubject(region: string): string {
   return `done.${assertToken(region)}`;
 }

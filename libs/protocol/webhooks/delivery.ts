@@ -10,11 +10,11 @@ export const deliveryAttemptsKey = (id: string) => `penstock:delivery-attempts:$
 export interface DeliveryAttempt {
   /** Unix ms. */
   readonly at: number;
-  /** 1 for the first; a redelivery begins anew. */
+  /** 1 for the first; a redelivery starts at 1 again. */
   readonly attempt: number;
   /** HTTP status, or null where there was no answer. */
   readonly status: number | null;
-  /** Why there was no answer that counts; null when it came through. */
+  /** Why the attempt failed; null when it was delivered. */
   readonly error: string | null;
   readonly ms: number;
 }
@@ -55,7 +55,7 @@ export function toDeliveryObject(delivery: WebhookDelivery): object {
   };
 }
 
-/** `Retry-After` in seconds or as a date; null for what is neither, or over. */
+/** Reads `Retry-After`, in seconds or as a date. Null for anything else, and for a time that has passed. */
 export function retryAfterMs(header: string | null, now: number): number | null {
   if (header === null) return null;
   const ms = /^\d{1,9}$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - now;

@@ -12,30 +12,30 @@ export interface WebhookEndpoint {
   readonly eventTypes: readonly EventType[];
   /** Signs every attempt. */
   readonly secret: string;
-  /** Signs too until its time is over: what a rotation leaves behind. */
+  /** The secret before a rotation, which signs too until it expires. */
   readonly oldSecret: { readonly secret: string /** Unix ms. */; readonly until: number } | null;
   /** Unix seconds. */
   readonly createdAt: number;
   readonly updatedAt: number;
-  /** Set by the operator's configuration: not to be changed by the API. */
+  /** Set by the operator's configuration; the API cannot change it. */
   readonly managed: boolean;
-  /** Null while it gets events. `gone`: it answered 410. `failing`: an event was given up and nothing came through since. */
+  /** Null while it gets events. `gone`: it answered 410. `failing`: an event was given up, and nothing has been delivered since. */
   readonly disabled: 'gone' | 'failing' | 'by_request' | null;
 }
 
-/** How one endpoint has been doing; shared by all who deliver. */
+/** Recent success of one endpoint, shared by all processes that deliver. */
 export interface EndpointHealth {
-  /** Failed attempts since the last one that came through. */
+  /** Failed attempts since the last successful one. */
   readonly failures: number;
   /** Nothing is sent before this, Unix ms. */
   readonly pausedUntil: number;
 }
 
 export const WEBHOOK_LIST_PREFIX = 'penstock:webhooks:';
-/** Ids of a tenant's endpoints by age. It exists while there are any: who writes the outbox looks at that alone. */
+/** Ids of a tenant's endpoints by age. Events are written to the outbox only while this key exists. */
 export const webhookListKey = (tenant: string) => `${WEBHOOK_LIST_PREFIX}${assertToken(tenant)}`;
 export const webhookKey = (id: string) => `penstock:webhook:${assertToken(id)}`;
-/** Ids of the endpoints that the operator's configuration made. */
+/** Ids of the endpoints set up by the operator's configuration. */
 export const WEBHOOK_MANAGED_KEY = 'penstock:webhooks-managed';
 
 export function toEndpointObject(

@@ -1,4 +1,4 @@
-/** Events that webhooks tell of, in OpenAI's thin envelope: the resource itself is fetched by its id. */
+/** Events that webhooks report, in OpenAI's thin envelope: the resource itself is fetched by its id. */
 import { hash } from 'node:crypto';
 
 /** OpenAI's own types, and ours for jobs (`Prefer: respond-async`). */
@@ -31,7 +31,7 @@ export interface WebhookEvent {
   readonly createdAt: number;
 }
 
-/** A thing ends once in each way, so its id and the type name the event. */
+/** A resource ends at most once in each way, so its id and the type identify the event. */
 export function eventId(resource: string, type: EventType): string {
   return `evt_${hash('sha256', `${resource}\n${type}`).slice(0, 32)}`;
 }
@@ -42,7 +42,7 @@ export function eventBody(event: WebhookEvent): string {
   return JSON.stringify({ id, object: 'event', created_at: createdAt, type, data: { id: resource } });
 }
 
-/** Stream of events that happened and are not handed out to endpoints yet. Written in the step that makes a thing final. */
+/** Stream of events that have happened and are not yet distributed to endpoints. Written in the script that makes a resource final. */
 export const EVENT_OUTBOX_KEY = 'penstock:event-outbox';
 /** Ids by deadline, Unix ms, of unfinished runs of tenants with endpoints: their clients do not come and look. */
 export const RUN_DEADLINES_KEY = 'penstock:run-deadlines';

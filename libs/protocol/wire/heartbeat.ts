@@ -9,7 +9,7 @@ const modelInfo = z.object({
   /** Unix seconds, for `GET /v1/models`. */
   created: z.number(),
   ownedBy: z.string(),
-  /** What decides how its requests are bound to workers; null where neither engine nor operator nor its name tell. */
+  /** Decides the default affinity; null where neither engine, operator nor the model's name says. */
   architecture: z.enum(['dense', 'moe']).nullable().default(null),
 });
 export type ModelInfo = z.infer<typeof modelInfo>;
@@ -17,25 +17,25 @@ export type ModelInfo = z.infer<typeof modelInfo>;
 const heartbeat = z.object({
   v: z.literal(1),
   worker: z.string(),
-  /** Of the worker's process: a worker that is started again keeps its name. Between versions: empty where it does not tell. */
+  /** Identifies the process: a restarted worker keeps its name. Empty from versions that do not send it. */
   incarnation: z.string().default(''),
   models: z.array(modelInfo),
   /** Stream of the region that it pulls from. */
   shard: z.number().int().min(0),
   slots: z.number(),
-  /** False while the engine is sick or the worker drains: it takes nothing new. */
+  /** False while the engine is sick or the worker drains, and nothing new is taken. */
   pulling: z.boolean(),
-  /** True in the last heartbeat of a worker that leaves in order. */
+  /** True in the last heartbeat of a worker that shuts down properly. */
   leaving: z.boolean(),
   /** Wait before a new prompt's prefill would begin, s. */
   waitS: z.number(),
   /** Prompt tokens prefilled per second, learned. */
   tokensPerSec: z.number(),
-  /** Share of its time that it lately worked. Between versions: 0 where it does not tell. */
+  /** Recent share of its time spent working, 0–1. 0 from versions that do not send it. */
   load: z.number().default(0),
   /** As on reply packets. */
   cacheTokens: z.number(),
-  /** Tokens the prefix cache can hold; null where the engine does not tell. */
+  /** Tokens the prefix cache can hold; null where the engine does not report it. */
   cacheCapacity: z.number().nullable(),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;

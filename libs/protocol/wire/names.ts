@@ -6,13 +6,13 @@
  */
 import { assertToken } from './token.ts';
 
-/** Traffic classes in falling order of urgency. Workers pull lower lanes only with room to spare. */
+/** Classes of urgency, highest first. The lower lanes get only idle capacity. */
 export const LANES = ['interactive', 'background', 'batch'] as const;
 export type Lane = (typeof LANES)[number];
 
 /**
  * Prompt size classes. Interactive work has a consumer for each of the first three, so that a worker can quote it
- * separately; lower lanes fill valleys and need no such care: theirs is `any`.
+ * separately; lower lanes take idle capacity only and are not told apart: theirs is `any`.
  */
 export const SIZES = ['short', 'medium', 'long', 'any'] as const;
 export type SizeClass = (typeof SIZES)[number];
@@ -134,7 +134,7 @@ export function replyChannel(ingressId: string): string {
   return `penstock:reply:${assertToken(ingressId)}`;
 }
 
-/** Redis stream that holds the latest packets for one ingress: the truth that the channel only hints at. */
+/** Redis stream of the latest packets for one ingress. It is authoritative; the channel only speeds up delivery. */
 export function replyLog(ingressId: string): string {
   return `penstock:replylog:${assertToken(ingressId)}`;
 }
