@@ -1,4 +1,4 @@
-/** Everything an operator can set on a tasks process. */
+/** Settings of a tasks process. */
 
 import {
   filesSettings,

@@ -1,4 +1,4 @@
-/** A tasks process: batches from file to file, and webhooks. It has no port; several may run, and any may die. */
+/** A tasks process: runs batches, delivers webhooks, keeps deadlines. It has no port; several may run, and any may die. */
 import { watchFleet } from '@penstock/fleet';
 import { HEARTBEAT_MS } from '@penstock/policy';
 import { DoneChannel, RunCanceller, RunExpiry } from '@penstock/runs';
@@ -23,12 +23,13 @@ import {
   RedisTaskRecords,
   S3Files,
 } from '@penstock/transport';
-import { BatchRunner } from './batch-runner.ts';
+import { BatchRunner } from './batches/batch-runner.ts';
+import { FeedRoom } from './batches/feed-room.ts';
+import { LineFeeder } from './batches/line-feeder.ts';
 import { tasksConfig } from './config.ts';
-import { FeedRoom } from './feed-room.ts';
-import { watchDeadlines } from './run-deadlines.ts';
-import { startSweeping } from './sweeper.ts';
-import { startWebhooks } from './webhooks.ts';
+import { watchDeadlines } from './housekeeping/run-deadlines.ts';
+import { startSweeping } from './housekeeping/sweeper.ts';
+import { startWebhooks } from './webhooks/start.ts';
 
 keepHeapSmall();
 const config = readConfigOrExit(tasksConfig);
@@ -63,25 +64,28 @@ const fleet = await watchFleet({
 const done = new DoneChannel(queue, region);
 const ttl = { logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
 const sweepingFleet = setInterval(() => fleet.sweep(), HEARTBEAT_MS);
+const canceller = new RunCanceller({ store: runs, queue, done, ttl, clock: systemClock });
+const room = new FeedRoom(config.PENSTOCK_BATCH_WINDOW);
 const runner = new BatchRunner({
   records,
   contents,
   library,
   runs,
-  canceller: new RunCanceller({ store: runs, queue, done, ttl, clock: systemClock }),
-  queue,
-  isModel: name => fleet.isModel(name),
-  oneModel: config.PENSTOCK_BATCH_ONE_MODEL,
-  region,
-  shardFor: slug => fleet.shardFor(slug),
-  room: new FeedRoom(config.PENSTOCK_BATCH_WINDOW),
+  rules: { isModel: name => fleet.isModel(name), oneModel: config.PENSTOCK_BATCH_ONE_MODEL },
+  newFeeder: input =>
+    new LineFeeder({
+      ...input,
+      ...{ records, runs, canceller, queue, region, room, clock: systemClock },
+      shardFor: slug => fleet.shardFor(slug),
+    }),
+  turns: room.turns,
   clock: systemClock,
   log,
 });
 done.listen(id => runner.heard(id));
 batches.work(
   batchId => runner.run(batchId),
-  (batchId, err) => log.error({ batch: batchId, err: err.message }, 'interrupted; it goes on by itself'),
+  (batchId, err) => log.error({ batch: batchId, err: err.message }, 'batch interrupted; it will be resumed'),
 );
 const stopWebhooks = await startWebhooks({
   redis,
@@ -103,7 +107,7 @@ const stopDeadlines = watchDeadlines({
   clock: systemClock,
   logger: log,
 });
-const stopSweeping = startSweeping({ records, contents, library, jobs: batches, log });
+const stopSweeping = startSweeping({ records, contents, library, jobs: batches, clock: systemClock, log });
 log.info({ region }, 'tasks started');
 
 stopOnSignal(log, [

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import type { BatchRecord, FileRecord, NewRun } from '@penstock/protocol';
-import { createLogger } from '@penstock/runtime';
+import { createLogger, systemClock } from '@penstock/runtime';
 import {
   type BatchJobs,
   DirectoryFiles,
@@ -14,7 +14,7 @@ import {
   RedisRunStore,
   RedisTaskRecords,
 } from '@penstock/transport';
-import { sweep } from '../../services/tasks/sweeper.ts';
+import { sweep } from '../../services/tasks/housekeeping/sweeper.ts';
 import { startRedis } from '../../testkit/redis.ts';
 
 const TENANT = '0123456789abcdef';
@@ -156,7 +156,7 @@ test('the sweep deletes what is over and takes up batches whose job was lost', a
   const added: string[] = [];
   const jobs = { add: async (id: string) => void added.push(id) } as unknown as BatchJobs;
   const log = createLogger({ service: 'test', level: 'silent' });
-  await sweep({ records, contents, library, jobs, log });
+  await sweep({ records, contents, library, jobs, clock: systemClock, log });
   assert.equal(await records.file(over.id), null);
   assert.equal(await contents.has(over.digest), false);
   assert.deepEqual((await records.file(fresh.id))?.id, fresh.id);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FileProblem, readLines } from './lines.ts';
+import { InputFileError, readLines } from './input-lines.ts';
 
 async function linesOf(...chunks: (string | Buffer)[]): Promise<[number, string][]> {
   const found: [number, string][] = [];
@@ -33,7 +33,7 @@ test('lines and letters may be cut anywhere', async () => {
 
 test('what is no text is refused with its line', async () => {
   const refused = (code: string, line: number) => (err: Error) =>
-    err instanceof FileProblem && err.code === code && err.line === line;
+    err instanceof InputFileError && err.code === code && err.line === line;
   await assert.rejects(linesOf('{}\n', Buffer.from([0x7b, 0xff, 0x0a])), refused('invalid_encoding', 2));
   await assert.rejects(linesOf(Buffer.from([0xe2, 0x82])), refused('invalid_encoding', 1));
   const long = 'x'.repeat(6 * 1024 * 1024 + 1);

@@ -1,23 +1,23 @@
 /**
- * What the batches of one process may do together. Lines that nobody can take (their model has no worker, or no room to
- * spare) hold a batch up for hours, and only that one: each has a share of the room, and reads its file in turn with others.
+ * Shares the room for queued lines among the batches of one process. A batch whose lines nobody takes (its model has no worker, or
+ * no idle capacity) may be held up for hours; since every batch has a share of its own, it holds up no other one.
  */
 
-/** Bytes of lines queued or running at once: many of the longest lines would fill the broker. */
+/** Bytes of one batch's lines that are queued or running at once: many of the longest lines would fill the broker. */
 const WINDOW_BYTES = 64 * 1024 * 1024;
-/** As many windows are open at once, whatever the number of batches. */
+/** The room of all batches together, in windows. */
 const WINDOWS = 4;
-/** Batches that have lines in memory at once. */
+/** Batches that hold lines of their files in memory at once. */
 const READERS = 4;
 
-/** Lines asked for, made and queued together. */
+/** How much is read and queued in one step. */
 export const CHUNK = { lines: 64, bytes: 4 * 1024 * 1024 } as const;
 
 export class FeedRoom {
-  /** Lines of one batch. */
+  /** Most lines of one batch that are queued or running at once. */
   readonly window: number;
-  /** Whoever holds much of a file in memory takes turns with others. */
-  readonly turns = new Turns(READERS);
+  /** To be held while much of a file is in memory. */
+  readonly turns = new Semaphore(READERS);
   readonly #places = new Set<Place>();
 
   constructor(window: number) {
@@ -34,7 +34,7 @@ export class FeedRoom {
     this.#places.delete(place);
   }
 
-  /** Whether so many more lines have room beside those of all others. */
+  /** Whether there is room for so many more lines of a batch beside those of all others. */
   fits(place: Place, lines: number): boolean {
     const most = { lines: WINDOWS * this.window, bytes: WINDOWS * WINDOW_BYTES };
     let [allLines, allBytes] = [lines, CHUNK.bytes];
@@ -42,7 +42,7 @@ export class FeedRoom {
       allLines += each.lines;
       allBytes += each.bytes;
     }
-    // Its share is a batch's own even where those before it keep all the room, and never give it back.
+    // A batch always gets its share, even while older batches keep all of the room.
     const share = most.lines / this.#places.size;
     return allBytes <= most.bytes && (allLines <= most.lines || place.lines + lines <= share);
   }
@@ -68,7 +68,7 @@ export class Place {
     this.bytes -= bytes;
   }
 
-  /** Whether so many more lines may be queued. Where none is, some always may. */
+  /** Whether so many more lines may be queued. Always true while the batch has none queued. */
   fits(lines: number): boolean {
     if (this.lines === 0) return true;
     if (this.lines + lines > this.#room.window || this.bytes + CHUNK.bytes > WINDOW_BYTES) return false;
@@ -80,8 +80,8 @@ export class Place {
   }
 }
 
-/** So many at a time; others wait in order. */
-export class Turns {
+/** Lets a limited number of callers run at once; others wait in order. */
+export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 

@@ -1,4 +1,4 @@
-/** Reads a whole input file before anything of it is run: mistakes are listed with their lines. */
+/** Checks the whole input file before any of it runs, and lists errors with their line numbers. */
 import { hash } from 'node:crypto';
 import {
   type BatchEndpoint,
@@ -8,35 +8,39 @@ import {
   isBatchError,
   readBatchLine,
 } from '@penstock/protocol';
-import { FileProblem, type Line } from './lines.ts';
+import { InputFileError, type InputLine } from './input-lines.ts';
 
 const MAX_LINES = 50_000;
-/** Texts to embed in all lines together, as OpenAI has it. */
+/** Texts to embed in all lines together: the limit of OpenAI's API. */
 const MAX_INPUTS = 50_000;
-/** Mistakes listed at most. */
+/** Errors listed, at most. */
 const MAX_ERRORS = 100;
 
-export interface CheckOptions {
-  readonly endpoint: BatchEndpoint;
+/** Rules of this installation for every batch. */
+export interface CheckRules {
   /** Whether the model can be asked for here. */
   readonly isModel: (name: string) => Promise<boolean>;
-  /** Every line has to ask for the same model. */
+  /** Whether every line must ask for the same model. */
   readonly oneModel: boolean;
+}
+
+export interface CheckOptions extends CheckRules {
+  readonly endpoint: BatchEndpoint;
 }
 
 export interface Checked {
   readonly errors: readonly BatchError[];
   readonly total: number;
-  /** The one that all lines ask for, or null. */
+  /** The model that all lines ask for; null where they differ. */
   readonly model: string | null;
 }
 
-export async function checkBatch(lines: AsyncIterable<Line>, options: CheckOptions): Promise<Checked> {
+export async function checkBatch(lines: AsyncIterable<InputLine>, options: CheckOptions): Promise<Checked> {
   const check = new Check(options);
   try {
     for await (const line of lines) if (!(await check.take(line))) break;
   } catch (err) {
-    if (!(err instanceof FileProblem)) throw err;
+    if (!(err instanceof InputFileError)) throw err;
     check.add(err.code, err.message, null, err.line);
   }
   return check.end();
@@ -44,7 +48,7 @@ export async function checkBatch(lines: AsyncIterable<Line>, options: CheckOptio
 
 class Check {
   readonly #o: CheckOptions;
-  /** Digests: 50,000 of the longest ids would be 50 MB. */
+  /** Digests of custom ids: 50,000 of the longest ids would take 50 MB. */
   readonly #seen = new Set<string>();
   readonly #errors: BatchError[] = [];
   readonly #models = new Set<string>();
@@ -59,12 +63,12 @@ class Check {
     this.#errors.push({ code, message, param, line });
   }
 
-  /** @returns whether to go on. */
-  async take({ number, text }: Line): Promise<boolean> {
+  /** @returns whether to read on. */
+  async take({ number, text }: InputLine): Promise<boolean> {
     if (++this.#total > MAX_LINES) {
       this.add(
         'too_many_requests',
-        `A batch has at most ${MAX_LINES} requests. Make several of it.`,
+        `A batch has at most ${MAX_LINES} requests. Split it into several.`,
         null,
         number,
       );
@@ -74,7 +78,7 @@ class Check {
     if (isBatchError(read)) this.#errors.push(read);
     else await this.#checkLine(read, number);
     if (this.#inputs > MAX_INPUTS) {
-      const message = `A batch embeds at most ${MAX_INPUTS} texts in all. Make several of it.`;
+      const message = `A batch embeds at most ${MAX_INPUTS} texts in all. Split it into several.`;
       this.add('too_many_inputs', message, 'body.input', number);
       return false;
     }
@@ -94,7 +98,7 @@ class Check {
     if (this.#o.oneModel && this.#models.size > 1)
       this.add(
         'mismatched_model',
-        'All lines must ask for the same model. Make a batch of each.',
+        'All lines must ask for the same model. Create a batch for each model.',
         'body.model',
         line,
       );
@@ -102,7 +106,7 @@ class Check {
 
   end(): Checked {
     if (this.#total === 0 && this.#errors.length === 0)
-      this.add('empty_file', 'The file has no requests in it.', null, null);
+      this.add('empty_file', 'The file contains no requests.', null, null);
     const [model = null] = this.#models;
     return {
       errors: this.#errors.slice(0, MAX_ERRORS),

@@ -1,14 +1,14 @@
-/** Headers of Standard Webhooks for one attempt. Each attempt is signed anew: receivers refuse what was signed long ago. */
+/** Headers of Standard Webhooks for one attempt. Each attempt gets a new signature: receivers refuse an old timestamp. */
 import type { WebhookEndpoint } from '@penstock/protocol';
 import { Webhook } from 'standardwebhooks';
 
-/** The secrets that sign at a time: the current one first, and what a rotation left behind while its time lasts. */
+/** The secrets to sign with: the current one first, then the one that a rotation replaced, until it expires. */
 export function signingSecrets(endpoint: WebhookEndpoint, now: number): string[] {
   const { secret, oldSecret } = endpoint;
   return oldSecret !== null && now < oldSecret.until ? [secret, oldSecret.secret] : [secret];
 }
 
-/** @param now Unix ms of this attempt. @param body the very text that is posted. */
+/** @param now Unix ms of this attempt. @param body exactly the text that is posted. */
 export function signedHeaders(
   secrets: readonly string[],
   id: string,

@@ -5,8 +5,8 @@ import type { DeliveryJob, DeliveryLog, PostOutcome, WebhookRecords } from '@pen
 import OpenAI from 'openai';
 import { Webhook } from 'standardwebhooks';
 import { EndpointGate } from './endpoint-gate.ts';
-import { WebhookDelivery } from './webhook-delivery.ts';
-import { signedHeaders, signingSecrets } from './webhook-signature.ts';
+import { EventSender } from './event-sender.ts';
+import { signedHeaders, signingSecrets } from './signature.ts';
 
 const NOW = Date.UTC(2026, 5, 1);
 const [SECRET, OLD] = [toSecret(Buffer.alloc(32, 1)), toSecret(Buffer.alloc(32, 2))];
@@ -52,7 +52,7 @@ function world(
     },
   };
   const time = { now: () => clock.now, monotonic: () => clock.monotonic };
-  const delivery = new WebhookDelivery({
+  const delivery = new EventSender({
     ...{ records, log, poster, clock: time, gate: new EndpointGate(time, 1) },
     ...{ timeoutMs: 15_000, scale: 1, rand: () => 0, logger: { warn: () => {} } as never },
   });

@@ -1,8 +1,8 @@
 /**
  * Runs one batch from its input file to its output files.
  *
- * validating → failed | in_progress → finalizing → completed; a cancel or the end of its time stops what is open, and what is
- * done is written all the same. It may be begun again in any state, by any process.
+ * validating → failed | in_progress → finalizing → completed. A cancellation or the end of its time stops the open lines; finished
+ * lines are written all the same. Any process may begin it again, in any state.
  */
 import {
   type BatchError,
@@ -13,41 +13,31 @@ import {
   lineRunId,
   outputFileId,
 } from '@penstock/protocol';
-import type { RunCanceller } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
-import type {
-  FileContents,
-  FileLibrary,
-  RunStore,
-  StoredContent,
-  TaskRecords,
-  WorkQueue,
-} from '@penstock/transport';
-import { checkBatch } from './batch-check.ts';
+import type { FileContents, FileLibrary, RunStore, StoredContent, TaskRecords } from '@penstock/transport';
+import { type CheckRules, checkBatch } from './batch-check.ts';
 import { type BatchOutput, type OutputOptions, writeOutput } from './batch-output.ts';
-import type { FeedRoom } from './feed-room.ts';
-import { type FeedEnd, LineFeeder } from './line-feeder.ts';
-import { type Line, readLines } from './lines.ts';
+import type { Semaphore } from './feed-room.ts';
+import { type InputLine, readLines } from './input-lines.ts';
+import type { FeedEnd, FeederInput, LineFeeder } from './line-feeder.ts';
 
 export interface BatchRunnerOptions {
   readonly records: TaskRecords;
   readonly contents: FileContents;
   readonly library: FileLibrary;
   readonly runs: RunStore;
-  readonly canceller: RunCanceller;
-  readonly queue: Pick<WorkQueue, 'publish'>;
-  readonly isModel: (name: string) => Promise<boolean>;
-  readonly oneModel: boolean;
-  readonly region: string;
-  readonly shardFor: (slug: string) => number;
-  readonly room: FeedRoom;
+  readonly rules: CheckRules;
+  /** Makes the feeder of one batch. */
+  readonly newFeeder: (input: FeederInput) => LineFeeder;
+  /** Bounds how many batches of the process hold much of a file in memory at once. */
+  readonly turns: Semaphore;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 /**
- * The records of a batch that is over stay a little: a process that still works on it, because it was thought dead, finds
- * its lines answered and does not run them again. ms.
+ * How long the runs of a finished batch are kept, ms. A process that was thought dead may still work on the batch: it then finds the
+ * lines answered and does not run them again.
  */
 const KEPT_MS = 10 * 60_000;
 const EXPIRE_CHUNK = 1000;
@@ -75,11 +65,16 @@ export class BatchRunner {
     if (isBatchFinal(batch.status)) return library.closeBatch(batch);
     if (endpoint === null || !(await contents.has(batch.inputDigest)))
       return this.#fail(batch, [
-        { code: 'file_not_found', message: 'The input file is gone.', param: null, line: null },
+        {
+          code: 'file_not_found',
+          message: 'The input file does not exist any more.',
+          param: null,
+          line: null,
+        },
       ]);
     const lines = () => this.#lines(batch.inputDigest);
     const work: Work = { batch, endpoint, lines, runs, contents };
-    // A cancel may have come before anybody looked into the file.
+    // A cancellation may come before the file was checked.
     const isChecked = batch.at.in_progress !== undefined;
     if (!isChecked && !(await this.#validate(work))) return;
     const end = await this.#feed(work);
@@ -88,28 +83,24 @@ export class BatchRunner {
     await library.closeBatch(batch);
   }
 
-  async *#lines(digest: string): AsyncGenerator<Line> {
+  async *#lines(digest: string): AsyncGenerator<InputLine> {
     const content = await this.#o.contents.open(digest);
-    if (content === null) throw new Error('the input file is gone');
+    if (content === null) throw new Error('the input file does not exist any more');
     yield* readLines(content);
   }
 
-  /** @returns whether there is anything to run. */
+  /** @returns whether the input is valid. */
   async #validate({ batch, endpoint, lines }: Work): Promise<boolean> {
-    const { isModel, oneModel, room } = this.#o;
-    const { errors, total, model } = await room.turns.take(() =>
-      checkBatch(lines(), { endpoint, isModel, oneModel }),
-    );
+    const { rules, turns } = this.#o;
+    const { errors, total, model } = await turns.take(() => checkBatch(lines(), { endpoint, ...rules }));
     if (errors.length > 0) await this.#fail(batch, errors);
-    // Refused when a cancel came first: then there are lines to be written as cancelled.
+    // Refused after a cancellation; the lines are then written as cancelled.
     else await this.#update(batch, { total, model, status: 'in_progress' });
     return errors.length === 0;
   }
 
   async #feed({ batch, endpoint, lines }: Work): Promise<FeedEnd> {
-    const { records, runs, canceller, queue, region, shardFor, room, clock } = this.#o;
-    const wires = { records, runs, canceller, queue, clock };
-    const feeder = new LineFeeder({ batch, endpoint, lines, region, shardFor, room, ...wires });
+    const feeder = this.#o.newFeeder({ batch, endpoint, lines });
     this.#feeders.add(feeder);
     try {
       return await feeder.feed();
@@ -118,13 +109,13 @@ export class BatchRunner {
     }
   }
 
-  /** Writes the output files from the records and closes the batch. @returns false when it was closed already. */
+  /** Writes the output files from the records and closes the batch. @returns false if another process closed it first. */
   async #finalize(work: Work, end: Exclude<FeedEnd, 'over'>): Promise<boolean> {
     const { batch } = work;
     const isCancelled =
       end === 'cancelled' || (end === 'answered' && !(await this.#update(batch, { status: 'finalizing' })));
     const unanswered = isCancelled ? 'batch_cancelled' : 'batch_expired';
-    const written = await this.#o.room.turns.take(() => writeOutput({ ...work, unanswered }));
+    const written = await this.#o.turns.take(() => writeOutput({ ...work, unanswered }));
     const { completed, failed, usage } = written;
     const now = await this.#o.records.batch(batch.id);
     if (now === null || isBatchFinal(now.status)) {
@@ -148,7 +139,7 @@ export class BatchRunner {
       if (content !== null) await this.#o.library.discard(content.digest);
   }
 
-  /** Done again after a crash, the file has the same id; what stood there then goes. */
+  /** Adds an output file. Its id is the same when this is repeated after a crash, and replaces the file of the first try. */
   async #addFile(
     batch: BatchRecord,
     what: 'output' | 'error',

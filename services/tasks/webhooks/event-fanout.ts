@@ -1,6 +1,6 @@
 /**
- * Hands events out: from the outbox to a job for each endpoint that wants them. Doing it twice changes nothing, as jobs are
- * named by event and endpoint, so an entry leaves the outbox only after its jobs are there.
+ * Moves events from the outbox to the job queue, with one job for each endpoint that subscribed to the event. Jobs are named by
+ * event and endpoint, so doing it twice changes nothing; an event leaves the outbox only once its jobs are queued.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deliveryId, eventId, type WebhookEvent } from '@penstock/protocol';
@@ -22,9 +22,9 @@ export interface EventFanoutOptions {
   readonly logger: Logger;
 }
 
-/** How long a read waits for news, ms. */
+/** How long a read waits for an event, ms. */
 const WAIT_MS = 5000;
-/** Between looks for what a dead process left behind, ms. */
+/** Interval of looking for events that a dead process had taken, ms. */
 const ABANDONED_EVERY_MS = 5000;
 const TROUBLE_PAUSE_MS = 500;
 
@@ -48,7 +48,7 @@ export class EventFanout {
         if (pauseMs > 0) await sleep(pauseMs, undefined, { ref: false });
       } catch (err) {
         if (this.#stopped) return;
-        this.#o.logger.warn({ err: (err as Error).message }, 'events not handed out; trying again');
+        this.#o.logger.warn({ err: (err as Error).message }, 'events could not be handed out; trying again');
         await sleep(TROUBLE_PAUSE_MS);
       }
     }
@@ -78,7 +78,7 @@ export class EventFanout {
     await outbox.done(events.map(event => event.entry));
   }
 
-  /** What is in hand goes to another process, or to this one when it comes back. */
+  /** Events that were read and not handed out are left to another process, or to this one after a restart. */
   stop(): void {
     this.#stopped = true;
   }

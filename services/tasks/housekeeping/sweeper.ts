@@ -1,16 +1,17 @@
-/** What has to be looked after by and by: files whose time is over, batches nobody works on, what dead processes left. */
-import type { Logger } from '@penstock/runtime';
+/** Housekeeping at intervals: removes expired files, queues batches whose job was lost, and tidies what dead processes left. */
+import type { Clock, Logger } from '@penstock/runtime';
 import type { BatchJobs, FileContents, FileLibrary, TaskRecords } from '@penstock/transport';
 
 const EVERY_MS = 30_000;
-/** Files forgotten in one go. */
-const MOST = 1000;
+/** Files removed in one sweep, at most. */
+const MOST_FILES = 1000;
 
 export interface SweeperOptions {
   readonly records: TaskRecords;
   readonly contents: FileContents;
   readonly library: FileLibrary;
   readonly jobs: BatchJobs;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -23,13 +24,13 @@ export function startSweeping(options: SweeperOptions): () => void {
   return () => clearInterval(timer);
 }
 
-export async function sweep({ records, contents, library, jobs, log }: SweeperOptions): Promise<void> {
-  for (const id of await records.endedFiles(Math.floor(Date.now() / 1000), MOST)) {
+export async function sweep({ records, contents, library, jobs, clock, log }: SweeperOptions): Promise<void> {
+  for (const id of await records.endedFiles(Math.floor(clock.now() / 1000), MOST_FILES)) {
     const file = await records.file(id);
     if (file !== null) await library.remove(file);
     log.info({ file: id }, 'file expired');
   }
-  // One whose job is there already is not added again.
+  // Adding a job that is there already changes nothing.
   for (const id of await records.openBatches()) await jobs.add(id);
   await contents.tidy();
 }

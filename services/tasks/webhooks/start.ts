@@ -1,4 +1,4 @@
-/** The webhook half of a tasks process: from the outbox to the endpoints. */
+/** The webhook half of a tasks process, put together: from the event outbox to the customers' endpoints. */
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import type { Clock, Logger } from '@penstock/runtime';
 import {
@@ -13,12 +13,12 @@ import {
 import { readConfiguredWebhooks, readWebhooksFile, toManagedEndpoint } from './configured-webhooks.ts';
 import { EndpointGate } from './endpoint-gate.ts';
 import { EventFanout } from './event-fanout.ts';
-import { WebhookDelivery } from './webhook-delivery.ts';
+import { EventSender } from './event-sender.ts';
 
 export interface WebhooksOptions {
   readonly redis: RedisOptions;
   readonly allow: AllowList;
-  /** Endpoints of the operator: JSON, or the path of a file. */
+  /** Endpoints that the operator configured: JSON, or the path of a file. */
   readonly configured: string | undefined;
   readonly configuredFile: string | undefined;
   readonly timeoutMs: number;
@@ -26,11 +26,11 @@ export interface WebhooksOptions {
   readonly scale: number;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Ends the process with the name of the variable that is wrong. */
+  /** Ends the process with an error that names the wrong variable. */
   readonly blame: (variable: string) => (err: Error) => never;
 }
 
-/** @returns how to stop it. */
+/** @returns a function that stops it. */
 export async function startWebhooks(options: WebhooksOptions): Promise<() => Promise<void>> {
   const { redis, clock, log, scale, timeoutMs, allow } = options;
   const managed = configuredEndpoints(options);
@@ -39,7 +39,7 @@ export async function startWebhooks(options: WebhooksOptions): Promise<() => Pro
   const outbox = await RedisEventOutbox.connect(redis);
   const jobs = new BullDeliveries(redis.url, WEBHOOK_ATTEMPTS);
   await records.replaceManaged(managed);
-  const delivery = new WebhookDelivery({
+  const delivery = new EventSender({
     ...{ records, log: deliveries, clock, logger: log, scale, timeoutMs },
     poster: new GuardedPoster({ allow, timeoutMs }),
     gate: new EndpointGate(clock, options.concurrency),
@@ -47,7 +47,7 @@ export async function startWebhooks(options: WebhooksOptions): Promise<() => Pro
   });
   jobs.work(
     (job, attempt, stop) => delivery.run(job, attempt, stop),
-    err => log.warn({ err: err.message }, 'trouble with the queue of webhooks'),
+    err => log.warn({ err: err.message }, 'error in the webhook job queue'),
   );
   const fanout = new EventFanout({ outbox, records, log: deliveries, jobs, logger: log });
   fanout.start();

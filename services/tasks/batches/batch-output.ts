@@ -1,4 +1,4 @@
-/** Writes the output and the error file of a batch, in one pass over its lines, from the records of their runs. */
+/** Writes the output file and the error file of a batch from the records of its runs, in one pass over the input. */
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import {
@@ -16,24 +16,25 @@ import {
   unansweredLine,
 } from '@penstock/protocol';
 import type { FileContents, RunStore, StoredContent } from '@penstock/transport';
-import type { Line } from './lines.ts';
+import type { InputLine } from './input-lines.ts';
 
-/** Records read together, and answers so long that they are read one by one, bytes. */
+/** Records that are read together. */
 const AHEAD = 16;
+/** After an answer longer than this, records are read one at a time, bytes. */
 const LONG = 1024 * 1024;
 
 export interface OutputOptions {
   readonly batch: BatchRecord;
   readonly endpoint: BatchEndpoint;
-  readonly lines: () => AsyncIterable<Line>;
+  readonly lines: () => AsyncIterable<InputLine>;
   readonly runs: RunStore;
   readonly contents: FileContents;
-  /** Why a line may have no answer. */
+  /** The error of lines without an answer. */
   readonly unanswered: 'batch_expired' | 'batch_cancelled';
 }
 
 export interface BatchOutput {
-  /** Null where no line belongs into it. */
+  /** Null where no line belongs in it. */
   readonly output: StoredContent | null;
   readonly error: StoredContent | null;
   readonly completed: number;
@@ -41,7 +42,7 @@ export interface BatchOutput {
   readonly usage: TokenCounts;
 }
 
-/** @throws what the store throws; then neither file is kept. */
+/** @throws whatever the store throws; then neither file is kept. */
 export async function writeOutput(options: OutputOptions): Promise<BatchOutput> {
   const good = new LineFile(options.contents);
   const bad = new LineFile(options.contents);
@@ -61,7 +62,7 @@ export async function writeOutput(options: OutputOptions): Promise<BatchOutput> 
 }
 
 async function* outcomes(options: OutputOptions): AsyncGenerator<LineOutcome> {
-  let waiting: Line[] = [];
+  let waiting: InputLine[] = [];
   let ahead = AHEAD;
   for await (const line of options.lines()) {
     waiting.push(line);
@@ -74,13 +75,16 @@ async function* outcomes(options: OutputOptions): AsyncGenerator<LineOutcome> {
   yield* tell(options, waiting, await readRuns(options, waiting));
 }
 
-function readRuns({ runs, batch }: OutputOptions, lines: readonly Line[]): Promise<(StoredRun | null)[]> {
+function readRuns(
+  { runs, batch }: OutputOptions,
+  lines: readonly InputLine[],
+): Promise<(StoredRun | null)[]> {
   return Promise.all(lines.map(({ number }) => runs.read(lineRunId(batch.id, number))));
 }
 
 function* tell(
   { batch, endpoint, unanswered }: OutputOptions,
-  lines: readonly Line[],
+  lines: readonly InputLine[],
   runs: readonly (StoredRun | null)[],
 ): Generator<LineOutcome> {
   for (const [i, { number, text }] of lines.entries()) {
@@ -92,7 +96,7 @@ function* tell(
   }
 }
 
-/** A file that comes into being with its first line. */
+/** A file that is created with its first line. */
 class LineFile {
   readonly #contents: FileContents;
   #stream: PassThrough | null = null;
@@ -112,7 +116,7 @@ class LineFile {
   #begin(): PassThrough {
     const stream = new PassThrough();
     this.#stored = this.#contents.put(stream);
-    // Whoever writes or ends hears of it; an error nobody listens for yet would end the process.
+    // write() and end() report the error; without a listener it would end the process before one of them is called.
     stream.on('error', () => {});
     this.#stored.catch((err: Error) => stream.destroy(err));
     return stream;

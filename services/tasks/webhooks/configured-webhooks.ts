@@ -1,4 +1,4 @@
-/** Endpoints that the operator of a fleet sets up for tenants, from a file or a variable. */
+/** Webhook endpoints that the operator configures for tenants, in a file or a variable. */
 import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
@@ -10,7 +10,7 @@ import {
 import { type AllowList, checkEgressUrl } from '@penstock/transport';
 
 /**
- * @param json a list, or empty for none.
+ * @param json a JSON list; `[]` for none.
  * @throws Error that names every mistake and never quotes a secret.
  */
 export function readConfiguredWebhooks(json: string, allow: AllowList): ConfiguredWebhook[] {
@@ -44,7 +44,7 @@ export function readWebhooksFile(path: string): string {
   }
 }
 
-/** The same entry is the same endpoint at every start and in every process: its id is made of tenant and URL. */
+/** The id is made of tenant and URL, so an entry is the same endpoint at every start and in every process. */
 export function toManagedEndpoint(given: ConfiguredWebhook, now: number): WebhookEndpoint {
   const tenant = given.tenant ?? tenantOfKey(given.api_key ?? '');
   const at = Math.floor(now / 1000);

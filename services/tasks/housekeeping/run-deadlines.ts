@@ -1,6 +1,6 @@
 /**
- * Ends runs whose time is over. The queue forgets such work without a word, and a record becomes final when somebody looks
- * at it; but whoever waits for a webhook does not look.
+ * Ends stored runs whose deadline has passed. The broker drops such work silently, and a record is otherwise made final when a client
+ * reads it; a client that waits for a webhook does not read it.
  */
 import { dueAgain, type RunExpiry } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
@@ -16,7 +16,7 @@ export interface RunDeadlinesOptions {
 
 const EVERY_MS = 1000;
 
-/** @returns how to stop it. */
+/** @returns a function that stops it. */
 export function watchDeadlines(options: RunDeadlinesOptions): () => void {
   let busy = false;
   const look = async () => {
@@ -25,7 +25,7 @@ export function watchDeadlines(options: RunDeadlinesOptions): () => void {
     try {
       await endOverdue(options);
     } catch (err) {
-      options.logger.warn({ err: (err as Error).message }, 'deadlines not looked at; trying again');
+      options.logger.warn({ err: (err as Error).message }, 'deadlines could not be read; trying again');
     }
     busy = false;
   };

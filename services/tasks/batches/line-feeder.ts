@@ -34,13 +34,17 @@ import {
 import type { Clock } from '@penstock/runtime';
 import type { RunStore, TaskRecords, WorkQueue } from '@penstock/transport';
 import { CHUNK, type FeedRoom, type Place } from './feed-room.ts';
-import type { Line } from './lines.ts';
+import type { InputLine } from './input-lines.ts';
 
-export interface FeederOptions {
+/** The batch to be fed. */
+export interface FeederInput {
   readonly batch: BatchRecord;
   readonly endpoint: BatchEndpoint;
   /** The lines of the input file, from the beginning each time. */
-  readonly lines: () => AsyncIterable<Line>;
+  readonly lines: () => AsyncIterable<InputLine>;
+}
+
+export interface FeederOptions extends FeederInput {
   readonly records: TaskRecords;
   readonly runs: RunStore;
   readonly canceller: RunCanceller;
@@ -170,7 +174,7 @@ export class LineFeeder {
   }
 
   /** Empty at the end of the file. */
-  async #readChunk(source: AsyncIterator<Line>, most: number): Promise<Wanted[]> {
+  async #readChunk(source: AsyncIterator<InputLine>, most: number): Promise<Wanted[]> {
     const { batch, endpoint } = this.#o;
     const chunk: Wanted[] = [];
     let bytes = 0;

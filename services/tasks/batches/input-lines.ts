@@ -1,4 +1,4 @@
-/** Lines of a file, one at a time and as bytes: memory does not grow with the file. */
+/** Reads the input file of a batch line by line, as bytes: memory use does not depend on the size of the file. */
 import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 
@@ -9,9 +9,9 @@ const RETURN = 0x0d;
 const SPACE = 0x20;
 const BOM = Buffer.from('\uFEFF');
 
-/** The file is not what it should be, as a whole. */
-export class FileProblem extends Error {
-  override readonly name = 'FileProblem';
+/** The file as a whole cannot be used. */
+export class InputFileError extends Error {
+  override readonly name = 'InputFileError';
   readonly code: string;
   readonly line: number | null;
   constructor(code: string, message: string, line: number | null = null) {
@@ -21,18 +21,18 @@ export class FileProblem extends Error {
   }
 }
 
-export interface Line {
+export interface InputLine {
   /** 1 for the first. */
   readonly number: number;
   readonly text: Buffer;
 }
 
-/** Lines that are not blank; a byte order mark and carriage returns are taken off. @throws FileProblem for what cannot be a line of JSON. */
-export async function* readLines(content: AsyncIterable<Buffer> | Readable): AsyncGenerator<Line> {
+/** Lines that are not blank, without byte order mark and carriage return. @throws InputFileError for what cannot be a line of JSON. */
+export async function* readLines(content: AsyncIterable<Buffer> | Readable): AsyncGenerator<InputLine> {
   let begun: Buffer[] = [];
   let begunBytes = 0;
   let number = 0;
-  const take = (end: Buffer): Line | null => {
+  const take = (end: Buffer): InputLine | null => {
     const whole = begun.length === 0 ? end : Buffer.concat([...begun, end]);
     begun = [];
     begunBytes = 0;
@@ -56,7 +56,7 @@ export async function* readLines(content: AsyncIterable<Buffer> | Readable): Asy
 }
 
 function refuseLong(line: number): never {
-  throw new FileProblem(
+  throw new InputFileError(
     'line_too_long',
     `This line is longer than ${MAX_LINE / 1024 / 1024} MB. Lines end with a line feed.`,
     line,
@@ -64,12 +64,12 @@ function refuseLong(line: number): never {
 }
 
 /** Null for a blank line. */
-function toLine(whole: Buffer, number: number): Line | null {
+function toLine(whole: Buffer, number: number): InputLine | null {
   if (whole.length > MAX_LINE) refuseLong(number);
   const from = number === 1 && whole.subarray(0, BOM.length).equals(BOM) ? BOM.length : 0;
   const to = whole.at(-1) === RETURN ? whole.length - 1 : whole.length;
   const text = whole.subarray(from, Math.max(from, to));
   if (text.every(byte => byte === SPACE || byte === RETURN || byte === 0x09)) return null;
-  if (!isUtf8(text)) throw new FileProblem('invalid_encoding', 'The file is not UTF-8 text.', number);
+  if (!isUtf8(text)) throw new InputFileError('invalid_encoding', 'The file is not UTF-8 text.', number);
   return { number, text };
 }

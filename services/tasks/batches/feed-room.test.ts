@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CHUNK, FeedRoom, type Place, Turns } from './feed-room.ts';
+import { CHUNK, FeedRoom, type Place, Semaphore } from './feed-room.ts';
 
 const WINDOW = 512;
 const MIB = 1024 * 1024;
@@ -44,7 +44,7 @@ test('what was given back or left behind is room again', () => {
 });
 
 test('turns are taken in order, and given up by who fails', async () => {
-  const turns = new Turns(1);
+  const turns = new Semaphore(1);
   const seen: number[] = [];
   const first = turns.take(async () => {
     await new Promise(resolve => setImmediate(resolve));

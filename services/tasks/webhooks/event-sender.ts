@@ -1,6 +1,6 @@
 /**
- * One attempt to tell one endpoint of one event, and what follows from how it went. The endpoint is read anew for each
- * attempt: it may have been changed, switched off or deleted since the event happened.
+ * Makes one attempt to deliver an event to an endpoint, and decides what follows from its outcome. The endpoint is read again for
+ * each attempt: it may have been changed, disabled or deleted since the event happened.
  */
 import {
   breakerPauseMs,
@@ -19,41 +19,41 @@ import type {
   WebhookRecords,
 } from '@penstock/transport';
 import type { EndpointGate } from './endpoint-gate.ts';
-import { signedHeaders, signingSecrets } from './webhook-signature.ts';
+import { signedHeaders, signingSecrets } from './signature.ts';
 
-export interface WebhookDeliveryOptions {
+export interface EventSenderOptions {
   readonly records: WebhookRecords;
   readonly log: DeliveryLog;
   readonly poster: Poster;
   readonly gate: EndpointGate;
-  /** Of an attempt, ms. */
+  /** Limit of one attempt, ms. */
   readonly timeoutMs: number;
-  /** Of every pause; 1 in production. */
+  /** Factor on every pause between attempts; 1 in production. */
   readonly scale: number;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** From 0 to 1. */
+  /** Uniform in [0, 1). */
   readonly rand: () => number;
 }
 
 const GONE: JobOutcome = { kind: 'given_up', reason: 'endpoint_gone' };
-/** After the end of a pause those who waited come back over this time, ms. */
+/** Attempts that waited for the end of a pause are spread over this time, ms. */
 const SPREAD_MS = 1000;
 
-export class WebhookDelivery {
-  readonly #o: WebhookDeliveryOptions;
+export class EventSender {
+  readonly #o: EventSenderOptions;
 
-  constructor(options: WebhookDeliveryOptions) {
+  constructor(options: EventSenderOptions) {
     this.#o = options;
   }
 
   async run(job: DeliveryJob, attempt: number, stop?: AbortSignal): Promise<JobOutcome> {
-    const entry = await this.#o.gate.enter(job.endpoint);
-    if (entry.kind === 'later') return entry;
+    const admitted = await this.#o.gate.enter(job.endpoint);
+    if (admitted.kind === 'later') return admitted;
     try {
       return job.isTest ? await this.#test(job, stop) : await this.#deliver(job, attempt, stop);
     } finally {
-      entry.leave();
+      admitted.leave();
     }
   }
 
@@ -113,7 +113,7 @@ export class WebhookDelivery {
     await this.#o.log.attempted(id, { at, attempt, status, error, ms: Math.round(ms) }, state[decision.kind]);
   }
 
-  /** What the attempt says about the endpoint. */
+  /** Updates what is known of the endpoint: its failures, its pause, whether it is disabled. */
   async #learn(
     endpoint: WebhookEndpoint,
     job: DeliveryJob,
@@ -129,14 +129,14 @@ export class WebhookDelivery {
     const pauseMs = Math.max(rest, breakerPauseMs(failures, scale));
     if (pauseMs > 0) await records.pause(endpoint.id, now, now + pauseMs);
     if (decision.kind !== 'give_up') return;
-    // For as long as this was tried nothing came through.
+    // No event reached the endpoint for as long as this one was tried.
     if (!(await records.cameThroughSince(endpoint.id, begunAt(job))))
       await this.#disable(endpoint, 'failing');
   }
 
   async #disable(endpoint: WebhookEndpoint, why: 'gone' | 'failing'): Promise<void> {
     await this.#o.records.update(endpoint.id, { disabled: why });
-    this.#o.logger.warn({ endpoint: endpoint.id, why }, 'webhook endpoint switched off');
+    this.#o.logger.warn({ endpoint: endpoint.id, why }, 'webhook endpoint disabled');
   }
 
   #outcomeOf(decision: WebhookDecision, outcome: PostOutcome): JobOutcome {
@@ -150,7 +150,7 @@ export class WebhookDelivery {
     }
   }
 
-  /** Says how it went to whoever waits, and leaves no other trace than the log's. */
+  /** A test event: its outcome goes to the caller that waits for it and into the log, and does not count for the endpoint. */
   async #test(job: DeliveryJob, stop: AbortSignal | undefined): Promise<JobOutcome> {
     const { records, clock, log } = this.#o;
     const known = await records.get(job.endpoint);
@@ -165,7 +165,7 @@ export class WebhookDelivery {
   }
 }
 
-/** Unix ms. */
+/** When delivery of the event was first due, Unix ms. */
 function begunAt({ askedAt, event }: DeliveryJob): number {
   return askedAt ?? event.createdAt * 1000;
 }
