@@ -7,7 +7,7 @@
  * taken to be constant: it changes when a sequence joins or leaves.
  */
 import { type Profile, stepMs } from '@penstock/engine-sim';
-import { PrefixCache } from '../../services/engine-sim/prefix-cache.ts';
+import { PrefixCache } from '../../services/engine-sim/batching/prefix-cache.ts';
 import { BLOCK_TOKENS, type TraceRequest } from '../traces/trace.ts';
 import { type Agenda, Timer } from './agenda.ts';
 

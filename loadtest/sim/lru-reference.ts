@@ -1,5 +1,5 @@
 /** What prefix caches could give if time did not matter: the yardstick for hit ratios. */
-import { PrefixCache } from '../../services/engine-sim/prefix-cache.ts';
+import { PrefixCache } from '../../services/engine-sim/batching/prefix-cache.ts';
 import { BLOCK_TOKENS, type TraceRequest } from '../traces/trace.ts';
 
 /**

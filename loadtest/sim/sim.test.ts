@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PROFILES } from '@penstock/engine-sim';
-import { Batcher } from '../../services/engine-sim/batcher.ts';
+import { Batcher } from '../../services/engine-sim/batching/batcher.ts';
 import { SCENARIOS, type ScenarioName, scenarioOf } from '../scenarios.ts';
 import { summarize } from '../summary.ts';
 import { generateConversations } from '../traces/generate.ts';

@@ -1,7 +1,7 @@
 /** Everything that can be set on a simulated engine, or on several in one process. */
 import { z } from 'zod';
-import type { EngineOptions } from './engine.ts';
-import { PROFILES } from './timing.ts';
+import { PROFILES } from './batching/timing.ts';
+import type { EngineOptions } from './engine/engine.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const factor = z.coerce.number().positive().max(1e6);

@@ -1,6 +1,6 @@
-/** A GPU engine without the GPU. */
-export { buildEngine, type SimEngine } from './app.ts';
-export type { EngineOptions } from './engine.ts';
-export type { EngineStats, RequestRecord } from './ledger.ts';
-export { defaultOutputTokens, expectedTokens, promptHash } from './text.ts';
-export { PROFILES, type Profile, type StepLoad, stepMs } from './timing.ts';
+/** A simulated inference engine: behaves like vLLM on a GPU, and needs none. */
+export { buildEngine, type SimEngine } from './api/server.ts';
+export { PROFILES, type Profile, type StepLoad, stepMs } from './batching/timing.ts';
+export type { EngineOptions } from './engine/engine.ts';
+export type { EngineStats, RequestRecord } from './engine/ledger.ts';
+export { defaultOutputTokens, expectedTokens, promptHash } from './model/text.ts';

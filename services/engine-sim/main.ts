@@ -1,6 +1,6 @@
 /** A process with one or several simulated engines. A signal ends it at once: engines die like that. */
 import { readConfigOrExit } from '@penstock/runtime';
-import { buildEngine } from './app.ts';
+import { buildEngine } from './api/server.ts';
 import { enginesToStart, simConfig } from './config.ts';
 
 const config = readConfigOrExit(simConfig);

@@ -12,7 +12,7 @@ import { ASSUMED_TOKENS_PER_SEC, learnRate, recoverRate } from './prefill-rate.t
 export const SAME_STEP_MS = 4;
 /**
  * The fixed part of a step, in prompt tokens: reading the weights takes as long as computing this many (170 to 330 in the
- * profiles of `services/engine-sim/timing.ts`). Without it an engine that gets tiny prompts would look slow, be given few at
+ * profiles of `services/engine-sim/batching/timing.ts`). Without it an engine that gets tiny prompts would look slow, be given few at
  * once, and look slower still.
  */
 export const STEP_TOKENS = 256;

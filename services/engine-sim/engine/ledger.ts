@@ -23,7 +23,7 @@ export interface EngineStats {
   readonly aborted: number;
   /** Ended by a fault that was asked for. */
   readonly failed: number;
-  /** Requests that brought a partial answer which was not how their answer begins. */
+  /** Requests with a partial answer that is not the beginning of their real answer. */
   readonly mismatchedContinuations: number;
   readonly promptTokens: number;
   readonly generationTokens: number;

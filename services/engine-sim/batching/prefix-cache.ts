@@ -42,7 +42,7 @@ export class PrefixCache {
     return hits * chain.tokensPerBlock;
   }
 
-  /** As {@link match}, without a trace: for who only wants to know. */
+  /** As {@link match}, but does not count as a use. */
   peek(chain: BlockChain): number {
     return this.#hits(chain) * chain.tokensPerBlock;
   }

@@ -1,17 +1,17 @@
 /** The routes of a simulated engine: OpenAI's, vLLM's health and metrics, and switches for tests. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { BadRequest } from './bad-request.ts';
+import { type EngineOptions, EngineState } from '../engine/engine.ts';
+import { type EarlyFault, type Fault, readFault, SENTINEL_MODELS } from '../engine/faults.ts';
+import type { EngineStats } from '../engine/ledger.ts';
+import { BadRequest } from '../model/bad-request.ts';
+import { type Endpoint, readJob } from '../model/job.ts';
+import { promptHash } from '../model/text.ts';
 import { readEmbeddingJob, runEmbedding } from './embeddings.ts';
-import { type EngineOptions, EngineState } from './engine.ts';
-import { type EarlyFault, type Fault, readFault, SENTINEL_MODELS } from './faults.ts';
 import { Generation } from './generation.ts';
 import { parseObject, readBody, sendBadRequest, sendJson, sendServerError, sendText } from './http-io.ts';
-import { type Endpoint, readJob } from './job.ts';
-import type { EngineStats } from './ledger.ts';
 import { renderMetrics } from './metrics.ts';
 import { errorBody } from './shapes.ts';
-import { promptHash } from './text.ts';
 
 /** Longer than any client's own, so that a reused connection is not closed under a request. */
 const KEEP_ALIVE_MS = 75_000;

@@ -1,6 +1,7 @@
 /** What the simulated model does with tools: it calls one, until it is shown a result. */
+
+import { BYTES_PER_TOKEN } from '../batching/prefix-cache.ts';
 import { BadRequest } from './bad-request.ts';
-import { BYTES_PER_TOKEN } from './prefix-cache.ts';
 
 type Json = Record<string, unknown>;
 

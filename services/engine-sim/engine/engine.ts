@@ -1,12 +1,12 @@
-/** The engine behind the HTTP routes: its models, batchers, memory of what it did, and the switches tests may turn. */
+/** The engine behind the HTTP routes: its models and batchers, a ledger of what it did, and switches for tests. */
 import { randomBytes } from 'node:crypto';
-import { Batcher } from './batcher.ts';
-import { timerClock } from './clock.ts';
+import { Batcher } from '../batching/batcher.ts';
+import { timerClock } from '../batching/clock.ts';
+import { DEFAULT_BLOCK_TOKENS, PrefixCache } from '../batching/prefix-cache.ts';
+import { PROFILES, type Profile } from '../batching/timing.ts';
 import { type EngineStats, Ledger } from './ledger.ts';
-import { DEFAULT_BLOCK_TOKENS, PrefixCache } from './prefix-cache.ts';
-import { PROFILES, type Profile } from './timing.ts';
 
-/** Speeds kept at most for `sim-slow-<factor>`; each is a batcher. */
+/** Most different speeds for `sim-slow-<factor>`; each has a batcher. */
 const MAX_SLOW_BATCHERS = 32;
 /** Prompts `sim-fail-once` remembers. */
 const MAX_FAILED_PROMPTS = 10_000;
@@ -14,7 +14,7 @@ const MAX_FAILED_PROMPTS = 10_000;
 export interface EngineOptions {
   /** Default `sim-chat` and `sim-embed`. */
   readonly models?: readonly string[] | undefined;
-  /** Name in the profile table or a profile of one's own. Default `dense-8b-h100`. */
+  /** Name in the profile table, or a custom profile. Default `dense-8b-h100`. */
   readonly profile?: string | Profile | undefined;
   /** 2 = twice as slow as the profile. */
   readonly slowdown?: number | undefined;
@@ -53,7 +53,7 @@ export class EngineState {
   readonly #idPrefix = randomBytes(6).toString('hex');
   readonly #timeScale: number;
   readonly #cache: PrefixCache | undefined;
-  /** By the factor a request asked for; 1 is everyone else's. */
+  /** By the slowdown factor that requests ask for; 1 is for all other requests. */
   readonly #batchers = new Map<number, Batcher>();
   readonly #failedOnce = new Set<string>();
   #slowdown: number;
@@ -81,7 +81,7 @@ export class EngineState {
     for (const [own, batcher] of this.#batchers) batcher.slowdown = factor * own;
   }
 
-  /** The batcher for requests that want to be `factor` times slower. A batcher of their own keeps others unharmed. */
+  /** The batcher for requests that ask to be `factor` times slower. It is separate so that other requests are not slowed down. */
   batcher(factor = 1): Batcher {
     const known = this.#batchers.get(factor);
     if (known) return known;
@@ -97,7 +97,7 @@ export class EngineState {
     return batcher;
   }
 
-  /** Errors evenly spread: of every n requests the wanted share. */
+  /** Spreads errors evenly: every n requests contain the configured share. */
   get errsNow(): boolean {
     this.#errorDebt += this.errorShare;
     if (this.#errorDebt < 1) return false;

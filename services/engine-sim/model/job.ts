@@ -1,12 +1,13 @@
-/** From a request body to what the engine has to compute. Only what the simulator acts on is looked at. */
-import { BadRequest } from './bad-request.ts';
+/** Turns a request body into what the engine has to compute. Reads only what the simulator acts on. */
+
 import {
   type BlockChain,
   BYTES_PER_TOKEN,
   DEFAULT_BLOCK_TOKENS,
   idBlocks,
   textBlocks,
-} from './prefix-cache.ts';
+} from '../batching/prefix-cache.ts';
+import { BadRequest } from './bad-request.ts';
 import { defaultOutputTokens, identifyPrompt, type PromptIdentity, tokensBetween } from './text.ts';
 import { type ToolCall, toolCallFor } from './tool-call.ts';
 

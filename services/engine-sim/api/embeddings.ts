@@ -1,10 +1,10 @@
 /** Embeddings: unit vectors that depend on the text alone. */
 import type { ServerResponse } from 'node:http';
-import { BadRequest } from './bad-request.ts';
-import type { EngineState } from './engine.ts';
-import { TextHash } from './hash.ts';
+import { TextHash } from '../batching/hash.ts';
+import { BYTES_PER_TOKEN } from '../batching/prefix-cache.ts';
+import type { EngineState } from '../engine/engine.ts';
+import { BadRequest } from '../model/bad-request.ts';
 import { sendJson } from './http-io.ts';
-import { BYTES_PER_TOKEN } from './prefix-cache.ts';
 
 const DEFAULT_DIMENSIONS = 64;
 const MAX_DIMENSIONS = 4096;

@@ -1,5 +1,5 @@
 /** `/metrics` under vLLM's names, as far as dispatchers read them. */
-import type { EngineState } from './engine.ts';
+import type { EngineState } from '../engine/engine.ts';
 
 export function renderMetrics(engine: EngineState): string {
   const { ledger } = engine;

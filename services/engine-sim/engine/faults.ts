@@ -1,6 +1,6 @@
-/** Failures asked for by name: a request for the model `sim-fail-after-3` gets an engine that dies after three tokens. */
+/** Failures that a request asks for by its model name: `sim-fail-after-3` is an engine that dies after three tokens. */
 
-/** What happens once the given number of tokens is out. */
+/** What happens once the given number of tokens was sent. */
 export type LateFault = 'destroy' | 'error' | 'hang' | 'truncate' | 'half-event';
 /** What happens instead of an answer. */
 export type EarlyFault = 'fail' | 'fail-once' | 'hang' | 'disconnect' | 'garbage' | 'bad-request';

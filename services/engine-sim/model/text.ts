@@ -2,7 +2,7 @@
  * What the simulated model says: token i of an answer is a function of the prompt's hash and i alone, so a test can know
  * every token in advance and any engine can continue what another one began.
  */
-import { TextHash } from './hash.ts';
+import { TextHash } from '../batching/hash.ts';
 
 /** 128 short words; each with a leading space is one token, and needs no escaping in JSON. */
 const WORDS: readonly string[] = (
@@ -39,7 +39,7 @@ export function expectedTokens(hash: string, n: number, choice = 0): string[] {
   return tokensBetween(hash, 0, n, choice);
 }
 
-/** Length of an answer nobody limited: 16 to 64 tokens. */
+/** Length of an answer without a limit: 16 to 64 tokens. */
 export function defaultOutputTokens(hash: string): number {
   return (
     MIN_DEFAULT_TOKENS + (Number.parseInt(hash.slice(-4), 16) % (MAX_DEFAULT_TOKENS - MIN_DEFAULT_TOKENS + 1))

@@ -1,5 +1,5 @@
 /** The wire shapes of answers: whole objects, and stream events with all that is constant written once per request. */
-import type { Endpoint } from './job.ts';
+import type { Endpoint } from '../model/job.ts';
 
 export interface AnswerHead {
   readonly endpoint: Endpoint;

@@ -1,11 +1,11 @@
 /** One chat or completion request on its way through the batcher to the client, streamed or whole. */
 import type { ServerResponse } from 'node:http';
-import type { Batcher, Sequence } from './batcher.ts';
-import type { EngineState } from './engine.ts';
-import type { LateFault } from './faults.ts';
+import type { Batcher, Sequence } from '../batching/batcher.ts';
+import type { EngineState } from '../engine/engine.ts';
+import type { LateFault } from '../engine/faults.ts';
+import type { RequestRecord } from '../engine/ledger.ts';
+import { type Answer, type Job, piecesOf } from '../model/job.ts';
 import { sendJson, sendServerError } from './http-io.ts';
-import { type Answer, type Job, piecesOf } from './job.ts';
-import type { RequestRecord } from './ledger.ts';
 import {
   type AnswerHead,
   DONE_EVENT,
