@@ -81,7 +81,7 @@ function reviveSafely(this: unknown, key: string, value: unknown): unknown {
   }
   if (typeof value === 'string' && (!value.isWellFormed() || value.includes('\0'))) {
     throw new DispatchError('invalid_json', {
-      message: 'The body has a string with NUL or half a surrogate pair.',
+      message: 'The body has a string with a NUL character or an unpaired surrogate.',
     });
   }
   return value;

@@ -88,7 +88,7 @@ class Parts {
   }
 }
 
-const INCOMPLETE = { message: 'The upload broke off. Nothing was kept; send it again.' };
+const INCOMPLETE = { message: 'The upload broke off. Nothing was stored; send it again.' };
 
 /** A name without its path and what cannot stand in a header. */
 function cleanName(name: string | undefined): string {

@@ -13,7 +13,9 @@ import { handOver, type MoveDeps } from './requeue.ts';
 /** What the record says of a call that no longer waits in the queue. */
 const LEFT_OUT = {
   gone: new DispatchError('deadline_exceeded'),
-  refused: new DispatchError('broker_unavailable', { message: 'The queue did not take it again. Ask anew.' }),
+  refused: new DispatchError('broker_unavailable', {
+    message: 'The queue did not accept the request again. Send it again.',
+  }),
 } as const;
 
 export interface ConversionsOptions extends MoveDeps {

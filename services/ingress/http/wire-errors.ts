@@ -7,7 +7,7 @@ const BY_CODE: Readonly<Record<string, readonly [status: number, message: string
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not come in time. Send it again.'],
   HPE_HEADER_OVERFLOW: [431, 'The headers are longer than this server accepts. Send fewer or shorter ones.'],
 };
-const NO_HTTP = [400, 'This is no valid HTTP request.'] as const;
+const NO_HTTP = [400, 'This is not a valid HTTP request.'] as const;
 
 /** Node's `clientError`: what came was no request, or not all of one. */
 export function refuseOnWire(error: Error & { code?: string }, socket: Socket): void {
