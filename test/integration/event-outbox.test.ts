@@ -128,14 +128,17 @@ test('what a reader took and did not get done with goes to another', async () =>
   assert.equal((await other.abandoned()).length, 0);
 });
 
+/** Of a reader, ms: much longer than a slow machine needs. */
+const WAIT_MS = 60_000;
+
 test('a waiting reader hears of an event at once, and again after the server was away', async () => {
   for (const id of ['w1', 'w2']) {
-    const next = outbox.next(5000);
+    const next = outbox.next(WAIT_MS);
     const from = performance.now();
     await finish(newRun(id, 'job'), ended(result(200, finished('stop'))));
     const events = await next;
     assert.equal(events[0]?.resource, id);
-    assert.ok(performance.now() - from < 1000);
+    assert.ok(performance.now() - from < WAIT_MS / 2, 'it does not sit out its wait');
     await outbox.done(events.map(event => event.entry));
     if (id === 'w1') await redis.restart();
   }

@@ -187,7 +187,7 @@ test('pulls go on although the broker forgot their consumers', async () => {
   await publish('forgotten', 'f1');
   const own = boundSubject(key('forgotten'), 'w-f', 'f2');
   await queue.publish(own, Buffer.from('f2'), { messageId: 'f2', ttlMs: 60_000 });
-  await waitFor(() => taken.length === 2, 5000);
+  await waitFor(() => taken.length === 2);
   for (const delivery of taken) queue.settle(delivery.ackSubject, 'ack');
   await Promise.all(pulls.map(pull => pull.stop()));
 });
