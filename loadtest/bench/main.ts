@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import { takeNoArguments } from '../../deploy/local/no-arguments.ts';
 import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts';
 import { API_KEY, chat, type Stack, startStack } from '../../testkit/stack.ts';
-import { measureSimulator } from '../sim/speed.ts';
+import { measureSimulator } from '../simulator/speed.ts';
 import { measureBigBatch } from './big-batch.ts';
 import { cpuSeconds } from './cpu.ts';
 import { type LoadOptions, type LoadResult, quantile, runLoad } from './load.ts';

@@ -1,6 +1,6 @@
 /** The benchmark's figures as a page. */
 
-import { renderSpeed, type SimulatorFigures } from '../sim/speed.ts';
+import { renderSpeed, type SimulatorFigures } from '../simulator/speed.ts';
 import type { BigBatchFigures } from './big-batch.ts';
 import type { OpenStreamsFigures } from './open-streams.ts';
 import type { ResumeFigures } from './resumes.ts';

@@ -1,5 +1,5 @@
 /** Everything an operator can set on an ingress. */
-import { AFFINITIES, type Affinity } from '@penstock/policy';
+import { AFFINITIES, type Affinity, BOUND_WAIT_MS } from '@penstock/policy';
 import { toModelSlug } from '@penstock/protocol';
 import {
   dispatchSettings,
@@ -97,7 +97,7 @@ export const ingressConfig = z.object({
     .number()
     .int()
     .min(10)
-    .default(250)
+    .default(BOUND_WAIT_MS)
     .describe('How long a request waits for the worker that holds its prefix before any may take it.'),
   PENSTOCK_SYNC_HOLD_MS: z.coerce
     .number()

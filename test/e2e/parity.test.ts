@@ -1,10 +1,10 @@
 /** What real processes decided is replayed in the simulator: the same caches, about the same times, the same preferences. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DispatcherFactory } from '../../loadtest/sim/dispatcher.ts';
-import { penstock } from '../../loadtest/sim/pull.ts';
-import { roundRobin } from '../../loadtest/sim/push.ts';
-import { simulate } from '../../loadtest/sim/simulate.ts';
+import type { DispatcherFactory } from '../../loadtest/simulator/dispatchers/dispatcher.ts';
+import { roundRobin } from '../../loadtest/simulator/dispatchers/routers.ts';
+import { penstock } from '../../loadtest/simulator/penstock/penstock.ts';
+import { simulate } from '../../loadtest/simulator/simulate.ts';
 import { conversationTrace } from '../../loadtest/traces/mooncake.ts';
 import { promptOf } from '../../loadtest/traces/prompt.ts';
 import { BLOCK_TOKENS } from '../../loadtest/traces/trace.ts';

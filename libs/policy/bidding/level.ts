@@ -18,14 +18,13 @@ export function idealWait(promptTokens: number, fleetTokensPerSec: number): numb
 
 /** The levels of one step. Those of the default are worked out once: powers and logarithms cost as much as all the rest of a quote. */
 interface Scale {
-  readonly log: number;
   /** Where each level begins, as a multiple of the ideal wait, and where the last one would end. */
   readonly begins: readonly number[];
 }
 
 function scaleOf(step: number): Scale {
   const begins = Array.from({ length: MAX_LEVEL + 2 }, (_, level) => step ** level);
-  return { log: Math.log(step), begins };
+  return { begins };
 }
 
 const DEFAULT_SCALE = scaleOf(DEFAULT_STEP);
@@ -36,6 +35,8 @@ export function scaleFor(step: number): Scale {
 
 /** Multiple of the ideal wait → level 0 (soonest) to 9. */
 export function levelOf(ratio: number, step = DEFAULT_STEP): number {
-  if (!(ratio > 1)) return 0;
-  return Math.min(MAX_LEVEL, Math.floor(Math.log(ratio) / scaleFor(step).log));
+  const { begins } = scaleFor(step);
+  let level = 0;
+  while (level < MAX_LEVEL && ratio >= (begins[level + 1] ?? 1)) level++;
+  return level;
 }

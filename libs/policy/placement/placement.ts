@@ -14,6 +14,9 @@ export const LEAST_PREFIX_TOKENS = 1024;
 /** Owners remembered for a prefix: a hot one spreads over several. */
 export const MAX_OWNERS = 4;
 
+/** Bound work that its worker has not taken after so long moves to where any worker may take it, ms. */
+export const BOUND_WAIT_MS = 250;
+
 /** The workers that take work for a model, as one process knows them. What costs a look at everybody is asked for only where it is needed. */
 export interface FleetOutlook {
   /** Those believed to hold some of the prompt. */

@@ -1,5 +1,6 @@
 /** Which workers served which prefix: what the ingress keeps in Redis. */
-import { BLOCK_TOKENS } from '../traces/trace.ts';
+import { MAX_OWNERS } from '@penstock/policy';
+import { BLOCK_TOKENS } from '../../traces/trace.ts';
 
 /** A worker that served a prefix, and how many tokens it had put into its cache by then. */
 export interface Owner {
@@ -11,6 +12,8 @@ export interface Owner {
 export interface Holding {
   readonly worker: number;
   tokens: number;
+  /** What of them counts, for as far as the worker's cache is trusted. */
+  trusted: number;
 }
 
 /** Neighbouring blocks that no prompt has told apart have the same owners: a system prompt is one run, however long. */
@@ -19,9 +22,6 @@ interface Run {
   /** Latest first. */
   owners: readonly Owner[];
 }
-
-/** Owners remembered for a prefix: a hot one spreads over several. */
-const MAX_OWNERS = 4;
 
 export class PrefixOwners {
   /** By first block. An id stands for all up to the block's end, so each block is in one run, and each run behind one other. */
@@ -83,11 +83,11 @@ function common({ blocks }: Run, prompt: readonly number[], from: number): numbe
 function note(found: Holding[], worker: number, tokens: number): void {
   const known = found.find(holding => holding.worker === worker);
   if (known !== undefined) {
-    known.tokens = tokens;
+    known.tokens = known.trusted = tokens;
     return;
   }
   let i = found.length;
   for (let last = found[i - 1]; last !== undefined && last.worker > worker; last = found[i - 1])
     found[i--] = last;
-  found[i] = { worker, tokens };
+  found[i] = { worker, tokens, trusted: tokens };
 }

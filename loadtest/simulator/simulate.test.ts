@@ -6,9 +6,9 @@ import { SCENARIOS, type ScenarioName, scenarioOf } from '../scenarios.ts';
 import { summarize } from '../summary.ts';
 import { generateConversations } from '../traces/generate.ts';
 import { limitTrace, type TraceRequest } from '../traces/trace.ts';
-import { Agenda, Timer } from './agenda.ts';
-import { FluidEngine } from './fluid-engine.ts';
-import { POLICIES, policyOf } from './policies.ts';
+import { POLICIES, policyOf } from './dispatchers/policies.ts';
+import { Agenda, Timer } from './engine/agenda.ts';
+import { FluidEngine } from './engine/fluid-engine.ts';
 import { outcomesOf, simulate } from './simulate.ts';
 
 const profile = PROFILES['dense-70b-h100x4'];

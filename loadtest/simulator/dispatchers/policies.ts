@@ -1,7 +1,8 @@
 /** The dispatchers that can be named on the command line. */
+
+import { penstock } from '../penstock/penstock.ts';
 import type { DispatcherFactory } from './dispatcher.ts';
-import { penstock } from './pull.ts';
-import { cacheAware, leastRequests, oracle, plainPull, powerOfTwo, random, roundRobin } from './push.ts';
+import { cacheAware, leastRequests, oracle, plainPull, powerOfTwo, random, roundRobin } from './routers.ts';
 
 export const POLICIES: Readonly<Record<string, DispatcherFactory>> = {
   'round-robin': roundRobin,

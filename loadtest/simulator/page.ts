@@ -1,8 +1,8 @@
 /** The simulator's results as a page: every scenario, the yardsticks that matter, and how near the oracle Penstock comes. */
 import { SCENARIOS, type Scenario } from '../scenarios.ts';
 import { renderTable, SLO, type Summary, summarize } from '../summary.ts';
+import { policyOf } from './dispatchers/policies.ts';
 import { lruReference } from './lru-reference.ts';
-import { policyOf } from './policies.ts';
 import { outcomesOf, profileOf, simulate } from './simulate.ts';
 import { renderSpeed, type SimulatorFigures } from './speed.ts';
 
@@ -26,7 +26,7 @@ export function renderPlans(speed: SimulatorFigures): string {
 
 Written by \`npm run plan -- --page\`. The functions of \`libs/policy\` on a virtual clock, beside the rules of others, an
 oracle among them that knows every queue, length and cache and pushes each request to where its first token comes soonest.
-Engines: dense-70b-h100x4 as a fluid (\`loadtest/sim/fluid-engine.ts\`). The networks take no time here;
+Engines: dense-70b-h100x4 as a fluid (\`loadtest/simulator/engine/fluid-engine.ts\`). The networks take no time here;
 [the race](race.md) is the real thing. In SLO: first token within ${SLO.ttftS} s and ${SLO.tpotS} s a token after it. ${SECONDS} s of each workload, seed ${SEED}.
 
 ${parts.join('\n\n')}

@@ -1,11 +1,12 @@
 /** Runs a workload through a simulated fleet on a virtual clock. The same seed gives the same result. */
 import { PROFILES, type Profile } from '@penstock/engine-sim';
+import { LOST_AFTER_MS } from '@penstock/policy';
 import type { FleetEvent } from '../scenarios.ts';
 import type { Outcome } from '../summary.ts';
 import { seededRandom, type TraceRequest } from '../traces/trace.ts';
-import { Agenda, Timer } from './agenda.ts';
-import type { Dispatcher, DispatcherFactory, SimulatedFleet } from './dispatcher.ts';
-import { type EngineHooks, FluidEngine, type Job } from './fluid-engine.ts';
+import type { Dispatcher, DispatcherFactory, SimulatedFleet } from './dispatchers/dispatcher.ts';
+import { Agenda, Timer } from './engine/agenda.ts';
+import { type EngineHooks, FluidEngine, type Job } from './engine/fluid-engine.ts';
 
 export interface SimulationOptions {
   readonly policy: DispatcherFactory;
@@ -28,9 +29,6 @@ export interface SimulationResult {
   readonly worker: Int32Array;
   readonly requests: readonly TraceRequest[];
 }
-
-/** How long until a dead worker's requests are handed on, virtual ms. */
-const DETECTED_AFTER_MS = 1000;
 
 class Simulation {
   readonly #agenda = new Agenda();
@@ -97,7 +95,7 @@ class Simulation {
       this.#open--;
       this.#dispatcher.arrive(request, index);
     });
-    this.#agenda.set(again, this.#agenda.now + DETECTED_AFTER_MS);
+    this.#agenda.set(again, this.#agenda.now + LOST_AFTER_MS);
     return { request, index, cachedTokens: 0, firstAt: 0, endV: 0 };
   }
 
@@ -123,13 +121,14 @@ class Simulation {
       return;
     }
     const lost = engine.kill();
+    this.#dispatcher.died?.(event.engine);
     this.#open -= lost.length;
     this.#agenda.set(
       new Timer(() => {
         this.#dispatcher.lost?.(event.engine);
         for (const job of lost) this.#dispatcher.arrive(job.request, job.index);
       }),
-      this.#agenda.now + DETECTED_AFTER_MS,
+      this.#agenda.now + LOST_AFTER_MS,
     );
   }
 }

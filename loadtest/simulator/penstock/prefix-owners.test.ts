@@ -10,16 +10,16 @@ test('a worker holds the longest prefix it served, in the order of workers', () 
   owners.learn([1, 2, 3, 4], own(7));
   owners.learn([1, 2, 5], own(3));
   assert.deepEqual(owners.holdersOf([1, 2, 3, 4, 9]), [
-    { worker: 3, tokens: 1024 },
-    { worker: 7, tokens: 2048 },
+    { worker: 3, tokens: 1024, trusted: 1024 },
+    { worker: 7, tokens: 2048, trusted: 2048 },
   ]);
   assert.deepEqual(owners.holdersOf([1, 2, 5, 6]), [
-    { worker: 3, tokens: 1536 },
-    { worker: 7, tokens: 1024 },
+    { worker: 3, tokens: 1536, trusted: 1536 },
+    { worker: 7, tokens: 1024, trusted: 1024 },
   ]);
   assert.deepEqual(owners.holdersOf([1]), [
-    { worker: 3, tokens: 512 },
-    { worker: 7, tokens: 512 },
+    { worker: 3, tokens: 512, trusted: 512 },
+    { worker: 7, tokens: 512, trusted: 512 },
   ]);
   assert.deepEqual(owners.holdersOf([8, 1]), []);
   assert.deepEqual(owners.holdersOf([]), []);
@@ -42,5 +42,5 @@ test('an owner whose cache was filled anew since holds nothing, until it serves 
   owners.learn([1, 2], own(0, 50));
   assert.deepEqual(owners.holdersOf([1, 2]), []);
   owners.learn([1], own(0, 150));
-  assert.deepEqual(owners.holdersOf([1, 2]), [{ worker: 0, tokens: 512 }]);
+  assert.deepEqual(owners.holdersOf([1, 2]), [{ worker: 0, tokens: 512, trusted: 512 }]);
 });

@@ -1,7 +1,7 @@
 /** What a dispatching policy sees of a simulated fleet, and what it is told. */
-import type { TraceRequest } from '../traces/trace.ts';
-import type { Agenda } from './agenda.ts';
-import type { FluidEngine, Job } from './fluid-engine.ts';
+import type { TraceRequest } from '../../traces/trace.ts';
+import type { Agenda } from '../engine/agenda.ts';
+import type { FluidEngine, Job } from '../engine/fluid-engine.ts';
 
 export interface SimulatedFleet {
   readonly agenda: Agenda;
@@ -18,7 +18,9 @@ export interface Dispatcher {
   arrive(request: TraceRequest, index: number): void;
   firstToken?(job: Job, worker: number): void;
   finished?(job: Job, worker: number): void;
-  /** The worker is gone, what it ran arrives anew. */
+  /** The worker's process ended. Nobody but the broker has noticed. */
+  died?(worker: number): void;
+  /** The worker is known to be gone; what it ran arrives anew. */
   lost?(worker: number): void;
 }
 

@@ -7,21 +7,21 @@ import { hash } from 'node:crypto';
 import { test } from 'node:test';
 import { generateConversations } from '../traces/generate.ts';
 import { limitTrace } from '../traces/trace.ts';
-import { POLICIES, policyOf } from './policies.ts';
+import { POLICIES, policyOf } from './dispatchers/policies.ts';
 import { type SimulationResult, simulate } from './simulate.ts';
 
 const DIGESTS: Readonly<Record<string, string>> = {
-  'round-robin': 'ba32c959f6a7',
-  random: '0ca582ec4004',
-  'power-of-two': '5ff4e9e75050',
-  'least-requests': 'df914d796aef',
-  'least-requests-1s': 'b31624bb1575',
-  'least-requests-5s': 'ed6e1ca7f68d',
-  'cache-aware': 'af50c42dda59',
-  'plain-pull': 'cd50d52413ee',
-  'penstock-no-affinity': '929e6c1e7c36',
-  penstock: 'e819e5ab88e5',
-  oracle: '51acc0d6567f',
+  'round-robin': 'ec60fa5041b0',
+  random: '721e3f83409c',
+  'power-of-two': '57286fb8768c',
+  'least-requests': '2278c6fada6b',
+  'least-requests-1s': '0df50468a2cd',
+  'least-requests-5s': '388244f412c7',
+  'cache-aware': 'afaf2d0caed9',
+  'plain-pull': '65ea26222f24',
+  'penstock-no-affinity': 'af43936cc409',
+  penstock: '37146d2d08ed',
+  oracle: '14d62a5cc9c3',
 };
 
 const requests = limitTrace(generateConversations(1), {

@@ -1,0 +1,208 @@
+/**
+ * Penstock in the simulator: the broker's queues and levels, the workers' bids and the ingress's placements, all decided by
+ * what the product decides with ({@link decideBids}, {@link decidePlacement}, {@link LoadMeter}).
+ */
+import {
+  type AffinityTuning,
+  type BidTuning,
+  BOUND_WAIT_MS,
+  DEFAULT_AFFINITY,
+  DEFAULT_TUNING,
+  decidePlacement,
+  LEAST_PREFIX_TOKENS,
+  SIZE_CLASSES,
+  sizeClassOf,
+  trustedTokens,
+} from '@penstock/policy';
+import type { TraceRequest } from '../../traces/trace.ts';
+import type { Dispatcher, DispatcherFactory, SimulatedFleet } from '../dispatchers/dispatcher.ts';
+import { Timer } from '../engine/agenda.ts';
+import type { Job } from '../engine/fluid-engine.ts';
+import type { Consumer, Queued } from './broker.ts';
+import { FleetView } from './fleet-view.ts';
+import { type Holding, PrefixOwners } from './prefix-owners.ts';
+import { SimulatedWorker, sharedConsumers } from './worker.ts';
+
+export interface PenstockOptions {
+  readonly affinity?: boolean;
+  readonly tuning?: BidTuning;
+  readonly placing?: AffinityTuning;
+}
+
+const NO_HOLDERS: readonly Holding[] = [];
+
+class Penstock implements Dispatcher {
+  readonly #fleet: SimulatedFleet;
+  readonly #affinity: boolean;
+  readonly #placing: AffinityTuning;
+  readonly #workers: readonly SimulatedWorker[];
+  readonly #consumers = sharedConsumers();
+  readonly #view: FleetView;
+  readonly #owners: PrefixOwners;
+  /** By request: share of its prompt that the cache of the worker which took it was expected to hold. */
+  readonly #expected: number[] = [];
+
+  constructor(fleet: SimulatedFleet, options: PenstockOptions) {
+    this.#fleet = fleet;
+    this.#affinity = options.affinity !== false;
+    this.#placing = options.placing ?? DEFAULT_AFFINITY;
+    const tuning = options.tuning ?? DEFAULT_TUNING;
+    this.#workers = fleet.engines.map(
+      engine =>
+        new SimulatedWorker(engine, this.#consumers, fleet.slots, tuning, worker => this.#renew(worker)),
+    );
+    this.#view = new FleetView(this.#workers, fleet.agenda);
+    this.#owners = new PrefixOwners(owner => this.#view.mayHold(owner));
+    for (const worker of this.#workers) this.#renew(worker);
+  }
+
+  arrive(request: TraceRequest, index: number): void {
+    this.#view.renew(worker => this.#changed(worker));
+    const holders = this.#affinity ? this.#holdersOf(request) : NO_HOLDERS;
+    const queued = { request, index, holders };
+    const worker = this.#affinity ? this.#place(queued) : null;
+    if (worker !== null) this.#bind(queued, worker);
+    else this.#share(queued);
+  }
+
+  firstToken(job: Job, index: number): void {
+    const worker = this.#workers[index];
+    if (worker === undefined) return;
+    worker.meter.firstToken(job.index, this.#now);
+    this.#view.heardFirstToken(index);
+    this.#changed(worker);
+  }
+
+  finished(job: Job, index: number): void {
+    const worker = this.#workers[index];
+    if (worker === undefined) return;
+    worker.finish(job);
+    this.#view.hear(index);
+    const found = job.cachedTokens / Math.max(1, job.request.inputTokens);
+    this.#view.judgeCache(index, this.#expected[job.index] ?? 0, found);
+    this.#changed(worker);
+  }
+
+  died(index: number): void {
+    const worker = this.#workers[index];
+    if (worker === undefined) return;
+    worker.die(this.#now);
+    this.#fleet.agenda.cancel(worker.renewal);
+  }
+
+  lost(index: number): void {
+    this.#view.lose(index);
+    const worker = this.#workers[index];
+    for (const queued of worker?.bound.queue.splice(0) ?? []) this.#share(queued);
+  }
+
+  get #now(): number {
+    return this.#fleet.agenda.now;
+  }
+
+  #holdersOf({ inputTokens, blocks }: TraceRequest): readonly Holding[] {
+    if (inputTokens < LEAST_PREFIX_TOKENS) return NO_HOLDERS;
+    const holders = this.#owners.holdersOf(blocks);
+    for (const holding of holders)
+      holding.trusted = trustedTokens(holding.tokens, this.#view.trustIn(holding.worker));
+    return holders;
+  }
+
+  /** The worker that a request is bound to; null where the shared queue is to decide. */
+  #place({ request, holders }: Queued): SimulatedWorker | null {
+    const { inputTokens } = request;
+    const fleet = this.#view.for(inputTokens, holders);
+    const placement = decidePlacement(inputTokens, holders.length > 0, fleet, this.#placing);
+    return placement.kind === 'sticky' ? (this.#workers[Number(placement.worker)] ?? null) : null;
+  }
+
+  #share(queued: Queued): void {
+    const consumer = this.#consumers[SIZE_CLASSES.indexOf(sizeClassOf(queued.request.inputTokens))];
+    if (consumer === undefined) return;
+    consumer.queue.push(queued);
+    this.#serve(consumer);
+  }
+
+  #bind(queued: Queued, worker: SimulatedWorker): void {
+    if (worker.bound.queue.length === 0) worker.offerForBound(this.#now);
+    worker.bound.queue.push(queued);
+    this.#serve(worker.bound);
+    if (!worker.bound.queue.includes(queued)) return;
+    this.#view.expectAt(worker.index, uncachedTokens(queued, worker));
+    const release = () => this.#release(queued, worker);
+    this.#fleet.agenda.set(new Timer(release), this.#now + BOUND_WAIT_MS);
+  }
+
+  /** Bound work that its worker did not take in time moves to where any worker may take it. */
+  #release(queued: Queued, worker: SimulatedWorker): void {
+    const at = worker.bound.queue.indexOf(queued);
+    if (at < 0) return;
+    worker.bound.queue.splice(at, 1);
+    this.#view.suspect(worker.index);
+    this.#share(queued);
+  }
+
+  /** Something changed at a worker: its bids are renewed, once however many things change within the pause. */
+  #changed(worker: SimulatedWorker): void {
+    if (worker.isDead) return;
+    const { agenda } = this.#fleet;
+    if (this.#now >= worker.renewableAt) this.#renew(worker);
+    else agenda.set(worker.renewal, Math.min(worker.renewal.at, worker.renewableAt));
+  }
+
+  #renew(worker: SimulatedWorker): void {
+    const { agenda } = this.#fleet;
+    const dueAt = worker.renew(this.#now);
+    if (dueAt === Number.POSITIVE_INFINITY) agenda.cancel(worker.renewal);
+    else agenda.set(worker.renewal, dueAt);
+    if (this.#hasWaiting || worker.bound.queue.length > 0)
+      for (const consumer of worker.consumersInTurn(this.#now)) this.#serve(consumer);
+  }
+
+  get #hasWaiting(): boolean {
+    const consumers = this.#consumers;
+    for (let i = 0; i < consumers.length; i++) if (consumers[i]?.queue.length !== 0) return true;
+    return false;
+  }
+
+  #serve(consumer: Consumer<SimulatedWorker>): void {
+    const { queue } = consumer;
+    while (queue.length > 0) {
+      const slot = consumer.lowest;
+      if (slot === null) return;
+      slot.spend();
+      const { worker } = slot;
+      if (worker.isFull) {
+        worker.handBack(slot, this.#now);
+        continue;
+      }
+      const next = queue.shift();
+      if (next === undefined) return;
+      worker.served(slot);
+      this.#take(worker, next);
+    }
+  }
+
+  #take(worker: SimulatedWorker, queued: Queued): void {
+    const { request, index, holders } = queued;
+    const holding = holders.find(each => each.worker === worker.index);
+    const size = sizeClassOf(request.inputTokens);
+    worker.take(request, index, size, holding?.trusted ?? 0, this.#view.fleetTokensPerSec, this.#now);
+    this.#expected[index] = (holding?.tokens ?? 0) / Math.max(1, request.inputTokens);
+    this.#view.hear(worker.index);
+    if (this.#affinity && request.inputTokens >= LEAST_PREFIX_TOKENS)
+      this.#owners.learn(request.blocks, { worker: worker.index, stamp: worker.meter.cacheTokens });
+    this.#fleet.send(request, index, worker.index);
+    this.#changed(worker);
+  }
+}
+
+function uncachedTokens({ request, holders }: Queued, worker: SimulatedWorker): number {
+  const held = holders.find(each => each.worker === worker.index)?.trusted ?? 0;
+  return Math.max(0, request.inputTokens - held);
+}
+
+export const penstock =
+  (options: PenstockOptions = {}): DispatcherFactory =>
+  fleet =>
+    new Penstock(fleet, options);

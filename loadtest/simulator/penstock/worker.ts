@@ -1,0 +1,188 @@
+/** A worker of Penstock in the simulator: its load is metered and its bids are decided by the product's own rules. */
+import {
+  type BidMemory,
+  type BidRound,
+  type BidTuning,
+  decideBids,
+  forgetHandedBack,
+  inTurn,
+  kvNeed,
+  LoadMeter,
+  newBidMemory,
+  type PromptSize,
+  rememberHandedBack,
+  rememberTaken,
+  renewalPauseMs,
+  SIZE_CLASSES,
+  WORK_KINDS,
+  type WorkerQuote,
+  type WorkerStanding,
+  type WorkKind,
+} from '@penstock/policy';
+import type { TraceRequest } from '../../traces/trace.ts';
+import { Timer } from '../engine/agenda.ts';
+import type { FluidEngine, Job } from '../engine/fluid-engine.ts';
+import { BidSlot, Consumer } from './broker.ts';
+
+/** There is no work for the lower lanes here. */
+const SHARED_KINDS: readonly WorkKind[] = SIZE_CLASSES.map(size => ({ lane: 'interactive', size }));
+const BOUND_KIND: WorkKind = { lane: 'bound', size: 'any' };
+/** Bound work last, as in the product. */
+const ALL_KINDS = [...SHARED_KINDS, BOUND_KIND];
+const PAUSE_MS = renewalPauseMs(WORK_KINDS.length);
+
+/** The consumers from which every worker pulls, one for each size class. */
+export function sharedConsumers(): readonly Consumer<SimulatedWorker>[] {
+  return SHARED_KINDS.map(kind => new Consumer(kind));
+}
+
+export class SimulatedWorker {
+  readonly index: number;
+  readonly name: string;
+  readonly cacheCapacity: number;
+  readonly meter = new LoadMeter<number>();
+  /** Work that only this worker may take. */
+  readonly bound = new Consumer<SimulatedWorker>(BOUND_KIND);
+  readonly #engine: FluidEngine;
+  readonly #tuning: BidTuning;
+  /** In the order of {@link ALL_KINDS}. */
+  readonly #slots: readonly BidSlot<SimulatedWorker>[];
+  readonly #boundSlot: BidSlot<SimulatedWorker>;
+  #memory: BidMemory;
+  readonly #round: BidRound;
+  readonly #readings = { running: 0, slots: 0, kvUse: 0, kvCapacity: 0, errorRate: 0 };
+  #fleetRate = 0;
+  readonly #renewal: Timer;
+  #renewedAt = Number.NEGATIVE_INFINITY;
+  /** Its quote when its process died, and when that was, ms: nothing newer is ever heard. */
+  #last: (WorkerQuote & { readonly at: number }) | null = null;
+
+  /** @param requests it may hold at once. @param renewed called when its bids have changed. */
+  constructor(
+    engine: FluidEngine,
+    consumers: readonly Consumer<SimulatedWorker>[],
+    requests: number,
+    tuning: BidTuning,
+    renewed: (worker: SimulatedWorker) => void,
+  ) {
+    this.index = engine.worker;
+    this.name = String(engine.worker);
+    this.cacheCapacity = engine.profile.kvCapacityTokens;
+    this.#engine = engine;
+    this.#readings.slots = requests;
+    this.#readings.kvCapacity = this.cacheCapacity;
+    this.#tuning = tuning;
+    this.#memory = newBidMemory(tuning);
+    this.#boundSlot = new BidSlot(this, this.bound, consumers.length);
+    this.#round = { decisions: [], validS: 0, memory: this.#memory };
+    this.#slots = [
+      ...consumers.map((consumer, place) => new BidSlot(this, consumer, place)),
+      this.#boundSlot,
+    ];
+    this.#renewal = new Timer(() => renewed(this));
+  }
+
+  get isFull(): boolean {
+    return this.#readings.running >= this.#readings.slots;
+  }
+
+  get isDead(): boolean {
+    return this.#last !== null;
+  }
+
+  /** When to renew the bids at the earliest: something changed. Not before the pause after the last time is over. */
+  get renewableAt(): number {
+    return this.#renewedAt + PAUSE_MS;
+  }
+
+  get renewal(): Timer {
+    return this.#renewal;
+  }
+
+  standing(now: number): WorkerStanding {
+    this.#readings.kvUse = this.#engine.kvUse;
+    const load = this.meter.load(this.#readings, now);
+    const fleetTokensPerSec = this.#fleetRate === 0 ? this.meter.tokensPerSec : this.#fleetRate;
+    return { load, sick: false, draining: false, fleetTokensPerSec };
+  }
+
+  /** @returns when the bids are out of date, ms. */
+  renew(now: number): number {
+    this.#renewedAt = now;
+    // Its offer for bound work is made up for when there is some.
+    const kinds = this.bound.queue.length === 0 ? SHARED_KINDS : ALL_KINDS;
+    const round = this.#round;
+    decideBids(kinds, this.standing(now), this.#memory, this.#tuning, now, round);
+    this.#memory = round.memory;
+    const inOrder = inTurn(this.#slots, round.memory, now);
+    for (let i = 0; i < inOrder.length; i++) {
+      const slot = inOrder[i];
+      const bid = slot === undefined ? undefined : round.decisions[slot.place];
+      if (bid?.kind === 'bid') slot?.offer(bid.level, bid.batch);
+      else slot?.withdraw();
+    }
+    return now + Math.max(PAUSE_MS, round.validS * 1000);
+  }
+
+  /** Its offer for bound work, where no renewal was due since there is some. */
+  offerForBound(now: number): void {
+    if (this.isDead) return;
+    const [bid] = decideBids([BOUND_KIND], this.standing(now), this.#memory, this.#tuning, now).decisions;
+    if (bid?.kind === 'bid') this.#boundSlot.offer(bid.level, bid.batch);
+  }
+
+  /** Its consumers in the order in which a room that became free is offered to them. */
+  consumersInTurn(now: number): readonly Consumer<SimulatedWorker>[] {
+    return inTurn(this.#slots, this.#memory, now).map(slot => slot.consumer);
+  }
+
+  handBack(slot: BidSlot<SimulatedWorker>, now: number): void {
+    this.#memory = rememberHandedBack(this.#memory, slot.id, now);
+  }
+
+  /** @param heldTokens prompt tokens that its cache is believed to hold. @param fleetRate as its ingress knows it. */
+  take(
+    request: TraceRequest,
+    index: number,
+    size: PromptSize,
+    heldTokens: number,
+    fleetRate: number,
+    now: number,
+  ): void {
+    this.#memory = rememberTaken(this.#memory, size, request.inputTokens);
+    this.#readings.running++;
+    if (fleetRate > 0) this.#fleetRate = fleetRate;
+    this.meter.begin(
+      index,
+      { promptTokens: request.inputTokens, heldTokens, kvTokens: needOf(request), silent: false },
+      now,
+    );
+  }
+
+  /** A consumer's work was taken: it has had its turn. */
+  served(slot: BidSlot<SimulatedWorker>): void {
+    this.#memory = forgetHandedBack(this.#memory, slot.id);
+  }
+
+  finish({ request, index }: Job): void {
+    this.#readings.running--;
+    this.meter.end(index, needOf(request));
+    this.meter.answered(request.outputTokens);
+  }
+
+  /** Its process ends: the broker drops its pulls with its connection. */
+  die(now: number): void {
+    this.#last = { ...this.meter.quote(now), at: now };
+    for (const slot of this.#slots) slot.withdraw();
+  }
+
+  /** How it stands as far as can be known. The backlog melts while nothing is heard. */
+  quote(now: number): WorkerQuote {
+    if (this.#last === null) return this.meter.quote(now);
+    return { ...this.#last, waitS: Math.max(0, this.#last.waitS - (now - this.#last.at) / 1000) };
+  }
+}
+
+function needOf({ inputTokens, outputTokens }: TraceRequest): number {
+  return kvNeed(inputTokens, outputTokens);
+}
