@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Architecture } from '@penstock/policy';
+import type { ModelInfo } from '@penstock/protocol';
+import type { Logger } from '@penstock/runtime';
+import type { EngineGauges, EngineModel } from './engine.ts';
+import { EngineWatch } from './engine-watch.ts';
+
+const MODEL: EngineModel = { name: 'Org/Chat', created: 1, ownedBy: 'org', architecture: 'moe' };
+
+/** A watch whose probes the test lets come, one a second. */
+async function startWatch(t: TestContext, architecture: Architecture | null = null, isReady = true) {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const engine = {
+    isHealthy: true,
+    current: null as EngineGauges | null,
+    list: (isReady ? [MODEL] : new Error('the engine has no model list')) as EngineModel[] | Error,
+    probes: 0,
+    healthy: async () => {
+      engine.probes++;
+      return engine.isHealthy;
+    },
+    gauges: async () => engine.current,
+    models: async () => {
+      if (engine.list instanceof Error) throw engine.list;
+      return engine.list;
+    },
+  };
+  const heard: string[] = [];
+  const opened: ModelInfo[] = [];
+  const queue = { isMade: isReady };
+  const watch = new EngineWatch({
+    ...{ engine, architecture },
+    open: async model => {
+      if (!queue.isMade) throw new Error('no such stream');
+      opened.push(model);
+    },
+    onOpened: () => void heard.push('opened'),
+    onHealthChanged: () => void heard.push(watch.isWell ? 'well' : 'sick'),
+    onProbed: () => void heard.push('probed'),
+    log: { warn() {}, info() {} } as unknown as Logger,
+  });
+  t.after(() => watch.stop());
+  watch.start();
+  await turn();
+  const probe = async () => {
+    t.mock.timers.tick(1000);
+    await turn();
+  };
+  return { watch, engine, queue, heard, opened, probe };
+}
+
+test('the first probe comes at once and opens the models, the next ones only look', async t => {
+  const { watch, heard, opened, probe } = await startWatch(t);
+  assert.deepEqual(heard, ['opened', 'probed']);
+  assert.deepEqual(opened, [{ ...MODEL, slug: opened[0]?.slug }]);
+  assert.deepEqual(watch.models, opened);
+  await probe();
+  assert.deepEqual(heard, ['opened', 'probed', 'probed']);
+  assert.equal(opened.length, 1);
+});
+
+test("the operator's architecture counts before the engine's", async t => {
+  const { watch } = await startWatch(t, 'dense');
+  assert.equal(watch.models[0]?.architecture, 'dense');
+});
+
+test('models are opened as soon as the engine lists them and their queue is there', async t => {
+  const { watch, engine, queue, heard, opened, probe } = await startWatch(t, null, false);
+  assert.deepEqual([heard, watch.models], [['probed'], []]);
+  engine.list = [MODEL, { ...MODEL, name: 'Other' }];
+  await probe();
+  assert.deepEqual([heard, watch.models], [['probed', 'probed'], []]);
+  queue.isMade = true;
+  await probe();
+  assert.deepEqual(heard.slice(2), ['opened', 'probed']);
+  assert.deepEqual(watch.models, opened);
+  assert.equal(opened.length, 2);
+});
+
+test('two failed probes make an engine sick, two good ones well again', async t => {
+  const { watch, engine, heard, probe } = await startWatch(t);
+  heard.length = 0;
+  engine.isHealthy = false;
+  await probe();
+  assert.ok(watch.isWell);
+  await probe();
+  engine.isHealthy = true;
+  await probe();
+  assert.ok(!watch.isWell);
+  await probe();
+  assert.deepEqual(heard, ['probed', 'sick', 'probed', 'probed', 'well', 'probed']);
+});
+
+test('attempts count: failures in a row make the engine sick, and the error rate is forgiven slowly', async t => {
+  const { watch, probe } = await startWatch(t);
+  watch.attempted(false);
+  const rate = watch.errorRate;
+  assert.ok(rate > 0);
+  await probe();
+  assert.ok(watch.errorRate > 0 && watch.errorRate < rate);
+  for (let i = 0; i < 3; i++) watch.attempted(false);
+  assert.ok(!watch.isWell);
+});
+
+test('an attempt that fails while a probe is under way is not forgotten', async t => {
+  const { watch, engine, probe } = await startWatch(t);
+  const answer = Promise.withResolvers<boolean>();
+  engine.healthy = () => answer.promise;
+  await probe();
+  watch.attempted(false);
+  answer.resolve(true);
+  await turn();
+  assert.ok(watch.errorRate > 0);
+});
+
+test('gauges are those of the last probe', async t => {
+  const { watch, engine, probe } = await startWatch(t);
+  const before = watch.gauges;
+  engine.current = { kvUse: 0.5, kvCapacity: 1000 } as EngineGauges;
+  await probe();
+  assert.deepEqual([before, watch.gauges?.kvUse], [null, 0.5]);
+});
+
+test('a watch that is stopped probes no more, also when a probe is under way', async t => {
+  const { watch, engine, probe } = await startWatch(t);
+  const answer = Promise.withResolvers<boolean>();
+  engine.healthy = () => {
+    engine.probes++;
+    return answer.promise;
+  };
+  await probe();
+  watch.stop();
+  answer.resolve(true);
+  await turn();
+  const { probes } = engine;
+  await probe();
+  await probe();
+  assert.equal(engine.probes, probes);
+});

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readHeartbeat } from '@penstock/protocol';
+import { MemoryWorkQueue } from '@penstock/transport/memory';
+import { Presence } from './presence.ts';
+
+const VITALS = {
+  ...{ models: [], waitS: 0.5, tokensPerSec: 9000, load: 0.25 },
+  ...{ cacheTokens: 77, cacheCapacity: null },
+};
+
+function startPresence(isWell: () => boolean = () => true) {
+  const control = new MemoryWorkQueue({ now: () => 0 });
+  const presence = new Presence({
+    ...{ worker: 'w-1', incarnation: 'p1', region: 'eu', shard: 2, slots: 8, control },
+    vitals: () => ({ ...VITALS, isWell: isWell() }),
+  });
+  const beats = () => control.sent.items.map(({ payload }) => readHeartbeat(payload));
+  return { presence, control, beats };
+}
+
+test('a heartbeat a second says who the worker is and how it is', t => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const { presence, control, beats } = startPresence();
+  presence.start();
+  t.mock.timers.tick(999);
+  assert.equal(beats().length, 0);
+  t.mock.timers.tick(2001);
+  assert.equal(beats().length, 3);
+  assert.deepEqual(beats()[0], {
+    ...{ v: 1, worker: 'w-1', incarnation: 'p1', shard: 2, slots: 8, pulling: true, leaving: false },
+    ...VITALS,
+  });
+  assert.equal(control.sent.items[0]?.subject, 'hb.eu.w-1');
+});
+
+test('a worker whose engine is sick says that it takes nothing, and when it does again', () => {
+  let isWell = false;
+  const { presence, beats } = startPresence(() => isWell);
+  presence.beat();
+  isWell = true;
+  presence.beat();
+  assert.deepEqual(
+    beats().map(beat => beat?.pulling),
+    [false, true],
+  );
+});
+
+test('a worker that drains says so at once, goes on beating, and ends with a last heartbeat', t => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const { presence, beats } = startPresence();
+  presence.start();
+  assert.equal(presence.isDraining, false);
+  presence.drain();
+  assert.equal(presence.isDraining, true);
+  t.mock.timers.tick(1000);
+  presence.leave();
+  t.mock.timers.tick(5000);
+  assert.deepEqual(
+    beats().map(beat => [beat?.pulling, beat?.leaving]),
+    [
+      [false, false],
+      [false, false],
+      [false, true],
+    ],
+  );
+});

@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { MAX_ATTEMPTS } from '@penstock/policy';
+import { decodeEnvelope, type RunLogKind, type WorkEnvelope } from '@penstock/protocol';
+import { DoneChannel, encodeRunMessage, newRun, RunAttempts, RunExpiry } from '@penstock/runs';
+import type { Logger } from '@penstock/runtime';
+import { MemoryRunLog, MemoryRunStore, MemoryWorkQueue } from '@penstock/transport/memory';
+import { Attempt } from '../attempts/attempt.ts';
+import type { EngineHandlers } from '../engine/engine.ts';
+import { StoredRuns } from './stored-runs.ts';
+
+const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'background', size: 'any' } as const;
+const ACK_WAIT_MS = 9000;
+const ttl = { recordMs: 60_000, logMs: 60_000 };
+const word = (content: string) => `data: {"choices":[{"delta":{"content":"${content}"}}]}\n\n`;
+const END = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
+
+/** Stored runs of one worker on in-memory adapters, with one delivered run whose engine the test plays. */
+async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none') {
+  t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
+  const time = { now: 1000 };
+  const clock = { now: () => time.now, monotonic: () => time.now };
+  const queue = new MemoryWorkQueue(clock);
+  const store = new MemoryRunStore(clock);
+  const runLog = new MemoryRunLog(store);
+  await queue.ensureWorkStream('eu', 0, { maxMessages: 10, maxBytes: 1_000_000 });
+  await queue.ensureDeadStream('eu');
+  await queue.ensureConsumer(KEY, { ackWaitMs: ACK_WAIT_MS });
+  const wires = { store, done: new DoneChannel(queue, 'eu'), ttl, clock };
+  const errors: string[] = [];
+  const stored = new StoredRuns({
+    ...{ store, queue, clock, log: runLog, region: 'eu', shard: 0, worker: 'w-1', ackWaitMs: ACK_WAIT_MS },
+    attempts: new RunAttempts({ ...wires, expiry: new RunExpiry(wires) }),
+    logger: {
+      warn() {},
+      error: (_about: object, text: string) => void errors.push(text),
+    } as unknown as Logger,
+  });
+  const about = {
+    id: 'r1',
+    kind: 'response',
+    detail: '',
+    log,
+    tenant: 't',
+    endpoint: 'chat',
+    model: 'm',
+  } as const;
+  const run = newRun({ ...about, queue: KEY, createdAt: 0, deadlineAt: 10_000 });
+  await store.create(run, 60_000, null);
+  const message = encodeRunMessage(run, {
+    ...({ from: 'in-1', lane: 'background', size: 'any', stream, promptTokens: 5 } as const),
+    ...{
+      maxTokens: null,
+      fleetRate: 0,
+      body: Buffer.from('{"model":"m","messages":[{"role":"user","content":"Hi"}]}'),
+    },
+  });
+  await queue.publish(run.subject, message, { messageId: 'r1', ttlMs: 60_000 });
+  const deliveries: { ackSubject: string; work: WorkEnvelope; subject: string }[] = [];
+  const puller = queue.pull(KEY, ({ ackSubject, subject, data }) =>
+    deliveries.push({ ackSubject, subject, work: decodeEnvelope(data) }),
+  );
+  puller.bid({ level: 0, batch: 10 });
+  await settle();
+  const [delivery = assert.fail('nothing was delivered')] = deliveries;
+
+  /** Begins an attempt and runs it. @returns what the engine does, and what the attempt told. */
+  const begin = async (number = 1) => {
+    const beginning = await stored.begin(delivery.work, number, number === 1);
+    if (beginning.kind !== 'begun') return assert.fail(beginning.kind);
+    const engine: { handlers?: EngineHandlers; body?: string; isAborted?: boolean } = {};
+    const attempt = new Attempt({
+      ...{ ...delivery, number, incarnation: 'p1', waitMs: 0, continuation: beginning.continuation },
+      hooks: {
+        ready: source => stored.collect(source),
+        firstToken() {},
+        ended: (source, outcome) => void (outcome === 'dropped' && stored.release(source)),
+      },
+    });
+    stored.attach(attempt, beginning.resumeState);
+    attempt.start({
+      run: (_path, body, handlers) => {
+        Object.assign(engine, { handlers, body: Buffer.from(body).toString() });
+        const abort = () => {
+          engine.isAborted = true;
+        };
+        return { abort };
+      },
+    });
+    const { handlers = assert.fail('the engine was not called') } = engine;
+    const say = async (text: string) => {
+      handlers.data(Buffer.from(text));
+      await settle();
+    };
+    if (stream) handlers.start(200, 'text/event-stream');
+    return { engine, attempt, handlers, say, beginning };
+  };
+  const settlements = () => queue.settled.items.map(({ how }) => how);
+  const record = async () => (await store.read('r1')) ?? assert.fail('the record is gone');
+  return { ...{ stored, queue, store, runLog, time, run, begin, settlements, record, errors, delivery } };
+}
+
+/** Lets everything happen that waits for nothing but promises. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 20; i++) await new Promise(resolve => setImmediate(resolve));
+}
+
+const doneHints = (queue: MemoryWorkQueue) =>
+  queue.sent.items.filter(({ subject }) => subject === 'done.eu').length;
+
+test('an answer is in the record before its delivery is acked, and the end is told', async t => {
+  const { begin, settlements, record, queue, stored } = await startRun(t, 'none');
+  const { handlers } = await begin();
+  assert.equal((await record()).status, 'in_progress');
+  handlers.start(200, 'application/json');
+  handlers.data(Buffer.from('{"id":"x"}'));
+  handlers.end();
+  assert.equal(stored.pending, 1);
+  await settle();
+  const { status, result } = await record();
+  assert.deepEqual([status, result?.status, result?.body.toString()], ['completed', 200, '{"id":"x"}']);
+  assert.deepEqual([settlements(), doneHints(queue), stored.pending], [['ack'], 1, 0]);
+});
+
+test('the lease is renewed until the attempt is over', async t => {
+  const { begin, settlements } = await startRun(t, 'none');
+  const { handlers } = await begin();
+  t.mock.timers.tick(ACK_WAIT_MS);
+  assert.deepEqual(settlements(), ['progress', 'progress', 'progress']);
+  handlers.start(200, 'application/json');
+  handlers.data(Buffer.from('{}'));
+  handlers.end();
+  await settle();
+  t.mock.timers.tick(ACK_WAIT_MS);
+  assert.equal(settlements().at(-1), 'ack');
+  assert.equal(settlements().length, 4);
+});
+
+test('a dropped attempt settles nothing and lets its lease run out', async t => {
+  const { begin, settlements, record } = await startRun(t, 'none');
+  const { attempt, engine } = await begin();
+  attempt.drop();
+  t.mock.timers.tick(ACK_WAIT_MS);
+  await settle();
+  assert.deepEqual([settlements(), engine.isAborted, (await record()).status], [[], true, 'in_progress']);
+});
+
+test('a failure hands the run back until no attempt is left: then it is dead, and its record says why', async t => {
+  const { begin, settlements, record, queue } = await startRun(t, 'none');
+  for (let number = 1; number <= MAX_ATTEMPTS; number++) {
+    const { handlers } = await begin(number);
+    handlers.error(new Error('reset'));
+    await settle();
+    const isLast = number === MAX_ATTEMPTS;
+    assert.equal((await record()).status, isLast ? 'failed' : 'queued');
+    assert.equal(settlements().at(-1), isLast ? 'term' : 'nak');
+  }
+  const [letter] = queue.deadLetters.items;
+  assert.deepEqual([letter?.reason, letter?.subject], ['engine_error', 'dead.eu.m.r1']);
+  assert.match((await record()).result?.body.toString() ?? '', /connection to the engine failed/);
+  assert.equal(doneHints(queue), 1);
+});
+
+test('what cannot be helped by another attempt is final at once', async t => {
+  const { begin, settlements, record } = await startRun(t, 'none');
+  const { handlers } = await begin();
+  handlers.error(Object.assign(new Error('too long'), { code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE' }));
+  await settle();
+  assert.deepEqual([(await record()).status, settlements()], ['failed', ['term']]);
+});
+
+test('a worker that shuts down hands the run back without counting a failure', async t => {
+  const { begin, settlements, record } = await startRun(t, 'none');
+  for (let number = 1; number <= MAX_ATTEMPTS + 1; number++) {
+    const { attempt } = await begin(number);
+    attempt.handBack();
+    await settle();
+  }
+  assert.deepEqual([...new Set(settlements())], ['nak']);
+  assert.equal((await record()).status, 'in_progress');
+});
+
+test('a run that was cancelled meanwhile is neither answered nor acked', async t => {
+  const { begin, settlements, record, store, run } = await startRun(t, 'none');
+  const { handlers } = await begin();
+  await store.cancel(run, 0, ttl);
+  handlers.start(200, 'application/json');
+  handlers.data(Buffer.from('{}'));
+  handlers.end();
+  await settle();
+  assert.deepEqual([settlements(), (await record()).status], [[], 'cancelled']);
+});
+
+test('a late run is ended, a superseded attempt fenced, a final run gone', async t => {
+  const { stored, delivery, time, record, queue } = await startRun(t, 'none');
+  assert.deepEqual((await stored.begin(delivery.work, 3, false)).kind, 'begun');
+  assert.deepEqual(await stored.begin(delivery.work, 2, false), { kind: 'fenced' });
+  time.now = 10_001;
+  assert.deepEqual(await stored.begin(delivery.work, 4, false), { kind: 'gone' });
+  assert.deepEqual([(await record()).status, doneHints(queue)], ['failed', 1]);
+});
+
+test('an outcome that cannot be stored is not acked', async t => {
+  const { begin, settlements, store, errors, stored } = await startRun(t, 'none');
+  const { handlers } = await begin();
+  t.mock.method(store, 'finish', async () => {
+    throw new Error('no Redis');
+  });
+  handlers.start(200, 'application/json');
+  handlers.data(Buffer.from('{}'));
+  handlers.end();
+  await settle();
+  assert.deepEqual([settlements(), errors, stored.pending], [[], ['outcome not stored'], 0]);
+});
+
+test('a streamed response is logged while it is generated, and whole in its record', async t => {
+  const { begin, settlements, record, runLog } = await startRun(t, 'deltas');
+  const { say } = await begin();
+  await say(word('One'));
+  assert.equal((await runLog.peek('r1', 0, 9)).length, 1);
+  await say(word(' two') + END);
+  const { status, result } = await record();
+  assert.deepEqual([status, settlements()], ['completed', ['ack']]);
+  const { choices } = JSON.parse(result?.body.toString() ?? '{}');
+  assert.equal(choices[0].message.content, 'One two');
+  assert.equal((await runLog.peek('r1', 0, 9)).length, 2);
+});
+
+test('the next attempt at a response continues its text', async t => {
+  const { begin, record } = await startRun(t, 'deltas');
+  const first = await begin(1);
+  await first.say(word('One'));
+  first.handlers.error(new Error('reset'));
+  await settle();
+  const second = await begin(2);
+  assert.deepEqual(JSON.parse(second.engine.body ?? '{}').messages.at(-1), {
+    role: 'assistant',
+    content: 'One',
+  });
+  await second.say(word(' two') + END);
+  const { choices } = JSON.parse((await record()).result?.body.toString() ?? '{}');
+  assert.equal(choices[0].message.content, 'One two');
+});
+
+test('an attempt whose log belongs to a later one is dropped', async t => {
+  const { begin, store, settlements } = await startRun(t, 'deltas');
+  const { say, engine } = await begin(1);
+  await store.begin('r1', 2, 'w-2');
+  await say(word('Late'));
+  await say(word(' words') + END);
+  assert.deepEqual([engine.isAborted, settlements()], [true, []]);
+});
+
+test('events that are not JSON fail the attempt, and another may follow', async t => {
+  const { begin, settlements, record } = await startRun(t, 'deltas');
+  const { say, engine } = await begin();
+  await say('data: {"cho\n\n');
+  assert.deepEqual([engine.isAborted, settlements(), (await record()).status], [true, ['nak'], 'queued']);
+});
+
+test('a stream of raw events is its own answer', async t => {
+  const { begin, record, runLog } = await startRun(t, 'events');
+  const { say } = await begin();
+  await say(word('One'));
+  await say(END);
+  const { result } = await record();
+  assert.deepEqual([result?.contentType, result?.body.length], ['text/event-stream; charset=utf-8', 0]);
+  assert.equal(Buffer.concat([...(await runLog.peek('r1', 0, 9))]).toString(), word('One') + END);
+});
+
+test('work whose ingress is gone is looked for among the stored runs', async t => {
+  const { stored, delivery, run } = await startRun(t, 'deltas');
+  const meta = { ...delivery.work.meta, stored: false, deadlineAt: 5 };
+  const found = await stored.asStored({ ...delivery.work, meta });
+  assert.deepEqual(found?.meta, { ...meta, stored: true, log: 'deltas', deadlineAt: run.deadlineAt });
+  assert.equal(await stored.asStored({ ...delivery.work, meta: { ...meta, id: 'r2' } }), null);
+});
