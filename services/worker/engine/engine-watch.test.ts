@@ -4,8 +4,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Architecture } from '@penstock/policy';
 import type { ModelInfo } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
-import type { EngineGauges, EngineModel } from './engine.ts';
+
 import { EngineWatch } from './engine-watch.ts';
+import type { EngineGauges } from './gauges.ts';
+import type { EngineModel } from './model-list.ts';
 
 const MODEL: EngineModel = { name: 'Org/Chat', created: 1, ownedBy: 'org', architecture: 'moe' };
 

@@ -2,7 +2,8 @@
 import { type Architecture, afterAttempt, afterProbe, type EngineHealth, WELL } from '@penstock/policy';
 import { type ModelInfo, toModelSlug } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
-import type { Engine, EngineGauges } from './engine.ts';
+import type { Engine } from './engine.ts';
+import type { EngineGauges } from './gauges.ts';
 
 const PROBE_MS = 1000;
 
