@@ -1,4 +1,4 @@
-/** A worker process: read configuration, dial out, pull until a signal, leave in order. */
+/** A worker process: reads its configuration, connects, pulls until a signal, and leaves in order. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { shardOf } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
@@ -18,7 +18,7 @@ import { Worker } from './worker.ts';
 
 const config = readConfigOrExit(workerConfig);
 const id = config.PENSTOCK_WORKER_ID ?? `w-${createIdSource()().slice(0, 8)}`;
-/** A restart keeps the name, not what the process before it was running. */
+/** A restarted worker keeps its name, but not what the process before it was running. */
 const incarnation = createIdSource()().slice(0, 8);
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
 
@@ -32,10 +32,10 @@ const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name:
 const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
 const shard = shardOf(id, config.PENSTOCK_SHARDS);
 const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
-const wires = { store: runs, done: new DoneChannel(queue, config.PENSTOCK_REGION), ttl, clock: systemClock };
+const life = { store: runs, done: new DoneChannel(queue, config.PENSTOCK_REGION), ttl, clock: systemClock };
 const stored = new StoredRuns({
   store: runs,
-  attempts: new RunAttempts({ ...wires, expiry: new RunExpiry(wires) }),
+  attempts: new RunAttempts({ ...life, expiry: new RunExpiry(life) }),
   log: runLog,
   queue,
   region: config.PENSTOCK_REGION,
@@ -64,6 +64,7 @@ const worker = new Worker({
   tickMs: config.PENSTOCK_TICK_MS,
   queue,
   bus,
+  models: bus,
   engine,
   stored,
   clock: systemClock,
@@ -91,7 +92,7 @@ stopOnSignal(log, [
     },
   },
   {
-    name: 'close wires',
+    name: 'close connections',
     limitMs: 2000,
     run: () =>
       Promise.all([queue.close(), bus.close(), runs.close(), runLog.close(), engine.close()]).then(() => {}),

@@ -30,8 +30,9 @@ export interface WorkerOptions {
   readonly boundaries: SizeBoundaries;
   readonly tickMs: number;
   readonly queue: QueueAdmin & WorkConsumer & ControlChannel;
-  readonly bus: ReplyBus & ModelRegistry;
-  readonly engine: Engine;
+  readonly bus: Pick<ReplyBus, 'pendingBytes' | 'publish'>;
+  readonly models: Pick<ModelRegistry, 'announce'>;
+  readonly engine: Pick<Engine, 'gauges' | 'healthy' | 'models' | 'run'>;
   readonly stored: StoredRuns;
   readonly clock: Clock;
   readonly log: Logger;
@@ -149,7 +150,7 @@ export class Worker {
 
   async #open(model: ModelInfo): Promise<void> {
     await this.#bidder.open(model.slug);
-    await this.#o.bus.announce(this.#o.region, model.slug, encodeMessage(model));
+    await this.#o.models.announce(this.#o.region, model.slug, encodeMessage(model));
   }
 
   #standing(): WorkerStanding {

@@ -19,10 +19,10 @@ const IDLE: WorkerLoad = {
 };
 type Offer = { level: number; batch: number } | null;
 
-/** A bidder whose offers are kept, by consumer; time stands still unless it is told. */
+/** A bidder whose offers are recorded by consumer, on the clock of the test. */
 async function startBidder(t: TestContext, load: () => WorkerLoad, clock: () => number) {
   const offers = new Map<string, Offer[]>();
-  /** Names of the consumers that were made an offer, in order. */
+  /** Consumers that were made an offer, in order. */
   const order: string[] = [];
   const surplus = new Map<string, () => void>();
   const pullerFor = (name: string, onSurplus: () => void) => {
@@ -41,7 +41,7 @@ async function startBidder(t: TestContext, load: () => WorkerLoad, clock: () => 
     pull: ({ lane, size }: WorkQueueKey, _take: unknown, onSurplus: () => void) =>
       pullerFor(`${lane} ${size}`, onSurplus),
     pullBound: (...[, , , , onSurplus = () => {}]: Parameters<WorkQueue['pullBound']>) =>
-      pullerFor('sticky', onSurplus),
+      pullerFor('bound', onSurplus),
   } as unknown as WorkQueue;
   const bidder = new Bidder({
     queue,
@@ -64,7 +64,7 @@ for (const { models, pauseMs } of [
   { models: 1, pauseMs: 2 },
   { models: 20, pauseMs: 20 },
 ]) {
-  test(`however much happens, bids for ${models} models are renewed at most every ${pauseMs} ms`, async t => {
+  test(`however much changes, bids for ${models} models are renewed at most every ${pauseMs} ms`, async t => {
     t.mock.timers.enable({ apis: ['setTimeout', 'setImmediate'] });
     let now = 1000;
     const { bidder, offers } = await startBidder(
@@ -86,7 +86,7 @@ for (const { models, pauseMs } of [
   });
 }
 
-test('a change after a quiet while is told at once', async t => {
+test('a change after a quiet time renews the bids at once', async t => {
   let running = 0;
   const { bidder, offers } = await startBidder(
     t,
@@ -97,11 +97,11 @@ test('a change after a quiet while is told at once', async t => {
   bidder.requote();
   await turn();
   await turn();
-  for (const name of ['interactive short', 'interactive long', 'sticky'])
+  for (const name of ['interactive short', 'interactive long', 'bound'])
     assert.deepEqual(offers.get(name), [null], name);
 });
 
-test('what a full worker goes on handing back is offered the next room first, lower lanes never before a valley', async t => {
+test('work that a full worker keeps handing back is offered its next free slot first, lower lanes only when it stays idle', async t => {
   let now = 0;
   let running = 0;
   const { bidder, order, surplus } = await startBidder(
@@ -109,7 +109,7 @@ test('what a full worker goes on handing back is offered the next room first, lo
     () => ({ ...IDLE, slots: 1, running }),
     () => now,
   );
-  /** In which order a slot is offered that becomes free. */
+  /** To whom a slot that becomes free is offered, in order. */
   const offered = async (afterMs: number) => {
     for (const [load, ms] of [
       [1, 0],
@@ -124,11 +124,11 @@ test('what a full worker goes on handing back is offered the next room first, lo
     return [...order];
   };
   const interactive = ['interactive short', 'interactive medium', 'interactive long'];
-  assert.deepEqual(await offered(0), [...interactive, 'sticky']);
+  assert.deepEqual(await offered(0), [...interactive, 'bound']);
   surplus.get('interactive long')?.();
   surplus.get('background any')?.();
-  assert.deepEqual(await offered(100), [...interactive, 'background any', 'batch any', 'sticky']);
+  assert.deepEqual(await offered(100), [...interactive, 'background any', 'batch any', 'bound']);
   now += 1000;
   const [short, medium, long] = interactive;
-  assert.deepEqual(await offered(0), [long, short, medium, 'sticky']);
+  assert.deepEqual(await offered(0), [long, short, medium, 'bound']);
 });

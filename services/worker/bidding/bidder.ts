@@ -27,7 +27,7 @@ import type { WorkQueueKey } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { Delivery, Puller, QueueAdmin, WorkConsumer } from '@penstock/transport';
 
-/** A quote that expires later is not renewed by a timer: heartbeats and probes come long before. */
+/** Quotes that expire later need no timer: each probe of the engine renews the bids. */
 const LONGEST_TIMER_MS = 10_000;
 
 export interface BidderOptions {

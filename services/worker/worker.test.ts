@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { DEFAULT_BOUNDARIES } from '@penstock/policy';
+import {
+  decodePacket,
+  encodeEnvelope,
+  encodeMessage,
+  type Frame,
+  readHeartbeat,
+  readModelInfo,
+  toModelSlug,
+  type WorkMeta,
+  workerControlSubject,
+  workSubject,
+} from '@penstock/protocol';
+import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
+import type { Logger } from '@penstock/runtime';
+import {
+  MemoryModelRegistry,
+  MemoryReplyBus,
+  MemoryRunLog,
+  MemoryRunStore,
+  MemoryWorkQueue,
+} from '@penstock/transport/memory';
+import type { EngineHandlers } from './engine/engine.ts';
+import { StoredRuns } from './stored/stored-runs.ts';
+import { Worker } from './worker.ts';
+
+const MODEL = { name: 'chat', created: 1, ownedBy: 'org', architecture: null };
+const KEY = {
+  region: 'eu',
+  shard: 0,
+  slug: toModelSlug('chat'),
+  lane: 'interactive',
+  size: 'short',
+} as const;
+const log = { info() {}, warn() {}, error() {} } as unknown as Logger;
+
+/** A whole worker of one slot on in-memory adapters, with an engine that the test plays. */
+async function startWorker(t: TestContext) {
+  t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
+  const time = { now: 1000 };
+  const clock = { now: () => time.now, monotonic: () => time.now };
+  const queue = new MemoryWorkQueue(clock);
+  const bus = new MemoryReplyBus();
+  const models = new MemoryModelRegistry();
+  const store = new MemoryRunStore(clock);
+  await queue.ensureWorkStream('eu', 0, { maxMessages: 10, maxBytes: 1_000_000 });
+  const life = { store, clock, done: new DoneChannel(queue, 'eu'), ttl: { recordMs: 1000, logMs: 1000 } };
+  const address = { region: 'eu', shard: 0, ackWaitMs: 10_000 };
+  const calls: { handlers: EngineHandlers; isAborted: boolean }[] = [];
+  const worker = new Worker({
+    ...{ id: 'w-1', incarnation: 'p1', slots: 1, architecture: null, tickMs: 10 },
+    ...{ boundaries: DEFAULT_BOUNDARIES, queue, bus, models, clock, log, ...address },
+    engine: {
+      healthy: async () => true,
+      gauges: async () => null,
+      models: async () => [MODEL],
+      run: (_path, _body, handlers) => {
+        const call = { handlers, isAborted: false };
+        calls.push(call);
+        const abort = () => {
+          call.isAborted = true;
+        };
+        return { abort };
+      },
+    },
+    stored: new StoredRuns({
+      ...{ store, queue, clock, logger: log, log: new MemoryRunLog(store), worker: 'w-1', ...address },
+      attempts: new RunAttempts({ ...life, expiry: new RunExpiry(life) }),
+    }),
+  });
+  worker.start();
+  await pass(t, time, 10);
+  const publish = async (id: string) => {
+    const meta: WorkMeta = {
+      ...({ v: 1, id, from: 'in-1', endpoint: 'chat', model: 'chat', ...KEY, stream: true } as const),
+      ...{ promptTokens: 5, maxTokens: null, acceptedAt: time.now, deadlineAt: time.now + 60_000 },
+      ...{ attemptBase: 0, stored: false, ask: false, held: {}, fleetRate: 0 },
+    };
+    const body = encodeEnvelope(meta, Buffer.from('{}'));
+    await queue.publish(workSubject(KEY, id), body, { messageId: id, ttlMs: 60_000 });
+    await pass(t, time, 10);
+  };
+  const frames = (): Frame[] => bus.packets.items.flatMap(({ packet }) => decodePacket(packet).frames);
+  const beats = () =>
+    queue.sent.items
+      .filter(({ subject }) => subject.startsWith('hb.'))
+      .map(({ payload }) => readHeartbeat(payload));
+  return {
+    worker,
+    queue,
+    bus,
+    models,
+    calls,
+    publish,
+    frames,
+    beats,
+    pass: (ms: number) => pass(t, time, ms),
+  };
+}
+
+/** Lets time pass, and everything happen that waits for it or for nothing but promises. */
+async function pass(t: TestContext, time: { now: number }, ms: number): Promise<void> {
+  for (let i = 0; i < ms; i++) {
+    time.now++;
+    t.mock.timers.tick(1);
+    for (let turns = 0; turns < 3; turns++) await new Promise(resolve => setImmediate(resolve));
+  }
+}
+
+const kinds = (frames: readonly Frame[]) => frames.map(({ id, kind }) => `${id} ${kind}`);
+
+test('a worker announces its models, takes work, and answers the ingress that waits', async t => {
+  const { models, calls, publish, frames, beats, worker } = await startWorker(t);
+  const [announced] = (await models.list('eu')).map(info => readModelInfo(info));
+  assert.equal(announced?.name, 'chat');
+  assert.deepEqual(beats().at(-1)?.models, [announced]);
+  await publish('r1');
+  const { handlers } = calls[0] ?? assert.fail('nothing runs');
+  assert.equal(worker.running, 1);
+  handlers.start(200, 'text/event-stream');
+  handlers.data(Buffer.from('data: {"choices":[{"delta":{"content":"Hi"}}]}\n\ndata: [DONE]\n\n'));
+  await new Promise(resolve => setImmediate(resolve));
+  assert.deepEqual(kinds(frames()), ['r1 accepted', 'r1 end']);
+  assert.equal(worker.running, 0);
+});
+
+test('a full worker leaves work in the queue, and takes it when a slot is free', async t => {
+  const { calls, publish, queue, pass } = await startWorker(t);
+  await publish('r1');
+  await publish('r2');
+  assert.deepEqual([calls.length, queue.queued.length], [1, 2]);
+  calls[0]?.handlers.error(new Error('reset'));
+  await pass(30);
+  assert.equal(calls.length, 2);
+});
+
+test('a cancel on the control channel stops the engine', async t => {
+  const { calls, publish, queue, worker, pass } = await startWorker(t);
+  await publish('r1');
+  queue.send(workerControlSubject('w-1'), encodeMessage({ cancel: 'r1', attempt: 1 }));
+  await pass(1);
+  assert.deepEqual([calls[0]?.isAborted, worker.running], [true, 0]);
+});
+
+test('while the reply bus cannot take what is sent, nothing new is taken', async t => {
+  const { bus, publish, calls, pass } = await startWorker(t);
+  bus.hold();
+  void bus.publish('in-1', Buffer.alloc(65 * 1024 * 1024));
+  await pass(1000);
+  await publish('r1');
+  assert.equal(calls.length, 0);
+  bus.release();
+  await pass(1010);
+  assert.equal(calls.length, 1);
+});
+
+test('a worker that drains takes nothing new, finishes or hands back what runs, and says goodbye', async t => {
+  const { worker, calls, publish, queue, frames, beats, pass } = await startWorker(t);
+  await publish('r1');
+  await worker.drain();
+  assert.equal(beats().at(-1)?.pulling, false);
+  await publish('r2');
+  assert.equal(calls.length, 1);
+  worker.handBack();
+  assert.equal(worker.running, 0);
+  worker.leave();
+  await pass(1);
+  assert.deepEqual(kinds(frames()), ['r1 accepted', 'r1 failed']);
+  assert.equal(beats().at(-1)?.leaving, true);
+  assert.equal(queue.queued.length, 2, 'the ingress settles r1, another worker takes r2');
+  const sent = beats().length;
+  await pass(3000);
+  assert.equal(beats().length, sent);
+});
