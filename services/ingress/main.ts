@@ -132,9 +132,9 @@ const open: OpenRequests = new OpenRequests({
 queue.listen(doneSubject(region), bytes => {
   const id = Buffer.from(bytes).toString('latin1');
   runs.heard(id);
-  open.settled(id);
+  open.runEnded(id);
 });
-fleet.whenGone(worker => open.sweep(worker));
+fleet.whenGone(worker => open.releaseBoundTo(worker));
 await bus.listen(ingressId, packet => open.onPacket(packet));
 queue.listen(ingressControlSubject(ingressId), (payload, reply) => {
   const question = readResumeQuestion(payload);
@@ -145,7 +145,7 @@ const ticker = setInterval(() => {
   lanes.tick();
 }, 1000);
 trimMemoryAfterSpikes(() => open.size);
-const widener = setInterval(() => open.widen(), 20);
+const releaser = setInterval(() => open.releaseOverdue(), 20);
 
 let draining = false;
 function notReady(): string | null {
@@ -212,7 +212,7 @@ stopOnSignal(log, [
     limitMs: 1000,
     run: async () => {
       clearInterval(ticker);
-      clearInterval(widener);
+      clearInterval(releaser);
       // Hijacked keep-alive sockets hold close() up until they are swept.
       const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
       await app.close();

@@ -4,11 +4,11 @@
  */
 import { DispatchError, type Frame, type ResultMeta } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
-import type { IngressMetrics } from '../metrics.ts';
-import type { Affinity } from '../placement/affinity.ts';
 import type { Conversion } from './conversion.ts';
 import { moveDeadline, type OpenRequest } from './open-request.ts';
-import { handOver, type MoveDeps } from './requeue.ts';
+import type { Requeue } from './requeue.ts';
+import type { Settlement } from './settlement.ts';
+import type { ConversionEffect } from './transition.ts';
 
 /** What the record says of a call that no longer waits in the queue. */
 const LEFT_OUT = {
@@ -18,38 +18,58 @@ const LEFT_OUT = {
   }),
 } as const;
 
-export interface ConversionsOptions extends MoveDeps {
+export interface ConversionsOptions {
+  readonly requeue: Requeue;
+  readonly settlement: Settlement;
   readonly log: Logger;
-  readonly metrics: IngressMetrics;
-  readonly affinity: Affinity;
+  /** Takes a request off the table: from here on its record is all that is left of it. */
+  readonly forget: (request: OpenRequest) => void;
 }
 
 export class Conversions {
   readonly #o: ConversionsOptions;
-  readonly #open: Map<string, OpenRequest>;
-  readonly #cancel: (id: string) => void;
+  readonly #handingOver = new Set<Promise<void>>();
 
-  constructor(deps: ConversionsOptions, open: Map<string, OpenRequest>, cancel: (id: string) => void) {
-    this.#o = deps;
-    this.#open = open;
-    this.#cancel = cancel;
+  constructor(options: ConversionsOptions) {
+    this.#o = options;
+  }
+
+  /** @param frame that which the effect is about, for `store_result`. */
+  carryOut(effect: ConversionEffect, request: OpenRequest, frame: Frame | null, worker: string): void {
+    switch (effect.kind) {
+      case 'convert':
+        void this.#convert(request, effect.conversion);
+        return;
+      case 'hand_over':
+        void this.#handOver(request);
+        return;
+      case 'store_result':
+        if (frame !== null) this.#storeResult(request, frame, worker);
+        return;
+      case 'store_error':
+        void request.converted?.fail(effect.attempt, '', effect.error).catch(() => {});
+        return;
+      case 'undo_conversion':
+        void request.converted?.undo().catch(() => {});
+    }
+  }
+
+  /** Resolves when nothing is on its way from this node to the queue any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#handingOver);
   }
 
   /** The record first, then the client learns of it. Where there can be no record now, it waits on. */
-  async convert(request: OpenRequest, conversion: Conversion | 'refuse'): Promise<void> {
-    request.conversion = null;
-    if (conversion === 'refuse') {
-      this.#cancel(request.id);
-      request.sink.error(new DispatchError('held_too_long'), null);
-      return;
-    }
+  async #convert(request: OpenRequest, conversion: Conversion): Promise<void> {
     try {
       await conversion.record(request.attempt, request.running?.worker ?? null);
-      if (this.#open.get(request.id) !== request) return await conversion.undo();
+      if (request.gone) return await conversion.undo();
       request.converted = conversion;
       moveDeadline(request, conversion.run.deadlineAt);
       await conversion.sendAway();
-      if (request.running === null && this.#open.get(request.id) === request) await this.handOver(request);
+      if (request.running !== null || request.gone) return;
+      this.#o.forget(request);
+      await this.#handOver(request);
     } catch (err) {
       this.#o.log.warn({ id: request.id, err: (err as Error).message }, 'waiting call not converted');
       request.conversion = request.converted === null ? conversion : null;
@@ -57,30 +77,25 @@ export class Conversions {
   }
 
   /** The answer is stored, and only then acked. */
-  finish(request: OpenRequest, converted: Conversion, frame: Frame, worker: string): void {
-    const { metrics, queue, log, affinity } = this.#o;
-    affinity.hear(request.slug, request.trail, worker, frame.body);
-    this.#open.delete(request.id);
-    metrics.finished.inc({ outcome: 'done' });
+  #storeResult(request: OpenRequest, frame: Frame, worker: string): void {
     const ack = request.running?.ack ?? null;
-    converted
-      .finish(frame.attempt, worker, JSON.parse(frame.meta) as ResultMeta, frame.body)
-      .then(() => ack !== null && queue.settle(ack, 'ack'))
+    request.converted
+      ?.finish(frame.attempt, worker, JSON.parse(frame.meta) as ResultMeta, frame.body)
+      .then(() => ack !== null && this.#o.settlement.ack(ack))
       .catch((err: Error) =>
-        log.error({ id: request.id, err: err.message }, 'answer of a converted call not stored'),
+        this.#o.log.error({ id: request.id, err: err.message }, 'answer of a converted call not stored'),
       );
   }
 
-  /** What nobody runs now is left to its record: any worker may take it, and this node need not live for it. */
-  async handOver(request: OpenRequest): Promise<void> {
+  async #handOver(request: OpenRequest): Promise<void> {
     const { converted, attempt, id } = request;
-    this.#open.delete(id);
     if (converted === null) return;
-    try {
-      const outcome = await handOver(this.#o, request, converted.run.deadlineAt);
-      if (outcome !== 'moved') await converted.fail(attempt + 1, '', LEFT_OUT[outcome]);
-    } catch (err) {
-      this.#o.log.error({ id, err: (err as Error).message }, 'converted call not handed over');
-    }
+    const done = this.#o.requeue
+      .handOver(request, converted.run.deadlineAt)
+      .then(outcome => (outcome === 'moved' ? undefined : converted.fail(attempt + 1, '', LEFT_OUT[outcome])))
+      .catch((err: Error) => this.#o.log.error({ id, err: err.message }, 'converted call not handed over'))
+      .finally(() => this.#handingOver.delete(done));
+    this.#handingOver.add(done);
+    await done;
   }
 }

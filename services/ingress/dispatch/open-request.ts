@@ -1,4 +1,4 @@
-/** One request whose client waits here, and the reply that it waits for. */
+/** One request whose client waits here: what is known of it, from the moment it is published until its answer is complete. */
 import { DispatchError, type Endpoint, type FailedMeta, isErrorCode } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { PrefixTrail } from '../placement/affinity.ts';
@@ -10,7 +10,7 @@ export interface NewRequest {
   readonly id: string;
   readonly slug: string;
   readonly subject: string;
-  /** Set while only one worker may take it: how to offer it to all. */
+  /** Set while only one worker may take it. */
   readonly bound: Bound | null;
   /** For learning who holds the prefix. */
   readonly trail: PrefixTrail | null;
@@ -26,7 +26,7 @@ export interface NewRequest {
   readonly conversion: Conversion | 'refuse' | null;
 }
 
-/** A request that waits for one worker. */
+/** Work meant for one worker, and how it is offered to all. */
 export interface Bound {
   readonly worker: string;
   readonly sharedSubject: string;
@@ -34,7 +34,7 @@ export interface Bound {
   readonly republish: (subject: string, attemptBase: number, ask: boolean) => Promise<void>;
 }
 
-/** A request while its client waits. */
+/** Changed by {@link transition} alone, apart from what asynchronous work (requeue, conversion) finds out. */
 export interface OpenRequest extends NewRequest {
   subject: string;
   shard: number;
@@ -55,8 +55,20 @@ export interface OpenRequest extends NewRequest {
   starts: number;
   failures: number;
   shown: boolean;
-  running: { worker: string; incarnation: string; ack: string | null; waitMs: number } | null;
+  running: RunningAttempt | null;
+  /** When the lease of its delivery was last renewed, monotonic ms. */
   leaseAt: number;
+  /** Nothing that still comes of it matters. */
+  gone: boolean;
+}
+
+export interface RunningAttempt {
+  readonly worker: string;
+  /** Which process of the worker; empty while that is not known. */
+  readonly incarnation: string;
+  /** Null until the worker has accepted it. */
+  readonly ack: string | null;
+  readonly waitMs: number;
 }
 
 export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
@@ -74,6 +86,7 @@ export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
     shown: false,
     running: null,
     leaseAt: now,
+    gone: false,
   };
 }
 
@@ -81,6 +94,14 @@ export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
 export function moveDeadline(request: OpenRequest, deadlineAt: number): void {
   request.endsAt += deadlineAt - request.deadlineAt;
   request.deadlineAt = deadlineAt;
+}
+
+/** Attempts a request can have on one subject: above the broker's own limit on deliveries. A frame has room for 64 times as many. */
+const ATTEMPTS_A_SUBJECT = 1024;
+
+/** Above every attempt that may still come of the subject that a request leaves. */
+export function nextAttemptBase(attempt: number): number {
+  return (Math.floor(attempt / ATTEMPTS_A_SUBJECT) + 1) * ATTEMPTS_A_SUBJECT;
 }
 
 /** What a client is told of its last failed attempt. @param reason why there is no other. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DispatchError, decodeEnvelope, encodeEnvelope, type WorkMeta } from '@penstock/protocol';
 import type { OpenRequest } from './open-request.ts';
-import { handOver, type MoveDeps } from './requeue.ts';
+import { Requeue, type RequeueOptions } from './requeue.ts';
 
 const META: WorkMeta = {
   ...{
@@ -33,9 +33,9 @@ function queueThat(refusals: number) {
       taken.push(decodeEnvelope(work).meta);
     },
   };
-  const deps = { queue, clock: { now: () => 0, monotonic: () => 0 } } as unknown as MoveDeps;
+  const deps = { queue, clock: { now: () => 0, monotonic: () => 0 } } as unknown as RequeueOptions;
   const request = { id: 'r1', stream: 's', subject: 'work.r1', attempt: 1, deadlineAt: 1000 } as OpenRequest;
-  return { outcome: handOver(deps, request, 5000), ids, taken };
+  return { outcome: new Requeue(deps).handOver(request, 5000), ids, taken };
 }
 const settle = () => new Promise(resolve => setImmediate(resolve));
 

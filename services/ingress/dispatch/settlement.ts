@@ -1,0 +1,73 @@
+/** Closes deliveries, takes requests off the queue and stops workers. */
+import { encodeMessage, workerControlSubject } from '@penstock/protocol';
+import type { Logger } from '@penstock/runtime';
+import type { ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
+import { errorOf, type OpenRequest } from './open-request.ts';
+import type { QueueEffect } from './transition.ts';
+
+export type SettlementQueue = Pick<WorkConsumer, 'settle'> &
+  Pick<WorkPublisher, 'purge'> &
+  Pick<ControlChannel, 'send'>;
+
+export class Settlement {
+  readonly #queue: SettlementQueue;
+  readonly #deadLetter: (request: OpenRequest, code: string) => Promise<void>;
+  readonly #log: Logger;
+
+  /** @param deadLetter keeps a copy of a request that failed on every attempt. */
+  constructor(
+    queue: SettlementQueue,
+    deadLetter: (request: OpenRequest, code: string) => Promise<void>,
+    log: Logger,
+  ) {
+    this.#queue = queue;
+    this.#deadLetter = deadLetter;
+    this.#log = log;
+  }
+
+  carryOut(effect: QueueEffect, request: OpenRequest): void {
+    const { running } = request;
+    switch (effect.kind) {
+      case 'ack':
+        if (running?.ack) this.ack(running.ack);
+        return;
+      case 'renew_lease':
+        if (running?.ack) this.#queue.settle(running.ack, 'progress');
+        return;
+      case 'nak':
+        return this.#queue.settle(effect.ack, 'nak', effect.delayMs);
+      case 'purge':
+        return this.#queue.purge(request.stream, request.subject);
+      case 'stop_worker':
+        return this.stopWorker(effect.worker, request.id, effect.attempt);
+      case 'give_up':
+        this.#giveUp(effect, request);
+    }
+  }
+
+  ack(ack: string): void {
+    this.#queue.settle(ack, 'ack');
+  }
+
+  stopWorker(worker: string, id: string, attempt: number): void {
+    this.#queue.send(workerControlSubject(worker), encodeMessage({ cancel: id, attempt }));
+  }
+
+  /** The delivery is closed once there is a dead letter, or none can be written. */
+  #giveUp(
+    { failure, reason, ack, worker }: Extract<QueueEffect, { kind: 'give_up' }>,
+    request: OpenRequest,
+  ): void {
+    const { id, failures, starts, converted, attempt } = request;
+    this.#log.warn({ id, worker, code: failure.code, reason, failures }, 'request given up');
+    void this.#deadLetter(request, failure.code)
+      .catch((err: Error) => this.#log.error({ id, err }, 'dead letter not written'))
+      .finally(() => {
+        if (ack) this.#queue.settle(ack, 'term');
+        else this.#queue.purge(request.stream, request.subject);
+      });
+    const error = errorOf(failure, reason);
+    if (converted === null) request.sink.error(error, { worker, attempt: starts, waitMs: 0 });
+    else void converted.fail(attempt, worker, error).catch(() => {});
+  }
+}

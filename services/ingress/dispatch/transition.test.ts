@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { FailedMeta, Frame, FrameKind } from '@penstock/protocol';
+import type { ReplySink } from '../replies/reply-sink.ts';
+import type { Conversion } from './conversion.ts';
+import { type Bound, type NewRequest, type OpenRequest, openRequest } from './open-request.ts';
+import { type Effect, type RequestEvent, transition } from './transition.ts';
+
+const clock = { now: () => 0, monotonic: () => 0 };
+const sink = {} as ReplySink;
+const conversion = { run: { deadlineAt: 9e9 } } as unknown as Conversion;
+const toW1: Bound = { worker: 'w-1', sharedSubject: 'shared', republish: async () => {} };
+
+function queued(change: Partial<NewRequest> = {}): OpenRequest {
+  const request: NewRequest = {
+    ...{ id: 'r1', slug: 'm', subject: 'own', bound: null, trail: null, shard: 0, stream: 's' },
+    ...{ endpoint: 'chat', continuable: true, streamed: true, deadlineAt: 1e6, sink, conversion: null },
+    ...change,
+  };
+  return openRequest(request, clock);
+}
+
+function frame(kind: FrameKind, seq: number, { attempt = 1, body = '', meta = {} } = {}): Frame {
+  return { id: 'r1', kind, seq, attempt, meta: JSON.stringify(meta), body: Buffer.from(body) };
+}
+
+const ACCEPTED = frame('accepted', 0, { meta: { ack: 'ack-1', waitMs: 5, incarnation: 'p1' } });
+
+/** @param by who sent the frame or asks. */
+function on(request: OpenRequest, event: RequestEvent, by = 'w-1', now = 0): readonly Effect[] {
+  return transition(request, event, now, by);
+}
+
+function running(change: Partial<NewRequest> = {}): OpenRequest {
+  const request = queued(change);
+  on(request, ACCEPTED);
+  return request;
+}
+
+const kinds = (effects: readonly Effect[]) => effects.map(effect => effect.kind);
+const failure = (retryable: boolean): { meta: FailedMeta } => ({
+  meta: { code: 'engine_error', message: 'no', retryable },
+});
+const content = (text: string) =>
+  `data: ${JSON.stringify({ id: 'c1', created: 7, choices: [{ delta: { content: text } }] })}\n\n`;
+
+test('a frame of an older attempt changes nothing, and who accepts with one is stopped', () => {
+  const request = running();
+  on(request, frame('failed', 1, failure(true)));
+  const before = { ...request };
+  assert.deepEqual(kinds(on(request, frame('events', 2, { body: 'late' }))), ['count_fenced']);
+  assert.deepEqual(on(request, ACCEPTED), [
+    { kind: 'count_fenced' },
+    { kind: 'stop_worker', worker: 'w-1', attempt: 1 },
+  ]);
+  assert.deepEqual({ ...request }, before);
+});
+
+test('an accepted request is running, and others learn who has it', () => {
+  const request = queued();
+  assert.deepEqual(on(request, ACCEPTED, 'w-1', 50), [
+    { kind: 'learn_worker', worker: 'w-1', incarnation: 'p1' },
+  ]);
+  assert.deepEqual(request.running, { worker: 'w-1', incarnation: 'p1', ack: 'ack-1', waitMs: 5 });
+  assert.deepEqual([request.attempt, request.starts, request.leaseAt], [1, 1, 50]);
+});
+
+test('a frame of a newer attempt raises the fence', () => {
+  const request = running();
+  on(request, { ...ACCEPTED, attempt: 2 }, 'w-2');
+  assert.deepEqual([request.attempt, request.starts, request.running?.worker], [2, 2, 'w-2']);
+  assert.deepEqual(kinds(on(request, frame('events', 1))), ['count_fenced']);
+});
+
+test('events are shown once each, and nothing is made anew for them', () => {
+  const request = running();
+  assert.deepEqual(kinds(on(request, frame('events', 1, { body: content('a') }))), ['first_token', 'show']);
+  const second = on(request, frame('events', 2, { body: content('b') }));
+  assert.deepEqual(kinds(second), ['show']);
+  assert.equal(second, on(request, frame('events', 3, { body: content('c') })));
+  assert.deepEqual(on(request, frame('events', 2, { body: content('b') })), [], 'seen before');
+  assert.equal(request.shownText.read()?.text, 'abc');
+});
+
+test('a frame out of sequence fails the attempt and stops its worker', () => {
+  const request = running();
+  const effects = on(request, frame('events', 2));
+  assert.deepEqual(kinds(effects), ['stop_worker', 'count_retry', 'nak']);
+  assert.equal(request.running, null);
+});
+
+test('a frame of which no reply can be made fails the attempt; a whole answer is asked for again', () => {
+  const unusable = (retryable: boolean) => kinds(on(running(), { kind: 'unusable', attempt: 1, retryable }));
+  assert.deepEqual(unusable(true), ['stop_worker', 'count_retry', 'nak']);
+  assert.deepEqual(unusable(false), ['stop_worker', 'count_retry', 'forget', 'count_finished', 'give_up']);
+});
+
+test('an answer is shown, then the request is forgotten, then its delivery acked', () => {
+  const answered = ['learn_usage', 'forget', 'ack', 'count_finished'];
+  const streamed = running();
+  on(streamed, frame('events', 1));
+  assert.deepEqual(kinds(on(streamed, frame('end', 2))), ['show_end', ...answered]);
+  assert.deepEqual(kinds(on(running(), frame('end', 1))), ['first_token', 'show_end', ...answered]);
+  assert.deepEqual(kinds(on(running(), frame('result', 1))), ['first_token', 'show_result', ...answered]);
+});
+
+test('the answer of a converted call is stored, and not acked before', () => {
+  const request = running();
+  request.converted = conversion;
+  const effects = kinds(on(request, frame('result', 1)));
+  assert.deepEqual(effects, ['first_token', 'learn_usage', 'forget', 'count_finished', 'store_result']);
+});
+
+test('a failed attempt that may be tried again goes back to the queue, fenced', () => {
+  const request = running();
+  const effects = on(request, frame('failed', 1, failure(true)));
+  assert.deepEqual(effects, [
+    { kind: 'count_retry', reason: 'attempts_left' },
+    { kind: 'nak', ack: 'ack-1', delayMs: 25 },
+  ]);
+  assert.deepEqual([request.running, request.attempt, request.failures], [null, 2, 1]);
+});
+
+test('a worker that is lost is told to stop, and another one tries at once', () => {
+  const effects = on(running(), { kind: 'worker_lost' }, '');
+  assert.deepEqual(effects, [
+    { kind: 'count_retry', reason: 'worker_lost' },
+    { kind: 'stop_worker', worker: 'w-1', attempt: 1 },
+    { kind: 'nak', ack: 'ack-1', delayMs: 0 },
+  ]);
+});
+
+test('a bound request that failed moves to the shared subject', () => {
+  const request = running({ bound: toW1 });
+  const effects = on(request, frame('failed', 1, failure(true)));
+  assert.deepEqual(effects.slice(1), [
+    { kind: 'count_moved', reason: 'failed' },
+    { kind: 'move', bound: toW1, from: 'own' },
+  ]);
+  assert.deepEqual([request.subject, request.bound, request.attempt], ['shared', null, 1024]);
+});
+
+test('a converted call that failed is handed over to the queue', () => {
+  const request = running();
+  request.converted = conversion;
+  assert.deepEqual(kinds(on(request, frame('failed', 1, failure(true)))), [
+    'count_retry',
+    'forget',
+    'hand_over',
+  ]);
+});
+
+test('a failure that cannot be tried again gives the request up', () => {
+  const effects = on(running(), frame('failed', 1, failure(false)));
+  assert.deepEqual(kinds(effects), ['count_retry', 'forget', 'count_finished', 'give_up']);
+  const last = effects.at(-1);
+  assert.ok(last?.kind === 'give_up');
+  assert.deepEqual([last.reason, last.ack, last.worker], ['final_error', 'ack-1', 'w-1']);
+});
+
+test('a question of a newer attempt makes it the current one and stops another worker', () => {
+  const request = running();
+  assert.deepEqual(on(request, { kind: 'asked', attempt: 2 }, 'w-2'), [
+    { kind: 'stop_worker', worker: 'w-1', attempt: 1 },
+    { kind: 'answer', answer: { kind: 'start' } },
+  ]);
+  assert.deepEqual([request.attempt, request.running?.worker], [2, 'w-2']);
+  assert.deepEqual(on(request, { kind: 'asked', attempt: 1 }), [
+    { kind: 'answer', answer: { kind: 'gone' } },
+  ]);
+});
+
+test('what was shown is continued where that is possible, and given up where it is not', () => {
+  const request = running();
+  on(request, frame('events', 1, { body: content('a') }));
+  const shown = { text: 'a', chunks: 1, chunkId: 'c1', created: 7 };
+  assert.deepEqual(on(request, { kind: 'asked', attempt: 2 }), [
+    { kind: 'answer', answer: { kind: 'continue', ...shown } },
+  ]);
+  const other = running({ continuable: false });
+  on(other, frame('events', 1, { body: content('a') }));
+  const effects = on(other, { kind: 'asked', attempt: 2 });
+  assert.deepEqual(kinds(effects), ['forget', 'count_finished', 'give_up', 'answer']);
+});
+
+test('a lease that is due is renewed', () => {
+  const request = running();
+  assert.deepEqual(kinds(on(request, { kind: 'lease_due' }, '', 4000)), ['renew_lease']);
+  assert.equal(request.leaseAt, 4000);
+});
+
+test('a bound request that is not taken in time is moved, and its worker suspect', () => {
+  const request = queued({ bound: toW1 });
+  assert.deepEqual(on(request, { kind: 'not_taken' }), [
+    { kind: 'suspect', worker: 'w-1' },
+    { kind: 'count_moved', reason: 'not_taken' },
+    { kind: 'move', bound: toW1, from: 'own' },
+  ]);
+  assert.deepEqual(on(request, { kind: 'not_taken' }), [], 'it is not bound any more');
+  assert.deepEqual(on(running({ bound: toW1 }), { kind: 'not_taken' }), [], 'it was taken');
+});
+
+test('what is bound to a worker that takes nothing new is moved at once', () => {
+  const leaves: RequestEvent = { kind: 'worker_leaves' };
+  assert.deepEqual(kinds(on(queued({ bound: toW1 }), leaves)), ['count_moved', 'move']);
+  assert.deepEqual(on(queued({ bound: toW1 }), leaves, 'w-2'), []);
+  assert.deepEqual(on(queued(), leaves), []);
+});
+
+test('a request that is stranded in its shard leaves it, unless it runs or waits for one worker', () => {
+  assert.deepEqual(kinds(on(queued(), { kind: 'stranded' })), ['leave_shard']);
+  assert.deepEqual(on(running(), { kind: 'stranded' }), []);
+  assert.deepEqual(on(queued({ bound: toW1 }), { kind: 'stranded' }), []);
+});
+
+test('a call that is held for too long is converted once, or refused where nothing may be stored', () => {
+  const request = queued({ conversion });
+  assert.deepEqual(on(request, { kind: 'held_too_long' }), [{ kind: 'convert', conversion }]);
+  assert.deepEqual(on(request, { kind: 'held_too_long' }), []);
+  const refused = on(queued({ conversion: 'refuse' }), { kind: 'held_too_long' });
+  assert.deepEqual(kinds(refused), ['forget', 'purge', 'tell_error']);
+});
+
+test('a request that ends otherwise is purged, its worker stopped, and whoever still waits told why', () => {
+  const stop = ['forget', 'purge', 'stop_worker'];
+  const error = {} as Extract<RequestEvent, { kind: 'unqueued' }>['error'];
+  const ended = (event: RequestEvent, isConverted = false) => {
+    const request = running();
+    if (isConverted) request.converted = conversion;
+    return kinds(on(request, event));
+  };
+  assert.deepEqual(ended({ kind: 'cancelled' }), stop);
+  assert.deepEqual(ended({ kind: 'client_left' }), stop);
+  assert.deepEqual(ended({ kind: 'client_left' }, true), [...stop, 'undo_conversion']);
+  assert.deepEqual(ended({ kind: 'run_ended' }), [], 'not of this call');
+  assert.deepEqual(ended({ kind: 'run_ended' }, true), stop);
+  assert.deepEqual(ended({ kind: 'deadline' }), [...stop, 'count_finished', 'tell_error']);
+  assert.deepEqual(ended({ kind: 'deadline' }, true), [...stop, 'count_finished', 'store_error']);
+  assert.deepEqual(ended({ kind: 'unqueued', error }), [...stop, 'tell_error']);
+  assert.deepEqual(ended({ kind: 'drained' }), [...stop, 'tell_error']);
+  assert.deepEqual(ended({ kind: 'drained' }, true), ['stop_worker', 'forget', 'hand_over']);
+  assert.deepEqual(kinds(on(queued(), { kind: 'cancelled' })), ['forget', 'purge'], 'nobody to stop');
+});
+
+test('nothing happens to a request that is gone', () => {
+  const request = running({ bound: toW1, conversion });
+  request.gone = true;
+  const events: RequestEvent[] = [
+    frame('end', 1),
+    { kind: 'worker_lost' },
+    { kind: 'not_taken' },
+    { kind: 'held_too_long' },
+    { kind: 'deadline' },
+  ];
+  for (const event of events) assert.deepEqual(on(request, event), []);
+});

@@ -1,0 +1,344 @@
+/**
+ * What happens to a request whose client waits here: from its state and an event follow its next state and the effects that
+ * others carry out. The ingress that holds the client's connection decides alone which attempt counts; workers run and
+ * report. Nothing here waits, reads a clock or talks to anybody.
+ *
+ * A request is **queued** (no attempt has it), **running** (worker and attempt are known) or **gone**. A queued one is *bound*
+ * while only one worker may take it. A *converted* one answers into a stored run, for its client was sent away.
+ *
+ * | state   | event                                        | next    | effects                                            |
+ * |---------|----------------------------------------------|---------|----------------------------------------------------|
+ * | any     | frame of an older attempt                    | as is   | counted; a worker that accepts is stopped          |
+ * | any     | frame or question of a newer attempt         | running | raises the fence; a question stops another worker  |
+ * | running | frame seen before                            | as is   | none                                               |
+ * | running | frame out of sequence, or not to be read     | as if `failed` | the worker is stopped                       |
+ * | running | `accepted`                                   | running | fleet and affinity learn who has it                |
+ * | running | `events`                                     | running | shown                                              |
+ * | running | `end`, `result`                              | gone    | shown, or stored if converted; then acked          |
+ * | running | `failed`, worker lost; policy tries again    | queued  | NAK; bound: moved; converted: handed over          |
+ * | running | `failed`, worker lost; policy gives up       | gone    | dead letter, error                                 |
+ * | running | lease due                                    | running | lease renewed                                      |
+ * | queued  | bound and not taken in time                  | queued  | moved; the worker is suspect                       |
+ * | queued  | bound to a worker that takes nothing new     | queued  | moved                                              |
+ * | queued  | no worker of its model in its shard          | queued  | moves to another shard                             |
+ * | queued  | refused by the queue on its way              | gone    | error                                              |
+ * | any     | client held for too long                     | as is   | converted; `refuse`: gone, with an error           |
+ * | any     | client left, cancelled, deadline, drained    | gone    | purged, worker stopped, error where one still waits |
+ * | gone    | anything                                     | gone    | none                                               |
+ *
+ * To *move* is to purge the bound subject, to raise the fence over everything that may still come of it, and to publish anew
+ * on the shared one. Only the ack of the current attempt is used, so a worker that was given up cannot end a request.
+ */
+import { decideRetry } from '@penstock/policy';
+import {
+  type AcceptedMeta,
+  DispatchError,
+  type FailedMeta,
+  type Frame,
+  type ResumeAnswer,
+} from '@penstock/protocol';
+import type { Conversion } from './conversion.ts';
+import { type Bound, nextAttemptBase, type OpenRequest } from './open-request.ts';
+
+export type RequestEvent =
+  | Frame
+  /** A frame in sequence, of which no reply could be made. */
+  | { readonly kind: 'unusable'; readonly attempt: number; readonly retryable: boolean }
+  /** A worker holds a redelivery and asks what to do with it. */
+  | { readonly kind: 'asked'; readonly attempt: number }
+  | { readonly kind: 'worker_lost' | 'lease_due' }
+  | { readonly kind: 'not_taken' | 'worker_leaves' | 'stranded' }
+  | { readonly kind: 'unqueued'; readonly error: DispatchError }
+  | { readonly kind: 'held_too_long' }
+  /** `run_ended`: its stored run became final somewhere else. */
+  | { readonly kind: 'client_left' | 'cancelled' | 'run_ended' | 'deadline' | 'drained' };
+
+/** What is written to the client. Those of frames mean the frame that is being dealt with. */
+export type ReplyEffect =
+  | { readonly kind: 'first_token' | 'show' | 'show_end' | 'show_result' }
+  | { readonly kind: 'tell_error'; readonly error: DispatchError };
+
+/** What the broker and the workers are told. */
+export type QueueEffect =
+  | { readonly kind: 'ack' | 'renew_lease' | 'purge' }
+  | { readonly kind: 'nak'; readonly ack: string; readonly delayMs: number }
+  | { readonly kind: 'stop_worker'; readonly worker: string; readonly attempt: number }
+  | {
+      readonly kind: 'give_up';
+      readonly failure: FailedMeta;
+      readonly reason: string;
+      readonly ack: string | null;
+      readonly worker: string;
+    };
+
+/** Published again: on the shared subject, or in another shard. */
+export type RequeueEffect =
+  | { readonly kind: 'move'; readonly bound: Bound; readonly from: string }
+  | { readonly kind: 'leave_shard' };
+
+/** What becomes of the stored run of a call that was held for too long. */
+export type ConversionEffect =
+  | { readonly kind: 'convert'; readonly conversion: Conversion }
+  | { readonly kind: 'hand_over' | 'store_result' | 'undo_conversion' }
+  | { readonly kind: 'store_error'; readonly error: DispatchError; readonly attempt: number };
+
+/** What this node learns, counts and forgets. */
+export type LocalEffect =
+  | { readonly kind: 'forget' | 'count_fenced' | 'learn_usage' }
+  | { readonly kind: 'learn_worker'; readonly worker: string; readonly incarnation: string }
+  | { readonly kind: 'suspect'; readonly worker: string }
+  | { readonly kind: 'count_moved' | 'count_retry'; readonly reason: string }
+  | { readonly kind: 'count_finished'; readonly outcome: string }
+  | { readonly kind: 'answer'; readonly answer: ResumeAnswer };
+
+export type Effect = ReplyEffect | QueueEffect | RequeueEffect | ConversionEffect | LocalEffect;
+
+const LOST_FRAMES: FailedMeta = { code: 'stream_interrupted', message: 'frames were lost', retryable: true };
+const LOST_WORKER: FailedMeta = { code: 'engine_error', message: 'the worker was lost', retryable: true };
+const NOT_RESUMABLE: FailedMeta = { ...LOST_WORKER, code: 'stream_interrupted' };
+
+// What a stream's chunks lead to is not made anew for each of them.
+const NOTHING: readonly Effect[] = [];
+const SHOW: readonly Effect[] = [{ kind: 'show' }];
+const SHOW_FIRST: readonly Effect[] = [{ kind: 'first_token' }, { kind: 'show' }];
+const COUNT_FENCED: readonly Effect[] = [{ kind: 'count_fenced' }];
+const RENEW_LEASE: readonly Effect[] = [{ kind: 'renew_lease' }];
+const LEAVE_SHARD: readonly Effect[] = [{ kind: 'leave_shard' }];
+const FIRST_TOKEN: Effect = { kind: 'first_token' };
+const DONE: Effect = { kind: 'count_finished', outcome: 'done' };
+const ANSWERED: readonly Effect[] = [{ kind: 'learn_usage' }, { kind: 'forget' }, { kind: 'ack' }, DONE];
+/** The ack follows once the answer is in the record. */
+const STORED: readonly Effect[] = [
+  FIRST_TOKEN,
+  { kind: 'learn_usage' },
+  { kind: 'forget' },
+  DONE,
+  { kind: 'store_result' },
+];
+/** What nobody runs now is left to its record: any worker may take it, and this node need not live for it. */
+const HAND_OVER: readonly Effect[] = [{ kind: 'forget' }, { kind: 'hand_over' }];
+
+/**
+ * Changes `request` and returns what has to be done, in that order. The caller stops at an effect that throws and reports it
+ * as an `unusable` event; so it is `forget` that makes a request gone, not the event.
+ * @param now monotonic ms. @param worker whom a frame, a question or `worker_leaves` is about.
+ */
+export function transition(
+  request: OpenRequest,
+  event: RequestEvent,
+  now: number,
+  worker = '',
+): readonly Effect[] {
+  if (request.gone) return NOTHING;
+  switch (event.kind) {
+    case 'accepted':
+    case 'events':
+    case 'end':
+    case 'result':
+    case 'failed':
+      return onFrame(request, event, worker, now);
+    case 'unusable':
+      return onUnusable(request, event.attempt, event.retryable, worker, now);
+    case 'asked':
+      return onQuestion(request, event.attempt, worker);
+    case 'worker_lost':
+      return failed(request, LOST_WORKER, true, now);
+    case 'lease_due':
+      request.leaseAt = now;
+      return RENEW_LEASE;
+    case 'not_taken':
+    case 'worker_leaves':
+      return onBoundWait(request, event.kind, worker);
+    case 'stranded':
+      return request.running === null && request.bound === null ? LEAVE_SHARD : NOTHING;
+    case 'held_too_long':
+      return onHeldTooLong(request);
+    case 'unqueued':
+      return [...withdraw(request), { kind: 'tell_error', error: event.error }];
+    default:
+      return onEnd(request, event.kind);
+  }
+}
+
+function onFrame(request: OpenRequest, frame: Frame, worker: string, now: number): readonly Effect[] {
+  if (frame.attempt < request.attempt) {
+    if (frame.kind !== 'accepted') return COUNT_FENCED;
+    return [{ kind: 'count_fenced' }, { kind: 'stop_worker', worker, attempt: frame.attempt }];
+  }
+  if (frame.attempt > request.attempt) begin(request, frame.attempt, worker);
+  if (frame.seq < request.nextSeq) return NOTHING;
+  if (frame.seq > request.nextSeq)
+    return [
+      { kind: 'stop_worker', worker, attempt: frame.attempt },
+      ...failed(request, LOST_FRAMES, false, now),
+    ];
+  request.nextSeq++;
+  switch (frame.kind) {
+    case 'accepted': {
+      const { ack, waitMs, incarnation = '' } = JSON.parse(frame.meta) as AcceptedMeta;
+      request.starts++;
+      request.running = { worker, incarnation, ack, waitMs };
+      request.leaseAt = now;
+      return [{ kind: 'learn_worker', worker, incarnation }];
+    }
+    case 'events': {
+      const isFirst = !request.shown;
+      request.shown = true;
+      request.shownText.add(frame.body);
+      return isFirst ? SHOW_FIRST : SHOW;
+    }
+    case 'end':
+      return [...(request.shown ? [] : [FIRST_TOKEN]), { kind: 'show_end' }, ...ANSWERED];
+    case 'result':
+      if (request.converted !== null) return STORED;
+      return [FIRST_TOKEN, { kind: 'show_result' }, ...ANSWERED];
+    case 'failed':
+      return failed(request, JSON.parse(frame.meta) as FailedMeta, false, now);
+  }
+}
+
+function begin(request: OpenRequest, attempt: number, worker: string): void {
+  request.attempt = attempt;
+  request.nextSeq = 0;
+  request.running = { worker, incarnation: '', ack: null, waitMs: 0 };
+}
+
+/** Its worker knows of no failure: left alone it would work on for nobody. */
+function onUnusable(
+  request: OpenRequest,
+  attempt: number,
+  retryable: boolean,
+  worker: string,
+  now: number,
+): readonly Effect[] {
+  const message = 'the engine sent something other than the JSON of its API';
+  return [
+    { kind: 'stop_worker', worker, attempt },
+    ...failed(request, { code: 'engine_error', message, retryable }, false, now),
+  ];
+}
+
+/** Asking makes the attempt the current one. */
+function onQuestion(request: OpenRequest, attempt: number, worker: string): readonly Effect[] {
+  if (attempt < request.attempt) return [{ kind: 'answer', answer: { kind: 'gone' } }];
+  const effects: Effect[] = [];
+  if (attempt > request.attempt || request.running === null) {
+    const old = request.running;
+    if (old !== null && old.worker !== worker)
+      effects.push({ kind: 'stop_worker', worker: old.worker, attempt: request.attempt });
+    begin(request, attempt, worker);
+  }
+  const shown = request.shown ? request.shownText.read() : null;
+  if (!request.shown) return [...effects, { kind: 'answer', answer: { kind: 'start' } }];
+  if (shown !== null) return [...effects, { kind: 'answer', answer: { kind: 'continue', ...shown } }];
+  return [
+    ...effects,
+    ...giveUp(NOT_RESUMABLE, 'shown_to_client', null, worker),
+    { kind: 'answer', answer: { kind: 'gone' } },
+  ];
+}
+
+function failed(request: OpenRequest, failure: FailedMeta, workerLost: boolean, now: number): Effect[] {
+  const { running } = request;
+  request.failures++;
+  request.running = null;
+  // Whatever the failed attempt may still send is fenced; the next delivery has a higher count anyway.
+  request.attempt++;
+  request.nextSeq = 0;
+  const { failures, shown, endsAt: deadlineAt, shownText } = request;
+  const decision = decideRetry(
+    {
+      ...{ failures, workerLost, shown, deadlineAt },
+      retryable: failure.retryable,
+      continuable: shownText.continuable,
+    },
+    now,
+  );
+  const effects: Effect[] = [{ kind: 'count_retry', reason: decision.reason }];
+  if (workerLost && running !== null)
+    effects.push({ kind: 'stop_worker', worker: running.worker, attempt: request.attempt - 1 });
+  const ack = running?.ack ?? null;
+  if (decision.kind === 'give_up')
+    return [...effects, ...giveUp(failure, decision.reason, ack, running?.worker ?? '')];
+  if (request.converted !== null) return [...effects, ...HAND_OVER];
+  // Given back to its subject it could only go to the same worker again.
+  if (request.bound !== null) return [...effects, ...move(request, request.bound, 'failed')];
+  return ack === null ? effects : [...effects, { kind: 'nak', ack, delayMs: decision.delayMs }];
+}
+
+function giveUp(failure: FailedMeta, reason: string, ack: string | null, worker: string): Effect[] {
+  return [
+    { kind: 'forget' },
+    { kind: 'count_finished', outcome: reason },
+    { kind: 'give_up', failure, reason, ack, worker },
+  ];
+}
+
+function onBoundWait(request: OpenRequest, why: 'not_taken' | 'worker_leaves', worker: string): Effect[] {
+  const { bound, running } = request;
+  if (bound === null || running !== null) return [];
+  if (why === 'not_taken')
+    return [{ kind: 'suspect', worker: bound.worker }, ...move(request, bound, 'not_taken')];
+  return bound.worker === worker ? move(request, bound, 'swept') : [];
+}
+
+/** From the subject of one worker to the shared one. Whatever still comes of the old subject is fenced. */
+function move(request: OpenRequest, bound: Bound, reason: string): Effect[] {
+  const from = request.subject;
+  request.subject = bound.sharedSubject;
+  request.bound = null;
+  request.running = null;
+  request.nextSeq = 0;
+  request.attempt = nextAttemptBase(request.attempt);
+  return [
+    { kind: 'count_moved', reason },
+    { kind: 'move', bound, from },
+  ];
+}
+
+function onHeldTooLong(request: OpenRequest): Effect[] {
+  const { conversion } = request;
+  request.conversion = null;
+  if (conversion === null) return [];
+  if (conversion !== 'refuse') return [{ kind: 'convert', conversion }];
+  return [...withdraw(request), { kind: 'tell_error', error: new DispatchError('held_too_long') }];
+}
+
+/** Nobody waits for it any more: all work on it is stopped, wherever it is. */
+function withdraw(request: OpenRequest): Effect[] {
+  const { running, attempt } = request;
+  const effects: Effect[] = [{ kind: 'forget' }, { kind: 'purge' }];
+  if (running !== null) effects.push({ kind: 'stop_worker', worker: running.worker, attempt });
+  return effects;
+}
+
+function onEnd(
+  request: OpenRequest,
+  why: 'client_left' | 'cancelled' | 'run_ended' | 'deadline' | 'drained',
+): readonly Effect[] {
+  const { converted, attempt, running } = request;
+  switch (why) {
+    case 'cancelled':
+      return withdraw(request);
+    case 'run_ended':
+      return converted === null ? NOTHING : withdraw(request);
+    case 'client_left':
+      // Nobody knows of a record that was made to send this client to.
+      return converted === null ? withdraw(request) : [...withdraw(request), { kind: 'undo_conversion' }];
+    case 'deadline': {
+      const error = new DispatchError('deadline_exceeded');
+      const told: Effect =
+        converted === null
+          ? { kind: 'tell_error', error }
+          : { kind: 'store_error', error, attempt: attempt + 1 };
+      return [...withdraw(request), { kind: 'count_finished', outcome: 'deadline' }, told];
+    }
+    case 'drained': {
+      if (converted === null)
+        return [...withdraw(request), { kind: 'tell_error', error: new DispatchError('shutting_down') }];
+      const stop: Effect[] =
+        running === null ? [] : [{ kind: 'stop_worker', worker: running.worker, attempt }];
+      return [...stop, ...HAND_OVER];
+    }
+  }
+}
