@@ -1,12 +1,9 @@
-/**
- * What an operator can do with work that failed on every attempt: look at it, have it run again, drop it. Prompts are shown
- * only where they are asked for.
- */
+/** What an operator can do with work that failed on every attempt: inspect, requeue or drop it. Prompts are shown only on request. */
 import { DispatchError, decodeEnvelope, isToken, type StoredRun, type WorkMeta } from '@penstock/protocol';
 import { canReopen, reopen } from '@penstock/runs';
 import type { DeadLetter, DeadLetters, RunStore, WorkQueue } from '@penstock/transport';
 
-/** Something that cannot be done, in one line that says why and what can. */
+/** The command cannot be carried out; the message is one line that says why and what to do instead. */
 export class DlqError extends Error {
   override readonly name = 'DlqError';
 }
@@ -33,11 +30,11 @@ export interface LetterDetails extends ShownLetter {
   readonly prompt_tokens: number;
   readonly accepted_at: string;
   readonly deadline_at: string;
-  /** Of the run's record, where there is one. */
+  /** From the run's record; null without one. */
   readonly run: { readonly kind: string; readonly status: string; readonly attempts: number } | null;
   readonly can_requeue: boolean;
   readonly why_not: string | null;
-  /** The client's request; only where it was asked for. */
+  /** The client's request; only on request. */
   readonly body?: unknown;
 }
 
@@ -61,16 +58,16 @@ export async function showLetter(wires: DlqWires, id: string, withBody: boolean)
 }
 
 /**
- * Has a stored run run again under its own id, with as much time as it had at first. The record first, then the message, then
- * the letter: wherever this breaks off, doing it again goes on.
- * @throws DlqError when nobody would get the answer.
+ * Queues a stored run again under its own id, with the same time limit as at first. Writes the record, then the message, then deletes
+ * the dead letter: repeating an interrupted requeue completes it.
+ * @throws DlqError when nobody could get the answer.
  */
 export async function requeueLetter(wires: DlqWires, id: string): Promise<ShownLetter> {
   const { letter, meta, body } = await find(wires, id);
   const run = meta.stored ? await wires.runs.read(id) : null;
   const why = whyNot(meta, run);
   if (run === null || why !== null) throw new DlqError(`${id} cannot be queued again: ${why}`);
-  // The broker remembers the id of the first message for a while.
+  // Not the first message's id: the broker remembers it for a while and would drop a repetition.
   const messageId = `${id}-${letter.diedAt}`;
   const isOpen = await reopen(
     { store: wires.runs, queue: wires.queue },
@@ -95,14 +92,12 @@ export async function dropLetter(wires: DlqWires, id: string): Promise<ShownLett
 }
 
 function checkedId(id: string): string {
-  if (!isToken(id)) throw new DlqError('that is no id: list shows the ids there are');
+  if (!isToken(id)) throw new DlqError('that is not a valid id: list shows the existing ones');
   return id;
 }
 
 function missing(id: string): DlqError {
-  return new DlqError(
-    `there is no dead letter ${id}: it was dropped or queued again, or is older than 7 days`,
-  );
+  return new DlqError(`there is no dead letter ${id}: it was dropped or requeued, or is older than 7 days`);
 }
 
 async function find({ letters }: DlqWires, id: string) {
@@ -111,12 +106,14 @@ async function find({ letters }: DlqWires, id: string) {
   try {
     return { letter: found.letter, ...decodeEnvelope(found.data) };
   } catch {
-    throw new DlqError(`${id} is of another version of Penstock and cannot be read: it can only be dropped`);
+    throw new DlqError(
+      `${id} was written by another version of Penstock and cannot be read: it can only be dropped`,
+    );
   }
 }
 
 function whyNot(meta: WorkMeta, run: StoredRun | null): string | null {
-  if (!meta.stored) return 'its client waited on an open connection and is gone. Drop it';
+  if (!meta.stored) return 'its client waited on an open connection and has left. Drop it';
   if (run === null) return 'its record is gone, so nobody could fetch the answer. Drop it';
   if (run.kind === 'batch_line')
     return 'it is a line of a batch, which goes on without it. Send it in a new batch';

@@ -1,4 +1,4 @@
-/** `npm run dlq`: dead letters of a region, on the command line. */
+/** `npm run dlq`: manages the dead letters of a region. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -23,13 +23,13 @@ import {
 
 const USAGE = `Usage: npm run dlq -- COMMAND [--json]
 
-  list                  what failed on every attempt
-  show ID [--body]      one of them; --body shows the client's request too
-  requeue ID...         have stored work run again under its own id
-  drop ID...            forget them
+  list                  work that failed on every attempt
+  show ID [--body]      details; --body adds the client's request
+  requeue ID...         run stored work again under its own id
+  drop ID...            delete
 
 The servers are those of PENSTOCK_NATS_URL and PENSTOCK_REDIS_URL, else those of a running npm start
-(PENSTOCK_DATA_DIR), else the usual ports here. PENSTOCK_REGION names the region (local).
+(PENSTOCK_DATA_DIR), else the default ports on this machine. PENSTOCK_REGION names the region (local).
 `;
 const EXIT_USAGE = 2;
 
@@ -41,7 +41,7 @@ const dlqConfig = z.object({
 });
 type DlqConfig = z.infer<typeof dlqConfig>;
 
-/** Where `npm start` wrote down what it started; its ports are new at each start. */
+/** The file in which `npm start` records its servers; their ports are new at each start. */
 const startedServers = z.object({ nats: z.string(), redis: z.string() });
 
 function serversOf(config: DlqConfig): { nats: string; redis: string } {
@@ -51,7 +51,7 @@ function serversOf(config: DlqConfig): { nats: string; redis: string } {
       JSON.parse(readFileSync(join(config.PENSTOCK_DATA_DIR, 'servers.json'), 'utf8')),
     );
   } catch {
-    // No npm start here.
+    // No `npm start` uses this directory.
   }
   return {
     nats: config.PENSTOCK_NATS_URL ?? started.nats,
@@ -65,7 +65,7 @@ async function wire(config: DlqConfig): Promise<DlqWires & { close: () => Promis
   const blame = (variable: string) => (err: Error) => {
     throw err instanceof ConnectError ? new DlqError(`${variable}: ${err.message}`) : err;
   };
-  // Fails at once where no Redis answers; the store would wait for one.
+  // Fails at once if Redis does not answer; the store would wait for it.
   await (await RedisReplyBus.connect({ url: redis, name }).catch(blame('PENSTOCK_REDIS_URL'))).close();
   const letters = await NatsDeadLetters.connect({ url: nats, name }, config.PENSTOCK_REGION).catch(
     blame('PENSTOCK_NATS_URL'),

@@ -1,4 +1,4 @@
-/** What runs in a local stack, and with which settings. */
+/** The processes of a local stack, and their settings. */
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -8,11 +8,11 @@ import { StartError } from './data-dir.ts';
 import type { ChildSpec } from './supervisor.ts';
 
 const SERVICES = resolve(import.meta.dirname, '../../services');
-/** The second simulated engine runs at half the speed of the first: an uneven fleet shows what dispatch is for. */
+/** The second simulated engine runs at half the speed of the first: dispatch matters most where workers differ. */
 const SIMULATED_SLOWDOWNS = [1, 2];
 
 export interface LocalTools {
-  /** Null where a server of the user's is used. */
+  /** Path of the program; null where the user brings the server. */
   readonly natsServer: string | null;
   readonly redisServer: string | null;
 }
@@ -35,7 +35,7 @@ export async function planChildren(
     PENSTOCK_FILES_DIR: join(dataDir, 'files'),
     PENSTOCK_WEBHOOK_ALLOW: config.PENSTOCK_WEBHOOK_ALLOW ?? webhookAllow(config.PENSTOCK_HOST),
   };
-  // For tools beside the stack: the ports are new at each start.
+  // For `npm run dlq` and the like: the ports are new at each start.
   const servers = { nats: common.PENSTOCK_NATS_URL, redis: common.PENSTOCK_REDIS_URL };
   writeFileSync(join(dataDir, 'servers.json'), JSON.stringify(servers), { mode: 0o600 });
   const engines = config.PENSTOCK_ENGINES ?? [];
@@ -63,7 +63,7 @@ export async function planChildren(
   return children;
 }
 
-/** Who serves this machine alone also receives on it; reachable from elsewhere, clients could have our servers called. */
+/** Local receivers are allowed only where the API is local, too: remote clients could otherwise have local servers called. */
 function webhookAllow(host: string): string {
   return ['127.0.0.1', 'localhost', '::1'].includes(host) ? 'localhost,127.0.0.1,[::1]' : '';
 }
@@ -103,7 +103,8 @@ function redis(command: string, dataDir: string, port: number): ChildSpec {
   return {
     name: 'redis',
     command,
-    // On the disk before it is answered: a result that is lost after its message was acked is lost for good.
+    // Without an fsync: a write is handed to the operating system before it is answered, so it survives the end of the process
+    // but not a loss of power (docs/architecture.md, "What survives"). `everysec` would answer while writes wait in Redis' memory.
     args: [...args, '--appendonly', 'yes', '--appendfsync', 'no', '--maxmemory-policy', 'noeviction'],
   };
 }

@@ -23,16 +23,18 @@ export const startConfig = z.object({
   PENSTOCK_DATA_DIR: z
     .string()
     .default('.penstock')
-    .describe('Queue, logs, pid files and the generated key.'),
+    .describe('Queue, stored answers, files, logs, pid files and the generated key.'),
   PENSTOCK_API_KEY: z
     .string()
     .min(8, 'an API key needs 8 characters or more')
     .regex(/^[^\s,]+$/, 'an API key holds no blanks and no commas')
     .optional()
-    .describe('API key; generated on the first run and kept when absent.'),
+    .describe('API key; if absent, one is generated on the first start and kept.'),
   PENSTOCK_ENGINES: urls
     .optional()
-    .describe('Engines to put workers on, comma-separated; simulated ones when absent.'),
+    .describe(
+      'Base URLs of engines, comma-separated, each of which gets a worker; simulated engines if absent.',
+    ),
   PENSTOCK_WORKERS: z.coerce
     .number({ error: 'give a number of workers from 1 to 64' })
     .int()
@@ -52,7 +54,7 @@ export const startConfig = z.object({
     .string()
     .optional()
     .describe(
-      'Where webhooks may go though it is not public; this machine where only this machine is served.',
+      'Where webhooks may be sent although it is not public; by default this machine, if the API listens for this machine only.',
     ),
 });
 export type StartConfig = z.infer<typeof startConfig>;

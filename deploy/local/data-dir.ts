@@ -1,4 +1,4 @@
-/** The directory a local stack lives in: one owner at a time, and the key that is made once. */
+/** The data directory of a local stack: used by one process at a time, and holds the generated API key. */
 import { randomBytes } from 'node:crypto';
 import {
   accessSync,
@@ -12,12 +12,12 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
-/** A start that cannot go on; one line that names the remedy. */
+/** The start failed; the message is one line that names the remedy. */
 export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
-/** Makes the directory and takes it. @returns its path and how to give it back. @throws StartError */
+/** Creates and locks the directory. @returns its path, and a function that unlocks it. @throws StartError */
 export function takeDataDir(dir: string): { path: string; release: () => void } {
   const path = resolve(dir);
   try {
@@ -44,7 +44,7 @@ export function takeDataDir(dir: string): { path: string; release: () => void } 
   }
 }
 
-/** Node's own `recursive` never returns below a directory that can hold none, as /proc. */
+/** Not `recursive`: Node never returns from that below a directory where none can be created, such as /proc. */
 function makeDirectory(path: string): void {
   if (existsSync(path)) {
     if (!statSync(path).isDirectory()) throw new Error('a file stands in its place');
@@ -64,7 +64,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** The given key, else the one kept here, else a new one that is kept, readable by its owner only. */
+/** The given key, else the stored one, else a new one, which is stored readable by its owner only. */
 export function apiKeyOf(dir: string, given: string | undefined): string {
   if (given !== undefined) return given;
   const file = join(dir, 'api-key');

@@ -1,6 +1,6 @@
-/** For commands that run for minutes, and rewrite pages, whatever was meant by an option they do not have. */
+/** For commands without options: some run for minutes or overwrite files, so an unknown option must not be ignored. */
 
-/** Ends the process where anything was given on the command line. @param instead what can be said, and how. */
+/** Ends the process if there is anything on the command line. @param instead how the command is configured. */
 export function takeNoArguments(command: string, instead: string): void {
   const [first] = process.argv.slice(2);
   if (first === undefined) return;

@@ -1,4 +1,4 @@
-/** Whether the servers that the user brings can be used, before anything is started on them. */
+/** Checks the servers that the user brings before anything is started that needs them. */
 import { NatsWorkQueue, RedisReplyBus } from '@penstock/transport';
 import type { StartConfig } from './config.ts';
 import { StartError } from './data-dir.ts';

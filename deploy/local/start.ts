@@ -1,4 +1,4 @@
-/** `npm start`: a whole Penstock on this machine, from nothing, until Ctrl-C. */
+/** `npm start`: runs a complete Penstock on this machine until Ctrl-C. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, EXIT_CONFIG, readConfig } from '@penstock/runtime';
 import { checkPort, planChildren } from './children.ts';
@@ -13,7 +13,7 @@ const STOP_LIMIT_MS = 9000;
 const READY_LIMIT_MS = 60_000;
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-/** The models once the stack answers, or null when it did not within the limit. */
+/** @returns the models once the stack is ready; null when it is not within the limit. */
 async function whenReady(url: string, apiKey: string): Promise<string[] | null> {
   const end = performance.now() + READY_LIMIT_MS;
   while (performance.now() < end) {
@@ -22,7 +22,7 @@ async function whenReady(url: string, apiKey: string): Promise<string[] | null> 
       const { data } = (await answer.json()) as { data: { id: string }[] };
       if ((await fetch(`${url}/readyz`)).ok && data.length > 0) return data.map(model => model.id);
     } catch {
-      // Not there yet.
+      // Not listening yet.
     }
     await sleep(50);
   }

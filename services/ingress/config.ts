@@ -42,7 +42,7 @@ export const ingressConfig = z.object({
     .min(0)
     .max(65_535)
     .default(8080)
-    .describe('Port; 0 takes a free one.'),
+    .describe('Port; 0 picks a free one.'),
   PENSTOCK_API_KEYS: z
     .string({ error: 'set at least one API key, comma-separated' })
     .transform(keys =>
@@ -56,7 +56,7 @@ export const ingressConfig = z.object({
       'each key needs 8 characters or more',
     )
     .describe('API keys that clients may use, comma-separated.'),
-  PENSTOCK_INGRESS_ID: nameSetting.optional().describe('Name of this node; made up when absent.'),
+  PENSTOCK_INGRESS_ID: nameSetting.optional().describe('Name of this node; generated if absent.'),
   ...regionSettings,
   ...keepingSettings,
   ...filesSettings,
@@ -67,7 +67,9 @@ export const ingressConfig = z.object({
     .min(1)
     .max(86_400)
     .default(86_400)
-    .describe('How long a batch may take before it expires with what is done. Clients always ask for 24 h.'),
+    .describe(
+      'How long a batch may take before it expires; finished lines are kept. Clients always ask for 24 h.',
+    ),
   PENSTOCK_BODY_LIMIT_BYTES: z.coerce
     .number()
     .int()
@@ -91,14 +93,14 @@ export const ingressConfig = z.object({
   PENSTOCK_AFFINITY: settingOf(parseAffinity)
     .prefault('auto')
     .describe(
-      'How requests are bound to workers, for all models or each: prefix, session, none, or auto: prefix for a dense model, none for a mixture of experts.',
+      'How requests are bound to workers, for all models or per model: prefix, session, none, or auto (prefix for a dense model, none for a mixture of experts).',
     ),
   PENSTOCK_AFFINITY_WAIT_MS: z.coerce
     .number()
     .int()
     .min(10)
     .default(BOUND_WAIT_MS)
-    .describe('How long a request waits for the worker that holds its prefix before any may take it.'),
+    .describe('How long a request waits for the worker that holds its prefix before any worker may take it.'),
   PENSTOCK_SYNC_HOLD_MS: z.coerce
     .number()
     .int()

@@ -11,7 +11,7 @@ import { readAllowList } from '@penstock/transport';
 import { z } from 'zod';
 
 export const tasksConfig = z.object({
-  PENSTOCK_TASKS_ID: nameSetting.optional().describe('Name of this process; made up when absent.'),
+  PENSTOCK_TASKS_ID: nameSetting.optional().describe('Name of this process; generated if absent.'),
   ...regionSettings,
   ...filesSettings,
   PENSTOCK_BATCH_WINDOW: z.coerce
@@ -26,7 +26,9 @@ export const tasksConfig = z.object({
   PENSTOCK_WEBHOOKS: z
     .string()
     .optional()
-    .describe('Webhook endpoints set up for tenants, JSON. The same at all tasks processes.'),
+    .describe(
+      'Webhook endpoints that you configure for tenants, as JSON. Must be the same at all tasks processes.',
+    ),
   PENSTOCK_WEBHOOKS_FILE: z.string().optional().describe('The same, as the path of a file.'),
   PENSTOCK_WEBHOOK_TIMEOUT_MS: z.coerce
     .number()
@@ -34,22 +36,22 @@ export const tasksConfig = z.object({
     .min(100)
     .max(60_000)
     .default(15_000)
-    .describe('How long an attempt may take from the resolver to the status of the answer.'),
+    .describe('How long an attempt may take, from resolving the name to the status of the answer.'),
   PENSTOCK_WEBHOOK_CONCURRENCY: z.coerce
     .number()
     .int()
     .min(1)
     .max(100)
     .default(10)
-    .describe('Attempts of one process under way at once for one endpoint.'),
+    .describe('Concurrent attempts of one process for one endpoint.'),
   PENSTOCK_WEBHOOK_SCHEDULE_SCALE: z.coerce
     .number()
     .positive()
     .max(10)
     .default(1)
-    .describe('Stretches or shrinks all pauses between attempts.'),
+    .describe('Factor on all pauses between attempts.'),
   PENSTOCK_BATCH_ONE_MODEL: z
     .stringbool()
     .prefault('false')
-    .describe("Whether all lines of a batch must ask for the same model, as OpenAI's do."),
+    .describe('Whether all lines of a batch must ask for the same model, as at OpenAI.'),
 });

@@ -6,7 +6,7 @@ import { z } from 'zod';
 const ms = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
 
 export const workerConfig = z.object({
-  PENSTOCK_WORKER_ID: nameSetting.optional().describe('Name of this worker; made up when absent.'),
+  PENSTOCK_WORKER_ID: nameSetting.optional().describe('Name of this worker; generated if absent.'),
   PENSTOCK_ENGINE_URL: z
     .url({ protocol: /^https?$/, error: 'give the engine as http(s)://host:port, without /v1' })
     .transform(url => url.replace(/\/+$/, '').replace(/\/v1$/, ''))
@@ -16,7 +16,7 @@ export const workerConfig = z.object({
     .enum(ARCHITECTURES, { error: `use ${ARCHITECTURES.join(' or ')}` })
     .optional()
     .describe(
-      "Of the engine's models: dense or moe (mixture of experts). Where absent, the engine's word or the model's name decides.",
+      "Architecture of the engine's models: dense or moe (mixture of experts). If absent, the engine's model list or the model's name decides.",
     ),
   PENSTOCK_SLOTS: z.coerce
     .number()
@@ -24,18 +24,18 @@ export const workerConfig = z.object({
     .min(1)
     .max(4096)
     .default(128)
-    .describe("Requests run at once. At most the engine's own limit (vLLM: max_num_seqs)."),
+    .describe("Requests that run at once. At most the engine's own limit (vLLM: max_num_seqs)."),
   ...regionSettings,
   ...keepingSettings,
   ...dispatchSettings,
   PENSTOCK_TICK_MS: ms(10).describe(
-    'Deltas of one tick for one ingress travel together. The first delta never waits.',
+    'How long deltas for one ingress are collected and then sent together. The first delta never waits.',
   ),
   PENSTOCK_FIRST_TOKEN_TIMEOUT_MS: ms(120_000).describe(
-    'Silence of the engine before its first byte that counts as a failure.',
+    'How long the engine may be silent before its first byte; longer is a failure.',
   ),
   PENSTOCK_IDLE_TIMEOUT_MS: ms(30_000).describe(
-    'Silence of the engine between bytes that counts as a failure.',
+    'How long the engine may be silent between bytes; longer is a failure.',
   ),
   PENSTOCK_DRAIN_MS: z.coerce
     .number()

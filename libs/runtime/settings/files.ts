@@ -6,7 +6,7 @@ export const filesSettings = {
     .string()
     .default('.penstock/files')
     .describe(
-      'Directory of file contents, shared by ingress and tasks; with a bucket, where uploads wait for their end.',
+      'Directory of file contents, shared by ingress and tasks; with a bucket, where uploads are buffered.',
     ),
   PENSTOCK_FILES_S3_BUCKET: z
     .string()
@@ -22,12 +22,12 @@ export const filesSettings = {
     .string()
     .regex(/^[A-Za-z0-9_./-]{0,200}$/, 'use up to 200 characters of A-Z, a-z, 0-9, _ . / -')
     .default('penstock/')
-    .describe('In front of every key in the bucket.'),
+    .describe('Prefix of every key in the bucket.'),
   PENSTOCK_FILES_S3_ACCESS_KEY_ID: z
     .string()
     .optional()
-    .describe("Credentials; where absent, the AWS SDK's own sources are asked."),
-  PENSTOCK_FILES_S3_SECRET_ACCESS_KEY: z.string().optional().describe('Goes with the key id.'),
+    .describe('Credentials; if absent, the AWS SDK uses its default sources.'),
+  PENSTOCK_FILES_S3_SECRET_ACCESS_KEY: z.string().optional().describe('The secret of that access key.'),
 };
 type Settings = z.infer<z.ZodObject<typeof filesSettings>>;
 

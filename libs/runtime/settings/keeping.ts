@@ -7,13 +7,13 @@ export const keepingSettings = {
     .int()
     .min(1)
     .default(86_400)
-    .describe('How long a final answer can be fetched. The same at all processes of a region.'),
+    .describe('How long a finished answer can be fetched. Must be the same in all processes of the region.'),
   PENSTOCK_EVENTS_TTL_S: z.coerce
     .number()
     .int()
     .min(1)
     .default(43_200)
     .describe(
-      'How long the events of a final response can be read again. The same at all processes of a region.',
+      'How long the events of a finished response can be replayed. Must be the same in all processes of the region.',
     ),
 };

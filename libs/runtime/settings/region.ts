@@ -10,11 +10,13 @@ export const regionSettings = {
     .min(1)
     .max(64)
     .default(1)
-    .describe('Streams of the region: one for each thousand workers. The same at all its processes.'),
+    .describe(
+      'Streams of the region: one per thousand workers. Must be the same in all processes of the region.',
+    ),
   PENSTOCK_NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('NATS server(s) of the region.'),
   PENSTOCK_REDIS_URL: z.string().default('redis://127.0.0.1:6379').describe('Redis of the region.'),
   PENSTOCK_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
-    .describe('Least level of what is logged, as JSON lines: trace, debug, info, warn, error, silent.'),
+    .describe('Lowest level that is logged, as JSON lines: trace, debug, info, warn, error, silent.'),
 };
