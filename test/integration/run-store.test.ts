@@ -2,24 +2,32 @@
 import assert from 'node:assert/strict';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type NewRun, runKey } from '@penstock/protocol';
-import { RedisRunStore } from '@penstock/transport';
+import { RedisRunLog, RedisRunStore } from '@penstock/transport';
+import { testRunLog, testRunStore } from '@penstock/transport/contracts';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../testkit/redis.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;
 let runs: RedisRunStore;
+let log: RedisRunLog;
 let raw: Redis;
 before(async () => {
   redis = await startRedis();
   runs = await RedisRunStore.connect({ url: redis.url, name: 'test' });
+  log = await RedisRunLog.connect({ url: redis.url, name: 'test' });
   raw = new Redis(redis.url);
 });
 after(async () => {
   raw.disconnect();
   await runs.close();
+  await log.close();
   await redis.stop();
 });
+
+testRunStore(() => ({ runs, elapse: sleep }));
+testRunLog(() => ({ runs, log }));
 
 const newRun = (id: string, kind: NewRun['kind'] = 'job'): NewRun => ({
   ...{
@@ -34,25 +42,6 @@ const newRun = (id: string, kind: NewRun['kind'] = 'job'): NewRun => ({
     subject: 's',
   },
   ...{ createdAt: 1, deadlineAt: 2 },
-});
-
-test('a record that is there already stays as it is', async () => {
-  assert.equal((await runs.create(newRun('a'), 60_000, null)).kind, 'created');
-  await runs.begin('a', 1, 'w');
-  assert.deepEqual(await runs.create(newRun('a'), 60_000, null), { kind: 'repeated', id: 'a' });
-  assert.equal((await runs.read('a'))?.status, 'in_progress');
-});
-
-test('only what nobody has begun is withdrawn, and the key with it', async () => {
-  const key = { key: 'penstock:idem:t:k', digest: 'd' };
-  await runs.create(newRun('b'), 60_000, key);
-  assert.equal(await runs.withdraw('b', key.key), true);
-  assert.equal(await runs.read('b'), null);
-  assert.equal(await runs.begin('b', 1, 'w'), 'gone', 'its message, should it still come');
-  assert.equal((await runs.create(newRun('c'), 60_000, key)).kind, 'created');
-  await runs.begin('c', 1, 'w');
-  assert.equal(await runs.withdraw('c', key.key), false);
-  assert.deepEqual(await runs.create(newRun('d'), 60_000, key), { kind: 'repeated', id: 'c' });
 });
 
 test('the answer of a line of a batch is kept for as long as the line', async () => {

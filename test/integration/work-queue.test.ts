@@ -1,6 +1,7 @@
 /** The work queue on a real nats-server: the promises of libs/transport/ports/queue. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   boundConsumer,
   boundSubject,
@@ -10,6 +11,7 @@ import {
   workSubject,
 } from '@penstock/protocol';
 import { type Delivery, NatsWorkQueue } from '@penstock/transport';
+import { testControlChannel, testWorkQueue } from '@penstock/transport/contracts';
 import { startNats } from '../../testkit/nats.ts';
 import { waitFor } from '../../testkit/stack.ts';
 
@@ -35,6 +37,9 @@ after(async () => {
   await nats.stop();
 });
 
+testWorkQueue(() => ({ queue, elapse: sleep }));
+testControlChannel(() => ({ channel: queue, elapse: sleep }));
+
 /** Collects deliveries and resolves once there are `count`. */
 function collector(count: number) {
   const taken: Delivery[] = [];
@@ -50,103 +55,6 @@ function collector(count: number) {
     },
   };
 }
-
-test('streams and consumers are made once and again without complaint', async () => {
-  await queue.ensureWorkStream('eu', 0, { maxMessages: 1000, maxBytes: 100_000_000 });
-  await queue.ensureConsumer(key('twice'), { ackWaitMs: 5000 });
-  await queue.ensureConsumer(key('twice'), { ackWaitMs: 6000 });
-});
-
-test('the lowest level is served first', async () => {
-  await queue.ensureConsumer(key('levels'), { ackWaitMs: 5000 });
-  const slow = collector(2);
-  const fast = collector(3);
-  const a = queue.pull(key('levels'), slow.take);
-  const b = queue.pull(key('levels'), fast.take);
-  a.bid({ level: 5, batch: 8 });
-  b.bid({ level: 1, batch: 3 });
-  // The broker has both pulls once it answers a later request of the same connection.
-  await queue.queueState(key('levels'));
-  for (const id of ['l1', 'l2', 'l3', 'l4', 'l5']) await publish('levels', id);
-  await Promise.all([slow.all, fast.all]);
-  assert.deepEqual(
-    fast.taken.map(d => Buffer.from(d.data).toString()),
-    ['l1', 'l2', 'l3'],
-  );
-  assert.ok(fast.taken.every(d => d.deliveryCount === 1));
-  for (const d of [...slow.taken, ...fast.taken]) queue.settle(d.ackSubject, 'ack');
-  await Promise.all([a.stop(), b.stop()]);
-});
-
-test('a changed level revokes the old pull and strands nothing', async () => {
-  await queue.ensureConsumer(key('revoke'), { ackWaitMs: 60_000 });
-  const got = new Map<string, number>();
-  const all = collector(200);
-  const take = (delivery: Delivery) => {
-    const id = Buffer.from(delivery.data).toString();
-    got.set(id, (got.get(id) ?? 0) + 1);
-    queue.settle(delivery.ackSubject, 'ack');
-    all.take(delivery);
-  };
-  const pullers = [queue.pull(key('revoke'), take), queue.pull(key('revoke'), take)];
-  const publishing = Promise.all(Array.from({ length: 200 }, (_, i) => publish('revoke', `r${i}`)));
-  let level = 0;
-  const flips = setInterval(() => {
-    level = (level + 1) % 10;
-    for (const puller of pullers) puller.bid({ level, batch: 50 });
-  }, 1);
-  await publishing;
-  await all.all;
-  clearInterval(flips);
-  assert.equal(got.size, 200);
-  assert.ok([...got.values()].every(times => times === 1));
-  await Promise.all(pullers.map(puller => puller.stop()));
-});
-
-test('a purge takes back what is queued; a repeated publish is stored once', async () => {
-  await queue.ensureConsumer(key('purge'), { ackWaitMs: 5000 });
-  await publish('purge', 'p1');
-  await publish('purge', 'p1');
-  await publish('purge', 'p2');
-  // The broker counts a moment later than it acknowledges.
-  await waitFor(async () => (await queue.queueState(key('purge')))?.pending === 2);
-  queue.purge(workStream('eu', 0), workSubject(key('purge'), 'p1'));
-  await waitFor(async () => (await queue.queueState(key('purge')))?.pending === 1);
-  const one = collector(1);
-  const puller = queue.pull(key('purge'), one.take);
-  puller.bid({ level: 0, batch: 5 });
-  await one.all;
-  assert.equal(Buffer.from(one.taken[0]?.data ?? []).toString(), 'p2');
-  queue.settle(one.taken[0]?.ackSubject ?? '', 'ack');
-  await puller.stop();
-});
-
-test('a NAK brings it to another puller with a higher count', async () => {
-  await queue.ensureConsumer(key('nak'), { ackWaitMs: 60_000 });
-  await publish('nak', 'n1');
-  const first = collector(1);
-  const a = queue.pull(key('nak'), first.take);
-  a.bid({ level: 0, batch: 1 });
-  await first.all;
-  await a.stop();
-  const second = collector(1);
-  const b = queue.pull(key('nak'), second.take);
-  b.bid({ level: 0, batch: 1 });
-  queue.settle(first.taken[0]?.ackSubject ?? '', 'nak');
-  await second.all;
-  assert.equal(second.taken[0]?.deliveryCount, 2);
-  queue.settle(second.taken[0]?.ackSubject ?? '', 'ack');
-  await b.stop();
-});
-
-test('a full queue refuses with queue_full', async () => {
-  await queue.ensureWorkStream('tiny', 0, { maxMessages: 1, maxBytes: 1_000_000 });
-  const tiny = { ...key('m'), region: 'tiny' };
-  const put = (id: string) =>
-    queue.publish(workSubject(tiny, id), Buffer.from('x'), { messageId: id, ttlMs: 1000 });
-  await put('t1');
-  await assert.rejects(put('t2'), { code: 'queue_full' });
-});
 
 test('pulls go on after the broker was killed and came back; nothing stored is lost', async () => {
   await queue.ensureConsumer(key('restart'), { ackWaitMs: 1000 });
@@ -190,8 +98,4 @@ test('pulls go on although the broker forgot their consumers', async () => {
   await waitFor(() => taken.length === 2);
   for (const delivery of taken) queue.settle(delivery.ackSubject, 'ack');
   await Promise.all(pulls.map(pull => pull.stop()));
-});
-
-test('a question to nobody says so', async () => {
-  assert.equal((await queue.ask('ctl.ingress.nobody', Buffer.from('{}'), 1000)).kind, 'nobody');
 });

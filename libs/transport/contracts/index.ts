@@ -1,0 +1,7 @@
+/** Contracts of the ports, as tests: adapters in memory and on servers have to pass the same ones. */
+export * from './control-channel.ts';
+export * from './region-hints.ts';
+export * from './reply-bus.ts';
+export * from './run-log.ts';
+export { type RunStoreSubject, testRunStore } from './run-store.ts';
+export * from './work-queue.ts';

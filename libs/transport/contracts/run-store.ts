@@ -1,0 +1,201 @@
+/** What every run store has to keep. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { NewRun, RunResult } from '@penstock/protocol';
+import type { RunEnd, RunStore } from '../ports/runs/run-store.ts';
+
+export interface RunStoreSubject {
+  readonly runs: RunStore;
+  /** Lets time pass for the store. */
+  elapse(ms: number): Promise<void>;
+}
+
+const TTL = { recordMs: 5000, logMs: 5000 };
+const LONG_MS = 60_000;
+
+export function newRun(id: string, change: Partial<NewRun> = {}): NewRun {
+  return {
+    ...({ id, kind: 'job', detail: '', tenant: 't', endpoint: 'chat', model: 'm', slug: 'm' } as const),
+    ...{ stream: 'S', subject: 's', createdAt: 1, deadlineAt: 2, log: 'none' },
+    ...change,
+  };
+}
+
+export function resultOf(text: string, change: Partial<RunResult> = {}): RunResult {
+  const about = { status: 200, contentType: 'application/json', finishedAt: 1 };
+  return { ...about, body: Buffer.from(text), ...change };
+}
+
+export function endOf(text: string): RunEnd {
+  return { status: 'completed', result: resultOf(text), log: 'none', last: null };
+}
+
+/** Registers the tests. @param subject the store under test; asked for within each test. */
+export function testRunStore(subject: () => RunStoreSubject): void {
+  testCreating(subject);
+  testAttempts(subject);
+  testEndings(subject);
+  testKeeping(subject);
+  testCompletionList(subject);
+}
+
+function testCreating(subject: () => RunStoreSubject): void {
+  test('a record that is there already stays as it is', async () => {
+    const { runs } = subject();
+    assert.deepEqual(await runs.create(newRun('a'), LONG_MS, null), { kind: 'created', id: 'a' });
+    await runs.begin('a', 1, 'w');
+    assert.deepEqual(await runs.create(newRun('a'), LONG_MS, null), { kind: 'repeated', id: 'a' });
+    assert.equal((await runs.read('a'))?.status, 'in_progress');
+  });
+
+  test('a record is read as it was created', async () => {
+    const { runs } = subject();
+    const run = newRun('read', { detail: '{"ä":1}', endpoint: 'embeddings', log: 'deltas' });
+    await runs.create(run, LONG_MS, null);
+    const state = { status: 'queued', worker: null, attempt: 0, logLength: 0, result: null };
+    assert.deepEqual(await runs.read('read'), { ...run, ...state });
+    assert.equal(await runs.read('unknown'), null);
+  });
+
+  test('only what nobody has begun is withdrawn, and the key with it', async () => {
+    const { runs } = subject();
+    const key = { key: 'penstock:idem:t:k', digest: 'd' };
+    await runs.create(newRun('b'), LONG_MS, key);
+    assert.equal(await runs.withdraw('b', key.key), true);
+    assert.equal(await runs.read('b'), null);
+    assert.equal(await runs.begin('b', 1, 'w'), 'gone', 'its message, should it still come');
+    assert.equal((await runs.create(newRun('c'), LONG_MS, key)).kind, 'created');
+    await runs.begin('c', 1, 'w');
+    assert.equal(await runs.withdraw('c', key.key), false);
+    assert.deepEqual(await runs.create(newRun('d'), LONG_MS, key), { kind: 'repeated', id: 'c' });
+    assert.equal(await runs.read('d'), null);
+    const other = { ...key, digest: 'other' };
+    assert.deepEqual(await runs.create(newRun('d'), LONG_MS, other), { kind: 'reused' });
+    await runs.remove('c', key.key);
+    assert.equal((await runs.create(newRun('d'), LONG_MS, other)).kind, 'created');
+  });
+}
+
+function testAttempts(subject: () => RunStoreSubject): void {
+  test('an attempt fences all earlier ones', async () => {
+    const { runs } = subject();
+    await runs.create(newRun('fence'), LONG_MS, null);
+    assert.equal(await runs.begin('fence', 2, 'w-2'), 'begun');
+    assert.equal(await runs.begin('fence', 2, 'w-3'), 'fenced');
+    assert.equal(await runs.begin('fence', 1, 'w-1'), 'fenced');
+    assert.equal(await runs.finish('fence', 1, endOf('old'), TTL), false);
+    assert.equal(await runs.fail('fence', 1, endOf('old'), 1, TTL), 'fenced');
+    assert.equal(await runs.finish('fence', 2, endOf('new'), TTL), true);
+    const run = await runs.read('fence');
+    assert.deepEqual([run?.status, run?.worker, run?.attempt], ['completed', 'w-2', 2]);
+    assert.deepEqual(run?.result, resultOf('new'));
+    assert.equal(await runs.begin('fence', 3, 'w'), 'gone');
+    assert.equal(await runs.finish('fence', 2, endOf('twice'), TTL), false);
+  });
+
+  test('a failed attempt is followed by another until it has failed too often', async () => {
+    const { runs } = subject();
+    await runs.create(newRun('g'), LONG_MS, null);
+    await runs.begin('g', 1, 'w');
+    const error = { result: resultOf('oops', { status: 502 }), log: 'none' } as const;
+    assert.equal(await runs.fail('g', 1, error, 2, TTL), 'again');
+    assert.equal((await runs.read('g'))?.status, 'queued');
+    await runs.begin('g', 2, 'w');
+    assert.equal(await runs.fail('g', 2, error, 2, TTL), 'final');
+    assert.deepEqual(await runs.progress(['g', 'unknown']), [{ status: 'failed', code: 502 }, null]);
+    assert.equal(await runs.reopen('g', 99, LONG_MS), true);
+    const again = await runs.read('g');
+    assert.deepEqual([again?.status, again?.deadlineAt, again?.result], ['queued', 99, null]);
+    assert.equal(await runs.begin('g', 2, 'w'), 'fenced', 'its attempts go on counting');
+    assert.equal(await runs.begin('g', 3, 'w'), 'begun');
+    assert.equal(await runs.reopen('g', 100, LONG_MS), false);
+    assert.equal(await runs.fail('g', 3, error, 2, TTL), 'again', 'its failures do not');
+  });
+}
+
+function testEndings(subject: () => RunStoreSubject): void {
+  test('only the tenant cancels, and only what is not final', async () => {
+    const { runs } = subject();
+    await runs.create(newRun('h'), LONG_MS, null);
+    assert.equal(await runs.cancel(newRun('h', { tenant: 'stranger' }), 5, TTL), false);
+    assert.equal(await runs.cancel(newRun('unknown'), 5, TTL), false);
+    assert.equal(await runs.cancel(newRun('h'), 5, TTL), true);
+    assert.equal(await runs.begin('h', 1, 'w'), 'gone');
+    await runs.create(newRun('i'), LONG_MS, null);
+    await runs.begin('i', 1, 'w');
+    await runs.finish('i', 1, endOf('{}'), TTL);
+    assert.equal(await runs.cancel(newRun('i'), 5, TTL), true);
+    assert.deepEqual(
+      (await runs.progress(['h', 'i'])).map(each => each?.status),
+      ['cancelled', 'completed'],
+    );
+  });
+
+  test('a run in progress is given some time beyond its deadline, a queued one none', async () => {
+    const { runs } = subject();
+    for (const id of ['j', 'k']) await runs.create(newRun(id, { deadlineAt: 1000 }), LONG_MS, null);
+    await runs.begin('k', 1, 'w');
+    const expire = (id: string, now: number) =>
+      runs.expire(newRun(id), resultOf('late', { status: 504, finishedAt: now }), 500, TTL);
+    assert.deepEqual([await expire('j', 1000), await expire('k', 1500)], [false, false]);
+    assert.deepEqual([await expire('j', 1001), await expire('k', 1501)], [true, true]);
+    assert.deepEqual(await runs.progress(['j']), [{ status: 'failed', code: 504 }]);
+    assert.equal(await expire('j', 9999), false);
+  });
+}
+
+function testKeeping(subject: () => RunStoreSubject): void {
+  test('a run that was answered already is stored with its answer', async () => {
+    const { runs } = subject();
+    await runs.keep(newRun('kept', { kind: 'response' }), endOf('{"a":1}'), TTL);
+    const run = await runs.read('kept');
+    assert.deepEqual([run?.status, run?.attempt, run?.logLength], ['completed', 1, 0]);
+    assert.deepEqual(run?.result, resultOf('{"a":1}'));
+    await runs.describe('kept', 'detail');
+    assert.equal((await runs.read('kept'))?.detail, 'detail');
+    await runs.describe('never', 'detail');
+    assert.equal(await runs.read('never'), null);
+  });
+
+  test('a record ends with its time; the answer of a batch line is kept for as long as the line', async () => {
+    const { runs, elapse } = subject();
+    const short = { recordMs: 100, logMs: 100 };
+    for (const [id, kind] of [
+      ['own', 'job'],
+      ['line', 'batch_line'],
+      ['short', 'batch_line'],
+    ] as const) {
+      await runs.create(newRun(id, { kind }), LONG_MS, null);
+      await runs.begin(id, 1, 'w');
+      await runs.finish(id, 1, endOf('{}'), short);
+    }
+    await runs.shorten(['short'], 100);
+    await elapse(150);
+    assert.deepEqual(
+      (await runs.progress(['own', 'line', 'short'])).map(each => each !== null),
+      [false, true, false],
+    );
+    const then = await runs.time();
+    await elapse(50);
+    assert.ok((await runs.time()) >= then + 50);
+  });
+}
+
+function testCompletionList(subject: () => RunStoreSubject): void {
+  test('stored completions are listed by age, from behind a known one', async () => {
+    const { completions } = subject().runs;
+    for (const [id, at] of [
+      ['two', 2],
+      ['one', 1],
+      ['three', 3],
+      ['four', 4],
+    ] as const)
+      await completions.add('lister', id, at, TTL);
+    await completions.remove('lister', 'four');
+    assert.deepEqual(await completions.page('lister', 'asc', null, 2), ['one', 'two']);
+    assert.deepEqual(await completions.page('lister', 'asc', 'two', 2), ['three']);
+    assert.deepEqual(await completions.page('lister', 'desc', 'three', 5), ['two', 'one']);
+    assert.equal(await completions.page('lister', 'asc', 'four', 2), null);
+    assert.deepEqual(await completions.page('stranger', 'asc', null, 2), []);
+  });
+}

@@ -1,0 +1,52 @@
+/** The adapters in memory keep what those on servers keep. */
+import { suite } from 'node:test';
+import {
+  testControlChannel,
+  testModelRegistry,
+  testPlacementStore,
+  testReplyBus,
+  testRunLog,
+  testRunStore,
+  testWorkQueue,
+} from '../contracts/index.ts';
+import {
+  MemoryModelRegistry,
+  MemoryPlacementStore,
+  MemoryReplyBus,
+  MemoryRunLog,
+  MemoryRunStore,
+  MemoryWorkQueue,
+} from './index.ts';
+
+let now = 1_000_000;
+const clock = { now: () => now };
+
+suite('work queue in memory', () => {
+  const queue = new MemoryWorkQueue(clock);
+  const elapse = async (ms: number) => {
+    now += ms;
+    queue.elapse();
+  };
+  testWorkQueue(() => ({ queue, elapse }));
+  testControlChannel(() => ({ channel: queue, elapse }));
+});
+
+suite('reply bus in memory', () => {
+  testReplyBus(async () => {
+    const bus = new MemoryReplyBus();
+    return { listener: bus, publisher: bus };
+  });
+  testModelRegistry(() => new MemoryModelRegistry());
+  testPlacementStore(() => placements);
+  const placements = new MemoryPlacementStore();
+});
+
+suite('run store in memory', () => {
+  const runs = new MemoryRunStore(clock);
+  const log = new MemoryRunLog(runs);
+  const elapse = async (ms: number) => {
+    now += ms;
+  };
+  testRunStore(() => ({ runs, elapse }));
+  testRunLog(() => ({ runs, log }));
+});
