@@ -6,6 +6,11 @@ import { spec } from 'node:test/reporters';
 
 const ROOT = resolve(import.meta.dirname, '..');
 
+/** Of one test, ms: none takes half as long. */
+const TEST_LIMIT_MS = 300_000;
+/** A failed test may leave behind what keeps its process alive: after this long without a word the run is ended, ms. */
+const SILENCE_LIMIT_MS = 360_000;
+
 export interface TestResult {
   /** Path from the root of the repository. */
   readonly file: string;
@@ -39,7 +44,12 @@ export async function runTests({ files, concurrency, only }: TestRunOptions): Pr
   /** Names of the tests that enclose the latest one, outermost first: the runner reports one file after another. */
   let names: string[] = [];
   const filter = only === undefined ? {} : { testNamePatterns: [`/^${escapeRegExp(only)}$/`] };
-  const stream = run({ cwd: ROOT, files: files.map(file => resolve(ROOT, file)), concurrency, ...filter });
+  const silence = new AbortController();
+  const stream = run({
+    ...{ cwd: ROOT, files: files.map(file => resolve(ROOT, file)), concurrency, ...filter },
+    ...{ timeout: TEST_LIMIT_MS, signal: silence.signal },
+  });
+  const watchdog = setTimeout(() => silence.abort(), SILENCE_LIMIT_MS);
   const resultOf = (data: {
     file?: string;
     name: string;
@@ -65,7 +75,11 @@ export async function runTests({ files, concurrency, only }: TestRunOptions): Pr
   stream.on('test:summary', ({ file, success }) => {
     if (file === undefined) ok = success;
   });
-  for await (const text of stream.compose(spec)) process.stdout.write(text as string);
+  for await (const text of stream.compose(spec)) {
+    watchdog.refresh();
+    process.stdout.write(text as string);
+  }
+  clearTimeout(watchdog);
   const isKnown = only === undefined || topLevel.some(({ names }) => names[0] === only);
   return { ok: ok && isKnown, failed, topLevel };
 }
