@@ -6,7 +6,7 @@ import type { Kill } from './kills.ts';
 /** The engine hears of the broken connection within this after its worker was killed, ms; it may finish a run before it does. */
 const HEARD_WITHIN_MS = 2000;
 /** An answer is stored within this after the engine gave it, ms; what is younger when its worker dies may be lost with it. */
-const STORED_WITHIN_MS = 500;
+const STORED_WITHIN_MS = 2000;
 
 export interface RunFigures {
   readonly asked: number;

@@ -88,9 +88,18 @@ test('a chain of responses stays where its first response was', async () => {
 test('a session whose worker is busy spills, and comes back', async () => {
   const session = 'busy';
   const owner = await workerOf('where?', { session });
-  const workers = await Promise.all(
-    Array.from({ length: 8 }, (_, n) => workerOf(`${n} ${LONG}`, { session })),
-  );
+  const engine = stack.engines[Number(owner.slice(2)) - 1];
+  const others = stack.engines.filter(each => each !== engine);
+  const startedElsewhere = () => others.reduce((sum, each) => sum + each.stats().started, 0);
+  const slowDown = (factor: number) =>
+    fetch(`${engine?.url}/sim/slowdown`, { method: 'POST', body: JSON.stringify({ factor }) });
+  const before = startedElsewhere();
+  // Busy for as long as it takes to send the others.
+  await slowDown(10);
+  const asked = Array.from({ length: 8 }, (_, n) => workerOf(`${n} ${LONG}`, { session }));
+  await waitFor(() => startedElsewhere() - before >= 2);
+  await slowDown(1);
+  const workers = await Promise.all(asked);
   const own = workers.filter(worker => worker === owner).length;
   assert.ok(own >= 1 && own <= 6, `its worker ran ${own} of 8`);
   await waitFor(async () => (await workerOf('and now?', { session })) === owner);
