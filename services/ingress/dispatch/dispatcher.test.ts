@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decodeEnvelope } from '@penstock/protocol';
+import { startMemoryIngress, turn } from '../ingress.fixture.ts';
+
+const CHAT = { model: 'm', messages: [{ role: 'user', content: 'Hello' }] };
+const PATH = '/v1/chat/completions';
+/** With `session` affinity it is bound to the only worker. */
+const BOUND = { affinityOf: () => 'session' as const };
+
+test('a request is published as its client wrote it, answered by the worker and acked', async () => {
+  await using ingress = await startMemoryIngress();
+  const { call, take, reply, queue, open } = ingress;
+  const answered = call('POST', PATH, CHAT);
+  const delivery = await take('interactive');
+  const { meta, body } = decodeEnvelope(delivery.data);
+  assert.deepEqual(JSON.parse(body.toString()), CHAT);
+  assert.deepEqual([meta.id, meta.from, meta.stored, meta.size], ['r1', 'in-1', false, 'short']);
+  await reply(delivery, [['accepted'], ['result', '{"choices":[]}']]);
+  const { statusCode, headers, body: text } = await answered;
+  assert.deepEqual([statusCode, text], [200, '{"choices":[]}']);
+  assert.deepEqual([headers['x-penstock-worker'], headers['x-penstock-attempt']], ['w-1', '1']);
+  assert.deepEqual([open.size, queue.queued], [0, []]);
+});
+
+test('events are written as they come, and only the end of the stream acks', async () => {
+  await using ingress = await startMemoryIngress();
+  const { call, take, reply, queue } = ingress;
+  const answered = call('POST', PATH, { ...CHAT, stream: true });
+  const delivery = await take('interactive');
+  await reply(delivery, [['accepted'], ['events', 'data: 1\n\n']]);
+  assert.equal(queue.settled.items.length, 0);
+  await reply(delivery, [['end', 'data: [DONE]\n\n']]);
+  assert.equal((await answered).body, 'data: 1\n\ndata: [DONE]\n\n');
+  assert.deepEqual(
+    queue.settled.items.map(({ how }) => how),
+    ['ack'],
+  );
+});
+
+test('a bound request that its worker does not take is published once more, for all', async () => {
+  await using ingress = await startMemoryIngress(BOUND);
+  const { call, take, reply, pass, queue } = ingress;
+  const answered = call('POST', PATH, CHAT);
+  const { subject: bound } = await queue.published.waitFor();
+  assert.match(bound, /\.to\.w-1\.r1$/);
+  await turn();
+  pass(251);
+  await turn();
+  assert.equal(queue.queued.length, 1, 'nothing is left on the bound subject');
+  const delivery = await take('interactive');
+  assert.equal(decodeEnvelope(delivery.data).meta.attemptBase, 1024);
+  await reply(delivery, [['accepted'], ['result', '{}']]);
+  assert.equal((await answered).statusCode, 200);
+});
+
+test('a bound request that its worker takes stays with it', async () => {
+  await using ingress = await startMemoryIngress(BOUND);
+  const { call, take, reply, pass, queue } = ingress;
+  const answered = call('POST', PATH, CHAT);
+  const delivery = await take('interactive', true);
+  await reply(delivery, [['accepted']]);
+  pass(1000);
+  await reply(delivery, [['result', '{}']]);
+  assert.equal((await answered).statusCode, 200);
+  assert.equal(queue.published.items.length, 1);
+});
+
+test('a failed attempt is tried again, unseen by the client', async () => {
+  await using ingress = await startMemoryIngress();
+  const { call, take, reply, queue, pass } = ingress;
+  const answered = call('POST', PATH, CHAT);
+  await reply(await take('interactive'), [['accepted'], ['failed']]);
+  assert.deepEqual(queue.settled.items.at(-1)?.how, 'nak');
+  pass(100);
+  queue.elapse();
+  const again = await take('interactive');
+  assert.equal(again.deliveryCount, 2);
+  await reply(again, [['accepted'], ['result', '{}']]);
+  const { statusCode, headers } = await answered;
+  assert.deepEqual([statusCode, headers['x-penstock-attempt']], [200, '2']);
+});
+
+test('what the queue refuses is told to the client, and nothing stays open', async () => {
+  await using ingress = await startMemoryIngress();
+  const { call, queue, open, beat } = ingress;
+  beat();
+  await turn();
+  queue.setConnected(false);
+  const { statusCode, body } = await call('POST', PATH, CHAT);
+  assert.deepEqual([statusCode, JSON.parse(body).error.code], [503, 'broker_unavailable']);
+  assert.equal(open.size, 0);
+});
+
+test('a deadline ends a request that nobody takes, and takes it off the queue', async () => {
+  await using ingress = await startMemoryIngress();
+  const { call, pass, queue } = ingress;
+  const answered = call('POST', PATH, CHAT, { 'x-request-timeout-ms': '5000' });
+  await queue.published.waitFor();
+  pass(5000);
+  const { statusCode, body } = await answered;
+  assert.deepEqual([statusCode, JSON.parse(body).error.code], [504, 'deadline_exceeded']);
+  assert.deepEqual(queue.queued, []);
+});

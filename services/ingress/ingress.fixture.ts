@@ -1,0 +1,143 @@
+/** A whole ingress on in-memory adapters, with a clock of its own and one worker that does what the test says. */
+import {
+  decodeEnvelope,
+  encodeMessage,
+  encodePacket,
+  type Frame,
+  type FrameKind,
+  heartbeatSubject,
+} from '@penstock/protocol';
+import type { Logger } from '@penstock/runtime';
+import type { Delivery } from '@penstock/transport';
+import {
+  MemoryModelRegistry,
+  MemoryPlacementStore,
+  MemoryReplyBus,
+  MemoryRunLog,
+  MemoryRunStore,
+  MemoryWorkQueue,
+} from '@penstock/transport/memory';
+import { type IngressSettings, startIngress } from './ingress.ts';
+
+const REGION = 'eu';
+const MODEL = { name: 'm', slug: 'm', created: 0, ownedBy: 'x', architecture: null };
+const KEY = { region: REGION, shard: 0, slug: 'm' } as const;
+const SETTINGS: IngressSettings = {
+  ...{ ingressId: 'in-1', region: REGION, shards: 1, apiKeys: ['sk-0123456789'], batchLifeS: 60 },
+  ...{ bodyLimitBytes: 1e6, mostBodyBytes: 1e6, boundaries: { short: 4096, medium: 16_384 } },
+  ...{ ackWaitMs: 10_000, boundWaitMs: 250, holdMs: 60_000, keepAliveMs: 10_000 },
+  affinityOf: () => 'none',
+  ttl: { recordMs: 3_600_000, logMs: 3_600_000 },
+  webhookAllow: [],
+};
+
+const META: Partial<Record<FrameKind, (delivery: Delivery) => object>> = {
+  accepted: ({ ackSubject }) => ({ ack: ackSubject, waitMs: 0, incarnation: 'p1' }),
+  result: () => ({ status: 200, contentType: 'application/json' }),
+  failed: () => ({ code: 'engine_error', message: 'no', retryable: true }),
+};
+
+/** Which request a delivery is of, and as which attempt. */
+export function attemptOf({ data, deliveryCount }: Delivery): { id: string; attempt: number } {
+  const { id, attemptBase } = decodeEnvelope(data).meta;
+  return { id, attempt: attemptBase + deliveryCount };
+}
+
+type TestFrame = readonly [kind: FrameKind, body?: string];
+
+function packetOf(delivery: Delivery, frames: readonly TestFrame[], nextSeq: Map<string, number>): Buffer {
+  const { id, attempt } = attemptOf(delivery);
+  const packet = frames.map(([kind, body = '']): Frame => {
+    const seq = nextSeq.get(`${id} ${attempt}`) ?? 0;
+    nextSeq.set(`${id} ${attempt}`, seq + 1);
+    const meta = JSON.stringify(META[kind]?.(delivery) ?? {});
+    return { id, attempt, seq, kind, meta, body: Buffer.from(body) };
+  });
+  return encodePacket('w-1', { waitMs: 0, tokensPerSec: 1, cacheTokens: 0 }, packet);
+}
+
+export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
+  let nowMs = Date.now();
+  let ids = 0;
+  const nextSeq = new Map<string, number>();
+  const clock = { now: () => nowMs, monotonic: () => nowMs };
+  const log = { info() {}, warn() {}, error() {} } as unknown as Logger;
+  const queue = new MemoryWorkQueue(clock);
+  await queue.ensureWorkStream(REGION, 0, { maxMessages: 100, maxBytes: 1e9 });
+  await queue.ensureDeadStream(REGION);
+  const bus = new MemoryReplyBus();
+  const runStore = new MemoryRunStore(clock);
+  const none = {} as never;
+  const { app, open, tick } = await startIngress(
+    {
+      ...{
+        queue,
+        bus,
+        runStore,
+        registry: new MemoryModelRegistry(),
+        placements: new MemoryPlacementStore(),
+      },
+      ...{ runLog: new MemoryRunLog(runStore), records: none, contents: none, batchJobs: none },
+      ...{ webhooks: none, deliveries: none, deliveryJobs: none },
+    },
+    { ...SETTINGS, ...some },
+    { clock, log, nextId: () => `r${++ids}`, notReady: () => null },
+  );
+  const beat = () =>
+    queue.send(
+      heartbeatSubject(REGION, 'w-1'),
+      encodeMessage({
+        ...{ v: 1, worker: 'w-1', incarnation: 'p1', models: [MODEL], shard: 0, slots: 8, pulling: true },
+        ...{ leaving: false, waitS: 0, tokensPerSec: 10_000, load: 0, cacheTokens: 0, cacheCapacity: null },
+      }),
+    );
+  beat();
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  return {
+    ...{ open, queue, runStore, beat },
+    /** As a client of the API, over HTTP. */
+    call: (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object, headers = {}) =>
+      callApi(url + path, method, body, headers),
+    /** As the worker: takes one message of a lane, bound to it or for all. */
+    async take(lane: 'interactive' | 'background', isBound = false): Promise<Delivery> {
+      const options = { ackWaitMs: 10_000 };
+      const key = { ...KEY, lane, size: lane === 'interactive' ? 'short' : 'any' } as const;
+      await queue.ensureConsumer(key, options);
+      await queue.ensureBoundConsumer(REGION, 0, 'w-1', options);
+      return new Promise(resolve => {
+        const pull = isBound ? queue.pullBound(REGION, 0, 'w-1', resolve) : queue.pull(key, resolve);
+        pull.bid({ level: 0, batch: 1 });
+      });
+    },
+    /** As the worker: tells the ingress about a delivery it took, in one packet. */
+    reply: (delivery: Delivery, frames: readonly TestFrame[]) =>
+      bus.publish('in-1', packetOf(delivery, frames, nextSeq)),
+    /** Moves the clock, with everything that an ingress does once a second. */
+    pass(ms: number) {
+      nowMs += ms;
+      beat();
+      open.releaseOverdue();
+      tick();
+    },
+    async [Symbol.asyncDispose]() {
+      app.server.closeAllConnections();
+      await app.close();
+    },
+  };
+}
+
+async function callApi(url: string, method: string, body: object | undefined, more: object) {
+  const headers = { authorization: 'Bearer sk-0123456789', 'content-type': 'application/json', ...more };
+  const payload = body === undefined ? {} : { body: JSON.stringify(body) };
+  const response = await fetch(url, { method, headers, ...payload });
+  return {
+    statusCode: response.status,
+    headers: Object.fromEntries(response.headers),
+    body: await response.text(),
+  };
+}
+
+/** Lets everything happen that waits for nothing but its turn. */
+export function turn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve));
+}

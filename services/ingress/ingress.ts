@@ -1,0 +1,201 @@
+/** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
+import { watchFleet } from '@penstock/fleet';
+import type { Affinity as AffinityKind, SizeBoundaries } from '@penstock/policy';
+import {
+  deadSubject,
+  doneSubject,
+  encodeMessage,
+  ingressControlSubject,
+  readResumeQuestion,
+} from '@penstock/protocol';
+import type { Clock, Logger } from '@penstock/runtime';
+import type {
+  AllowList,
+  BatchJobs,
+  DeliveryJobs,
+  DeliveryLog,
+  FileContents,
+  ModelRegistry,
+  PlacementStore,
+  ReplyBus,
+  RunLog,
+  RunStore,
+  RunTtl,
+  TaskRecords,
+  WebhookRecords,
+  WorkQueue,
+} from '@penstock/transport';
+import type { FastifyInstance } from 'fastify';
+import { BatchesApi } from './api/batches.ts';
+import { FilesApi } from './api/files.ts';
+import { InferenceApi } from './api/inference.ts';
+import { JobsApi } from './api/jobs.ts';
+import { ModelsApi } from './api/models.ts';
+import { OperationsApi } from './api/operations.ts';
+import { ResponseHistory } from './api/response-history.ts';
+import { ResponsesApi } from './api/responses.ts';
+import { StoredCompletionsApi } from './api/stored-completions.ts';
+import { WebhooksApi } from './api/webhooks.ts';
+import { Dispatcher } from './dispatch/dispatcher.ts';
+import { OpenRequests } from './dispatch/open-requests.ts';
+import { createAuthenticator } from './http/auth.ts';
+import { Intake } from './intake/understand.ts';
+import { WorkMetaWriter } from './intake/work-meta.ts';
+import { createIngressMetrics } from './metrics.ts';
+import { Affinity } from './placement/affinity.ts';
+import { Lanes } from './runs/lanes.ts';
+import { PollHints } from './runs/poll-hints.ts';
+import { Runs } from './runs/runs.ts';
+import { ShownAnswers } from './runs/shown-answers.ts';
+import { LogStreams } from './runs/stream-log.ts';
+import { buildServer } from './server.ts';
+
+/** What an ingress reaches the other processes and the stores by. */
+export interface IngressPorts {
+  readonly queue: WorkQueue;
+  readonly bus: ReplyBus;
+  readonly registry: ModelRegistry;
+  readonly placements: PlacementStore;
+  readonly runStore: RunStore;
+  readonly runLog: RunLog;
+  readonly records: TaskRecords;
+  readonly contents: FileContents;
+  readonly batchJobs: BatchJobs;
+  readonly webhooks: WebhookRecords;
+  readonly deliveries: DeliveryLog;
+  readonly deliveryJobs: DeliveryJobs;
+}
+
+/** See config.ts for what each setting means. */
+export interface IngressSettings {
+  readonly ingressId: string;
+  readonly region: string;
+  readonly shards: number;
+  readonly apiKeys: readonly string[];
+  readonly bodyLimitBytes: number;
+  /** Largest body that fits into a message of the broker. */
+  readonly mostBodyBytes: number;
+  readonly boundaries: SizeBoundaries;
+  /** Null where the model's architecture decides. */
+  readonly affinityOf: (slug: string) => AffinityKind | null;
+  readonly ackWaitMs: number;
+  readonly boundWaitMs: number;
+  readonly holdMs: number;
+  readonly keepAliveMs: number;
+  readonly batchLifeS: number;
+  readonly ttl: RunTtl;
+  readonly webhookAllow: AllowList;
+}
+
+/** What the process itself gives. */
+export interface IngressHost {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly nextId: () => string;
+  /** Why this node should get no traffic now, or null. */
+  readonly notReady: () => string | null;
+}
+
+export interface Ingress {
+  /** Listens to nothing yet. */
+  readonly app: FastifyInstance;
+  readonly open: OpenRequests;
+  /** Call once a second. */
+  tick(): void;
+}
+
+/** Begins to hear heartbeats, replies and questions. */
+export async function startIngress(
+  ports: IngressPorts,
+  settings: IngressSettings,
+  host: IngressHost,
+): Promise<Ingress> {
+  const { queue, runStore, runLog } = ports;
+  const { ingressId, region, holdMs, keepAliveMs } = settings;
+  const { clock, log, nextId } = host;
+  const fleet = await watchFleet({
+    ...{ region, shards: settings.shards, channel: queue, registry: ports.registry, clock },
+    purge: (stream, subject) => queue.purge(stream, subject),
+    rand: Math.random,
+  });
+  const metrics = createIngressMetrics(
+    () => open.size,
+    () => fleet.workers,
+  );
+  const kindOf = (slug: string) => settings.affinityOf(slug) ?? fleet.defaultAffinity(slug);
+  const affinity = new Affinity(ports.placements, fleet, metrics, kindOf);
+  const open: OpenRequests = new OpenRequests({
+    ...{ queue, fleet, affinity, clock, log, metrics, region, holdMs },
+    ...{ ackWaitMs: settings.ackWaitMs, boundWaitMs: settings.boundWaitMs },
+    deadLetter: ({ stream, subject, slug, id }, code) =>
+      queue.moveToDead(stream, subject, deadSubject(region, slug, id), code),
+  });
+  const workMeta = new WorkMetaWriter(ingressId, fleet);
+  const shardFor = (slug: string) => fleet.shardFor(slug);
+  const runs = new Runs({ store: runStore, ttl: settings.ttl, queue, workMeta, shardFor, region, clock });
+  const lanes = new Lanes(queue, clock);
+  fleet.whenGone(worker => open.releaseBoundTo(worker));
+  await listen(ports, settings, open, runs);
+
+  const intake = new Intake(fleet, settings.boundaries, clock);
+  const dispatcher = new Dispatcher({
+    ...{ queue, fleet, affinity, workMeta, open, runs, clock, metrics, region, keepAliveMs },
+  });
+  const pollHints = new PollHints(lanes, fleet, clock);
+  const logStreams = new LogStreams(runs, runLog, keepAliveMs);
+  const shownAnswers = new ShownAnswers(runs, clock);
+  const history = new ResponseHistory(runs, settings.mostBodyBytes);
+  const jobs = new JobsApi({ runs, logStreams, pollHints, metrics, holdMs });
+  const app = buildServer({
+    apis: {
+      operations: new OperationsApi(metrics, host.notReady),
+      models: new ModelsApi(fleet),
+      inference: new InferenceApi({ intake, dispatcher, jobs, runs, pollHints, shownAnswers }),
+      storedCompletions: new StoredCompletionsApi(runs, pollHints),
+      jobs,
+      responses: new ResponsesApi({
+        ...{ intake, dispatcher, history, runs, runLog, logStreams, pollHints, shownAnswers, holdMs, clock },
+      }),
+      ...filesAndWebhooks(ports, settings, nextId),
+    },
+    authenticate: createAuthenticator(settings.apiKeys),
+    bodyLimitBytes: settings.bodyLimitBytes,
+    nextId,
+  });
+  const tick = () => {
+    open.tick();
+    lanes.tick();
+  };
+  return { app, open, tick };
+}
+
+/** What comes from other processes. */
+async function listen(
+  { queue, bus }: IngressPorts,
+  { region, ingressId }: IngressSettings,
+  open: OpenRequests,
+  runs: Runs,
+): Promise<void> {
+  queue.listen(doneSubject(region), bytes => {
+    const id = Buffer.from(bytes).toString('latin1');
+    runs.heard(id);
+    open.runEnded(id);
+  });
+  queue.listen(ingressControlSubject(ingressId), (payload, reply) => {
+    const question = readResumeQuestion(payload);
+    if (question !== null) reply(encodeMessage(open.answer(question)));
+  });
+  await bus.listen(ingressId, packet => open.onPacket(packet));
+}
+
+/** The resources that only records stand behind. */
+function filesAndWebhooks(ports: IngressPorts, settings: IngressSettings, nextId: () => string) {
+  const { records, contents, batchJobs, webhooks, deliveries, deliveryJobs } = ports;
+  const { batchLifeS, webhookAllow: allow } = settings;
+  const files = new FilesApi(records, contents, nextId);
+  return {
+    files,
+    batches: new BatchesApi({ records, files, batchJobs, nextId, batchLifeS }),
+    webhooks: new WebhooksApi({ webhooks, deliveries, deliveryJobs, nextId, allow }),
+  };
+}
