@@ -60,11 +60,11 @@ export class InferenceApi implements Api {
     const { runs, pollHints } = this.#o;
     const { store, tier } = read.summary;
     const { used } = decideTier(tier, true);
-    const kept =
+    const record =
       endpoint === 'chat' && store
         ? { kind: 'completion' as const, detail: completionDetail(read.parsed, used) }
         : { kind: 'job' as const, detail: jobDetail(endpoint, tier, used) };
-    const about = { ...kept, log: 'none', lane: 'interactive' } as const;
+    const about = { ...record, log: 'none', lane: 'interactive' } as const;
     const run = runs.newRun(endpoint, read, runCallOf(request), about);
     return {
       run,

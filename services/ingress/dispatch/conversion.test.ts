@@ -6,7 +6,7 @@ import type { HttpReply } from '../replies/http-reply.ts';
 import type { Runs } from '../runs/runs.ts';
 import { RunConversion } from './conversion.ts';
 
-/** The status under which the answer of a call that was held too long is stored. */
+/** The status under which the answer of a converted call is stored. */
 async function statusOf(kind: RunKind, status: number, finishReason: string): Promise<string | undefined> {
   let end: RunEnd | null = null;
   const store = {
@@ -26,7 +26,7 @@ async function statusOf(kind: RunKind, status: number, finishReason: string): Pr
   return (end as RunEnd | null)?.status;
 }
 
-test('a held response is stored as what its clients and webhooks are told that it is', async () => {
+test('a converted response is stored as what its clients and webhooks are told that it is', async () => {
   assert.equal(await statusOf('response', 200, 'stop'), 'completed');
   assert.equal(await statusOf('response', 200, 'length'), 'incomplete');
   assert.equal(await statusOf('response', 200, 'content_filter'), 'incomplete');

@@ -36,7 +36,7 @@ import type { OpenRequests } from './open-requests.ts';
 /** The broker drops queued work this long after the client's deadline. Only a backstop: workers check the deadline. */
 const TTL_SLACK_MS = 60_000;
 /** Work of a lower lane goes to whoever has room. */
-const ANYWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trail: null, held: {} };
+const ANYWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trace: null, held: {} };
 
 export interface DispatcherOptions {
   readonly queue: WorkQueue;
@@ -96,7 +96,7 @@ export class Dispatcher {
     const { lane } = decideTier(summary.tier, true);
     const looked = lane === 'interactive' ? this.#place(endpoint, read, request, terms) : ANYWHERE;
     // Most requests need no look-up: they go out in the same turn of the event loop.
-    const { placement, trail, held } = looked instanceof Promise ? await looked : looked;
+    const { placement, trace, held } = looked instanceof Promise ? await looked : looked;
     // What fails before this is the framework's to tell.
     reply.hijack();
     const raw = reply.raw;
@@ -112,7 +112,7 @@ export class Dispatcher {
     request.body = undefined;
     cancelOnClose(open, raw, id);
     open.add({
-      ...{ id, slug, shard, trail, endpoint, deadlineAt, sink },
+      ...{ id, slug, shard, trace, endpoint, deadlineAt, sink },
       ...this.#destination(work),
       stream: workStream(region, shard),
       continuable: summary.continuable,

@@ -1,7 +1,7 @@
 /** One request whose client waits here: what is known of it, from the moment it is published until its answer is complete. */
 import { DispatchError, type Endpoint, type FailedMeta, isErrorCode } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
-import type { PrefixTrail } from '../placement/affinity.ts';
+import type { PrefixTrace } from '../placement/affinity.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
 import type { Conversion } from './conversion.ts';
 import { ShownText } from './shown-text.ts';
@@ -13,7 +13,7 @@ export interface NewRequest {
   /** Set while only one worker may take it. */
   readonly bound: Bound | null;
   /** For learning who holds the prefix. */
-  readonly trail: PrefixTrail | null;
+  readonly trace: PrefixTrace | null;
   /** The stream it waits in. */
   readonly shard: number;
   readonly stream: string;

@@ -74,7 +74,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
     ...{ boundWaitMs: 10, holdMs: 1000, deadLetter: async () => void done.push('dead letter') },
   });
   const request: NewRequest = {
-    ...{ id: 'r1', slug: 'm', subject: 'work.eu.0.m.interactive.short.any.r1', bound: null, trail: null },
+    ...{ id: 'r1', slug: 'm', subject: 'work.eu.0.m.interactive.short.any.r1', bound: null, trace: null },
     ...{ shard: 0, stream: 'WORK_eu_0', endpoint: 'chat', continuable: true, streamed: true },
     ...{ deadlineAt: 1e9, sink: reply, conversion: conversion ?? null },
   };
@@ -156,20 +156,20 @@ test('a request that moves between shards and is refused there ends with an erro
 });
 
 test('a client that leaves while it is being sent away leaves no record behind', async () => {
-  const kept: string[] = [];
+  const records: string[] = [];
   const conversion = {
     run: { deadlineAt: 1e9 },
-    record: async () => void kept.push('made'),
+    record: async () => void records.push('made'),
     sendAway: () => new Promise<void>(() => {}),
-    undo: async () => void kept.push('forgotten'),
+    undo: async () => void records.push('forgotten'),
   } as unknown as Conversion;
   const { open, hear, done, tickAt } = openOne({ conversion });
   hear('accepted', 0);
   tickAt(1000);
   await settle();
-  assert.deepEqual(kept, ['made']);
+  assert.deepEqual(records, ['made']);
   open.left('r1');
   await settle();
-  assert.deepEqual([kept, open.size], [['made', 'forgotten'], 0]);
+  assert.deepEqual([records, open.size], [['made', 'forgotten'], 0]);
   assert.ok(done.includes(STOP));
 });

@@ -252,11 +252,11 @@ export class OpenRequests {
         return this.#forget(request);
       case 'learn_worker':
         fleet.hearFrom(effect.worker, effect.incarnation);
-        if (request.trail !== null) affinity.learn(request.trail, effect.worker);
+        if (request.trace !== null) affinity.learn(request.trace, effect.worker);
         return;
       case 'learn_usage':
         if (frame !== null)
-          affinity.hear(request.slug, request.trail, request.running?.worker ?? '', frame.body);
+          affinity.hear(request.slug, request.trace, request.running?.worker ?? '', frame.body);
         return;
       case 'suspect':
         return fleet.suspect(effect.worker);

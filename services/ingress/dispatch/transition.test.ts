@@ -13,7 +13,7 @@ const toW1: Bound = { worker: 'w-1', sharedSubject: 'shared', republish: async (
 
 function queued(change: Partial<NewRequest> = {}): OpenRequest {
   const request: NewRequest = {
-    ...{ id: 'r1', slug: 'm', subject: 'own', bound: null, trail: null, shard: 0, stream: 's' },
+    ...{ id: 'r1', slug: 'm', subject: 'own', bound: null, trace: null, shard: 0, stream: 's' },
     ...{ endpoint: 'chat', continuable: true, streamed: true, deadlineAt: 1e6, sink, conversion: null },
     ...change,
   };

@@ -15,7 +15,7 @@ import {
 import { readPromptUsage } from '@penstock/protocol';
 import type { PlacementStore } from '@penstock/transport';
 import { countUsage, type IngressMetrics } from '../metrics.ts';
-import { BLOCK_TOKENS, landmarks, promptChain } from './prefix-chain.ts';
+import { BLOCK_TOKENS, checkpoints, promptChain } from './prefix-chain.ts';
 
 export interface AffinityRequest {
   readonly slug: string;
@@ -30,7 +30,7 @@ export interface AffinityRequest {
 }
 
 /** Remembered with the request, for when it is known who runs it. */
-export interface PrefixTrail {
+export interface PrefixTrace {
   readonly chain: readonly string[];
   readonly owners: readonly (readonly string[])[];
   /** Prompt tokens, as estimated. */
@@ -41,12 +41,12 @@ export interface PrefixTrail {
 
 export interface Placed {
   readonly placement: Placement;
-  readonly trail: PrefixTrail | null;
+  readonly trace: PrefixTrace | null;
   /** Worker → leading prompt tokens that its cache is believed to hold. */
   readonly held: Readonly<Record<string, number>>;
 }
 
-const NOWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trail: null, held: {} };
+const NOWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trace: null, held: {} };
 
 export class Affinity {
   readonly #store: PlacementStore;
@@ -84,8 +84,8 @@ export class Affinity {
     for (const [worker, tokens] of expected)
       matched.set(worker, trustedTokens(tokens, this.#fleet.trustIn(worker)));
     const placement = this.#choose(request, matched);
-    const trail = { chain, owners, promptTokens: request.promptTokens, expected };
-    return { placement, trail, held: Object.fromEntries(matched) };
+    const trace = { chain, owners, promptTokens: request.promptTokens, expected };
+    return { placement, trace, held: Object.fromEntries(matched) };
   }
 
   #choose({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
@@ -117,29 +117,29 @@ export class Affinity {
     const candidates = this.#fleet.candidates(slug, new Map());
     const hashOf = (worker: string) =>
       hash('sha1', `${tenant} ${slug} ${key} ${worker}`, 'buffer').readUInt32BE(0);
-    return { placement: decideSession(request.promptTokens, candidates, hashOf), trail: null, held: {} };
+    return { placement: decideSession(request.promptTokens, candidates, hashOf), trace: null, held: {} };
   }
 
   /**
    * An answer is complete. Its engine's own word on the prompt's tokens is counted, and corrects what is believed of the
    * worker's cache. The placement itself stays: whatever was not there has been computed there now.
    */
-  hear(slug: string, trail: PrefixTrail | null, worker: string, lastBytes: Buffer): void {
+  hear(slug: string, trace: PrefixTrace | null, worker: string, lastBytes: Buffer): void {
     const usage = readPromptUsage(lastBytes);
     if (usage === null) return;
-    const expected = trail === null ? 0 : (trail.expected.get(worker) ?? 0) / Math.max(1, trail.promptTokens);
+    const expected = trace === null ? 0 : (trace.expected.get(worker) ?? 0) / Math.max(1, trace.promptTokens);
     countUsage(this.#metrics, slug, usage, expected * usage.promptTokens);
     if (usage.cachedTokens !== null)
       this.#fleet.judgeCache(worker, expected, usage.cachedTokens / Math.max(1, usage.promptTokens));
   }
 
   /** A worker took the request: its cache holds the prefix from now on. */
-  learn(trail: PrefixTrail, worker: string): void {
+  learn(trace: PrefixTrace, worker: string): void {
     const stamp = this.#fleet.cacheTokensOf(worker);
     if (stamp === null) return;
-    const entries = landmarks(trail.chain.length).map(i => {
-      const others = (trail.owners[i] ?? []).filter(owner => ownerOf(owner).worker !== worker);
-      return { prefix: trail.chain[i] ?? '', owners: [`${worker}:${stamp}`, ...others].slice(0, MAX_OWNERS) };
+    const entries = checkpoints(trace.chain.length).map(i => {
+      const others = (trace.owners[i] ?? []).filter(owner => ownerOf(owner).worker !== worker);
+      return { prefix: trace.chain[i] ?? '', owners: [`${worker}:${stamp}`, ...others].slice(0, MAX_OWNERS) };
     });
     this.#store.learn(entries);
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { landmarks, promptChain, promptText } from './prefix-chain.ts';
+import { checkpoints, promptChain, promptText } from './prefix-chain.ts';
 
 const text = (blocks: number) => Buffer.alloc(blocks * 2048, 'penstock ');
 
@@ -28,7 +28,7 @@ test('tools come before messages, whatever the order of the fields', () => {
 });
 
 test('the last blocks are always remembered, and not many others', () => {
-  assert.deepEqual(landmarks(1), [0]);
-  const many = landmarks(64);
+  assert.deepEqual(checkpoints(1), [0]);
+  const many = checkpoints(64);
   assert.ok(many.includes(63) && many.includes(62) && many.includes(0) && many.length < 20);
 });

@@ -42,7 +42,7 @@ export function promptText(endpoint: Endpoint, body: unknown): Buffer {
 }
 
 /** Blocks of a chain worth remembering: the first few, every eighth, and the last. Follow-ups share nearly all of a chain. */
-export function landmarks(blocks: number): number[] {
+export function checkpoints(blocks: number): number[] {
   const chosen: number[] = [];
   for (let i = 0; i < blocks; i++) {
     if (i < 4 || i % 8 === 7 || i >= blocks - 2) chosen.push(i);
