@@ -37,6 +37,7 @@ test('webhooks survive', async t => {
     for (const events of byJob.values()) assert.equal(events.size, 1);
   };
   const redis = new Redis(stack.redis.url);
+  redis.on('error', () => {});
   t.after(() => redis.disconnect());
   /** Names of BullMQ jobs: event, then endpoint. */
   const deliveriesUnderWay = () => redis.lrange('bull:penstock-webhooks:active', 0, -1);
