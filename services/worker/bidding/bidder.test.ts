@@ -132,3 +132,19 @@ test('work that a full worker keeps handing back is offered its next free slot f
   const [short, medium, long] = interactive;
   assert.deepEqual(await offered(0), [long, short, medium, 'bound']);
 });
+
+test('a bidder that was stopped renews nothing, whatever still changes', async t => {
+  let now = 0;
+  const { bidder, offers } = await startBidder(
+    t,
+    () => IDLE,
+    () => now,
+  );
+  now += 1000;
+  bidder.requote();
+  await bidder.stop();
+  bidder.requote();
+  await turn();
+  await turn();
+  assert.deepEqual(offers.get('interactive short'), []);
+});

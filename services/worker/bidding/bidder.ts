@@ -64,6 +64,7 @@ export class Bidder {
   #due: NodeJS.Immediate | NodeJS.Timeout | null = null;
   #expiry: NodeJS.Timeout | null = null;
   #quotedAt = 0;
+  #stopped = false;
 
   constructor(options: BidderOptions) {
     this.#o = options;
@@ -109,7 +110,7 @@ export class Bidder {
 
   /** Renews the bids soon: at once after a quiet time, else a pause after the last renewal, however many things changed. */
   requote(): void {
-    if (this.#due !== null) return;
+    if (this.#due !== null || this.#stopped) return;
     const sinceMs = this.#o.clock.monotonic() - this.#quotedAt;
     const quote = () => this.#onDue();
     this.#due = sinceMs >= this.#pauseMs ? setImmediate(quote) : setTimeout(quote, this.#pauseMs - sinceMs);
@@ -122,6 +123,7 @@ export class Bidder {
   /** Timers count from the start of a turn of the event loop, and may fire up to a millisecond early. */
   #onDue(): void {
     this.#due = null;
+    if (this.#stopped) return;
     if (this.#o.clock.monotonic() - this.#quotedAt < this.#pauseMs) this.requote();
     else this.#quote();
   }
@@ -153,8 +155,9 @@ export class Bidder {
 
   /** Stops bidding. Resolves when no delivery can arrive any more. */
   async stop(): Promise<void> {
-    await Promise.all(this.#inTurn(0).map(slot => slot.puller.stop()));
+    this.#stopped = true;
     if (this.#expiry !== null) clearTimeout(this.#expiry);
+    await Promise.all(this.#inTurn(0).map(slot => slot.puller.stop()));
   }
 }
 
