@@ -20,6 +20,8 @@ export interface StackOptions {
   readonly engineUrls?: readonly string[];
   readonly ingressEnv?: Record<string, string>;
   readonly workerEnv?: Record<string, string>;
+  /** Told of every line that a worker (by its index) or an ingress (−1) logs. */
+  readonly onLine?: (line: string, worker: number) => void;
   /** A tasks process too, and a directory for files. */
   readonly tasksEnv?: Record<string, string>;
 }
@@ -42,7 +44,10 @@ export async function startStack(options: StackOptions) {
       ...options.ingressEnv,
     };
     const process = await startService(INGRESS, env, {
-      readyWhen: line => line.includes('ingress listening'),
+      readyWhen: line => {
+        options.onLine?.(line, -1);
+        return line.includes('ingress listening');
+      },
     });
     return { url: `http://127.0.0.1:${at}`, port: at, process };
   };
@@ -67,7 +72,12 @@ export async function startStack(options: StackOptions) {
         PENSTOCK_ENGINE_URL: engineUrls[index] ?? '',
         ...options.workerEnv,
       },
-      { readyWhen: line => line.includes('pulling') },
+      {
+        readyWhen: line => {
+          options.onLine?.(line, index);
+          return line.includes('pulling');
+        },
+      },
     );
   const startTasks = () =>
     startService(

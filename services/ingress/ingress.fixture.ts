@@ -61,7 +61,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
   let ids = 0;
   const nextSeq = new Map<string, number>();
   const clock = { now: () => nowMs, monotonic: () => nowMs };
-  const log = { info() {}, warn() {}, error() {} } as unknown as Logger;
+  const log = { info() {}, warn() {}, error() {}, isLevelEnabled: () => false } as unknown as Logger;
   const queue = new MemoryWorkQueue(clock);
   await queue.ensureWorkStream(REGION, 0, { maxMessages: 100, maxBytes: 1e9 });
   await queue.ensureDeadStream(REGION);

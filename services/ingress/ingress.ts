@@ -42,7 +42,7 @@ import { createAuthenticator } from './http/auth.ts';
 import { Intake } from './intake/understand.ts';
 import { WorkMetaWriter } from './intake/work-meta.ts';
 import { createIngressMetrics } from './metrics.ts';
-import { Affinity } from './placement/affinity.ts';
+import { Affinity, type PlacementEvent } from './placement/affinity.ts';
 import { Lanes } from './runs/lanes.ts';
 import { PollHints } from './runs/poll-hints.ts';
 import { Runs } from './runs/runs.ts';
@@ -123,7 +123,11 @@ export async function startIngress(
     () => fleet.workers,
   );
   const kindOf = (slug: string) => settings.affinityOf(slug) ?? fleet.defaultAffinity(slug);
-  const affinity = new Affinity(ports.placements, fleet, metrics, kindOf);
+  // Every placement can be worked out again from these lines.
+  const observe = log.isLevelEnabled('debug')
+    ? (event: PlacementEvent) => log.debug({ event }, 'placement')
+    : undefined;
+  const affinity = new Affinity(ports.placements, fleet, metrics, kindOf, observe);
   const open: OpenRequests = new OpenRequests({
     ...{ queue, fleet, affinity, clock, log, metrics, region, holdMs },
     ...{ ackWaitMs: settings.ackWaitMs, boundWaitMs: settings.boundWaitMs },

@@ -34,7 +34,7 @@ const KEY = {
   lane: 'interactive',
   size: 'short',
 } as const;
-const log = { info() {}, warn() {}, error() {} } as unknown as Logger;
+const log = { info() {}, warn() {}, error() {}, isLevelEnabled: () => false } as unknown as Logger;
 
 /** A whole worker of one slot on in-memory adapters, with an engine that the test plays. */
 async function startWorker(t: TestContext) {

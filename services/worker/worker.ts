@@ -55,7 +55,7 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#o = options;
-    this.#meter = new LoadMeter(cacheCountAt(options.clock));
+    this.#meter = new LoadMeter(cacheCountAt(options.clock), this.#traced());
     this.#watch = this.#createWatch();
     this.#presence = this.#createPresence();
     this.#batcher = this.#createBatcher();
@@ -122,11 +122,15 @@ export class Worker {
       },
       isDraining: () => this.#presence.isDraining,
       onTaken: ({ fleetRate, size, promptTokens }) => {
+        this.#traced()?.({ kind: 'taken', fleetRate, size, promptTokens });
         if (fleetRate > 0) this.#fleetTokensPerSec = fleetRate;
         this.#bidder.took(size, promptTokens);
         this.#bidder.requote();
       },
-      onSettled: () => this.#bidder.requote(),
+      onSettled: () => {
+        this.#traced()?.({ kind: 'settled', running: this.#admission.slotsTaken });
+        this.#bidder.requote();
+      },
     });
   }
 
@@ -134,9 +138,16 @@ export class Worker {
     const { id: worker, queue, clock, region, shard, ackWaitMs, boundaries } = this.#o;
     return new Bidder({
       ...{ worker, queue, clock, region, shard, ackWaitMs, boundaries },
-      standing: () => this.#standing(),
+      standing: now => this.#standing(now),
       onDelivery: delivery => this.#admission.take(delivery),
+      observe: this.#traced(),
     });
+  }
+
+  /** Writes at level debug what its bids follow from and what they are: every decision can be worked out again from these lines. */
+  #traced(): ((event: object) => void) | undefined {
+    const { log } = this.#o;
+    return log.isLevelEnabled('debug') ? event => log.debug({ event }, 'bidding') : undefined;
   }
 
   start(): void {
@@ -153,8 +164,8 @@ export class Worker {
     await this.#o.models.announce(this.#o.region, model.slug, encodeMessage(model));
   }
 
-  #standing(): WorkerStanding {
-    const { slots, bus, clock } = this.#o;
+  #standing(now: number): WorkerStanding {
+    const { slots, bus } = this.#o;
     const { gauges, errorRate, isWell } = this.#watch;
     const readings = {
       running: this.#admission.slotsTaken,
@@ -164,7 +175,7 @@ export class Worker {
       errorRate,
     };
     return {
-      load: this.#meter.load(readings, clock.monotonic()),
+      load: this.#meter.load(readings, now),
       sick: !isWell || bus.pendingBytes > MAX_PENDING_REPLY_BYTES,
       draining: this.#presence.isDraining,
       fleetTokensPerSec: this.#fleetTokensPerSec === 0 ? this.#meter.tokensPerSec : this.#fleetTokensPerSec,

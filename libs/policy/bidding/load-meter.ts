@@ -41,6 +41,15 @@ export interface WorkerQuote {
   readonly cacheTokens: number;
 }
 
+/** What happened to a meter. From the same events at the same times follows the same load. */
+export type MeterEvent<Id = string> =
+  | { readonly kind: 'begun'; readonly id: Id; readonly request: MeteredRequest; readonly now: number }
+  | { readonly kind: 'first_token'; readonly id: Id; readonly now: number }
+  | { readonly kind: 'ended'; readonly id: Id; readonly kvTokens: number }
+  | { readonly kind: 'answered'; readonly tokens: number }
+  | { readonly kind: 'recovered'; readonly now: number }
+  | { readonly kind: 'read'; readonly readings: EngineReadings; readonly now: number };
+
 /** @typeParam Id what tells requests apart: their ids in the worker, numbers in the simulator. */
 export class LoadMeter<Id = string> {
   readonly #prefill = new PrefillQueue<Id>();
@@ -52,9 +61,15 @@ export class LoadMeter<Id = string> {
   #answerTokens = FIRST_ANSWER_TOKENS;
   #answers = 0;
 
-  /** @param cacheTokens where the count of tokens put into the cache begins: above that of any worker of this name before. */
-  constructor(cacheTokens = 0) {
+  readonly #observe: ((event: MeterEvent<Id>) => void) | undefined;
+
+  /**
+   * @param cacheTokens where the count of tokens put into the cache begins: above that of any worker of this name before.
+   * @param observe told of everything that happens here.
+   */
+  constructor(cacheTokens = 0, observe?: (event: MeterEvent<Id>) => void) {
     this.#cacheTokens = cacheTokens;
+    this.#observe = observe;
   }
 
   /** Prompt tokens per second as learned; a guess before anything was. */
@@ -83,6 +98,7 @@ export class LoadMeter<Id = string> {
 
   /** A request was given to the engine. */
   begin(id: Id, request: MeteredRequest, now: number): void {
+    this.#observe?.({ kind: 'begun', id, request, now });
     const uncached = Math.max(0, request.promptTokens - request.heldTokens);
     this.#kvTaken += request.kvTokens;
     this.#cacheTokens += uncached;
@@ -91,26 +107,33 @@ export class LoadMeter<Id = string> {
   }
 
   firstToken(id: Id, now: number): void {
+    this.#observe?.({ kind: 'first_token', id, now });
     this.#prefill.done(id, now);
   }
 
   /** A request left the engine, with or without an answer. */
   end(id: Id, kvTokens: number): void {
+    this.#observe?.({ kind: 'ended', id, kvTokens });
     this.#kvTaken -= kvTokens;
     this.#prefill.drop(id);
   }
 
   /** An answer of so many tokens is complete. */
   answered(tokens: number): void {
+    this.#observe?.({ kind: 'answered', tokens });
     if (tokens > 0) this.#answerTokens = learnAnswer(this.#answerTokens, tokens, this.#answers++);
   }
 
   /** Called once a second: an engine nobody asks any more may be well again. */
   recover(now: number): void {
+    this.#observe?.({ kind: 'recovered', now });
+    // What a first token has shown by now counts, whether or not anybody has looked since.
+    this.#prefill.look(now);
     this.#prefill.recover(now);
   }
 
   load(readings: EngineReadings, now: number): WorkerLoad {
+    this.#observe?.({ kind: 'read', readings, now });
     const { tokens, head } = this.#prefill.look(now);
     return {
       prefillBacklogTokens: tokens,

@@ -8,18 +8,32 @@ import {
   fewOf,
   HEARTBEAT_MS,
   isFast,
+  type LoadMeter,
   learnTrust,
   mayBeCached,
   SAME_STEP_MS,
   timeToFirstToken,
+  type WorkerQuote,
 } from '@penstock/policy';
 import type { Agenda } from '../engine/agenda.ts';
 import type { Holding, Owner } from './prefix-owners.ts';
-import type { SimulatedWorker } from './worker.ts';
+
+/** What is seen of a worker. */
+export interface SeenWorker {
+  readonly index: number;
+  readonly name: string;
+  readonly isDead: boolean;
+  readonly cacheCapacity: number | null;
+  quote(now: number): WorkerQuote;
+  readonly meter: Pick<
+    LoadMeter,
+    'cacheTokens' | 'learnedRate' | 'recover' | 'settled' | 'tokensPerSec' | 'worked'
+  >;
+}
 
 /** What is known of a worker beside its quote. */
-interface Member {
-  readonly worker: SimulatedWorker;
+interface Member<Worker> {
+  readonly worker: Worker;
   /** How far to rely on what its cache is believed to hold, 0–1. */
   trust: number;
   /** Silent for too long. */
@@ -31,14 +45,14 @@ interface Member {
   firstTokenAt: number;
 }
 
-export class FleetView implements FleetOutlook {
+export class FleetView<Worker extends SeenWorker> implements FleetOutlook {
   readonly #agenda: Agenda;
-  readonly #members: readonly Member[];
+  readonly #members: readonly Member<Worker>[];
   /** Members whose standing changes as time passes; of all others the rate is below, 0 for the former. */
-  readonly #unsettled: Set<Member>;
+  readonly #unsettled: Set<Member<Worker>>;
   readonly #idleRates: Float64Array;
   /** Members of which a first token may still show the rate, oldest first. */
-  readonly #shown: Set<Member>;
+  readonly #shown: Set<Member<Worker>>;
   #fleetTokensPerSec = 0;
   #fastestTokensPerSec = 0;
   #meanLoad = 0;
@@ -48,7 +62,7 @@ export class FleetView implements FleetOutlook {
   #promptTokens = 0;
   #holders: readonly Holding[] = [];
 
-  constructor(workers: readonly SimulatedWorker[], agenda: Agenda) {
+  constructor(workers: readonly Worker[], agenda: Agenda) {
     this.#agenda = agenda;
     this.#members = workers.map(worker => ({
       worker,
@@ -91,7 +105,7 @@ export class FleetView implements FleetOutlook {
   }
 
   /** What the fleet is as a whole, renewed with every heartbeat. @param recovered called for each that is believed to be faster. */
-  renew(recovered: (worker: SimulatedWorker) => void): void {
+  renew(recovered: (worker: Worker) => void): void {
     if (this.#now - this.#renewedAt < HEARTBEAT_MS) return;
     this.#renewedAt = this.#now;
     this.#fleetTokensPerSec = 0;
@@ -214,11 +228,11 @@ export class FleetView implements FleetOutlook {
     return { worker: String(fastest), waitS: 0, tokensPerSec, matchedTokens: 0, load: 0 };
   }
 
-  #takesWork({ lost, suspectUntil }: Member): boolean {
+  #takesWork({ lost, suspectUntil }: Member<Worker>): boolean {
     return !lost && this.#now >= suspectUntil;
   }
 
-  #candidate({ worker, expectedTokens }: Member, matchedTokens: number): Candidate {
+  #candidate({ worker, expectedTokens }: Member<Worker>, matchedTokens: number): Candidate {
     const quote = worker.quote(this.#now);
     const tokensPerSec = quote.tokensPerSec || worker.meter.tokensPerSec;
     return {
@@ -244,7 +258,7 @@ export class FleetView implements FleetOutlook {
   }
 
   /** A worker with nothing to prefill and nothing to learn is as it is until it takes something. */
-  #settle(member: Member): void {
+  #settle(member: Member<Worker>): void {
     const { worker, expectedTokens } = member;
     if (!worker.meter.settled || expectedTokens > 0 || worker.isDead || !this.#takesWork(member)) return;
     this.#unsettled.delete(member);

@@ -9,6 +9,7 @@ import {
   DEFAULT_AFFINITY,
   DEFAULT_TUNING,
   decidePlacement,
+  kvNeed,
   LEAST_PREFIX_TOKENS,
   SIZE_CLASSES,
   sizeClassOf,
@@ -37,7 +38,7 @@ class Penstock implements Dispatcher {
   readonly #placing: AffinityTuning;
   readonly #workers: readonly SimulatedWorker[];
   readonly #consumers = sharedConsumers();
-  readonly #view: FleetView;
+  readonly #view: FleetView<SimulatedWorker>;
   readonly #owners: PrefixOwners;
   /** By request: share of its prompt that the cache of the worker which took it was expected to hold. */
   readonly #expected: number[] = [];
@@ -76,7 +77,8 @@ class Penstock implements Dispatcher {
   finished(job: Job, index: number): void {
     const worker = this.#workers[index];
     if (worker === undefined) return;
-    worker.finish(job);
+    worker.end(job.index, needOf(job.request));
+    worker.meter.answered(job.request.outputTokens);
     this.#view.hear(index);
     const found = job.cachedTokens / Math.max(1, job.request.inputTokens);
     this.#view.judgeCache(index, this.#expected[job.index] ?? 0, found);
@@ -173,12 +175,12 @@ class Penstock implements Dispatcher {
       slot.spend();
       const { worker } = slot;
       if (worker.isFull) {
-        worker.handBack(slot, this.#now);
+        worker.handBack(slot.id, this.#now);
         continue;
       }
       const next = queue.shift();
       if (next === undefined) return;
-      worker.served(slot);
+      worker.served(slot.id);
       this.#take(worker, next);
     }
   }
@@ -187,7 +189,11 @@ class Penstock implements Dispatcher {
     const { request, index, holders } = queued;
     const holding = holders.find(each => each.worker === worker.index);
     const size = sizeClassOf(request.inputTokens);
-    worker.take(request, index, size, holding?.trusted ?? 0, this.#view.fleetTokensPerSec, this.#now);
+    const { inputTokens: promptTokens } = request;
+    worker.accept(size, promptTokens, this.#view.fleetTokensPerSec);
+    const heldTokens = holding?.trusted ?? 0;
+    const metered = { promptTokens, heldTokens, kvTokens: needOf(request), silent: false };
+    worker.meter.begin(index, metered, this.#now);
     this.#expected[index] = (holding?.tokens ?? 0) / Math.max(1, request.inputTokens);
     this.#view.hear(worker.index);
     if (this.#affinity && request.inputTokens >= LEAST_PREFIX_TOKENS)
@@ -195,6 +201,10 @@ class Penstock implements Dispatcher {
     this.#fleet.send(request, index, worker.index);
     this.#changed(worker);
   }
+}
+
+function needOf({ inputTokens, outputTokens }: TraceRequest): number {
+  return kvNeed(inputTokens, outputTokens);
 }
 
 function uncachedTokens({ request, holders }: Queued, worker: SimulatedWorker): number {

@@ -4,9 +4,9 @@ import {
   type BidRound,
   type BidTuning,
   decideBids,
+  type EngineReadings,
   forgetHandedBack,
   inTurn,
-  kvNeed,
   LoadMeter,
   newBidMemory,
   type PromptSize,
@@ -19,9 +19,7 @@ import {
   type WorkerStanding,
   type WorkKind,
 } from '@penstock/policy';
-import type { TraceRequest } from '../../traces/trace.ts';
 import { Timer } from '../engine/agenda.ts';
-import type { FluidEngine, Job } from '../engine/fluid-engine.ts';
 import { BidSlot, Consumer } from './broker.ts';
 
 /** There is no work for the lower lanes here. */
@@ -36,21 +34,33 @@ export function sharedConsumers(): readonly Consumer<SimulatedWorker>[] {
   return SHARED_KINDS.map(kind => new Consumer(kind));
 }
 
+/** What a worker sees of its engine. */
+export interface WatchedEngine {
+  readonly worker: number;
+  readonly profile: { readonly kvCapacityTokens: number | null };
+  readonly kvUse: number | null;
+}
+
 export class SimulatedWorker {
   readonly index: number;
   readonly name: string;
-  readonly cacheCapacity: number;
   readonly meter = new LoadMeter<number>();
   /** Work that only this worker may take. */
   readonly bound = new Consumer<SimulatedWorker>(BOUND_KIND);
-  readonly #engine: FluidEngine;
+  readonly #engine: WatchedEngine;
   readonly #tuning: BidTuning;
   /** In the order of {@link ALL_KINDS}. */
   readonly #slots: readonly BidSlot<SimulatedWorker>[];
   readonly #boundSlot: BidSlot<SimulatedWorker>;
   #memory: BidMemory;
   readonly #round: BidRound;
-  readonly #readings = { running: 0, slots: 0, kvUse: 0, kvCapacity: 0, errorRate: 0 };
+  readonly #readings: { -readonly [key in keyof EngineReadings]: EngineReadings[key] } = {
+    running: 0,
+    slots: 0,
+    kvUse: 0,
+    kvCapacity: 0,
+    errorRate: 0,
+  };
   #fleetRate = 0;
   readonly #renewal: Timer;
   #renewedAt = Number.NEGATIVE_INFINITY;
@@ -59,7 +69,7 @@ export class SimulatedWorker {
 
   /** @param requests it may hold at once. @param renewed called when its bids have changed. */
   constructor(
-    engine: FluidEngine,
+    engine: WatchedEngine,
     consumers: readonly Consumer<SimulatedWorker>[],
     requests: number,
     tuning: BidTuning,
@@ -67,10 +77,8 @@ export class SimulatedWorker {
   ) {
     this.index = engine.worker;
     this.name = String(engine.worker);
-    this.cacheCapacity = engine.profile.kvCapacityTokens;
     this.#engine = engine;
     this.#readings.slots = requests;
-    this.#readings.kvCapacity = this.cacheCapacity;
     this.#tuning = tuning;
     this.#memory = newBidMemory(tuning);
     this.#boundSlot = new BidSlot(this, this.bound, consumers.length);
@@ -80,6 +88,16 @@ export class SimulatedWorker {
       this.#boundSlot,
     ];
     this.#renewal = new Timer(() => renewed(this));
+  }
+
+  /** Requests taken, in whatever state. */
+  set running(requests: number) {
+    this.#readings.running = requests;
+  }
+
+  /** Tokens; null where the engine does not tell. */
+  get cacheCapacity(): number | null {
+    return this.#engine.profile.kvCapacityTokens;
   }
 
   get isFull(): boolean {
@@ -101,19 +119,24 @@ export class SimulatedWorker {
 
   standing(now: number): WorkerStanding {
     this.#readings.kvUse = this.#engine.kvUse;
+    this.#readings.kvCapacity = this.cacheCapacity;
     const load = this.meter.load(this.#readings, now);
     const fleetTokensPerSec = this.#fleetRate === 0 ? this.meter.tokensPerSec : this.#fleetRate;
     return { load, sick: false, draining: false, fleetTokensPerSec };
+  }
+
+  /** What it offers for each of the kinds of work. */
+  decide(kinds: readonly WorkKind[], now: number): BidRound {
+    const round = decideBids(kinds, this.standing(now), this.#memory, this.#tuning, now, this.#round);
+    this.#memory = round.memory;
+    return round;
   }
 
   /** @returns when the bids are out of date, ms. */
   renew(now: number): number {
     this.#renewedAt = now;
     // Its offer for bound work is made up for when there is some.
-    const kinds = this.bound.queue.length === 0 ? SHARED_KINDS : ALL_KINDS;
-    const round = this.#round;
-    decideBids(kinds, this.standing(now), this.#memory, this.#tuning, now, round);
-    this.#memory = round.memory;
+    const round = this.decide(this.bound.queue.length === 0 ? SHARED_KINDS : ALL_KINDS, now);
     const inOrder = inTurn(this.#slots, round.memory, now);
     for (let i = 0; i < inOrder.length; i++) {
       const slot = inOrder[i];
@@ -136,38 +159,26 @@ export class SimulatedWorker {
     return inTurn(this.#slots, this.#memory, now).map(slot => slot.consumer);
   }
 
-  handBack(slot: BidSlot<SimulatedWorker>, now: number): void {
-    this.#memory = rememberHandedBack(this.#memory, slot.id, now);
+  handBack(slot: string, now: number): void {
+    this.#memory = rememberHandedBack(this.#memory, slot, now);
   }
 
-  /** @param heldTokens prompt tokens that its cache is believed to hold. @param fleetRate as its ingress knows it. */
-  take(
-    request: TraceRequest,
-    index: number,
-    size: PromptSize,
-    heldTokens: number,
-    fleetRate: number,
-    now: number,
-  ): void {
-    this.#memory = rememberTaken(this.#memory, size, request.inputTokens);
+  /** A request was accepted: it takes a slot. @param fleetRate as its ingress knows it. */
+  accept(size: PromptSize, promptTokens: number, fleetRate: number): void {
+    this.#memory = rememberTaken(this.#memory, size, promptTokens);
     this.#readings.running++;
     if (fleetRate > 0) this.#fleetRate = fleetRate;
-    this.meter.begin(
-      index,
-      { promptTokens: request.inputTokens, heldTokens, kvTokens: needOf(request), silent: false },
-      now,
-    );
   }
 
   /** A consumer's work was taken: it has had its turn. */
-  served(slot: BidSlot<SimulatedWorker>): void {
-    this.#memory = forgetHandedBack(this.#memory, slot.id);
+  served(slot: string): void {
+    this.#memory = forgetHandedBack(this.#memory, slot);
   }
 
-  finish({ request, index }: Job): void {
+  /** A request left the engine. */
+  end(index: number, kvTokens: number): void {
     this.#readings.running--;
-    this.meter.end(index, needOf(request));
-    this.meter.answered(request.outputTokens);
+    this.meter.end(index, kvTokens);
   }
 
   /** Its process ends: the broker drops its pulls with its connection. */
@@ -181,8 +192,4 @@ export class SimulatedWorker {
     if (this.#last === null) return this.meter.quote(now);
     return { ...this.#last, waitS: Math.max(0, this.#last.waitS - (now - this.#last.at) / 1000) };
   }
-}
-
-function needOf({ inputTokens, outputTokens }: TraceRequest): number {
-  return kvNeed(inputTokens, outputTokens);
 }

@@ -98,6 +98,11 @@ export class Generation {
     this.#record.tokens += fresh;
     this.#engine.ledger.generationTokens += fresh;
     const faulty = fresh === room;
+    const { sequence } = choice;
+    if (index === 0 && from === 0 && sequence !== null && sequence.firstTokenAt !== null) {
+      const { cachedTokens, submittedAt, firstTokenAt } = sequence;
+      this.#record.timeline = { cachedTokens, submittedAt, firstTokenAt };
+    }
     choice.done = done && !faulty;
     let out = this.#events ? this.#write(this.#events, choice, index, from) : '';
     if (faulty) return this.#break(out);

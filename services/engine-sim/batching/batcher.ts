@@ -31,6 +31,9 @@ export interface SequenceSpec {
 export interface Sequence {
   /** Prompt tokens found in the prefix cache; final once the first token came. */
   readonly cachedTokens: number;
+  /** When it came in, and when the step ended that yielded its first token, on the batcher's timeline, real ms; null before. */
+  readonly submittedAt: number;
+  readonly firstTokenAt: number | null;
 }
 
 interface State extends Sequence {
@@ -38,6 +41,7 @@ interface State extends Sequence {
   /** Earliest start of its first step. */
   readonly readyAt: number;
   cachedTokens: number;
+  firstTokenAt: number | null;
   /** Prompt tokens in the KV cache. */
   computed: number;
   produced: number;
@@ -99,10 +103,13 @@ export class Batcher {
 
   /** The spec must fit. On the `instant` profile the whole answer is delivered before this returns. */
   submit(spec: SequenceSpec): Sequence {
-    const readyAt = this.#clock.now() + this.#real(this.#profile.ingestMs);
+    const submittedAt = this.#clock.now();
+    const readyAt = submittedAt + this.#real(this.#profile.ingestMs);
     const state: State = {
       spec,
       readyAt,
+      submittedAt,
+      firstTokenAt: this.#profile.instant === true ? submittedAt : null,
       cachedTokens: 0,
       computed: 0,
       produced: 0,
@@ -149,7 +156,7 @@ export class Batcher {
     if (this.#stepEndsAt === null) this.#plan(Math.min(now, this.#waiting[0]?.readyAt ?? now));
     while (this.#stepEndsAt !== null && this.#stepEndsAt <= now) {
       const end: number = this.#stepEndsAt;
-      this.#finishStep();
+      this.#finishStep(end);
       this.#plan(end);
     }
     this.#arm();
@@ -224,7 +231,7 @@ export class Batcher {
     return head;
   }
 
-  #finishStep(): void {
+  #finishStep(end: number): void {
     let ended = false;
     for (const state of this.#running) {
       if (state.chunk === 0) continue;
@@ -232,7 +239,10 @@ export class Batcher {
       if (decoding) state.produced++;
       else state.computed += state.chunk;
       if (state.computed < state.spec.promptTokens) continue;
-      if (!decoding) state.produced = Math.min(1, state.spec.outputTokens);
+      if (!decoding) {
+        state.produced = Math.min(1, state.spec.outputTokens);
+        state.firstTokenAt = end;
+      }
       this.#changed.add(state);
       if (state.produced < state.spec.outputTokens) continue;
       ended = state.over = true;

@@ -10,6 +10,8 @@ export interface RequestRecord {
   /** Tokens handed out so far, all choices together. */
   tokens: number;
   outcome: 'running' | 'finished' | 'aborted' | 'failed';
+  /** Of its first choice: prompt tokens found in the cache, and when it came in and its first token was computed; see {@link Sequence}. */
+  timeline: { cachedTokens: number; submittedAt: number; firstTokenAt: number } | null;
   /** Unix ms; 0 while it runs. */
   endedAt: number;
 }
@@ -45,7 +47,7 @@ export class Ledger {
   cachedTokens = 0;
 
   start(request: { promptHash: string; model: string; from: number }): RequestRecord {
-    const record: RequestRecord = { ...request, tokens: 0, outcome: 'running', endedAt: 0 };
+    const record: RequestRecord = { ...request, tokens: 0, outcome: 'running', timeline: null, endedAt: 0 };
     this.#recent[this.started++ % RECENT_REQUESTS] = record;
     return record;
   }

@@ -3,8 +3,10 @@ import { hash } from 'node:crypto';
 import type { Fleet } from '@penstock/fleet';
 import {
   type Affinity as AffinityKind,
+  type Candidate,
   decidePlacement,
   decideSession,
+  type FleetOutlook,
   LEAST_OFFLOAD_TOKENS,
   LEAST_PREFIX_TOKENS,
   MAX_OWNERS,
@@ -48,22 +50,36 @@ export interface Placed {
 
 const NOWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trace: null, held: {} };
 
+/** A decision with all that it followed from. */
+export interface PlacementEvent {
+  readonly promptTokens: number;
+  readonly isOwned: boolean;
+  readonly known: Pick<FleetOutlook, 'fastestTokensPerSec' | 'fleetTokensPerSec' | 'meanLoad'>;
+  readonly owners: readonly Candidate[];
+  /** What each look at all workers saw. */
+  readonly looks: readonly (readonly Candidate[])[];
+  readonly placement: Placement;
+}
+
 export class Affinity {
   readonly #store: PlacementStore;
   readonly #fleet: Fleet;
   readonly #metrics: IngressMetrics;
   readonly #kindOf: (slug: string) => AffinityKind;
+  readonly #observe: ((event: PlacementEvent) => void) | undefined;
 
   constructor(
     store: PlacementStore,
     fleet: Fleet,
     metrics: IngressMetrics,
     kindOf: (slug: string) => AffinityKind,
+    observe?: (event: PlacementEvent) => void,
   ) {
     this.#store = store;
     this.#fleet = fleet;
     this.#metrics = metrics;
     this.#kindOf = kindOf;
+    this.#observe = observe;
   }
 
   /** Decides without waiting where nothing is to be looked up. */
@@ -90,14 +106,23 @@ export class Affinity {
 
   #choose({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
     if (matched.size === 0 && promptTokens < LEAST_OFFLOAD_TOKENS) return NOWHERE.placement;
-    const candidates = () => this.#fleet.candidates(slug, matched);
-    return decidePlacement(promptTokens, matched.size > 0, {
-      ...this.#fleet.outlook(slug),
-      fleetTokensPerSec: this.#fleet.fleetRate(slug),
-      owners: () => this.#fleet.owners(slug, matched),
+    const { fastestTokensPerSec, meanLoad } = this.#fleet.outlook(slug);
+    const known = { fastestTokensPerSec, meanLoad, fleetTokensPerSec: this.#fleet.fleetRate(slug) };
+    const owners = this.#fleet.owners(slug, matched);
+    const looks: Candidate[][] = [];
+    const candidates = () => {
+      const all = this.#fleet.candidates(slug, matched);
+      if (this.#observe !== undefined) looks.push(all);
+      return all;
+    };
+    const placement = decidePlacement(promptTokens, matched.size > 0, {
+      ...known,
+      owners: () => owners,
       candidates,
       soonest: () => soonestOf(candidates(), promptTokens),
     });
+    this.#observe?.({ promptTokens, isOwned: matched.size > 0, known, owners, looks, placement });
+    return placement;
   }
 
   /** Worker → tokens of the longest known prefix that its cache can still hold. */

@@ -7,6 +7,7 @@
  * in the end.
  */
 import {
+  type BidDecision,
   type BidMemory,
   type BidTuning,
   DEFAULT_TUNING,
@@ -38,10 +39,24 @@ export interface BidderOptions {
   readonly worker: string;
   readonly ackWaitMs: number;
   readonly boundaries: SizeBoundaries;
-  readonly standing: () => WorkerStanding;
+  /** As of a time, monotonic ms. */
+  readonly standing: (now: number) => WorkerStanding;
   /** @returns whether there was room for it; else it was handed back. */
   readonly onDelivery: (delivery: Delivery) => boolean;
+  /** Told of every renewal and of what it depends on beside the standing. */
+  readonly observe?: ((event: BidEvent) => void) | undefined;
 }
+
+export type BidEvent =
+  | { readonly kind: 'handed_back'; readonly slot: string; readonly now: number }
+  | { readonly kind: 'had_turn'; readonly slot: string }
+  | {
+      readonly kind: 'renewed';
+      readonly now: number;
+      readonly standing: WorkerStanding;
+      /** In the order of {@link WORK_KINDS}. */
+      readonly decisions: readonly BidDecision[];
+    };
 
 const BOUND = 'bound any';
 /** In the order of {@link WORK_KINDS}. */
@@ -94,11 +109,16 @@ export class Bidder {
   /** @param id of a bid slot that takes turns; null for one that takes idle capacity. */
   #receiver(id: string | null) {
     const surplus = () => {
-      if (id !== null) this.#memory = rememberHandedBack(this.#memory, id, this.#o.clock.monotonic());
+      if (id === null) return;
+      const now = this.#o.clock.monotonic();
+      this.#memory = rememberHandedBack(this.#memory, id, now);
+      this.#o.observe?.({ kind: 'handed_back', slot: id, now });
     };
     const take = (delivery: Delivery) => {
-      if (!this.#o.onDelivery(delivery)) surplus();
-      else if (id !== null) this.#memory = forgetHandedBack(this.#memory, id);
+      if (!this.#o.onDelivery(delivery)) return surplus();
+      if (id === null) return;
+      this.#memory = forgetHandedBack(this.#memory, id);
+      this.#o.observe?.({ kind: 'had_turn', slot: id });
     };
     return { take, surplus };
   }
@@ -131,8 +151,10 @@ export class Bidder {
   #quote(): void {
     const now = this.#o.clock.monotonic();
     this.#quotedAt = now;
-    const round = decideBids(WORK_KINDS, this.#o.standing(), this.#memory, this.#tuning, now);
+    const standing = this.#o.standing(now);
+    const round = decideBids(WORK_KINDS, standing, this.#memory, this.#tuning, now);
     this.#memory = round.memory;
+    this.#o.observe?.({ kind: 'renewed', now, standing, decisions: round.decisions });
     for (const { kind, puller } of this.#inTurn(now)) {
       const bid = round.decisions[KINDS.indexOf(kind)];
       puller.bid(bid?.kind === 'bid' ? bid : null);
