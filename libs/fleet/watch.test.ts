@@ -14,7 +14,7 @@ test('a fleet hears the heartbeats of its region, knows the registered models, a
     registry: {
       list: async () => [encodeMessage(modelOf('asleep')), Buffer.from('{"of":"a newer version"}')],
     },
-    purge: (stream, subject) => purged.push(`${stream} ${subject}`),
+    purgeBound: (region, shard, worker) => purged.push(`${region} ${shard} ${worker}`),
     clock: { now: () => now, monotonic: () => now },
   });
   assert.deepEqual([...heard.keys()], ['hb.eu.*']);
@@ -29,5 +29,5 @@ test('a fleet hears the heartbeats of its region, knows the registered models, a
     now += 1000;
     fleet.sweep();
   }
-  assert.deepEqual(purged, ['WORK_eu_3 work.eu.3.*.*.*.to.w-1.*']);
+  assert.deepEqual(purged, ['eu 3 w-1']);
 });

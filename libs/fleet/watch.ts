@@ -1,12 +1,5 @@
 /** Connects a {@link Fleet} to a region: heartbeats from the control channel, models from the registry. */
-import {
-  boundFilter,
-  heartbeatFilter,
-  type ModelInfo,
-  readHeartbeat,
-  readModelInfo,
-  workStream,
-} from '@penstock/protocol';
+import { heartbeatFilter, type ModelInfo, readHeartbeat, readModelInfo } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import { Fleet } from './fleet.ts';
 
@@ -23,7 +16,7 @@ export interface FleetSource {
    * Deletes what is queued for a forgotten worker alone. Each ingress moved its own requests when the worker was lost, so the
    * sender of what is left is gone, too. A process that binds nothing to workers leaves it out.
    */
-  readonly purge?: (stream: string, subject: string) => void;
+  readonly purgeBound?: (region: string, shard: number, worker: string) => void;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly rand: () => number;
@@ -31,12 +24,12 @@ export interface FleetSource {
 
 /** A fleet that hears heartbeats from now on and knows the registered models. The caller sweeps it once a second. */
 export async function watchFleet(source: FleetSource): Promise<Fleet> {
-  const { region, shards, channel, registry, purge, clock, rand } = source;
+  const { region, shards, channel, registry, purgeBound, clock, rand } = source;
   const fleet = new Fleet({
     ...{ shards, clock, rand },
     connected: () => channel.connected,
     registeredModels: async () => (await registry.list(region)).map(readModelInfo).filter(isReadable),
-    onForgotten: (worker, shard) => purge?.(workStream(region, shard), boundFilter(region, shard, worker)),
+    onForgotten: (worker, shard) => purgeBound?.(region, shard, worker),
   });
   channel.listen(heartbeatFilter(region), payload => {
     const heartbeat = readHeartbeat(payload);

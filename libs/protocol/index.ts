@@ -35,4 +35,5 @@ export * from './wire/envelope.ts';
 export * from './wire/frame.ts';
 export * from './wire/heartbeat.ts';
 export * from './wire/names.ts';
+export * from './wire/queue-address.ts';
 export * from './wire/token.ts';

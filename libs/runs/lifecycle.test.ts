@@ -5,11 +5,14 @@ import {
   decodeEnvelope,
   isFinalStatus,
   type NewRun,
+  type QueueAddress,
   type StoredRun,
+  subjectOf,
 } from '@penstock/protocol';
 import type { Idempotency, RunEnd, RunStore, WorkQueue } from '@penstock/transport';
 import {
   AnswerKeeper,
+  addressOf,
   ConvertedCall,
   canReopen,
   DoneChannel,
@@ -17,6 +20,7 @@ import {
   endedBy,
   newRun,
   publishRun,
+  type QueuedRun,
   RECORD_SLACK_MS,
   RUNNING_SLACK_MS,
   RunAcceptance,
@@ -36,7 +40,7 @@ const work = {
   ...{ promptTokens: 5, maxTokens: null, fleetRate: 0, body: Buffer.from('{}') },
 };
 
-function aRun(change: Partial<RunRequest> = {}): NewRun {
+function aRun(change: Partial<RunRequest> = {}): QueuedRun {
   const about = { id: 'r1', kind: 'job', detail: '', log: 'none', tenant: 't', endpoint: 'chat' } as const;
   return newRun({ ...about, model: 'm', queue: queueKey, createdAt: 0, deadlineAt: 10_000, ...change });
 }
@@ -122,16 +126,20 @@ function memoryStore() {
 function world() {
   const memory = memoryStore();
   const { store } = memory;
-  const published: { subject: string; messageId: string; ttlMs: number; data: Uint8Array }[] = [];
+  const published: { address: QueueAddress; messageId: string; ttlMs: number; data: Uint8Array }[] = [];
   const sent: string[] = [];
   const state = { now: 0, refuses: false };
   const clock = { now: () => state.now, monotonic: () => state.now };
   const queue = {
-    publish: async (subject: string, data: Uint8Array, options: { messageId: string; ttlMs: number }) => {
+    publish: async (
+      address: QueueAddress,
+      data: Uint8Array,
+      options: { messageId: string; ttlMs: number },
+    ) => {
       if (state.refuses) throw new DispatchError('queue_full');
-      published.push({ subject, data, ...options });
+      published.push({ address, data, ...options });
     },
-    purge: (_stream: string, subject: string) => sent.push(`purge ${subject}`),
+    purge: (address: QueueAddress) => sent.push(`purge ${subjectOf(address)}`),
     send: (subject: string, data: Uint8Array) => sent.push(`${subject} ${Buffer.from(data).toString()}`),
   } as unknown as WorkQueue;
   const done = new DoneChannel(queue, 'local');
@@ -200,9 +208,9 @@ test('a line that another process recorded first is queued where that one did', 
   await recordOnce(w.store, first, 10_000);
   const other = aRun({ kind: 'batch_line', queue: { ...queueKey, shard: 1 } });
   const recorded = await recordOnce(w.store, other, 10_000);
-  assert.equal(recorded.subject, first.subject);
+  assert.deepEqual(recorded.address, first.address);
   await publishRun(w.wires.queue, recorded, Buffer.from('x'), 10_000);
-  assert.equal(w.published[0]?.subject, first.subject);
+  assert.deepEqual(w.published[0]?.address, first.address);
 });
 
 test('stored chat completions are listed from the beginning, other runs never', async () => {
@@ -259,7 +267,7 @@ test('a cancel empties the queue, stops the engine and is told; what is final st
   await w.attempts.begin(queued, 1, 'w1');
   assert.equal((await w.canceller.cancel(queued)).status, 'cancelled');
   assert.deepEqual(w.sent.splice(0), [
-    `purge ${queued.subject}`,
+    `purge ${subjectOf(addressOf(queued))}`,
     'ctl.worker.w1 {"cancel":"r1","attempt":1}',
     'done.local r1',
   ]);
@@ -277,7 +285,7 @@ test('nobody is told of a cancelled line: only its batch waits for it', async ()
   assert.equal(w.runs.get('r1')?.status, 'queued');
   await w.canceller.cancelLine('r1', 't');
   assert.equal(w.runs.get('r1')?.status, 'cancelled');
-  assert.deepEqual(w.sent, [`purge ${line.subject}`]);
+  assert.deepEqual(w.sent, [`purge ${subjectOf(line.address)}`]);
 });
 
 test('a queued run ends with its deadline, a running one is given a while', async () => {

@@ -1,13 +1,7 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
 import { watchFleet } from '@penstock/fleet';
 import type { Affinity as AffinityKind, SizeBoundaries } from '@penstock/policy';
-import {
-  deadSubject,
-  doneSubject,
-  encodeMessage,
-  ingressControlSubject,
-  readResumeQuestion,
-} from '@penstock/protocol';
+import { doneSubject, encodeMessage, ingressControlSubject, readResumeQuestion } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type {
   AllowList,
@@ -115,7 +109,7 @@ export async function startIngress(
   const { clock, log, nextId } = host;
   const fleet = await watchFleet({
     ...{ region, shards: settings.shards, channel: queue, registry: ports.registry, clock },
-    purge: (stream, subject) => queue.purge(stream, subject),
+    purgeBound: (of, shard, worker) => queue.purgeBound(of, shard, worker),
     rand: Math.random,
   });
   const metrics = createIngressMetrics(
@@ -131,8 +125,7 @@ export async function startIngress(
   const open: OpenRequests = new OpenRequests({
     ...{ queue, fleet, affinity, clock, log, metrics, region, holdMs },
     ...{ ackWaitMs: settings.ackWaitMs, boundWaitMs: settings.boundWaitMs },
-    deadLetter: ({ stream, subject, slug, id }, code) =>
-      queue.moveToDead(stream, subject, deadSubject(region, slug, id), code),
+    deadLetter: ({ address }, code) => queue.moveToDead(address, code),
   });
   const workMeta = new WorkMetaWriter(ingressId, fleet);
   const shardFor = (slug: string) => fleet.shardFor(slug);

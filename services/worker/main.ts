@@ -38,8 +38,6 @@ const stored = new StoredRuns({
   attempts: new RunAttempts({ ...life, expiry: new RunExpiry(life) }),
   log: runLog,
   queue,
-  region: config.PENSTOCK_REGION,
-  shard,
   worker: id,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
   clock: systemClock,

@@ -8,10 +8,10 @@ import {
   type Frame,
   readHeartbeat,
   readModelInfo,
+  sharedAddress,
   toModelSlug,
   type WorkMeta,
   workerControlSubject,
-  workSubject,
 } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
@@ -79,7 +79,7 @@ async function startWorker(t: TestContext) {
       ...{ attemptBase: 0, stored: false, ask: false, held: {}, fleetRate: 0 },
     };
     const body = encodeEnvelope(meta, Buffer.from('{}'));
-    await queue.publish(workSubject(KEY, id), body, { messageId: id, ttlMs: 60_000 });
+    await queue.publish(sharedAddress(KEY, id), body, { messageId: id, ttlMs: 60_000 });
     await pass(t, time, 10);
   };
   const frames = (): Frame[] => bus.packets.items.flatMap(({ packet }) => decodePacket(packet).frames);

@@ -34,7 +34,7 @@ after(async () => {
 function newRun(id: string, kind: RunKind, tenant = TENANT): NewRun {
   const at = Date.now();
   return {
-    ...{ id, kind, detail: '', tenant, endpoint: 'chat', model: 'm', slug: 'm', stream: 'S', subject: 's' },
+    ...{ id, kind, detail: '', tenant, endpoint: 'chat', model: 'm', slug: 'm', address: null },
     createdAt: at,
     deadlineAt: at + 60_000,
   };

@@ -1,7 +1,7 @@
 /** Two thousand workers pull from one model over two streams; every message is delivered once, to all alike. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type WorkQueueKey, workSubject } from '@penstock/protocol';
+import { sharedAddress, type WorkQueueKey } from '@penstock/protocol';
 import { type Delivery, NatsWorkQueue } from '@penstock/transport';
 import { startNats } from '../../testkit/nats.ts';
 import { waitFor } from '../../testkit/stack.ts';
@@ -29,7 +29,7 @@ test('two thousand pullers over two shards take four thousand messages, each onc
   const pullers = taken.map((_, worker) => {
     const key = keys[worker % SHARDS] as WorkQueueKey;
     const puller = queue.pull(key, (delivery: Delivery) => {
-      seen.set(delivery.subject, (seen.get(delivery.subject) ?? 0) + 1);
+      seen.set(delivery.address.id, (seen.get(delivery.address.id) ?? 0) + 1);
       taken[worker] = (taken[worker] ?? 0) + 1;
       queue.settle(delivery.ackSubject, 'ack');
       // A worker that has work quotes a higher level.
@@ -40,7 +40,10 @@ test('two thousand pullers over two shards take four thousand messages, each onc
   });
   const publishes = Array.from({ length: MESSAGES }, (_, i) => {
     const key = keys[i % SHARDS] as WorkQueueKey;
-    return queue.publish(workSubject(key, `r${i}`), Buffer.from('x'), { messageId: `r${i}`, ttlMs: 60_000 });
+    return queue.publish(sharedAddress(key, `r${i}`), Buffer.from('x'), {
+      messageId: `r${i}`,
+      ttlMs: 60_000,
+    });
   });
   await Promise.all(publishes);
   await waitFor(() => seen.size === MESSAGES);

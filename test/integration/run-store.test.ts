@@ -38,8 +38,7 @@ const newRun = (id: string, kind: NewRun['kind'] = 'job'): NewRun => ({
     endpoint: 'chat',
     model: 'm',
     slug: 'm',
-    stream: 'S',
-    subject: 's',
+    address: null,
   },
   ...{ createdAt: 1, deadlineAt: 2 },
 });

@@ -74,7 +74,7 @@ test('a key stands for one thing, a batch as well as a run, until that is gone',
   const key = { key: 'penstock:idem:t:both' };
   const run: NewRun = {
     ...({ id: 'r1', kind: 'job', endpoint: 'chat', detail: '', tenant: TENANT } as const),
-    ...{ model: 'm', slug: 'm', stream: 'S', subject: 's', createdAt: 1, deadlineAt: 2 },
+    ...{ model: 'm', slug: 'm', address: null, createdAt: 1, deadlineAt: 2 },
   };
   const batch = newBatch(await newFile('keyed'));
   await records.addBatch(batch, { ...key, digest: 'batch' });

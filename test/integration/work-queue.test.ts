@@ -4,11 +4,10 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   boundConsumer,
-  boundSubject,
+  sharedAddress,
   type WorkQueueKey,
   workConsumer,
   workStream,
-  workSubject,
 } from '@penstock/protocol';
 import { type Delivery, NatsWorkQueue } from '@penstock/transport';
 import { testControlChannel, testWorkQueue } from '@penstock/transport/contracts';
@@ -25,7 +24,7 @@ const key = (slug: string): WorkQueueKey => ({
   size: 'short',
 });
 const publish = (model: string, id: string) =>
-  queue.publish(workSubject(key(model), id), Buffer.from(id), { messageId: id, ttlMs: 60_000 });
+  queue.publish(sharedAddress(key(model), id), Buffer.from(id), { messageId: id, ttlMs: 60_000 });
 
 before(async () => {
   nats = await startNats();
@@ -77,7 +76,7 @@ test('pulls go on after the broker was killed and came back; nothing stored is l
       await new Promise(r => setImmediate(r));
   }
   await all.all;
-  assert.equal(new Set(all.taken.map(d => d.subject)).size, 20);
+  assert.equal(new Set(all.taken.map(d => d.address.id)).size, 20);
   await puller.stop();
 });
 
@@ -93,7 +92,7 @@ test('pulls go on although the broker forgot their consumers', async () => {
   // As after a long while without a pull.
   for (const pull of pulls) pull.bid({ level: 0, batch: 1 });
   await publish('forgotten', 'f1');
-  const own = boundSubject(key('forgotten'), 'w-f', 'f2');
+  const own = { ...sharedAddress(key('forgotten'), 'f2'), worker: 'w-f' };
   await queue.publish(own, Buffer.from('f2'), { messageId: 'f2', ttlMs: 60_000 });
   await waitFor(() => taken.length === 2);
   for (const delivery of taken) queue.settle(delivery.ackSubject, 'ack');

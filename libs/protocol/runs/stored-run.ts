@@ -7,6 +7,7 @@
  */
 import { isCutShort, readChunk } from '../openai/chat-chunk.ts';
 import type { Endpoint, RunLogKind } from '../wire/envelope.ts';
+import type { QueueAddress } from '../wire/queue-address.ts';
 import { assertToken } from '../wire/token.ts';
 
 export const RUN_STATUSES = [
@@ -38,9 +39,8 @@ export interface NewRun {
   readonly endpoint: Endpoint;
   readonly model: string;
   readonly slug: string;
-  /** Where its message is queued. */
-  readonly stream: string;
-  readonly subject: string;
+  /** Where its message is queued; null for a run that never was: it was answered before it was stored. */
+  readonly address: QueueAddress | null;
   /** Unix ms. */
   readonly createdAt: number;
   /** Unix ms after which no engine may start it. */

@@ -2,11 +2,11 @@
 import {
   type Endpoint,
   type NewRun,
+  type QueueAddress,
   type RunKind,
   type RunLogKind,
+  sharedAddress,
   type WorkQueueKey,
-  workStream,
-  workSubject,
 } from '@penstock/protocol';
 
 /** What is known of a request that is to become a run. */
@@ -27,12 +27,15 @@ export interface RunRequest {
   readonly deadlineAt: number;
 }
 
-export function newRun({ queue, ...request }: RunRequest): NewRun {
-  const { region, shard, slug } = queue;
-  return {
-    ...request,
-    slug,
-    stream: workStream(region, shard),
-    subject: workSubject(queue, request.id),
-  };
+/** A run that is to be queued. */
+export type QueuedRun = NewRun & { readonly address: QueueAddress };
+
+export function newRun({ queue, ...request }: RunRequest): QueuedRun {
+  return { ...request, slug: queue.slug, address: sharedAddress(queue, request.id) };
+}
+
+/** Where a run is queued that was not answered before it was stored. */
+export function addressOf({ id, address }: Pick<NewRun, 'id' | 'address'>): QueueAddress {
+  if (address === null) throw new TypeError(`run ${id} has no place in the queue`);
+  return address;
 }

@@ -3,6 +3,7 @@ import type { NewRun, StoredRun } from '@penstock/protocol';
 import type { Idempotency, RunStore, RunTtl, WorkPublisher } from '@penstock/transport';
 import type { RunFinder } from '../find-run.ts';
 import { keyReused } from '../record/idempotency.ts';
+import { addressOf } from '../record/new-run.ts';
 import { publicId } from '../record/public-ids.ts';
 import { recordLifeMs } from '../record/run-life.ts';
 import { encodeRunMessage, type RunWork } from '../record/run-message.ts';
@@ -82,7 +83,7 @@ export function publishRun(
   message: Uint8Array,
   queueMs: number,
 ): Promise<void> {
-  return queue.publish(run.subject, message, { messageId: run.id, ttlMs: queueMs });
+  return queue.publish(addressOf(run), message, { messageId: run.id, ttlMs: queueMs });
 }
 
 /** Stored chat completions are in their tenant's list from the beginning. */

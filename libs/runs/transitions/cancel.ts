@@ -44,7 +44,7 @@ export class RunCanceller {
     // Read after the cancel: a worker may have begun until then.
     const now = await store.read(run.id);
     if (now?.status !== 'cancelled') return now;
-    queue.purge(now.stream, now.subject);
+    if (now.address !== null) queue.purge(now.address);
     if (now.worker !== null) stopAttempt(queue, now.worker, run.id, now.attempt);
     return now;
   }

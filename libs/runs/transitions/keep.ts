@@ -30,7 +30,7 @@ export class AnswerKeeper {
   async keep({ status, completion, logged, ...about }: KeptAnswer): Promise<void> {
     const { store, ttl, clock } = this.#o;
     const finishedAt = clock.now();
-    const run = { ...about, endpoint: 'chat', stream: '', subject: '', deadlineAt: finishedAt } as const;
+    const run = { ...about, endpoint: 'chat', address: null, deadlineAt: finishedAt } as const;
     const body = Buffer.from(JSON.stringify(completion));
     const end: RunEnd = {
       status,

@@ -1,6 +1,7 @@
 /** Running a failed run again, under its own id. */
 import { encodeEnvelope, type RunStatus, type StoredRun, type WorkEnvelope } from '@penstock/protocol';
 import type { RunStore, WorkPublisher } from '@penstock/transport';
+import { addressOf } from '../record/new-run.ts';
 import { recordLifeMs } from '../record/run-life.ts';
 
 const LEAST_TIME_MS = 60_000;
@@ -35,6 +36,6 @@ export async function reopen(
   if (!(await store.reopen(run.id, deadlineAt, recordLifeMs(ttlMs)))) return false;
   // Attempts go on counting from the record's, so that one of before stays fenced.
   const again = { ...meta, attemptBase: run.attempt, deadlineAt, held: {} };
-  await queue.publish(run.subject, encodeEnvelope(again, body), { messageId, ttlMs });
+  await queue.publish(addressOf(run), encodeEnvelope(again, body), { messageId, ttlMs });
   return true;
 }

@@ -1,7 +1,7 @@
 /** What every run store has to keep. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { NewRun, RunResult } from '@penstock/protocol';
+import { type NewRun, type RunResult, sharedAddress } from '@penstock/protocol';
 import type { RunEnd, RunStore } from '../ports/runs/run-store.ts';
 
 export interface RunStoreSubject {
@@ -12,11 +12,13 @@ export interface RunStoreSubject {
 
 const TTL = { recordMs: 5000, logMs: 5000 };
 const LONG_MS = 60_000;
+const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'background', size: 'any' } as const;
 
 export function newRun(id: string, change: Partial<NewRun> = {}): NewRun {
   return {
     ...({ id, kind: 'job', detail: '', tenant: 't', endpoint: 'chat', model: 'm', slug: 'm' } as const),
-    ...{ stream: 'S', subject: 's', createdAt: 1, deadlineAt: 2, log: 'none' },
+    address: sharedAddress(KEY, id),
+    ...{ createdAt: 1, deadlineAt: 2, log: 'none' },
     ...change,
   };
 }
@@ -147,12 +149,13 @@ function testEndings(subject: () => RunStoreSubject): void {
 function testKeeping(subject: () => RunStoreSubject): void {
   test('a run that was answered already is stored with its answer', async () => {
     const { runs } = subject();
-    await runs.keep(newRun('kept', { kind: 'response' }), endOf('{"a":1}'), TTL);
-    const run = await runs.read('kept');
+    await runs.keep(newRun('kept-run', { kind: 'response', address: null }), endOf('{"a":1}'), TTL);
+    const run = await runs.read('kept-run');
     assert.deepEqual([run?.status, run?.attempt, run?.logLength], ['completed', 1, 0]);
+    assert.equal(run?.address, null);
     assert.deepEqual(run?.result, resultOf('{"a":1}'));
-    await runs.describe('kept', 'detail');
-    assert.equal((await runs.read('kept'))?.detail, 'detail');
+    await runs.describe('kept-run', 'detail');
+    assert.equal((await runs.read('kept-run'))?.detail, 'detail');
     await runs.describe('never', 'detail');
     assert.equal(await runs.read('never'), null);
   });

@@ -1,7 +1,7 @@
 /** What every work queue has to keep: admin, publisher and consumer. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { boundSubject, deadSubject, type WorkQueueKey, workStream, workSubject } from '@penstock/protocol';
+import { sharedAddress, type WorkQueueKey } from '@penstock/protocol';
 import type { Delivery, WorkConsumer } from '../ports/queue/work-consumer.ts';
 import type { WorkQueue } from '../ports/queue/work-queue.ts';
 import { eventually } from './eventually.ts';
@@ -13,7 +13,6 @@ export interface WorkQueueSubject {
 }
 
 const REGION = 'eu';
-const STREAM = workStream(REGION, 0);
 const LIMITS = { maxMessages: 1000, maxBytes: 100_000_000 };
 const LONG_LEASE = { ackWaitMs: 60_000 };
 
@@ -25,7 +24,7 @@ const keyOf = (slug: string): WorkQueueKey => ({
 const textOf = ({ data }: Delivery) => Buffer.from(data).toString();
 
 function publish({ queue }: WorkQueueSubject, slug: string, id: string, ttlMs = 60_000): Promise<void> {
-  return queue.publish(workSubject(keyOf(slug), id), Buffer.from(id), {
+  return queue.publish(sharedAddress(keyOf(slug), id), Buffer.from(id), {
     messageId: `${slug}-${id}`,
     ttlMs,
   });
@@ -72,7 +71,7 @@ function testAdmin(subject: () => WorkQueueSubject): void {
     await stateIs(1, 1);
     for (const { ackSubject } of taken) queue.settle(ackSubject, 'ack');
     await puller.stop();
-    queue.purge(STREAM, workSubject(keyOf('state'), 's2'));
+    queue.purge(sharedAddress(keyOf('state'), 's2'));
   });
 }
 
@@ -85,7 +84,7 @@ function testPublishing(subject: () => WorkQueueSubject): void {
     for (const id of ['p1', 'p1', 'p2']) await publish(subject(), 'purge', id);
     // The broker counts a moment later than it acknowledges.
     await pendingIs(2);
-    queue.purge(STREAM, workSubject(keyOf('purge'), 'p1'));
+    queue.purge(sharedAddress(keyOf('purge'), 'p1'));
     await pendingIs(1);
     const { taken, puller } = collect(queue, 'purge', { level: 0, batch: 5 });
     await eventually(() => taken.length === 1);
@@ -96,14 +95,14 @@ function testPublishing(subject: () => WorkQueueSubject): void {
 
   test('a message can be read, and is gone once it was cleared', async () => {
     const { queue } = subject();
-    const at = workSubject(keyOf('read'), 'r1');
+    const at = sharedAddress(keyOf('read'), 'r1');
     await publish(subject(), 'read', 'r1');
-    assert.equal(Buffer.from((await queue.read(STREAM, at)) ?? []).toString(), 'r1');
-    await queue.clear(STREAM, at);
-    assert.equal(await queue.read(STREAM, at), null);
+    assert.equal(Buffer.from((await queue.read(at)) ?? []).toString(), 'r1');
+    await queue.clear(at);
+    assert.equal(await queue.read(at), null);
     await queue.publish(at, Buffer.from('again'), { messageId: 'r1-2', ttlMs: 1000 });
-    assert.equal(Buffer.from((await queue.read(STREAM, at)) ?? []).toString(), 'again');
-    await queue.clear(STREAM, at);
+    assert.equal(Buffer.from((await queue.read(at)) ?? []).toString(), 'again');
+    await queue.clear(at);
   });
 
   test('a full queue refuses with queue_full', async () => {
@@ -111,7 +110,7 @@ function testPublishing(subject: () => WorkQueueSubject): void {
     await queue.ensureWorkStream('tiny', 0, { maxMessages: 1, maxBytes: 1_000_000 });
     const tiny = { ...keyOf('m'), region: 'tiny' };
     const put = (id: string) =>
-      queue.publish(workSubject(tiny, id), Buffer.from('x'), { messageId: id, ttlMs: 1000 });
+      queue.publish(sharedAddress(tiny, id), Buffer.from('x'), { messageId: id, ttlMs: 1000 });
     await put('t1');
     await assert.rejects(put('t2'), { code: 'queue_full' });
   });
@@ -132,13 +131,13 @@ function testPublishing(subject: () => WorkQueueSubject): void {
   test('a dead letter is a copy: the message stays until it is settled', async () => {
     const { queue } = subject();
     await queue.ensureDeadStream(REGION);
-    const [at, dead] = [workSubject(keyOf('dead'), 'd1'), deadSubject(REGION, 'dead', 'd1')];
+    const at = sharedAddress(keyOf('dead'), 'd1');
     await publish(subject(), 'dead', 'd1');
-    await queue.moveToDead(STREAM, at, dead, 'engine_error');
-    assert.notEqual(await queue.read(STREAM, at), null);
-    await queue.clear(STREAM, at);
+    await queue.moveToDead(at, 'engine_error');
+    assert.notEqual(await queue.read(at), null);
+    await queue.clear(at);
     // There is nothing left to copy.
-    await queue.moveToDead(STREAM, at, dead, 'engine_error');
+    await queue.moveToDead(at, 'engine_error');
   });
 }
 
@@ -210,7 +209,7 @@ function testPulling(subject: () => WorkQueueSubject): void {
     const own: Delivery[] = [];
     const puller = queue.pullBound(REGION, 0, 'w-1', delivery => void own.push(delivery));
     puller.bid({ level: 9, batch: 5 });
-    const at = boundSubject(keyOf('bound'), 'w-1', 'b1');
+    const at = { ...sharedAddress(keyOf('bound'), 'b1'), worker: 'w-1' };
     await queue.publish(at, Buffer.from('b1'), { messageId: 'b1', ttlMs: 60_000 });
     await publish(subject(), 'bound', 'b2');
     await eventually(() => own.length === 1 && shared.taken.length === 1);
@@ -253,7 +252,7 @@ function testSettling(subject: () => WorkQueueSubject): void {
       [1, 2, 3],
     );
     queue.settle(taken[2]?.ackSubject ?? '', 'term');
-    await eventually(async () => (await queue.read(STREAM, workSubject(keyOf('later'), 'd1'))) === null);
+    await eventually(async () => (await queue.read(sharedAddress(keyOf('later'), 'd1'))) === null);
     await puller.stop();
   });
 }

@@ -16,6 +16,7 @@
  *
  * Why not the client's own consume(): it refills on receipt, not on room, so it prefetches; next() drops the priority.
  */
+import { readSubject } from '@penstock/protocol';
 import type { Delivery, Offer, Puller } from '../ports/queue/work-consumer.ts';
 
 /** What the puller needs of a connection. */
@@ -160,7 +161,9 @@ export class NatsPuller implements Puller {
       if (!inbox.revoked && inbox === this.#inbox) this.#ended(message.status);
       return;
     }
-    if (inbox.revoked) {
+    const address = readSubject(message.subject);
+    // What a newer version queued is for its workers.
+    if (inbox.revoked || address === null) {
       this.#wire.publish(message.reply, NAK);
       this.#options.onSurplus();
       return;
@@ -171,7 +174,7 @@ export class NatsPuller implements Puller {
       this.#setTimer(0, null);
     }
     this.#options.onDelivery({
-      subject: message.subject,
+      address,
       data: message.data,
       ackSubject: message.reply,
       deliveryCount: deliveryCountOf(message.reply),

@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { headers, type NatsConnection } from '@nats-io/transport-node';
-import { DispatchError } from '@penstock/protocol';
+import {
+  boundFilter,
+  DispatchError,
+  deadSubject,
+  type QueueAddress,
+  subjectOf,
+  workStream,
+} from '@penstock/protocol';
 import type { PublishOptions, WorkPublisher } from '../ports/queue/work-publisher.ts';
 import { DEAD_LETTER_REASON } from './dead-letters.ts';
 import type { NatsRequests } from './requests.ts';
@@ -28,7 +35,8 @@ export class NatsWorkPublisher implements WorkPublisher {
     this.#requests = requests;
   }
 
-  async publish(subject: string, payload: Uint8Array, options: PublishOptions): Promise<void> {
+  async publish(address: QueueAddress, payload: Uint8Array, options: PublishOptions): Promise<void> {
+    const subject = subjectOf(address);
     const first = await this.#tryPublish(subject, payload, options);
     if (first !== 'no_answer') return;
     // The PubAck may have been lost. The same id again is either stored, dropped as a duplicate, or refused by the
@@ -57,22 +65,32 @@ export class NatsWorkPublisher implements WorkPublisher {
     throw new DispatchError('broker_unavailable', { cause: new Error(description) });
   }
 
-  purge(stream: string, subject: string): void {
+  purge(address: QueueAddress): void {
+    this.#purge(streamOf(address), subjectOf(address));
+  }
+
+  purgeBound(region: string, shard: number, worker: string): void {
+    this.#purge(workStream(region, shard), boundFilter(region, shard, worker));
+  }
+
+  #purge(stream: string, filter: string): void {
     if (this.#nc.isClosed()) return;
-    this.#nc.publish(`$JS.API.STREAM.PURGE.${stream}`, Buffer.from(JSON.stringify({ filter: subject })));
+    this.#nc.publish(`$JS.API.STREAM.PURGE.${stream}`, Buffer.from(JSON.stringify({ filter })));
   }
 
-  async clear(stream: string, subject: string): Promise<void> {
-    await this.#jsm.streams.purge(stream, { filter: subject });
+  async clear(address: QueueAddress): Promise<void> {
+    await this.#jsm.streams.purge(streamOf(address), { filter: subjectOf(address) });
   }
 
-  async read(stream: string, subject: string): Promise<Uint8Array | null> {
-    return (await this.#jsm.streams.getMessage(stream, { last_by_subj: subject }))?.data ?? null;
+  async read(address: QueueAddress): Promise<Uint8Array | null> {
+    const found = await this.#jsm.streams.getMessage(streamOf(address), { last_by_subj: subjectOf(address) });
+    return found?.data ?? null;
   }
 
-  async moveToDead(stream: string, subject: string, to: string, reason: string): Promise<void> {
-    const data = await this.read(stream, subject);
+  async moveToDead(address: QueueAddress, reason: string): Promise<void> {
+    const data = await this.read(address);
     if (data === null) return;
+    const to = deadSubject(address.region, address.slug, address.id);
     const h = headers();
     h.set(DEAD_LETTER_REASON, reason);
     for (let tries = 0; tries < DEAD_TRIES; tries++) {
@@ -82,4 +100,8 @@ export class NatsWorkPublisher implements WorkPublisher {
     }
     throw new DispatchError('broker_unavailable');
   }
+}
+
+function streamOf({ region, shard }: QueueAddress): string {
+  return workStream(region, shard);
 }

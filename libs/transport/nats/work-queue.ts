@@ -1,7 +1,7 @@
 /** The work queue on NATS JetStream: the four ports on one connection. */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { WorkQueueKey } from '@penstock/protocol';
+import type { QueueAddress, WorkQueueKey } from '@penstock/protocol';
 import type { Answer } from '../ports/queue/control-channel.ts';
 import type { ConsumerOptions, QueueState, StreamLimits } from '../ports/queue/queue-admin.ts';
 import type { Delivery, Puller, Settlement } from '../ports/queue/work-consumer.ts';
@@ -74,24 +74,28 @@ export class NatsWorkQueue implements WorkQueue {
     return this.#topology.queueState(key);
   }
 
-  publish(subject: string, payload: Uint8Array, options: PublishOptions): Promise<void> {
-    return this.#publisher.publish(subject, payload, options);
+  publish(address: QueueAddress, payload: Uint8Array, options: PublishOptions): Promise<void> {
+    return this.#publisher.publish(address, payload, options);
   }
 
-  read(stream: string, subject: string): Promise<Uint8Array | null> {
-    return this.#publisher.read(stream, subject);
+  read(address: QueueAddress): Promise<Uint8Array | null> {
+    return this.#publisher.read(address);
   }
 
-  purge(stream: string, subject: string): void {
-    this.#publisher.purge(stream, subject);
+  purge(address: QueueAddress): void {
+    this.#publisher.purge(address);
   }
 
-  clear(stream: string, subject: string): Promise<void> {
-    return this.#publisher.clear(stream, subject);
+  purgeBound(region: string, shard: number, worker: string): void {
+    this.#publisher.purgeBound(region, shard, worker);
   }
 
-  moveToDead(stream: string, subject: string, deadSubject: string, reason: string): Promise<void> {
-    return this.#publisher.moveToDead(stream, subject, deadSubject, reason);
+  clear(address: QueueAddress): Promise<void> {
+    return this.#publisher.clear(address);
+  }
+
+  moveToDead(address: QueueAddress, reason: string): Promise<void> {
+    return this.#publisher.moveToDead(address, reason);
   }
 
   pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void, onSurplus?: () => void): Puller {

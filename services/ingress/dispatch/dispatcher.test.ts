@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeEnvelope } from '@penstock/protocol';
+import { decodeEnvelope, subjectOf } from '@penstock/protocol';
 import { startMemoryIngress, turn } from '../ingress.fixture.ts';
 
 const CHAT = { model: 'm', messages: [{ role: 'user', content: 'Hello' }] };
@@ -42,8 +42,8 @@ test('a bound request that its worker does not take is published once more, for 
   await using ingress = await startMemoryIngress(BOUND);
   const { call, take, reply, pass, queue } = ingress;
   const answered = call('POST', PATH, CHAT);
-  const { subject: bound } = await queue.published.waitFor();
-  assert.match(bound, /\.to\.w-1\.r1$/);
+  const { address } = await queue.published.waitFor();
+  assert.match(subjectOf(address), /\.to\.w-1\.r1$/);
   await turn();
   pass(251);
   await turn();

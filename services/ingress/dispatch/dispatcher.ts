@@ -6,14 +6,12 @@ import type { ServerResponse } from 'node:http';
 import type { Fleet } from '@penstock/fleet';
 import { decideTier, type Placement } from '@penstock/policy';
 import {
-  boundSubject,
   DispatchError,
   type Endpoint,
   encodeEnvelope,
+  type QueueAddress,
+  sharedAddress,
   type WorkMeta,
-  type WorkQueueKey,
-  workStream,
-  workSubject,
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
@@ -63,7 +61,7 @@ export interface ReplyTerms {
 }
 
 interface Work {
-  readonly key: WorkQueueKey;
+  readonly address: QueueAddress;
   readonly meta: WorkMeta;
   readonly body: Buffer;
   readonly placement: Placement;
@@ -107,14 +105,16 @@ export class Dispatcher {
     const { slug } = model;
     const shard = placement.kind === 'sticky' ? fleet.shardOfWorker(placement.worker) : fleet.shardFor(slug);
     const meta = { ...workMeta.write(read, { id, endpoint, slug, lane, deadlineAt }), held };
-    const work = { key: { region, shard, slug, lane, size: meta.size }, meta, body, placement };
+    const worker = placement.kind === 'sticky' ? placement.worker : null;
+    const key = { region, shard, slug, lane, size: meta.size };
+    const work = { address: { ...sharedAddress(key, id), worker }, meta, body, placement };
     // The framework keeps the request as long as the connection is busy; the prompt need not stay with it.
     request.body = undefined;
     cancelOnClose(open, raw, id);
     open.add({
-      ...{ id, slug, shard, trace, endpoint, deadlineAt, sink },
-      ...this.#destination(work),
-      stream: workStream(region, shard),
+      ...{ id, slug, trace, endpoint, deadlineAt, sink },
+      address: work.address,
+      bound: this.#boundOf(work),
       continuable: summary.continuable,
       streamed: summary.stream,
       conversion: summary.stream ? null : this.#conversionOf(terms.conversion, http),
@@ -160,15 +160,13 @@ export class Dispatcher {
     return plan === 'refuse' ? plan : new RunConversion(plan, this.#o.runs, http, this.#o.clock);
   }
 
-  /** The first subject of a request, and how it gets from there to the shared one. */
-  #destination(work: Work): { subject: string; bound: Bound | null } {
-    const { key, meta, placement } = work;
-    const sharedSubject = workSubject(key, meta.id);
-    if (placement.kind === 'shared') return { subject: sharedSubject, bound: null };
-    const republish = (subject: string, attemptBase: number, ask: boolean) =>
-      this.#publish(subject, { ...work, meta: { ...meta, attemptBase, ask } });
-    const { worker } = placement;
-    return { subject: boundSubject(key, worker, meta.id), bound: { worker, sharedSubject, republish } };
+  /** How a request that is bound to a worker gets from there to its shared address. */
+  #boundOf(work: Work): Bound | null {
+    const { worker } = work.address;
+    if (worker === null) return null;
+    const republish = (address: QueueAddress, attemptBase: number, ask: boolean) =>
+      this.#publish({ ...work, address, meta: { ...work.meta, attemptBase, ask } });
+    return { worker, republish };
   }
 
   async #send(work: Work, sink: ReplySink, raw: ServerResponse): Promise<void> {
@@ -177,7 +175,7 @@ export class Dispatcher {
     try {
       if (placement.kind === 'sticky')
         fleet.expectAt(placement.worker, meta.promptTokens - placement.matchedTokens);
-      await this.#publish(this.#destination(work).subject, work);
+      await this.#publish(work);
       if (raw.destroyed) open.cancel(meta.id);
       else open.published(meta.id);
     } catch (err) {
@@ -189,12 +187,12 @@ export class Dispatcher {
     }
   }
 
-  /** The broker forgets a message id for each subject a request is moved to: the attempt base makes them differ. */
-  #publish(subject: string, work: Work): Promise<void> {
-    const { meta, body } = work;
+  /** The broker remembers message ids, and drops what repeats one: the attempt base makes those of each address differ. */
+  #publish(work: Work): Promise<void> {
+    const { address, meta, body } = work;
     const messageId = meta.attemptBase === 0 ? meta.id : `${meta.id}-${meta.attemptBase}`;
     const ttlMs = meta.deadlineAt - this.#o.clock.now() + TTL_SLACK_MS;
-    return this.#o.queue.publish(subject, encodeEnvelope(meta, body), { messageId, ttlMs });
+    return this.#o.queue.publish(address, encodeEnvelope(meta, body), { messageId, ttlMs });
   }
 }
 

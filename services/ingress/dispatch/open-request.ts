@@ -1,5 +1,11 @@
 /** One request whose client waits here: what is known of it, from the moment it is published until its answer is complete. */
-import { DispatchError, type Endpoint, type FailedMeta, isErrorCode } from '@penstock/protocol';
+import {
+  DispatchError,
+  type Endpoint,
+  type FailedMeta,
+  isErrorCode,
+  type QueueAddress,
+} from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { PrefixTrace } from '../placement/affinity.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
@@ -9,14 +15,11 @@ import { ShownText } from './shown-text.ts';
 export interface NewRequest {
   readonly id: string;
   readonly slug: string;
-  readonly subject: string;
+  readonly address: QueueAddress;
   /** Set while only one worker may take it. */
   readonly bound: Bound | null;
   /** For learning who holds the prefix. */
   readonly trace: PrefixTrace | null;
-  /** The stream it waits in. */
-  readonly shard: number;
-  readonly stream: string;
   readonly endpoint: Endpoint;
   readonly continuable: boolean;
   readonly streamed: boolean;
@@ -26,19 +29,16 @@ export interface NewRequest {
   readonly conversion: Conversion | 'refuse' | null;
 }
 
-/** Work meant for one worker, and how it is offered to all. */
+/** Work bound to one worker, and how it is offered to all. */
 export interface Bound {
   readonly worker: string;
-  readonly sharedSubject: string;
   /** Publishes the request once more. */
-  readonly republish: (subject: string, attemptBase: number, ask: boolean) => Promise<void>;
+  readonly republish: (address: QueueAddress, attemptBase: number, ask: boolean) => Promise<void>;
 }
 
 /** Changed by {@link transition} alone, apart from what asynchronous work (requeue, conversion) finds out. */
 export interface OpenRequest extends NewRequest {
-  subject: string;
-  shard: number;
-  stream: string;
+  address: QueueAddress;
   bound: Bound | null;
   conversion: Conversion | 'refuse' | null;
   /** Set once its client was sent away: the answer goes into the record. */

@@ -6,6 +6,9 @@ import {
   encodeEnvelope,
   encodePacket,
   type FrameKind,
+  type QueueAddress,
+  sharedAddress,
+  subjectOf,
   type WorkMeta,
 } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
@@ -38,6 +41,8 @@ interface Made {
   readonly conversion?: Conversion;
 }
 
+const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' } as const;
+
 /** One open request `r1`, with everything around it made up. */
 function openOne({ sink = {}, publish, conversion }: Made = {}) {
   let nowMs = 0;
@@ -47,7 +52,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
   const queue = {
     send: (subject: string, payload: Uint8Array) => done.push(`${subject} ${Buffer.from(payload)}`),
     settle: (ack: string, how: string) => done.push(`${how} ${ack}`),
-    purge: (_stream: string, subject: string) => done.push(`purge ${subject}`),
+    purge: (address: QueueAddress) => done.push(`purge ${subjectOf(address)}`),
     read: async () => encodeEnvelope(META, Buffer.from('{}')),
     publish: publish ?? (async () => {}),
   } as unknown as WorkQueue;
@@ -74,8 +79,8 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
     ...{ boundWaitMs: 10, holdMs: 1000, deadLetter: async () => void done.push('dead letter') },
   });
   const request: NewRequest = {
-    ...{ id: 'r1', slug: 'm', subject: 'work.eu.0.m.interactive.short.any.r1', bound: null, trace: null },
-    ...{ shard: 0, stream: 'WORK_eu_0', endpoint: 'chat', continuable: true, streamed: true },
+    ...{ id: 'r1', slug: 'm', address: sharedAddress(KEY, 'r1'), bound: null, trace: null },
+    ...{ endpoint: 'chat', continuable: true, streamed: true },
     ...{ deadlineAt: 1e9, sink: reply, conversion: conversion ?? null },
   };
   open.add(request);

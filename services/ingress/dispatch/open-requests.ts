@@ -225,15 +225,15 @@ export class OpenRequests {
   }
 
   #publishAgain(effect: RequeueEffect, request: OpenRequest): void {
-    const { queue, metrics, region } = this.#o;
+    const { queue, metrics } = this.#o;
     if (effect.kind === 'move') {
-      queue.purge(request.stream, effect.from);
+      queue.purge(effect.from);
       effect.bound
-        .republish(request.subject, request.attempt, request.shown)
+        .republish(request.address, request.attempt, request.shown)
         .catch((err: unknown) => this.#unqueued(request, err));
       return;
     }
-    this.#requeue.leaveShard(request, region).then(
+    this.#requeue.leaveShard(request).then(
       moved => moved && metrics.moved.inc({ reason: 'stranded' }),
       (err: unknown) => this.#unqueued(request, err),
     );

@@ -1,9 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DispatchError, decodeEnvelope, encodeEnvelope, type WorkMeta } from '@penstock/protocol';
+import {
+  DispatchError,
+  decodeEnvelope,
+  encodeEnvelope,
+  type QueueAddress,
+  sharedAddress,
+  type WorkMeta,
+} from '@penstock/protocol';
 import type { OpenRequest } from './open-request.ts';
 import { Requeue, type RequeueOptions } from './requeue.ts';
 
+const ADDRESS = sharedAddress(
+  { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' },
+  'r1',
+);
 const META: WorkMeta = {
   ...{
     v: 1,
@@ -27,14 +38,14 @@ function queueThat(refusals: number) {
   const queue = {
     read: async () => encodeEnvelope(META, Buffer.from('{}')),
     clear: async () => {},
-    publish: async (_subject: string, work: Uint8Array, { messageId }: { messageId: string }) => {
+    publish: async (_address: QueueAddress, work: Uint8Array, { messageId }: { messageId: string }) => {
       ids.push(messageId);
       if (left-- > 0) throw new DispatchError('broker_unavailable');
       taken.push(decodeEnvelope(work).meta);
     },
   };
   const deps = { queue, clock: { now: () => 0, monotonic: () => 0 } } as unknown as RequeueOptions;
-  const request = { id: 'r1', stream: 's', subject: 'work.r1', attempt: 1, deadlineAt: 1000 } as OpenRequest;
+  const request = { id: 'r1', address: ADDRESS, attempt: 1, deadlineAt: 1000 } as OpenRequest;
   return { outcome: new Requeue(deps).handOver(request, 5000), ids, taken };
 }
 const settle = () => new Promise(resolve => setImmediate(resolve));

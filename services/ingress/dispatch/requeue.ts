@@ -1,6 +1,6 @@
 /** Requests that are taken out of the queue and put in again, elsewhere or as something else. */
 import type { Fleet } from '@penstock/fleet';
-import { decodeEnvelope, encodeEnvelope, inShard, type WorkMeta, workStream } from '@penstock/protocol';
+import { decodeEnvelope, encodeEnvelope, type WorkMeta } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { WorkPublisher } from '@penstock/transport';
 import { moveDeadline, nextAttemptBase, type OpenRequest } from './open-request.ts';
@@ -24,20 +24,17 @@ export class Requeue {
 
   /**
    * The last worker of its model in its shard is gone: it moves to a shard that has one.
-   * @param region of the stream that it moves to.
    * @returns whether it moved. @throws where it is in no queue any more.
    */
-  async leaveShard(request: OpenRequest, region: string): Promise<boolean> {
+  async leaveShard(request: OpenRequest): Promise<boolean> {
     const { queue, fleet } = this.#o;
-    const { stream, subject } = request;
+    const { address } = request;
     // A broker that does not answer now is asked again.
-    const stored = await queue.read(stream, subject).catch(() => null);
-    if (stored === null || request.gone || request.running !== null || request.subject !== subject)
+    const stored = await queue.read(address).catch(() => null);
+    if (stored === null || request.gone || request.running !== null || request.address !== address)
       return false;
-    queue.purge(stream, subject);
-    request.shard = fleet.shardFor(request.slug);
-    request.stream = workStream(region, request.shard);
-    request.subject = inShard(subject, request.shard);
+    queue.purge(address);
+    request.address = { ...address, shard: fleet.shardFor(request.slug) };
     request.attempt = nextAttemptBase(request.attempt);
     await this.#publishAgain(request, stored, { ask: request.shown });
     return true;
@@ -50,10 +47,10 @@ export class Requeue {
    */
   async handOver(request: OpenRequest, deadlineAt: number): Promise<'moved' | 'gone' | 'refused'> {
     const { queue } = this.#o;
-    const stored = await queue.read(request.stream, request.subject);
+    const stored = await queue.read(request.address);
     if (stored === null) return 'gone';
     // Where this fails the message may be there still, and then the publish below changes nothing: it is delivered again.
-    await queue.clear(request.stream, request.subject).catch(() => {});
+    await queue.clear(request.address).catch(() => {});
     request.attempt = nextAttemptBase(request.attempt);
     moveDeadline(request, deadlineAt);
     const change = { stored: true, ask: false, deadlineAt, held: {} };
@@ -72,7 +69,7 @@ export class Requeue {
     const { queue, clock } = this.#o;
     const { meta, body } = decodeEnvelope(stored);
     const again = { ...meta, ...change, attemptBase: request.attempt };
-    await queue.publish(request.subject, encodeEnvelope(again, body), {
+    await queue.publish(request.address, encodeEnvelope(again, body), {
       messageId: `${request.id}-${request.attempt}`,
       ttlMs: Math.max(1, request.endsAt - clock.monotonic()),
     });

@@ -37,7 +37,7 @@ export class Settlement {
       case 'nak':
         return this.#queue.settle(effect.ack, 'nak', effect.delayMs);
       case 'purge':
-        return this.#queue.purge(request.stream, request.subject);
+        return this.#queue.purge(request.address);
       case 'stop_worker':
         return this.stopWorker(effect.worker, request.id, effect.attempt);
       case 'give_up':
@@ -64,7 +64,7 @@ export class Settlement {
       .catch((err: Error) => this.#log.error({ id, err }, 'dead letter not written'))
       .finally(() => {
         if (ack) this.#queue.settle(ack, 'term');
-        else this.#queue.purge(request.stream, request.subject);
+        else this.#queue.purge(request.address);
       });
     const error = errorOf(failure, reason);
     if (converted === null) request.sink.error(error, { worker, attempt: starts, waitMs: 0 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FailedMeta, Frame, FrameKind } from '@penstock/protocol';
+import { type FailedMeta, type Frame, type FrameKind, sharedAddress } from '@penstock/protocol';
 import type { ReplySink } from '../replies/reply-sink.ts';
 import type { Conversion } from './conversion.ts';
 import { type Bound, type NewRequest, type OpenRequest, openRequest } from './open-request.ts';
@@ -9,11 +9,13 @@ import { type Effect, type RequestEvent, transition } from './transition.ts';
 const clock = { now: () => 0, monotonic: () => 0 };
 const sink = {} as ReplySink;
 const conversion = { run: { deadlineAt: 9e9 } } as unknown as Conversion;
-const toW1: Bound = { worker: 'w-1', sharedSubject: 'shared', republish: async () => {} };
+const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' } as const;
+const ADDRESS = sharedAddress(KEY, 'r1');
+const toW1: Bound = { worker: 'w-1', republish: async () => {} };
 
 function queued(change: Partial<NewRequest> = {}): OpenRequest {
   const request: NewRequest = {
-    ...{ id: 'r1', slug: 'm', subject: 'own', bound: null, trace: null, shard: 0, stream: 's' },
+    ...{ id: 'r1', slug: 'm', address: ADDRESS, bound: null, trace: null },
     ...{ endpoint: 'chat', continuable: true, streamed: true, deadlineAt: 1e6, sink, conversion: null },
     ...change,
   };
@@ -131,13 +133,14 @@ test('a worker that is lost is told to stop, and another one tries at once', () 
 });
 
 test('a bound request that failed moves to the shared subject', () => {
-  const request = running({ bound: toW1 });
+  const own = { ...ADDRESS, worker: 'w-1' };
+  const request = running({ bound: toW1, address: own });
   const effects = on(request, frame('failed', 1, failure(true)));
   assert.deepEqual(effects.slice(1), [
     { kind: 'count_moved', reason: 'failed' },
-    { kind: 'move', bound: toW1, from: 'own' },
+    { kind: 'move', bound: toW1, from: own },
   ]);
-  assert.deepEqual([request.subject, request.bound, request.attempt], ['shared', null, 1024]);
+  assert.deepEqual([request.address, request.bound, request.attempt], [ADDRESS, null, 1024]);
 });
 
 test('a converted call that failed is handed over to the queue', () => {
@@ -194,7 +197,7 @@ test('a bound request that is not taken in time is moved, and its worker suspect
   assert.deepEqual(on(request, { kind: 'not_taken' }), [
     { kind: 'suspect', worker: 'w-1' },
     { kind: 'count_moved', reason: 'not_taken' },
-    { kind: 'move', bound: toW1, from: 'own' },
+    { kind: 'move', bound: toW1, from: ADDRESS },
   ]);
   assert.deepEqual(on(request, { kind: 'not_taken' }), [], 'it is not bound any more');
   assert.deepEqual(on(running({ bound: toW1 }), { kind: 'not_taken' }), [], 'it was taken');

@@ -35,6 +35,7 @@ import {
   DispatchError,
   type FailedMeta,
   type Frame,
+  type QueueAddress,
   type ResumeAnswer,
 } from '@penstock/protocol';
 import type { Conversion } from './conversion.ts';
@@ -73,7 +74,7 @@ export type QueueEffect =
 
 /** Published again: on the shared subject, or in another shard. */
 export type RequeueEffect =
-  | { readonly kind: 'move'; readonly bound: Bound; readonly from: string }
+  | { readonly kind: 'move'; readonly bound: Bound; readonly from: QueueAddress }
   | { readonly kind: 'leave_shard' };
 
 /** What becomes of the stored run of a call that was held for too long. */
@@ -284,8 +285,8 @@ function onBoundWait(request: OpenRequest, why: 'not_taken' | 'worker_leaves', w
 
 /** From the subject of one worker to the shared one. Whatever still comes of the old subject is fenced. */
 function move(request: OpenRequest, bound: Bound, reason: string): Effect[] {
-  const from = request.subject;
-  request.subject = bound.sharedSubject;
+  const from = request.address;
+  request.address = { ...from, worker: null };
   request.bound = null;
   request.running = null;
   request.nextSeq = 0;

@@ -38,10 +38,10 @@ export class Watchdog {
     }
   }
 
-  #attemptEvent({ running, bound, slug, shard, leaseAt }: OpenRequest, now: number): RequestEvent | null {
+  #attemptEvent({ running, bound, slug, address, leaseAt }: OpenRequest, now: number): RequestEvent | null {
     const { fleet, ackWaitMs } = this.#o;
     if (running === null)
-      return bound === null && fleet.isStranded(slug, shard) ? { kind: 'stranded' } : null;
+      return bound === null && fleet.isStranded(slug, address.shard) ? { kind: 'stranded' } : null;
     if (fleet.isLost(running.worker, running.incarnation)) return { kind: 'worker_lost' };
     return running.ack !== null && now - leaseAt >= ackWaitMs / 3 ? { kind: 'lease_due' } : null;
   }

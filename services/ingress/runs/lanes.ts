@@ -16,7 +16,7 @@ interface Watched {
   startsPerS: number | null;
 }
 
-const UNKNOWN: LaneState = { pending: 0, startsPerS: null };
+export const UNKNOWN_LANE: LaneState = { pending: 0, startsPerS: null };
 
 export class Lanes {
   readonly #queue: WorkQueue;
@@ -34,7 +34,7 @@ export class Lanes {
     const now = this.#clock.monotonic();
     let lane = this.#lanes.get(name);
     if (lane === undefined) {
-      if (this.#lanes.size >= MAX_LANES) return UNKNOWN;
+      if (this.#lanes.size >= MAX_LANES) return UNKNOWN_LANE;
       lane = { key, askedAt: now, look: null, startsPerS: null };
       this.#lanes.set(name, lane);
       void this.#look(lane);

@@ -1,8 +1,8 @@
 /** When to ask again about a stored run, and how soon it will begin. */
 import { type Eta, estimateStart, pollRunning } from '@penstock/policy';
-import { LANES, SIZES, type StoredRun } from '@penstock/protocol';
+import type { StoredRun } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
-import type { Lanes } from './lanes.ts';
+import { type Lanes, UNKNOWN_LANE } from './lanes.ts';
 
 const LEAST_PAUSE_MS = 250;
 
@@ -41,10 +41,8 @@ export class PollHints {
 
   /** The broker does not tell a message's place: all that waits in its lane counts as ahead of it. */
   #etaOf(run: StoredRun): Eta {
-    const [, region = '', shard = '0', slug = '', laneText, sizeText] = run.subject.split('.');
-    const lane = LANES.find(known => known === laneText) ?? 'background';
-    const size = SIZES.find(known => known === sizeText) ?? 'any';
-    const state = this.#lanes.state({ region, shard: Number(shard), slug, lane, size });
+    const { address } = run;
+    const state = address === null ? UNKNOWN_LANE : this.#lanes.state(address);
     return estimateStart(state, {
       ahead: state.pending,
       engineWaitS: this.#fleet.waitS(run.slug),

@@ -14,11 +14,11 @@ import {
   type RunKind,
   type RunLogKind,
   type StoredRun,
+  sharedAddress,
   toErrorBody,
   workerControlSubject,
-  workStream,
-  workSubject,
 } from '@penstock/protocol';
+import { addressOf } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { RunStore, RunTtl, WorkQueue } from '@penstock/transport';
 import { type InferenceRequest, queueSizeOf } from '../intake/understand.ts';
@@ -86,8 +86,7 @@ export class Runs {
       ...{ id: call.id, kind, detail, log, endpoint, slug },
       tenant: call.tenant,
       model: request.summary.model,
-      stream: workStream(region, shard),
-      subject: workSubject(key, call.id),
+      address: sharedAddress(key, call.id),
       createdAt: request.acceptedAt,
       // Whole milliseconds: Redis knows no others.
       deadlineAt: request.acceptedAt + Math.ceil(call.timeoutMs),
@@ -139,7 +138,7 @@ export class Runs {
       ...{ stored: true, log: run.log ?? 'none', acceptedAt: run.createdAt },
     };
     const ttlMs = run.deadlineAt - run.createdAt;
-    await this.#o.queue.publish(run.subject, encodeEnvelope(meta, request.body), {
+    await this.#o.queue.publish(addressOf(run), encodeEnvelope(meta, request.body), {
       messageId: run.id,
       ttlMs,
     });
@@ -177,7 +176,7 @@ export class Runs {
     if (isFinalStatus(run.status)) return run;
     const { queue, clock } = this.#o;
     await this.store.cancel(run, clock.now(), this.ttl);
-    queue.purge(run.stream, run.subject);
+    if (run.address !== null) queue.purge(run.address);
     // A worker may have begun since the record was read.
     const now = (await this.store.read(run.id)) ?? run;
     if (now.worker !== null)

@@ -62,7 +62,7 @@ export class ShownAnswers {
     end: Omit<RunEnd, 'result'>,
   ): Promise<void> {
     const finishedAt = this.#clock.now();
-    const run: NewRun = { ...call, endpoint: 'chat', stream: '', subject: '', deadlineAt: finishedAt };
+    const run: NewRun = { ...call, endpoint: 'chat', address: null, deadlineAt: finishedAt };
     const body = Buffer.from(JSON.stringify(answer));
     const result = { status: 200, contentType: 'application/json', body, finishedAt };
     await this.#runs.store.keep(run, { ...end, result }, this.#runs.ttl);

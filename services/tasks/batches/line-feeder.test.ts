@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type BatchRecord, DispatchError, type RunStatus } from '@penstock/protocol';
+import {
+  type BatchRecord,
+  DispatchError,
+  type QueueAddress,
+  type RunStatus,
+  sharedAddress,
+  subjectOf,
+} from '@penstock/protocol';
 import { DoneChannel, RunCanceller } from '@penstock/runs';
 import type { RunStore, TaskRecords, WorkQueue } from '@penstock/transport';
 import { FeedRoom } from './feed-room.ts';
 import { LineFeeder } from './line-feeder.ts';
+
+const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'batch', size: 'any' } as const;
 
 /** A world of one batch: what is queued is answered when the test says so. */
 function world(count: number, window: number) {
@@ -28,19 +37,23 @@ function world(count: number, window: number) {
       runs.set(id, { status: 'queued', code: 0 });
       return { kind: 'created', id };
     },
-    read: async (id: string) => ({ status: runs.get(id)?.status, stream: 'S', subject: id, worker: null }),
+    read: async (id: string) => ({
+      status: runs.get(id)?.status,
+      address: sharedAddress(KEY, id),
+      worker: null,
+    }),
     cancel: async ({ id }: { id: string }) => {
       const run = runs.get(id);
       if (run !== undefined && isOpen(run)) runs.set(id, { status: 'cancelled', code: 0 });
     },
   } as unknown as RunStore;
   const queue = {
-    publish: async (subject: string) => {
+    publish: async (address: QueueAddress) => {
       if (state.full) throw new DispatchError('queue_full');
-      published.push(subject);
+      published.push(subjectOf(address));
       state.mostOpen = Math.max(state.mostOpen, open());
     },
-    purge: (_stream: string, subject: string) => purged.push(subject),
+    purge: ({ id }: QueueAddress) => purged.push(id),
   } as unknown as WorkQueue;
   const records = {
     batch: async () => {

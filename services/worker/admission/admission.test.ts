@@ -5,6 +5,7 @@ import {
   encodeEnvelope,
   encodeMessage,
   type ResumeAnswer,
+  sharedAddress,
   type WorkEnvelope,
   type WorkMeta,
 } from '@penstock/protocol';
@@ -16,6 +17,8 @@ import type { AttemptSink } from '../attempts/running-attempts.ts';
 import type { Beginning } from '../stored/stored-runs.ts';
 import { Admission } from './admission.ts';
 
+const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' } as const;
+const ADDRESS = sharedAddress(KEY, 'r1');
 const META: WorkMeta = {
   ...({ v: 1, id: 'r1', from: 'in-1', endpoint: 'chat', model: 'm', slug: 'm' } as const),
   ...({ lane: 'interactive', size: 'short', stream: true, promptTokens: 5, maxTokens: null } as const),
@@ -74,7 +77,7 @@ function startAdmission({
   const deliver = (meta: Partial<WorkMeta> = {}, deliveryCount = 1) =>
     admission.take({
       data: encodeEnvelope({ ...META, ...meta }, Buffer.from('{"messages":[]}')),
-      ...{ subject: 'work.r1', ackSubject: 'ack', deliveryCount },
+      ...{ address: ADDRESS, ackSubject: 'ack', deliveryCount },
     });
   return { admission, deliver, said, runs, replies, state };
 }
@@ -110,7 +113,7 @@ test('a delivery that is about to run takes a slot', async () => {
 
 test('work of another version is dropped: no other worker could read it', () => {
   const { admission, said } = startAdmission();
-  const garbage = { data: Buffer.from('{"v":2}\n'), subject: 's', ackSubject: 'ack', deliveryCount: 1 };
+  const garbage = { data: Buffer.from('{"v":2}\n'), address: ADDRESS, ackSubject: 'ack', deliveryCount: 1 };
   assert.equal(admission.take(garbage), true);
   assert.deepEqual(said, ['term']);
 });

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Frame, WorkMeta } from '@penstock/protocol';
+import { type Frame, sharedAddress, type WorkMeta } from '@penstock/protocol';
 import type { Engine, EngineHandlers } from '../engine/engine.ts';
 import { Attempt } from './attempt.ts';
 
+const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' } as const;
+const ADDRESS = sharedAddress(KEY, 'r1');
 const META = { id: 'r1', from: 'in-1', endpoint: 'embeddings', stream: false } as WorkMeta;
 
 test('the chunks of a long answer that is not a stream are concatenated once, at its end', t => {
@@ -17,7 +19,7 @@ test('the chunks of a long answer that is not a stream are concatenated once, at
   const outcomes: string[] = [];
   const attempt = new Attempt({
     work: { meta: META, body: Buffer.from('{}') },
-    ...{ number: 1, ackSubject: 'ack', subject: 'work.r1', waitMs: 0, continuation: null },
+    ...{ number: 1, ackSubject: 'ack', address: ADDRESS, waitMs: 0, continuation: null },
     incarnation: 'p1',
     hooks: { ready() {}, firstToken() {}, ended: (_attempt, outcome) => void outcomes.push(outcome) },
   });

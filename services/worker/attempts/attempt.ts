@@ -15,6 +15,7 @@ import {
   type Frame,
   type FrameKind,
   JSON_CONTENT_TYPE,
+  type QueueAddress,
   readCompletionTokens,
   toEngineErrorBody,
   type WorkEnvelope,
@@ -45,7 +46,7 @@ export interface AttemptOptions {
   readonly number: number;
   readonly ackSubject: string;
   /** Subject under which the message is queued. */
-  readonly subject: string;
+  readonly address: QueueAddress;
   /** Identifies this worker's process, see {@link AcceptedMeta}. */
   readonly incarnation: string;
   /** From acceptance at the ingress to this attempt. */
@@ -64,7 +65,7 @@ export class Attempt implements FrameSource {
   readonly work: WorkEnvelope;
   readonly number: number;
   readonly ackSubject: string;
-  readonly subject: string;
+  readonly address: QueueAddress;
   readonly #incarnation: string;
   readonly #waitMs: number;
   readonly #continuation: Continuation | null;
@@ -87,7 +88,7 @@ export class Attempt implements FrameSource {
     this.work = options.work;
     this.number = options.number;
     this.ackSubject = options.ackSubject;
-    this.subject = options.subject;
+    this.address = options.address;
     this.#incarnation = options.incarnation;
     this.#waitMs = options.waitMs;
     this.#continuation = options.continuation;

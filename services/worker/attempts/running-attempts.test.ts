@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { kvNeed, LoadMeter } from '@penstock/policy';
-import type { Frame, WorkEnvelope, WorkMeta } from '@penstock/protocol';
+import { type Frame, sharedAddress, type WorkEnvelope, type WorkMeta } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { EngineHandlers } from '../engine/engine.ts';
 import type { Attempt } from './attempt.ts';
 import { RunningAttempts } from './running-attempts.ts';
 
+const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' } as const;
+const ADDRESS = sharedAddress(KEY, 'r1');
 const META: WorkMeta = {
   ...({ v: 1, id: 'r1', from: 'in-1', endpoint: 'chat', model: 'm', slug: 'm' } as const),
   ...({ lane: 'interactive', size: 'short', stream: true, promptTokens: 5000, maxTokens: 100 } as const),
@@ -49,7 +51,7 @@ function start() {
   };
   const run = (meta: Partial<WorkMeta> = {}, deliveryCount = 1) => {
     const work: WorkEnvelope = { meta: { ...META, ...meta }, body: Buffer.from('{}') };
-    running.run({ subject: 's', data: work.body, ackSubject: 'ack', deliveryCount }, work, null, sink);
+    running.run({ address: ADDRESS, data: work.body, ackSubject: 'ack', deliveryCount }, work, null, sink);
   };
   const load = () => meter.load(READINGS, 0);
   return { running, calls, heard, frames, attempts, run, load, meter };

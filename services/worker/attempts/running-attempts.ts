@@ -48,7 +48,7 @@ export class RunningAttempts {
       work,
       number: attemptNumberOf(delivery, work),
       ackSubject: delivery.ackSubject,
-      subject: delivery.subject,
+      address: delivery.address,
       incarnation,
       waitMs: Math.max(0, clock.now() - work.meta.acceptedAt),
       continuation,

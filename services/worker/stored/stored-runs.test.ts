@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { MAX_ATTEMPTS } from '@penstock/policy';
-import { decodeEnvelope, type RunLogKind, type WorkEnvelope } from '@penstock/protocol';
+import { decodeEnvelope, type QueueAddress, type RunLogKind, type WorkEnvelope } from '@penstock/protocol';
 import { DoneChannel, encodeRunMessage, newRun, RunAttempts, RunExpiry } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
 import { MemoryRunLog, MemoryRunStore, MemoryWorkQueue } from '@penstock/transport/memory';
@@ -29,7 +29,7 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
   const wires = { store, done: new DoneChannel(queue, 'eu'), ttl, clock };
   const errors: string[] = [];
   const stored = new StoredRuns({
-    ...{ store, queue, clock, log: runLog, region: 'eu', shard: 0, worker: 'w-1', ackWaitMs: ACK_WAIT_MS },
+    ...{ store, queue, clock, log: runLog, worker: 'w-1', ackWaitMs: ACK_WAIT_MS },
     attempts: new RunAttempts({ ...wires, expiry: new RunExpiry(wires) }),
     logger: {
       warn() {},
@@ -55,10 +55,10 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
       body: Buffer.from('{"model":"m","messages":[{"role":"user","content":"Hi"}]}'),
     },
   });
-  await queue.publish(run.subject, message, { messageId: 'r1', ttlMs: 60_000 });
-  const deliveries: { ackSubject: string; work: WorkEnvelope; subject: string }[] = [];
-  const puller = queue.pull(KEY, ({ ackSubject, subject, data }) =>
-    deliveries.push({ ackSubject, subject, work: decodeEnvelope(data) }),
+  await queue.publish(run.address, message, { messageId: 'r1', ttlMs: 60_000 });
+  const deliveries: { ackSubject: string; work: WorkEnvelope; address: QueueAddress }[] = [];
+  const puller = queue.pull(KEY, ({ ackSubject, address, data }) =>
+    deliveries.push({ ackSubject, address, work: decodeEnvelope(data) }),
   );
   puller.bid({ level: 0, batch: 10 });
   await settle();

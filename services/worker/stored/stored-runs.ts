@@ -4,14 +4,12 @@
  * letter and TERM. While an attempt runs, its lease is renewed.
  */
 import {
-  deadSubject,
   type FailedMeta,
   type Frame,
   isCutShort,
   JSON_CONTENT_TYPE,
   type ResultMeta,
   type WorkEnvelope,
-  workStream,
 } from '@penstock/protocol';
 import { asStoredWork, endedBy, type RunAttempts } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
@@ -26,8 +24,6 @@ export interface StoredRunsOptions {
   readonly attempts: RunAttempts;
   readonly log: RunLog;
   readonly queue: Pick<WorkConsumer, 'settle'> & Pick<WorkPublisher, 'moveToDead'>;
-  readonly region: string;
-  readonly shard: number;
   readonly worker: string;
   readonly ackWaitMs: number;
   readonly clock: Clock;
@@ -184,11 +180,10 @@ export class StoredRuns {
   }
 
   async #giveUp(attempt: Attempt, code: string): Promise<void> {
-    const { queue, region, shard, logger } = this.#o;
+    const { queue, logger } = this.#o;
     const { meta } = attempt.work;
     logger.warn({ id: meta.id, code }, 'stored run given up');
-    const to = deadSubject(region, meta.slug, meta.id);
-    await queue.moveToDead(workStream(region, shard), attempt.subject, to, code).catch((err: Error) => {
+    await queue.moveToDead(attempt.address, code).catch((err: Error) => {
       // The record has the failure; only the operator's copy is missing.
       logger.error({ id: meta.id, err }, 'dead letter not written');
     });

@@ -7,6 +7,9 @@ import {
   boundFilter,
   DispatchError,
   deadStream,
+  deadSubject,
+  type QueueAddress,
+  subjectOf,
   type WorkQueueKey,
   workConsumer,
   workFilter,
@@ -43,7 +46,7 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
   readonly #deliveries = new Map<number, { stream: MemoryWorkStream; message: MemoryMessage }>();
   readonly #clock: MemoryClock;
   #isDispatching = false;
-  readonly published = new Recorded<{ readonly subject: string; readonly data: Uint8Array }>();
+  readonly published = new Recorded<{ readonly address: QueueAddress; readonly data: Uint8Array }>();
   readonly settled = new Recorded<MemorySettlement>();
   readonly deadLetters = new Recorded<MemoryDeadLetter>();
 
@@ -98,34 +101,36 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
     return { pending: waiting.length, delivered: consumer.delivered };
   }
 
-  async publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<void> {
-    const [kind, region, shard] = subject.split('.');
-    const stream = this.#streams.get(workStream(region ?? '', Number(shard)));
-    if (!this.connected || kind !== 'work' || stream === undefined)
-      throw new DispatchError('broker_unavailable');
-    stream.publish(subject, data, options, this.#clock.now());
-    this.published.add({ subject, data });
+  async publish(address: QueueAddress, data: Uint8Array, options: PublishOptions): Promise<void> {
+    const stream = this.#streams.get(streamOf(address));
+    if (!this.connected || stream === undefined) throw new DispatchError('broker_unavailable');
+    stream.publish(address, data, options, this.#clock.now());
+    this.published.add({ address, data });
     this.#dispatchSoon();
   }
 
-  async read(stream: string, subject: string): Promise<Uint8Array | null> {
-    return this.#stream(stream).messages.get(subject)?.data ?? null;
+  async read(address: QueueAddress): Promise<Uint8Array | null> {
+    return this.#stream(streamOf(address)).messages.get(subjectOf(address))?.data ?? null;
   }
 
-  purge(stream: string, subject: string): void {
-    if (this.connected) this.#stream(stream).purge(subject);
+  purge(address: QueueAddress): void {
+    if (this.connected) this.#stream(streamOf(address)).purge(subjectOf(address));
   }
 
-  async clear(stream: string, subject: string): Promise<void> {
-    this.#stream(stream).purge(subject);
+  purgeBound(region: string, shard: number, worker: string): void {
+    if (this.connected) this.#stream(workStream(region, shard)).purge(boundFilter(region, shard, worker));
   }
 
-  async moveToDead(stream: string, subject: string, deadSubject: string, reason: string): Promise<void> {
-    const data = await this.read(stream, subject);
+  async clear(address: QueueAddress): Promise<void> {
+    this.#stream(streamOf(address)).purge(subjectOf(address));
+  }
+
+  async moveToDead(address: QueueAddress, reason: string): Promise<void> {
+    const data = await this.read(address);
     if (data === null) return;
-    if (!this.#deadStreams.has(deadStream(deadSubject.split('.')[1] ?? '')))
-      throw new DispatchError('broker_unavailable');
-    this.deadLetters.add({ subject: deadSubject, reason, data });
+    const { region, slug, id } = address;
+    if (!this.#deadStreams.has(deadStream(region))) throw new DispatchError('broker_unavailable');
+    this.deadLetters.add({ subject: deadSubject(region, slug, id), reason, data });
   }
 
   pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void): Puller {
@@ -209,7 +214,7 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
       this.#deliveries.set(delivery, { stream, message });
       this.#dispatchSoon();
       pull.onDelivery({
-        subject: message.subject,
+        address: message.address,
         data: message.data,
         ackSubject: ACK_PREFIX + delivery,
         deliveryCount: message.deliveries,
@@ -220,4 +225,8 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
   async close(): Promise<void> {
     this.setConnected(false);
   }
+}
+
+function streamOf({ region, shard }: QueueAddress): string {
+  return workStream(region, shard);
 }

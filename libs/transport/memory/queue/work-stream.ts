@@ -1,5 +1,5 @@
 /** One stream of the in-memory queue: its messages, the consumers on it, and which pull gets what. */
-import { DispatchError } from '@penstock/protocol';
+import { DispatchError, type QueueAddress, subjectOf } from '@penstock/protocol';
 import type { StreamLimits } from '../../ports/queue/queue-admin.ts';
 import type { Delivery, Offer } from '../../ports/queue/work-consumer.ts';
 import type { PublishOptions } from '../../ports/queue/work-publisher.ts';
@@ -9,6 +9,7 @@ import { matchesFilter } from './subjects.ts';
 const DUPLICATE_WINDOW_MS = 30_000;
 
 export interface MemoryMessage {
+  readonly address: QueueAddress;
   readonly subject: string;
   readonly data: Uint8Array;
   readonly expiresAt: number;
@@ -47,9 +48,10 @@ export class MemoryWorkStream {
   }
 
   /** @throws DispatchError `queue_full` */
-  publish(subject: string, data: Uint8Array, options: PublishOptions, now: number): void {
+  publish(address: QueueAddress, data: Uint8Array, options: PublishOptions, now: number): void {
     const repeatedUntil = this.#published.get(options.messageId);
     if (repeatedUntil !== undefined && repeatedUntil > now) return;
+    const subject = subjectOf(address);
     if (this.messages.has(subject)) return;
     const bytes = [...this.messages.values()].reduce(
       (sum, message) => sum + message.data.length,
@@ -60,7 +62,7 @@ export class MemoryWorkStream {
     this.#published.set(options.messageId, now + DUPLICATE_WINDOW_MS);
     const ttlMs = Math.max(1, Math.ceil(options.ttlMs / 1000)) * 1000;
     this.messages.set(subject, {
-      ...{ subject, data, expiresAt: now + ttlMs },
+      ...{ address, subject, data, expiresAt: now + ttlMs },
       ...{ deliveries: 0, leaseUntil: null, availableAt: now },
     });
   }

@@ -1,10 +1,10 @@
-import type { WorkQueueKey } from '@penstock/protocol';
+import type { QueueAddress, WorkQueueKey } from '@penstock/protocol';
 
 /** How a delivery is closed. `progress` does not close it: it restarts its lease. */
 export type Settlement = 'ack' | 'nak' | 'term' | 'progress';
 
 export interface Delivery {
-  readonly subject: string;
+  readonly address: QueueAddress;
   readonly data: Uint8Array;
   /** Opaque. Whoever settles the delivery passes it to {@link WorkConsumer.settle}. */
   readonly ackSubject: string;

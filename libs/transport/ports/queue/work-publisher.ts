@@ -1,3 +1,5 @@
+import type { QueueAddress } from '@penstock/protocol';
+
 export interface PublishOptions {
   /** The broker drops a repeated publish with the same id. */
   readonly messageId: string;
@@ -5,26 +7,28 @@ export interface PublishOptions {
   readonly ttlMs: number;
 }
 
-/** Puts work on the queue and takes it off again. Each request has a subject of its own. */
+/** Puts work on the queue and takes it off again. One message is queued at an address. */
 export interface WorkPublisher {
   /**
    * Resolves once the broker has stored the message.
    * @throws DispatchError `queue_full` or `broker_unavailable`.
    */
-  publish(subject: string, payload: Uint8Array, options: PublishOptions): Promise<void>;
-  /** The message stored under an exact subject, or null. */
-  read(stream: string, subject: string): Promise<Uint8Array | null>;
-  /** Deletes what is queued or being delivered under the subject, which may hold wildcards. Does not wait for the broker. */
-  purge(stream: string, subject: string): void;
+  publish(address: QueueAddress, payload: Uint8Array, options: PublishOptions): Promise<void>;
+  /** The message stored at the address, or null. */
+  read(address: QueueAddress): Promise<Uint8Array | null>;
+  /** Deletes what is queued or being delivered at the address. Does not wait for the broker. */
+  purge(address: QueueAddress): void;
+  /** Deletes everything in a shard that is bound to a worker. Does not wait for the broker. */
+  purgeBound(region: string, shard: number, worker: string): void;
   /**
-   * As {@link purge}, but resolves when it is done. Needed before a publish under the same subject: the broker may
-   * otherwise store the new message first and purge it too.
+   * As {@link purge}, but resolves when it is done. Needed before a publish at the same address: the broker may otherwise
+   * store the new message first and purge it too.
    */
-  clear(stream: string, subject: string): Promise<void>;
+  clear(address: QueueAddress): Promise<void>;
   /**
-   * Copies the message under `subject` to the dead-letter stream, with the reason as a header. The original stays until
-   * it is settled. Does nothing when the original is gone.
+   * Copies the message at the address to the dead-letter stream, with the reason as a header. The original stays until it
+   * is settled. Does nothing when the original is gone.
    * @throws DispatchError `broker_unavailable` when the broker does not confirm the copy within some seconds.
    */
-  moveToDead(stream: string, subject: string, deadSubject: string, reason: string): Promise<void>;
+  moveToDead(address: QueueAddress, reason: string): Promise<void>;
 }

@@ -2,12 +2,22 @@
 import {
   ENDPOINT_PATHS,
   type Endpoint,
+  type NewRun,
   RUN_KINDS,
   RUN_LOGS,
   RUN_STATUSES,
   type RunResult,
+  readSubject,
   type StoredRun,
+  subjectOf,
+  workStream,
 } from '@penstock/protocol';
+
+/** What a new record holds of the run. The address is stored as the names that the broker knows it by. */
+export function toFields({ id: _id, address, ...run }: NewRun): Record<string, string | number> {
+  const stream = address === null ? '' : workStream(address.region, address.shard);
+  return { ...run, stream, subject: address === null ? '' : subjectOf(address) };
+}
 
 /** Null for a record that cannot be read: there is none, or another version wrote it. */
 export function toRun(id: string, fields: Record<string, Buffer>): StoredRun | null {
@@ -24,8 +34,7 @@ export function toRun(id: string, fields: Record<string, Buffer>): StoredRun | n
     endpoint,
     model: text('model'),
     slug: text('slug'),
-    stream: text('stream'),
-    subject: text('subject'),
+    address: readSubject(text('subject')),
     createdAt: Number(text('createdAt')),
     deadlineAt: Number(text('deadlineAt')),
     log: RUN_LOGS.find(known => known === text('log')) ?? 'none',

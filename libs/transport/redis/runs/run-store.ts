@@ -18,7 +18,7 @@ import { openRedis, type RedisOptions } from '../connection.ts';
 import { RedisScripts } from '../scripts.ts';
 import { RedisCompletionList } from './completion-list.ts';
 import { resent } from './resent.ts';
-import { toRun } from './run-codec.ts';
+import { toFields, toRun } from './run-codec.ts';
 
 const SCRIPTS = [
   'runs/create',
@@ -56,8 +56,8 @@ export class RedisRunStore implements RunStore {
   }
 
   async create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome> {
-    const { id, ...fields } = run;
-    const flat = Object.entries(fields).flatMap(([field, value]) => [field, String(value)]);
+    const { id } = run;
+    const flat = Object.entries(toFields(run)).flatMap(([field, value]) => [field, String(value)]);
     const key = idempotency?.key ?? runKey(id);
     const [kind, known] = (await this.#run(
       'runs/create',
@@ -72,7 +72,7 @@ export class RedisRunStore implements RunStore {
   }
 
   async keep(run: NewRun, end: RunEnd, ttl: RunTtl): Promise<void> {
-    const { id, ...fields } = run;
+    const { id } = run;
     const { status, result, last } = end;
     const answer = {
       ...{ status, attempt: '1', logLength: last === null ? 0 : 1 },
@@ -83,7 +83,7 @@ export class RedisRunStore implements RunStore {
     const [key, logKey] = keysOf(id);
     const write = this.#redis
       .multi()
-      .hset(key, { ...fields, ...answer, body: result.body })
+      .hset(key, { ...toFields(run), ...answer, body: result.body })
       .pexpire(key, ttl.recordMs);
     if (last !== null) write.del(logKey).rpush(logKey, last.entry).pexpire(logKey, ttl.logMs);
     await write.exec();
