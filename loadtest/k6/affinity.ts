@@ -24,7 +24,7 @@ interface Sessions {
   readonly gapS: readonly number[];
 }
 
-const table = readTable<Sessions>(import.meta.resolve('../data/sessions.json'));
+const table = readTable<Sessions>(import.meta.resolve('../workloads/data/sessions.json'));
 const MAX_TURNS = number('MAX_TURNS', 6);
 const MAX_INPUT = number('MAX_INPUT_TOKENS', 16_384);
 const MAX_OUTPUT = number('MAX_OUTPUT_TOKENS', 512);

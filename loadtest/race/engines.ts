@@ -1,7 +1,7 @@
 /** The fleet both sides race on: one process for each simulated engine, fresh for every run. */
 import { type ServiceProcess, startService } from '../../testkit/process.ts';
-import type { FleetEvent, Scenario } from '../scenarios.ts';
-import { BLOCK_TOKENS } from '../traces/trace.ts';
+import type { FleetEvent, Scenario } from '../workloads/scenarios.ts';
+import { BLOCK_TOKENS } from '../workloads/trace.ts';
 
 const ENGINE = new URL('../../services/engine-sim/main.ts', import.meta.url).pathname;
 export const MODEL = 'sim-chat';

@@ -1,8 +1,8 @@
 /** Open-loop replay: every request starts when the trace says, whatever became of the others. */
 import { Pool } from 'undici';
-import type { Outcome } from '../summary.ts';
-import { promptOf } from '../traces/prompt.ts';
-import type { TraceRequest } from '../traces/trace.ts';
+import { promptOf } from '../workloads/prompt.ts';
+import type { Outcome } from '../workloads/summary.ts';
+import type { TraceRequest } from '../workloads/trace.ts';
 
 export interface ReplayTarget {
   readonly url: string;

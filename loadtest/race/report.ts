@@ -1,6 +1,6 @@
 /** The race's results as a page. */
-import { SCENARIOS, type ScenarioName } from '../scenarios.ts';
-import { renderTable, SLO, type Summary } from '../summary.ts';
+import { SCENARIOS, type ScenarioName } from '../workloads/scenarios.ts';
+import { renderTable, SLO, type Summary } from '../workloads/summary.ts';
 
 export interface Run {
   /** Where the requests came from. */

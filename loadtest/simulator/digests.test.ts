@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
-import { generateConversations } from '../traces/generate.ts';
-import { limitTrace } from '../traces/trace.ts';
+import { generateConversations } from '../workloads/generate.ts';
+import { limitTrace } from '../workloads/trace.ts';
 import { POLICIES, policyOf } from './dispatchers/policies.ts';
 import { type SimulationResult, simulate } from './simulate.ts';
 

@@ -1,6 +1,6 @@
 /** What prefix caches could give if time did not matter: the yardstick for hit ratios. */
 import { PrefixCache } from '../../services/engine-sim/batching/prefix-cache.ts';
-import { BLOCK_TOKENS, type TraceRequest } from '../traces/trace.ts';
+import { BLOCK_TOKENS, type TraceRequest } from '../workloads/trace.ts';
 
 /**
  * Share of prompt tokens found in one least-recently-used cache a worker, 0–1. Requests are taken one after the other; each

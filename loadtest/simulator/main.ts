@@ -2,9 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { count, positive } from '../arguments.ts';
-import { SCENARIOS, scenarioOf } from '../scenarios.ts';
-import { renderTable, type Summary, summarize } from '../summary.ts';
-import { assertSome, TraceError } from '../traces/trace.ts';
+import { SCENARIOS, scenarioOf } from '../workloads/scenarios.ts';
+import { renderTable, type Summary, summarize } from '../workloads/summary.ts';
+import { assertSome, TraceError } from '../workloads/trace.ts';
 import { POLICIES, policyOf } from './dispatchers/policies.ts';
 import { renderPlans } from './page.ts';
 import { outcomesOf, simulate } from './simulate.ts';

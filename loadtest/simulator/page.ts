@@ -1,6 +1,6 @@
 /** The simulator's results as a page: every scenario, the yardsticks that matter, and how near the oracle Penstock comes. */
-import { SCENARIOS, type Scenario } from '../scenarios.ts';
-import { renderTable, SLO, type Summary, summarize } from '../summary.ts';
+import { SCENARIOS, type Scenario } from '../workloads/scenarios.ts';
+import { renderTable, SLO, type Summary, summarize } from '../workloads/summary.ts';
 import { policyOf } from './dispatchers/policies.ts';
 import { lruReference } from './lru-reference.ts';
 import { outcomesOf, profileOf, simulate } from './simulate.ts';

@@ -1,9 +1,9 @@
 /** Runs a workload through a simulated fleet on a virtual clock. The same seed gives the same result. */
 import { PROFILES, type Profile } from '@penstock/engine-sim';
 import { LOST_AFTER_MS } from '@penstock/policy';
-import type { FleetEvent } from '../scenarios.ts';
-import type { Outcome } from '../summary.ts';
-import { seededRandom, type TraceRequest } from '../traces/trace.ts';
+import type { FleetEvent } from '../workloads/scenarios.ts';
+import type { Outcome } from '../workloads/summary.ts';
+import { seededRandom, type TraceRequest } from '../workloads/trace.ts';
 import type { Dispatcher, DispatcherFactory, SimulatedFleet } from './dispatchers/dispatcher.ts';
 import { Agenda, Timer } from './engine/agenda.ts';
 import { type EngineHooks, FluidEngine, type Job } from './engine/fluid-engine.ts';

@@ -1,6 +1,6 @@
 /** How fast the simulator is: Penstock's own rules over a thousand workers, short prompts with nothing in common, and long ones that begin alike. */
-import { generateSystemPrompts } from '../traces/generate.ts';
-import type { TraceRequest } from '../traces/trace.ts';
+import { generateSystemPrompts } from '../workloads/generate.ts';
+import type { TraceRequest } from '../workloads/trace.ts';
 import { policyOf } from './dispatchers/policies.ts';
 import { simulate } from './simulate.ts';
 

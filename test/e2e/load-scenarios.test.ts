@@ -7,16 +7,16 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { SCENARIOS, type ScenarioName } from '../../loadtest/load/arguments.ts';
-import type { LoadResult, Summary } from '../../loadtest/load/result.ts';
+import { SCENARIOS, type ScenarioName } from '../../loadtest/cli/arguments.ts';
+import type { LoadResult, Summary } from '../../loadtest/cli/result.ts';
 import { ensureChromium, openPage } from '../../testkit/chromium.ts';
 import { freePort } from '../../testkit/ports.ts';
 import { startReceiver } from '../../testkit/receiver.ts';
 import { API_KEY, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const RUNNER = join(ROOT, 'loadtest/runner/main.ts');
-const LOAD = join(ROOT, 'loadtest/load/main.ts');
+const RUNNER = join(ROOT, 'loadtest/k6-runner/main.ts');
+const LOAD = join(ROOT, 'loadtest/cli/main.ts');
 /** The machine of a test may be busy: what is tested is that scenarios work, not how fast it is. */
 const PATIENT = {
   SLO_TTFT_MS: '10000',

@@ -15,9 +15,9 @@ import {
   replayPlacements,
 } from '../../loadtest/simulator/penstock/replay.ts';
 import { simulate } from '../../loadtest/simulator/simulate.ts';
-import { conversationTrace } from '../../loadtest/traces/mooncake.ts';
-import { promptOf } from '../../loadtest/traces/prompt.ts';
-import { BLOCK_TOKENS, type TraceRequest } from '../../loadtest/traces/trace.ts';
+import { conversationTrace } from '../../loadtest/workloads/mooncake.ts';
+import { promptOf } from '../../loadtest/workloads/prompt.ts';
+import { BLOCK_TOKENS, type TraceRequest } from '../../loadtest/workloads/trace.ts';
 import { chat, post, type Stack, startStack } from '../../testkit/stack.ts';
 
 const SPEED = 12;

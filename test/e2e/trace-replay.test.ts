@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
-import { conversationTrace } from '../../loadtest/traces/mooncake.ts';
-import { promptOf } from '../../loadtest/traces/prompt.ts';
+import { conversationTrace } from '../../loadtest/workloads/mooncake.ts';
+import { promptOf } from '../../loadtest/workloads/prompt.ts';
 import { chat, readChat, startStack } from '../../testkit/stack.ts';
 
 /** Times real time. */

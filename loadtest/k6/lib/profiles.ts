@@ -117,7 +117,7 @@ interface Arrivals {
 }
 
 export function arrivals(): Arrivals {
-  return readTable(import.meta.resolve('../../data/arrivals.json'));
+  return readTable(import.meta.resolve('../../workloads/data/arrivals.json'));
 }
 
 export const rate = (fallback: number) => number('RATE', fallback);

@@ -1,4 +1,4 @@
-/** Requests with the lengths of public traces (loadtest/data), drawn once and shared by all virtual users. */
+/** Requests with the lengths of public traces (loadtest/workloads/data), drawn once and shared by all virtual users. */
 import { SharedArray } from 'k6/data';
 import { number, SEED, text } from './env.ts';
 import { quantileAt, seeded } from './random.ts';
@@ -26,7 +26,9 @@ export function requests(workload = text('WORKLOAD', 'chat')): readonly Draw[] {
   const maxInput = number('MAX_INPUT_TOKENS', 8192);
   const maxOutput = number('MAX_OUTPUT_TOKENS', 1024);
   return new SharedArray(`requests ${workload}`, () => {
-    const { shares, workloads } = readTable<LengthTables>(import.meta.resolve('../../data/lengths.json'));
+    const { shares, workloads } = readTable<LengthTables>(
+      import.meta.resolve('../../workloads/data/lengths.json'),
+    );
     const table = workloads[workload];
     if (table === undefined)
       throw new Error(`WORKLOAD=${workload}: use one of ${Object.keys(workloads).join(', ')}`);

@@ -1,5 +1,5 @@
 /** What a dispatching policy sees of a simulated fleet, and what it is told. */
-import type { TraceRequest } from '../../traces/trace.ts';
+import type { TraceRequest } from '../../workloads/trace.ts';
 import type { Agenda } from '../engine/agenda.ts';
 import type { FluidEngine, Job } from '../engine/fluid-engine.ts';
 

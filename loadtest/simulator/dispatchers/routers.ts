@@ -1,5 +1,5 @@
 /** Dispatchers that decide at once which worker a request goes to, as routers do. The yardsticks. */
-import { BLOCK_TOKENS, type TraceRequest } from '../../traces/trace.ts';
+import { BLOCK_TOKENS, type TraceRequest } from '../../workloads/trace.ts';
 import type { Dispatcher, DispatcherFactory, SimulatedFleet } from './dispatcher.ts';
 
 type Choose = (request: TraceRequest) => number;

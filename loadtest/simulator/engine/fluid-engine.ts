@@ -8,7 +8,7 @@
  */
 import { type Profile, stepMs } from '@penstock/engine-sim';
 import { PrefixCache } from '../../../services/engine-sim/batching/prefix-cache.ts';
-import { BLOCK_TOKENS, type TraceRequest } from '../../traces/trace.ts';
+import { BLOCK_TOKENS, type TraceRequest } from '../../workloads/trace.ts';
 import { type Agenda, Timer } from './agenda.ts';
 
 /** One request in an engine. Times in virtual ms. */

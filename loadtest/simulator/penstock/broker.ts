@@ -1,6 +1,6 @@
 /** The broker's consumers, and the pulls at which workers bid for what waits there. */
 import type { WorkKind } from '@penstock/policy';
-import type { TraceRequest } from '../../traces/trace.ts';
+import type { TraceRequest } from '../../workloads/trace.ts';
 import type { Holding } from './prefix-owners.ts';
 
 /** Levels of a bid: 0 to 9. */

@@ -15,7 +15,7 @@ import {
   sizeClassOf,
   trustedTokens,
 } from '@penstock/policy';
-import type { TraceRequest } from '../../traces/trace.ts';
+import type { TraceRequest } from '../../workloads/trace.ts';
 import type { Dispatcher, DispatcherFactory, SimulatedFleet } from '../dispatchers/dispatcher.ts';
 import { Timer } from '../engine/agenda.ts';
 import type { Job } from '../engine/fluid-engine.ts';

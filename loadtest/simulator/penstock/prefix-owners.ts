@@ -1,6 +1,6 @@
 /** Which workers served which prefix: what the ingress keeps in Redis. */
 import { MAX_OWNERS } from '@penstock/policy';
-import { BLOCK_TOKENS } from '../../traces/trace.ts';
+import { BLOCK_TOKENS } from '../../workloads/trace.ts';
 
 /** A worker that served a prefix, and how many tokens it had put into its cache by then. */
 export interface Owner {

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { scriptDirectory } from '../../../testkit/load-target.ts';
 
-const MAIN = new URL('../../../loadtest/runner/main.ts', import.meta.url).pathname;
+const MAIN = new URL('../../../loadtest/k6-runner/main.ts', import.meta.url).pathname;
 
 interface Ending {
   readonly code: number | null;

@@ -1,7 +1,7 @@
 /** Does the runner start what it should, when it should, and tell how late it was? */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { run } from '../../../loadtest/runner/run.ts';
+import { run } from '../../../loadtest/k6-runner/run.ts';
 import { scriptDirectory, startTarget } from '../../../testkit/load-target.ts';
 
 const ASK = `

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { run } from '../../../loadtest/runner/run.ts';
+import { run } from '../../../loadtest/k6-runner/run.ts';
 import { scriptDirectory, startTarget } from '../../../testkit/load-target.ts';
 
 const lines = () => {
