@@ -1,7 +1,17 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
 import { watchFleet } from '@penstock/fleet';
 import type { Affinity as AffinityKind, SizeBoundaries } from '@penstock/policy';
-import { doneSubject, encodeMessage, ingressControlSubject, readResumeQuestion } from '@penstock/protocol';
+import { encodeMessage, ingressControlSubject, type NewRun, readResumeQuestion } from '@penstock/protocol';
+import {
+  AnswerKeeper,
+  ConvertedCall,
+  DoneChannel,
+  RunAcceptance,
+  RunCanceller,
+  RunExpiry,
+  RunFinder,
+  RunWaiters,
+} from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
 import type {
   AllowList,
@@ -39,8 +49,7 @@ import { createIngressMetrics } from './metrics.ts';
 import { Affinity, type PlacementEvent } from './placement/affinity.ts';
 import { Lanes } from './runs/lanes.ts';
 import { PollHints } from './runs/poll-hints.ts';
-import { Runs } from './runs/runs.ts';
-import { ShownAnswers } from './runs/shown-answers.ts';
+import { RunIntake } from './runs/run-intake.ts';
 import { LogStreams } from './runs/stream-log.ts';
 import { buildServer } from './server.ts';
 
@@ -129,29 +138,35 @@ export async function startIngress(
   });
   const workMeta = new WorkMetaWriter(ingressId, fleet);
   const shardFor = (slug: string) => fleet.shardFor(slug);
-  const runs = new Runs({ store: runStore, ttl: settings.ttl, queue, workMeta, shardFor, region, clock });
+  const { acceptance, canceller, convertedCall, done, expiry, finder, keeper, waiters } = storedRuns(
+    ports,
+    settings,
+    clock,
+  );
+  const runIntake = new RunIntake({ acceptance, workMeta, shardFor, region });
   const lanes = new Lanes(queue, clock);
   fleet.whenGone(worker => open.releaseBoundTo(worker));
-  await listen(ports, settings, open, runs);
+  onRunEnd(done, waiters, open);
+  await listen(ports, settings, open);
 
   const intake = new Intake(fleet, settings.boundaries, clock);
   const dispatcher = new Dispatcher({
-    ...{ queue, fleet, affinity, workMeta, open, runs, clock, metrics, region, keepAliveMs },
+    ...{ queue, fleet, affinity, workMeta, open, convertedCall, clock, metrics, region, keepAliveMs },
   });
   const pollHints = new PollHints(lanes, fleet, clock);
-  const logStreams = new LogStreams(runs, runLog, keepAliveMs);
-  const shownAnswers = new ShownAnswers(runs, clock);
-  const history = new ResponseHistory(runs, settings.mostBodyBytes);
-  const jobs = new JobsApi({ runs, logStreams, pollHints, metrics, holdMs });
+  const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, keepAliveMs);
+  const history = new ResponseHistory(finder, settings.mostBodyBytes);
+  const accepting = { runIntake, finder, canceller, waiters, holdMs };
+  const jobs = new JobsApi({ ...accepting, logStreams, pollHints, metrics });
   const app = buildServer({
     apis: {
       operations: new OperationsApi(metrics, host.notReady),
       models: new ModelsApi(fleet),
-      inference: new InferenceApi({ intake, dispatcher, jobs, runs, pollHints, shownAnswers }),
-      storedCompletions: new StoredCompletionsApi(runs, pollHints),
+      inference: new InferenceApi({ intake, dispatcher, jobs, runIntake, pollHints, keeper }),
+      storedCompletions: new StoredCompletionsApi({ store: runStore, finder, canceller, pollHints }),
       jobs,
       responses: new ResponsesApi({
-        ...{ intake, dispatcher, history, runs, runLog, logStreams, pollHints, shownAnswers, holdMs, clock },
+        ...{ ...accepting, intake, dispatcher, history, runLog, logStreams, pollHints, keeper, clock },
       }),
       ...filesAndWebhooks(ports, settings, nextId),
     },
@@ -166,18 +181,40 @@ export async function startIngress(
   return { app, open, tick };
 }
 
+/** What libs/runs does with the runs of this node's clients. */
+function storedRuns(
+  { queue, runStore: store }: IngressPorts,
+  { region, ttl }: IngressSettings,
+  clock: Clock,
+) {
+  const done = new DoneChannel(queue, region);
+  const wires = { store, queue, done, ttl, clock };
+  const expiry = new RunExpiry(wires);
+  const finder = new RunFinder(store, expiry);
+  return {
+    ...{ done, expiry, finder },
+    acceptance: new RunAcceptance({ ...wires, finder }),
+    canceller: new RunCanceller(wires),
+    waiters: new RunWaiters(store),
+    keeper: new AnswerKeeper(wires),
+    convertedCall: (run: NewRun) => new ConvertedCall(wires, run),
+  };
+}
+
+/** Whoever waits for a run that is final hears of it. */
+function onRunEnd(done: DoneChannel, waiters: RunWaiters, open: OpenRequests): void {
+  done.listen(id => {
+    waiters.heard(id);
+    open.runEnded(id);
+  });
+}
+
 /** What comes from other processes. */
 async function listen(
   { queue, bus }: IngressPorts,
-  { region, ingressId }: IngressSettings,
+  { ingressId }: IngressSettings,
   open: OpenRequests,
-  runs: Runs,
 ): Promise<void> {
-  queue.listen(doneSubject(region), bytes => {
-    const id = Buffer.from(bytes).toString('latin1');
-    runs.heard(id);
-    open.runEnded(id);
-  });
   queue.listen(ingressControlSubject(ingressId), (payload, reply) => {
     const question = readResumeQuestion(payload);
     if (question !== null) reply(encodeMessage(open.answer(question)));

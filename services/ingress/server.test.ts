@@ -23,7 +23,7 @@ function startServer() {
     operations: new OperationsApi(none, none),
     models: new ModelsApi(none),
     inference: new InferenceApi(none),
-    storedCompletions: new StoredCompletionsApi(none, none),
+    storedCompletions: new StoredCompletionsApi(none),
     jobs: new JobsApi(none),
     responses: new ResponsesApi(none),
     files: new FilesApi(none, none, none),

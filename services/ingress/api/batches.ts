@@ -7,6 +7,7 @@ import {
   isBatchFinal,
   toBatchObject,
 } from '@penstock/protocol';
+import { keyReused } from '@penstock/runs';
 import type { BatchJobs, TaskRecords } from '@penstock/transport';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
@@ -14,7 +15,7 @@ import type { Api, Guards } from '../http/guards.ts';
 import { answer } from '../http/headers.ts';
 import { readPaging, toPage } from '../http/paging.ts';
 import { readBody } from '../http/read-body.ts';
-import { idempotencyOf } from '../intake/idempotency.ts';
+import { keyOf } from '../intake/idempotency.ts';
 import type { FilesApi } from './files.ts';
 
 type Fields = z.infer<typeof batchCreate>;
@@ -64,10 +65,8 @@ export class BatchesApi implements Api {
         param: 'input_file_id',
       });
     const batch = this.#newBatch(file, asked);
-    const idempotency = idempotencyOf(request, 'batches', request.body as Buffer);
-    const outcome = await records.addBatch(batch, idempotency);
-    if (outcome.kind === 'reused')
-      throw new DispatchError('idempotency_key_reused', { param: 'Idempotency-Key' });
+    const outcome = await records.addBatch(batch, keyOf(request, 'batches'));
+    if (outcome.kind === 'reused') throw keyReused();
     // Should this be the last that happens here, a tasks process finds the batch among the open ones.
     await batchJobs.add(outcome.id);
     return this.#find(outcome.id, request.tenant);

@@ -4,6 +4,7 @@
  */
 import { decideTier } from '@penstock/policy';
 import { ENDPOINT_PATHS, type Endpoint } from '@penstock/protocol';
+import { type AnswerKeeper, publicId } from '@penstock/runs';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ConversionPlan } from '../dispatch/conversion.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
@@ -13,21 +14,21 @@ import { readPreferences } from '../intake/preferences.ts';
 import type { InferenceRequest, Intake } from '../intake/understand.ts';
 import { ChatReply } from '../replies/chat-reply.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
-import { COMPLETION_PREFIX, completionDetail, completionDetailIn } from '../runs/completion-view.ts';
+import { completionDetail, completionDetailIn } from '../runs/completion-view.ts';
 import { jobDetail, jobObject, locationOf } from '../runs/job-view.ts';
 import type { PollHints } from '../runs/poll-hints.ts';
 import { runCallOf } from '../runs/run-call.ts';
-import type { Runs } from '../runs/runs.ts';
-import { type ShownAnswers, shownCallOf } from '../runs/shown-answers.ts';
+import type { RunIntake } from '../runs/run-intake.ts';
+import { shownCallOf } from '../runs/shown-call.ts';
 import type { JobsApi } from './jobs.ts';
 
 export interface InferenceOptions {
   readonly intake: Intake;
   readonly dispatcher: Dispatcher;
   readonly jobs: JobsApi;
-  readonly runs: Runs;
+  readonly runIntake: RunIntake;
   readonly pollHints: PollHints;
-  readonly shownAnswers: ShownAnswers;
+  readonly keeper: AnswerKeeper;
 }
 
 export class InferenceApi implements Api {
@@ -57,7 +58,7 @@ export class InferenceApi implements Api {
   }
 
   #conversion(endpoint: Endpoint, read: InferenceRequest, request: FastifyRequest): ConversionPlan {
-    const { runs, pollHints } = this.#o;
+    const { runIntake, pollHints } = this.#o;
     const { store, tier } = read.summary;
     const { used } = decideTier(tier, true);
     const record =
@@ -65,7 +66,7 @@ export class InferenceApi implements Api {
         ? { kind: 'completion' as const, detail: completionDetail(read.parsed, used) }
         : { kind: 'job' as const, detail: jobDetail(endpoint, tier, used) };
     const about = { ...record, log: 'none', lane: 'interactive' } as const;
-    const run = runs.newRun(endpoint, read, runCallOf(request), about);
+    const run = runIntake.newRun(endpoint, read, runCallOf(request), about);
     return {
       run,
       location: locationOf(run),
@@ -88,7 +89,12 @@ export class InferenceApi implements Api {
   /** How the completion of a call whose client waits for it is stored. */
   #storing(read: InferenceRequest, request: FastifyRequest, tier: string) {
     const call = shownCallOf(read, request, completionDetail(read.parsed, tier));
-    const keep = (completion: object) => this.#o.shownAnswers.keepCompletion(call, completion);
-    return { id: COMPLETION_PREFIX + request.id, metadata: completionDetailIn(call).metadata, keep };
+    const kept = { ...call, kind: 'completion', status: 'completed', logged: null } as const;
+    const keep = (completion: object) => this.#o.keeper.keep({ ...kept, completion });
+    return {
+      id: publicId({ kind: 'completion', id: request.id }),
+      metadata: completionDetailIn(call).metadata,
+      keep,
+    };
   }
 }

@@ -11,6 +11,7 @@ import {
   type RunKind,
   type StoredRun,
 } from '@penstock/protocol';
+import { publicId, type RunCanceller, type RunFinder, type RunWaiters } from '@penstock/runs';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Api, Guards } from '../http/guards.ts';
 import { answer, baseHeaders } from '../http/headers.ts';
@@ -22,14 +23,17 @@ import { completionDetail, storedCompletion } from '../runs/completion-view.ts';
 import { isStream, jobDetail, jobObject, lastWord, locationOf, withTier } from '../runs/job-view.ts';
 import type { PollHints } from '../runs/poll-hints.ts';
 import { runCallOf } from '../runs/run-call.ts';
-import type { Runs } from '../runs/runs.ts';
+import type { RunIntake } from '../runs/run-intake.ts';
 import type { LogStreams } from '../runs/stream-log.ts';
 
 type JobRoute = { Params: { id: string } };
 type JobRequest = FastifyRequest<JobRoute>;
 
 export interface JobsOptions {
-  readonly runs: Runs;
+  readonly runIntake: RunIntake;
+  readonly finder: RunFinder;
+  readonly canceller: RunCanceller;
+  readonly waiters: RunWaiters;
   readonly logStreams: LogStreams;
   readonly pollHints: PollHints;
   readonly metrics: IngressMetrics;
@@ -59,15 +63,15 @@ export class JobsApi implements Api {
     reply: FastifyReply,
     preferences: Preferences,
   ): Promise<unknown> {
-    const { runs, holdMs } = this.#o;
+    const { finder, waiters, holdMs } = this.#o;
     const run = await this.#store(endpoint, read, request, preferences);
     const isFollowed = read.summary.stream && !preferences.respondAsync;
     const { heldMs, headers } = holding(preferences, isFollowed ? 0 : holdMs);
     reply.headers({ location: locationOf(run), ...headers });
     if (isFollowed) return this.#follow(run, request, reply);
     if (heldMs === 0) return this.#answer(run, request, reply);
-    await runs.untilDone(run.id, heldMs);
-    const now = await runs.look(run.id, run.tenant, run.kind);
+    await waiters.untilDone(run.id, heldMs);
+    const now = await finder.look(publicId(run), run.tenant, run.kind);
     // Whoever asked for an answer, and not to be sent away, would take a job for one.
     if (now.status === 'cancelled' && !preferences.respondAsync) throw new DispatchError('job_cancelled');
     if (isFinalStatus(now.status) && isStream(now)) return this.#follow(now, request, reply);
@@ -80,36 +84,32 @@ export class JobsApi implements Api {
     request: FastifyRequest,
     preferences: Preferences,
   ): Promise<StoredRun> {
-    const { runs } = this.#o;
     const { store, stream, tier } = read.summary;
     const kind: RunKind = endpoint === 'chat' && store && !stream ? 'completion' : 'job';
     const { lane, used } = decideTier(tier, !preferences.respondAsync);
     const detail =
       kind === 'completion' ? completionDetail(read.parsed, used) : jobDetail(endpoint, tier, used);
     const log = stream ? 'events' : 'none';
-    const run = await runs.accept(endpoint, read, runCallOf(request), { kind, detail, log, lane });
-    if (kind === 'completion') await runs.store.completions.add(run.tenant, run.id, run.createdAt, runs.ttl);
-    return run;
+    return this.#o.runIntake.accept(endpoint, read, runCallOf(request), { kind, detail, log, lane });
   }
 
   /** The answer in the shape of the endpoint that was called, or how far the job is. */
   async #show(request: JobRequest, reply: FastifyReply): Promise<unknown> {
-    const run = await this.#o.runs.look(request.params.id, request.tenant, 'job');
+    const run = await this.#o.finder.look(request.params.id, request.tenant, 'job');
     return isStream(run) ? this.#follow(run, request, reply) : this.#answer(run, request, reply);
   }
 
   /** Final jobs stay as they are; doing it twice changes nothing. */
   async #cancel(request: JobRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { runs } = this.#o;
-    const now = await runs.stop(await runs.look(request.params.id, request.tenant, 'job'));
+    const { finder, canceller } = this.#o;
+    const now = await canceller.cancel(await finder.look(request.params.id, request.tenant, 'job'));
     return answer(reply, request, jobObject(now));
   }
 
   async #remove(request: JobRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { runs } = this.#o;
-    const run = await runs.find(request.params.id, request.tenant, 'job');
-    await runs.stop(run);
-    await runs.store.remove(run.id, null);
+    const { finder, canceller } = this.#o;
+    const run = await finder.find(request.params.id, request.tenant, 'job');
+    await canceller.remove(run);
     return answer(reply, request, { id: run.id, object: 'job', deleted: true });
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Runs } from '../runs/runs.ts';
+import type { RunFinder } from '@penstock/runs';
 import { ResponseHistory } from './response-history.ts';
 
 test('a chain of too many responses is refused as that, not as one that is not known', async () => {
@@ -8,7 +8,7 @@ test('a chain of too many responses is refused as that, not as one that is not k
     detail: JSON.stringify({ input: [], previousId: 'resp_r1', params: {} }),
     result: { status: 200, body: Buffer.from('{}') },
   };
-  const runs = { find: async () => run } as unknown as Runs;
+  const runs = { find: async () => run } as unknown as RunFinder;
   await assert.rejects(new ResponseHistory(runs, 1e6).read('resp_r1', 't'), {
     code: 'invalid_request',
     param: 'previous_response_id',

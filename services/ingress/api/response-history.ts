@@ -1,8 +1,8 @@
 /** What was said before a response: the chain of `previous_response_id`, as messages for the engine. */
 import { type ChatChunk, type ChatMessage, DispatchError, messagesOf } from '@penstock/protocol';
+import type { RunFinder } from '@penstock/runs';
 import { chainKeyOf } from '../placement/session-key.ts';
 import { detailIn } from '../runs/response-view.ts';
-import type { Runs } from '../runs/runs.ts';
 
 /** Responses a chain of `previous_response_id` may have. */
 const MAX_CHAIN = 200;
@@ -15,11 +15,11 @@ export interface History {
 }
 
 export class ResponseHistory {
-  readonly #runs: Runs;
+  readonly #runs: Pick<RunFinder, 'find'>;
   readonly #mostBytes: number;
 
   /** @param mostBytes that a request may have together with the responses it follows. */
-  constructor(runs: Runs, mostBytes: number) {
+  constructor(runs: Pick<RunFinder, 'find'>, mostBytes: number) {
     this.#runs = runs;
     this.#mostBytes = mostBytes;
   }
@@ -30,7 +30,7 @@ export class ResponseHistory {
     let bytes = 0;
     const parts: ChatMessage[][] = [];
     for (let id = previousId; id !== null; ) {
-      const run = await this.#runs.find(runIdOf(id), tenant, 'response').catch(() => null);
+      const run = await this.#runs.find(id, tenant, 'response').catch(() => null);
       if (run?.result?.status !== 200)
         throw new DispatchError('previous_response_not_found', { param: 'previous_response_id' });
       if (parts.length >= MAX_CHAIN)
@@ -56,11 +56,6 @@ export class ResponseHistory {
       param: 'previous_response_id',
     });
   }
-}
-
-/** The id of its run; empty for what is no id of a response. */
-export function runIdOf(responseId: string): string {
-  return responseId.startsWith('resp_') ? responseId.slice('resp_'.length) : '';
 }
 
 /** What the assistant said, as a chat message for the next turn. */

@@ -7,6 +7,7 @@ import { decideTier } from '@penstock/policy';
 import {
   type ChatChunk,
   DispatchError,
+  encodeOps,
   isFinalStatus,
   type LogOp,
   parseJson,
@@ -15,6 +16,13 @@ import {
   type StoredRun,
   toInputItems,
 } from '@penstock/protocol';
+import {
+  type AnswerKeeper,
+  publicId,
+  type RunCanceller,
+  type RunFinder,
+  type RunWaiters,
+} from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { RunLog } from '@penstock/transport';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -38,10 +46,10 @@ import {
   responseObject,
 } from '../runs/response-view.ts';
 import { runCallOf } from '../runs/run-call.ts';
-import type { RunAbout, Runs } from '../runs/runs.ts';
-import { type ShownAnswers, shownCallOf } from '../runs/shown-answers.ts';
+import type { RunAbout, RunIntake } from '../runs/run-intake.ts';
+import { shownCallOf } from '../runs/shown-call.ts';
 import type { LogStreams } from '../runs/stream-log.ts';
-import { type History, type ResponseHistory, runIdOf } from './response-history.ts';
+import type { History, ResponseHistory } from './response-history.ts';
 
 /** Log entries read for the partial answer of a response that did not end well. */
 const MAX_PARTIAL = 100_000;
@@ -58,11 +66,14 @@ export interface ResponsesOptions {
   readonly intake: Intake;
   readonly dispatcher: Dispatcher;
   readonly history: ResponseHistory;
-  readonly runs: Runs;
+  readonly runIntake: RunIntake;
+  readonly finder: RunFinder;
+  readonly canceller: RunCanceller;
+  readonly waiters: RunWaiters;
   readonly runLog: RunLog;
   readonly logStreams: LogStreams;
   readonly pollHints: PollHints;
-  readonly shownAnswers: ShownAnswers;
+  readonly keeper: AnswerKeeper;
   /** How long the client of a call without a stream is held, ms. */
   readonly holdMs: number;
   readonly clock: Clock;
@@ -161,20 +172,23 @@ export class ResponsesApi implements Api {
   /** What the client was shown is kept as if a worker had stored it. */
   #keeping(isStored: boolean, chat: InferenceRequest, request: FastifyRequest, detail: ResponseDetail) {
     if (!isStored) return async () => {};
-    const { shownAnswers } = this.#o;
+    const { keeper } = this.#o;
     const call = shownCallOf(chat, request, JSON.stringify(detail));
-    return (completion: ChatChunk, ops: readonly LogOp[], isCut: boolean) =>
-      shownAnswers.keepResponse(call, completion, ops, isCut);
+    const kept = { ...call, kind: 'response', log: 'deltas' } as const;
+    return (completion: ChatChunk, ops: readonly LogOp[], isCut: boolean) => {
+      const status = isCut ? 'incomplete' : 'completed';
+      return keeper.keep({ ...kept, status, completion, logged: encodeOps(ops) });
+    };
   }
 
   /** A foreground response whose client waited too long goes on as one in the background. */
   #conversion(chat: InferenceRequest, request: FastifyRequest, detail: ResponseDetail): ConversionPlan {
-    const { runs, pollHints } = this.#o;
+    const { runIntake, pollHints } = this.#o;
     const background = JSON.stringify({ ...detail, background: true });
     const about = { kind: 'response', detail: background, log: 'deltas', lane: 'interactive' } as const;
     return {
-      run: runs.newRun('chat', chat, runCallOf(request), about),
-      location: `/v1/responses/resp_${request.id}`,
+      run: runIntake.newRun('chat', chat, runCallOf(request), about),
+      location: locationOf(request.id),
       describe: run => ({ body: responseObject(run, []), headers: pollHints.headers(run) }),
     };
   }
@@ -186,21 +200,20 @@ export class ResponsesApi implements Api {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<unknown> {
-    const { runs, holdMs, pollHints } = this.#o;
-    let run = await runs.accept('chat', chat, runCallOf(request), about);
+    const { runIntake, finder, waiters, holdMs, pollHints } = this.#o;
+    let run = await runIntake.accept('chat', chat, runCallOf(request), about);
     const isSentAway = preferences.respondAsync;
     const isFollowed = asked.stream && !isSentAway;
     const usualMs = isFollowed || detailIn(run).background ? 0 : holdMs;
     const { heldMs, headers } = holding(preferences, usualMs);
     reply.headers(headers);
     if (isFollowed) return this.#follow(run, -1, request, reply);
-    if (heldMs > 0) await runs.untilDone(run.id, heldMs);
-    if (heldMs > 0) run = await runs.look(run.id, run.tenant, 'response');
+    if (heldMs > 0) await waiters.untilDone(run.id, heldMs);
+    if (heldMs > 0) run = await finder.look(publicId(run), run.tenant, run.kind);
     const isOpen = !isFinalStatus(run.status);
     if (asked.stream && !isOpen && heldMs > 0) return this.#follow(run, -1, request, reply);
     reply.headers({ ...baseHeaders(request.id, chat.acceptedAt), ...(isOpen ? pollHints.headers(run) : {}) });
-    if (isOpen && (isSentAway || heldMs > 0))
-      void reply.code(202).header('location', `/v1/responses/resp_${run.id}`);
+    if (isOpen && (isSentAway || heldMs > 0)) void reply.code(202).header('location', locationOf(run.id));
     return reply.send(await this.#object(run));
   }
 
@@ -225,15 +238,14 @@ export class ResponsesApi implements Api {
     // One in the foreground can be found while it runs only where a key keeps it going: it may be stopped too.
     if (!detailIn(run).background && isFinalStatus(run.status) && run.status !== 'cancelled')
       throw new DispatchError('invalid_request', { message: 'Cannot cancel a synchronous response.' });
-    await this.#o.runs.stop(run);
+    await this.#o.canceller.cancel(run);
     return this.#object(await this.#find(request));
   }
 
   async #remove(request: ResponseRequest): Promise<object> {
-    const { runs } = this.#o;
-    const run = await runs.stop(await this.#find(request));
-    await runs.store.remove(run.id, null);
-    return { id: `resp_${run.id}`, object: 'response', deleted: true };
+    const run = await this.#find(request);
+    await this.#o.canceller.remove(run);
+    return { id: publicId(run), object: 'response', deleted: true };
   }
 
   async #inputItems(request: ResponseRequest): Promise<object> {
@@ -244,7 +256,7 @@ export class ResponsesApi implements Api {
   }
 
   #find(request: ResponseRequest): Promise<StoredRun> {
-    return this.#o.runs.look(runIdOf(request.params.id), request.tenant, 'response');
+    return this.#o.finder.look(request.params.id, request.tenant, 'response');
   }
 
   /** Sends the events after a number, and goes on until the response is final or the reader gone. */
@@ -267,6 +279,11 @@ function modeOf(asked: ResponsesRequest, preferences: Preferences, request: Fast
       param: 'Idempotency-Key',
     });
   return { isBackground, isRun: isBackground || isKeyed(request) };
+}
+
+/** Where the response is found. */
+function locationOf(id: string): string {
+  return `/v1/responses/${publicId({ kind: 'response', id })}`;
 }
 
 /** @throws DispatchError for anything but a whole number. */

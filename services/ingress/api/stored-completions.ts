@@ -6,19 +6,15 @@ import {
   parseJson,
   type StoredRun,
 } from '@penstock/protocol';
-import type { PageOrder } from '@penstock/transport';
+import { publicId, type RunCanceller, type RunFinder, runIdIn, runNotFound } from '@penstock/runs';
+import type { PageOrder, RunStore } from '@penstock/transport';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Api, Guards } from '../http/guards.ts';
 import { answer, baseHeaders } from '../http/headers.ts';
 import { pageOf, readPaging, toPage } from '../http/paging.ts';
-import {
-  completionDetailIn,
-  COMPLETION_PREFIX as PREFIX,
-  storedCompletion,
-} from '../runs/completion-view.ts';
+import { completionDetailIn, storedCompletion } from '../runs/completion-view.ts';
 import { jobObject } from '../runs/job-view.ts';
 import type { PollHints } from '../runs/poll-hints.ts';
-import { notFound, type Runs } from '../runs/runs.ts';
 
 type Route = { Params: { id: string }; Querystring: Record<string, string | undefined> };
 type CompletionRequest = FastifyRequest<Route>;
@@ -26,13 +22,18 @@ type CompletionRequest = FastifyRequest<Route>;
 /** Records looked at in one step of a list. */
 const STEP = 100;
 
-export class StoredCompletionsApi implements Api {
-  readonly #runs: Runs;
-  readonly #pollHints: PollHints;
+export interface StoredCompletionsOptions {
+  readonly store: RunStore;
+  readonly finder: RunFinder;
+  readonly canceller: RunCanceller;
+  readonly pollHints: PollHints;
+}
 
-  constructor(runs: Runs, pollHints: PollHints) {
-    this.#runs = runs;
-    this.#pollHints = pollHints;
+export class StoredCompletionsApi implements Api {
+  readonly #o: StoredCompletionsOptions;
+
+  constructor(options: StoredCompletionsOptions) {
+    this.#o = options;
   }
 
   addTo(app: FastifyInstance, { admit: onRequest }: Guards): void {
@@ -62,7 +63,7 @@ export class StoredCompletionsApi implements Api {
         .type(run.result.contentType)
         .send(run.result.body);
     if (isFinalStatus(run.status)) return answer(reply, request, shown(run));
-    return answer(reply.code(202).headers(this.#pollHints.headers(run)), request, jobObject(run));
+    return answer(reply.code(202).headers(this.#o.pollHints.headers(run)), request, jobObject(run));
   }
 
   async #update(request: CompletionRequest): Promise<object> {
@@ -75,22 +76,22 @@ export class StoredCompletionsApi implements Api {
         param: 'metadata',
       });
     const detail = JSON.stringify({ ...completionDetailIn(run), metadata: parsed.data.metadata ?? {} });
-    await this.#runs.store.describe(run.id, detail);
+    await this.#o.store.describe(run.id, detail);
     return shown({ ...run, detail });
   }
 
   async #remove(request: CompletionRequest): Promise<object> {
-    const run = await this.#runs.stop(await this.#find(request));
+    const run = await this.#find(request);
     // Its id stays in the list until it is as old as any there: a client that pages may have come this far.
-    await this.#runs.store.remove(run.id, null);
-    return { id: PREFIX + run.id, object: 'chat.completion.deleted', deleted: true };
+    await this.#o.canceller.remove(run);
+    return { id: publicId(run), object: 'chat.completion.deleted', deleted: true };
   }
 
   async #messages(request: CompletionRequest): Promise<object> {
     const run = await this.#find(request);
     const paging = readPaging({ order: 'asc', ...request.query }, 20, 100);
     const messages = completionDetailIn(run).messages.map((message, i) => ({
-      id: `${PREFIX}${run.id}-${i}`,
+      id: `${publicId(run)}-${i}`,
       ...message,
     }));
     return pageOf(messages.reverse(), paging, toMessage);
@@ -119,9 +120,10 @@ export class StoredCompletionsApi implements Api {
     { limit, order, after }: PageOrder,
     matches: (run: StoredRun) => boolean,
   ): Promise<StoredRun[] | null> {
-    const { store } = this.#runs;
+    const { store } = this.#o;
     const found: StoredRun[] = [];
-    let last = after === null ? null : after.replace(PREFIX, '');
+    let last = after === null ? null : runIdIn('completion', after);
+    if (after !== null && last === null) return null;
     for (;;) {
       const ids = await store.completions.page(tenant, order, last, STEP);
       if (ids === null) return null;
@@ -135,16 +137,14 @@ export class StoredCompletionsApi implements Api {
   }
 
   #find(request: CompletionRequest): Promise<StoredRun> {
-    const { id } = request.params;
-    const runId = id.startsWith(PREFIX) ? id.slice(PREFIX.length) : '';
-    return this.#runs.look(runId, request.tenant, 'completion');
+    return this.#o.finder.look(request.params.id, request.tenant, 'completion');
   }
 }
 
 /** @throws DispatchError where it ended without an answer. */
 function shown(run: StoredRun): object {
   if (run.result === null) return jobObject(run);
-  if (run.result.status !== 200) throw notFound('completion', run.id);
+  if (run.result.status !== 200) throw runNotFound('completion', publicId(run));
   return storedCompletion(run);
 }
 

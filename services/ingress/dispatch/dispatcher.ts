@@ -9,10 +9,12 @@ import {
   DispatchError,
   type Endpoint,
   encodeEnvelope,
+  type NewRun,
   type QueueAddress,
   sharedAddress,
   type WorkMeta,
 } from '@penstock/protocol';
+import type { ConvertedCall } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -26,7 +28,6 @@ import { promptText } from '../placement/prefix-chain.ts';
 import { openingOf, sessionHeader, sessionKeyOf } from '../placement/session-key.ts';
 import { HttpReply } from '../replies/http-reply.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
-import type { Runs } from '../runs/runs.ts';
 import { type ConversionPlan, RunConversion } from './conversion.ts';
 import type { Bound } from './open-request.ts';
 import type { OpenRequests } from './open-requests.ts';
@@ -42,7 +43,8 @@ export interface DispatcherOptions {
   readonly affinity: Affinity;
   readonly workMeta: WorkMetaWriter;
   readonly open: OpenRequests;
-  readonly runs: Runs;
+  /** The record of a call that becomes a stored run. */
+  readonly convertedCall: (run: NewRun) => ConvertedCall;
   readonly clock: Clock;
   readonly metrics: IngressMetrics;
   readonly region: string;
@@ -157,7 +159,7 @@ export class Dispatcher {
   }
 
   #conversionOf(plan: ConversionPlan | 'refuse', http: HttpReply) {
-    return plan === 'refuse' ? plan : new RunConversion(plan, this.#o.runs, http, this.#o.clock);
+    return plan === 'refuse' ? plan : new RunConversion(plan, this.#o.convertedCall(plan.run), http);
   }
 
   /** How a request that is bound to a worker gets from there to its shared address. */

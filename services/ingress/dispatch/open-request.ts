@@ -1,11 +1,6 @@
 /** One request whose client waits here: what is known of it, from the moment it is published until its answer is complete. */
-import {
-  DispatchError,
-  type Endpoint,
-  type FailedMeta,
-  isErrorCode,
-  type QueueAddress,
-} from '@penstock/protocol';
+import { DispatchError, type Endpoint, type FailedMeta, type QueueAddress } from '@penstock/protocol';
+import { failureError } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { PrefixTrace } from '../placement/affinity.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
@@ -105,8 +100,9 @@ export function nextAttemptBase(attempt: number): number {
 }
 
 /** What a client is told of its last failed attempt. @param reason why there is no other. */
-export function errorOf({ code, message }: FailedMeta, reason: string): DispatchError {
+export function errorOf(failure: FailedMeta, reason: string): DispatchError {
+  const { message } = failure;
   if (reason === 'attempts_spent') return new DispatchError('attempts_exhausted', { message });
   if (reason === 'shown_to_client') return new DispatchError('stream_interrupted', { message });
-  return new DispatchError(isErrorCode(code) ? code : 'engine_error', { message });
+  return failureError(failure);
 }

@@ -1,5 +1,5 @@
 /** Closes deliveries, takes requests off the queue and stops workers. */
-import { encodeMessage, workerControlSubject } from '@penstock/protocol';
+import { stopAttempt } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
 import type { ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
 import { errorOf, type OpenRequest } from './open-request.ts';
@@ -50,7 +50,7 @@ export class Settlement {
   }
 
   stopWorker(worker: string, id: string, attempt: number): void {
-    this.#queue.send(workerControlSubject(worker), encodeMessage({ cancel: id, attempt }));
+    stopAttempt(this.#queue, worker, id, attempt);
   }
 
   /** The delivery is closed once there is a dead letter, or none can be written. */

@@ -1,8 +1,7 @@
 /** How long a client wants to wait, as its headers say. */
 import { timeoutOf } from '@penstock/policy';
+import { runTimeoutMs } from '@penstock/runs';
 import type { FastifyRequest } from 'fastify';
-
-const DAY_MS = 24 * 3600 * 1000;
 
 /** Of a call whose client waits, ms. */
 export function callTimeoutOf(request: FastifyRequest): number {
@@ -13,10 +12,9 @@ export function callTimeoutOf(request: FastifyRequest): number {
   });
 }
 
-/** Of a stored run, ms; a day where the client did not say. The SDKs' time-outs are about this connection, not about the run. */
+/** Of a stored run, ms. */
 export function runTimeoutOf(request: FastifyRequest): number {
-  const requestTimeoutMs = textOf(request, 'x-request-timeout-ms');
-  return requestTimeoutMs === undefined ? DAY_MS : timeoutOf({ requestTimeoutMs }, DAY_MS);
+  return runTimeoutMs(textOf(request, 'x-request-timeout-ms'));
 }
 
 function textOf(request: FastifyRequest, name: string): string | undefined {

@@ -1,5 +1,6 @@
 /** A stored chat completion (`store: true`) as its clients see it. */
 import type { StoredRun } from '@penstock/protocol';
+import { publicId } from '@penstock/runs';
 
 /** Kept with the run. */
 interface CompletionDetail {
@@ -7,9 +8,6 @@ interface CompletionDetail {
   readonly metadata: Record<string, string>;
   readonly tier: string;
 }
-
-/** What the id of a stored completion begins with. */
-export const COMPLETION_PREFIX = 'chatcmpl-';
 
 /** @param body the checked request. */
 export function completionDetail(body: unknown, tier: string): string {
@@ -27,7 +25,7 @@ export function storedCompletion(run: StoredRun): { id: string } {
   const { metadata, tier } = completionDetailIn(run);
   return {
     ...answer,
-    ...{ id: COMPLETION_PREFIX + run.id, object: 'chat.completion' },
+    ...{ id: publicId(run), object: 'chat.completion' },
     ...{
       created: answer['created'] ?? Math.floor(run.createdAt / 1000),
       model: answer['model'] ?? run.model,

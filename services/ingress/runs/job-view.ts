@@ -7,6 +7,7 @@ import {
   type StoredRun,
   toErrorBody,
 } from '@penstock/protocol';
+import { publicId } from '@penstock/runs';
 
 /** Kept with a job: the tier that its answer names, where the client named one. */
 export function jobDetail(endpoint: Endpoint, tier: ServiceTier | null, used: string): string {
@@ -32,12 +33,12 @@ export function lastWord(run: StoredRun | null): string {
 
 /** Where the answer is found. */
 export function locationOf(run: Pick<StoredRun, 'kind' | 'id'>): string {
-  return run.kind === 'completion' ? `/v1/chat/completions/chatcmpl-${run.id}` : `/v1/jobs/${run.id}`;
+  return `/v1/${run.kind === 'completion' ? 'chat/completions' : 'jobs'}/${publicId(run)}`;
 }
 
 export function jobObject(run: StoredRun) {
   return {
-    id: run.kind === 'completion' ? `chatcmpl-${run.id}` : run.id,
+    id: publicId(run),
     object: 'job',
     status: run.status === 'incomplete' ? 'completed' : run.status,
     endpoint: ENDPOINT_PATHS[run.endpoint],

@@ -10,6 +10,7 @@ import {
   type ResponsesRequest,
   type StoredRun,
 } from '@penstock/protocol';
+import { publicId } from '@penstock/runs';
 import type { LogNews } from './follow-log.ts';
 
 /** Kept with the run. */
@@ -33,7 +34,12 @@ export function detailIn(run: StoredRun): ResponseDetail {
 
 export function baseOf(id: string, createdAt: number, detail: ResponseDetail): ResponseBase {
   const { background, params } = detail;
-  return { id: `resp_${id}`, createdAt: Math.floor(createdAt / 1000), background, params };
+  return {
+    id: publicId({ kind: 'response', id }),
+    createdAt: Math.floor(createdAt / 1000),
+    background,
+    params,
+  };
 }
 
 /** The events of one response, told from its log as it is read. */

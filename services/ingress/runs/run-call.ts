@@ -1,7 +1,7 @@
 /** Who asks for a stored run, and on what terms: what its headers say, apart from what it asks. */
 import type { Idempotency } from '@penstock/transport';
 import type { FastifyRequest } from 'fastify';
-import { idempotencyOf } from '../intake/idempotency.ts';
+import { keyOf } from '../intake/idempotency.ts';
 import { runTimeoutOf } from '../intake/timeouts.ts';
 
 export interface RunCall {
@@ -17,6 +17,5 @@ export interface RunCall {
 export function runCallOf(request: FastifyRequest): RunCall {
   const { id, tenant } = request;
   const path = request.routeOptions.url ?? '';
-  const idempotency = idempotencyOf(request, path, request.body as Buffer);
-  return { id, tenant, idempotency, timeoutMs: runTimeoutOf(request) };
+  return { id, tenant, idempotency: keyOf(request, path), timeoutMs: runTimeoutOf(request) };
 }

@@ -1,11 +1,11 @@
 /** The log of a stored run as an event stream to one reader: until the run is final or the reader gone. */
 import { DispatchError, isFinalStatus, type StoredRun } from '@penstock/protocol';
+import type { RunExpiry } from '@penstock/runs';
 import type { RunLog } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { EventStream } from '../http/event-stream.ts';
 import { baseHeaders } from '../http/headers.ts';
 import { followLog, type LogNews, type LogSources } from './follow-log.ts';
-import type { Runs } from './runs.ts';
 
 /** How a run is told to a reader of its log. */
 export interface LogTelling {
@@ -18,13 +18,13 @@ export interface LogTelling {
 }
 
 export class LogStreams {
-  readonly #runs: Runs;
-  readonly #runLog: RunLog;
+  readonly #sources: LogSources;
+  readonly #expiry: RunExpiry;
   readonly #keepAliveMs: number;
 
-  constructor(runs: Runs, runLog: RunLog, keepAliveMs: number) {
-    this.#runs = runs;
-    this.#runLog = runLog;
+  constructor(sources: LogSources, expiry: RunExpiry, keepAliveMs: number) {
+    this.#sources = sources;
+    this.#expiry = expiry;
     this.#keepAliveMs = keepAliveMs;
   }
 
@@ -35,16 +35,16 @@ export class LogStreams {
     reply: FastifyReply,
     { headers = {}, start = '', tell }: LogTelling,
   ): Promise<void> {
-    await assertLogKept(this.#runLog, run);
+    await assertLogKept(this.#sources.runLog, run);
     const stream = new EventStream(reply, this.#keepAliveMs, {
       ...(reply.getHeaders() as Record<string, string>),
       ...baseHeaders(request.id, Date.now()),
       ...headers,
     });
     if (start !== '') await stream.write(start);
-    await streamLog({ runs: this.#runs.store, runLog: this.#runLog }, run.id, stream, {
+    await streamLog(this.#sources, run.id, stream, {
       tell,
-      onSilence: () => this.#runs.expire(run),
+      onSilence: () => this.#expiry.look(run),
     });
   }
 }

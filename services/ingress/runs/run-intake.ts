@@ -1,0 +1,52 @@
+/** From a request that was understood to a stored run. It depends neither on this node nor on the client's connection. */
+import type { Endpoint, Lane, NewRun, RunKind, RunLogKind, StoredRun } from '@penstock/protocol';
+import { newRun, type RunAcceptance } from '@penstock/runs';
+import { type InferenceRequest, queueSizeOf } from '../intake/understand.ts';
+import type { WorkMetaWriter } from '../intake/work-meta.ts';
+import type { RunCall } from './run-call.ts';
+
+/** What is particular about a run. */
+export interface RunAbout {
+  readonly kind: RunKind;
+  readonly detail: string;
+  readonly log: RunLogKind;
+  readonly lane: Lane;
+}
+
+export interface RunIntakeOptions {
+  readonly acceptance: RunAcceptance;
+  readonly workMeta: WorkMetaWriter;
+  /** The shard for a request that any worker of the model may take. */
+  readonly shardFor: (slug: string) => number;
+  readonly region: string;
+}
+
+export class RunIntake {
+  readonly #o: RunIntakeOptions;
+
+  constructor(options: RunIntakeOptions) {
+    this.#o = options;
+  }
+
+  /** A run that is in no store and no queue yet. */
+  newRun(endpoint: Endpoint, request: InferenceRequest, call: RunCall, about: RunAbout): NewRun {
+    const { region, shardFor } = this.#o;
+    const { lane, ...particulars } = about;
+    const { slug } = request.model;
+    return newRun({
+      ...particulars,
+      ...{ id: call.id, tenant: call.tenant, endpoint, model: request.summary.model },
+      queue: { region, shard: shardFor(slug), slug, lane, size: queueSizeOf(lane, request) },
+      createdAt: request.acceptedAt,
+      deadlineAt: request.acceptedAt + call.timeoutMs,
+    });
+  }
+
+  /** Resolves once the run is stored and queued; a key that was used before leads to its run, as it is now. */
+  accept(endpoint: Endpoint, request: InferenceRequest, call: RunCall, about: RunAbout): Promise<StoredRun> {
+    const { acceptance, workMeta } = this.#o;
+    const run = this.newRun(endpoint, request, call, about);
+    const work = { ...workMeta.write(request, { ...run, lane: about.lane }), body: request.body };
+    return acceptance.accept(run, work, call.idempotency);
+  }
+}
