@@ -31,7 +31,7 @@ function bucket(more: object = {}) {
     endpoint: process.env['PENSTOCK_TEST_S3_ENDPOINT'] ?? standIn.endpoint,
     region: 'us-east-1',
     credentials: { accessKeyId: 'test', secretAccessKey: 'test-secret' },
-    spoolDirectory: join(directory, 'spool'),
+    uploadDirectory: join(directory, 'uploads'),
     ...more,
   });
 }
@@ -41,8 +41,8 @@ async function bytesOf(content: Readable | null): Promise<Buffer> {
   return Buffer.concat(await content.toArray());
 }
 
-async function conformance(t: TestContext, store: FileContents, spoolDirectory: string): Promise<void> {
-  const unfinished = async () => (await readdir(spoolDirectory)).filter(name => name.startsWith('.'));
+async function conformance(t: TestContext, store: FileContents, uploadDirectory: string): Promise<void> {
+  const unfinished = async () => (await readdir(uploadDirectory)).filter(name => name.startsWith('.'));
   await t.test('what was put is there, whole, under the digest of its bytes', async () => {
     for (const size of [0, 1, 70_000, 6_000_000]) {
       const bytes = randomBytes(size);
@@ -89,7 +89,7 @@ test('a directory', async t => {
 });
 
 test('a bucket', async t => {
-  await conformance(t, await bucket(), join(directory, 'spool'));
+  await conformance(t, await bucket(), join(directory, 'uploads'));
   assert.equal(standIn.objects.size, 0);
 });
 

@@ -8,7 +8,7 @@ export interface LaneState {
   readonly startsPerS: number | null;
 }
 
-export interface Standing {
+export interface WorkAhead {
   /** Requests that may be taken before it; at most those pending. */
   readonly ahead: number;
   /** Estimated wait before new work of the model is prefilled, over the workers that take it, s. */
@@ -36,12 +36,12 @@ const NEXT_S = 1;
 const SOON_S = 60;
 const POLL = { least: 250, most: 30_000, slack: 250 } as const;
 
-export function estimateStart(lane: LaneState, standing: Standing): Eta {
-  const ahead = Math.min(standing.ahead, lane.pending);
-  const queueS = ahead === 0 ? 0 : ahead / startRate(lane, standing);
-  const etaS = standing.slots === 0 ? Math.max(NO_WORKER_S, queueS) : queueS + standing.engineWaitS;
-  const isLate = standing.slots === 0 || etaS > SOON_S;
-  const position = isLate ? 'later' : etaS > NEXT_S || ahead > standing.slots ? 'soon' : 'next';
+export function estimateStart(lane: LaneState, work: WorkAhead): Eta {
+  const ahead = Math.min(work.ahead, lane.pending);
+  const queueS = ahead === 0 ? 0 : ahead / startRate(lane, work);
+  const etaS = work.slots === 0 ? Math.max(NO_WORKER_S, queueS) : queueS + work.engineWaitS;
+  const isLate = work.slots === 0 || etaS > SOON_S;
+  const position = isLate ? 'later' : etaS > NEXT_S || ahead > work.slots ? 'soon' : 'next';
   const etaMs = Math.round(1000 * etaS);
   // Half-way: an upper estimate shrinks, and a client that comes a little early learns the better one.
   return { position, etaMs, pollMs: clampPoll(etaMs / 2 + POLL.slack) };
@@ -52,9 +52,9 @@ export function pollRunning(runningForMs: number): number {
   return Math.min(5000, clampPoll(runningForMs / 4));
 }
 
-function startRate(lane: LaneState, standing: Standing): number {
+function startRate(lane: LaneState, work: WorkAhead): number {
   if (lane.startsPerS !== null) return Math.max(LEAST_RATE, lane.startsPerS);
-  return Math.max(1, standing.slots) / UNKNOWN_SERVICE_S;
+  return Math.max(1, work.slots) / UNKNOWN_SERVICE_S;
 }
 
 function clampPoll(ms: number): number {

@@ -13,7 +13,7 @@ const worker = (name: string, waitS: number, matchedTokens = 0, tokensPerSec = 1
 
 test('a prompt goes to the worker that has most of it, while that is about the soonest', () => {
   const placed = decidePrefix(10_000, [worker('a', 0), worker('b', 0.5, 9000), worker('c', 0, 512)], 0);
-  assert.deepEqual(placed, { kind: 'sticky', worker: 'b', matchedTokens: 9000, reason: 'cached' });
+  assert.deepEqual(placed, { kind: 'bound', worker: 'b', matchedTokens: 9000, reason: 'cached' });
 });
 
 test('a busy owner is left alone', () => {
@@ -27,9 +27,9 @@ test('an owner that lately worked much more than the mean shares a short prefix 
   assert.deepEqual(spread, { kind: 'shared', reason: 'owner_loaded' });
   const second = { ...worker('c', 0.1, 6000), load: 0.15 };
   const other = decidePrefix(6400, [worker('a', 0), hot, second], 0.15);
-  assert.equal(other.kind === 'sticky' && other.worker, 'c');
+  assert.equal(other.kind === 'bound' && other.worker, 'c');
   const long = { ...worker('b', 0, 60_000), load: 0.3 };
-  assert.equal(decidePrefix(64_000, [worker('a', 0), long], 0.15).kind, 'sticky');
+  assert.equal(decidePrefix(64_000, [worker('a', 0), long], 0.15).kind, 'bound');
 });
 
 test('the load of a worker follows its work and fades', () => {
@@ -54,7 +54,7 @@ test('workers without any of the prompt are asked for only where an owner is lat
     assert.equal(asked, waitS >= 1.5, `${waitS} s`);
   }
   const nobody = { fastestTokensPerSec: 10_000, soonest: () => null };
-  assert.equal(decideAmongOwners(10_000, [worker('a', 9, 9000)], nobody, 0).kind, 'sticky');
+  assert.equal(decideAmongOwners(10_000, [worker('a', 9, 9000)], nobody, 0).kind, 'bound');
 });
 
 test('without an owner, or without anybody, the shared queue decides', () => {
@@ -66,8 +66,8 @@ test('a session keeps its worker until that one is much later than the best', ()
   const hashes: Record<string, number> = { a: 1, b: 9, c: 5 };
   const hashOf = (name: string) => hashes[name] ?? 0;
   const calm = decideSession(1000, [worker('a', 0), worker('b', 0.2), worker('c', 0)], hashOf);
-  assert.equal(calm.kind === 'sticky' && calm.worker, 'b');
+  assert.equal(calm.kind === 'bound' && calm.worker, 'b');
   const busy = decideSession(1000, [worker('a', 0), worker('b', 5), worker('c', 0)], hashOf);
-  assert.equal(busy.kind === 'sticky' && busy.worker, 'c');
+  assert.equal(busy.kind === 'bound' && busy.worker, 'c');
   assert.equal(decideSession(1000, [], hashOf).kind, 'shared');
 });

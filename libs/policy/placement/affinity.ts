@@ -22,7 +22,7 @@ export interface Candidate {
 
 export type Placement =
   | {
-      readonly kind: 'sticky';
+      readonly kind: 'bound';
       readonly worker: string;
       readonly matchedTokens: number;
       readonly reason: 'cached' | 'session' | 'spares_fast';
@@ -110,7 +110,7 @@ export function decidePrefix(
   }
   if (owner === null) return { kind: 'shared', reason: loaded ? 'owner_loaded' : 'no_match' };
   if (ownerS > bestS * tuning.keepBonus) return { kind: 'shared', reason: 'owner_busy' };
-  return { kind: 'sticky', worker: owner.worker, matchedTokens: owner.matchedTokens, reason: 'cached' };
+  return { kind: 'bound', worker: owner.worker, matchedTokens: owner.matchedTokens, reason: 'cached' };
 }
 
 /** The workers that hold nothing of a prompt: nearly all of a large fleet. */
@@ -161,5 +161,5 @@ export function decideSession(
     chosen = candidate;
   }
   if (chosen === null) return { kind: 'shared', reason: 'no_match' };
-  return { kind: 'sticky', worker: chosen.worker, matchedTokens: chosen.matchedTokens, reason: 'session' };
+  return { kind: 'bound', worker: chosen.worker, matchedTokens: chosen.matchedTokens, reason: 'session' };
 }

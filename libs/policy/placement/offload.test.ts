@@ -17,7 +17,7 @@ const idle = (count: number) => Array.from({ length: count }, (_, i) => worker(`
 
 test('a long prompt leaves the last idle fast workers to others', () => {
   const spared = decideOffload(12_000, [...idle(2), ...busy(4), SLOW], RATE);
-  assert.deepEqual(spared, { kind: 'sticky', worker: 'slow', matchedTokens: 0, reason: 'spares_fast' });
+  assert.deepEqual(spared, { kind: 'bound', worker: 'slow', matchedTokens: 0, reason: 'spares_fast' });
   assert.equal(decideOffload(12_000, [...idle(3), ...busy(3), SLOW], RATE), null, 'enough are idle');
   assert.equal(
     decideOffload(2000, [...idle(2), ...busy(4), SLOW], RATE),
@@ -31,7 +31,7 @@ test('no prompt waits longer at a slower worker than the longest take on a fast 
   assert.equal(decideOffload(30_000, [...fleet, SLOW], RATE), null);
   assert.equal(decideOffload(12_000, [...fleet, worker('slow', 1.5, RATE / 2)], RATE), null);
   const soonest = decideOffload(12_000, [...fleet, worker('slower', 0.5, RATE / 2), SLOW], RATE);
-  assert.equal(soonest?.kind === 'sticky' && soonest.worker, 'slow');
+  assert.equal(soonest?.kind === 'bound' && soonest.worker, 'slow');
 });
 
 test('where most workers are slow, where none is, and where no rate is known, nothing is spared', () => {

@@ -60,5 +60,5 @@ export function decideOffload(
   }
   if (slower === null || idle > fewOf(fast)) return null;
   const { worker, matchedTokens } = slower;
-  return { kind: 'sticky', worker, matchedTokens, reason: 'spares_fast' };
+  return { kind: 'bound', worker, matchedTokens, reason: 'spares_fast' };
 }

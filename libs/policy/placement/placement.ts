@@ -43,7 +43,7 @@ export function decidePlacement(
   const placement = isOwned
     ? decideAmongOwners(promptTokens, fleet.owners(), fleet, fleet.meanLoad, tuning)
     : NO_MATCH;
-  if (placement.kind === 'sticky' || promptTokens < LEAST_OFFLOAD_TOKENS) return placement;
+  if (placement.kind === 'bound' || promptTokens < LEAST_OFFLOAD_TOKENS) return placement;
   return decideOffload(promptTokens, fleet.candidates(), fleet.fleetTokensPerSec) ?? placement;
 }
 

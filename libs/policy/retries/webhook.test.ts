@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import {
   breakerPauseMs,
   decideWebhook,
-  placeInLine,
+  nextTurnAt,
   WEBHOOK_ATTEMPTS,
   type WebhookAttempt,
 } from './webhook.ts';
@@ -80,8 +80,8 @@ test('the breaker opens at ten failures in a row and waits longer and longer', (
 });
 
 test('places in line are as far apart as attempts end, and none is too far away', () => {
-  const first = placeInLine(0, 1000, 500, 10);
-  assert.deepEqual([first, placeInLine(first, 1000, 500, 10)], [1050, 1100]);
-  assert.equal(placeInLine(900, 1000, 500, 10), 1050);
-  assert.equal(placeInLine(1e9, 1000, 500, 10), 31_000);
+  const first = nextTurnAt(0, 1000, 500, 10);
+  assert.deepEqual([first, nextTurnAt(first, 1000, 500, 10)], [1050, 1100]);
+  assert.equal(nextTurnAt(900, 1000, 500, 10), 1050);
+  assert.equal(nextTurnAt(1e9, 1000, 500, 10), 31_000);
 });

@@ -83,18 +83,13 @@ export function breakerPauseMs(failures: number, scale: number): number {
 }
 
 /** Furthest a place in line is put into the future, ms: an endpoint may have become faster by then. */
-const LONGEST_LINE_MS = 30 * S;
+const LONGEST_DELAY_MS = 30 * S;
 
 /**
  * A place in the line of an endpoint that has as many attempts under way as it may: places are as far apart as attempts end.
- * @param lastPlaceAt the place given out before, or 0. @returns when to come back, in the unit of `now`.
+ * @param lastTurnAt the place given out before, or 0. @returns when to come back, in the unit of `now`.
  */
-export function placeInLine(
-  lastPlaceAt: number,
-  now: number,
-  attemptMs: number,
-  concurrency: number,
-): number {
-  const next = Math.max(now, lastPlaceAt) + Math.max(1, attemptMs / concurrency);
-  return Math.min(next, now + LONGEST_LINE_MS);
+export function nextTurnAt(lastTurnAt: number, now: number, attemptMs: number, concurrency: number): number {
+  const next = Math.max(now, lastTurnAt) + Math.max(1, attemptMs / concurrency);
+  return Math.min(next, now + LONGEST_DELAY_MS);
 }

@@ -55,13 +55,6 @@ export function workSubject(key: WorkQueueKey, requestId: string): string {
   return `${queuePrefix(key)}.any.${assertToken(requestId)}`;
 }
 
-/** The same request in another stream of the region. */
-export function inShard(subject: string, shard: number): string {
-  const tokens = subject.split('.');
-  tokens[2] = String(shard);
-  return tokens.join('.');
-}
-
 /** What the shared consumer of a queue filters on. */
 export function workFilter(key: WorkQueueKey): string {
   return `${queuePrefix(key)}.any.*`;

@@ -44,6 +44,6 @@ export function bucketOf(settings: Settings) {
     region: settings.PENSTOCK_FILES_S3_REGION,
     prefix: settings.PENSTOCK_FILES_S3_PREFIX,
     credentials: isGiven ? { accessKeyId, secretAccessKey } : undefined,
-    spoolDirectory: settings.PENSTOCK_FILES_DIR,
+    uploadDirectory: settings.PENSTOCK_FILES_DIR,
   };
 }

@@ -3,7 +3,7 @@ import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { FileContents, StoredContent } from '../ports/tasks/file-contents.ts';
-import { assertDigest, removeStale, spool } from './upload-buffer.ts';
+import { assertDigest, bufferUpload, removeStale } from './upload-buffer.ts';
 
 export class DirectoryFiles implements FileContents {
   readonly #directory: string;
@@ -13,7 +13,7 @@ export class DirectoryFiles implements FileContents {
   }
 
   async put(content: Readable): Promise<StoredContent> {
-    const { path, digest, bytes } = await spool(this.#directory, content);
+    const { path, digest, bytes } = await bufferUpload(this.#directory, content);
     await rename(path, this.#path(digest));
     await this.#syncDirectory();
     return { digest, bytes };

@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { ConnectError } from '../ports/connect-error.ts';
 import type { FileContents, StoredContent } from '../ports/tasks/file-contents.ts';
-import { assertDigest, removeStale, spool } from './upload-buffer.ts';
+import { assertDigest, bufferUpload, removeStale } from './upload-buffer.ts';
 
 export interface S3Options {
   readonly bucket: string;
@@ -20,7 +20,7 @@ export interface S3Options {
   /** Absent: the SDK looks where it always does (environment, files, instance role). */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
   /** Where uploads wait for their end. */
-  readonly spoolDirectory: string;
+  readonly uploadDirectory: string;
 }
 
 type Sdk = typeof import('@aws-sdk/client-s3');
@@ -59,7 +59,7 @@ export class S3Files implements FileContents {
   }
 
   async put(content: Readable): Promise<StoredContent> {
-    const { path, digest, bytes } = await spool(this.#o.spoolDirectory, content);
+    const { path, digest, bytes } = await bufferUpload(this.#o.uploadDirectory, content);
     try {
       await this.#client.send(
         new this.#sdk.PutObjectCommand({
@@ -90,7 +90,7 @@ export class S3Files implements FileContents {
   }
 
   tidy(): Promise<void> {
-    return removeStale(this.#o.spoolDirectory);
+    return removeStale(this.#o.uploadDirectory);
   }
 
   #place(digest: string): { Bucket: string; Key: string } {

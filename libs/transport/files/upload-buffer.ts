@@ -11,12 +11,12 @@ const PREFIX = '.upload-';
 /** What is older was left behind by a process that died, ms. */
 const STALE_MS = 24 * 3600 * 1000;
 
-export interface Spooled extends StoredContent {
+export interface BufferedUpload extends StoredContent {
   readonly path: string;
 }
 
 /** Writes a stream to a new file and to the disk. @throws what the stream or the disk throws; then nothing is left. */
-export async function spool(directory: string, content: Readable): Promise<Spooled> {
+export async function bufferUpload(directory: string, content: Readable): Promise<BufferedUpload> {
   await mkdir(directory, { recursive: true });
   const path = join(directory, PREFIX + randomUUID());
   const hash = createHash('sha256');

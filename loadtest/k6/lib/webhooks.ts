@@ -9,7 +9,7 @@ import { abort } from './preflight.ts';
 const LOOK_MS = 250;
 const LATEST = 100;
 
-interface Delivery {
+interface WebhookDelivery {
   readonly resource_id: string;
   readonly event_type: string;
   readonly status: 'pending' | 'delivered' | 'failed';
@@ -36,7 +36,7 @@ export async function untilDelivered(endpoint: string, job: string, untilMs: num
     const reply = await send('GET', path, null, 'deliveries');
     const failed = failureOf(reply);
     if (failed !== null) return failed;
-    const { data } = JSON.parse(reply.body ?? '') as { data: Delivery[] };
+    const { data } = JSON.parse(reply.body ?? '') as { data: WebhookDelivery[] };
     const own = data.find(delivery => delivery.resource_id === job);
     if (own?.status === 'failed') return 'webhook given up';
     if (own?.status === 'delivered') return own.event_type === 'job.completed' ? null : own.event_type;

@@ -115,7 +115,7 @@ class Penstock implements Dispatcher {
     const { inputTokens } = request;
     const fleet = this.#view.for(inputTokens, holders);
     const placement = decidePlacement(inputTokens, holders.length > 0, fleet, this.#placing);
-    return placement.kind === 'sticky' ? (this.#workers[Number(placement.worker)] ?? null) : null;
+    return placement.kind === 'bound' ? (this.#workers[Number(placement.worker)] ?? null) : null;
   }
 
   #share(queued: Queued): void {

@@ -12,7 +12,7 @@ import {
   type EventWriter,
   errorBody,
   eventWriter,
-  type Usage,
+  type UsageObject,
   usageOf,
   wholeAnswer,
 } from './shapes.ts';
@@ -142,7 +142,7 @@ export class Generation {
     return (this.#job.includeUsage ? this.#events.usage(usage) : '') + DONE_EVENT;
   }
 
-  #whole(usage: Usage): object {
+  #whole(usage: UsageObject): object {
     const choices = this.#choices.map(({ answer, sent }) => ({
       text: piecesOf(answer, 0, sent).join(''),
       call: answer.call?.name ?? null,
@@ -151,7 +151,7 @@ export class Generation {
     return wholeAnswer(this.#head, choices, usage);
   }
 
-  #usage(): Usage {
+  #usage(): UsageObject {
     let cached = 0;
     for (const { answer, sequence } of this.#choices)
       if (answer.variant === 0) cached += sequence?.cachedTokens ?? 0;

@@ -9,7 +9,7 @@ export interface AnswerHead {
   readonly model: string;
 }
 
-export interface Usage {
+export interface UsageObject {
   readonly prompt_tokens: number;
   readonly completion_tokens: number;
   readonly total_tokens: number;
@@ -18,7 +18,7 @@ export interface Usage {
 
 export const DONE_EVENT = 'data: [DONE]\n\n';
 
-export function usageOf(prompt: number, completion: number, cached: number): Usage {
+export function usageOf(prompt: number, completion: number, cached: number): UsageObject {
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
@@ -36,7 +36,7 @@ export interface EventWriter {
   call(index: number, name: string): string;
   callArguments(index: number, pieces: readonly string[]): string;
   finish(index: number, reason: string): string;
-  usage(usage: Usage): string;
+  usage(usage: UsageObject): string;
 }
 
 export function eventWriter(head: AnswerHead): EventWriter {
@@ -87,7 +87,7 @@ export interface WholeChoice {
   readonly finishReason: string;
 }
 
-export function wholeAnswer(head: AnswerHead, choices: readonly WholeChoice[], usage: Usage): object {
+export function wholeAnswer(head: AnswerHead, choices: readonly WholeChoice[], usage: UsageObject): object {
   const { endpoint, id, created, model } = head;
   const chat = endpoint === 'chat';
   return {

@@ -105,9 +105,9 @@ export class Dispatcher {
     metrics.placements.inc({ reason: placement.reason });
     const { id } = request;
     const { slug } = model;
-    const shard = placement.kind === 'sticky' ? fleet.shardOfWorker(placement.worker) : fleet.shardFor(slug);
+    const shard = placement.kind === 'bound' ? fleet.shardOfWorker(placement.worker) : fleet.shardFor(slug);
     const meta = { ...workMeta.write(read, { id, endpoint, slug, lane, deadlineAt }), held };
-    const worker = placement.kind === 'sticky' ? placement.worker : null;
+    const worker = placement.kind === 'bound' ? placement.worker : null;
     const key = { region, shard, slug, lane, size: meta.size };
     const work = { address: { ...sharedAddress(key, id), worker }, meta, body, placement };
     // The framework keeps the request as long as the connection is busy; the prompt need not stay with it.
@@ -175,7 +175,7 @@ export class Dispatcher {
     const { fleet, open } = this.#o;
     const { meta, placement } = work;
     try {
-      if (placement.kind === 'sticky')
+      if (placement.kind === 'bound')
         fleet.expectAt(placement.worker, meta.promptTokens - placement.matchedTokens);
       await this.#publish(work);
       if (raw.destroyed) open.cancel(meta.id);

@@ -49,7 +49,7 @@ const SCARCE = [worker('fast', 0), worker('busy-1', 2), worker('busy-2', 2), wor
 test('a long prompt that no cache holds goes to a slower worker while few fast ones are idle', async () => {
   const { place, looks } = startAffinity(SCARCE);
   const placement = await place(24 * BLOCK_TOKENS);
-  assert.ok(placement.kind === 'sticky' && placement.worker === 'slow' && placement.reason === 'spares_fast');
+  assert.ok(placement.kind === 'bound' && placement.worker === 'slow' && placement.reason === 'spares_fast');
   assert.equal(looks(), 1);
   assert.equal((await place(8 * BLOCK_TOKENS)).reason, 'no_match');
   assert.equal(looks(), 1, 'for a short prompt nobody is looked at');
@@ -57,17 +57,17 @@ test('a long prompt that no cache holds goes to a slower worker while few fast o
 
 test('an owner is preferred, and a busy one spared too', async () => {
   const owned = await startAffinity(SCARCE, 'fast').place(24 * BLOCK_TOKENS);
-  assert.ok(owned.kind === 'sticky' && owned.worker === 'fast' && owned.reason === 'cached');
+  assert.ok(owned.kind === 'bound' && owned.worker === 'fast' && owned.reason === 'cached');
   const late = SCARCE.map(each => (each.worker === 'busy-1' ? { ...each, waitS: 9 } : each));
   const placement = await startAffinity(late, 'busy-1').place(24 * BLOCK_TOKENS);
-  assert.ok(placement.kind === 'sticky' && placement.reason === 'spares_fast');
+  assert.ok(placement.kind === 'bound' && placement.reason === 'spares_fast');
 });
 
 test('for an owner that is soon enough nobody else is looked at, for a late one everybody is', async () => {
   const fleet = (waitS: number) => [worker('owner', waitS), worker('other', 0.2), worker('third', 0)];
   const calm = startAffinity(fleet(0.3), 'owner');
   const kept = await calm.place(8 * BLOCK_TOKENS);
-  assert.ok(kept.kind === 'sticky' && kept.worker === 'owner');
+  assert.ok(kept.kind === 'bound' && kept.worker === 'owner');
   assert.equal(calm.looks(), 0);
   const late = startAffinity(fleet(5), 'owner');
   assert.equal((await late.place(8 * BLOCK_TOKENS)).reason, 'owner_busy');

@@ -3,7 +3,7 @@
  * and nobody else's. An attempt that finds the endpoint full waits here for a moment, in order: a fast receiver makes room within
  * milliseconds. Further attempts are sent back to the job queue with a delay, as far apart as attempts end.
  */
-import { placeInLine } from '@penstock/policy';
+import { nextTurnAt } from '@penstock/policy';
 import type { Clock } from '@penstock/runtime';
 
 /** How long an attempt waits here, ms. */
@@ -20,7 +20,7 @@ interface EndpointQueue {
   readonly begun: Set<{ readonly at: number }>;
   readonly waiting: (() => void)[];
   meanMs: number;
-  lastPlaceAt: number;
+  lastTurnAt: number;
 }
 
 export type GateResult =
@@ -43,7 +43,7 @@ export class EndpointGate {
       begun: new Set(),
       waiting: [],
       meanMs: FIRST_GUESS_MS,
-      lastPlaceAt: 0,
+      lastTurnAt: 0,
     };
     this.#queues.set(endpoint, queue);
     if (queue.running < this.#concurrency) queue.running++;
@@ -82,8 +82,8 @@ export class EndpointGate {
 
   #sendAway(queue: EndpointQueue): GateResult {
     const now = this.#clock.monotonic();
-    queue.lastPlaceAt = placeInLine(queue.lastPlaceAt, now, this.#attemptMs(queue), this.#concurrency);
-    return { kind: 'later', delayMs: queue.lastPlaceAt - now };
+    queue.lastTurnAt = nextTurnAt(queue.lastTurnAt, now, this.#attemptMs(queue), this.#concurrency);
+    return { kind: 'later', delayMs: queue.lastTurnAt - now };
   }
 
   #leave(endpoint: string, queue: EndpointQueue, own: { readonly at: number }): void {

@@ -15,7 +15,7 @@ const ABANDONED_MS = 10_000;
 const SILENCE_SLACK_MS = 3000;
 const FORGET_CONSUMER_MS = 3600_000;
 
-type Entry = [id: string, fields: string[] | null];
+type StreamEntry = [id: string, fields: string[] | null];
 
 export class RedisEventOutbox implements EventOutbox {
   readonly #redis: Redis;
@@ -51,7 +51,7 @@ export class RedisEventOutbox implements EventOutbox {
         ...(['GROUP', GROUP, this.#consumer, 'COUNT', BATCH, 'BLOCK', waitMs] as const),
         ...(['STREAMS', EVENT_OUTBOX_KEY, '>'] as const),
       );
-      return toEvents((found as [string, Entry[]][] | null)?.[0]?.[1] ?? []);
+      return toEvents((found as [string, StreamEntry[]][] | null)?.[0]?.[1] ?? []);
     } catch (err) {
       // A Redis that lost its data has lost the group too.
       if ((err as Error).message.includes('NOGROUP')) await this.#ensureGroup();
@@ -64,7 +64,7 @@ export class RedisEventOutbox implements EventOutbox {
   async abandoned(): Promise<OutboxEvent[]> {
     const [, entries] = (await this.#redis.xautoclaim(
       ...([EVENT_OUTBOX_KEY, GROUP, this.#consumer, this.#abandonedMs, '0-0', 'COUNT', BATCH] as const),
-    )) as [string, Entry[]];
+    )) as [string, StreamEntry[]];
     await this.#forgetConsumers();
     return toEvents(entries);
   }
@@ -96,7 +96,7 @@ export class RedisEventOutbox implements EventOutbox {
   }
 }
 
-function toEvents(entries: readonly Entry[]): OutboxEvent[] {
+function toEvents(entries: readonly StreamEntry[]): OutboxEvent[] {
   return entries.map(([entry, flat]) => {
     const field = (name: string) => flat?.[flat.indexOf(name) + 1] ?? '';
     const type = field('type');
