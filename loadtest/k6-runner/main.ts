@@ -1,9 +1,9 @@
 /** `node loadtest/k6-runner/main.ts SCRIPT`: runs a k6 script of this project without k6. */
 
-import { progressLine } from './metrics/summary-text.ts';
 import { readArguments, USAGE } from './options/arguments.ts';
+import { EXIT, RunFailure } from './outcome/failure.ts';
+import { progressLine } from './report/summary-text.ts';
 import { run } from './run.ts';
-import { EXIT, RunFailure } from './script/failure.ts';
 
 if (process.argv.includes('--help') || process.argv.includes('-h')) {
   process.stdout.write(`${USAGE}\n`);

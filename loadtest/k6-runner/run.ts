@@ -2,15 +2,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname } from 'node:path';
-import type { LogWriter } from './log.ts';
-import { JsonOutput } from './metrics/json-output.ts';
-import { type GeneratorSummary, type Summary, summarizeMetrics } from './metrics/summary.ts';
-import type { Progress } from './metrics/summary-text.ts';
-import { generatorLine, renderSummary } from './metrics/summary-text.ts';
-import { judge, type Threshold } from './metrics/thresholds.ts';
 import { type LoadOverrides, readOptions } from './options/options.ts';
+import { judge, type Threshold } from './options/thresholds.ts';
+import { EXIT, RunFailure } from './outcome/failure.ts';
+import type { LogWriter } from './outcome/log.ts';
+import { JsonOutput } from './report/json-output.ts';
+import { type GeneratorSummary, type Summary, summarizeMetrics } from './report/summary.ts';
+import type { Progress } from './report/summary-text.ts';
+import { generatorLine, renderSummary } from './report/summary-text.ts';
 import { LoadTest } from './scheduling/load-test.ts';
-import { EXIT, RunFailure } from './script/failure.ts';
 
 export interface RunRequest {
   /** `__ENV` of the script. */

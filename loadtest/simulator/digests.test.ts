@@ -7,7 +7,7 @@ import { hash } from 'node:crypto';
 import { test } from 'node:test';
 import { generateConversations } from '../workloads/generate.ts';
 import { limitTrace } from '../workloads/trace.ts';
-import { POLICIES, policyOf } from './dispatchers/policies.ts';
+import { POLICIES, policyOf } from './policies.ts';
 import { type SimulationResult, simulate } from './simulate.ts';
 
 const DIGESTS: Readonly<Record<string, string>> = {

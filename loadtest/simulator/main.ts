@@ -5,8 +5,8 @@ import { count, positive } from '../arguments.ts';
 import { SCENARIOS, scenarioOf } from '../workloads/scenarios.ts';
 import { renderTable, type Summary, summarize } from '../workloads/summary.ts';
 import { assertSome, TraceError } from '../workloads/trace.ts';
-import { POLICIES, policyOf } from './dispatchers/policies.ts';
 import { renderPlans } from './page.ts';
+import { POLICIES, policyOf } from './policies.ts';
 import { outcomesOf, simulate } from './simulate.ts';
 import { measureSimulator, renderSpeed, type SimulatorFigures } from './speed.ts';
 

@@ -1,8 +1,8 @@
 /** The simulator's results as a page: every scenario, the yardsticks that matter, and how near the oracle Penstock comes. */
 import { SCENARIOS, type Scenario } from '../workloads/scenarios.ts';
 import { renderTable, SLO, type Summary, summarize } from '../workloads/summary.ts';
-import { policyOf } from './dispatchers/policies.ts';
 import { lruReference } from './lru-reference.ts';
+import { policyOf } from './policies.ts';
 import { outcomesOf, profileOf, simulate } from './simulate.ts';
 import { renderSpeed, type SimulatorFigures } from './speed.ts';
 

@@ -6,9 +6,9 @@ import { generateConversations } from '../workloads/generate.ts';
 import { SCENARIOS, type ScenarioName, scenarioOf } from '../workloads/scenarios.ts';
 import { summarize } from '../workloads/summary.ts';
 import { limitTrace, type TraceRequest } from '../workloads/trace.ts';
-import { POLICIES, policyOf } from './dispatchers/policies.ts';
 import { Agenda, Timer } from './engine/agenda.ts';
 import { FluidEngine } from './engine/fluid-engine.ts';
+import { POLICIES, policyOf } from './policies.ts';
 import { outcomesOf, simulate } from './simulate.ts';
 
 const profile = PROFILES['dense-70b-h100x4'];

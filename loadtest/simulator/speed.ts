@@ -1,7 +1,7 @@
 /** How fast the simulator is: Penstock's own rules over a thousand workers, short prompts with nothing in common, and long ones that begin alike. */
 import { generateSystemPrompts } from '../workloads/generate.ts';
 import type { TraceRequest } from '../workloads/trace.ts';
-import { policyOf } from './dispatchers/policies.ts';
+import { policyOf } from './policies.ts';
 import { simulate } from './simulate.ts';
 
 const WORKERS = 1000;

@@ -1,5 +1,5 @@
 /** The module `k6/execution`: where a script finds out what it is part of. */
-import { EXIT, RunFailure, UnsupportedApi } from '../script/failure.ts';
+import { EXIT, RunFailure, UnsupportedApi } from '../outcome/failure.ts';
 import type { ModuleExports } from '../script/script-host.ts';
 import type { VirtualUser } from '../script/vu.ts';
 

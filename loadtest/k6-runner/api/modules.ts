@@ -1,5 +1,5 @@
 /** Which `k6/*` modules there are, and how they are handed to a script. */
-import { UnsupportedApi } from '../script/failure.ts';
+import { UnsupportedApi } from '../outcome/failure.ts';
 import { timersFor } from '../script/script-globals.ts';
 import type { ModuleExports } from '../script/script-host.ts';
 import type { VirtualUser } from '../script/vu.ts';

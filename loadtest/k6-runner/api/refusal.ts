@@ -1,4 +1,4 @@
-import { UnsupportedApi } from '../script/failure.ts';
+import { UnsupportedApi } from '../outcome/failure.ts';
 import type { VirtualUser } from '../script/vu.ts';
 
 /** A function of k6 that this runner does not have: calling it ends the run with its name. */

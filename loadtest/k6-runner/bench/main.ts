@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import type { Summary } from '../metrics/summary.ts';
+import type { Summary } from '../report/summary.ts';
 import { run } from '../run.ts';
 
 const here = (path: string) => new URL(path, import.meta.url).pathname;

@@ -1,6 +1,6 @@
 /** The response object that scripts get. What costs time is made when it is asked for. */
 import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
-import { UnsupportedApi } from '../script/failure.ts';
+import { UnsupportedApi } from '../outcome/failure.ts';
 import { classifyError, type HttpOutcome, type HttpRequest, type Timings } from './http-client.ts';
 
 export type ResponseType = 'text' | 'binary' | 'none';

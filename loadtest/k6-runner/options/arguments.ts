@@ -1,6 +1,6 @@
 /** The command line: as k6's, as far as it goes. */
 import { parseArgs } from 'node:util';
-import { EXIT, RunFailure } from '../script/failure.ts';
+import { EXIT, RunFailure } from '../outcome/failure.ts';
 import { parseDuration } from './duration.ts';
 
 export interface CommandLine {

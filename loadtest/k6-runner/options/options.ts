@@ -1,9 +1,9 @@
 /** The `options` of a script: checked, shorthands spelled out, times in ms. */
 import { z } from 'zod';
-import { readThresholds, type ThresholdSpec } from '../metrics/thresholds.ts';
-import type { Stage } from '../scheduling/schedule.ts';
-import { EXIT, RunFailure } from '../script/failure.ts';
+import { EXIT, RunFailure } from '../outcome/failure.ts';
 import { parseDuration } from './duration.ts';
+import type { Stage } from './schedule.ts';
+import { readThresholds, type ThresholdSpec } from './thresholds.ts';
 
 interface Common {
   readonly name: string;

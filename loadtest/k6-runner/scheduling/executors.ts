@@ -1,9 +1,9 @@
 /** How scenarios hand out iterations: one function for each of k6's executors. */
 
 import type { ScenarioPlan } from '../options/options.ts';
+import { constantArrivals, rampingArrivals, rampSteps, totalMs } from '../options/schedule.ts';
 import type { VirtualUser } from '../script/vu.ts';
 import type { ScenarioRun } from './scenario-run.ts';
-import { constantArrivals, rampingArrivals, rampSteps, totalMs } from './schedule.ts';
 
 type Plan<Executor> = Extract<ScenarioPlan, { executor: Executor }>;
 

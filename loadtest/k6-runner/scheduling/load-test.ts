@@ -1,22 +1,22 @@
 /** The life of one load test: read the script, make VUs, setup, scenarios, teardown. */
 
 import { HttpClient } from '../http/http-client.ts';
-import { type LogWriter, RunLog } from '../log.ts';
 import { type BuiltIn, MetricRegistry, registerBuiltIn } from '../metrics/metrics.ts';
-import type { Summary } from '../metrics/summary.ts';
-import type { Progress } from '../metrics/summary-text.ts';
-import { bindThresholds, judge, type Threshold } from '../metrics/thresholds.ts';
 import { type RunOptions, readOptions, type ScenarioPlan } from '../options/options.ts';
-import { CheckTree } from '../script/checks.ts';
-import { describeError, EXIT, RunFailure } from '../script/failure.ts';
+import { totalMs } from '../options/schedule.ts';
+import { bindThresholds, judge, type Threshold } from '../options/thresholds.ts';
+import { CheckTree } from '../outcome/checks.ts';
+import { describeError, EXIT, RunFailure } from '../outcome/failure.ts';
+import { type LogWriter, RunLog } from '../outcome/log.ts';
+import type { Summary } from '../report/summary.ts';
+import type { Progress } from '../report/summary-text.ts';
 import { Pause } from '../script/pause.ts';
+import type { Counters, RunState } from '../script/run-state.ts';
 import { ScriptHost } from '../script/script-host.ts';
 import type { VirtualUser } from '../script/vu.ts';
-import { VuPool } from '../script/vu-pool.ts';
 import { execute } from './executors.ts';
-import type { Counters, RunState } from './run-state.ts';
 import { ScenarioRun } from './scenario-run.ts';
-import { totalMs } from './schedule.ts';
+import { VuPool } from './vu-pool.ts';
 
 const TICK_MS = 1000;
 const SUMMARY_TIMEOUT_MS = 120_000;

@@ -1,10 +1,10 @@
 /** One scenario while it runs: what all executors need. The executors themselves are in `executors.ts`. */
 
 import type { ScenarioPlan } from '../options/options.ts';
-import { describeError, RunFailure } from '../script/failure.ts';
+import { describeError, RunFailure } from '../outcome/failure.ts';
 import { Pause, yieldToEvents } from '../script/pause.ts';
+import type { RunState, ScenarioState } from '../script/run-state.ts';
 import type { VirtualUser } from '../script/vu.ts';
-import type { RunState, ScenarioState } from './run-state.ts';
 
 /** VUs that are ready for a scenario; more are made when it asks. */
 export interface VuSource {

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { registerHooks, stripTypeScriptTypes } from 'node:module';
 import { basename, extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { describeError, EXIT, RunFailure, UnsupportedApi } from './failure.ts';
+import { describeError, EXIT, RunFailure, UnsupportedApi } from '../outcome/failure.ts';
 
 /** Everything a module offers, by name; also its default export. */
 export type ModuleExports = Readonly<Record<string, unknown>>;

@@ -4,8 +4,8 @@
  */
 
 import type { Tags } from '../metrics/metrics.ts';
-import type { RunState, ScenarioState } from '../scheduling/run-state.ts';
-import { describeError, EXIT, RunFailure, type UnsupportedApi } from './failure.ts';
+import { describeError, EXIT, RunFailure, type UnsupportedApi } from '../outcome/failure.ts';
+import type { RunState, ScenarioState } from './run-state.ts';
 
 export type Outcome =
   | { readonly kind: 'done' }

@@ -1,9 +1,9 @@
 /** The end of a run as text: thresholds, checks, metrics, and the generator itself. */
 
 import { formatElapsed, formatMs } from '../options/duration.ts';
-import type { Group } from '../script/checks.ts';
+import { judge, type Threshold } from '../options/thresholds.ts';
+import type { Group } from '../outcome/checks.ts';
 import type { GeneratorSummary, MetricSummary, Summary } from './summary.ts';
-import { judge, type Threshold } from './thresholds.ts';
 
 const NAME_WIDTH = 36;
 

@@ -1,8 +1,9 @@
 /** The end of a run as data: the object that k6 documents for `handleSummary`, and what only this runner knows. */
-import type { Group } from '../script/checks.ts';
-import type { AnySink, MetricRegistry } from './metrics.ts';
-import { CounterSink, GaugeSink, RateSink } from './metrics.ts';
-import { type Aggregation, aggregate, judge, type Threshold } from './thresholds.ts';
+
+import type { AnySink, MetricRegistry } from '../metrics/metrics.ts';
+import { CounterSink, GaugeSink, RateSink } from '../metrics/metrics.ts';
+import { type Aggregation, aggregate, judge, type Threshold } from '../options/thresholds.ts';
+import type { Group } from '../outcome/checks.ts';
 
 export interface MetricSummary {
   readonly type: string;

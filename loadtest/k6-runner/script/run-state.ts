@@ -1,11 +1,11 @@
 /** What all parts of one run share. */
 
 import type { HttpClient } from '../http/http-client.ts';
-import type { RunLog } from '../log.ts';
 import type { BuiltIn, MetricRegistry } from '../metrics/metrics.ts';
 import type { RunOptions, ScenarioPlan } from '../options/options.ts';
-import type { CheckTree } from '../script/checks.ts';
-import type { RunFailure } from '../script/failure.ts';
+import type { CheckTree } from '../outcome/checks.ts';
+import type { RunFailure } from '../outcome/failure.ts';
+import type { RunLog } from '../outcome/log.ts';
 
 export interface RunState {
   /** Defaults until the script was read. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RunFailure } from '../script/failure.ts';
-import { MetricRegistry } from './metrics.ts';
+import { MetricRegistry } from '../metrics/metrics.ts';
+import { RunFailure } from '../outcome/failure.ts';
 import { bindThresholds, judge, parseExpression, parseSelector, readThresholds } from './thresholds.ts';
 
 function registry(): MetricRegistry {

@@ -1,8 +1,6 @@
 /** Thresholds: `metric{tag:value}` → `p(95) < 500`. Parsed before the run, judged during and after it. */
 
-import { parseDuration } from '../options/duration.ts';
-import { EXIT, RunFailure } from '../script/failure.ts';
-import type { Distribution } from './distribution.ts';
+import type { Distribution } from '../metrics/distribution.ts';
 import {
   type AnySink,
   CounterSink,
@@ -11,7 +9,9 @@ import {
   type MetricType,
   RateSink,
   type Tags,
-} from './metrics.ts';
+} from '../metrics/metrics.ts';
+import { EXIT, RunFailure } from '../outcome/failure.ts';
+import { parseDuration } from './duration.ts';
 
 export type Aggregation =
   | { readonly kind: 'avg' | 'min' | 'max' | 'med' | 'count' | 'rate' | 'value' }

@@ -1,9 +1,9 @@
 /** `--out json=FILE`: one line of JSON for each metric and each sample, in the form that k6 documents. */
 import { createWriteStream, openSync, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
-import { EXIT, RunFailure } from '../script/failure.ts';
-import type { Metric, SampleOutput, Tags } from './metrics.ts';
-import type { ThresholdSpec } from './thresholds.ts';
+import type { Metric, SampleOutput, Tags } from '../metrics/metrics.ts';
+import type { ThresholdSpec } from '../options/thresholds.ts';
+import { EXIT, RunFailure } from '../outcome/failure.ts';
 
 const CHUNK = 64 * 1024;
 /** Whoever follows the file sees a sample at most this late, ms. */

@@ -1,8 +1,16 @@
 /** The dispatchers that can be named on the command line. */
 
-import { penstock } from '../penstock/penstock.ts';
-import type { DispatcherFactory } from './dispatcher.ts';
-import { cacheAware, leastRequests, oracle, plainPull, powerOfTwo, random, roundRobin } from './routers.ts';
+import type { DispatcherFactory } from './dispatchers/dispatcher.ts';
+import {
+  cacheAware,
+  leastRequests,
+  oracle,
+  plainPull,
+  powerOfTwo,
+  random,
+  roundRobin,
+} from './dispatchers/routers.ts';
+import { penstock } from './penstock/penstock.ts';
 
 export const POLICIES: Readonly<Record<string, DispatcherFactory>> = {
   'round-robin': roundRobin,

@@ -1,10 +1,10 @@
 /** Makes VUs, and keeps those that no scenario uses. */
 import { modulesFor } from '../api/modules.ts';
-import type { RunState } from '../scheduling/run-state.ts';
-import type { VuSource } from '../scheduling/scenario-run.ts';
-import { globalsFor } from './script-globals.ts';
-import type { ScriptHost, ScriptNamespace } from './script-host.ts';
-import { VirtualUser } from './vu.ts';
+import type { RunState } from '../script/run-state.ts';
+import { globalsFor } from '../script/script-globals.ts';
+import type { ScriptHost, ScriptNamespace } from '../script/script-host.ts';
+import { VirtualUser } from '../script/vu.ts';
+import type { VuSource } from './scenario-run.ts';
 
 /** Instances that are evaluated at the same time. */
 const BATCH = 32;
