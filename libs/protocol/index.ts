@@ -21,6 +21,7 @@ export * from './responses/response-stream.ts';
 export { type ChatMessage, type InputItem, messagesOf } from './responses/to-chat.ts';
 export * from './runs/completion-builder.ts';
 export * from './runs/idempotency.ts';
+export * from './runs/public-ids.ts';
 export * from './runs/run-log.ts';
 export * from './runs/stored-run.ts';
 export * from './tenant.ts';

@@ -1,7 +1,6 @@
 /** Finding the run behind a client's id. */
-import { DispatchError, type RunKind, type StoredRun } from '@penstock/protocol';
+import { DispatchError, publicId, type RunKind, runIdIn, type StoredRun } from '@penstock/protocol';
 import type { RunStore } from '@penstock/transport';
-import { publicId, runIdIn } from './record/public-ids.ts';
 import type { RunExpiry } from './transitions/expire.ts';
 
 export class RunFinder {

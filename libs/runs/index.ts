@@ -29,7 +29,6 @@ export * from './done-channel.ts';
 export * from './find-run.ts';
 export * from './record/idempotency.ts';
 export * from './record/new-run.ts';
-export * from './record/public-ids.ts';
 export * from './record/run-error.ts';
 export * from './record/run-life.ts';
 export * from './record/run-message.ts';

@@ -4,6 +4,7 @@ import { DispatchError, toErrorBody } from '../errors/errors.ts';
 import type { ChatChunk } from '../openai/chat-chunk.ts';
 import { countTokens, NO_TOKENS, type TokenCounts } from '../openai/usage.ts';
 import { ResponseStream } from '../responses/response-stream.ts';
+import { publicId } from '../runs/public-ids.ts';
 import type { RunResult } from '../runs/stored-run.ts';
 import type { BatchLine } from './batch-line.ts';
 
@@ -65,7 +66,7 @@ function toResponse(
   result: RunResult,
 ): string {
   const completedAt = Math.floor(result.finishedAt / 1000);
-  const id = `resp_${runId.replace(/^batch_/, '')}`;
+  const id = publicId({ kind: 'response', id: runId.replace(/^batch_/, '') });
   const createdAt = completion.created ?? completedAt;
   const told = new ResponseStream({ id, createdAt, background: false, params });
   told.push(completion);

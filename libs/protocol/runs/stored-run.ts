@@ -1,9 +1,7 @@
 /**
  * A stored run: a request whose answer is kept until it is fetched. The record in Redis is authoritative; the message on the
  * queue only makes a worker start.
- *
- * queued → in_progress (a worker began) → completed | incomplete | failed; a failed attempt goes back to queued while
- * attempts are left. queued or in_progress → cancelled, or failed when its time is over. The last four are final.
+ * `libs/runs` has the table of its states and of who may change them.
  */
 import { isCutShort, readChunk } from '../openai/chat-chunk.ts';
 import type { Endpoint, RunLogKind } from '../wire/envelope.ts';

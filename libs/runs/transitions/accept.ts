@@ -1,10 +1,9 @@
 /** Taking a run on: the record first, then its message. Both can be sent again: a record is made once, a message taken once. */
-import type { NewRun, StoredRun } from '@penstock/protocol';
+import { type NewRun, publicId, type StoredRun } from '@penstock/protocol';
 import type { Idempotency, RunStore, RunTtl, WorkPublisher } from '@penstock/transport';
 import type { RunFinder } from '../find-run.ts';
 import { keyReused } from '../record/idempotency.ts';
 import { addressOf } from '../record/new-run.ts';
-import { publicId } from '../record/public-ids.ts';
 import { recordLifeMs } from '../record/run-life.ts';
 import { encodeRunMessage, type RunWork } from '../record/run-message.ts';
 

@@ -3,8 +3,8 @@
  * for that (`Prefer: respond-async`) or may ask for the same answer again (`Idempotency-Key`).
  */
 import { decideTier } from '@penstock/policy';
-import { ENDPOINT_PATHS, type Endpoint } from '@penstock/protocol';
-import { type AnswerKeeper, publicId } from '@penstock/runs';
+import { ENDPOINT_PATHS, type Endpoint, publicId } from '@penstock/protocol';
+import type { AnswerKeeper } from '@penstock/runs';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ConversionPlan } from '../dispatch/conversion.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';

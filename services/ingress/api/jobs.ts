@@ -8,10 +8,11 @@ import {
   DispatchError,
   type Endpoint,
   isFinalStatus,
+  publicId,
   type RunKind,
   type StoredRun,
 } from '@penstock/protocol';
-import { publicId, type RunCanceller, type RunFinder, type RunWaiters } from '@penstock/runs';
+import type { RunCanceller, RunFinder, RunWaiters } from '@penstock/runs';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Api, Guards } from '../http/guards.ts';
 import { answer, baseHeaders } from '../http/headers.ts';

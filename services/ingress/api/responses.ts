@@ -11,18 +11,13 @@ import {
   isFinalStatus,
   type LogOp,
   parseJson,
+  publicId,
   type ResponsesRequest,
   readResponsesRequest,
   type StoredRun,
   toInputItems,
 } from '@penstock/protocol';
-import {
-  type AnswerKeeper,
-  publicId,
-  type RunCanceller,
-  type RunFinder,
-  type RunWaiters,
-} from '@penstock/runs';
+import type { AnswerKeeper, RunCanceller, RunFinder, RunWaiters } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { RunLog } from '@penstock/transport';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';

@@ -4,9 +4,11 @@ import {
   DispatchError,
   isFinalStatus,
   parseJson,
+  publicId,
+  runIdIn,
   type StoredRun,
 } from '@penstock/protocol';
-import { publicId, type RunCanceller, type RunFinder, runIdIn, runNotFound } from '@penstock/runs';
+import { type RunCanceller, type RunFinder, runNotFound } from '@penstock/runs';
 import type { PageOrder, RunStore } from '@penstock/transport';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Api, Guards } from '../http/guards.ts';

@@ -1,6 +1,5 @@
 /** A stored chat completion (`store: true`) as its clients see it. */
-import type { StoredRun } from '@penstock/protocol';
-import { publicId } from '@penstock/runs';
+import { publicId, type StoredRun } from '@penstock/protocol';
 
 /** Kept with the run. */
 interface CompletionDetail {

@@ -3,11 +3,11 @@ import {
   DispatchError,
   ENDPOINT_PATHS,
   type Endpoint,
+  publicId,
   type ServiceTier,
   type StoredRun,
   toErrorBody,
 } from '@penstock/protocol';
-import { publicId } from '@penstock/runs';
 
 /** Kept with a job: the tier that its answer names, where the client named one. */
 export function jobDetail(endpoint: Endpoint, tier: ServiceTier | null, used: string): string {

@@ -5,12 +5,12 @@ import {
   decodeOps,
   type InputItem,
   isFinalStatus,
+  publicId,
   type ResponseBase,
   ResponseStream,
   type ResponsesRequest,
   type StoredRun,
 } from '@penstock/protocol';
-import { publicId } from '@penstock/runs';
 import type { LogNews } from './follow-log.ts';
 
 /** Kept with the run. */

@@ -1,5 +1,9 @@
-/** Ids of runs as their clients see them. A prefix tells the kinds apart, so that one kind is never found as another. */
-import { isToken, type RunKind } from '@penstock/protocol';
+/**
+ * Ids of runs as their clients see them. A prefix tells the kinds apart, so that one kind is never found as another. The script
+ * `tell_run.lua`, which names a run in a webhook event, spells the same prefixes.
+ */
+import { isToken } from '../wire/token.ts';
+import type { RunKind } from './stored-run.ts';
 
 const PREFIX: Record<RunKind, string> = {
   job: '',
