@@ -155,7 +155,7 @@ export function decideBids(
   let { overSince } = memory;
   let validS = Number.POSITIVE_INFINITY;
   const { decisions } = round;
-  decisions.length = kinds.length;
+  if (decisions.length !== kinds.length) decisions.length = kinds.length;
   for (let i = 0; i < kinds.length; i++) {
     const kind = kinds[i];
     if (kind === undefined) continue;

@@ -58,7 +58,10 @@ class Penstock implements Dispatcher {
   }
 
   arrive(request: TraceRequest, index: number): void {
-    this.#view.renew(worker => this.#changed(worker));
+    // Believed to be faster, it can bid no better than it does.
+    this.#view.renew(worker => {
+      if (!worker.bidsBest) this.#changed(worker);
+    });
     const holders = this.#affinity ? this.#holdersOf(request) : NO_HOLDERS;
     const queued = { request, index, holders };
     const worker = this.#affinity ? this.#place(queued) : null;
@@ -149,7 +152,7 @@ class Penstock implements Dispatcher {
     if (worker.isDead) return;
     const { agenda } = this.#fleet;
     if (this.#now >= worker.renewableAt) this.#renew(worker);
-    else agenda.set(worker.renewal, Math.min(worker.renewal.at, worker.renewableAt));
+    else if (worker.renewal.at > worker.renewableAt) agenda.set(worker.renewal, worker.renewableAt);
   }
 
   #renew(worker: SimulatedWorker): void {

@@ -108,6 +108,12 @@ export class SimulatedWorker {
     return this.#last !== null;
   }
 
+  /** Whether it bids for all shared work at the lowest level. */
+  get bidsBest(): boolean {
+    for (const slot of this.#slots) if (slot.level !== 0 && slot !== this.#boundSlot) return false;
+    return true;
+  }
+
   /** When to renew the bids at the earliest: something changed. Not before the pause after the last time is over. */
   get renewableAt(): number {
     return this.#renewedAt + PAUSE_MS;
