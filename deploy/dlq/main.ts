@@ -7,7 +7,7 @@ import {
   ConnectError,
   NatsDeadLetters,
   NatsWorkQueue,
-  RedisReplyBus,
+  RedisModelRegistry,
   RedisRunStore,
 } from '@penstock/transport';
 import { z } from 'zod';
@@ -66,7 +66,7 @@ async function wire(config: DlqConfig): Promise<DlqWires & { close: () => Promis
     throw err instanceof ConnectError ? new DlqError(`${variable}: ${err.message}`) : err;
   };
   // Fails at once if Redis does not answer; the store would wait for it.
-  await (await RedisReplyBus.connect({ url: redis, name }).catch(blame('PENSTOCK_REDIS_URL'))).close();
+  await (await RedisModelRegistry.connect({ url: redis, name }).catch(blame('PENSTOCK_REDIS_URL'))).close();
   const letters = await NatsDeadLetters.connect({ url: nats, name }, config.PENSTOCK_REGION).catch(
     blame('PENSTOCK_NATS_URL'),
   );

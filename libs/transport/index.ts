@@ -42,6 +42,7 @@ export * from './ports/webhooks/event-outbox.ts';
 export * from './ports/webhooks/poster.ts';
 export * from './ports/webhooks/webhook-records.ts';
 export type { RedisOptions } from './redis/connection.ts';
+export { RedisModelRegistry } from './redis/model-registry.ts';
 export { RedisReplyBus } from './redis/reply-bus.ts';
 export { RedisRunDeadlines } from './redis/runs/run-deadlines.ts';
 export { RedisRunLog } from './redis/runs/run-log.ts';

@@ -62,7 +62,17 @@ const deliveryJobs = new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEM
 let draining = false;
 const { app, open, tick } = await startIngress(
   {
-    ...{ queue, bus, registry: bus, placements: bus, runStore, runLog, records, contents, batchJobs },
+    ...{
+      queue,
+      bus,
+      registry: bus.models,
+      placements: bus.placements,
+      runStore,
+      runLog,
+      records,
+      contents,
+      batchJobs,
+    },
     ...{ webhooks, deliveries, deliveryJobs },
   },
   {

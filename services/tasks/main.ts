@@ -17,7 +17,7 @@ import {
   DirectoryFiles,
   FileLibrary,
   NatsWorkQueue,
-  RedisReplyBus,
+  RedisModelRegistry,
   RedisRunDeadlines,
   RedisRunStore,
   RedisTaskRecords,
@@ -42,7 +42,7 @@ const redis = { url: config.PENSTOCK_REDIS_URL, name: id };
 const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }).catch(
   exitBlaming('PENSTOCK_NATS_URL'),
 );
-const registry = await RedisReplyBus.connect(redis).catch(exitBlaming('PENSTOCK_REDIS_URL'));
+const registry = await RedisModelRegistry.connect(redis).catch(exitBlaming('PENSTOCK_REDIS_URL'));
 const runs = await RedisRunStore.connect(redis);
 const records = await RedisTaskRecords.connect(redis);
 const batches = new BullBatches(config.PENSTOCK_REDIS_URL);

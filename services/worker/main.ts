@@ -62,7 +62,7 @@ const worker = new Worker({
   tickMs: config.PENSTOCK_TICK_MS,
   queue,
   bus,
-  models: bus,
+  models: bus.models,
   engine,
   stored,
   clock: systemClock,

@@ -24,8 +24,8 @@ testReplyBus(async () => {
   assert.ok(listener !== undefined && publisher !== undefined);
   return { listener, publisher };
 });
-testModelRegistry(() => hints);
-testPlacementStore(() => hints);
+testModelRegistry(() => hints.models);
+testPlacementStore(() => hints.placements);
 
 /** Publishes 0…count-1 while `disturb` does its worst, and returns what the listener heard. */
 async function heardDuring(ingress: string, count: number, disturb: (i: number) => Promise<void> | void) {

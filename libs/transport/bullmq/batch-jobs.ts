@@ -1,16 +1,16 @@
-/** Batches to be worked on, as BullMQ jobs: a batch whose process died is taken up again by another one. */
+/** Batches to be processed, as BullMQ jobs: when a process dies, another one takes over its batches. */
 import { Queue, Worker } from 'bullmq';
 import type { BatchJobs } from '../ports/tasks/batch-jobs.ts';
 
 const NAME = 'penstock-batches';
-/** A batch that fails for a reason of ours is tried again this often; after that it waits to be added anew. */
+/** Attempts to process a batch; after that it has to be added again. */
 const ATTEMPTS = 100;
 const BACKOFF_MS = 5000;
-/** How long a process may be silent before its batches are taken up by another one, ms. */
+/** A process that is silent for longer loses its batches to another one, ms. */
 const LOCK_MS = 8000;
-/** Whole milliseconds: Redis refuses others. */
+/** How often lost jobs are looked for. Whole milliseconds: Redis refuses fractions. */
 const STALLED_MS = 2000;
-/** Batches at once in a process. Most of their time they wait, and who is not among them is neither checked nor cancelled. */
+/** Batches processed at once. They mostly wait, and a batch that is not among them is neither checked nor cancelled. */
 const CONCURRENCY = 64;
 
 export class BullBatches implements BatchJobs {
@@ -33,7 +33,7 @@ export class BullBatches implements BatchJobs {
         attempts: ATTEMPTS,
         backoff: { type: 'fixed', delay: BACKOFF_MS },
         removeOnComplete: true,
-        // One that is kept would be in the way of adding it anew.
+        // A failed job that is kept would block adding the batch again.
         removeOnFail: true,
       },
     );
@@ -52,7 +52,7 @@ export class BullBatches implements BatchJobs {
   }
 
   async close(): Promise<void> {
-    // A batch under way is taken up again elsewhere: waiting for its end could take a day.
+    // Another process takes over: waiting for the end of a batch could take a day.
     await this.#worker?.close(true);
     await this.#queue.close();
   }

@@ -1,19 +1,19 @@
-/** Deliveries of webhooks as BullMQ jobs: they survive every process, and what a dead one ran is taken up by another. */
+/** Deliveries of webhooks as BullMQ jobs: they survive every process, and another process takes over those of a dead one. */
 import { DelayedError, type Job, Queue, QueueEvents, UnrecoverableError, Worker } from 'bullmq';
 import type { DeliveryJob, DeliveryJobs, JobOutcome } from '../ports/webhooks/delivery-jobs.ts';
 import type { PostOutcome } from '../ports/webhooks/poster.ts';
 
 const NAME = 'penstock-webhooks';
-/** A process that is silent for longer has lost its jobs, ms: more than an attempt's own limit is not needed, locks are renewed. */
+/** A process that is silent for longer loses its jobs, ms. Locks are renewed, so this may be less than an attempt takes. */
 const LOCK_MS = 8000;
 const STALLED_MS = 2000;
-/** Attempts at once in a process. They wait for others most of the time. */
+/** Attempts at once in a process. They mostly wait for receivers. */
 const CONCURRENCY = 200;
-/** A done job is remembered, so that the same event is not sent again when it is handed out twice, s. */
+/** Done jobs are remembered, so that an event that is fanned out twice is sent once. Ages in seconds. */
 const REMEMBER_DONE = { age: 3600, count: 10_000 } as const;
 const REMEMBER_FAILED = { age: 7 * 24 * 3600, count: 10_000 } as const;
 
-/** Carries the pause to the strategy that BullMQ asks for it. */
+/** Carries the delay to the backoff strategy that BullMQ calls. */
 class TryAgain extends Error {
   override readonly name = 'TryAgain';
   readonly delayMs: number;
@@ -30,7 +30,7 @@ export class BullDeliveries implements DeliveryJobs {
   #events: QueueEvents | null = null;
   #worker: Worker | null = null;
 
-  /** @param attempts an event gets at most. */
+  /** @param attempts most attempts at an event. */
   constructor(url: string, attempts: number) {
     this.#connection = { url, maxRetriesPerRequest: null };
     this.#attempts = attempts;
@@ -89,13 +89,13 @@ export class BullDeliveries implements DeliveryJobs {
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_MS,
       maxStalledCount: 1000,
-      // A pause for a failure of our own, as a lost Redis: the job's schedule is for failures of the endpoint.
+      // A short pause after a failure of our own, such as a lost Redis: the job's schedule is for failures of the endpoint.
       settings: {
         backoffStrategy: (_made, _type, err) => (err instanceof TryAgain ? err.delayMs : STALLED_MS),
       },
     });
     worker.on('error', trouble);
-    // Somebody else runs it now.
+    // Another process runs it now.
     worker.on('lockRenewalFailed', ids => {
       for (const id of ids) worker.cancelJob(id);
     });
@@ -103,7 +103,7 @@ export class BullDeliveries implements DeliveryJobs {
   }
 
   async close(): Promise<void> {
-    // Attempts under way are made again elsewhere: at least once is promised, and receivers know the id.
+    // Attempts under way are made again by another process: delivery is at least once, and receivers can tell by the id.
     await this.#worker?.close(true);
     await this.#events?.close();
     await this.#queue.close();

@@ -1,12 +1,12 @@
 /**
- * Where this system posts to on behalf of a client. A client names the URL, so it may name what only we can reach: our
- * servers, the cloud's metadata service, a neighbour. Addresses are judged after the name was resolved, those in the URL
- * itself too, and the connection is then made to the very addresses that were judged.
+ * Where this system may post to on behalf of a client. A client chooses the URL, so it may choose what only we can reach: our
+ * own servers, the cloud's metadata service, a neighbour. Addresses are checked after the name was resolved, and the connection
+ * is then made to the checked addresses, so that a second look-up cannot change them.
  */
 import { lookup as systemLookup } from 'node:dns/promises';
 import ipaddr from 'ipaddr.js';
 
-/** A URL or an address nobody may be sent to. The message names the remedy; it never quotes the URL. */
+/** A URL or an address that is not allowed. The message says what to do; it never quotes the URL. */
 export class EgressRefused extends Error {
   override readonly name = 'EgressRefused';
 }
@@ -26,12 +26,12 @@ interface Allowed {
   /** Null for any. */
   readonly port: number | null;
 }
-/** What is let through although it would be refused. */
+/** Hosts and addresses that are allowed although they would be refused. */
 export type AllowList = readonly Allowed[];
 
-/** Global unicast is all that was ever given out (RFC 4291); `::a.b.c.d` and its like lie outside. */
+/** Only global unicast was ever assigned (RFC 4291); `::a.b.c.d` and the like lie outside. */
 const GLOBAL_V6 = ipaddr.parseCIDR('2000::/3');
-/** Public by its number, but a cloud's own service for the machines in it. */
+/** In a public range, but a cloud's own service for its machines. */
 const CLOUD_ONLY: readonly string[] = ['168.63.129.16'];
 
 /** @param text hosts, addresses and CIDR ranges, each with or without `:port`, comma-separated. @throws Error naming a bad part. */
@@ -90,7 +90,7 @@ function isAllowedAddress(allow: AllowList, text: string, port: number): boolean
   );
 }
 
-/** What can be said of a URL without asking anybody. @throws EgressRefused */
+/** Checks what can be checked of a URL without resolving its name. @throws EgressRefused */
 export function checkEgressUrl(text: string, allow: AllowList): URL {
   const url = URL.parse(text);
   if (url === null) throw new EgressRefused('The URL cannot be read. Give it as https://host/path.');
@@ -104,7 +104,7 @@ export function checkEgressUrl(text: string, allow: AllowList): URL {
   if (allowed) return url;
   if (literal && !isPublicAddress(host)) throw notPublic();
   if (url.protocol === 'http:') throw new EgressRefused('Only https URLs are called: use https.');
-  // Below 1024 live services that speak something else.
+  // Ports below 1024 belong to services that speak other protocols.
   if (portOf(url) !== 443 && portOf(url) < 1024)
     throw new EgressRefused('The port must be 443, or 1024 or higher.');
   return url;
@@ -115,7 +115,7 @@ function notPublic(): EgressRefused {
 }
 
 /**
- * The addresses to connect to, each of them judged. One that is not public condemns the name.
+ * The addresses to connect to, each of them checked. A single one that is not allowed refuses the name.
  * @throws EgressRefused, or what the resolver throws.
  */
 export async function resolveEgress(

@@ -1,7 +1,7 @@
 /**
- * Posts to URLs that clients named: only to judged addresses, following no redirect, within one time limit for everything,
- * believing no more of the answer than its status. Each attempt has a connection of its own: a kept one could be desynchronized
- * by a hostile server, and would outlive the judgement of its address.
+ * Posts to URLs that clients named: to checked addresses only, without following redirects, within one time limit for
+ * everything, and using nothing of the answer but its status. Each attempt has a connection of its own: a hostile server could
+ * desynchronize a kept one, which would also outlive the check of its address.
  */
 import { buildConnector, Client } from 'undici';
 import type { Poster, PostOutcome, UnansweredReason } from '../ports/webhooks/poster.ts';
@@ -14,15 +14,15 @@ import {
   resolveEgress,
 } from './egress-guard.ts';
 
-/** Of the answer's body; the rest is not read. */
+/** Most bytes of the answer's body that are read. */
 const MAX_BODY_BYTES = 20 * 1024;
-/** A body that takes longer is let go: the status has said all, ms. */
+/** A body that takes longer is not waited for: the status is enough, ms. */
 const BODY_LIMIT_MS = 2000;
 const MAX_HEADER_BYTES = 8192;
 
 export interface GuardedPosterOptions {
   readonly allow: AllowList;
-  /** For an attempt from the resolver to the answer's status, ms. */
+  /** Limit of an attempt, from name resolution to the answer's status, ms. */
   readonly timeoutMs: number;
   /** The system's resolver when absent. */
   readonly resolve?: Resolve;
@@ -65,7 +65,7 @@ export class GuardedPoster implements Poster {
   }
 }
 
-/** The name stays in Host and in TLS; only its resolution is ours. */
+/** Host header and TLS keep the name; only its resolution is replaced. */
 function connectTo(url: URL, addresses: readonly Address[], timeoutMs: number): Client {
   const first = addresses[0];
   const lookup = (
@@ -97,7 +97,7 @@ async function drain(body: AsyncIterable<Buffer>): Promise<void> {
       if (bytes > MAX_BODY_BYTES || performance.now() > end) return;
     }
   } catch {
-    // The status was given: how the body ended changes nothing.
+    // The status is known: how the body ended changes nothing.
   }
 }
 

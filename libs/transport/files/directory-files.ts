@@ -1,4 +1,4 @@
-/** Contents of files in a directory that ingress and tasks share, each under the digest of what is in it. */
+/** Contents of files in a directory that ingress and tasks share, each named by its digest. */
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -19,7 +19,7 @@ export class DirectoryFiles implements FileContents {
     return { digest, bytes };
   }
 
-  /** A name that is not on the disk is gone after a power cut, whatever is in the file. */
+  /** Without this a power cut may lose the new name, and the content with it. */
   async #syncDirectory(): Promise<void> {
     const directory = await open(this.#directory);
     try {

@@ -1,10 +1,10 @@
 /**
- * Files as a whole: what is remembered of them, and their contents. One content is kept once, however many files and open
- * batches hold it, and goes with the last of them.
+ * Files: their records and their contents together. A content is stored once, however many files and open batches hold it,
+ * and is deleted with the last of them.
  *
- * Somebody may upload a content at the moment when its last holder lets go. So the last one marks it as going before it is
- * deleted; while the mark stands nobody becomes a holder, and who became one looks whether the content is still there.
- * A content goes before the record of its file: where deleting it fails, the file is there to be deleted again.
+ * A content may be uploaded again at the moment when its last holder releases it. So it is marked as going before it is
+ * deleted: while the mark stands nobody becomes a holder, and a new holder checks that the content is still there. The
+ * content is deleted before the file's record, so that a file whose content could not be deleted can be deleted again.
  */
 import { type BatchRecord, DispatchError, type FileRecord } from '@penstock/protocol';
 import type { FileContents } from '../ports/tasks/file-contents.ts';
@@ -19,12 +19,12 @@ export class FileLibrary {
     this.#contents = contents;
   }
 
-  /** @throws DispatchError `storage_busy` when the same content is being deleted just now. */
+  /** @throws DispatchError `storage_busy` when the same content is being deleted at this moment. */
   async add(file: FileRecord, upload: string | null = null): Promise<void> {
     const added = await this.#records.addFile(file, upload);
     if (added && (await this.#contents.has(file.digest))) return;
     if (added) await this.remove(file);
-    // It may have been stored after the other one was deleted.
+    // This upload may have stored the content after it was deleted.
     else await this.discard(file.digest);
     throw new DispatchError('storage_busy');
   }
@@ -34,14 +34,14 @@ export class FileLibrary {
     await this.#records.removeFile(file);
   }
 
-  /** Lets go of a content. @param holder the file or batch that held it; empty for an upload that became nothing. */
+  /** Releases a content, and deletes it with its last holder. @param holder the file or batch that held it; empty for an upload that failed. */
   async discard(digest: string, holder = ''): Promise<void> {
     if (!(await this.#records.releaseContent(digest, holder))) return;
     await this.#contents.drop(digest);
     await this.#records.contentGone(digest);
   }
 
-  /** A batch is over: nobody needs to look at it any more, and its input may go. */
+  /** Releases the input of a batch that is over, and takes the batch off the list of open ones. */
   async closeBatch(batch: BatchRecord): Promise<void> {
     await this.discard(batch.inputDigest, batch.id);
     await this.#records.forgetOpenBatch(batch.id);

@@ -1,6 +1,6 @@
 /**
- * Contents of files in an S3-compatible bucket, each under the digest of what is in it. An upload goes to a local file first:
- * its name is its digest, and that is known only at the end.
+ * Contents of files in an S3-compatible bucket, each named by its digest. An upload is buffered in a local file first: its
+ * digest is known only at the end.
  */
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -14,12 +14,12 @@ export interface S3Options {
   readonly bucket: string;
   /** In front of every key. */
   readonly prefix: string;
-  /** Of another service than AWS. */
+  /** Address of a service other than AWS. */
   readonly endpoint: string | undefined;
   readonly region: string;
-  /** Absent: the SDK looks where it always does (environment, files, instance role). */
+  /** Absent: the SDK uses its own sources (environment, files, instance role). */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
-  /** Where uploads wait for their end. */
+  /** Where uploads are buffered. */
   readonly uploadDirectory: string;
 }
 
@@ -39,13 +39,13 @@ export class S3Files implements FileContents {
       region,
       ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
       ...(credentials === undefined ? {} : { credentials }),
-      // Other services know no trailing checksums; the digest is checked by its own header.
+      // Other services do not support trailing checksums; ChecksumSHA256 covers the content.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
     });
   }
 
-  /** The SDK is loaded only here: a process without a bucket does without its 20 MB. @throws ConnectError when the bucket cannot be used. */
+  /** The SDK is loaded only here: a process without a bucket saves its 20 MB. @throws ConnectError when the bucket cannot be used. */
   static async connect(options: S3Options): Promise<S3Files> {
     const sdk = await import('@aws-sdk/client-s3');
     const files = new S3Files(options, sdk);

@@ -1,4 +1,4 @@
-/** Uploads go to a file of their own first: their digest is known, and their name fixed, only at the end. */
+/** An upload is written to a file of its own first: its digest, and so its name, is known only at the end. */
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
@@ -8,14 +8,14 @@ import { pipeline } from 'node:stream/promises';
 import type { StoredContent } from '../ports/tasks/file-contents.ts';
 
 const PREFIX = '.upload-';
-/** What is older was left behind by a process that died, ms. */
+/** An older file was left behind by a process that died, ms. */
 const STALE_MS = 24 * 3600 * 1000;
 
 export interface BufferedUpload extends StoredContent {
   readonly path: string;
 }
 
-/** Writes a stream to a new file and to the disk. @throws what the stream or the disk throws; then nothing is left. */
+/** Writes a stream to a new file and flushes it to the disk. @throws what the stream or the disk throws; then nothing is left. */
 export async function bufferUpload(directory: string, content: Readable): Promise<BufferedUpload> {
   await mkdir(directory, { recursive: true });
   const path = join(directory, PREFIX + randomUUID());
@@ -37,7 +37,7 @@ export async function bufferUpload(directory: string, content: Readable): Promis
   }
 }
 
-/** Removes what dead processes left in the directory. */
+/** Removes what dead processes left behind in the directory. */
 export async function removeStale(directory: string): Promise<void> {
   const names = await readdir(directory).catch(() => []);
   for (const name of names.filter(each => each.startsWith(PREFIX))) {
@@ -47,7 +47,7 @@ export async function removeStale(directory: string): Promise<void> {
   }
 }
 
-/** Refuses what is not a digest: it becomes part of a path. A failure is a bug, not bad input. */
+/** Refuses anything but a digest: it becomes part of a path. A failure is a bug, not bad input. */
 export function assertDigest(digest: string): string {
   if (!/^[0-9a-f]{64}$/.test(digest)) throw new TypeError('not a digest');
   return digest;

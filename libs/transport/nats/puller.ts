@@ -4,17 +4,19 @@
  * States: **idle** (no bid, or the last pull was used up), **live** (the broker holds our pull), **backing off** (the
  * broker refused; a timer posts again), **stopped**.
  *
- * - `bid` while idle posts a pull. `bid` while live does nothing unless the level changed or the room shrank below
- *   what was promised: then the pull is *revoked* and a new one posted. At once where it promised too much; where it
- *   promised too little it still serves, and is replaced after {@link BETTER_MS} unless the level has risen again by then:
- *   one short request after the other would otherwise cost two revocations each.
+ * - `bid` while idle posts a pull. `bid` while live does nothing unless the level changed or the batch shrank below what was
+ *   offered: then the pull is *revoked* and a new one posted. At once where it offered too much. Where it offered too little it
+ *   still serves, and is replaced after {@link BETTER_MS} unless the level has risen again by then: a series of short requests
+ *   would otherwise cost two revocations each.
  * - A pull cannot be cancelled. To revoke is to `drain()` its own inbox and to `-NAK` what still arrives there; a bare
- *   UNSUB would strand messages already on the wire until their lease runs out.
+ *   UNSUB would leave messages that are already on the wire undelivered until their lease runs out.
  * - 408 (expired) → idle, and posted again. 409 (leadership change, consumer recreated) and 503 (nobody answers) →
- *   backing off; where nobody answers for about a second, the consumer is taken for forgotten. No word at all past `expires` + 1 s → the pull is taken for lost.
- * - After a reconnect the broker knows none of our pulls: all are posted anew.
+ *   backing off; after about a second without anybody answering, the consumer is presumed deleted. Nothing at all past
+ *   `expires` + 1 s → the pull is presumed lost.
+ * - After a reconnect the broker knows none of our pulls: all are posted again.
  *
- * Why not the client's own consume(): it refills on receipt, not on room, so it prefetches; next() drops the priority.
+ * Why not the client's own consume(): it asks for more on receipt, not when there is room, so it prefetches; and next() drops
+ * the priority.
  */
 import { readSubject } from '@penstock/protocol';
 import type { Delivery, Offer, Puller } from '../ports/queue/work-consumer.ts';
@@ -40,7 +42,7 @@ export interface PullerOptions {
   readonly onDelivery: (delivery: Delivery) => void;
   /** A message came after its pull was taken back. */
   readonly onSurplus: () => void;
-  /** Nobody has answered for a second: the broker knows no such consumer any more, or is choosing who leads it. */
+  /** Nobody has answered for a second: the broker has deleted the consumer, or is electing its leader. */
   readonly onNobody: () => void;
   readonly onStopped: () => void;
   /** Lease of a pull, ms. */
@@ -62,9 +64,9 @@ const DEFAULT_EXPIRES_MS = 15_000;
 const WATCHDOG_SLACK_MS = 1000;
 const BACKOFF_MS = 100;
 const NO_RESPONDERS = 503;
-/** So many refusals in a row, each {@link BACKOFF_MS} after the other, make a second. */
+/** This many refusals in a row, {@link BACKOFF_MS} apart, take about a second. */
 const NOBODY_AFTER = 10;
-/** Far below what a first token takes. */
+/** Far less than a first token takes. */
 const BETTER_MS = 5;
 const NAK = Buffer.from('-NAK');
 
@@ -104,7 +106,7 @@ export class NatsPuller implements Puller {
     if (offer !== null) this.#post();
   }
 
-  /** The level has been better than what was promised for a while. */
+  /** The level has been better than the offer for a while. */
   #improve(): void {
     this.#better = null;
     if (this.#live === null || this.#offer === null || this.#offer.level >= this.#live.level) return;
@@ -112,7 +114,7 @@ export class NatsPuller implements Puller {
     this.#post();
   }
 
-  /** The connection is new: pulls and interest of the old one are gone. */
+  /** The connection is new: pulls and subscriptions of the old one are gone. */
   reconnected(): void {
     if (this.#stopped) return;
     this.#live = null;
@@ -190,7 +192,7 @@ export class NatsPuller implements Puller {
     else this.#setTimer(BACKOFF_MS * (0.5 + Math.random()), () => this.#post());
   }
 
-  /** Neither work nor an expiry came: the pull is gone without a word (broker restarted, leader moved). */
+  /** Neither work nor an expiry came: the pull is gone (broker restarted, leader moved). */
   #lost(): void {
     this.#revoke();
     this.#post();

@@ -1,5 +1,6 @@
 /** Connections to Redis. */
 import { Redis } from 'ioredis';
+import { ConnectError } from '../ports/connect-error.ts';
 
 export interface RedisOptions {
   readonly url: string;
@@ -22,4 +23,16 @@ export function openRedis(options: RedisOptions, role: string): Redis {
   // Without a listener a lost connection would end the process; the state shows in `connected`.
   redis.on('error', () => {});
   return redis;
+}
+
+/** As {@link openRedis}, and connected. @throws ConnectError when the first connection fails. */
+export async function connectRedis(options: RedisOptions, role: string): Promise<Redis> {
+  const redis = openRedis(options, role);
+  try {
+    await redis.connect();
+    return redis;
+  } catch (err) {
+    redis.disconnect();
+    throw new ConnectError(`no Redis answers there (${(err as Error).message})`);
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * Records of files and batches in Redis, with a list of each for every tenant. A thing stands in its list by the microsecond
- * in which it was added, so the order is total and new things never get between old ones.
+ * Records of files and batches in Redis, with a sorted set of each for every tenant. The score is the microsecond in which an
+ * item was added, so the order is total and new items never come between old ones.
  */
 import {
   BATCH_STATUSES,
@@ -24,14 +24,14 @@ import type { TaskRecords } from '../ports/tasks/task-records.ts';
 import { openRedis, type RedisOptions } from './connection.ts';
 import { RedisScripts } from './scripts.ts';
 
-/** Batches are remembered for a month. */
+/** Batches are kept for a month. */
 const BATCH_TTL_S = 30 * 24 * 3600;
-/** A client's key stands for its batch this long, ms. */
+/** How long a client's idempotency key stands for its batch, ms. */
 const KEY_TTL_MS = 24 * 3600 * 1000;
 const UPLOAD_TTL_S = 600;
-/** How long the place of a deleted file is known. */
+/** How long the place of a deleted file in its list is remembered, s. */
 const GONE_TTL_S = 3600;
-/** Deleting a content takes less than this, s. */
+/** Deleting a content takes less time than this, s. */
 const GOING_TTL_S = 60;
 
 const SCRIPTS = [
@@ -78,7 +78,7 @@ export class RedisTaskRecords implements TaskRecords {
 
   async files(tenant: string, purpose: string | null, order: PageOrder): Promise<Page<FileRecord> | null> {
     const list = fileListKey(tenant, purpose ?? undefined);
-    // `after` may be of another purpose than the one listed: its place is known all the same.
+    // `after` may have another purpose than the files listed: its place in the list of all files counts.
     const page = await this.#page(list, order, [list, fileListKey(tenant), filesGoneKey(tenant)]);
     if (page === null) return null;
     const texts = page.items.length === 0 ? [] : await this.#redis.mget(page.items.map(fileKey));
@@ -131,7 +131,7 @@ export class RedisTaskRecords implements TaskRecords {
     return { items: found.filter(batch => batch !== null), hasMore: page.hasMore };
   }
 
-  /** @param places lists in which `after` may stand. */
+  /** @param places sorted sets in which `after` may be. */
   async #page(list: string, order: PageOrder, places: readonly string[]): Promise<Page<string> | null> {
     const { limit, after } = order;
     let from = order.order === 'desc' ? '+inf' : '-inf';
@@ -166,7 +166,7 @@ export class RedisTaskRecords implements TaskRecords {
   }
 }
 
-/** The times of its states are fields of their own: two processes may set different ones at once. */
+/** The times of its statuses are separate fields: two processes may set different ones at once. */
 function fieldsOf(record: Partial<BatchRecord>): string[] {
   return Object.entries(record).flatMap(([name, value]) =>
     name === 'at' ? [] : [name, JSON.stringify(value)],

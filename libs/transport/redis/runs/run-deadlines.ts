@@ -1,4 +1,4 @@
-/** Runs whose clients are told by webhook, by deadline: written with the record, struck out with its end. */
+/** A sorted set of runs by deadline. Scripts add a run when it is queued and remove it when it becomes final. */
 import { RUN_DEADLINES_KEY } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { RunDeadlines } from '../../ports/runs/run-deadlines.ts';

@@ -1,4 +1,4 @@
-/** Logs of stored runs: a Redis list each, and a channel that hints what was appended. */
+/** Logs of stored runs: a Redis list each, and a channel for hints. */
 import { RUN_STATUSES, runKey, runLogChannel, runLogKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { AppendOutcome, LogHint, LogSlice, RunLog } from '../../ports/runs/run-log.ts';
@@ -12,7 +12,7 @@ type Watcher = (hint: LogHint) => void;
 export class RedisRunLog implements RunLog {
   readonly #redis: Redis;
   readonly #scripts: RedisScripts<(typeof SCRIPTS)[number]>;
-  /** Opened by the first watcher: a worker needs none. */
+  /** Opened for the first watcher: workers need none. */
   #sub: Redis | null = null;
   readonly #options: RedisOptions;
   readonly #watchers = new Map<string, Set<Watcher>>();

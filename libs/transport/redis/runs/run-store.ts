@@ -1,4 +1,4 @@
-/** Stored runs as Redis hashes. Every change is one script that checks the attempt first, so a zombie changes nothing. */
+/** Stored runs as Redis hashes. Each change is one script that checks the attempt first, so that an old attempt changes nothing. */
 import {
   type NewRun,
   RUN_STATUSES,
@@ -190,7 +190,7 @@ function keysOf(id: string): [string, string] {
   return [runKey(id), runLogKey(id)];
 }
 
-/** Nobody is told of a run without a log: that would cost every batch line a publish. */
+/** Empty for a run without a log: nobody follows it, and a publish for every batch line would cost too much. */
 function channelOf(id: string, log: RunLogKind | undefined): string {
   return log === undefined || log === 'none' ? '' : runLogChannel(id);
 }

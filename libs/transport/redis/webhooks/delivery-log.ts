@@ -1,4 +1,4 @@
-/** The log of deliveries in Redis: the latest of each endpoint, with their attempts. Holds ids, never bodies or secrets. */
+/** The latest deliveries of each endpoint, with their attempts. Holds ids, never bodies or secrets. */
 import {
   type DeliveryAttempt,
   deliveryAttemptsKey,
@@ -12,7 +12,7 @@ import { openRedis, type RedisOptions } from '../connection.ts';
 import { RedisScripts } from '../scripts.ts';
 
 const TTL_MS = 7 * 24 * 3600 * 1000;
-/** Deliveries kept of an endpoint, and attempts of a delivery. */
+/** Most deliveries kept for an endpoint, and attempts kept for a delivery. */
 const MOST_DELIVERIES = 500;
 const MOST_ATTEMPTS = 30;
 

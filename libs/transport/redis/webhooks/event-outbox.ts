@@ -1,6 +1,6 @@
 /**
- * The outbox of events: a Redis stream written by the very script that makes a run or a batch final, so that no process
- * can die between the two. Tasks processes read it as one consumer group; what a dead one had taken is taken over.
+ * The outbox of events: a Redis stream that is written by the same script that makes a run or a batch final, so that neither
+ * happens without the other. Tasks processes read it as one consumer group, and take over what a dead one had taken.
  */
 import { EVENT_OUTBOX_KEY, isEventType } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
@@ -9,9 +9,9 @@ import { openRedis, type RedisOptions } from '../connection.ts';
 
 const GROUP = 'webhooks';
 const BATCH = 100;
-/** An entry not done with for this long belongs to a dead process, ms. */
+/** An entry that has not been reported done for this long belongs to a dead process, ms. */
 const ABANDONED_MS = 10_000;
-/** A blocked read that is silent for longer than it asked to wait sits on a dead connection, ms. */
+/** A blocked read that takes this much longer than it asked to wait has a dead connection, ms. */
 const SILENCE_SLACK_MS = 3000;
 const FORGET_CONSUMER_MS = 3600_000;
 
@@ -28,7 +28,7 @@ export class RedisEventOutbox implements EventOutbox {
     this.#abandonedMs = abandonedMs;
   }
 
-  /** @param abandonedMs how long an entry may be in somebody's hands before another may take it over. */
+  /** @param abandonedMs age at which another process takes over an entry that is not done. */
   static async connect(options: RedisOptions, abandonedMs = ABANDONED_MS): Promise<RedisEventOutbox> {
     const redis = openRedis(options, 'outbox');
     await redis.connect();
@@ -37,7 +37,7 @@ export class RedisEventOutbox implements EventOutbox {
     return outbox;
   }
 
-  /** From the beginning of the stream: events may have come before the first reader. */
+  /** The group reads from the beginning of the stream: there may be events before the first reader. */
   async #ensureGroup(): Promise<void> {
     await this.#redis.xgroup('CREATE', EVENT_OUTBOX_KEY, GROUP, '0', 'MKSTREAM').catch((err: Error) => {
       if (!err.message.includes('BUSYGROUP')) throw err;
@@ -69,7 +69,7 @@ export class RedisEventOutbox implements EventOutbox {
     return toEvents(entries);
   }
 
-  /** Names of processes long gone, with nothing left in their hands. */
+  /** Deletes the names of processes that are long gone and have taken nothing. */
   async #forgetConsumers(): Promise<void> {
     const consumers = (await this.#redis.xinfo('CONSUMERS', EVENT_OUTBOX_KEY, GROUP)) as (
       | string

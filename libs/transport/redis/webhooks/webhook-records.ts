@@ -1,4 +1,4 @@
-/** Endpoints of webhooks in Redis, with how each has been doing: one hash an endpoint, one list a tenant. */
+/** Webhook endpoints and how each has been doing: a hash for each endpoint, a sorted set for each tenant. */
 import { WEBHOOK_MANAGED_KEY, type WebhookEndpoint, webhookKey, webhookListKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { KnownEndpoint, WebhookRecords } from '../../ports/webhooks/webhook-records.ts';
@@ -75,7 +75,7 @@ export class RedisWebhooks implements WebhookRecords {
     for (const endpoint of endpoints) await this.#setManaged(endpoint);
   }
 
-  /** One that is there keeps its age and its state. */
+  /** An existing endpoint keeps its age and its state. */
   async #setManaged(endpoint: WebhookEndpoint): Promise<void> {
     await this.#redis.sadd(WEBHOOK_MANAGED_KEY, endpoint.id);
     const { id, createdAt: _age, disabled: _state, ...settings } = endpoint;
