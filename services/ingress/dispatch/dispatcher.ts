@@ -16,7 +16,7 @@ import {
 } from '@penstock/protocol';
 import type { ConvertedCall } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
-import type { WorkQueue } from '@penstock/transport';
+import type { WorkPublisher } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { appliedHeader, type Preferences } from '../intake/preferences.ts';
 import { callTimeoutOf } from '../intake/timeouts.ts';
@@ -38,7 +38,7 @@ const TTL_SLACK_MS = 60_000;
 const ANYWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trace: null, held: {} };
 
 export interface DispatcherOptions {
-  readonly queue: WorkQueue;
+  readonly queue: WorkPublisher;
   readonly fleet: Fleet;
   readonly affinity: Affinity;
   readonly workMeta: WorkMetaWriter;

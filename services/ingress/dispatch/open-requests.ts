@@ -13,7 +13,7 @@ import {
   type ResumeQuestion,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
-import type { WorkQueue } from '@penstock/transport';
+import type { ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
 import type { IngressMetrics } from '../metrics.ts';
 import type { Affinity } from '../placement/affinity.ts';
 import type { Served } from '../replies/reply-sink.ts';
@@ -33,7 +33,7 @@ import {
 import { Watchdog } from './watchdog.ts';
 
 export interface OpenRequestsOptions {
-  readonly queue: WorkQueue;
+  readonly queue: WorkPublisher & Pick<WorkConsumer, 'settle'> & Pick<ControlChannel, 'send'>;
   readonly fleet: Fleet;
   readonly affinity: Affinity;
   readonly clock: Clock;

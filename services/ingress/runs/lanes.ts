@@ -2,7 +2,7 @@
 import { type LaneState, learnStarts } from '@penstock/policy';
 import type { WorkQueueKey } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
-import type { WorkQueue } from '@penstock/transport';
+import type { QueueAdmin } from '@penstock/transport';
 
 /** A lane nobody asked about for this long is not looked at any more, ms. */
 const FORGET_MS = 30_000;
@@ -19,11 +19,11 @@ interface Watched {
 export const UNKNOWN_LANE: LaneState = { pending: 0, startsPerS: null };
 
 export class Lanes {
-  readonly #queue: WorkQueue;
+  readonly #queue: QueueAdmin;
   readonly #clock: Clock;
   readonly #lanes = new Map<string, Watched>();
 
-  constructor(queue: WorkQueue, clock: Clock) {
+  constructor(queue: QueueAdmin, clock: Clock) {
     this.#queue = queue;
     this.#clock = clock;
   }

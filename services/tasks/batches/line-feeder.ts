@@ -32,7 +32,7 @@ import {
   recordOnce,
 } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
-import type { RunStore, TaskRecords, WorkQueue } from '@penstock/transport';
+import type { RunStore, TaskRecords, WorkPublisher } from '@penstock/transport';
 import { CHUNK, type FeedRoom, type Place } from './feed-room.ts';
 import type { InputLine } from './input-lines.ts';
 
@@ -48,7 +48,7 @@ export interface FeederOptions extends FeederInput {
   readonly records: TaskRecords;
   readonly runs: RunStore;
   readonly canceller: RunCanceller;
-  readonly queue: Pick<WorkQueue, 'publish'>;
+  readonly queue: Pick<WorkPublisher, 'publish'>;
   readonly region: string;
   /** A stream of the region that has workers for the model. */
   readonly shardFor: (slug: string) => number;
