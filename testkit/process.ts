@@ -6,7 +6,7 @@ const READY_LIMIT_MS = 20_000;
 const STOP_LIMIT_MS = 15_000;
 const KEPT_OUTPUT = 200;
 const running = new Set<ChildProcess>();
-/** Whoever started them may end early, by an error or a signal: they must not outlive it. */
+/** The process that started them may end early, by an error or a signal: they must not outlive it. */
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });

@@ -1,4 +1,4 @@
-/** A receiver of webhooks on loopback that does as it is told and remembers everything. */
+/** A receiver of webhooks on loopback whose answers a test sets, and which records every request. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -151,7 +151,7 @@ function takeFrom(dir: string, binary: string, target: string): boolean {
   return works;
 }
 
-/** Copy, then rename: whoever looks at the target sees a whole binary or none. */
+/** Copy, then rename: other processes see a whole binary or none. */
 function place(from: string, to: string): void {
   const part = `${to}.${process.pid}`;
   copyFileSync(from, part);

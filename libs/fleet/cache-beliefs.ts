@@ -10,7 +10,7 @@ export class CacheBeliefs {
     this.#members = members;
   }
 
-  /** Prompt tokens a worker had put into its cache when last heard of; null for a stranger. Used as a stamp. */
+  /** Prompt tokens a worker had put into its cache as of its latest heartbeat or reply; null for an unknown worker. Used as a stamp. */
   cacheTokensOf(worker: string): number | null {
     return this.#members.get(worker)?.quote.cacheTokens ?? null;
   }
@@ -23,7 +23,7 @@ export class CacheBeliefs {
     );
   }
 
-  /** 0–1; 1 for a worker of which nothing was learned. */
+  /** 0–1; 1 for a worker with no observations yet. */
   trustIn(worker: string): number {
     return this.#trust.get(worker) ?? 1;
   }
@@ -38,7 +38,7 @@ export class CacheBeliefs {
       this.#trust.set(worker, learnTrust(this.trustIn(worker), expected, found));
   }
 
-  /** The worker is no member any more: one that comes back has an empty cache. */
+  /** The worker was removed; if it comes back, its cache is empty. */
   forget(worker: string): void {
     this.#trust.delete(worker);
   }

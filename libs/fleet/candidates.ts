@@ -4,14 +4,14 @@ import type { Clock } from '@penstock/runtime';
 import type { Member, Members } from './members.ts';
 import { rateOf, waitLeftS } from './quote.ts';
 
-/** How old an {@link Outlook} may be, ms: as old as the heartbeats are. */
+/** Longest that an {@link Outlook} is reused, ms: the interval of heartbeats. */
 const OUTLOOK_FOR_MS = 1000;
 const NOTHING_CACHED: ReadonlyMap<string, number> = new Map();
 
 /** What all candidates of a model have in common. */
 export interface Outlook {
   readonly fastestTokensPerSec: number;
-  /** Mean share of their time that they lately worked, 0–1. */
+  /** Mean share of recent time spent working, 0–1. */
   readonly meanLoad: number;
 }
 
@@ -58,7 +58,7 @@ export class Candidates {
     };
   }
 
-  /** A second old at most: looking at a thousand workers takes as long as much of a request. */
+  /** Cached for a second: going through a thousand workers would be a large part of the cost of a request. */
   outlook(slug: string): Outlook {
     const now = this.#clock.monotonic();
     const known = this.#outlooks.get(slug);
@@ -71,7 +71,7 @@ export class Candidates {
     return fresh;
   }
 
-  /** A request was bound to a worker: it lengthens the wait there until the worker's next quote counts it. */
+  /** A request was bound to a worker: adds it to the worker's wait until the next quote includes it. */
   expectAt(worker: string, uncachedTokens: number): void {
     const member = this.#members.get(worker);
     if (member === undefined) return;

@@ -46,7 +46,7 @@ test('a worker whose old process leaves goes on with the new one', () => {
   assert.deepEqual([gone, names(fleet)], [['w-1'], []]);
 });
 
-test('a worker that leaves, drains or falls silent is told of once', () => {
+test('a worker that leaves, drains or falls silent is reported once', () => {
   const { gone, hear, pass } = startFleet();
   hear({});
   hear({ pulling: false });
@@ -91,7 +91,7 @@ test('a worker is forgotten after a minute of silence', () => {
   assert.equal(fleet.workers, 0);
 });
 
-test('a worker that let work wait is no candidate until it is heard of', () => {
+test('a suspect worker is no candidate until its next message', () => {
   const { fleet, hear } = startFleet();
   hear({});
   fleet.suspect('w-1');
@@ -113,7 +113,7 @@ test('the architecture a worker tells stays known when another one does not know
   assert.equal(fleet.defaultAffinity('m'), 'prefix');
 });
 
-test('owners are looked at alone, and what all workers have in common is a second old at most', () => {
+test('owners are listed without going through all workers, and the outlook is a second old at most', () => {
   const { fleet, hear, pass } = startFleet();
   hear({ worker: 'w-1', load: 0.2 });
   hear({ worker: 'w-2', load: 0.4, tokensPerSec: 20_000 });

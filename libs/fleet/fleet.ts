@@ -1,4 +1,4 @@
-/** The workers of a region, put together from the parts beside this file. Time, chance and messages come in from outside. */
+/** The workers of a region, composed of the parts in this folder. Clock, randomness and messages are injected. */
 import type { Affinity, Candidate } from '@penstock/policy';
 import type { Heartbeat, ModelInfo, Quote } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
@@ -66,12 +66,12 @@ export class Fleet {
     this.#members.hearFrom(worker, incarnation);
   }
 
-  /** A worker let work wait that only it could take: nothing more is bound to it until it is heard of again. */
+  /** A worker did not take the work bound to it in time: nothing more is bound to it until its next message. */
   suspect(worker: string): void {
     this.#members.suspect(worker);
   }
 
-  /** To be called once a second: notices who is lost or forgotten, and when this process itself heard nothing. */
+  /** To be called once a second: marks workers as lost or forgotten, and notices when this process itself could not receive. */
   sweep(): void {
     this.#members.sweep();
   }
@@ -90,7 +90,7 @@ export class Fleet {
     return this.#members.get(worker)?.heartbeat.shard ?? 0;
   }
 
-  /** Reads the models that the registry remembers, so that they can be asked for while their workers are away. */
+  /** Reads the models that the registry remembers, so that requests for them are accepted while their workers are away. */
   readRegistry(): Promise<void> {
     return this.#catalogue.readRegistry();
   }
@@ -99,7 +99,7 @@ export class Fleet {
     return this.#catalogue.get(name);
   }
 
-  /** Whether a model can be asked for. Asks the registry again about a name that is not known. */
+  /** Whether the model exists. Reads the registry again for an unknown name. */
   isModel(name: string): Promise<boolean> {
     return this.#catalogue.isKnown(name);
   }

@@ -2,7 +2,7 @@
  * Which workers are alive. A worker is
  * - a *member* from its first heartbeat until it leaves or is forgotten;
  * - *lost* once it was silent for {@link LOST_AFTER_MS}: it is offered nothing, and a heartbeat brings it back;
- * - *suspect* once it let work wait that only it could take, until anything is heard of it;
+ * - *suspect* once it did not take the work bound to it in time, until its next heartbeat or reply;
  * - *forgotten* once it was silent for {@link FORGOTTEN_AFTER_MS}.
  *
  * A worker that is started again keeps its name but not the requests that its old process ran, so silence is also tracked for
@@ -21,7 +21,7 @@ export interface Member {
   readonly seenAt: number;
   /** Slugs of the models it serves. */
   readonly slugs: ReadonlySet<string>;
-  /** Incarnation → when it was last heard of, monotonic ms. */
+  /** Incarnation → time of its last message, monotonic ms. */
   readonly incarnations: Map<string, number>;
   lost: boolean;
   suspect: boolean;
@@ -32,9 +32,9 @@ export interface MembersOptions {
   readonly clock: Clock;
   /** Whether heartbeats can reach this process now. */
   readonly connected: () => boolean;
-  /** A worker takes nothing new any more: it drains, is sick, left, or was lost. Told once. */
+  /** A worker takes nothing new any more: it drains, is sick, left, or was lost. Called once. */
   readonly onGone: (worker: string) => void;
-  /** A member was removed. `forgotten`: it did not say that it leaves. */
+  /** A member was removed. `forgotten`: it did not announce that it leaves. */
   readonly onRemoved: (member: Member, why: 'left' | 'forgotten') => void;
 }
 
@@ -99,7 +99,7 @@ export class Members {
     if (member.heartbeat.pulling) this.#o.onGone(member.worker);
   }
 
-  /** One process of a worker leaves: whether another one is alive under its name. */
+  /** One process of a worker leaves. @returns whether another one is alive under the same name. */
   #isRestarted({ incarnations }: Member, leaving: string): boolean {
     incarnations.delete(leaving);
     const now = this.#now();
@@ -139,7 +139,7 @@ export class Members {
     this.#members.get(worker)?.incarnations.set(incarnation, this.#now());
   }
 
-  /** A worker let work wait that only it could take. */
+  /** A worker did not take the work bound to it in time. */
   suspect(worker: string): void {
     const member = this.#members.get(worker);
     if (member !== undefined) member.suspect = true;

@@ -3,7 +3,7 @@ import { type Affinity, defaultAffinity } from '@penstock/policy';
 import type { ModelInfo } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 
-/** How old the registry's answer may be, ms. Models change seldom and are asked about with every line of a batch. */
+/** How old the registry's answer may be, ms. Models rarely change, and every line of a batch looks one up. */
 const REGISTERED_FOR_MS = 5000;
 
 export class ModelCatalogue {

@@ -34,8 +34,8 @@ export class ShardLoads {
   }
 
   /**
-   * The shard for a request that any worker may take. Where nobody serves the model now, one with a worker that did (it is sick,
-   * drains, or is started again): most likely it comes back there. Where there is none either, any.
+   * The shard for a request that any worker may take. If no shard serves the model now: one with a worker that did (it is sick,
+   * drains, or is being restarted), since it will most likely come back there. If there is none either: any.
    */
   shardFor(slug: string): number {
     const { members, shards, rand } = this.#o;
@@ -45,7 +45,7 @@ export class ShardLoads {
     return loads.length === 1 ? (loads[0]?.shard ?? 0) : decideShard(loads, [rand(), rand()]);
   }
 
-  /** Wait before a new prompt of the model is begun, in the shard where it is shortest, s; 0 where nobody serves it. */
+  /** Wait before a new prompt of the model is begun, in the shard where it is shortest, s; 0 if no worker serves it. */
   waitS(slug: string): number {
     const waits = this.#loadOf(slug).shards.map(load => load.meanWaitS);
     return waits.length === 0 ? 0 : Math.min(...waits);
@@ -61,7 +61,7 @@ export class ShardLoads {
     return this.#o.members.serving(slug).reduce((sum, { heartbeat }) => sum + heartbeat.slots, 0);
   }
 
-  /** Whether nobody in a shard serves the model while somebody in another one does. */
+  /** Whether no worker of a shard serves the model while one of another shard does. */
   isStranded(slug: string, shard: number): boolean {
     const loads = this.#loadOf(slug).shards;
     return loads.length > 0 && !loads.some(load => load.shard === shard);

@@ -13,8 +13,8 @@ export interface FleetSource {
   };
   readonly registry: { list(region: string): Promise<Uint8Array[]> };
   /**
-   * Deletes what is queued for a forgotten worker alone. Each ingress moved its own requests when the worker was lost, so the
-   * sender of what is left is gone, too. A process that binds nothing to workers leaves it out.
+   * Deletes the work bound to a forgotten worker. Each ingress moved its own requests when the worker was lost, so whatever is
+   * left was sent by an ingress that is gone. Absent in a process that binds no work.
    */
   readonly purgeBound?: (region: string, shard: number, worker: string) => void;
   readonly clock: Clock;

@@ -1,4 +1,4 @@
-/** What to do: pure decisions. No clock, no I/O, no randomness of their own. */
+/** The dispatch rules as pure functions: no clock, no I/O, no randomness of their own. */
 export * from './admission/deadline.ts';
 export * from './admission/eta.ts';
 export * from './admission/tier.ts';

@@ -1,4 +1,4 @@
-/** Tenants: whoever holds an API key. The key itself is never stored or logged. */
+/** Tenants: the holders of API keys. The keys themselves are never stored or logged. */
 import { hash } from 'node:crypto';
 
 /** Hex digits of the key's digest that name its tenant. */

@@ -13,14 +13,14 @@ function waitingFor(status: () => RunStatus) {
 }
 const settle = () => new Promise(resolve => setImmediate(resolve));
 
-test('a run that is waited for is heard of', async () => {
+test('a waiter is woken when its run ends', async () => {
   const { waiters, waited } = waitingFor(() => 'in_progress');
   waiters.heard('r2');
   waiters.heard('r1');
   await waited;
 });
 
-test('the end of a run is noticed though whoever should have told it has died', async t => {
+test('the end of a run is noticed though its announcement was lost', async t => {
   t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   let status: RunStatus = 'in_progress';
   const { isDone } = waitingFor(() => status);

@@ -2,7 +2,7 @@
 import { isFinalStatus } from '@penstock/protocol';
 import type { RunStore } from '@penstock/transport';
 
-/** How often a run that is waited for is looked at, ms. */
+/** Interval at which the record of an awaited run is read, ms. */
 const LOOK_MS = 2000;
 
 export class RunWaiters {
@@ -13,14 +13,14 @@ export class RunWaiters {
     this.#store = store;
   }
 
-  /** A run is final, as {@link DoneChannel} says. */
+  /** A run is final, as announced on the {@link DoneChannel}. */
   heard(id: string): void {
     for (const wake of this.#waiting.get(id) ?? []) wake();
   }
 
   /**
-   * Resolves when the run is final or gone, or after `waitMs`. The hint may have come already, or have died with whoever
-   * should have given it: so the record is looked at too, now and again.
+   * Resolves when the run is final or gone, or after `waitMs`. The announcement may have come
+   * before the call, or be lost with the process that should have sent it, so the record is read at intervals, too.
    */
   async untilDone(id: string, waitMs: number): Promise<void> {
     await new Promise<void>(resolve => {

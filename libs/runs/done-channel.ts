@@ -1,4 +1,4 @@
-/** `done.<region>`: where it is said that a run is final. At most once: whoever waits reads the record in the end. */
+/** `done.<region>`: announces that a run is final. Delivered at most once, so a waiting process reads the record, too. */
 import { doneSubject } from '@penstock/protocol';
 import type { ControlChannel } from '@penstock/transport';
 

@@ -14,7 +14,7 @@ export class RunFinder {
 
   /**
    * @param id as the client knows it.
-   * @throws DispatchError: unknown, deleted, malformed and foreign ids are all the same to a client.
+   * @throws DispatchError, the same for unknown, deleted and malformed ids and for those of another tenant.
    */
   async find(id: string, tenant: string, kind: RunKind): Promise<StoredRun> {
     const runId = runIdIn(kind, id);
@@ -23,12 +23,12 @@ export class RunFinder {
     return run;
   }
 
-  /** As {@link find}; a run whose time is over is ended first. */
+  /** As {@link find}; a run whose deadline has passed is ended first. */
   async look(id: string, tenant: string, kind: RunKind): Promise<StoredRun> {
     return this.refresh(await this.find(id, tenant, kind));
   }
 
-  /** Ends the run where its time is over. @returns it as it is now. @throws DispatchError where it was deleted meanwhile. */
+  /** Ends the run if its deadline has passed. @returns its current state. @throws DispatchError if it was deleted meanwhile. */
   async refresh(run: StoredRun): Promise<StoredRun> {
     const now = await this.#expiry.look(run);
     if (now === null) throw runNotFound(run.kind, publicId(run));

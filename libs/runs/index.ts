@@ -1,6 +1,6 @@
 /**
- * The life of a stored run: a request whose answer is kept for whoever asks for it later. Every rule about it is stated here
- * once; the services call it, and the store makes each change in one atomic step.
+ * The life of a stored run: a request whose answer is stored until it is fetched. Every rule about it is stated
+ * here once; the services call it, and the store makes each change in one atomic step.
  *
  *                  ┌──────────── again (attempts left) ───────────┐
  *                  ▼                                              │
@@ -16,13 +16,13 @@
  * | in_progress → queued or failed        | that worker                          | the same, and the number of failures             | attempts.ts       |
  * | in_progress → any end (an open call)  | the ingress that converted the call  | the attempt whose answer it has                  | converted-call.ts |
  * | queued, in_progress → cancelled       | ingress (its client), tasks (batch)  | the tenant; final runs stay as they are          | cancel.ts         |
- * | queued, in_progress → failed          | any service, once its time is over   | the deadline, by the record                      | expire.ts         |
- * | → completed, incomplete               | ingress, an answer already delivered | nothing: nobody else knows the id                | keep.ts           |
+ * | queued, in_progress → failed          | any service, past its deadline       | the deadline, by the record                      | expire.ts         |
+ * | → completed, incomplete               | ingress, an answer already delivered | nothing: no other process has the id               | keep.ts           |
  * | failed, queued → queued               | an operator                          | the status; attempts go on counting              | reopen.ts         |
  *
  * The last four statuses are final. The record comes before the message that makes a worker begin, and the answer is in the
  * record before the message is acked, so a process may die between any two steps. A message without a record is dropped, a
- * record without a message is queued again by whoever asks for it, or expires.
+ * record without a message is queued again when the client asks for it, or expires.
  */
 export * from './await-run.ts';
 export * from './done-channel.ts';

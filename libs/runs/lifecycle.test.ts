@@ -260,7 +260,7 @@ test('a failed run is tried again with a growing pause, three times at most, and
   assert.equal(w.runs.get('r2')?.result?.status, 502);
 });
 
-test('a cancel empties the queue, stops the engine and is told; what is final stays', async () => {
+test('a cancel empties the queue, stops the engine and is announced; a final run stays as it is', async () => {
   const w = world();
   const queued = await w.acceptance.accept(aRun(), work, null);
   // Begun after the record was read.
@@ -277,7 +277,7 @@ test('a cancel empties the queue, stops the engine and is told; what is final st
   await assert.rejects(w.finder.find('r1', 't', 'job'), { code: 'job_not_found' });
 });
 
-test('nobody is told of a cancelled line: only its batch waits for it', async () => {
+test('a cancelled line is not announced: only its batch waits for it', async () => {
   const w = world();
   const line = aRun({ kind: 'batch_line' });
   await recordOnce(w.store, line, 10_000);

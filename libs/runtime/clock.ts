@@ -1,4 +1,4 @@
-/** Time as a dependency, so that what waits can be tested without waiting. */
+/** Time as a dependency, so that tests need not wait. */
 export interface Clock {
   /** Unix ms. */
   now(): number;

@@ -1,4 +1,4 @@
-/** One JSON line per event. Prompts and keys are never passed to it; what could carry them is redacted all the same. */
+/** One JSON line per event. Prompts and keys are never passed to it; fields that could carry them are redacted nevertheless. */
 import { type Logger, pino } from 'pino';
 
 export type { Logger };

@@ -1,6 +1,6 @@
 /**
- * Memory back to the system after a spike. V8 collects when it allocates: a process that was busy and then falls quiet keeps
- * its garbage for ever (an ingress that had carried 5,000 streams stayed at 334 MB instead of 150).
+ * Gives memory back to the system after a spike. V8 collects when it allocates: a process that falls quiet after being busy
+ * keeps its garbage for ever (an ingress that had carried 5,000 streams stayed at 334 MB instead of 150).
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -13,10 +13,10 @@ export const SERVICE_NODE_FLAGS: readonly string[] = ['--max-semi-space-size=8']
 
 /** A spike is over when the work has fallen to this share of its peak. */
 const OVER = 0.1;
-/** Peaks below this leave nothing worth a collection. */
+/** Lower peaks leave too little garbage for a collection. */
 const LEAST_PEAK = 500;
 
-/** Looks after the end of a spike at which it is collected once more: connections outlive their requests. */
+/** Checks after the end of a spike until the second collection: connections outlive their requests. */
 const AGAIN_AFTER = 3;
 
 /** When to collect: at the end of each spike, and once more a little later. */
@@ -24,7 +24,7 @@ export class SpikeWatch {
   #peak = 0;
   #again = 0;
 
-  /** @param open work in hand now; call at regular intervals. @returns whether a spike has just ended. */
+  /** @param open number of open requests; call at regular intervals. @returns whether a spike has just ended. */
   ended(open: number): boolean {
     this.#peak = Math.max(this.#peak, open);
     if (this.#peak < LEAST_PEAK || open > this.#peak * OVER) return this.#again > 0 && --this.#again === 0;
@@ -34,7 +34,7 @@ export class SpikeWatch {
   }
 }
 
-/** Looks every `everyMs` and collects after each spike. @returns a function that stops it. */
+/** Checks every `everyMs` and collects after each spike. @returns a function that stops it. */
 export function trimMemoryAfterSpikes(open: () => number, everyMs = 5000): () => void {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as (options: { type: 'major'; flavor: 'last-resort' }) => void;
@@ -51,7 +51,7 @@ const GROWTH_PERCENT = 25;
 
 /**
  * For a process that streams: collects the garbage early. V8 otherwise lets a heap of 40 MB grow to 130 MB of garbage first, and
- * a batch of 50,000 lines took 247 MB of resident memory instead of what docs/benchmarks.md says.
+ * a batch of 50,000 lines took 247 MB of resident memory, more than docs/benchmarks.md states.
  */
 export function keepHeapSmall(): void {
   setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`);

@@ -19,7 +19,7 @@ function startPresence(isWell: () => boolean = () => true) {
   return { presence, control, beats };
 }
 
-test('a heartbeat a second says who the worker is and how it is', t => {
+test('a heartbeat a second carries the identity and the state of the worker', t => {
   t.mock.timers.enable({ apis: ['setInterval'] });
   const { presence, control, beats } = startPresence();
   presence.start();
@@ -34,7 +34,7 @@ test('a heartbeat a second says who the worker is and how it is', t => {
   assert.equal(control.sent.items[0]?.subject, 'hb.eu.w-1');
 });
 
-test('a worker whose engine is sick says that it takes nothing, and when it does again', () => {
+test('a worker announces that it takes nothing while its engine is sick, and when it does again', () => {
   let isWell = false;
   const { presence, beats } = startPresence(() => isWell);
   presence.beat();
@@ -46,7 +46,7 @@ test('a worker whose engine is sick says that it takes nothing, and when it does
   );
 });
 
-test('a worker that drains says so at once, goes on beating, and ends with a last heartbeat', t => {
+test('a worker that drains announces it at once, keeps sending heartbeats, and ends with a last one', t => {
   t.mock.timers.enable({ apis: ['setInterval'] });
   const { presence, beats } = startPresence();
   presence.start();

@@ -1,4 +1,4 @@
-/** Tells the fleet once a second that this worker is there, and how it is. */
+/** Announces this worker to the fleet once a second. */
 import { HEARTBEAT_MS } from '@penstock/policy';
 import { encodeMessage, type Heartbeat, heartbeatSubject } from '@penstock/protocol';
 import type { ControlChannel } from '@penstock/transport';
@@ -43,7 +43,7 @@ export class Presence {
     this.#send(false);
   }
 
-  /** The worker takes nothing new. Said at once, so that work bound to it is released at once. */
+  /** Announces at once that the worker takes nothing new, so that work bound to it is released. */
   drain(): void {
     this.#isDraining = true;
     this.beat();

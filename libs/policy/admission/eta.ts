@@ -1,15 +1,15 @@
-/** When queued work will begin, from what waits before it and how fast its lane is taken. */
+/** When queued work will begin, from the backlog ahead of it and the rate at which its lane is taken. */
 
-/** One lane of one model as last looked at. */
+/** One lane of one model as last sampled. */
 export interface LaneState {
   /** Requests waiting for a worker. */
   readonly pending: number;
-  /** Requests begun per second, smoothed; null while too little was seen. */
+  /** Requests started per second, smoothed; null until enough was observed. */
   readonly startsPerS: number | null;
 }
 
 export interface WorkAhead {
-  /** Requests that may be taken before it; at most those pending. */
+  /** Requests that may be taken first; capped at those pending. */
   readonly ahead: number;
   /** Estimated wait before new work of the model is prefilled, over the workers that take it, s. */
   readonly engineWaitS: number;
@@ -22,15 +22,15 @@ export interface Eta {
   readonly position: 'next' | 'soon' | 'later';
   /** Estimated ms until an engine begins; an upper estimate, since work ahead may be cancelled. */
   readonly etaMs: number;
-  /** When asking again is worth it, ms. */
+  /** Suggested delay before the client polls again, ms. */
   readonly pollMs: number;
 }
 
-/** Where a lane was never seen moving, a request holds its slot for about so long, s. */
+/** How long a request is assumed to hold its slot in a lane without observations, s. */
 const UNKNOWN_SERVICE_S = 10;
-/** Nobody serves the model: nothing can be said, and this is said, s. */
+/** Reported when no worker serves the model and nothing better is known, s. */
 const NO_WORKER_S = 60;
-/** A lane with a backlog that was hardly ever taken from: rates below this are noise. */
+/** Rates of a barely moving lane below this are noise, requests/s. */
 const LEAST_RATE = 0.01;
 const NEXT_S = 1;
 const SOON_S = 60;
@@ -47,7 +47,7 @@ export function estimateStart(lane: LaneState, work: WorkAhead): Eta {
   return { position, etaMs, pollMs: clampPoll(etaMs / 2 + POLL.slack) };
 }
 
-/** Poll of what runs already: the longer it has run, the longer until it is worth asking again. */
+/** Poll delay for a running request, ms: grows with the time it has run. */
 export function pollRunning(runningForMs: number): number {
   return Math.min(5000, clampPoll(runningForMs / 4));
 }
@@ -65,7 +65,7 @@ function clampPoll(ms: number): number {
 const LEARN = 0.3;
 
 /**
- * The rate at which a lane is taken, learned from two looks. A lane that was empty says nothing: it could have been taken
+ * The rate at which a lane is taken, learned from two samples. A lane that was empty teaches nothing: it could have been taken
  * faster.
  */
 export function learnStarts(

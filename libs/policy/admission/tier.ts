@@ -9,9 +9,9 @@ export interface TierDecision {
 }
 
 /**
- * Who waits on the line goes before who comes back; a tier moves work one lane up or down. Nothing is above the
- * interactive lane: there `priority` is what `default` is.
- * @param tier a checked `service_tier` (libs/protocol has the list), or null; what is not told apart here is `default`.
+ * Clients that hold their connection go before those that poll; a tier moves work one lane up or down. No lane is above
+ * interactive, so there `priority` is the same as `default`.
+ * @param tier a checked `service_tier` (libs/protocol has the list), or null; values not listed here count as `default`.
  * @param waits whether the client holds its connection for the answer.
  */
 export function decideTier(tier: string | null, waits: boolean): TierDecision {

@@ -21,9 +21,9 @@ export type BidDecision =
       readonly kind: 'bid';
       readonly level: number;
       readonly batch: number;
-      /** After this the level is another one even if nothing happens, s: the backlog melts. */
+      /** After this the level is another one even if nothing happens, s: the backlog shrinks. */
       readonly validS: number;
-      /** Only the risen price lets the worker bid. */
+      /** The worker bids only because the reserve price has risen. */
       readonly overReserve: boolean;
       readonly reason: 'room';
     }
@@ -41,9 +41,9 @@ export interface BidTuning {
    */
   readonly reserve: Readonly<Record<PromptSize, number>>;
   /**
-   * When everybody is over, the price must rise, or the queue would stand still: by this multiple of itself per ideal wait.
-   * Of bursts of code completions p99 is up to a third longer when it rises half as fast again, and the share in SLO about a
-   * point less when it rises at three quarters.
+   * If all workers are over the reserve price it has to rise, or the queue would stand still: by this multiple of itself per
+   * ideal wait. With bursts of code completions, p99 is up to a third longer if it rises 1.5 times as fast, and the share in
+   * SLO about a point lower if it rises 0.75 times as fast.
    */
   readonly rise: number;
   /** Prompt tokens a quote for the class is made for. */
@@ -58,7 +58,7 @@ export const DEFAULT_TUNING: BidTuning = {
 };
 /** Requests promised by one pull. */
 export const MAX_BATCH = 32;
-/** Above this the engine would queue or preempt what we give it. */
+/** KV use above which the engine would queue or preempt new work. */
 export const KV_FULL = 0.97;
 
 /**
@@ -84,10 +84,10 @@ export function decideBid(
   const wait = estimateWait(pace, typical);
   const ratio = wait / ideal;
   const price = reserve * (1 + (tuning.rise * state.overReserveS) / ideal);
-  const melts = load.prefillBacklogTokens > 0;
+  const shrinks = load.prefillBacklogTokens > 0;
   if (ratio > price) {
     // The wait falls as fast as time passes, while the price rises.
-    const validS = (wait - price * ideal) / ((melts ? 1 : 0) + reserve * tuning.rise);
+    const validS = (wait - price * ideal) / ((shrinks ? 1 : 0) + reserve * tuning.rise);
     return { kind: 'pass', reason: 'over_reserve', validS: validS + LEAST_IDEAL_S };
   }
   const { begins } = scaleFor(tuning.step);
@@ -100,7 +100,7 @@ export function decideBid(
     level,
     batch: batchWithin((restS * pace.tokensPerSec) / Math.max(1, state.meanTokens), free),
     validS:
-      level === 0 || level === MAX_LEVEL || !melts
+      level === 0 || level === MAX_LEVEL || !shrinks
         ? Number.POSITIVE_INFINITY
         : quoted - ideal * (begins[level] ?? 1),
     overReserve: ratio > reserve,
@@ -108,7 +108,7 @@ export function decideBid(
   };
 }
 
-/** Requests promised at once: as many as leave the quote true, at least one, at most a quarter of the room. */
+/** Requests promised at once: as many as keep the quote valid, at least one, at most a quarter of the free room. */
 function batchWithin(same: number, free: number): number {
   return Math.max(1, Math.min(MAX_BATCH, Math.floor(free / 4), Math.floor(same)));
 }

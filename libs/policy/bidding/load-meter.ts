@@ -31,17 +31,17 @@ export interface EngineReadings {
   readonly errorRate: number;
 }
 
-/** What a worker tells of itself with its replies and heartbeats. */
+/** What a worker reports with its replies and heartbeats. */
 export interface WorkerQuote {
   /** Wait before a new prompt's prefill begins, s. */
   readonly waitS: number;
-  /** 0 while nothing was learned: a guess must not become the fleet's measure. */
+  /** 0 until something was learned: a guess must not become the fleet's reference. */
   readonly tokensPerSec: number;
   /** Tokens ever put into its cache. */
   readonly cacheTokens: number;
 }
 
-/** What happened to a meter. From the same events at the same times follows the same load. */
+/** An input of the meter. The same events at the same times give the same load. */
 export type MeterEvent<Id = string> =
   | { readonly kind: 'begun'; readonly id: Id; readonly request: MeteredRequest; readonly now: number }
   | { readonly kind: 'first_token'; readonly id: Id; readonly now: number }
@@ -50,12 +50,12 @@ export type MeterEvent<Id = string> =
   | { readonly kind: 'recovered'; readonly now: number }
   | { readonly kind: 'read'; readonly readings: EngineReadings; readonly now: number };
 
-/** @typeParam Id what tells requests apart: their ids in the worker, numbers in the simulator. */
+/** @typeParam Id identifies requests: their ids in the worker, numbers in the simulator. */
 export class LoadMeter<Id = string> {
   readonly #prefill = new PrefillQueue<Id>();
   #cacheTokens: number;
   #kvTaken = 0;
-  /** Share of its time that it lately worked, as of `#workedAt`, monotonic ms. */
+  /** Share of recent time spent working, as of `#workedAt`, monotonic ms. */
   #worked = 0;
   #workedAt = 0;
   #answerTokens = FIRST_ANSWER_TOKENS;
@@ -65,7 +65,7 @@ export class LoadMeter<Id = string> {
 
   /**
    * @param cacheTokens where the count of tokens put into the cache begins: above that of any worker of this name before.
-   * @param observe told of everything that happens here.
+   * @param observe called with every input.
    */
   constructor(cacheTokens = 0, observe?: (event: MeterEvent<Id>) => void) {
     this.#cacheTokens = cacheTokens;
@@ -91,7 +91,7 @@ export class LoadMeter<Id = string> {
     return this.#cacheTokens;
   }
 
-  /** The engine may have been started anew, with an empty cache. @param cacheTokens see the constructor. */
+  /** The engine may have been restarted, with an empty cache. @param cacheTokens see the constructor. */
   emptied(cacheTokens: number): void {
     this.#cacheTokens = Math.max(this.#cacheTokens + 1, cacheTokens);
   }
@@ -124,10 +124,10 @@ export class LoadMeter<Id = string> {
     if (tokens > 0) this.#answerTokens = learnAnswer(this.#answerTokens, tokens, this.#answers++);
   }
 
-  /** Called once a second: an engine nobody asks any more may be well again. */
+  /** Called once a second: an engine without requests may have recovered. */
   recover(now: number): void {
     this.#observe?.({ kind: 'recovered', now });
-    // What a first token has shown by now counts, whether or not anybody has looked since.
+    // Pending observations count before the rate is raised.
     this.#prefill.look(now);
     this.#prefill.recover(now);
   }
@@ -159,7 +159,7 @@ export class LoadMeter<Id = string> {
     };
   }
 
-  /** Share of its time that the worker lately worked, see {@link lately}. */
+  /** Share of recent time spent working, see {@link lately}. */
   worked(now: number): number {
     return this.#work(0, now);
   }

@@ -1,5 +1,5 @@
 /**
- * What the engine has still to prefill, and how fast it does. Engines compute prompts in the order they came (vLLM,
+ * The prompts that the engine has yet to prefill, and its prefill rate. Engines compute prompts in the order they came (vLLM,
  * SGLang: first come, first served), so the oldest prompt without a first token is the one in prefill: the head.
  *
  * The rate is learned from how long the head was the head. Prompts whose first tokens come together were computed in one
@@ -39,19 +39,19 @@ export interface PrefillState {
 
 const NOTHING: PrefillState = { tokens: 0, head: null };
 
-/** @typeParam Id what tells requests apart: their ids here, numbers in the simulator. */
+/** @typeParam Id identifies requests: their ids in the worker, numbers in the simulator. */
 export class PrefillQueue<Id = string> {
   /** Oldest first: nearly always the first one goes. */
   readonly #prompts: Prompt<Id>[] = [];
   #tokens = 0;
   #rate = 0;
-  /** The fastest it was, slowly forgotten. */
+  /** Highest rate so far, slowly decaying. */
   #best = 0;
   #learnedAt = 0;
   #learnedTokens = 0;
   /** When the head became the head, at the earliest. */
   #freeAt = 0;
-  /** First tokens that came together, not yet learned from. */
+  /** First tokens of the latest step, an observation still to be learned from. */
   #step: { tokens: number; seconds: number; at: number } | null = null;
 
   /** Tokens per second as learned; 0 before anything was. */
@@ -59,7 +59,7 @@ export class PrefillQueue<Id = string> {
     return this.#rate;
   }
 
-  /** Whether time alone changes nothing here: no prompt waits, and nothing seen is still to be learned from. */
+  /** Whether time alone changes nothing here: no prompt waits, and no observation is pending. */
   get settled(): boolean {
     return this.#prompts.length === 0 && this.#step === null;
   }
@@ -113,7 +113,7 @@ export class PrefillQueue<Id = string> {
     return NOTHING;
   }
 
-  /** Called once a second: an engine nobody asks any more may be well again. */
+  /** Called once a second: an engine without requests may have recovered. */
   recover(now: number): void {
     if (this.#rate > 0 && now - this.#learnedAt > RECOVER_AFTER_MS)
       this.#rate = recoverRate(this.#rate, this.#best);

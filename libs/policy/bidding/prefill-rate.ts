@@ -1,8 +1,8 @@
-/** How the prefill rate of an engine is learned from what it was seen to do. */
+/** How the prefill rate of an engine is learned from observations. */
 
 /**
- * Prompt tokens per second assumed of a worker that has not learned its rate yet. High on purpose: such a worker just started,
- * and only the requests that a hopeful estimate draws can teach it what it really does.
+ * Prompt tokens per second assumed of a worker that has not learned its rate yet. High on purpose: such a worker has just
+ * started, and it needs requests, which an optimistic estimate draws, to learn its real rate.
  */
 export const ASSUMED_TOKENS_PER_SEC = 20_000;
 
@@ -11,17 +11,17 @@ const LEARN = 0.3;
 const FULL_WEIGHT_TOKENS = 4000;
 
 /**
- * An observation counts as at most this much faster than what was learned: a prefix that the cache held by surprise looks
- * like a fast engine, and a rate learned from it would draw work that the engine cannot do. Nothing makes one look slow.
+ * An observation counts as at most this much faster than what was learned: an unexpected cache hit looks like a
+ * fast engine, and a rate learned from it would draw too much work. There is no such effect in the other direction.
  */
 const MAX_FASTER = 1.3;
 
-/** How much faster a rate is believed to be with every second in which nothing was learned. */
+/** Factor by which the rate recovers in each second without an observation. */
 const RECOVERY = 1.15;
 
 /**
- * A worker that was once faster and gets no work any more cannot show that it is well again: it is believed a little more
- * each second, until the next prompt tells. One that was never faster stays where it is.
+ * A worker that was once faster and gets no work any more cannot show that it has recovered: its assumed rate rises a little
+ * each second, until the next prompt is measured. One that was never faster stays where it is.
  */
 export function recoverRate(current: number, best: number): number {
   return Math.max(current, Math.min(best, current * RECOVERY));

@@ -1,4 +1,4 @@
-/** How much a worker worked lately, in time: what bounded load is measured in. */
+/** How much a worker has worked recently, in time: the measure for bounded load. */
 
 /** Memory of {@link lately}, s: some hundred requests long, and short beside the life of a popular prefix. */
 export const LOAD_MEMORY_S = 120;
@@ -6,8 +6,8 @@ export const LOAD_MEMORY_S = 120;
 const DECODE_TOKENS = 800;
 
 /**
- * Exponentially weighted share of its time that a worker worked: 0 for one that was idle for minutes, about 1 for one that
- * always has a prompt to compute.
+ * Exponentially weighted share of time that a worker spent working: 0 for one idle for minutes, about 1 for one that always
+ * has a prompt to compute.
  * @param busyS worked since the last call, which was `elapsedS` ago.
  */
 export function lately(load: number, busyS: number, elapsedS: number): number {

@@ -6,7 +6,7 @@
 export const SIZE_CLASSES = ['short', 'medium', 'long'] as const;
 export type PromptSize = (typeof SIZE_CLASSES)[number];
 
-/** Upper limits in prompt tokens, inclusive; what is above both is long. */
+/** Upper limits in prompt tokens, inclusive; anything above both is long. */
 export interface SizeBoundaries {
   readonly short: number;
   readonly medium: number;
@@ -21,7 +21,7 @@ export const TYPICAL_TOKENS: Readonly<Record<PromptSize, number>> = {
   long: 24_000,
 };
 
-/** The same places within classes of other boundaries. */
+/** {@link TYPICAL_TOKENS}, scaled to other boundaries. */
 export function typicalTokens(boundaries: SizeBoundaries): Readonly<Record<PromptSize, number>> {
   const [short, medium] = [
     boundaries.short / DEFAULT_BOUNDARIES.short,

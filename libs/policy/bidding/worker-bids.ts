@@ -35,7 +35,7 @@ export interface WorkerStanding {
 
 /** What is remembered between renewals. Times are monotonic ms. */
 export interface BidMemory {
-  /** Mean prompt length of what was taken of a class lately, tokens. */
+  /** Mean prompt length of the requests taken from a class recently, tokens. */
   readonly meanTokens: Readonly<Record<PromptSize, number>>;
   /** Since when a class is over its reserve price; null while it is not. */
   readonly overSince: Readonly<Record<PromptSize, number | null>>;
@@ -54,7 +54,7 @@ export interface HandedBack {
 export interface BidRound {
   /** In the order of the kinds asked for. */
   readonly decisions: BidDecision[];
-  /** After this the decisions are others even if nothing happens, s. */
+  /** After this the decisions change even if nothing happens, s. */
   validS: number;
   memory: BidMemory;
 }
@@ -130,7 +130,7 @@ export function renewalPauseMs(pulls: number): number {
 
 /**
  * What to offer the broker now for each of the kinds of work.
- * @param round filled and returned: who decides a million times a second passes the same again.
+ * @param round filled and returned; a caller that decides a million times a second reuses one.
  */
 export function decideBids(
   kinds: readonly WorkKind[],
@@ -144,7 +144,7 @@ export function decideBids(
   const pace = paceOf(load);
   const fullAt = load.running >= load.slots ? now : memory.fullAt;
   const idleInMs = fullAt === null ? 0 : fullAt + IDLE_AFTER_MS - now;
-  // One object for all classes: of a thousand simulated workers' time, making each its own is a tenth.
+  // One object for all classes: allocating one for each took a tenth of a simulation of a thousand workers.
   const state = {
     sick: standing.sick,
     draining: standing.draining,
@@ -183,7 +183,7 @@ export function decideBids(
   return round;
 }
 
-/** What was sent here for its cache needs no quote, only room: nobody else bids for it. */
+/** Bound work needs no quote, only room: no other worker bids for it. */
 function decideBound({ load, sick, draining }: WorkerStanding, tuning: BidTuning): BidDecision {
   const fits = fitting(load.kvFreeTokens, load.running, tuning.typical.medium);
   const free = sick || draining ? 0 : Math.min(load.slots - load.running, fits);
@@ -192,7 +192,7 @@ function decideBound({ load, sick, draining }: WorkerStanding, tuning: BidTuning
   return { kind: 'bid', level: 0, batch: Math.max(1, free >> 1), validS, overReserve: false, reason: 'room' };
 }
 
-/** Written out: a spread with a computed key takes several times as long. */
+/** Written out because a spread with a computed key takes several times as long. */
 function withSize<Value>(
   { short, medium, long }: Readonly<Record<PromptSize, Value>>,
   size: PromptSize,

@@ -1,4 +1,4 @@
-/** What a worker knows about its own load, and what follows from it for the wait of new work. */
+/** What a worker knows about its own load, and the wait of new work estimated from it. */
 import { TYPICAL_TOKENS } from './size-class.ts';
 
 /** What a worker knows about itself. Rates are learned, see {@link learnRate}. */
@@ -23,7 +23,7 @@ export interface WorkerLoad {
   readonly answerTokens: number;
 }
 
-/** What of it says how soon its engine computes a prompt. */
+/** The part of it that determines how soon the engine computes a prompt. */
 export type PrefillLoad = Pick<WorkerLoad, 'prefillBacklogTokens' | 'head' | 'prefillTokensPerSec'>;
 
 /**
@@ -32,7 +32,7 @@ export type PrefillLoad = Pick<WorkerLoad, 'prefillBacklogTokens' | 'head' | 'pr
  */
 const ERROR_WEIGHT = 4;
 const LEAST_SUCCESS = 0.2;
-/** A prompt overdue in prefill is expected to need this share of its delay so far once more. */
+/** A prompt overdue in prefill is expected to take this share of its delay so far in addition. */
 const OVERDUE = 0.25;
 
 /** Seconds until the engine has prefilled all it was given. An overdue head means that it is slower than was learned. */
@@ -61,7 +61,7 @@ export function effectiveRate(load: PrefillLoad): number {
 export interface Pace {
   readonly aheadS: number;
   readonly tokensPerSec: number;
-  /** Of a wait: a nearly full cache makes the engine preempt, and an erring engine costs a whole retry. */
+  /** Factor on the wait: an engine with a nearly full cache preempts, and a failing one costs a whole retry. */
   readonly penalty: number;
 }
 
@@ -73,8 +73,8 @@ export function paceOf(load: WorkerLoad): Pace {
 }
 
 /**
- * What of the KV cache is in the way of new work, 0–1. An engine that runs nothing makes room whatever it says: it counts what
- * it keeps for later, or its gauge is stuck, and would never be asked again.
+ * Share of the KV cache that blocks new work, 0–1. 0 for an engine that runs nothing, whatever its gauge says: the
+ * gauge counts cached blocks that can be evicted, or is stuck, and the engine would otherwise never get work again.
  */
 export function kvPressure({ kvUse, running }: WorkerLoad): number {
   return running === 0 ? 0 : (kvUse ?? 0);
@@ -85,7 +85,7 @@ export function estimateWait({ aheadS, tokensPerSec, penalty }: Pace, promptToke
   return (aheadS + promptTokens / tokensPerSec) * penalty;
 }
 
-/** Powers cost as much as all the rest of an estimate, and most engines do not fail. */
+/** The power is skipped for engines that do not fail: it costs as much as the rest of the estimate. */
 function errorFactor(errorRate: number): number {
   return errorRate === 0 ? 1 : 1 / Math.max(LEAST_SUCCESS, 1 - errorRate) ** ERROR_WEIGHT;
 }

@@ -19,7 +19,7 @@ const SICK_STREAK = 3;
 const SICK_RATE = 0.5;
 const PROBES_TO_REJOIN = 2;
 const PROBES_TO_LEAVE = 2;
-/** What is left of the error rate after a second in which the engine says that it is well. */
+/** Factor on the error rate after each second with a good probe. */
 const FORGIVE = 0.9;
 
 /** After an attempt ended. The client's own mistakes (4xx) count as success. */
@@ -36,7 +36,7 @@ export function afterAttempt(health: EngineHealth, ok: boolean): EngineHealth {
   };
 }
 
-/** After a look at the engine's `/health`. */
+/** After a probe of the engine's `/health`. */
 export function afterProbe(health: EngineHealth, ok: boolean): EngineHealth {
   if (!ok) {
     const badProbes = health.badProbes + 1;
@@ -46,7 +46,7 @@ export function afterProbe(health: EngineHealth, ok: boolean): EngineHealth {
   // Without work nothing would ever lower the rate again.
   if (health.state === 'well') return { ...health, badProbes: 0, errorRate: health.errorRate * FORGIVE };
   const goodProbes = health.goodProbes + 1;
-  // It comes back with a clean slate but a memory of trouble: one bad streak is quick to send it away again.
+  // Part of the error rate stays, so that one more streak of failures makes it sick again quickly.
   if (goodProbes >= PROBES_TO_REJOIN) return { ...WELL, errorRate: Math.min(health.errorRate, 0.3) };
   return { ...health, goodProbes, badProbes: 0 };
 }

@@ -1,6 +1,6 @@
 /**
- * Where a request with a known prefix should run. One currency, seconds to the first token: what a worker's cache saves is
- * weighed against the longer wait there.
+ * Where a request with a known prefix should run. Everything is compared in seconds to the first token: what a
+ * worker's cache saves against the longer wait there.
  */
 import { LOAD_MEMORY_S } from '../bidding/recent-work.ts';
 
@@ -8,7 +8,7 @@ import { LOAD_MEMORY_S } from '../bidding/recent-work.ts';
 export const AFFINITIES = ['prefix', 'session', 'none'] as const;
 export type Affinity = (typeof AFFINITIES)[number];
 
-/** A worker of the model, as last heard of. */
+/** A worker of the model, as of its latest message. */
 export interface Candidate {
   readonly worker: string;
   /** Wait at the worker before a new prompt's prefill begins, s. */
@@ -16,7 +16,7 @@ export interface Candidate {
   readonly tokensPerSec: number;
   /** Prompt tokens that its cache is believed to hold. */
   readonly matchedTokens: number;
-  /** Share of its time it lately worked for, as far as seen; see {@link lately}. */
+  /** Share of recent time spent working; see {@link lately}. */
   readonly load: number;
 }
 
@@ -37,7 +37,7 @@ export interface AffinityTuning {
    */
   readonly keepBonus: number;
   /**
-   * A match below this share of the prompt binds nothing: the few common words at the beginning of every prompt would
+   * A match below this share of the prompt is ignored: the few common words at the beginning of every prompt would
    * otherwise keep all requests from the shared queue.
    */
   readonly leastShare: number;
@@ -122,8 +122,8 @@ export interface Others {
 }
 
 /**
- * {@link decidePrefix} for a large fleet: those who hold nothing are only asked for where an owner is so late that one of
- * them could be preferred, which an idle one of the highest rate tells. Most owners are not.
+ * {@link decidePrefix} for a large fleet: workers that hold nothing are looked up only if an owner is so late that one of
+ * them could be preferred, judged by an idle worker of the highest rate. Most owners are soon enough.
  */
 export function decideAmongOwners(
   promptTokens: number,

@@ -20,7 +20,7 @@ const MOE_FAMILIES = /(^|[^a-z0-9])(deepseek-(v2|v3|r1)|gpt-oss|llama-4|kimi-k2|
 /** Dense models taught by one of the above carry its name. */
 const DISTILLED = /distill/;
 
-/** What a model's name says about it; null where it says nothing. A guess: what engine or operator say goes before. */
+/** What a model's name says about it; null if it says nothing. A guess: what the engine or the operator says takes precedence. */
 export function architectureOf(name: string): Architecture | null {
   const lower = name.toLowerCase();
   if (DISTILLED.test(lower)) return 'dense';

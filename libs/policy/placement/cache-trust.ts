@@ -1,11 +1,11 @@
 /**
- * How far what is believed of a worker's cache can be relied on. Placements say what a cache should hold; the engine's
+ * How far beliefs about a worker's cache can be relied on. Placements say what a cache should hold; the engine's
  * `cached_tokens` says what it held. An engine without a prefix cache, or with one that others fill, must not draw prompts.
  */
 
 /** Weight of one answer. */
 const LEARN = 0.3;
-/** From here on a belief is taken whole: blocks and estimated prompt lengths are never quite those of the engine. */
+/** At or above this a belief counts in full: blocks and estimated prompt lengths never quite match the engine's. */
 const WHOLE = 0.8;
 
 /**
@@ -19,7 +19,7 @@ export function learnTrust(trust: number, expected: number, found: number): numb
   return trust + LEARN * (Math.min(1, found / expected) - trust);
 }
 
-/** What of the tokens that a cache is believed to hold counts. */
+/** How many of the tokens that a cache is believed to hold count. */
 export function trustedTokens(tokens: number, trust: number): number {
   return trust >= WHOLE ? tokens : Math.round(tokens * trust);
 }

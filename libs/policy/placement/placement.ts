@@ -1,4 +1,4 @@
-/** Where a request goes, all rules together: to an owner of its prefix, to a slower worker, or to whoever bids lowest. */
+/** All placement rules together: a request goes to an owner of its prefix, to a slower worker, or to the lowest bidder. */
 import {
   type AffinityTuning,
   type Candidate,
@@ -17,7 +17,7 @@ export const MAX_OWNERS = 4;
 /** Bound work that its worker has not taken after so long moves to where any worker may take it, ms. */
 export const BOUND_WAIT_MS = 250;
 
-/** The workers that take work for a model, as one process knows them. What costs a look at everybody is asked for only where it is needed. */
+/** The workers that take work for a model, as one process knows them. What needs a pass over all workers is evaluated only when needed. */
 export interface FleetOutlook {
   /** Those believed to hold some of the prompt. */
   owners(): readonly Candidate[];
@@ -27,7 +27,7 @@ export interface FleetOutlook {
   soonest(): Candidate | null;
   /** None of them is faster. */
   readonly fastestTokensPerSec: number;
-  /** Share of their time that they lately worked, the mean. */
+  /** Mean share of recent time spent working, 0–1. */
   readonly meanLoad: number;
   /** Prefill rate of the fastest of them as learned, tokens/s; 0 where none was. */
   readonly fleetTokensPerSec: number;

@@ -1,6 +1,6 @@
 /** Which of a region's streams a request goes to. Most regions have one. */
 
-/** What the workers of a model in one shard can do, as last heard. */
+/** What the workers of a model in one shard can do, as of their latest messages. */
 export interface ShardLoad {
   readonly shard: number;
   /** Prompt tokens per second of all its workers. */
@@ -10,8 +10,8 @@ export interface ShardLoad {
 }
 
 /**
- * Two shards drawn by their speed, and of those the one with the shorter wait: what is heard is up to a second old, and
- * sending all to the best would flood it. Inside a shard the broker finds the best worker.
+ * Two shards drawn by their speed, and of those the one with the shorter wait: loads are up to a second old, and
+ * sending everything to the best would flood it. Inside a shard the broker finds the best worker.
  * @param rand uniform in [0, 1), one for each draw.
  * @returns 0 where no shard has workers.
  */

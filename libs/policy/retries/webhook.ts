@@ -1,4 +1,4 @@
-/** When a webhook is tried again, when an endpoint is left in peace, and when an event is given up. */
+/** When a webhook is retried, when its endpoint is paused, and when an event is given up. */
 
 const S = 1000;
 const M = 60 * S;
@@ -18,11 +18,11 @@ const WEBHOOK_PAUSES_MS: readonly number[] = [
 export const WEBHOOK_ATTEMPTS = WEBHOOK_PAUSES_MS.length + 1;
 /** Pauses are up to so much longer, so that what failed together does not come back together. */
 const JITTER = 0.1;
-/** Nobody is obeyed for longer than the longest pause. */
+/** A longer `Retry-After` is cut to this, the longest pause. */
 const LONGEST_RETRY_AFTER_MS = 24 * H;
-/** An event is given up at this age even if pauses of its endpoint kept attempts from it. */
+/** An event is given up at this age even if pauses of its endpoint prevented attempts. */
 const LONGEST_LIFE_MS = 96 * H;
-/** An endpoint that says it has too much gets a rest of this length, if it names none. */
+/** Pause for an endpoint that reports overload without a `Retry-After`. */
 const OVERLOAD_PAUSE_MS = 30 * S;
 const OVERLOADED: readonly number[] = [429, 502, 504];
 /** Failures in a row after which an endpoint gets single attempts only. */
@@ -46,7 +46,7 @@ export type WebhookDecision =
       readonly kind: 'retry';
       readonly reason: 'no_answer' | 'redirected' | 'refused' | 'overloaded';
       readonly delayMs: number;
-      /** How long the whole endpoint is left in peace, ms. */
+      /** How long the whole endpoint is paused, ms. */
       readonly pauseMs: number;
     }
   | { readonly kind: 'give_up'; readonly reason: 'gone' | 'attempts_spent' | 'too_old' };
@@ -75,19 +75,19 @@ function reasonOf(status: number | null, overloaded: boolean) {
   return status >= 300 && status < 400 ? 'redirected' : 'refused';
 }
 
-/** How long an endpoint is left in peace after so many failures in a row, ms; then one attempt tells how it is. */
+/** How long an endpoint is paused after this many failures in a row, ms; then a single attempt probes it. */
 export function breakerPauseMs(failures: number, scale: number): number {
   if (failures < WEBHOOK_BREAKER_FAILURES) return 0;
   const doubled = BREAKER_PAUSE_MS.first * 2 ** (failures - WEBHOOK_BREAKER_FAILURES);
   return Math.ceil(Math.min(BREAKER_PAUSE_MS.most, doubled) * scale);
 }
 
-/** Furthest a place in line is put into the future, ms: an endpoint may have become faster by then. */
+/** Longest delay of a turn, ms: the endpoint may have become faster by then. */
 const LONGEST_DELAY_MS = 30 * S;
 
 /**
- * A place in the line of an endpoint that has as many attempts under way as it may: places are as far apart as attempts end.
- * @param lastTurnAt the place given out before, or 0. @returns when to come back, in the unit of `now`.
+ * When an attempt gets its turn at an endpoint that has as many under way as it may: turns are as far apart as attempts end.
+ * @param lastTurnAt the turn given out before, or 0. @returns when to try again, in the unit of `now`.
  */
 export function nextTurnAt(lastTurnAt: number, now: number, attemptMs: number, concurrency: number): number {
   const next = Math.max(now, lastTurnAt) + Math.max(1, attemptMs / concurrency);

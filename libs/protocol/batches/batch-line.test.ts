@@ -21,7 +21,7 @@ const answer = (body: string, status = 200) => ({
   ...{ status, contentType: 'application/json', body: Buffer.from(body), finishedAt: 5000 },
 });
 
-test('a mistake is named with its line and field', () => {
+test('an error names its line and field', () => {
   const mistakes: [object, string, string | null][] = [
     [{ ...request(hello), custom_id: 5 }, 'missing_required_parameter', 'custom_id'],
     [{ ...request(hello), url: '/v1/embeddings' }, 'invalid_url', 'url'],
@@ -35,7 +35,7 @@ test('a mistake is named with its line and field', () => {
   }
 });
 
-test('a response becomes a chat completion and is told as a response again', () => {
+test('a response is sent as a chat completion, and its answer translated back', () => {
   const url = '/v1/responses';
   const line = good(request({ model: 'm', input: 'hello' }, url), 'responses');
   assert.equal(line.endpoint, 'chat');
@@ -58,7 +58,7 @@ test('texts to embed are counted', () => {
   assert.deepEqual([inputs('a'), inputs(['a', 'b']), inputs([1, 2, 3]), inputs([[1], [2]])], [1, 2, 1, 2]);
 });
 
-test('whatever an engine answers, the line is one line of JSON', () => {
+test('any answer of an engine becomes one line of JSON', () => {
   const line = good({ ...request(hello), custom_id: 'quote " and \n' });
   const odd = ['{"a":\n  [1,\r\n2]}\n', '{"a":"b', 'no', '[]', 'null', ''];
   for (const body of odd) {

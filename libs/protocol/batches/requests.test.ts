@@ -26,7 +26,7 @@ test('a lifetime is an hour to 30 days from creation, or none', () => {
   }
 });
 
-test('a mistake in a batch is told by its field', () => {
+test('an error in a batch request names the field', () => {
   assert.ok(batchCreate.safeParse({ ...BATCH, metadata: null, output_expires_after: null }).success);
   const pairs = Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`key${i}`, 'x']));
   const mistakes: [object, string, RegExp][] = [

@@ -1,4 +1,4 @@
-/** What clients ask of files and batches: the schemas that check it, and that the API's description is made from. */
+/** Requests about files and batches: the schemas that check them, and from which the API's description is generated. */
 import { z } from 'zod';
 import { metadataField } from '../openai/fields.ts';
 import { BATCH_PATHS } from './batch-line.ts';

@@ -170,7 +170,7 @@ export interface DispatchErrorOptions {
 /** Pause suggested when there is no better estimate. The Node SDK ignores more than 60 s. */
 const DEFAULT_RETRY_AFTER_MS = 1000;
 
-/** A failure that a client is told about. Distinguish failures by `code`. */
+/** A failure that is reported to the client. Distinguish failures by `code`. */
 export class DispatchError extends Error {
   override readonly name = 'DispatchError';
   readonly code: ErrorCode;

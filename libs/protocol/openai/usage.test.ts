@@ -14,7 +14,7 @@ test('usage is read where an answer ends with it', () => {
   });
 });
 
-test('an engine that says nothing of its cache is told apart from one that found nothing', () => {
+test('an engine that reports no cached tokens differs from one that reports zero', () => {
   assert.deepEqual(read('{"usage":{"prompt_tokens": 120}}'), { promptTokens: 120, cachedTokens: null });
   const none = '{"usage":{"prompt_tokens":120,"prompt_tokens_details":{"cached_tokens":0}}}';
   assert.deepEqual(read(none), { promptTokens: 120, cachedTokens: 0 });
@@ -22,7 +22,7 @@ test('an engine that says nothing of its cache is told apart from one that found
   assert.equal(read(''), null);
 });
 
-test('what the answer itself says is not usage', () => {
+test('text of the answer that looks like usage is not read as usage', () => {
   const content = JSON.stringify({ content: '{"prompt_tokens":5,"cached_tokens":5}' });
   assert.equal(read(`{"choices":[${content}]}`), null);
   assert.equal(readCompletionTokens(Buffer.from(JSON.stringify({ content: '"completion_tokens":5' }))), null);

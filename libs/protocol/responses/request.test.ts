@@ -18,7 +18,7 @@ test('calls, their outputs and tools without the names that an engine needs are 
   assert.deepEqual(chat.messages, [{ role: 'assistant', content: null, tool_calls: calls }]);
 });
 
-test('what is missing or not served is told with what to do', () => {
+test('an error about a missing or unsupported field says what to do', () => {
   for (const [fields, message] of [
     [{}, /string or an array/],
     [{ input: 'x', conversation: 'conv_1' }, /previous_response_id/],

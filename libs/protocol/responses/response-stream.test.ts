@@ -68,7 +68,7 @@ test('reasoning, text and tool calls become items in order, each opened and clos
   assert.equal((object.usage as { total_tokens: number }).total_tokens, 7);
 });
 
-test('a completion that was kept tells the same items as its stream', () => {
+test('a stored completion gives the same items as its stream', () => {
   const live = tell([
     { choices: [{ delta: { content: 'Hel' } }] },
     { choices: [{ delta: { content: 'lo' }, finish_reason: 'length' }] },
@@ -91,7 +91,7 @@ test('an answer that is cut off is incomplete in its last item only, in the even
   assert.deepEqual(stream.object('incomplete')['output'], done);
 });
 
-test('what a cancelled response said before is incomplete in its last item', () => {
+test('the partial answer of a cancelled response is incomplete in its last item', () => {
   const stream = new ResponseStream(base);
   stream.push({ choices: [{ delta: { reasoning_content: 'hm' } }] });
   stream.push({ choices: [{ delta: { content: 'Hel' } }] });

@@ -32,7 +32,7 @@ export interface NewRun {
   readonly kind: RunKind;
   /** What the API needs to show a run of this kind: JSON, or empty. Contains prompts, so it is never logged. */
   readonly detail: string;
-  /** Digest of the API key: nobody else finds the run. */
+  /** Digest of the API key: only its holder finds the run. */
   readonly tenant: string;
   readonly endpoint: Endpoint;
   readonly model: string;
@@ -72,7 +72,7 @@ export function responseStatusOf({
 
 export interface StoredRun extends NewRun {
   readonly status: RunStatus;
-  /** Who runs it, or ran it last. */
+  /** The worker that runs it, or ran it last. */
   readonly worker: string | null;
   readonly attempt: number;
   /** Entries its log had when it became final; 0 before. */
@@ -90,7 +90,7 @@ export function completionListKey(tenant: string): string {
   return `penstock:completions:${assertToken(tenant)}`;
 }
 
-/** Announces that a run is final; the payload is its id. Delivered at most once, so whoever waits reads the record too. */
+/** Announces that a run is final; the payload is its id. Delivered at most once, so a waiting process reads the record, too. */
 export function doneSubject(region: string): string {
   return `done.${assertToken(region)}`;
 }

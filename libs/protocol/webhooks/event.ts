@@ -44,5 +44,5 @@ export function eventBody(event: WebhookEvent): string {
 
 /** Stream of events that have happened and are not yet distributed to endpoints. Written in the script that makes a resource final. */
 export const EVENT_OUTBOX_KEY = 'penstock:event-outbox';
-/** Ids by deadline, Unix ms, of unfinished runs of tenants with endpoints: their clients do not come and look. */
+/** Ids by deadline, Unix ms, of unfinished runs of tenants with endpoints: their clients do not poll. */
 export const RUN_DEADLINES_KEY = 'penstock:run-deadlines';

@@ -1,4 +1,4 @@
-/** What clients ask of webhook endpoints, and how an operator configures them: the schemas that check it. */
+/** Requests about webhook endpoints, and the operator's configuration of them: the schemas that check both. */
 import { z } from 'zod';
 import { isTenant } from '../tenant.ts';
 import { EVENT_TYPES } from './event.ts';

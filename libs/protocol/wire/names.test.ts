@@ -22,7 +22,7 @@ test('a request has its own exact subject, with the id last', () => {
   assert.equal(workConsumer(key), 'llama-70b_interactive_short');
 });
 
-test('nothing that could widen, split or overflow a subject becomes a token', () => {
+test('text that could add a wildcard to a subject, split it or make it too long is no token', () => {
   for (const bad of ['a.b', '*', '>', 'a b', 'a\r\nb', '', 'A', 'x'.repeat(49), 'é']) {
     assert.throws(() => workSubject({ ...key, slug: bad }, 'id'), TypeError);
     assert.throws(() => workSubject(key, bad), TypeError);

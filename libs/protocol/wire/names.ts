@@ -117,7 +117,7 @@ export function workerControlSubject(workerId: string): string {
   return `ctl.worker.${assertToken(workerId)}`;
 }
 
-/** Questions to one ingress: "is this attempt current, and what has the client already?" */
+/** Questions to one ingress: "is this attempt current, and what has the client received?" */
 export function ingressControlSubject(ingressId: string): string {
   return `ctl.ingress.${assertToken(ingressId)}`;
 }

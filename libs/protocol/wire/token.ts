@@ -1,6 +1,6 @@
 /**
  * Tokens: the words that subjects, streams, consumers, channels and keys are made of. Every name on the wire is checked
- * against this one rule; text of a user never becomes part of a name.
+ * against this one rule; user text never becomes part of a name.
  */
 const TOKEN = /^[a-z0-9_-]{1,48}$/;
 
@@ -14,7 +14,7 @@ export function isToken(text: string): boolean {
   return TOKEN.test(text);
 }
 
-/** Refuses a token that could widen, split or overflow a subject. A failure is a bug, not bad input. */
+/** Refuses a token that could add a wildcard to a subject, split it or make it too long. A failure is a bug, not bad input. */
 export function assertToken(token: string): string {
   if (!TOKEN.test(token)) throw new TypeError(`not a valid name token (${token.length} characters)`);
   return token;

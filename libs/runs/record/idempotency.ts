@@ -4,7 +4,7 @@ import type { Idempotency } from '@penstock/transport';
 
 /**
  * @param key the header; undefined where there is none.
- * @param what the kind of thing that is made: one key never stands for two.
+ * @param what the kind of resource that is created: one key never stands for two.
  * @throws DispatchError `invalid_request` for a key that is empty, too long or given twice.
  */
 export function idempotencyOf(

@@ -9,11 +9,11 @@ import {
   type WorkQueueKey,
 } from '@penstock/protocol';
 
-/** What is known of a request that is to become a run. */
+/** A request that is to become a run. */
 export interface RunRequest {
   readonly id: string;
   readonly kind: RunKind;
-  /** What the kind needs to show itself: JSON, or empty. Holds prompts: never logged. */
+  /** What the API needs to show a run of this kind: JSON, or empty. Holds prompts: never logged. */
   readonly detail: string;
   readonly log?: RunLogKind;
   readonly tenant: string;
@@ -34,7 +34,7 @@ export function newRun({ queue, ...request }: RunRequest): QueuedRun {
   return { ...request, slug: queue.slug, address: sharedAddress(queue, request.id) };
 }
 
-/** Where a run is queued that was not answered before it was stored. */
+/** Where a run is queued. @throws TypeError for a run that was answered before it was stored. */
 export function addressOf({ id, address }: Pick<NewRun, 'id' | 'address'>): QueueAddress {
   if (address === null) throw new TypeError(`run ${id} has no place in the queue`);
   return address;

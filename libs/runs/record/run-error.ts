@@ -1,4 +1,4 @@
-/** Errors in the place of an answer. */
+/** Errors that take the place of an answer. */
 import {
   DispatchError,
   type FailedMeta,
@@ -15,7 +15,7 @@ export function errorResult(error: DispatchError, finishedAt: number): RunResult
   return { status: error.status, contentType: JSON_CONTENT_TYPE, body, finishedAt };
 }
 
-/** What a client is told of an attempt that failed. Codes of a newer version become `engine_error`. */
+/** The error that a client gets for a failed attempt. Codes of a newer version become `engine_error`. */
 export function failureError({ code, message }: FailedMeta): DispatchError {
   return new DispatchError(isErrorCode(code) ? code : 'engine_error', { message });
 }

@@ -2,9 +2,9 @@
 import { timeoutOf } from '@penstock/policy';
 
 const DAY_MS = 24 * 3600 * 1000;
-/** A record outlives its run's time in the queue by this, so that a late client learns what became of it. */
+/** A record outlives its run's time in the queue by this, so that a late client learns the outcome. */
 export const RECORD_SLACK_MS = DAY_MS;
-/** A run that was begun in time may go on for this long after its deadline. */
+/** A run that began in time may run this long past its deadline. */
 export const RUNNING_SLACK_MS = 10 * 60_000;
 /** The lines of a batch have this much more time than the batch. */
 const LINE_SLACK_MS = 60_000;
@@ -15,15 +15,15 @@ export function recordLifeMs(queueMs: number): number {
 }
 
 /**
- * How long a run may wait until an engine starts it; a day where its client does not say.
+ * How long a run may wait until an engine starts it; a day if its client sets no limit.
  * @param header `x-request-timeout-ms`. The SDKs' own time-outs are about a connection, not about a run.
  */
 export function runTimeoutMs(header: string | undefined): number {
-  // Whole milliseconds: Redis knows no others.
+  // Redis takes whole milliseconds only.
   return header === undefined ? DAY_MS : Math.ceil(timeoutOf({ requestTimeoutMs: header }, DAY_MS));
 }
 
-/** A batch stops its lines itself when it expires: a worker that did so first would store an error as their answer. */
+/** A batch stops its lines itself when it expires: a worker that expired one first would store an error as its answer. */
 export function lineDeadline(batchExpiresAt: number): number {
   return batchExpiresAt + LINE_SLACK_MS;
 }

@@ -1,7 +1,7 @@
 /** The message that makes a worker begin a run. */
 import { encodeEnvelope, type NewRun, type WorkEnvelope, type WorkMeta } from '@penstock/protocol';
 
-/** What the message says that the record does not. */
+/** The fields of the message that the record does not have. */
 export type RunWork = Pick<
   WorkMeta,
   'from' | 'lane' | 'size' | 'stream' | 'promptTokens' | 'maxTokens' | 'fleetRate'
@@ -16,7 +16,7 @@ export function encodeRunMessage(run: NewRun, { body, ...work }: RunWork): Buffe
   );
 }
 
-/** The message of a call that has become this run meanwhile, as if it had been a run from the beginning. */
+/** The message of a call that was converted to this run, as if it had been a stored run from the beginning. */
 export function asStoredWork(
   { meta, body }: WorkEnvelope,
   { log = 'none', deadlineAt }: NewRun,

@@ -1,4 +1,4 @@
-/** Taking a run on: the record first, then its message. Both can be sent again: a record is made once, a message taken once. */
+/** Accepting a run: the record first, then its message. Both steps can be repeated: neither is stored twice. */
 import { type NewRun, publicId, type StoredRun } from '@penstock/protocol';
 import type { Idempotency, RunStore, RunTtl, WorkPublisher } from '@penstock/transport';
 import type { RunFinder } from '../find-run.ts';
@@ -24,7 +24,7 @@ export class RunAcceptance {
 
   /**
    * Resolves once the run is stored and queued. A key that was used before for the same request leads to its run, as it is now.
-   * @throws DispatchError `idempotency_key_reused`, or what the queue says: then the client may try again, with the same key too.
+   * @throws DispatchError `idempotency_key_reused`, or the queue's refusal: then the client may try again, also with the same key.
    */
   async accept(run: NewRun, work: RunWork, idempotency: Idempotency | null): Promise<StoredRun> {
     const { store, ttl } = this.#o;
@@ -43,13 +43,13 @@ export class RunAcceptance {
     try {
       await this.#publish(run, work);
     } catch (err) {
-      // A slow broker may refuse too late and keep the message: where a worker has begun, the run is accepted after all.
+      // A slow broker may have stored the message after all: if a worker has begun the run, it is accepted.
       if (await this.#o.store.withdraw(run.id, idempotency?.key ?? null)) throw err;
     }
     return { ...run, status: 'queued', worker: null, attempt: 0, logLength: 0, result: null };
   }
 
-  /** The process that took the key first may have died before it queued the run. */
+  /** The process that first used the key may have died before it queued the run. */
   async #repeat({ kind, tenant }: NewRun, id: string, work: RunWork): Promise<StoredRun> {
     const run = await this.#o.finder.look(publicId({ kind, id }), tenant, kind);
     if (run.status === 'queued') await this.#publish(run, work);
@@ -62,7 +62,7 @@ export class RunAcceptance {
 }
 
 /**
- * Makes the record unless it is there already.
+ * Creates the record unless it exists.
  * @param queueMs how long the run may wait in the queue.
  * @returns the run as it is recorded: another process may have made it first, in another stream.
  */
@@ -75,7 +75,7 @@ export async function recordOnce(
   return kind === 'created' ? run : ((await store.read(run.id)) ?? run);
 }
 
-/** The broker takes the message of a run once. @throws DispatchError where the queue refuses it. */
+/** Queues the message of a run; the broker drops repetitions. @throws DispatchError where the queue refuses it. */
 export function publishRun(
   queue: Pick<WorkPublisher, 'publish'>,
   run: NewRun,
@@ -85,7 +85,7 @@ export function publishRun(
   return queue.publish(addressOf(run), message, { messageId: run.id, ttlMs: queueMs });
 }
 
-/** Stored chat completions are in their tenant's list from the beginning. */
+/** Adds a stored chat completion to its tenant's list, as soon as it is accepted. */
 export async function listCompletion(
   store: Pick<RunStore, 'completions'>,
   { kind, id, tenant, createdAt }: NewRun,

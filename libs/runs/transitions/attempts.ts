@@ -29,7 +29,7 @@ export interface RunAttemptsOptions {
   readonly clock: Clock;
 }
 
-/** As its message, or its record, says. */
+/** Read from the message or the record. */
 type AttemptedRun = Pick<WorkMeta, 'id' | 'log' | 'deadlineAt'>;
 
 export class RunAttempts {
@@ -39,7 +39,7 @@ export class RunAttempts {
     this.#o = options;
   }
 
-  /** Makes the attempt the current one. A run whose time is over before that is ended: `gone`. */
+  /** Makes the attempt the current one. A run whose deadline passed before is ended: `gone`. */
   async begin(run: AttemptedRun, attempt: number, worker: string): Promise<BeginOutcome> {
     if (await this.#o.expiry.endUnbegun(run)) return 'gone';
     return this.#o.store.begin(run.id, attempt, worker);
@@ -53,7 +53,7 @@ export class RunAttempts {
     return true;
   }
 
-  /** Counts a failed attempt: the run is queued again, or has failed where no attempt is left or none can help. */
+  /** Counts a failed attempt: the run is queued again, or has failed if no attempt is left or none can help. */
   async fail(run: AttemptedRun, attempt: number, failure: FailedMeta): Promise<RunFailure> {
     const { store, done, ttl, clock } = this.#o;
     const error = failureError(failure);
@@ -68,7 +68,7 @@ export class RunAttempts {
 }
 
 /**
- * How a run ends whose engine answered in one piece. A job is completed by any answer, also by one that refuses it.
+ * How a run ends whose engine did not stream. Any answer completes a job, including a refusal.
  * @param log `deltas` stands for a response, which is failed by a refusal.
  */
 export function endedBy(

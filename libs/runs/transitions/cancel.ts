@@ -1,4 +1,4 @@
-/** Stopping a run: the record first, then its message leaves the queue, then the engine is stopped. */
+/** Cancels runs: first in the record, then in the queue, then at the engine. */
 import { encodeMessage, isFinalStatus, type StoredRun, workerControlSubject } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { ControlChannel, RunStore, RunTtl, WorkPublisher } from '@penstock/transport';
@@ -19,7 +19,7 @@ export class RunCanceller {
     this.#o = options;
   }
 
-  /** Final runs stay as they are. @returns the run as it is now. */
+  /** Does nothing to a final run. @returns its current state. */
   async cancel(run: StoredRun): Promise<StoredRun> {
     if (isFinalStatus(run.status)) return run;
     const now = (await this.#stop(run)) ?? run;
@@ -27,13 +27,13 @@ export class RunCanceller {
     return now;
   }
 
-  /** As {@link cancel}, and the record goes. */
+  /** As {@link cancel}, and deletes the record. */
   async remove(run: StoredRun): Promise<void> {
     await this.cancel(run);
     await this.#o.store.remove(run.id, null);
   }
 
-  /** A line of a batch: nobody but the batch, which stops it, waits for it. */
+  /** Cancels a line of a batch. Not announced: only the batch, which cancels it, waits for it. */
   async cancelLine(id: string, tenant: string): Promise<void> {
     await this.#stop({ id, tenant });
   }
@@ -41,7 +41,7 @@ export class RunCanceller {
   async #stop(run: Pick<StoredRun, 'id' | 'tenant' | 'log'>): Promise<StoredRun | null> {
     const { store, queue, ttl, clock } = this.#o;
     await store.cancel(run, clock.now(), ttl);
-    // Read after the cancel: a worker may have begun until then.
+    // Read after the cancel, because a worker may have begun in between.
     const now = await store.read(run.id);
     if (now?.status !== 'cancelled') return now;
     if (now.address !== null) queue.purge(now.address);
@@ -50,7 +50,7 @@ export class RunCanceller {
   }
 }
 
-/** Has a worker stop an attempt, and earlier ones at the same work. At most once: the worker may be gone. */
+/** Tells a worker to stop an attempt and earlier ones at the same request. Delivered at most once. */
 export function stopAttempt(
   control: Pick<ControlChannel, 'send'>,
   worker: string,

@@ -1,6 +1,6 @@
 /**
- * The record of a call that was open for so long that it became a stored run. The ingress that held the call still gets the
- * answer of the attempt that was running, and stores it in the worker's place.
+ * The record of a call that was converted to a stored run. The ingress that held the call still gets the answer of the attempt
+ * that was running, and stores it in the worker's place.
  */
 import type { DispatchError, NewRun, ResultMeta, StoredRun } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
@@ -27,7 +27,7 @@ export class ConvertedCall {
     this.run = run;
   }
 
-  /** Makes the record. @param worker who runs it now; null where it still waits. */
+  /** Creates the record. @param worker that runs it now; null if it is still queued. */
   async create(attempt: number, worker: string | null): Promise<void> {
     const { store, ttl } = this.#o;
     await store.create(this.run, recordLifeMs(queueMsOf(this.run)), null);
@@ -39,7 +39,7 @@ export class ConvertedCall {
     return this.#o.store.read(this.run.id);
   }
 
-  /** Takes the record back: nobody was told of it. */
+  /** Removes the record, of which no client knows. */
   async withdraw(): Promise<void> {
     const { store } = this.#o;
     await store.remove(this.run.id, null);
@@ -60,7 +60,7 @@ export class ConvertedCall {
     const { id } = this.run;
     // The attempt may be later than the one that ran when the call was converted.
     await store.begin(id, attempt, worker);
-    // Nothing was logged: there is no log to be kept, and nobody to be told by it.
+    // Nothing was logged, so there is no log to keep and no follower to notify.
     if (await store.finish(id, attempt, { ...end, log: 'none' }, ttl)) done.tell(id);
   }
 }

@@ -1,4 +1,4 @@
-/** Runs whose time is over. The queue forgets them without a word, so whoever notices ends them. */
+/** Ends runs whose deadline has passed. The queue drops them silently, so any process that notices does it. */
 import { DispatchError, isFinalStatus, type StoredRun, type WorkMeta } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { RunStore, RunTtl } from '@penstock/transport';
@@ -20,21 +20,21 @@ export class RunExpiry {
     this.#o = options;
   }
 
-  /** @returns the run as it is now; null where it is gone. */
+  /** Ends the run if its deadline has passed. @returns its current state; null if it was deleted. */
   async look(run: StoredRun): Promise<StoredRun | null> {
     if (isFinalStatus(run.status) || this.#o.clock.now() <= run.deadlineAt) return run;
     await this.end(run);
     return this.#o.store.read(run.id);
   }
 
-  /** Ends the run if its time is over; one that was begun in time has {@link RUNNING_SLACK_MS} more. @returns whether it did. */
+  /** Ends the run if its deadline has passed; one that began in time has {@link RUNNING_SLACK_MS} more. @returns whether it did. */
   end(run: Pick<WorkMeta, 'id' | 'log'>): Promise<boolean> {
     return this.#end(run, this.#o.clock.now(), RUNNING_SLACK_MS);
   }
 
   /**
-   * Ends a run that nobody has begun in time. The clock of this machine may be wrong, so the store has to agree.
-   * @returns whether the time was over.
+   * Ends a run that no worker began in time. The clock of this machine may be wrong, so the store's has to agree.
+   * @returns whether the deadline had passed.
    */
   async endUnbegun(run: Pick<WorkMeta, 'id' | 'log' | 'deadlineAt'>): Promise<boolean> {
     const { clock, store } = this.#o;
@@ -60,7 +60,7 @@ export class RunExpiry {
 
 /**
  * When a run that was due, and was not ended, is due again, Unix ms; null for never.
- * @param now when it was looked at.
+ * @param now time of the check, Unix ms.
  */
 export function dueAgain({ status, deadlineAt }: StoredRun, now: number): number | null {
   if (status === 'in_progress') return deadlineAt + RUNNING_SLACK_MS + 1;

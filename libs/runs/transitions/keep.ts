@@ -1,4 +1,4 @@
-/** Answers that their clients already have, kept as if a worker had stored them. */
+/** Stores answers that were already delivered, as if a worker had stored them. */
 import type { NewRun } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { RunEnd, RunStore, RunTtl } from '@penstock/transport';
@@ -9,7 +9,7 @@ export interface KeptAnswer
   readonly status: 'completed' | 'incomplete';
   /** The chat completion. */
   readonly completion: object;
-  /** The whole log in one entry, where the kind has one. */
+  /** The whole log as one entry; null for a run without a log. */
   readonly logged: Buffer | null;
 }
 

@@ -1,4 +1,4 @@
-/** Running a failed run again, under its own id. */
+/** Queues a failed run again, under its own id. */
 import { encodeEnvelope, type RunStatus, type StoredRun, type WorkEnvelope } from '@penstock/protocol';
 import type { RunStore, WorkPublisher } from '@penstock/transport';
 import { addressOf } from '../record/new-run.ts';
@@ -6,7 +6,7 @@ import { recordLifeMs } from '../record/run-life.ts';
 
 const LEAST_TIME_MS = 60_000;
 
-/** One that is queued may be so only by its record: queueing it again changes nothing then. */
+/** A queued run may have lost its message; if it has not, queueing it again changes nothing. */
 export function canReopen(status: RunStatus): boolean {
   return status === 'failed' || status === 'queued';
 }
@@ -17,10 +17,10 @@ export interface ReopenWires {
 }
 
 /**
- * Queues the run once more, with as much time as it had at first. The record first, then the message: wherever this breaks
- * off, doing it again goes on.
+ * Queues the run again, with the same time limit as at first. The record first, then the message: repeating an interrupted
+ * call completes it.
  * @param work its message, as it was.
- * @param messageId another than before: the broker remembers the first for a while.
+ * @param messageId different from the first, which the broker remembers for a while.
  * @param now Unix ms.
  * @returns false where the record changed meanwhile. @throws DispatchError where the queue refuses it.
  */
@@ -34,7 +34,7 @@ export async function reopen(
   const ttlMs = Math.max(LEAST_TIME_MS, meta.deadlineAt - meta.acceptedAt);
   const deadlineAt = now + ttlMs;
   if (!(await store.reopen(run.id, deadlineAt, recordLifeMs(ttlMs)))) return false;
-  // Attempts go on counting from the record's, so that one of before stays fenced.
+  // Attempt numbers continue from the record's, so that earlier attempts stay fenced.
   const again = { ...meta, attemptBase: run.attempt, deadlineAt, held: {} };
   await queue.publish(addressOf(run), encodeEnvelope(again, body), { messageId, ttlMs });
   return true;

@@ -53,11 +53,11 @@ export function testRunLog(subject: () => RunLogSubject): void {
     assert.deepEqual(texts(await log.peek('peek', 0, 10)), ['b']);
   });
 
-  test('whoever follows is told of entries and of the end', async () => {
+  test('a follower is notified of entries and of the end', async () => {
     const { runs, log } = await begun('watch');
     const hints: LogHint[] = [];
     const stop = await log.watch('watch', hint => void hints.push(hint));
-    // Whether somebody follows shows a moment after the subscription.
+    // A subscription takes a moment to become visible.
     let at = 0;
     await eventually(async () => (await log.append('watch', 1, at, entry(`e${at++}`))) === 1);
     const last = { entry: entry('last'), at };

@@ -1,4 +1,4 @@
-/** Streams and consumers: their configuration, and making them again after the broker has forgotten them. */
+/** Streams and consumers: their configuration, and recreating them after the broker has lost them. */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import {
@@ -34,8 +34,8 @@ type StreamConfig = Parameters<JetStreamManager['streams']['add']>[0];
 export class NatsTopology implements QueueAdmin {
   readonly #jsm: JetStreamManager;
   /**
-   * How to make each consumer again. The broker deletes a worker's own consumer when its engine was sick for long, and all
-   * of them when it loses its disk.
+   * How to recreate each consumer. The broker deletes a worker's own consumer when its engine was sick for long, and loses all
+   * of them with its disk.
    */
   readonly #makers = new Map<string, () => Promise<void>>();
 
@@ -130,7 +130,7 @@ export class NatsTopology implements QueueAdmin {
     }
   }
 
-  /** Makes a consumer again that was made before and that the broker no longer knows. Failures are ignored: who pulls asks again. */
+  /** Recreates a consumer that the broker no longer knows. Failures are ignored: the puller will ask again. */
   remakeConsumer(stream: string, consumer: string): void {
     const make = this.#makers.get(`${stream} ${consumer}`);
     if (make !== undefined) make().catch(() => {});

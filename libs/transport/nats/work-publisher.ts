@@ -13,7 +13,7 @@ import type { PublishOptions, WorkPublisher } from '../ports/queue/work-publishe
 import { DEAD_LETTER_REASON } from './dead-letters.ts';
 import type { NatsRequests } from './requests.ts';
 
-/** Past this the broker is taken for absent: with a full disk it never sends a PubAck at all. */
+/** Past this the broker counts as unavailable: with a full disk it never sends a PubAck. */
 const PUBLISH_TIMEOUT_MS = 1000;
 /** How often a dead letter is written again when the broker does not confirm it, and the pause between, ms. */
 const DEAD_TRIES = 10;

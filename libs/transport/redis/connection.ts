@@ -17,7 +17,7 @@ export function openRedis(options: RedisOptions, role: string): Redis {
     keepAlive: 5000,
     connectTimeout: 2000,
     lazyConnect: true,
-    // Thousands of records a second, with no order between them but that which callers wait for: one write for many.
+    // Thousands of records a second, and only callers that wait need an order, so many commands share one write.
     enableAutoPipelining: role === 'runs',
   });
   // Without a listener a lost connection would end the process; the state shows in `connected`.

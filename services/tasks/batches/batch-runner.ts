@@ -52,7 +52,7 @@ export class BatchRunner {
     this.#o = options;
   }
 
-  /** A run is final, somewhere. */
+  /** A run was announced as final. */
   heard(runId: string): void {
     for (const feeder of this.#feeders) feeder.heard(runId);
   }

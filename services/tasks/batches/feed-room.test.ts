@@ -11,12 +11,12 @@ function fill(place: Place, bytesEach = 1000): Place {
   return place;
 }
 
-test('a batch alone has its window', () => {
+test('a single batch may use its whole window', () => {
   assert.equal(fill(new FeedRoom(WINDOW).enter()).lines, WINDOW);
   assert.equal(fill(new FeedRoom(16).enter()).lines, CHUNK.lines, 'something may be queued where nothing is');
 });
 
-test('batches that never get on leave room for the next, and all together stay bounded', () => {
+test('batches that make no progress leave room for others, and the total stays bounded', () => {
   const room = new FeedRoom(WINDOW);
   const stuck = Array.from({ length: 63 }, () => fill(room.enter()));
   const late = fill(room.enter());
@@ -34,7 +34,7 @@ test('the longest lines of many batches do not fill the broker', () => {
   assert.ok(bytes <= 512 * MIB, `${bytes / MIB} MiB`);
 });
 
-test('what was given back or left behind is room again', () => {
+test('room that was returned or left by a finished batch is free again', () => {
   const room = new FeedRoom(WINDOW);
   const places = Array.from({ length: 4 }, () => fill(room.enter()));
   for (const place of places.slice(1)) place.leave();
@@ -43,7 +43,7 @@ test('what was given back or left behind is room again', () => {
   assert.equal(fill(room.enter()).lines, WINDOW);
 });
 
-test('turns are taken in order, and given up by who fails', async () => {
+test('turns are taken in order, and released by a caller that fails', async () => {
   const turns = new Semaphore(1);
   const seen: number[] = [];
   const first = turns.take(async () => {

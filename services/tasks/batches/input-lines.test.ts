@@ -21,7 +21,7 @@ test('lines have their number in the file; blank ones, the byte order mark and c
   assert.deepEqual(await linesOf(''), []);
 });
 
-test('lines and letters may be cut anywhere', async () => {
+test('chunks may end within lines and within characters', async () => {
   const bytes = Buffer.from('{"ä":"€"}\r\n{"🚰":2}');
   const expected = [
     [1, '{"ä":"€"}'],
@@ -31,7 +31,7 @@ test('lines and letters may be cut anywhere', async () => {
     assert.deepEqual(await linesOf(bytes.subarray(0, at), bytes.subarray(at)), expected, `cut at ${at}`);
 });
 
-test('what is no text is refused with its line', async () => {
+test('a line that is not text is refused with its number', async () => {
   const refused = (code: string, line: number) => (err: Error) =>
     err instanceof InputFileError && err.code === code && err.line === line;
   await assert.rejects(linesOf('{}\n', Buffer.from([0x7b, 0xff, 0x0a])), refused('invalid_encoding', 2));

@@ -15,7 +15,7 @@ import { LineFeeder } from './line-feeder.ts';
 
 const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'batch', size: 'any' } as const;
 
-/** A world of one batch: what is queued is answered when the test says so. */
+/** A feeder of one batch, whose queued lines the test answers. */
 function world(count: number, window: number) {
   const runs = new Map<string, { status: RunStatus; code: number }>();
   const published: string[] = [];
@@ -129,7 +129,7 @@ test('a full queue is waited for, and a cancel ends the waiting', async () => {
   assert.equal(w.purged.length, 50, 'each that had a record');
 });
 
-test('a record that is lost is made and queued again', async () => {
+test('a lost record is created and queued again', async () => {
   const w = world(10, 10);
   const fed = w.feeder.feed();
   while (w.published.length < 10) await new Promise(resolve => setImmediate(resolve));
@@ -141,7 +141,7 @@ test('a record that is lost is made and queued again', async () => {
   assert.equal(w.published.length, 11);
 });
 
-test('what the broker may have lost is queued again when nothing ends any more, and more and more seldom', async () => {
+test('open lines are queued again when no line ends any more, at growing intervals', async () => {
   const w = world(200, 64);
   const fed = w.feeder.feed();
   const queued = (times: number) => async () => {
@@ -163,7 +163,7 @@ test('what the broker may have lost is queued again when nothing ends any more, 
   assert.equal(w.published.length, 200 + 2 * 64);
 });
 
-test('a batch that another process finished is left alone', async () => {
+test('a batch that another process finished is not changed', async () => {
   const w = world(10, 10);
   const fed = w.feeder.feed();
   w.state.status = 'completed';

@@ -57,14 +57,14 @@ export interface FeederOptions extends FeederInput {
   readonly clock: Clock;
 }
 
-/** How it ended: `over` means that another process brought the batch to its end. */
+/** How it ended: `over` means that another process finished the batch. */
 export type FeedEnd = 'answered' | 'cancelled' | 'expired' | 'over';
 
-/** Ends are heard of; this often all open lines are looked at, in case a message was lost, ms. */
+/** Interval at which the records of all open lines are read, in case an announcement was lost, ms. */
 const LOOK_MS = 2000;
-/** How often the batch itself is looked at, ms. */
+/** Interval at which the record of the batch is read, ms. */
 const STATE_MS = 250;
-/** No line ended for so long: what is open is queued again. Longer each time, for most likely there is just no room for it, ms. */
+/** Open lines are queued again when no line has ended for this long, ms. Doubles each time: most likely there is just no room. */
 const STUCK_MS = { first: 60_000, most: 30 * 60_000 } as const;
 /** Pause after the queue refused a line, ms. */
 const REFUSED_MS = 500;
@@ -81,18 +81,18 @@ export class LineFeeder {
   /** Id → bytes of the line. */
   readonly #open = new Map<string, number>();
   readonly #place: Place;
-  /** Open lines that are said to be final. */
+  /** Open lines that were announced as final. */
   #heard: string[] = [];
   #wake: (() => void) | null = null;
   readonly #counted = { completed: 0, failed: 0 };
-  /** What the record says: after a restart the count begins anew, but clients should not see it fall. */
+  /** Count in the record: after a restart counting starts again, but clients should not see it fall. */
   readonly #shown: { completed: number; failed: number };
   #end: FeedEnd | null = null;
   #stateAt = Number.NEGATIVE_INFINITY;
   #lookedAt: number;
   #endedAt: number;
   #stuckMs: number = STUCK_MS.first;
-  /** Lines whose record is gone. */
+  /** Lines whose record was lost. */
   #lost = 0;
 
   constructor(options: FeederOptions) {
@@ -104,14 +104,14 @@ export class LineFeeder {
     this.#place = options.room.enter();
   }
 
-  /** A run is final, somewhere. */
+  /** A run was announced as final. */
   heard(id: string): void {
     if (!this.#open.has(id)) return;
     this.#heard.push(id);
     this.#wake?.();
   }
 
-  /** Once only. */
+  /** May be called only once. */
   async feed(): Promise<FeedEnd> {
     try {
       return await this.#feed();
@@ -132,7 +132,7 @@ export class LineFeeder {
     return end ?? 'answered';
   }
 
-  /** Leaves lines open when nothing ends. */
+  /** Returns with lines still open if no line ends any more. */
   async #pass(): Promise<FeedEnd | null> {
     const { room, lines } = this.#o;
     for (const id of this.#open.keys()) this.#close(id);
@@ -205,7 +205,7 @@ export class LineFeeder {
     return ends.find(each => each !== null) ?? null;
   }
 
-  /** Waits until it is so, counting what is answered. */
+  /** Waits until the condition holds, counting answers meanwhile. */
   async #until(condition: () => boolean): Promise<FeedEnd | null> {
     for (;;) {
       await this.#countEnded();
@@ -255,7 +255,7 @@ export class LineFeeder {
     return true;
   }
 
-  /** Tells how far the batch is, and looks whether it goes on. */
+  /** Records progress, and checks whether the batch is to go on. */
   async #state(): Promise<FeedEnd | null> {
     const { batch, records, clock } = this.#o;
     const now = clock.monotonic();

@@ -69,7 +69,7 @@ export class EndpointGate {
     });
   }
 
-  /** As many as are likely to get their turn in time: a burst for a fast receiver stays here, one for a receiver that hangs does not. */
+  /** As many as will probably get their turn in time: a burst for a fast receiver waits here, one for a hanging receiver does not. */
   #room(queue: EndpointQueue): number {
     return Math.min(MOST_WAITING, (this.#concurrency * WAIT_MS) / this.#attemptMs(queue));
   }

@@ -15,7 +15,7 @@ const JOB: DeliveryJob = { endpoint: 'whe_1', event: { id: eventId('j1', 'job.co
 const ok: PostOutcome = { kind: 'answered', status: 200, retryAfter: null };
 const failed: PostOutcome = { kind: 'answered', status: 500, retryAfter: null };
 
-/** One endpoint, a world that answers as told, and a clock that stands still. */
+/** One endpoint whose answers the test sets, and a clock that stands still. */
 function world(
   answers: PostOutcome[],
   given: Partial<WebhookEndpoint> = {},
@@ -147,11 +147,11 @@ test('the log says what happened, and holds no secret', async () => {
   assert.ok(!JSON.stringify(attempts).includes('whsec'));
 });
 
-test('a full endpoint: who comes waits a moment, is handed the place, or is sent away in order', async () => {
+test('at a full endpoint an attempt waits a moment, gets the next place, or is delayed in order', async () => {
   let now = 0;
   const gate = new EndpointGate({ now: () => now, monotonic: () => now }, 1);
   const first = await gate.enter('a');
-  // 5 ms an attempt are believed at first: a hundred can be called within the half second that one waits.
+  // 5 ms an attempt are assumed at first: a hundred get their turn within the half second that an attempt waits.
   const waiting = Array.from({ length: 100 }, () => gate.enter('a'));
   const away = [await gate.enter('a'), await gate.enter('a')].map(
     each => each.kind === 'later' && each.delayMs,
@@ -169,7 +169,7 @@ test('a full endpoint: who comes waits a moment, is handed the place, or is sent
   assert.ok(late.every(each => each.kind === 'later'));
 });
 
-test('for an endpoint that takes long few wait: they would only keep others from their turn', async () => {
+test('few attempts wait for a slow endpoint: they would only occupy jobs of others', async () => {
   let now = 0;
   const gate = new EndpointGate({ now: () => now, monotonic: () => now }, 2);
   const first = await gate.enter('slow');

@@ -90,7 +90,7 @@ test('a first delivery runs at once, and its frames go to the ingress', () => {
   assert.equal(runs[0]?.continuation, null);
 });
 
-test('what there is no room for is handed back unread, also by a worker that drains', () => {
+test('a delivery without room is handed back unread, also by a worker that drains', () => {
   const full = startAdmission({ slots: 0 });
   assert.equal(full.deliver(), false);
   assert.deepEqual(full.said, ['nak']);

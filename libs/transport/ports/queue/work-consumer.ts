@@ -6,7 +6,7 @@ export type Settlement = 'ack' | 'nak' | 'term' | 'progress';
 export interface Delivery {
   readonly address: QueueAddress;
   readonly data: Uint8Array;
-  /** Opaque. Whoever settles the delivery passes it to {@link WorkConsumer.settle}. */
+  /** Opaque; passed to {@link WorkConsumer.settle} to settle the delivery. */
   readonly ackSubject: string;
   /** 1 for the first delivery. Used as the attempt number that fences replies. */
   readonly deliveryCount: number;

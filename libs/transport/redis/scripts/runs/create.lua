@@ -2,7 +2,7 @@
 -- KEYS: run, idempotency record
 -- ARGV: ttl ms, digest of the request ('' = no key), id, then field, value, …
 -- Returns: {'created' | 'repeated', id} or {'reused', ''}
--- Called by whoever accepts a run, before its message is published. May be repeated.
+-- Called by the process that accepts a run, before its message is published. May be repeated.
 -- include: watch_deadline, take_key
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'repeated', ARGV[3]} end
 local taken = take_key(KEYS[2], KEYS[1], ARGV[3], ARGV[2], ARGV[1])

@@ -2,7 +2,7 @@
 -- KEYS: run, log
 -- ARGV: now ms, slack ms, log ttl ms, channel ('' = no log), code, content type, body
 -- Returns: 1 failed, 0 not yet, final or unknown
--- Called by whoever notices, at any time.
+-- Called by any process, at any time.
 -- include: final
 local r = redis.call('HMGET', KEYS[1], 'status', 'deadlineAt')
 if r[1] ~= 'queued' and r[1] ~= 'in_progress' then return 0 end
