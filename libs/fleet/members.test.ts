@@ -54,7 +54,7 @@ test('a silent worker serves nothing; its next heartbeat brings it back', () => 
   assert.deepEqual([serving(), members.serving('other')], [['w-1'], []]);
 });
 
-test('its version tells when somebody begins or stops to serve something', () => {
+test('the version changes when a worker starts or stops serving a model', () => {
   const { members, state } = startMembers();
   let before = members.version;
   const changed = () => {

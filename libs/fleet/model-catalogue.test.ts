@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { modelOf } from './heartbeat.fixture.ts';
 import { ModelCatalogue } from './model-catalogue.ts';
 
-test('models are listed anew for one that is not known, and now and then', async () => {
+test('the registry is read again for an unknown model, and at intervals', async () => {
   const there = ['old'];
   const state = { lists: 0, ms: 0 };
   const list = async () => {

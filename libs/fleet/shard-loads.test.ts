@@ -51,7 +51,7 @@ test('work goes where the model is served; where it is served nowhere, anywhere'
   assert.deepEqual(drawn('m'), [0, 1, 2, 3], 'all are forgotten');
 });
 
-test('where nobody serves a model now, work waits for the workers that did', () => {
+test('if no worker serves a model now, work waits in a shard whose workers did', () => {
   const { drawn, hear, loads, pass } = startLoads(4);
   hear('sick', 2, { pulling: false });
   assert.deepEqual(drawn('m'), [2]);
@@ -62,7 +62,7 @@ test('where nobody serves a model now, work waits for the workers that did', () 
   assert.equal(loads.isStranded('m', 0), false, 'there is no better shard to move to');
 });
 
-test('a shard waits as its workers do, weighted by their rates; who knows no rate is reckoned with the assumed one', () => {
+test('a shard waits as its workers do, weighted by their rates; an unknown rate counts as the assumed one', () => {
   const { hear, loads, pass } = startLoads(2);
   hear('fast', 0, { tokensPerSec: 30_000, waitS: 4 });
   hear('slow', 0, { tokensPerSec: 10_000, waitS: 8 });

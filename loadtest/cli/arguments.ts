@@ -1,4 +1,4 @@
-/** What `npm run load` is told. */
+/** The command line of `npm run load`. */
 import { parseArgs } from 'node:util';
 import { PROFILES } from '@penstock/engine-sim';
 
@@ -43,7 +43,7 @@ export const SETTINGS = [
 /** Where committed results are. */
 export const RESULTS = new URL('../results', import.meta.url).pathname;
 
-/** A mistake of whoever typed the command. */
+/** An error in the command line. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

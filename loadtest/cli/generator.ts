@@ -4,7 +4,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UsageError } from './arguments.ts';
 
-/** k6's other form of the summary's data tells of no thresholds and no submetrics, which are most of a result. */
+/** k6's other form of the summary's data has no thresholds and no submetrics, which are most of a result. */
 const ONE_SUMMARY = { K6_NEW_MACHINE_READABLE_SUMMARY: 'false' };
 const RUNNER = resolve(import.meta.dirname, '../k6-runner/main.ts');
 

@@ -1,7 +1,7 @@
 /** One line a second while a run goes on. */
 import type { Recorder } from './timeline.ts';
 
-/** Samples are written a moment after they happened: the line tells of the second before the last. */
+/** Samples are written a moment after they happened: the line shows the second before the last. */
 const AGO_S = 2;
 
 export function progressLine(recorder: Recorder, startedAt: number, now: number): string {

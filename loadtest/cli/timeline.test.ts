@@ -79,7 +79,7 @@ test('dropped arrivals are offered all the same, and errors are told by kind', (
   assert.deepEqual(moments[0]?.errors, { '429 queue_full': 1 });
 });
 
-test('a long run is told in longer steps, with the percentiles of all their answers', () => {
+test('a long run is summarized in longer steps, with the percentiles of all their answers', () => {
   const points = Array.from({ length: 500 }, (_, i) => answered(i * 1000, 10, i)).flat();
   const { stepS, moments } = record(points).timeline();
   assert.equal(stepS, 5);
@@ -130,7 +130,7 @@ test('samples are read while they are written, a half line waits for its rest', 
   }
 });
 
-test('the progress line tells of the second before the last', () => {
+test('the progress line shows the second before the last', () => {
   const recorder = record(answered(0, 400, 80));
   assert.match(progressLine(new Recorder(), T0, T0 + 1000), /1 s {2}starting/);
   assert.match(

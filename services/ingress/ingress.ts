@@ -53,7 +53,7 @@ import { RunIntake } from './runs/run-intake.ts';
 import { LogStreams } from './runs/stream-log.ts';
 import { buildServer } from './server.ts';
 
-/** What an ingress reaches the other processes and the stores by. */
+/** The ports to other processes and to the stores. */
 export interface IngressPorts {
   readonly queue: WorkQueue;
   readonly bus: ReplyBus;
@@ -126,7 +126,7 @@ export async function startIngress(
     () => fleet.workers,
   );
   const kindOf = (slug: string) => settings.affinityOf(slug) ?? fleet.defaultAffinity(slug);
-  // Every placement can be worked out again from these lines.
+  // Every placement can be reproduced from these lines.
   const observe = log.isLevelEnabled('debug')
     ? (event: PlacementEvent) => log.debug({ event }, 'placement')
     : undefined;
@@ -201,7 +201,7 @@ function storedRuns(
   };
 }
 
-/** Whoever waits for a run that is final hears of it. */
+/** Passes announcements of final runs to those that wait for them. */
 function onRunEnd(done: DoneChannel, waiters: RunWaiters, open: OpenRequests): void {
   done.listen(id => {
     waiters.heard(id);
@@ -222,7 +222,7 @@ async function listen(
   await bus.listen(ingressId, packet => open.onPacket(packet));
 }
 
-/** The resources that only records stand behind. */
+/** The resources that are backed by records only. */
 function filesAndWebhooks(ports: IngressPorts, settings: IngressSettings, nextId: () => string) {
   const { records, contents, batchJobs, webhooks, deliveries, deliveryJobs } = ports;
   const { batchLifeS, webhookAllow: allow } = settings;

@@ -84,7 +84,7 @@ export function createIngressMetrics(open: () => number, workers: () => number):
   };
 }
 
-/** An engine that says nothing of its cache has no hit ratio: it is not counted. */
+/** Engines that report no cached tokens are not counted in the hit ratio. */
 export function countUsage(
   metrics: IngressMetrics,
   model: string,

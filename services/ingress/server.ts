@@ -17,7 +17,7 @@ import { refuseOnWire } from './http/wire-errors.ts';
 /** A client may take this long to send its request: the largest file at 2.4 Mbit/s. Node gives the head a minute of it. */
 const REQUEST_TIMEOUT_MS = 30 * 60_000;
 
-/** One of each: what is left out here would not be served. */
+/** All resources: one left out here would not be served. */
 export interface Apis {
   readonly operations: OperationsApi;
   readonly models: ModelsApi;
@@ -56,7 +56,7 @@ export function buildServer({ apis, authenticate, bodyLimitBytes, nextId }: Serv
     done(null, body),
   );
   app.setErrorHandler<Parameters<typeof sendError>[2]>((error, request, reply) => {
-    // What is wrong with a request to no route (its body, a method such as QUERY without one) does not matter.
+    // For a request without a route, other faults (its body, a method such as QUERY without one) do not matter.
     sendError(reply, request, request.is404 ? routeError(app, request, reply) : error);
   });
   app.setNotFoundHandler((request, reply) => sendError(reply, request, routeError(app, request, reply)));

@@ -64,7 +64,7 @@ test('every kind of load raises the estimate', () => {
   assert.ok(estimateWait(paceOf({ ...idle, errorRate: 0.3 }), 1000) > base);
 });
 
-test('the prefill backlog melts with time until the head is overdue, and then grows', () => {
+test('the prefill backlog shrinks with time until the head is overdue, and then grows', () => {
   const at = (elapsedS: number) =>
     prefillAheadS({ ...idle, prefillBacklogTokens: 20_000, head: { tokens: 10_000, elapsedS } });
   assert.ok(at(0) === 2 && at(0.5) === 1.5 && at(1) === 1);
@@ -102,7 +102,7 @@ test('a worker without room, health or time does not bid', () => {
   assert.equal(decideBid(idle, 'short', { ...working, draining: true }).reason, 'draining');
 });
 
-test('an engine that runs nothing is asked, whatever it says of its cache', () => {
+test('an engine that runs nothing gets work, whatever its cache gauge says', () => {
   for (const size of SIZE_CLASSES)
     assert.deepEqual(decideBid({ ...idle, kvUse: 1 }, size, working), decideBid(idle, size, working));
   assert.equal(decideIdleCapacityBid({ ...idle, kvUse: 1 }, 'batch', working).kind, 'bid');
@@ -125,7 +125,7 @@ test('lower lanes get idle capacity', () => {
   assert.equal(decideIdleCapacityBid(busy, 'batch', working).reason, 'over_reserve');
 });
 
-test('sizes are told apart at their limits, and the ideal wait has a floor', () => {
+test('size classes meet at their limits, and the ideal wait has a floor', () => {
   assert.deepEqual(
     [0, 4096, 4097, 16_384, 16_385].map(tokens => sizeClassOf(tokens)),
     ['short', 'short', 'medium', 'medium', 'long'],
@@ -141,7 +141,7 @@ test('a learned rate follows a change of speed within a few long requests', () =
   assert.equal(learnRate(rate, 10, 0, 1e6), rate);
 });
 
-test('what tiny first prompts taught is corrected by the first long one', () => {
+test('a rate learned from tiny first prompts is corrected by the first long one', () => {
   let rate = 0;
   let seen = 0;
   const see = (tokens: number, seconds: number) => {
@@ -154,7 +154,7 @@ test('what tiny first prompts taught is corrected by the first long one', () => 
   assert.ok(rate > 8000, `${rate}`);
 });
 
-test('other boundaries of the classes move what is typical of them', () => {
+test('typical lengths scale with the boundaries of the classes', () => {
   assert.deepEqual(typicalTokens(DEFAULT_BOUNDARIES), TYPICAL_TOKENS);
   const typical = typicalTokens({ short: 1024, medium: 8192 });
   assert.deepEqual(typical, { short: 250, medium: 4000, long: 12_000 });

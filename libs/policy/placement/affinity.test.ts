@@ -16,7 +16,7 @@ test('a prompt goes to the worker that has most of it, while that is about the s
   assert.deepEqual(placed, { kind: 'bound', worker: 'b', matchedTokens: 9000, reason: 'cached' });
 });
 
-test('a busy owner is left alone', () => {
+test('a busy owner gets no further prompts', () => {
   const placed = decidePrefix(10_000, [worker('a', 0), worker('b', 3, 9000)], 0);
   assert.deepEqual(placed, { kind: 'shared', reason: 'owner_busy' });
 });
@@ -57,7 +57,7 @@ test('workers without any of the prompt are asked for only where an owner is lat
   assert.equal(decideAmongOwners(10_000, [worker('a', 9, 9000)], nobody, 0).kind, 'bound');
 });
 
-test('without an owner, or without anybody, the shared queue decides', () => {
+test('without an owner, or without workers, the shared queue decides', () => {
   assert.equal(decidePrefix(10_000, [worker('a', 0)], 0).reason, 'no_match');
   assert.equal(decidePrefix(10_000, [], 0).reason, 'no_match');
 });

@@ -34,7 +34,7 @@ test('no prompt waits longer at a slower worker than the longest take on a fast 
   assert.equal(soonest?.kind === 'bound' && soonest.worker, 'slow');
 });
 
-test('where most workers are slow, where none is, and where no rate is known, nothing is spared', () => {
+test('nothing is offloaded if most workers are slow, if none is, or if no rate is known', () => {
   assert.equal(decideOffload(12_000, [...idle(1), ...busy(1), SLOW], RATE), null);
   assert.equal(decideOffload(12_000, [...idle(1), ...busy(7)], RATE), null);
   assert.equal(decideOffload(12_000, [SLOW], 0), null);

@@ -69,7 +69,7 @@ test('an overloaded endpoint rests for as long as it asks, all of it', () => {
   assert.ok(failed.kind === 'retry' && failed.pauseMs === 0);
 });
 
-test('what could not be tried for four days is given up', () => {
+test('an event is given up after four days, even if it could not be tried', () => {
   const decision = decideWebhook(tried({ attempt: 2, ageMs: 97 * 3600 * 1000 }), 1, 0);
   assert.deepEqual(decision, { kind: 'give_up', reason: 'too_old' });
 });
@@ -79,7 +79,7 @@ test('the breaker opens at ten failures in a row and waits longer and longer', (
   assert.deepEqual(pauses, [0, 0, 5000, 10_000, 40_000, 300_000]);
 });
 
-test('places in line are as far apart as attempts end, and none is too far away', () => {
+test('turns are as far apart as attempts end, and none is too late', () => {
   const first = nextTurnAt(0, 1000, 500, 10);
   assert.deepEqual([first, nextTurnAt(first, 1000, 500, 10)], [1050, 1100]);
   assert.equal(nextTurnAt(900, 1000, 500, 10), 1050);

@@ -13,7 +13,7 @@ export const EXIT = {
   invalidResult: 120,
 } as const;
 
-/** Ends a run. The message is one line, for whoever started it. */
+/** Ends a run. The message is one line, for the user. */
 export class RunFailure extends Error {
   readonly exitCode: number;
 

@@ -1,4 +1,4 @@
-/** Lines for whoever watches. A line that many VUs would say is said once and counted. */
+/** Log lines for the user. A line that many VUs repeat is written once and counted. */
 export interface LogWriter {
   write(text: string): void;
 }

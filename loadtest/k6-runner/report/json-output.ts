@@ -6,7 +6,7 @@ import type { ThresholdSpec } from '../options/thresholds.ts';
 import { EXIT, RunFailure } from '../outcome/failure.ts';
 
 const CHUNK = 64 * 1024;
-/** Whoever follows the file sees a sample at most this late, ms. */
+/** Longest delay until a sample is in the file, ms. */
 const FLUSH_MS = 200;
 /** More waiting than this means that the disk cannot follow. */
 const MAX_WAITING_BYTES = 256 * 1024 * 1024;

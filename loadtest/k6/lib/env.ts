@@ -1,4 +1,4 @@
-/** What a run is told by environment variables (`-e NAME=value`). loadtest/README.md lists them. */
+/** Settings of a run from environment variables (`-e NAME=value`). loadtest/README.md lists them. */
 
 /** A number above 0. @throws naming the variable. */
 export function number(name: string, fallback: number): number {

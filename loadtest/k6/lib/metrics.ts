@@ -46,5 +46,5 @@ export function fail(kind: string, tags: Tags): void {
   sloGood.add(false, { ...tags });
 }
 
-/** k6 leaves p(99) out unless it is told. */
+/** k6 omits p(99) by default. */
 export const TREND_STATS = ['avg', 'min', 'med', 'p(90)', 'p(95)', 'p(99)', 'p(99.9)', 'max', 'count'];

@@ -1,4 +1,4 @@
-/** What a dispatching policy sees of a simulated fleet, and what it is told. */
+/** What a dispatching policy sees of a simulated fleet, and the events it gets. */
 import type { TraceRequest } from '../../workloads/trace.ts';
 import type { Agenda } from '../engine/agenda.ts';
 import type { FluidEngine, Job } from '../engine/fluid-engine.ts';

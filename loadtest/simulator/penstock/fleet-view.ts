@@ -38,9 +38,9 @@ interface Member<Worker> {
   trust: number;
   /** Silent for too long. */
   lost: boolean;
-  /** Until when nothing is sent to it alone, ms: it did not take what was meant for it, and nothing was heard of it since. */
+  /** Until when nothing is sent to it alone, ms: it did not take its bound work, and has sent nothing since. */
   suspectUntil: number;
-  /** Prompt tokens that were sent to it alone since it was last heard of. */
+  /** Prompt tokens bound to it since its last message. */
   expectedTokens: number;
   firstTokenAt: number;
 }
@@ -134,7 +134,7 @@ export class FleetView<Worker extends SeenWorker> implements FleetOutlook {
     this.#few = fewOf(fast.length);
   }
 
-  /** A worker is heard of: it took a request, or a token of it came. */
+  /** A message of a worker arrived: it took a request, or sent a token. */
   hear(index: number): void {
     const member = this.#members[index];
     if (member === undefined) return;
@@ -159,7 +159,7 @@ export class FleetView<Worker extends SeenWorker> implements FleetOutlook {
     if (member !== undefined) member.trust = learnTrust(member.trust, expected, found);
   }
 
-  /** Prompt tokens were sent to a worker alone: they count until it is heard of again. */
+  /** Prompt tokens were bound to a worker: they count until its next message. */
   expectAt(index: number, tokens: number): void {
     const member = this.#members[index];
     if (member === undefined) return;
@@ -168,7 +168,7 @@ export class FleetView<Worker extends SeenWorker> implements FleetOutlook {
     this.#idleRates[index] = 0;
   }
 
-  /** A worker let work wait that only it could take. Its next heartbeat clears it, if it lives. */
+  /** A worker did not take its bound work in time. Its next heartbeat, if any, clears it. */
   suspect(index: number): void {
     const member = this.#members[index];
     if (member === undefined) return;
@@ -202,7 +202,7 @@ export class FleetView<Worker extends SeenWorker> implements FleetOutlook {
     return found;
   }
 
-  /** Nobody where enough fast workers are idle: large fleets mostly have some, and then nobody else is looked at. */
+  /** Empty if enough fast workers are idle: large fleets mostly have some, and the others need not be considered. */
   candidates(): readonly Candidate[] {
     if (this.#hasIdle()) return [];
     return this.#members

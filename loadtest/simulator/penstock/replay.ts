@@ -1,6 +1,6 @@
 /**
- * Works the decisions of real processes out again: what a worker and an ingress write at level debug is put through the simulated
- * worker and the simulator's view of the fleet, which have to decide the same.
+ * Reproduces the decisions of real processes: the debug log of a worker and an ingress is fed to the simulated worker and to the
+ * simulator's view of the fleet, which have to decide the same.
  */
 import {
   type BidDecision,
@@ -18,7 +18,7 @@ import { Agenda } from '../engine/agenda.ts';
 import { FleetView, type SeenWorker } from './fleet-view.ts';
 import { SimulatedWorker, sharedConsumers, type WatchedEngine } from './worker.ts';
 
-/** What a worker tells of its bidding, see its debug lines. */
+/** An event of a worker's bidding, from its debug log. */
 export type RecordedBidding =
   | MeterEvent
   | {
@@ -38,7 +38,7 @@ export type RecordedBidding =
       readonly decisions: readonly BidDecision[];
     };
 
-/** What an ingress tells of a placement, see its debug lines. */
+/** A placement of an ingress, from its debug log. */
 export interface RecordedPlacement {
   readonly promptTokens: number;
   readonly isOwned: boolean;

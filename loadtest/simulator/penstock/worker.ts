@@ -193,7 +193,7 @@ export class SimulatedWorker {
     for (const slot of this.#slots) slot.withdraw();
   }
 
-  /** How it stands as far as can be known. The backlog melts while nothing is heard. */
+  /** How it stands as far as can be known. The backlog shrinks between its messages. */
   quote(now: number): WorkerQuote {
     if (this.#last === null) return this.meter.quote(now);
     return { ...this.#last, waitS: Math.max(0, this.#last.waitS - (now - this.#last.at) / 1000) };

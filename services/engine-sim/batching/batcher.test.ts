@@ -5,7 +5,7 @@ import type { BatcherClock } from './clock.ts';
 import { PrefixCache } from './prefix-cache.ts';
 import { PROFILES } from './timing.ts';
 
-/** Time that passes only when told to. */
+/** A clock that the test moves. */
 function manualClock(): BatcherClock & { runAll(): number } {
   let now = 0;
   let next: { time: number; run: () => void } | null = null;

@@ -20,7 +20,7 @@ test('a partial answer is a continuation of the same prompt', () => {
   assert.deepEqual(identity, { hash, answered: 5, mismatch: false });
 });
 
-test('what is not how the answer begins is told apart', () => {
+test('text that is not the beginning of the answer is recognized', () => {
   const wrong = { role: 'assistant', content: ' nonsense' };
   const identity = identifyPrompt({ messages: [...messages, wrong], continue_final_message: true });
   assert.equal(identity.mismatch, true);

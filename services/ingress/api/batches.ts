@@ -67,7 +67,7 @@ export class BatchesApi implements Api {
     const batch = this.#newBatch(file, asked);
     const outcome = await records.addBatch(batch, keyOf(request, 'batches'));
     if (outcome.kind === 'reused') throw keyReused();
-    // Should this be the last that happens here, a tasks process finds the batch among the open ones.
+    // If this process dies here, a tasks process finds the batch among the open ones.
     await batchJobs.add(outcome.id);
     return this.#find(outcome.id, request.tenant);
   }
@@ -95,7 +95,7 @@ export class BatchesApi implements Api {
     const batch = await this.#find(id, tenant);
     await this.#o.records.updateBatch(batch.id, { status: 'cancelling' }, nowS());
     const now = await this.#find(batch.id, tenant);
-    // Twice is once; but what ended otherwise was not cancelled, and the client should know.
+    // Cancelling twice is fine, but a client should learn that a batch ended before it was cancelled.
     if (isBatchFinal(now.status) && now.status !== 'cancelled')
       throw new DispatchError('invalid_request', {
         message: `A batch with status '${now.status}' cannot be cancelled.`,

@@ -1,4 +1,4 @@
-/** OpenAI's Files API: uploads go to the store as they come in, and are remembered in Redis. */
+/** OpenAI's Files API: uploads are streamed to the store and recorded in Redis. */
 import multipart from '@fastify/multipart';
 import { DispatchError, FILE_PURPOSES, type FileRecord, toFileObject } from '@penstock/protocol';
 import { type FileContents, FileLibrary, type TaskRecords } from '@penstock/transport';
@@ -8,7 +8,7 @@ import { answer, baseHeaders } from '../http/headers.ts';
 import { readPaging, toPage } from '../http/paging.ts';
 import { MAX_FILE_BYTES, readUpload } from './upload.ts';
 
-/** Input of batches goes after a month, as OpenAI's does; other files stay. */
+/** Input files of batches expire after a month, as OpenAI's do; other files stay. */
 const BATCH_INPUT_LIFE_S = 30 * 24 * 3600;
 const LISTABLE = [...FILE_PURPOSES, 'batch_output'];
 
@@ -53,7 +53,7 @@ export class FilesApi implements Api {
     );
   }
 
-  /** Unknown, malformed, foreign and expired ids are all the same to a client. */
+  /** The error is the same for unknown, malformed and expired ids and for those of another tenant. */
   async find(id: string, tenant: string): Promise<FileRecord> {
     const file = /^file-[a-z0-9]{1,40}$/.test(id) ? await this.#records.file(id) : null;
     if (file === null || file.tenant !== tenant || isOver(file)) throw new DispatchError('file_not_found');

@@ -52,7 +52,7 @@ export class InferenceApi implements Api {
     return dispatcher.dispatch(endpoint, read, request, reply, {
       preferences,
       reshape: this.#reshape(endpoint, read, request),
-      // A stream is never held: what it would become need not be worked out.
+      // A stream is never converted.
       conversion: read.summary.stream ? 'refuse' : this.#conversion(endpoint, read, request),
     });
   }
@@ -77,7 +77,7 @@ export class InferenceApi implements Api {
     };
   }
 
-  /** Only a chat completion that is stored, or names its tier, differs from what the engine says. */
+  /** Only a chat completion that is stored or names its tier differs from the engine's answer. */
   #reshape(endpoint: Endpoint, read: InferenceRequest, request: FastifyRequest) {
     const { store, tier } = read.summary;
     if (endpoint !== 'chat' || (!store && tier === null)) return null;

@@ -28,7 +28,7 @@ async function start() {
   return { ...ingress, finish };
 }
 
-test('respond-async is answered with 202 and the place of the answer, once the work is queued', async () => {
+test('respond-async is answered with 202 and the location of the job, once the work is queued', async () => {
   await using ingress = await start();
   const { call, queue, finish } = ingress;
   const { statusCode, headers, body } = await call('POST', PATH, CHAT, ASYNC);
@@ -98,7 +98,7 @@ test('a job that is deleted is not found, nor is one of another kind', async () 
   assert.equal((await call('GET', `/v1/chat/completions/chatcmpl-${id}`)).statusCode, 202);
 });
 
-test('a job whose deadline has passed is told as failed to whoever asks', async () => {
+test('a job whose deadline has passed is reported as failed', async () => {
   await using ingress = await start();
   const { call, pass } = ingress;
   await call('POST', PATH, CHAT, { ...ASYNC, 'x-request-timeout-ms': '5000' });

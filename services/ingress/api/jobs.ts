@@ -1,7 +1,7 @@
 /**
- * Inference requests whose answers are stored: because their client comes back for them (`Prefer: respond-async`), or because
- * it names them (`Idempotency-Key`) and may ask for the same thing again. The answer is found in the shape of the endpoint that
- * was called; a stream is found as a stream, from its first event.
+ * Inference requests whose answers are stored, because the client fetches them later (`Prefer: respond-async`) or may repeat the
+ * request (`Idempotency-Key`). The answer has the shape of the endpoint that was called; a stream is replayed as a stream,
+ * from its first event.
  */
 import { decideTier } from '@penstock/policy';
 import {
@@ -73,7 +73,7 @@ export class JobsApi implements Api {
     if (heldMs === 0) return this.#answer(run, request, reply);
     await waiters.untilDone(run.id, heldMs);
     const now = await finder.look(publicId(run), run.tenant, run.kind);
-    // Whoever asked for an answer, and not to be sent away, would take a job for one.
+    // A client that did not ask for a job would mistake its description for the answer.
     if (now.status === 'cancelled' && !preferences.respondAsync) throw new DispatchError('job_cancelled');
     if (isFinalStatus(now.status) && isStream(now)) return this.#follow(now, request, reply);
     return this.#answer(now, request, reply);
@@ -94,7 +94,7 @@ export class JobsApi implements Api {
     return this.#o.runIntake.accept(endpoint, read, runCallOf(request), { kind, detail, log, lane });
   }
 
-  /** The answer in the shape of the endpoint that was called, or how far the job is. */
+  /** The answer in the shape of the endpoint that was called, or the state of the job. */
   async #show(request: JobRequest, reply: FastifyReply): Promise<unknown> {
     const run = await this.#o.finder.look(request.params.id, request.tenant, 'job');
     return isStream(run) ? this.#follow(run, request, reply) : this.#answer(run, request, reply);

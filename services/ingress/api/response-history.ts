@@ -1,4 +1,4 @@
-/** What was said before a response: the chain of `previous_response_id`, as messages for the engine. */
+/** The conversation before a response: the chain of `previous_response_id`, as messages for the engine. */
 import { type ChatChunk, type ChatMessage, DispatchError, messagesOf } from '@penstock/protocol';
 import type { RunFinder } from '@penstock/runs';
 import { chainKeyOf } from '../placement/session-key.ts';
@@ -10,7 +10,7 @@ const MAX_CHAIN = 200;
 export interface History {
   /** Oldest first. */
   readonly earlier: readonly ChatMessage[];
-  /** What the chain is known by; null where nothing comes before. */
+  /** Key of the chain; null for a response without a predecessor. */
   readonly root: string | null;
 }
 
@@ -58,7 +58,7 @@ export class ResponseHistory {
   }
 }
 
-/** What the assistant said, as a chat message for the next turn. */
+/** The assistant's answer as a chat message for the next turn. */
 function answerOf(body: Buffer): ChatMessage[] {
   const { choices } = JSON.parse(body.toString('utf8')) as ChatChunk;
   const message = choices?.[0]?.message;

@@ -114,7 +114,7 @@ export class ResponsesApi implements Api {
     if (!Buffer.isBuffer(request.body)) throw new DispatchError('unsupported_media_type');
     const asked = readResponsesRequest(parseJson(request.body));
     const history = await this.#o.history.read(asked.previousId, request.tenant);
-    // A response that nobody can refer to begins no chain.
+    // A response that is not stored begins no chain.
     const chain = history.root ?? (asked.store ? chainKeyOf(sessionHeader(request), request.id) : null);
     const preferences = readPreferences(request.headers['prefer']);
     const { isBackground, isRun } = modeOf(asked, preferences, request);
@@ -137,7 +137,7 @@ export class ResponsesApi implements Api {
     acceptedAt: number,
   ): InferenceRequest {
     const [first, ...rest] = asked.chat.messages;
-    // Instructions are of this response only; they come before everything that was said.
+    // Instructions belong to this response only, and come before the history.
     const instructed = asked.params['instructions'] !== null && first !== undefined;
     const messages = instructed ? [first, ...earlier, ...rest] : [...earlier, ...asked.chat.messages];
     const chat = { ...asked.chat, messages, ...(isLogged ? STREAMED : {}) };
@@ -156,7 +156,7 @@ export class ResponsesApi implements Api {
     const base = baseOf(request.id, chat.acceptedAt, detail);
     const keep = this.#keeping(asked.store, chat, request, detail);
     return this.#o.dispatcher.dispatch('chat', read, request, reply, {
-      // A response that may not be stored cannot be come back for: the client is held, for as long as any other.
+      // A response that may not be stored cannot be fetched later: its client is held as long as any other, then refused.
       preferences: preferences.respondAsync ? NO_PREFERENCES : preferences,
       chain: detail.chain,
       reshape: sink => new ResponseReply(sink, base, keep),
@@ -164,7 +164,7 @@ export class ResponsesApi implements Api {
     });
   }
 
-  /** What the client was shown is kept as if a worker had stored it. */
+  /** Stores the delivered answer as if a worker had stored it. */
   #keeping(isStored: boolean, chat: InferenceRequest, request: FastifyRequest, detail: ResponseDetail) {
     if (!isStored) return async () => {};
     const { keeper } = this.#o;
@@ -276,7 +276,7 @@ function modeOf(asked: ResponsesRequest, preferences: Preferences, request: Fast
   return { isBackground, isRun: isBackground || isKeyed(request) };
 }
 
-/** Where the response is found. */
+/** URL path of the response. */
 function locationOf(id: string): string {
   return `/v1/responses/${publicId({ kind: 'response', id })}`;
 }

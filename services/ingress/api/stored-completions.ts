@@ -21,7 +21,7 @@ import type { PollHints } from '../runs/poll-hints.ts';
 type Route = { Params: { id: string }; Querystring: Record<string, string | undefined> };
 type CompletionRequest = FastifyRequest<Route>;
 
-/** Records looked at in one step of a list. */
+/** Records read in one step of a list. */
 const STEP = 100;
 
 export interface StoredCompletionsOptions {
@@ -57,7 +57,7 @@ export class StoredCompletionsApi implements Api {
 
   async #show(request: CompletionRequest, reply: FastifyReply): Promise<FastifyReply> {
     const run = await this.#find(request);
-    // Whoever was sent here with 202 learns why there is no answer.
+    // A client that was referred here by a 202 learns why there is no answer.
     if (run.result !== null && run.result.status !== 200)
       return reply
         .code(run.result.status)
@@ -84,7 +84,7 @@ export class StoredCompletionsApi implements Api {
 
   async #remove(request: CompletionRequest): Promise<object> {
     const run = await this.#find(request);
-    // Its id stays in the list until it is as old as any there: a client that pages may have come this far.
+    // Its id stays in the list until it expires: it may be the `after` cursor of a client that is paging.
     await this.#o.canceller.remove(run);
     return { id: publicId(run), object: 'chat.completion.deleted', deleted: true };
   }

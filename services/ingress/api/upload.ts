@@ -1,4 +1,4 @@
-/** Reads a multipart upload: the file goes to the store as it comes in, the fields are checked, and nothing is left of a bad one. */
+/** Reads a multipart upload: the file is streamed to the store, the fields are checked, and nothing is left of an invalid one. */
 import { hash } from 'node:crypto';
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import { DispatchError, filePurpose, lifetime } from '@penstock/protocol';
@@ -90,7 +90,7 @@ class Parts {
 
 const INCOMPLETE = { message: 'The upload broke off. Nothing was stored; send it again.' };
 
-/** A name without its path and what cannot stand in a header. */
+/** A name without its path and without characters that a header cannot hold. */
 function cleanName(name: string | undefined): string {
   const last = name?.split(/[/\\]/).at(-1) ?? '';
   const short = last.replaceAll(/\p{Cc}/gu, '').slice(0, MAX_FILENAME);
@@ -98,7 +98,7 @@ function cleanName(name: string | undefined): string {
   return short.toWellFormed() || 'upload';
 }
 
-/** The parser's own errors as ours. */
+/** Translates the parser's errors. */
 function explain(err: unknown): unknown {
   if (err instanceof DispatchError) return err;
   const { code, message } = err as { code?: string; message?: string };
@@ -113,7 +113,7 @@ function explain(err: unknown): unknown {
   }
   if (message?.startsWith('Unexpected end of') || code === 'ERR_STREAM_PREMATURE_CLOSE')
     return new DispatchError('invalid_request', INCOMPLETE);
-  // The parser's own complaints (no boundary, for one) have no code; those of the store have one.
+  // Errors of the parser (such as a missing boundary) have no code; those of the store have one.
   if (code !== undefined && !code.startsWith('FST_')) return err;
   return new DispatchError('invalid_request', { message: 'The multipart body is not valid.' });
 }

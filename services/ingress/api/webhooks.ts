@@ -1,6 +1,6 @@
 /**
- * Webhook endpoints of a tenant, in the shape of OpenAI's API, so that the official SDKs manage them; deliveries and what
- * they did are ours. Secrets are shown once: when they are made.
+ * Webhook endpoints of a tenant, in the shape of OpenAI's API, so that the official SDKs can manage them; deliveries and
+ * their outcomes are an extension. Secrets are shown once, when they are created.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -45,7 +45,7 @@ export interface WebhooksOptions {
 const MOST_ENDPOINTS = 20;
 const SECRET_BYTES = 32;
 const DAY_S = 24 * 3600;
-/** A name that does not resolve at once is left to the attempts, ms. */
+/** Time for the name to resolve; after it the URL is accepted and checked at each attempt, ms. */
 const RESOLVE_LIMIT_MS = 2000;
 /** A test waits for its attempt, ms: more than an attempt takes. */
 const TEST_LIMIT_MS = 20_000;
@@ -93,7 +93,7 @@ export class WebhooksApi implements Api {
     own('post', '/deliveries/:delivery/redeliver', (known, request) => this.#redeliver(known, request));
   }
 
-  /** Unknown, malformed and foreign ids are all the same to a client. */
+  /** The error is the same for unknown and malformed ids and for those of another tenant. */
   async #find(request: FastifyRequest<Route>): Promise<KnownEndpoint> {
     const { id } = request.params;
     const known = /^whe_[a-z0-9]{26}$/.test(id) ? await this.#o.webhooks.get(id) : null;
@@ -102,7 +102,7 @@ export class WebhooksApi implements Api {
     return known;
   }
 
-  /** Judged again at every attempt: a name may mean something else by then. */
+  /** Checked again at every attempt, since the name may resolve to something else by then. */
   async #checkUrl(text: string): Promise<string> {
     try {
       const url = checkEgressUrl(text, this.#o.allow);
@@ -145,7 +145,7 @@ export class WebhooksApi implements Api {
     if (Object.keys(change).length > 0) change.updatedAt = nowS();
     const { id } = known.endpoint;
     if (Object.keys(change).length > 0) await this.#o.webhooks.update(id, change);
-    // Switched on again, or somewhere else: what was learned of it no longer holds, nor do events of before switch it off.
+    // Enabled again or with a new URL: its health starts over, and earlier events cannot disable it.
     if (change.disabled === null || change.url !== undefined)
       await this.#o.webhooks.succeeded(id, Date.now(), Number.MAX_SAFE_INTEGER);
     return shown((await this.#o.webhooks.get(id)) ?? known);
@@ -238,7 +238,7 @@ function withSecret(endpoint: WebhookEndpoint): object {
   return { ...toEndpointObject(endpoint, null, Date.now()), signing_secret: endpoint.secret };
 }
 
-/** What the operator set up can be switched on and off, no more. */
+/** A configured endpoint can only be enabled and disabled. */
 function refuseManaged({ endpoint }: KnownEndpoint): void {
   if (!endpoint.managed) return;
   throw new DispatchError('invalid_request', {

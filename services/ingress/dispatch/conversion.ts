@@ -1,7 +1,7 @@
 /**
- * A synchronous call that has waited too long becomes a stored run: clients and what is between them give up on silent
- * connections, and then ask again for what is already being worked on. Its client is sent away with 202 and the place to look.
- * What runs goes on, and this node stores its answer; what waits, or has to be tried again, is left to the queue and the record.
+ * A synchronous call that has waited too long becomes a stored run: clients and proxies give up on silent connections, and then
+ * repeat a request that is already running. The client gets 202 and the location of the run. A running attempt continues, and
+ * this node stores its answer; a queued call, or one to be retried, is left to the queue and the record.
  */
 import type { DispatchError, NewRun, ResultMeta, StoredRun } from '@penstock/protocol';
 import type { ConvertedCall } from '@penstock/runs';
@@ -12,7 +12,7 @@ export interface Conversion {
   readonly run: NewRun;
   /** Makes the record. @param worker who runs it now. */
   record(attempt: number, worker: string | null): Promise<void>;
-  /** Sends the client away. */
+  /** Answers the client with 202. */
   sendAway(): Promise<void>;
   /** It was answered meanwhile after all, or its client left without having been told: the record goes. */
   undo(): Promise<void>;
@@ -20,7 +20,7 @@ export interface Conversion {
   fail(attempt: number, worker: string, error: DispatchError): Promise<void>;
 }
 
-/** What the record says, and what the client is told. */
+/** The record, and the client's answer. */
 export interface ConversionPlan {
   readonly run: NewRun;
   readonly location: string;

@@ -1,6 +1,6 @@
 /**
- * Calls without a stream whose clients have waited too long. Each becomes a stored run, once: what runs goes on here, and its
- * answer goes into the record; what waits, or has to be tried again, goes back to the queue as stored work of its own.
+ * Calls without a stream whose clients have waited too long. Each becomes a stored run, once: a running attempt
+ * continues, and its answer goes into the record; a queued call, or one to be retried, is queued again as stored work.
  */
 import { DispatchError, type Frame, type ResultMeta } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
@@ -10,7 +10,7 @@ import type { Requeue } from './requeue.ts';
 import type { Settlement } from './settlement.ts';
 import type { ConversionEffect } from './transition.ts';
 
-/** What the record says of a call that no longer waits in the queue. */
+/** The error in the record of a call that could not be queued again. */
 const LEFT_OUT = {
   gone: new DispatchError('deadline_exceeded'),
   refused: new DispatchError('broker_unavailable', {
@@ -22,7 +22,7 @@ export interface ConversionsOptions {
   readonly requeue: Requeue;
   readonly settlement: Settlement;
   readonly log: Logger;
-  /** Takes a request off the table: from here on its record is all that is left of it. */
+  /** Forgets an open request: from here on there is only its record. */
   readonly forget: (request: OpenRequest) => void;
 }
 
@@ -54,12 +54,12 @@ export class Conversions {
     }
   }
 
-  /** Resolves when nothing is on its way from this node to the queue any more. */
+  /** Resolves when this node has no hand-over to the queue under way. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#handingOver);
   }
 
-  /** The record first, then the client learns of it. Where there can be no record now, it waits on. */
+  /** Creates the record, then answers the client. If the record cannot be created now, the client goes on waiting. */
   async #convert(request: OpenRequest, conversion: Conversion): Promise<void> {
     try {
       await conversion.record(request.attempt, request.running?.worker ?? null);

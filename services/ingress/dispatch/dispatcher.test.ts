@@ -81,7 +81,7 @@ test('a failed attempt is tried again, unseen by the client', async () => {
   assert.deepEqual([statusCode, headers['x-penstock-attempt']], [200, '2']);
 });
 
-test('what the queue refuses is told to the client, and nothing stays open', async () => {
+test('a refusal of the queue is reported to the client, and nothing stays open', async () => {
   await using ingress = await startMemoryIngress();
   const { call, queue, open, beat } = ingress;
   beat();
@@ -92,7 +92,7 @@ test('what the queue refuses is told to the client, and nothing stays open', asy
   assert.equal(open.size, 0);
 });
 
-test('a deadline ends a request that nobody takes, and takes it off the queue', async () => {
+test('a deadline ends a request that no worker takes, and purges it from the queue', async () => {
   await using ingress = await startMemoryIngress();
   const { call, pass, queue } = ingress;
   const answered = call('POST', PATH, CHAT, { 'x-request-timeout-ms': '5000' });

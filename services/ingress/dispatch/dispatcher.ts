@@ -1,6 +1,6 @@
 /**
- * The interactive path, from a request that was understood to a message on the queue: decides where to, opens the reply and
- * publishes. The answer comes by the reply bus and is written by {@link OpenRequests}.
+ * The interactive path, from a valid request to a message on the queue: places the request, opens the reply and publishes.
+ * The answer arrives on the reply bus and is written by {@link OpenRequests}.
  */
 import type { ServerResponse } from 'node:http';
 import type { Fleet } from '@penstock/fleet';
@@ -34,7 +34,7 @@ import type { OpenRequests } from './open-requests.ts';
 
 /** The broker drops queued work this long after the client's deadline. Only a backstop: workers check the deadline. */
 const TTL_SLACK_MS = 60_000;
-/** Work of a lower lane goes to whoever has room. */
+/** Work of a lower lane goes to any worker with room. */
 const ANYWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trace: null, held: {} };
 
 export interface DispatcherOptions {
@@ -54,11 +54,11 @@ export interface DispatcherOptions {
 /** How one request is to be answered. */
 export interface ReplyTerms {
   readonly preferences: Preferences;
-  /** Puts something between the answer and the client, for a shape that is not the engine's. */
+  /** Wraps the sink for an answer whose shape is not the engine's. */
   readonly reshape?: ((sink: ReplySink) => ReplySink) | null;
-  /** What the chain of responses it belongs to is known by. */
+  /** Key of the chain of responses it belongs to. */
   readonly chain?: string | null;
-  /** What a call without a stream becomes when its client has waited too long. */
+  /** The stored run that a call becomes when its client has waited too long. */
   readonly conversion: ConversionPlan | 'refuse';
 }
 
@@ -80,7 +80,7 @@ export class Dispatcher {
     this.#o = options;
   }
 
-  /** Resolves when the work is queued, or its client was told why it is not. */
+  /** Resolves when the work is queued, or its client got the error. */
   async dispatch(
     endpoint: Endpoint,
     read: InferenceRequest,
@@ -97,7 +97,7 @@ export class Dispatcher {
     const looked = lane === 'interactive' ? this.#place(endpoint, read, request, terms) : ANYWHERE;
     // Most requests need no look-up: they go out in the same turn of the event loop.
     const { placement, trace, held } = looked instanceof Promise ? await looked : looked;
-    // What fails before this is the framework's to tell.
+    // Earlier errors are answered by the framework.
     reply.hijack();
     const raw = reply.raw;
     const http = this.#openReply(endpoint, read, request, raw, appliedHeader(terms.preferences));

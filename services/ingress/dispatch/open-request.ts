@@ -36,7 +36,7 @@ export interface OpenRequest extends NewRequest {
   address: QueueAddress;
   bound: Bound | null;
   conversion: Conversion | 'refuse' | null;
-  /** Set once its client was sent away: the answer goes into the record. */
+  /** Set once its client got 202: the answer goes into the record. */
   converted: Conversion | null;
   deadlineAt: number;
   /** The deadline in monotonic ms: the wall clock may be set while the client waits. */
@@ -53,7 +53,7 @@ export interface OpenRequest extends NewRequest {
   running: RunningAttempt | null;
   /** When the lease of its delivery was last renewed, monotonic ms. */
   leaseAt: number;
-  /** Nothing that still comes of it matters. */
+  /** Everything that still arrives for it is ignored. */
   gone: boolean;
 }
 
@@ -99,7 +99,7 @@ export function nextAttemptBase(attempt: number): number {
   return (Math.floor(attempt / ATTEMPTS_A_SUBJECT) + 1) * ATTEMPTS_A_SUBJECT;
 }
 
-/** What a client is told of its last failed attempt. @param reason why there is no other. */
+/** The client's error after its last failed attempt. @param reason why there is no other attempt. */
 export function errorOf(failure: FailedMeta, reason: string): DispatchError {
   const { message } = failure;
   if (reason === 'attempts_spent') return new DispatchError('attempts_exhausted', { message });

@@ -96,7 +96,7 @@ export class OpenRequests {
     for (const request of this.#open.values()) this.#tell(request, { kind: 'worker_leaves' }, worker);
   }
 
-  /** Nobody waits for it any more, or submitting failed: stop all work on the request, wherever it is. */
+  /** The client left, or submitting failed: stops all work on the request, wherever it is. */
   cancel(id: string): void {
     this.#tellOf(id, { kind: 'cancelled' });
   }
@@ -155,7 +155,7 @@ export class OpenRequests {
       for (const effect of transition(request, frame, this.#o.clock.monotonic(), worker))
         this.#carryOut(effect, request, frame, worker);
     } catch {
-      // A reply that is told in another shape has to understand the engine's words, and could not.
+      // A reply in another shape has to parse the engine's events, and could not.
       const { attempt, kind } = frame;
       this.#tell(request, { kind: 'unusable', attempt, retryable: kind === 'result' }, worker);
     }
@@ -239,7 +239,7 @@ export class OpenRequests {
     );
   }
 
-  /** It left one subject and did not get onto another: nobody will ever take it. */
+  /** It was purged from one subject and could not be published on another, so no worker will ever get it. */
   #unqueued(request: OpenRequest, err: unknown): void {
     const error = err instanceof DispatchError ? err : new DispatchError('internal_error', { cause: err });
     this.#tell(request, { kind: 'unqueued', error });

@@ -65,7 +65,7 @@ test('a call that was taken off the queue is offered again until the queue takes
   );
 });
 
-test('a queue that takes nothing for half a minute is no queue', async t => {
+test('a queue that accepts nothing for half a minute counts as refusing', async t => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const { outcome, taken } = queueThat(Number.POSITIVE_INFINITY);
   for (let i = 0; i < 60; i++) {

@@ -5,7 +5,7 @@ import type { Clock } from '@penstock/runtime';
 import type { WorkPublisher } from '@penstock/transport';
 import { moveDeadline, nextAttemptBase, type OpenRequest } from './open-request.ts';
 
-/** How often work that was taken off the queue is offered to it again, and the pause between, ms. */
+/** Attempts at queueing again work that was purged, and the pause between them, ms. */
 const HAND_OVER_TRIES = 60;
 const HAND_OVER_PAUSE_MS = 500;
 
@@ -41,8 +41,8 @@ export class Requeue {
   }
 
   /**
-   * From here on the record is the truth. Whatever still comes of the old message is fenced.
-   * @returns `gone` where its time in the queue was over, `refused` where the queue does not take it for half a minute.
+   * From here on the record is authoritative, and everything from the old message is fenced.
+   * @returns `gone` if its time in the queue was over, `refused` if the queue does not accept it for half a minute.
    * @throws where the broker cannot say whether it has it: then it still has, and delivers it again by itself.
    */
   async handOver(request: OpenRequest, deadlineAt: number): Promise<'moved' | 'gone' | 'refused'> {

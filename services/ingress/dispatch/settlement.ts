@@ -53,7 +53,7 @@ export class Settlement {
     stopAttempt(this.#queue, worker, id, attempt);
   }
 
-  /** The delivery is closed once there is a dead letter, or none can be written. */
+  /** Closes the delivery after the dead letter was written or has failed. */
   #giveUp(
     { failure, reason, ack, worker }: Extract<QueueEffect, { kind: 'give_up' }>,
     request: OpenRequest,

@@ -2,7 +2,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import { DispatchError, tenantOfDigest } from '@penstock/protocol';
 
-/** Longest Authorization header looked at. */
+/** Longest Authorization header accepted. */
 const MAX_HEADER = 512;
 
 /** @returns the tenant: a digest of the key, which scopes everything a client can name. */

@@ -15,7 +15,7 @@ export function sendError(
     .send(toErrorBody(known));
 }
 
-/** For a request to no route; names in `allow` the methods that the path has. */
+/** For a request without a route; `allow` names the methods of the path. */
 export function routeError(
   app: FastifyInstance,
   request: FastifyRequest,
@@ -30,7 +30,7 @@ export function routeError(
   return new DispatchError('method_not_allowed');
 }
 
-/** The framework's own errors as ours. */
+/** Translates the framework's errors. */
 function toDispatchError(error: FastifyError | DispatchError): DispatchError {
   if (error instanceof DispatchError) return error;
   switch (error.code) {

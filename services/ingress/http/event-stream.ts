@@ -1,4 +1,4 @@
-/** An event stream to one reader that may be slow: nothing is read for it while it does not take what it was sent. */
+/** An event stream to one reader with back pressure: nothing more is read for it until it has taken what was sent. */
 import type { FastifyReply } from 'fastify';
 
 export class EventStream {
@@ -17,7 +17,7 @@ export class EventStream {
       'x-accel-buffering': 'no',
       ...headers,
     });
-    // At once: a proxy, or Node's own fetch, gives up on headers that do not come.
+    // Sent at once: proxies and Node's fetch give up if headers do not arrive.
     this.#raw.flushHeaders();
   }
 

@@ -13,9 +13,9 @@ declare module 'fastify' {
 export type Guard = (request: FastifyRequest) => Promise<void>;
 
 export interface Guards {
-  /** Whose request it is. */
+  /** Authenticates the request. */
   readonly identify: Guard;
-  /** As `identify`, and nothing about it that no route expects. */
+  /** As `identify`, and refuses parameters that no route expects. */
   readonly admit: Guard;
 }
 

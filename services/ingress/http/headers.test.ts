@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { DispatchError } from '@penstock/protocol';
 import { errorHeaders } from './headers.ts';
 
-test('clients refused together are told different pauses, never shorter than the error asks for', () => {
+test('clients refused together get different pauses, never shorter than that of the error', () => {
   const error = new DispatchError('queue_full', { retryAfterMs: 400 });
   assert.deepEqual(errorHeaders(error, 0), { 'retry-after': '1', 'retry-after-ms': '400' });
   assert.deepEqual(errorHeaders(error, 0.5), { 'retry-after': '1', 'retry-after-ms': '600' });
@@ -11,7 +11,7 @@ test('clients refused together are told different pauses, never shorter than the
   assert.deepEqual(errorHeaders(long, 0.9), { 'retry-after': '60', 'retry-after-ms': '60000' });
 });
 
-test('an error that trying again cannot help says so', () => {
+test('an error that a retry cannot help says so', () => {
   assert.deepEqual(errorHeaders(new DispatchError('attempts_exhausted')), { 'x-should-retry': 'false' });
   assert.deepEqual(errorHeaders(new DispatchError('invalid_request')), {});
 });

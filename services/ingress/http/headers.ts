@@ -16,8 +16,8 @@ export function baseHeaders(requestId: string, acceptedAt: number): Record<strin
 const MAX_PAUSE_MS = 60_000;
 
 /**
- * `retry-after` and `x-should-retry`, where the error says anything about retrying. SDKs wait for exactly as long as they are told:
- * clients refused together would come back together, so each is told a pause of its own, up to twice what the error asks for.
+ * `retry-after` and `x-should-retry`, where the error says anything about retrying. SDKs wait exactly that long, so
+ * clients refused together would come back together: each gets a random pause, up to twice that of the error.
  * @param random from 0 to 1
  */
 export function errorHeaders(error: DispatchError, random = Math.random()): Record<string, string> {

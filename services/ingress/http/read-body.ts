@@ -1,8 +1,8 @@
-/** A JSON body against a schema: the first mistake is told in one line that names the field. */
+/** Checks a JSON body against a schema; the error names the field of the first mistake. */
 import { DispatchError, parseJson } from '@penstock/protocol';
 import type { z } from 'zod';
 
-/** @throws DispatchError for a body that is no JSON, no object, or not as the schema has it. */
+/** @throws DispatchError for a body that is not JSON, not an object, or does not match the schema. */
 export function readBody<T extends z.ZodType>(schema: T, body: unknown): z.infer<T> {
   if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
   const parsed = schema.safeParse(parseJson(body));

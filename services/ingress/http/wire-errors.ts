@@ -1,4 +1,4 @@
-/** Requests that never become one: answered on the bare connection, in the shape of every other error. */
+/** Answers malformed requests on the bare connection, in the shape of every other error. */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { DispatchError, JSON_CONTENT_TYPE, toErrorBody } from '@penstock/protocol';
@@ -9,7 +9,7 @@ const BY_CODE: Readonly<Record<string, readonly [status: number, message: string
 };
 const NO_HTTP = [400, 'This is not a valid HTTP request.'] as const;
 
-/** Node's `clientError`: what came was no request, or not all of one. */
+/** Node's `clientError`: the bytes were not a request, or not a whole one. */
 export function refuseOnWire(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const [status, message] = BY_CODE[error.code ?? ''] ?? NO_HTTP;

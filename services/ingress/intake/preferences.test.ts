@@ -8,14 +8,14 @@ test('respond-async and wait are read however they are written', () => {
   assert.deepEqual(readPreferences(['wait="3"', 'respond-async; x=1']), { respondAsync: true, waitMs: 3000 });
 });
 
-test('what is unknown, senseless or absent is ignored', () => {
+test('unknown, invalid and absent preferences are ignored', () => {
   const none = { respondAsync: false, waitMs: 0 };
   for (const header of [undefined, '', 'handling=lenient', 'wait=soon', 'wait=-1', 'respond-asynchronously'])
     assert.deepEqual(readPreferences(header), none);
   assert.equal(readPreferences('wait=999999').waitMs, 3_600_000);
 });
 
-test('what was applied is named, and nothing where nothing was', () => {
+test('applied preferences are named, and none otherwise', () => {
   assert.deepEqual(appliedHeader({ respondAsync: false, waitMs: 0 }), {});
   assert.deepEqual(appliedHeader({ respondAsync: true, waitMs: 5000 }), {
     'preference-applied': 'respond-async, wait=5',

@@ -3,8 +3,8 @@
 export interface Preferences {
   readonly respondAsync: boolean;
   /**
-   * How long the client would rather wait than be sent away, ms; where nothing is stored to come back for: than have an answer
-   * at all. 0 when it did not say.
+   * How long the client prefers to wait before it gets 202, ms; for a request that is not stored: how long it waits at all.
+   * 0 when it did not say.
    */
   readonly waitMs: number;
 }
@@ -18,14 +18,14 @@ export function appliedHeader({ respondAsync, waitMs }: Preferences): Record<str
   return applied === '' ? {} : { 'preference-applied': applied };
 }
 
-/** Longest wait that is read, ms: as long as any time-out. */
+/** Longest wait accepted, ms: as long as any time-out. */
 const MAX_WAIT_MS = 3_600_000;
-/** Longest that a client who would be sent away is held instead, ms: proxies in between give up soon after. */
+/** Longest that a client is held before it gets 202, ms: proxies in between give up soon after. */
 const MAX_HELD_MS = 60_000;
 
 /**
- * How long the client of a stored run is held before it is sent away, ms, and what it is told was applied: nothing that was not.
- * @param usualMs without any preference; 0 where nobody is held.
+ * How long the client of a stored run is held before it gets 202, ms, and the preferences reported as applied.
+ * @param usualMs without any preference; 0 where clients are not held.
  */
 export function holding(asked: Preferences, usualMs: number) {
   const waitMs = Math.min(asked.respondAsync ? MAX_HELD_MS : usualMs, asked.waitMs);
@@ -33,7 +33,7 @@ export function holding(asked: Preferences, usualMs: number) {
   return { heldMs, headers: appliedHeader({ ...asked, waitMs }) };
 }
 
-/** Unknown preferences are ignored, and so are those that make no sense, as the RFC asks. */
+/** Ignores unknown and invalid preferences, as the RFC asks. */
 export function readPreferences(header: string | string[] | undefined): Preferences {
   const text = Array.isArray(header) ? header.join(',') : (header ?? '');
   const parts = text.split(',').map(part => (part.split(';')[0] ?? '').trim().toLowerCase());

@@ -1,4 +1,4 @@
-/** From the bytes of an inference request to what the dispatcher has to know of it. */
+/** Reads an inference request: from its bytes to what the dispatcher needs to know. */
 import { type PromptSize, type SizeBoundaries, sizeClassOf } from '@penstock/policy';
 import {
   DispatchError,
@@ -41,7 +41,7 @@ export class Intake {
     this.#clock = clock;
   }
 
-  /** @throws DispatchError that says what is wrong with the body. */
+  /** @throws DispatchError for an invalid body or an unknown model. */
   read(endpoint: Endpoint, body: unknown): InferenceRequest {
     const acceptedAt = this.#clock.now();
     if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
@@ -62,7 +62,7 @@ export class Intake {
   }
 }
 
-/** The size class it is queued under: only the interactive lane tells prompt sizes apart. */
+/** The size class it is queued under: only the interactive lane distinguishes prompt sizes. */
 export function queueSizeOf(lane: Lane, request: InferenceRequest): SizeClass {
   return lane === 'interactive' ? request.size : 'any';
 }

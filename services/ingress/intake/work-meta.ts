@@ -1,4 +1,4 @@
-/** The line of metadata in front of a request's bytes on the queue, as far as it is the same wherever the request goes. */
+/** The metadata line in front of a request's bytes on the queue: the part that does not depend on where the request goes. */
 import type { Lane, WorkMeta } from '@penstock/protocol';
 import { type InferenceRequest, queueSizeOf } from './understand.ts';
 
@@ -7,7 +7,7 @@ export interface FleetRate {
   fleetRate(slug: string): number;
 }
 
-/** What differs from request to request, beside what it says itself. */
+/** Per-request values that are not in the request itself. */
 export interface WorkTerms {
   readonly id: string;
   readonly endpoint: WorkMeta['endpoint'];

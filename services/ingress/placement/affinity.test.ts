@@ -52,7 +52,7 @@ test('a long prompt that no cache holds goes to a slower worker while few fast o
   assert.ok(placement.kind === 'bound' && placement.worker === 'slow' && placement.reason === 'spares_fast');
   assert.equal(looks(), 1);
   assert.equal((await place(8 * BLOCK_TOKENS)).reason, 'no_match');
-  assert.equal(looks(), 1, 'for a short prompt nobody is looked at');
+  assert.equal(looks(), 1, 'for a short prompt no worker is considered');
 });
 
 test('an owner is preferred, and a busy one spared too', async () => {
@@ -63,7 +63,7 @@ test('an owner is preferred, and a busy one spared too', async () => {
   assert.ok(placement.kind === 'bound' && placement.reason === 'spares_fast');
 });
 
-test('for an owner that is soon enough nobody else is looked at, for a late one everybody is', async () => {
+test('other workers are considered only if the owner is late', async () => {
   const fleet = (waitS: number) => [worker('owner', waitS), worker('other', 0.2), worker('third', 0)];
   const calm = startAffinity(fleet(0.3), 'owner');
   const kept = await calm.place(8 * BLOCK_TOKENS);

@@ -1,4 +1,4 @@
-/** Where a request goes: to the worker that holds its prefix, or to whoever bids lowest. Placements are learned. */
+/** Decides where a request goes: to the worker that holds its prefix, or to the lowest bidder. Learns where prefixes were served. */
 import { hash } from 'node:crypto';
 import type { Fleet } from '@penstock/fleet';
 import {
@@ -31,7 +31,7 @@ export interface AffinityRequest {
   readonly text: () => Buffer;
 }
 
-/** Remembered with the request, for when it is known who runs it. */
+/** Kept with the request until it is known which worker runs it. */
 export interface PrefixTrace {
   readonly chain: readonly string[];
   readonly owners: readonly (readonly string[])[];
@@ -50,13 +50,13 @@ export interface Placed {
 
 const NOWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trace: null, held: {} };
 
-/** A decision with all that it followed from. */
+/** A decision with all its inputs. */
 export interface PlacementEvent {
   readonly promptTokens: number;
   readonly isOwned: boolean;
   readonly known: Pick<FleetOutlook, 'fastestTokensPerSec' | 'fleetTokensPerSec' | 'meanLoad'>;
   readonly owners: readonly Candidate[];
-  /** What each look at all workers saw. */
+  /** The workers as each pass over all of them found them. */
   readonly looks: readonly (readonly Candidate[])[];
   readonly placement: Placement;
 }
@@ -82,7 +82,7 @@ export class Affinity {
     this.#observe = observe;
   }
 
-  /** Decides without waiting where nothing is to be looked up. */
+  /** Decides synchronously if nothing has to be looked up. */
   place(request: AffinityRequest): Placed | Promise<Placed> {
     const kind = this.#kindOf(request.slug);
     if (kind === 'none') return NOWHERE;
@@ -146,8 +146,8 @@ export class Affinity {
   }
 
   /**
-   * An answer is complete. Its engine's own word on the prompt's tokens is counted, and corrects what is believed of the
-   * worker's cache. The placement itself stays: whatever was not there has been computed there now.
+   * An answer is complete. The prompt tokens that its engine reports are counted, and correct the trust in the worker's cache.
+   * The placement stays: whatever was missing in the cache has now been computed there.
    */
   hear(slug: string, trace: PrefixTrace | null, worker: string, lastBytes: Buffer): void {
     const usage = readPromptUsage(lastBytes);

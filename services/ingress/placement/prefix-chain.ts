@@ -1,8 +1,7 @@
 /**
  * The chain of hashes of a prompt's leading blocks: hash i covers everything up to the end of block i, so equal hashes mean
  * equal prefixes. The chain is seeded with tenant, model and the client's own `prompt_cache_key`: nothing is shared across them.
- * Other signs of a session seed nothing: what its requests have in common shows in the chain, and so does what several
- * sessions have in common.
+ * Other session keys are not part of the seed: what requests have in common shows in the chain, also across sessions.
  */
 import { hash } from 'node:crypto';
 import type { Endpoint } from '@penstock/protocol';
@@ -10,7 +9,7 @@ import type { Endpoint } from '@penstock/protocol';
 /** Text of one block: 512 tokens at four bytes each. */
 export const BLOCK_TOKENS = 512;
 export const BLOCK_BYTES = BLOCK_TOKENS * 4;
-/** Blocks looked at; beyond that the rest of a prompt makes no difference to where it should run. */
+/** Most blocks hashed; the rest of a longer prompt makes no difference to its placement. */
 const MAX_BLOCKS = 256;
 const KEY_LENGTH = 22;
 

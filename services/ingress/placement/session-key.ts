@@ -8,7 +8,7 @@ import type { Endpoint } from '@penstock/protocol';
 import type { FastifyRequest } from 'fastify';
 import { BLOCK_BYTES } from './prefix-chain.ts';
 
-/** Longest `x-session-affinity` that is looked at. */
+/** Longest `x-session-affinity` accepted. */
 const MAX_HEADER = 512;
 
 export interface SessionSigns {
@@ -21,7 +21,7 @@ export interface SessionSigns {
   readonly endUser: string | null;
 }
 
-/** @returns a key that no other sign's value can equal; null where nothing tells. */
+/** @returns a key that no other sign's value can equal; null if there is no sign. */
 export function sessionKeyOf(signs: SessionSigns, opening: () => string): string | null {
   if (signs.cacheKey !== null) return `cache:${signs.cacheKey}`;
   if (signs.conversation !== null) return `conversation:${signs.conversation}`;

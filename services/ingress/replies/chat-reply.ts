@@ -24,7 +24,7 @@ export interface ChatReplyOptions {
   } | null;
 }
 
-/** A chat stream with each of its chunks in another dress. @throws where the engine's events cannot be read. */
+/** Rewrites each chunk of a chat stream. @throws if the engine's events cannot be read. */
 export function rewriteEvents(events: Buffer, dress: (chunk: Answer) => object): Buffer {
   let out = '';
   for (const data of eventData(events.toString('utf8'))) {

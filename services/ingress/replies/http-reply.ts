@@ -7,7 +7,7 @@ import { type DispatchError, JSON_CONTENT_TYPE, type ResultMeta, toErrorBody } f
 import { baseHeaders, errorHeaders } from '../http/headers.ts';
 import type { ReplySink, Served } from './reply-sink.ts';
 
-/** Unsent bytes a slow reader may pile up here before it is cut off. */
+/** Unsent bytes at which a slow reader is cut off. */
 const MAX_BUFFERED = 1024 * 1024;
 const KEEPALIVE = Buffer.from(': waiting\n\n');
 
@@ -77,7 +77,7 @@ export class HttpReply implements ReplySink {
     this.#finish(error.status, body);
   }
 
-  /** Sends the client away: the answer will be found elsewhere. */
+  /** Answers 202 with the location of the stored run. */
   accepted(told: object, headers: Record<string, string>): void {
     const { raw } = this.#o;
     if (raw.destroyed || raw.headersSent) return;

@@ -1,7 +1,7 @@
 /**
- * Follows the log of a stored run: what is there, then what comes, until the run is final. The log is the truth and is read on
- * from the last entry seen; hints on the channel only spare the reading while they come without a hole. A reader that does not
- * keep up loses its hints, never an entry: it goes back to the log.
+ * Follows the log of a stored run: existing entries, then new ones, until the run is final. The log is authoritative and is read
+ * on from the last entry seen; hints on the channel only save reads while they arrive without a gap. A reader that does not keep
+ * up loses hints, never an entry: it goes back to the log.
  */
 import { isFinalStatus, type StoredRun } from '@penstock/protocol';
 import type { LogHint, RunLog, RunStore } from '@penstock/transport';
@@ -10,11 +10,11 @@ import type { LogHint, RunLog, RunStore } from '@penstock/transport';
 const SLICE = 256;
 /** Hinted entries held for a slow reader. */
 const MAX_HINTED = 64;
-/** The log is looked at this often even without a hint, ms. */
+/** Interval at which the log is read even without a hint, ms. */
 const LOOK_MS = 1000;
 
 export type LogNews =
-  /** An attempt began. Told before any entry. */
+  /** An attempt began. Comes before any entry. */
   | { readonly kind: 'begun' }
   | { readonly kind: 'entries'; readonly entries: readonly Buffer[] }
   /** Nothing new for a while. */
@@ -42,7 +42,7 @@ export async function* followLog(sources: LogSources, id: string): AsyncGenerato
       if (slice.entries.length > 0) yield { kind: 'entries', entries: slice.entries };
       next += slice.entries.length;
       if (slice.entries.length === SLICE) continue;
-      // Read in one step with the entries: there are no more.
+      // The status was read together with the entries, so there are no more.
       if (isFinalStatus(slice.status)) return yield { kind: 'final', run: await sources.runs.read(id) };
       for (;;) {
         const entries = await hints.next(next);
@@ -59,7 +59,7 @@ export async function* followLog(sources: LogSources, id: string): AsyncGenerato
   }
 }
 
-/** Hinted entries that follow one another from the one that the reader wants next. */
+/** Hinted entries without a gap, starting with the next one that the reader needs. */
 class Hints {
   #entries: Buffer[] = [];
   #next = 0;
@@ -75,14 +75,14 @@ class Hints {
     this.#wake?.();
   }
 
-  /** The log is about to be read from here: what was hinted before is in it. */
+  /** The log is about to be read from here, so earlier hints are dropped. */
   lookedFrom(next: number): void {
     this.#entries = [];
     this.#next = next;
     this.#mustLook = false;
   }
 
-  /** The entries from `next` on, as soon as there are any; null when the log has to be looked at. */
+  /** The entries from `next` on, as soon as there are any; null when the log has to be read. */
   async next(next: number): Promise<readonly Buffer[] | null> {
     const known = next - this.#next;
     if (known > 0) this.#entries.splice(0, known);

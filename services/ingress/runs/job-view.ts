@@ -1,4 +1,4 @@
-/** A stored run as the client of a job sees it: how far it is, where its answer is found, and in what form. */
+/** A stored run as the client of a job sees it: its state, and the location and form of its answer. */
 import {
   DispatchError,
   ENDPOINT_PATHS,
@@ -18,12 +18,12 @@ export function withTier(answer: object, { detail }: StoredRun): object {
   return { ...answer, service_tier: detail };
 }
 
-/** What failed as a whole is told as any error, not as a stream. */
+/** A run that failed as a whole is answered with a plain error, not with a stream. */
 export function isStream(run: StoredRun): boolean {
   return run.log === 'events' && (run.result === null || run.result.status === 200);
 }
 
-/** What follows the last event of a stream that is not whole. @param run null where it was deleted meanwhile. */
+/** The event that ends an incomplete stream. @param run null if it was deleted meanwhile. */
 export function lastWord(run: StoredRun | null): string {
   if (run?.result?.status === 200) return '';
   if (run?.result != null) return `data: ${run.result.body.toString('utf8')}\n\n`;
@@ -31,7 +31,7 @@ export function lastWord(run: StoredRun | null): string {
   return `data: ${JSON.stringify(toErrorBody(error))}\n\n`;
 }
 
-/** Where the answer is found. */
+/** URL path of the answer. */
 export function locationOf(run: Pick<StoredRun, 'kind' | 'id'>): string {
   return `/v1/${run.kind === 'completion' ? 'chat/completions' : 'jobs'}/${publicId(run)}`;
 }

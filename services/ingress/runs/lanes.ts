@@ -1,12 +1,12 @@
-/** How full the lanes of stored work are, and how fast they are taken: looked at once a second while anybody asks. */
+/** Backlog and start rate of the lanes of stored work, sampled once a second while they are asked for. */
 import { type LaneState, learnStarts } from '@penstock/policy';
 import type { WorkQueueKey } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { QueueAdmin } from '@penstock/transport';
 
-/** A lane nobody asked about for this long is not looked at any more, ms. */
+/** A lane is no longer sampled when it was not asked for in this time, ms. */
 const FORGET_MS = 30_000;
-/** Most lanes looked at: beyond it the answer is "nothing known". */
+/** Most lanes sampled; any other counts as unknown. */
 const MAX_LANES = 256;
 
 interface Watched {
@@ -28,7 +28,7 @@ export class Lanes {
     this.#clock = clock;
   }
 
-  /** As last seen; asking keeps the lane under watch. */
+  /** The latest sample. Asking for a lane keeps it sampled. */
   state(key: WorkQueueKey): LaneState {
     const name = `${key.shard} ${key.slug} ${key.lane} ${key.size}`;
     const now = this.#clock.monotonic();

@@ -13,7 +13,7 @@ export interface FleetOutlook {
   slots(slug: string): number;
 }
 
-/** What a client is told of a stored run that is not final. */
+/** What the client of an unfinished run gets. */
 export class PollHints {
   readonly #lanes: Lanes;
   readonly #fleet: FleetOutlook;
@@ -32,14 +32,14 @@ export class PollHints {
     }
     const { position, etaMs, pollMs } = this.#etaOf(run);
     return {
-      // Past its deadline it has failed: that is worth asking about too.
+      // Past its deadline it has failed, and the client should poll to learn of it.
       ...pauses(Math.min(pollMs, Math.max(LEAST_PAUSE_MS, run.deadlineAt - this.#clock.now()))),
       'x-penstock-queue-position': position,
       'x-penstock-queue-eta-ms': String(etaMs),
     };
   }
 
-  /** The broker does not tell a message's place: all that waits in its lane counts as ahead of it. */
+  /** The broker does not report a message's place, so everything that waits in its lane counts as ahead of it. */
   #etaOf(run: StoredRun): Eta {
     const { address } = run;
     const state = address === null ? UNKNOWN_LANE : this.#lanes.state(address);

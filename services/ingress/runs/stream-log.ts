@@ -7,13 +7,13 @@ import { EventStream } from '../http/event-stream.ts';
 import { baseHeaders } from '../http/headers.ts';
 import { followLog, type LogNews, type LogSources } from './follow-log.ts';
 
-/** How a run is told to a reader of its log. */
+/** How a run's log is presented to a reader. */
 export interface LogTelling {
-  /** Beside the usual ones. */
+  /** In addition to the usual headers. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Told before anything of the log. */
+  /** Sent before the log. */
   readonly start?: string;
-  /** What the reader is told of the news; null breaks the stream off. */
+  /** The bytes for a piece of news; null breaks the stream off. */
   readonly tell: (news: LogNews) => string | Buffer | null;
 }
 
@@ -28,7 +28,7 @@ export class LogStreams {
     this.#keepAliveMs = keepAliveMs;
   }
 
-  /** Takes the reply over. @throws DispatchError `stream_expired` where the run is kept longer than its log. */
+  /** Takes the reply over. @throws DispatchError `stream_expired` if the log has expired before its run. */
   async send(
     run: StoredRun,
     request: FastifyRequest,
@@ -57,11 +57,11 @@ async function assertLogKept(runLog: RunLog, run: StoredRun): Promise<void> {
 
 export interface StreamLogOptions {
   readonly tell: LogTelling['tell'];
-  /** Called about once a second while nothing is said. */
+  /** Called about once a second while there is no news. */
   readonly onSilence: () => Promise<unknown>;
 }
 
-/** Never rejects: the headers are out, and a connection that nobody ends would be waited on for ever. */
+/** Never rejects: the headers are sent, and a connection that is not ended would stay open for ever. */
 export async function streamLog(
   sources: LogSources,
   id: string,
@@ -78,7 +78,7 @@ export async function streamLog(
     }
     stream.end();
   } catch {
-    // A reader who is cut off comes back to where it was; one who hears a clean end does not.
+    // A reader that is cut off resumes; after a clean end it would not.
     stream.cut();
   }
 }
