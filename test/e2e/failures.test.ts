@@ -41,6 +41,8 @@ async function openRequests(stack: Stack): Promise<number> {
 test('an engine that fails is an error the client can read, never a short stream', async () => {
   await using stack = await startStack({
     engines: [{ listSentinels: true }],
+    // Keep-alive comments would come with headers, and with them status 200, where the attempts take long.
+    ingressEnv: { PENSTOCK_KEEPALIVE_MS: '120000' },
     workerEnv: { PENSTOCK_FIRST_TOKEN_TIMEOUT_MS: '1000' },
   });
   const refused = await post(stack, '/v1/chat/completions', chat('x', { model: 'sim-400' }));
@@ -57,6 +59,8 @@ test('an engine that fails is an error the client can read, never a short stream
       assert.equal((await errorOf(response)).code, 'attempts_exhausted');
     }),
   );
+  // A client hears of it first: whoever waits is not to wait for the operator's copy.
+  await waitFor(async () => (await deadLetters(stack)).kept >= 8);
   assert.deepEqual(await deadLetters(stack), {
     kept: 8,
     models: ['sim-disconnect', 'sim-fail', 'sim-garbage', 'sim-hang'],
