@@ -110,10 +110,9 @@ export class FleetView<Worker extends SeenWorker> implements FleetOutlook {
     this.#renewedAt = this.#now;
     this.#fleetTokensPerSec = 0;
     let load = 0;
-    let alive = 0;
+    const rates: number[] = [];
     for (const member of this.#members) {
       if (member.lost) continue;
-      alive++;
       const { worker } = member;
       if (!worker.isDead) {
         member.expectedTokens = 0;
@@ -126,28 +125,32 @@ export class FleetView<Worker extends SeenWorker> implements FleetOutlook {
         }
       }
       this.#fleetTokensPerSec = Math.max(this.#fleetTokensPerSec, worker.quote(this.#now).tokensPerSec);
+      rates.push(worker.meter.tokensPerSec);
     }
-    this.#meanLoad = load / Math.max(1, alive);
-    const fast = this.#members.filter(
-      ({ worker, lost }) => !lost && isFast(worker.meter.tokensPerSec, this.#fleetTokensPerSec),
-    );
-    this.#few = fewOf(fast.length);
+    this.#meanLoad = load / Math.max(1, rates.length);
+    this.#few = fewOf(rates.filter(rate => isFast(rate, this.#fleetTokensPerSec)).length);
   }
 
-  /** A message of a worker arrived: it took a request, or sent a token. */
+  /** A message of a worker arrived: it is suspected no longer. */
   hear(index: number): void {
     const member = this.#members[index];
     if (member === undefined) return;
     member.suspectUntil = 0;
     member.expectedTokens = 0;
-    this.#unsettled.add(member);
-    this.#idleRates[index] = 0;
+  }
+
+  /** A worker took a request. */
+  heardTaking(index: number): void {
+    const member = this.#members[index];
+    if (member === undefined) return;
+    this.hear(index);
+    this.#unsettle(member);
   }
 
   heardFirstToken(index: number): void {
     const member = this.#members[index];
     if (member === undefined) return;
-    this.hear(index);
+    this.heardTaking(index);
     member.firstTokenAt = this.#now;
     this.#shown.delete(member);
     this.#shown.add(member);
@@ -164,8 +167,7 @@ export class FleetView<Worker extends SeenWorker> implements FleetOutlook {
     const member = this.#members[index];
     if (member === undefined) return;
     member.expectedTokens += tokens;
-    this.#unsettled.add(member);
-    this.#idleRates[index] = 0;
+    this.#unsettle(member);
   }
 
   /** A worker did not take its bound work in time. Its next heartbeat, if any, clears it. */
@@ -174,8 +176,7 @@ export class FleetView<Worker extends SeenWorker> implements FleetOutlook {
     if (member === undefined) return;
     const nextHeartbeatAt = HEARTBEAT_MS * (Math.floor(this.#now / HEARTBEAT_MS) + 1);
     member.suspectUntil = member.worker.isDead ? Number.POSITIVE_INFINITY : nextHeartbeatAt;
-    this.#unsettled.add(member);
-    this.#idleRates[index] = 0;
+    this.#unsettle(member);
   }
 
   lose(index: number): void {
@@ -255,6 +256,11 @@ export class FleetView<Worker extends SeenWorker> implements FleetOutlook {
       this.#fastestTokensPerSec = Math.max(this.#fastestTokensPerSec, member.worker.meter.tokensPerSec);
       this.#settle(member);
     }
+  }
+
+  #unsettle(member: Member<Worker>): void {
+    this.#unsettled.add(member);
+    this.#idleRates[member.worker.index] = 0;
   }
 
   /** A worker with nothing to prefill and nothing to learn is as it is until it takes something. */

@@ -198,7 +198,7 @@ class Penstock implements Dispatcher {
     const metered = { promptTokens, heldTokens, kvTokens: needOf(request), silent: false };
     worker.meter.begin(index, metered, this.#now);
     this.#expected[index] = (holding?.tokens ?? 0) / Math.max(1, request.inputTokens);
-    this.#view.hear(worker.index);
+    this.#view.heardTaking(worker.index);
     if (this.#affinity && request.inputTokens >= LEAST_PREFIX_TOKENS)
       this.#owners.learn(request.blocks, { worker: worker.index, stamp: worker.meter.cacheTokens });
     this.#fleet.send(request, index, worker.index);
