@@ -120,7 +120,9 @@ test('a worker announces its models, takes work, and answers the ingress that wa
   const { handlers } = calls[0] ?? assert.fail('nothing runs');
   assert.equal(worker.running, 1);
   handlers.start(200, 'text/event-stream');
-  handlers.data(Buffer.from('data: {"choices":[{"delta":{"content":"Hi"}}]}\n\ndata: [DONE]\n\n'));
+  handlers.data(
+    Buffer.from('data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'),
+  );
   await new Promise(resolve => setImmediate(resolve));
   assert.deepEqual(kinds(frames()), ['r1 accepted', 'r1 end']);
   assert.equal(worker.running, 0);

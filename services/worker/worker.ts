@@ -103,8 +103,9 @@ export class Worker {
       ...{ worker, incarnation, engine, clock, log },
       meter: this.#meter,
       onFirstToken: () => this.#bidder.requote(),
-      onEnded: outcome => {
-        if (outcome !== 'dropped') this.#watch.attempted(outcome !== 'failed');
+      onEnded: (outcome, attempt) => {
+        if (outcome === 'done' || outcome === 'client_error') this.#watch.answered();
+        if (outcome === 'failed') this.#watch.failed(attempt.work, attempt.number === 1);
         this.#bidder.requote();
       },
     });

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { afterAttempt, afterProbe, WELL } from './health.ts';
+import { afterProbe, afterRequest, WELL } from './health.ts';
 
 test('three failures in a row make an engine sick, single ones do not', () => {
   let health = WELL;
-  for (const ok of [false, false, true, false, false]) health = afterAttempt(health, ok);
+  for (const ok of [false, false, true, false, false]) health = afterRequest(health, ok);
   assert.equal(health.state, 'well');
-  assert.equal(afterAttempt(health, false).state, 'sick');
+  assert.equal(afterRequest(health, false).state, 'sick');
 });
 
 test('an engine that fails most of the time is sick even without a streak of three', () => {
   let health = WELL;
-  for (let i = 0; i < 20 && health.state === 'well'; i++) health = afterAttempt(health, i % 3 === 2);
+  for (let i = 0; i < 20 && health.state === 'well'; i++) health = afterRequest(health, i % 3 === 2);
   assert.equal(health.state, 'sick');
 });
 

@@ -2,7 +2,7 @@
 
 export interface EngineHealth {
   readonly state: 'well' | 'sick';
-  /** Exponentially weighted share of failed attempts, 0–1. */
+  /** Exponentially weighted share of failed requests, 0–1. */
   readonly errorRate: number;
   /** Failures in a row. */
   readonly streak: number;
@@ -22,8 +22,11 @@ const PROBES_TO_LEAVE = 2;
 /** Factor on the error rate after each second with a good probe. */
 const FORGIVE = 0.9;
 
-/** After an attempt ended. The client's own mistakes (4xx) count as success. */
-export function afterAttempt(health: EngineHealth, ok: boolean): EngineHealth {
+/**
+ * After a request was answered or failed. Requests count, not attempts: the same one failing again says nothing new of the engine.
+ * The client's own mistakes (4xx) count as success.
+ */
+export function afterRequest(health: EngineHealth, ok: boolean): EngineHealth {
   const errorRate = health.errorRate + LEARN * ((ok ? 0 : 1) - health.errorRate);
   const streak = ok ? 0 : health.streak + 1;
   const sick = health.state === 'sick' || streak >= SICK_STREAK || errorRate > SICK_RATE;

@@ -56,6 +56,11 @@ export interface FailedMeta {
   readonly message: string;
   /** Whether another attempt can help. */
   readonly retryable: boolean;
+  /**
+   * The engine has no room now: the request goes back to the queue for so long, ms, and neither an attempt nor a failure is
+   * counted.
+   */
+  readonly busyMs?: number;
 }
 
 export interface Frame {

@@ -34,3 +34,9 @@ test('tool calls, reasoning and excluded requests are not continued', () => {
   assert.equal(new ShownText('chat', false).continuable, false);
   assert.equal(new ShownText('embeddings', true).continuable, false);
 });
+
+test('a comment before the first event does not hide whose stream it is', () => {
+  const shown = new ShownText('chat', true);
+  shown.add(Buffer.from(`: ping\n\n${chunk('x')}`));
+  assert.deepEqual(shown.read(), { text: 'x', chunks: 1, chunkId: 'chatcmpl-1', created: 7 });
+});

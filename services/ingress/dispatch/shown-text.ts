@@ -38,7 +38,7 @@ export class ShownText {
   add(events: Buffer): void {
     if (!this.#continuable) return;
     const text = events.toString('utf8');
-    this.#head ??= text.slice(0, Math.max(0, text.indexOf('\n\n')));
+    this.#head ??= firstEvent(text);
     if (NOT_TEXT.test(text) || this.#escaped.length > MAX_TEXT) {
       this.#continuable = false;
       this.#escaped = '';
@@ -74,6 +74,13 @@ export class ShownText {
       return null;
     }
   }
+}
+
+/** The first event that is no comment; null where there is none. */
+function firstEvent(text: string): string | null {
+  const at = text.startsWith('data:') ? 0 : text.indexOf('\ndata:') + 1;
+  if (at === 0 && !text.startsWith('data:')) return null;
+  return text.slice(at, Math.max(at, text.indexOf('\n\n', at)));
 }
 
 function isEscaped(text: string, quote: number): boolean {

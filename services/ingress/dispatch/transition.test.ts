@@ -257,3 +257,18 @@ test('nothing happens to a request that is gone', () => {
   ];
   for (const event of events) assert.deepEqual(on(request, event), []);
 });
+
+test('an engine without room costs neither an attempt nor a failure, however often', () => {
+  const busy = { meta: { code: 'engine_error', message: 'no room', retryable: true, busyMs: 1500 } };
+  const request = queued();
+  for (let attempt = 1; attempt <= 10; attempt++) {
+    on(request, frame('accepted', 0, { attempt, meta: { ack: `ack-${attempt}` } }));
+    assert.deepEqual(on(request, frame('failed', 1, { attempt, ...busy })), [
+      { kind: 'count_retry', reason: 'busy' },
+      { kind: 'nak', ack: `ack-${attempt}`, delayMs: 1500 },
+    ]);
+  }
+  assert.deepEqual([request.failures, request.starts, request.running], [0, 0, null]);
+  const bound = running({ bound: toW1 });
+  assert.deepEqual(kinds(on(bound, frame('failed', 1, busy))), ['count_retry', 'count_moved', 'move']);
+});

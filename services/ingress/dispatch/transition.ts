@@ -15,6 +15,7 @@
  * | running | `accepted`                                   | running | fleet and affinity learn who has it                |
  * | running | `events`                                     | running | shown                                              |
  * | running | `end`, `result`                              | gone    | shown, or stored if converted; then acked          |
+ * | running | `failed`, for the engine has no room         | queued  | NAK with the engine's pause; nothing is counted    |
  * | running | `failed`, worker lost; policy tries again    | queued  | NAK; bound: moved; converted: handed over          |
  * | running | `failed`, worker lost; policy gives up       | gone    | dead letter, error                                 |
  * | running | lease due                                    | running | lease renewed                                      |
@@ -241,11 +242,16 @@ function onQuestion(request: OpenRequest, attempt: number, worker: string): read
 
 function failed(request: OpenRequest, failure: FailedMeta, workerLost: boolean, now: number): Effect[] {
   const { running } = request;
-  request.failures++;
+  const { busyMs } = failure;
+  const isBusy = busyMs !== undefined && (!request.shown || request.shownText.continuable);
+  if (isBusy) request.starts--;
+  else request.failures++;
   request.running = null;
   // Whatever the failed attempt may still send is fenced; the next delivery has a higher count anyway.
   request.attempt++;
   request.nextSeq = 0;
+  if (isBusy)
+    return [{ kind: 'count_retry', reason: 'busy' }, ...queueAgain(request, running?.ack ?? null, busyMs)];
   const { failures, shown, endsAt: deadlineAt, shownText } = request;
   const decision = decideRetry(
     {
@@ -261,10 +267,14 @@ function failed(request: OpenRequest, failure: FailedMeta, workerLost: boolean, 
   const ack = running?.ack ?? null;
   if (decision.kind === 'give_up')
     return [...effects, ...giveUp(failure, decision.reason, ack, running?.worker ?? '')];
-  if (request.converted !== null) return [...effects, ...HAND_OVER];
+  return [...effects, ...queueAgain(request, ack, decision.delayMs)];
+}
+
+function queueAgain(request: OpenRequest, ack: string | null, delayMs: number): readonly Effect[] {
+  if (request.converted !== null) return HAND_OVER;
   // Given back to its subject it could only go to the same worker again.
-  if (request.bound !== null) return [...effects, ...move(request, request.bound, 'failed')];
-  return ack === null ? effects : [...effects, { kind: 'nak', ack, delayMs: decision.delayMs }];
+  if (request.bound !== null) return move(request, request.bound, 'failed');
+  return ack === null ? [] : [{ kind: 'nak', ack, delayMs }];
 }
 
 function giveUp(failure: FailedMeta, reason: string, ack: string | null, worker: string): Effect[] {

@@ -29,3 +29,24 @@ test('a response that fails after its events began fails as an event, also where
   assert.equal(last.sequence_number, events.length - 2);
   assert.deepEqual([last.response.status, last.response.error.code], ['failed', 'server_error']);
 });
+
+test('a refusal in the middle of a response fails it in the words of the engine', () => {
+  let last = '';
+  const to = {
+    ...{ events() {}, result() {}, error() {}, waiting() {} },
+    end: (bytes: Buffer) => {
+      last = bytes.toString();
+    },
+  };
+  const base = { id: 'resp_r1', createdAt: 0, background: false, params: {} };
+  const reply = new ResponseReply(to, base, async () => {});
+  const served = { worker: 'w', attempt: 1, waitMs: 0 };
+  reply.events(Buffer.from('data: {"choices":[{"delta":{"content":"One"}}]}\n\n'), served);
+  const error = { message: 'too long', type: 'x', param: null, code: null };
+  reply.result(
+    { status: 400, contentType: 'application/json' },
+    Buffer.from(JSON.stringify({ error })),
+    served,
+  );
+  assert.match(last, /event: response\.failed.*\n.*"message":"too long"/);
+});

@@ -3,6 +3,7 @@ import {
   type ChatChunk,
   chunkOf,
   type DispatchError,
+  type ErrorBody,
   eventData,
   type LogOp,
   opsOf,
@@ -64,12 +65,18 @@ export class ResponseReply implements ReplySink {
   }
 
   result(meta: ResultMeta, body: Buffer, served: Served): void {
-    if (meta.status !== 200) return this.#to.result(meta, body, served);
+    if (meta.status !== 200) return this.#refused(meta, body, served);
     this.#push(opsOf(readChunk(body.toString('utf8'))));
     this.#stream.end(nowS());
     const response = this.#stream.object(this.#stream.finalStatus, { completedAt: nowS() });
     const told = Buffer.from(JSON.stringify(response));
     void this.#kept().then(() => this.#to.result(meta, told, served));
+  }
+
+  #refused(meta: ResultMeta, body: Buffer, served: Served): void {
+    if (!this.#begun) return this.#to.result(meta, body, served);
+    const { error } = JSON.parse(body.toString('utf8')) as ErrorBody;
+    this.#to.end(Buffer.from(this.#stream.failed(error.message)), served);
   }
 
   error(error: DispatchError, served: Served | null): void {

@@ -36,3 +36,89 @@ test('the chunks of a long answer that is not a stream are concatenated once, at
   assert.deepEqual([frames.at(-1)?.kind, outcomes], ['result', ['done']]);
   assert.equal(frames.at(-1)?.body.toString(), pieces.join(''));
 });
+
+/** An attempt whose engine the test plays. */
+function startAttempt(meta: Partial<WorkMeta>, number = 1) {
+  let given: EngineHandlers | null = null;
+  const engine = {
+    run: (_path: string, _body: Uint8Array, handlers: EngineHandlers) => {
+      given = handlers;
+      return { abort() {} };
+    },
+  };
+  const outcomes: string[] = [];
+  const attempt = new Attempt({
+    work: { meta: { ...META, ...meta }, body: Buffer.from('{}') },
+    ...{
+      number,
+      ackSubject: 'ack',
+      address: ADDRESS,
+      waitMs: 0,
+      continuation: null,
+      incarnation: 'p1',
+    },
+    hooks: { ready() {}, firstToken() {}, ended: (_attempt, outcome) => void outcomes.push(outcome) },
+  });
+  attempt.start(engine);
+  const last = () => {
+    const frames: Frame[] = [];
+    attempt.takeFrames(frames);
+    return frames.at(-1);
+  };
+  return { handlers: given ?? assert.fail('the engine was not called'), outcomes, last } as {
+    handlers: EngineHandlers;
+    outcomes: string[];
+    last: () => Frame | undefined;
+  };
+}
+
+test('what an engine says with a status or without decides whose fault it is', () => {
+  const error = (code: number) => JSON.stringify({ error: { message: 'the words', code } });
+  const cases: [status: number, body: string, outcome: string, frame: string][] = [
+    [400, error(400), 'client_error', 'result'],
+    [404, '{"detail":"Not Found"}', 'client_error', 'result'],
+    [501, '', 'client_error', 'result'],
+    [401, error(401), 'misconfigured', 'result'],
+    [429, error(429), 'busy', 'failed'],
+    [503, '<html>', 'busy', 'failed'],
+    [500, error(500), 'failed', 'failed'],
+    [200, error(400), 'client_error', 'result'],
+    [200, error(429), 'busy', 'failed'],
+    [200, error(500), 'failed', 'failed'],
+    [200, '{"choices":[]}', 'failed', 'failed'],
+    [200, '{"choices":[{"message":{"content":"half"},"finish_reason":"abort"}]}', 'failed', 'failed'],
+    [200, '{"error":null,"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}', 'done', 'result'],
+  ];
+  for (const [status, body, outcome, kind] of cases)
+    for (const stream of outcome === 'done' ? [false] : [false, true]) {
+      const { handlers, outcomes, last } = startAttempt({ endpoint: 'chat', stream });
+      handlers.start(status, 'application/json');
+      handlers.data(Buffer.from(body));
+      handlers.end();
+      const frame = last();
+      assert.deepEqual([outcomes, frame?.kind], [[outcome], kind], `${status} ${body}`);
+      if (body === error(500)) assert.match(frame?.meta ?? '', /the words/);
+      if (outcome === 'busy') assert.equal(JSON.parse(frame?.meta ?? '').busyMs, 1000);
+    }
+});
+
+test('a stream that is whole ends well without the engine’s word, and however the connection ends', t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const text = 'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n';
+  const ends: ((handlers: EngineHandlers) => void)[] = [
+    handlers => handlers.end(),
+    handlers => handlers.error(new Error('reset')),
+    () => t.mock.timers.tick(1000),
+  ];
+  for (const end of ends) {
+    const { handlers, outcomes, last } = startAttempt({ endpoint: 'chat', stream: true });
+    handlers.start(200, 'text/event-stream');
+    handlers.data(Buffer.from(text));
+    end(handlers);
+    const frame = last();
+    assert.deepEqual(
+      [outcomes, frame?.kind, frame?.body.toString()],
+      [['done'], 'end', `${text}data: [DONE]\n\n`],
+    );
+  }
+});

@@ -7,26 +7,29 @@
  */
 import {
   type AcceptedMeta,
-  countEvents,
   ENDPOINT_PATHS,
-  endOfLastEvent,
-  endsWithDone,
+  type EngineError,
   type FailedMeta,
   type Frame,
   type FrameKind,
   JSON_CONTENT_TYPE,
   type QueueAddress,
-  readCompletionTokens,
-  toEngineErrorBody,
+  readEngineError,
+  understandAnswer,
   type WorkEnvelope,
 } from '@penstock/protocol';
 import type { Delivery } from '@penstock/transport';
 import { type Engine, MAX_ANSWER_BYTES } from '../engine/engine.ts';
+import { busyPause } from './busy-pause.ts';
 import type { Continuation } from './continuation.ts';
 import type { FrameSource } from './frame-batcher.ts';
+import { type Heard, StreamedAnswer } from './streamed-answer.ts';
 
-/** How an attempt ended. `client_error`: the engine refused the request, which is not the engine's fault. */
-export type AttemptOutcome = 'done' | 'client_error' | 'failed' | 'dropped';
+/**
+ * How an attempt ended. `client_error`: the engine refused the request, which is not the engine's fault. `busy`: the engine has
+ * no room. `misconfigured`: the engine does not accept this worker's credentials.
+ */
+export type AttemptOutcome = 'done' | 'client_error' | 'busy' | 'misconfigured' | 'failed' | 'dropped';
 
 /** Moving a request to another subject resets its delivery count; the base keeps attempt numbers rising nevertheless. */
 export function attemptNumberOf(delivery: Delivery, work: WorkEnvelope): number {
@@ -56,10 +59,9 @@ export interface AttemptOptions {
 }
 
 const NO_BYTES = Buffer.alloc(0);
-/** A longer event is treated as garbage. */
-const MAX_EVENT_BYTES = 4 * 1024 * 1024;
-/** Engine statuses that blame the client, and are passed on to it. */
-const CLIENT_ERRORS = new Set([400, 413, 422]);
+const DONE_EVENT = Buffer.from('data: [DONE]\n\n');
+/** How long the end of a stream is awaited in which every choice has ended, ms. */
+const AWAIT_END_MS = 1000;
 
 export class Attempt implements FrameSource {
   readonly work: WorkEnvelope;
@@ -73,13 +75,16 @@ export class Attempt implements FrameSource {
   #seq = 0;
   #accepted = false;
   #events: Buffer[] = [];
-  #partial: Buffer = NO_BYTES;
+  /** Null while the answer is not known to be a stream. */
+  #stream: StreamedAnswer | null = null;
+  #endTimer: NodeJS.Timeout | null = null;
   /** Chunks of an answer that is not a stream. */
   readonly #chunks: Buffer[] = [];
   #final: { kind: FrameKind; meta: string; body: Buffer } | null = null;
   #over = false;
   #status = 0;
   #contentType = '';
+  #retryAfterMs: number | null = null;
   #sawFirst = false;
   #answerTokens = 0;
   #call: { abort(): void } | null = null;
@@ -112,13 +117,10 @@ export class Attempt implements FrameSource {
     this.#hooks.ready(this, false);
     const body = this.#continuation?.body ?? this.work.body;
     this.#call = engine.run(ENDPOINT_PATHS[this.work.meta.endpoint], body, {
-      start: (status, contentType) => this.#onStart(status, contentType),
+      start: (...head) => this.#onStart(...head),
       data: bytes => this.#onData(bytes),
       end: () => this.#onEnd(),
-      error: error => {
-        const failure = failureOf(error);
-        this.#fail(failure, failure.retryable ? 'failed' : 'client_error');
-      },
+      error: error => this.#onError(error),
     });
   }
 
@@ -126,6 +128,7 @@ export class Attempt implements FrameSource {
   drop(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#stopWaiting();
     this.#events = [];
     this.#accepted = true;
     this.#call?.abort();
@@ -168,52 +171,94 @@ export class Attempt implements FrameSource {
     return { id: this.id, attempt: this.number, seq: this.#seq++, kind, meta, body };
   }
 
-  #onStart(status: number, contentType: string): void {
+  #onStart(status: number, contentType: string, retryAfterMs: number | null = null): void {
     this.#status = status;
     this.#contentType = contentType;
-    if (status !== 200 || !this.work.meta.stream || /^text\/event-stream/i.test(contentType)) return;
-    this.#fail({
-      code: 'engine_error',
-      message: 'the engine did not answer with an event stream',
-      retryable: true,
-    });
+    this.#retryAfterMs = retryAfterMs;
+    const isEvents = /^text\/event-stream/i.test(contentType);
+    if (status === 200 && this.work.meta.stream && isEvents) this.#stream = new StreamedAnswer(this.work);
   }
 
   #onData(bytes: Buffer): void {
     if (this.#over) return;
-    if (!this.work.meta.stream || this.#status !== 200) {
-      // Concatenated once at the end: doing so for each chunk took 5 s for an answer of 30 MB.
-      this.#chunks.push(bytes);
-      return;
-    }
-    const all = this.#partial.length === 0 ? bytes : Buffer.concat([this.#partial, bytes]);
-    const end = endOfLastEvent(all);
-    this.#partial = end === all.length ? NO_BYTES : all.subarray(end);
-    if (this.#partial.length > MAX_EVENT_BYTES) {
-      this.#fail({
-        code: 'engine_error',
-        message: 'the engine sent an event of more than 4 MB',
-        retryable: true,
-      });
-      return;
-    }
-    if (end > 0) this.#onEvents(all.subarray(0, end));
+    // Concatenated once at the end: doing so for each chunk took 5 s for an answer of 30 MB.
+    if (this.#stream === null) this.#chunks.push(bytes);
+    else this.#heard(this.#stream.push(bytes));
   }
 
-  #onEvents(events: Buffer): void {
-    if (isErrorEvent(events)) {
-      this.#fail({ code: 'engine_error', message: 'the engine reported an error', retryable: true });
-      return;
+  #onEnd(): void {
+    if (this.#over) return;
+    if (this.#stream !== null) return this.#heard(this.#stream.end());
+    const body = this.#chunks.length === 1 ? (this.#chunks[0] ?? NO_BYTES) : Buffer.concat(this.#chunks);
+    if (this.#status !== 200) return this.#refused(readEngineError(this.#status, body));
+    const answer = understandAnswer(body, this.work.meta.endpoint);
+    if (answer.kind === 'error') return this.#refused(answer.error);
+    if (answer.kind === 'unusable') return this.#fail(engineFailure(answer.why));
+    if (this.work.meta.stream)
+      return this.#fail(engineFailure('the engine did not answer with an event stream'));
+    if (!this.#sawFirst) this.#first();
+    this.#answerTokens = answer.completionTokens ?? 0;
+    const meta = JSON.stringify({ status: 200, contentType: this.#contentType });
+    this.#finish({ kind: 'result', meta, body }, 'done', true);
+  }
+
+  #onError(error: Error): void {
+    if (this.#over) return;
+    // What is whole stays so, however the connection ends.
+    const end = this.#stream?.end();
+    if (end?.kind === 'whole') return this.#heard(end);
+    const failure = failureOf(error);
+    this.#fail(failure, failure.retryable ? 'failed' : 'client_error');
+  }
+
+  #heard(heard: Heard): void {
+    if (this.#over) return;
+    this.#answerTokens = this.#stream?.tokens ?? 0;
+    switch (heard.kind) {
+      case 'silence':
+        return;
+      case 'said':
+        return this.#show(heard.events);
+      case 'whole':
+        return this.#whole(heard.events);
+      case 'error':
+        this.#keep(heard.events);
+        return this.#refused(heard.error);
+      case 'broken':
+        this.#keep(heard.events);
+        return this.#fail(heard.failure);
     }
-    const done = endsWithDone(events);
-    this.#answerTokens =
-      (done ? readCompletionTokens(events) : null) ?? this.#answerTokens + countEvents(events);
+  }
+
+  #show(events: Buffer): void {
+    const isFirst = !this.#sawFirst;
+    this.#keep(events);
+    this.#hooks.ready(this, isFirst);
+    if (this.#stream?.mayBeWhole) this.#awaitEnd();
+  }
+
+  #whole(events: Buffer): void {
+    const isFirst = !this.#sawFirst;
+    this.#keep(events);
+    this.#events.push(DONE_EVENT);
+    this.#finish({ kind: 'end', meta: '', body: NO_BYTES }, 'done', isFirst);
+  }
+
+  /** Events that are to be passed on. */
+  #keep(events: Buffer): void {
+    if (events.length === 0) return;
     const shown = this.#continuation === null ? events : this.#continuation.rewrite(events);
     if (shown.length > 0) this.#events.push(shown);
-    const first = !this.#sawFirst;
-    if (first) this.#first();
-    if (done) this.#finish({ kind: 'end', meta: '', body: NO_BYTES }, 'done', first);
-    else this.#hooks.ready(this, first);
+    if (!this.#sawFirst) this.#first();
+  }
+
+  /** The engine may have forgotten to say that this was all. */
+  #awaitEnd(): void {
+    this.#endTimer ??= setTimeout(() => {
+      if (this.#over || this.#stream === null) return;
+      this.#call?.abort();
+      this.#heard(this.#stream.end());
+    }, AWAIT_END_MS);
   }
 
   #first(): void {
@@ -221,35 +266,20 @@ export class Attempt implements FrameSource {
     this.#hooks.firstToken(this);
   }
 
-  #onEnd(): void {
-    if (this.#over) return;
-    const { stream } = this.work.meta;
-    if (this.#status === 200 && stream) {
-      this.#fail({
-        code: 'stream_interrupted',
-        message: 'the engine ended its stream too early',
-        retryable: true,
-      });
-      return;
+  /** The engine answered with an error. */
+  #refused(error: EngineError): void {
+    const { fault, status, body } = error;
+    if (fault === 'busy') {
+      const busyMs = busyPause(this.#retryAfterMs, this.number);
+      const message = worded('the engine has no room', error);
+      return this.#fail({ code: 'engine_error', message, retryable: true, busyMs }, 'busy');
     }
-    const body = this.#chunks.length === 1 ? (this.#chunks[0] ?? NO_BYTES) : Buffer.concat(this.#chunks);
-    if (this.#status !== 200 && !CLIENT_ERRORS.has(this.#status)) {
-      this.#fail({ code: 'engine_error', message: `the engine answered ${this.#status}`, retryable: true });
-    } else if (!looksLikeJson(body)) {
-      this.#fail({ code: 'engine_error', message: 'the engine did not answer with JSON', retryable: true });
-    } else {
-      if (this.#status === 200 && !this.#sawFirst) this.#first();
-      this.#answerTokens = readCompletionTokens(body) ?? 0;
-      this.#answer(body);
-    }
-  }
-
-  #answer(body: Buffer): void {
-    const refused = this.#status !== 200;
-    const contentType = refused ? JSON_CONTENT_TYPE : this.#contentType;
-    const meta = JSON.stringify({ status: this.#status, contentType });
-    const shown = refused ? toEngineErrorBody(body) : body;
-    this.#finish({ kind: 'result', meta, body: shown }, refused ? 'client_error' : 'done', true);
+    if (fault === 'engine') return this.#fail(engineFailure(worded('the engine failed', error)));
+    const meta = JSON.stringify({ status, contentType: JSON_CONTENT_TYPE });
+    const final = { kind: 'result', meta, body: Buffer.from(JSON.stringify(body)) } as const;
+    this.#call?.abort();
+    const outcome = fault === 'misconfigured' ? 'misconfigured' : 'client_error';
+    this.#finish(final, outcome, true, `status ${status}`);
   }
 
   #fail(failure: FailedMeta, outcome: AttemptOutcome = 'failed'): void {
@@ -263,6 +293,11 @@ export class Attempt implements FrameSource {
     );
   }
 
+  #stopWaiting(): void {
+    if (this.#endTimer !== null) clearTimeout(this.#endTimer);
+    this.#endTimer = null;
+  }
+
   #finish(
     final: { kind: FrameKind; meta: string; body: Buffer },
     outcome: AttemptOutcome,
@@ -270,6 +305,7 @@ export class Attempt implements FrameSource {
     detail = '',
   ): void {
     this.#over = true;
+    this.#stopWaiting();
     this.#final = final;
     this.#hooks.ready(this, urgent);
     this.#hooks.ended(this, outcome, detail);
@@ -286,13 +322,11 @@ function failureOf(error: Error & { code?: string }): FailedMeta {
   return { code: 'engine_error', message: 'the connection to the engine failed', retryable: true };
 }
 
-function isErrorEvent(events: Buffer): boolean {
-  const at = events.indexOf('data: {"error"');
-  return at === 0 || (at > 0 && events[at - 1] === 0x0a);
+function engineFailure(message: string): FailedMeta {
+  return { code: 'engine_error', message, retryable: true };
 }
 
-function looksLikeJson(body: Buffer): boolean {
-  const text = body.toString('latin1', 0, 64).trimStart();
-  const tail = body.toString('latin1', Math.max(0, body.length - 64)).trimEnd();
-  return text.startsWith('{') && tail.endsWith('}');
+/** @param lead what it means, for people. */
+function worded(lead: string, { status, words }: EngineError): string {
+  return words === null ? `${lead} (${status})` : `${lead} (${status}): ${words}`;
 }

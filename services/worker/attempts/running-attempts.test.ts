@@ -16,6 +16,7 @@ const META: WorkMeta = {
   held: { 'w-1': 4000, 'w-2': 5000 },
 };
 const READINGS = { running: 0, slots: 8, kvUse: null, kvCapacity: 100_000, errorRate: 0 };
+const STOP = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n';
 const WORD = 'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n';
 
 function start() {
@@ -69,7 +70,7 @@ test('an attempt is reported as accepted, metered without what the cache holds, 
   handlers.data(Buffer.from(WORD));
   assert.equal(load().prefillBacklogTokens, 0);
   const before = meter.load(READINGS, 0).answerTokens;
-  handlers.data(Buffer.from('data: {"usage":{"completion_tokens":9000}}\n\ndata: [DONE]\n\n'));
+  handlers.data(Buffer.from(`${STOP}data: {"usage":{"completion_tokens":9000}}\n\ndata: [DONE]\n\n`));
   assert.deepEqual(heard, ['first token', 'done']);
   assert.equal(running.size, 0);
   assert.equal(load().kvFreeTokens, 100_000);

@@ -23,7 +23,7 @@ export interface RunningAttemptsOptions {
   readonly engine: Pick<Engine, 'run'>;
   readonly meter: Pick<LoadMeter, 'answered' | 'begin' | 'end' | 'firstToken'>;
   readonly onFirstToken: () => void;
-  readonly onEnded: (outcome: AttemptOutcome) => void;
+  readonly onEnded: (outcome: AttemptOutcome, attempt: Attempt) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -91,8 +91,14 @@ export class RunningAttempts {
     }
     if (outcome === 'done') meter.answered(attempt.answerTokens);
     if (outcome === 'dropped') sink.release(attempt);
-    if (outcome === 'failed') log.warn({ id: attempt.id, attempt: attempt.number, detail }, 'attempt failed');
-    onEnded(outcome);
+    const about = { id: attempt.id, attempt: attempt.number, detail };
+    if (outcome === 'failed') log.warn(about, 'attempt failed');
+    if (outcome === 'misconfigured')
+      log.error(
+        about,
+        'ALARM: the engine does not accept the credentials of this worker: check PENSTOCK_ENGINE_API_KEY',
+      );
+    onEnded(outcome, attempt);
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Architecture } from '@penstock/policy';
-import type { ModelInfo } from '@penstock/protocol';
+import type { ModelInfo, WorkEnvelope, WorkMeta } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 
 import { EngineWatch } from './engine-watch.ts';
@@ -95,23 +95,34 @@ test('two failed probes make an engine sick, two good ones well again', async t 
   assert.deepEqual(heard, ['probed', 'sick', 'probed', 'probed', 'well', 'probed']);
 });
 
-test('attempts count: failures in a row make the engine sick, and the error rate is forgiven slowly', async t => {
+const asked = (prompt: string): WorkEnvelope => ({ meta: {} as WorkMeta, body: Buffer.from(prompt) });
+
+test('requests count: failures in a row make the engine sick, and the error rate is forgiven slowly', async t => {
   const { watch, probe } = await startWatch(t);
-  watch.attempted(false);
+  watch.failed(asked('first'), true);
   const rate = watch.errorRate;
   assert.ok(rate > 0);
   await probe();
   assert.ok(watch.errorRate > 0 && watch.errorRate < rate);
-  for (let i = 0; i < 3; i++) watch.attempted(false);
+  for (const prompt of ['a', 'b', 'c']) watch.failed(asked(prompt), true);
   assert.ok(!watch.isWell);
 });
 
-test('an attempt that fails while a probe is under way is not forgotten', async t => {
+test('a prompt that fails again and again, or failed elsewhere before, says nothing more of the engine', async t => {
+  const { watch } = await startWatch(t);
+  watch.failed(asked('poison'), true);
+  const rate = watch.errorRate;
+  for (let i = 0; i < 20; i++) watch.failed(asked('poison'), i % 2 === 0);
+  for (let i = 0; i < 20; i++) watch.failed(asked(`poison of others ${i}`), false);
+  assert.deepEqual([watch.isWell, watch.errorRate], [true, rate]);
+});
+
+test('a request that fails while a probe is under way is not forgotten', async t => {
   const { watch, engine, probe } = await startWatch(t);
   const answer = Promise.withResolvers<boolean>();
   engine.healthy = () => answer.promise;
   await probe();
-  watch.attempted(false);
+  watch.failed(asked('x'), true);
   answer.resolve(true);
   await turn();
   assert.ok(watch.errorRate > 0);

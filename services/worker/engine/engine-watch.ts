@@ -1,8 +1,9 @@
 /** Probes the engine once a second: its health, its gauges, and its models until they are known. */
-import { type Architecture, afterAttempt, afterProbe, type EngineHealth, WELL } from '@penstock/policy';
-import { type ModelInfo, toModelSlug } from '@penstock/protocol';
+import { type Architecture, afterProbe, afterRequest, type EngineHealth, WELL } from '@penstock/policy';
+import { type ModelInfo, toModelSlug, type WorkEnvelope } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { Engine } from './engine.ts';
+import { FailedPrompts } from './failed-prompts.ts';
 import type { EngineGauges } from './gauges.ts';
 
 const PROBE_MS = 1000;
@@ -25,6 +26,7 @@ export class EngineWatch {
   #health: EngineHealth = WELL;
   #gauges: EngineGauges | null = null;
   #models: readonly ModelInfo[] = [];
+  readonly #failures = new FailedPrompts();
   #timer: NodeJS.Timeout | null = null;
   #isStopped = false;
 
@@ -36,7 +38,7 @@ export class EngineWatch {
     return this.#health.state === 'well';
   }
 
-  /** Share of recent attempts that failed, 0–1. */
+  /** Share of recent requests that failed, 0–1. */
   get errorRate(): number {
     return this.#health.errorRate;
   }
@@ -61,9 +63,15 @@ export class EngineWatch {
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
-  /** An attempt ended. @param ok also where the engine refused the request. */
-  attempted(ok: boolean): void {
-    this.#health = afterAttempt(this.#health, ok);
+  /** A request was answered, also with a refusal. */
+  answered(): void {
+    this.#health = afterRequest(this.#health, true);
+  }
+
+  /** The engine failed a request. What fails again, or failed elsewhere before, is held against the request. */
+  failed(work: WorkEnvelope, isFirstAttempt: boolean): void {
+    if (this.#failures.isKnown(work.body) || !isFirstAttempt) return;
+    this.#health = afterRequest(this.#health, false);
   }
 
   async #probeAndRepeat(): Promise<void> {

@@ -2,13 +2,15 @@
 import { Pool, request } from 'undici';
 import { type EngineGauges, readGauges } from './gauges.ts';
 import { type EngineModel, readModel } from './model-list.ts';
+import { readRetryAfter } from './retry-after.ts';
 
 /** A longer answer fails: the reply bus is not made to carry files. */
 export const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 const PROBE_TIMEOUT_MS = 2000;
 
 export interface EngineHandlers {
-  start(status: number, contentType: string): void;
+  /** @param retryAfterMs pause that the engine asks for; null where it names none. */
+  start(status: number, contentType: string, retryAfterMs?: number | null): void;
   data(bytes: Buffer): void;
   end(): void;
   error(error: Error): void;
@@ -59,7 +61,8 @@ export class Engine {
           if (aborted) abortCall();
         },
         onResponseStart: (_controller, status, headers) => {
-          if (!aborted) handlers.start(status, String(headers['content-type'] ?? ''));
+          if (aborted) return;
+          handlers.start(status, String(headers['content-type'] ?? ''), readRetryAfter(headers, Date.now()));
         },
         onResponseData: (_controller, chunk) => {
           if (!aborted) handlers.data(chunk);

@@ -13,6 +13,7 @@ const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'background', size: 'any'
 const ACK_WAIT_MS = 9000;
 const ttl = { recordMs: 60_000, logMs: 60_000 };
 const word = (content: string) => `data: {"choices":[{"delta":{"content":"${content}"}}]}\n\n`;
+const WHOLE = '{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}';
 const END = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
 
 /** Stored runs of one worker on in-memory adapters, with one delivered run whose engine the test plays. */
@@ -113,12 +114,12 @@ test('an answer is in the record before its delivery is acked, and the end is to
   const { handlers } = await begin();
   assert.equal((await record()).status, 'in_progress');
   handlers.start(200, 'application/json');
-  handlers.data(Buffer.from('{"id":"x"}'));
+  handlers.data(Buffer.from(WHOLE));
   handlers.end();
   assert.equal(stored.pending, 1);
   await settle();
   const { status, result } = await record();
-  assert.deepEqual([status, result?.status, result?.body.toString()], ['completed', 200, '{"id":"x"}']);
+  assert.deepEqual([status, result?.status, result?.body.toString()], ['completed', 200, WHOLE]);
   assert.deepEqual([settlements(), doneHints(queue), stored.pending], [['ack'], 1, 0]);
 });
 
@@ -128,7 +129,7 @@ test('the lease is renewed until the attempt is over', async t => {
   t.mock.timers.tick(ACK_WAIT_MS);
   assert.deepEqual(settlements(), ['progress', 'progress', 'progress']);
   handlers.start(200, 'application/json');
-  handlers.data(Buffer.from('{}'));
+  handlers.data(Buffer.from(WHOLE));
   handlers.end();
   await settle();
   t.mock.timers.tick(ACK_WAIT_MS);
@@ -180,12 +181,38 @@ test('a worker that shuts down hands the run back without counting a failure', a
   assert.equal((await record()).status, 'in_progress');
 });
 
+test('an engine without room hands the run back for as long as it asks, without counting a failure', async t => {
+  const { begin, queue, record } = await startRun(t, 'none');
+  for (let number = 1; number <= MAX_ATTEMPTS + 1; number++) {
+    const { handlers } = await begin(number);
+    handlers.start(429, 'application/json', 1500);
+    handlers.data(Buffer.from('{"error":{"message":"no room"}}'));
+    handlers.end();
+    await settle();
+  }
+  const pauses = queue.settled.items.map(({ how, delayMs }) => [how, delayMs]);
+  assert.deepEqual(pauses, Array(MAX_ATTEMPTS + 1).fill(['nak', 1500]));
+  assert.equal((await record()).status, 'in_progress');
+});
+
+test('the last failure of the engine is told in its words', async t => {
+  const { begin, record } = await startRun(t, 'none');
+  for (let number = 1; number <= MAX_ATTEMPTS; number++) {
+    const { handlers } = await begin(number);
+    handlers.start(500, 'application/json');
+    handlers.data(Buffer.from('{"error":{"message":"CUDA is out of memory"}}'));
+    handlers.end();
+    await settle();
+  }
+  assert.match((await record()).result?.body.toString() ?? '', /CUDA is out of memory/);
+});
+
 test('a run that was cancelled meanwhile is neither answered nor acked', async t => {
   const { begin, settlements, record, store, run } = await startRun(t, 'none');
   const { handlers } = await begin();
   await store.cancel(run, 0, ttl);
   handlers.start(200, 'application/json');
-  handlers.data(Buffer.from('{}'));
+  handlers.data(Buffer.from(WHOLE));
   handlers.end();
   await settle();
   assert.deepEqual([settlements(), (await record()).status], [[], 'cancelled']);
@@ -207,7 +234,7 @@ test('an outcome that cannot be stored is not acked', async t => {
     throw new Error('no Redis');
   });
   handlers.start(200, 'application/json');
-  handlers.data(Buffer.from('{}'));
+  handlers.data(Buffer.from(WHOLE));
   handlers.end();
   await settle();
   assert.deepEqual([settlements(), errors, stored.pending], [[], ['outcome not stored'], 0]);

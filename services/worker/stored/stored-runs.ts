@@ -172,8 +172,9 @@ export class StoredRuns {
     const { attempts, queue } = this.#o;
     const { ackSubject, work } = attempt;
     this.#writers.get(attempt)?.stop();
-    // Not the request's fault: it is run elsewhere, and not counted as a failure.
+    // Not the request's fault: it is run elsewhere or later, and not counted as a failure.
     if (failure.code === HANDED_BACK) return queue.settle(ackSubject, 'nak');
+    if (failure.busyMs !== undefined) return queue.settle(ackSubject, 'nak', failure.busyMs);
     const outcome = await attempts.fail(work.meta, attempt.number, failure);
     if (outcome.kind === 'again') queue.settle(ackSubject, 'nak', outcome.delayMs);
     if (outcome.kind === 'final') await this.#giveUp(attempt, outcome.code);

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { findError, readEngineError } from './engine-error.ts';
+
+const told = (body: string) => readEngineError(400, Buffer.from(body)).body.error;
+
+test('every engine’s refusal gets the same four keys', () => {
+  const shape = { message: 'too long', type: 'BadRequestError', param: null, code: null };
+  assert.deepEqual(
+    told('{"error":{"message":"too long","type":"BadRequestError","param":null,"code":400}}'),
+    shape,
+  );
+  assert.deepEqual(
+    told('{"object":"error","message":"too long","type":"BadRequestError","param":null,"code":400}'),
+    shape,
+  );
+  const plain = { ...shape, type: 'invalid_request_error' };
+  assert.deepEqual(told('{"detail":"too long"}'), plain);
+  assert.deepEqual(told('{"error":"too long"}'), plain);
+  assert.deepEqual(
+    told('{"error":{"message":"too long","param":"messages","code":"context_length_exceeded"}}'),
+    {
+      ...plain,
+      param: 'messages',
+      code: 'context_length_exceeded',
+    },
+  );
+});
+
+test('what says nothing is told in our words, and what says too much is cut', () => {
+  assert.equal(told('{}').message, 'The engine refused the request.');
+  assert.equal(told('{"detail":[{"loc":["body"]}]}').message, 'The engine refused the request.');
+  assert.equal(told('{oops').message, 'The engine refused the request.');
+  assert.equal(told(JSON.stringify({ message: 'x'.repeat(9000) })).message.length, 2000);
+});
+
+test('an error is found in every spelling, and an answer is none', () => {
+  const flat = { object: 'error', message: 'no', type: 'BadRequestError', code: 400 };
+  const errors: [said: object, status: number][] = [
+    [{ error: { message: 'no', code: 400 } }, 400],
+    [{ id: 'x', choices: [], error: { message: 'no', type: 'InternalServerError' } }, 500],
+    [{ error: 'no' }, 500],
+    [flat, 400],
+    [Object.fromEntries(Object.entries(flat).reverse()), 400],
+    [{ type: 'error', error: { type: 'overloaded_error', message: 'no' } }, 503],
+    [{ error: { message: 'no', code: '429' } }, 429],
+    [{ error: { message: 'no', code: 'rate_limit_exceeded' } }, 429],
+    [{ error: { message: 'no', type: 'exceed_context_size_error' } }, 400],
+    [{ error: { message: 'the request exceeds the available context size', code: 500 } }, 400],
+    [{ error: { message: 'no', code: null, type: 'NotFoundError' } }, 404],
+    [{ detail: 'no' }, 500],
+  ];
+  for (const [said, status] of errors) assert.equal(findError(said)?.status, status, JSON.stringify(said));
+  assert.equal(findError({ message: 'no' }, 'error')?.words, 'no');
+  const answers = [
+    { error: null, choices: [] },
+    { error: '', choices: [] },
+    { object: 'list', data: [] },
+    null,
+    [],
+    7,
+  ];
+  for (const said of answers) assert.equal(findError(said), null, JSON.stringify(said));
+});
+
+test('the status says whose fault it is', () => {
+  const faults: [status: number, fault: string][] = [
+    ...[400, 402, 404, 405, 408, 409, 413, 415, 422, 501].map((status): [number, string] => [
+      status,
+      'client',
+    ]),
+    ...[429, 503].map((status): [number, string] => [status, 'busy']),
+    ...[401, 403].map((status): [number, string] => [status, 'misconfigured']),
+    ...[500, 502, 504].map((status): [number, string] => [status, 'engine']),
+  ];
+  for (const [status, fault] of faults)
+    assert.equal(
+      readEngineError(status, Buffer.from('{"error":{"message":"no"}}')).fault,
+      fault,
+      `${status}`,
+    );
+});
+
+test('a route that is not there is told as that, a model that is not there in the engine’s words', () => {
+  const message = (status: number, body: string) =>
+    readEngineError(status, Buffer.from(body)).body.error.message;
+  assert.equal(message(404, '{"detail":"Not Found"}'), 'The engine has no such endpoint: Not Found');
+  assert.equal(message(404, '404 page not found'), 'The engine has no such endpoint: 404 page not found');
+  assert.equal(message(405, '<html>'), 'The engine has no such endpoint.');
+  assert.equal(message(404, '{"error":{"message":"no adapter x"}}'), 'no adapter x');
+  assert.match(message(401, '{"error":"bad key"}'), /credentials.*bad key/);
+});

@@ -1,0 +1,137 @@
+/**
+ * Errors as engines tell them, in every spelling: OpenAI's envelope, vLLM's with a number for a code, the flat one of SGLang and
+ * older vLLM, FastAPI's `detail`, plain text. With a status of their own or, in answers that began well, without.
+ */
+import type { ErrorBody } from '../errors/errors.ts';
+
+/**
+ * Whose fault it is. `client`: the request cannot succeed here, or the engine has no such endpoint; told once, in the engine's
+ * words. `busy`: the engine has no room now. `misconfigured`: the engine does not accept the worker's credentials. `engine`: all
+ * the rest.
+ */
+export type Fault = 'client' | 'busy' | 'misconfigured' | 'engine';
+
+export interface EngineError {
+  readonly fault: Fault;
+  /** HTTP status that it was told with, or that its words stand for. */
+  readonly status: number;
+  /** The engine's words. Null where it gave none. */
+  readonly words: string | null;
+  /** In the shape that clients know. */
+  readonly body: ErrorBody;
+}
+
+/** Longest message passed on, characters. */
+const MAX_MESSAGE = 2000;
+const FALLBACK = 'The engine refused the request.';
+const NO_ENDPOINT = 'The engine has no such endpoint';
+const MISCONFIGURED =
+  'The engine does not accept the credentials of its worker, which is for the operator to mend';
+
+type Json = Record<string, unknown>;
+
+/** What types and codes stand for, letters only. */
+const NAMED: readonly (readonly [RegExp, number])[] = [
+  [/contextlength|contextsize|contextwindow|stringabovemax|promptistoolong/, 400],
+  [/badrequest|invalidrequest|invalidparam|invalidprompt|validation/, 400],
+  [/notfound/, 404],
+  [/unprocessable/, 422],
+  [/toolarge/, 413],
+  [/ratelimit|toomanyrequests/, 429],
+  [/overloaded|unavailable|serverbusy/, 503],
+  [/authentication|unauthorized|invalidapikey/, 401],
+  [/permission|forbidden/, 403],
+];
+/** Some engines answer 500 to a prompt that is too long. */
+const TOO_LONG =
+  /(exceed|longer than|larger than|greater than|maximum)[^.]{0,60}\bcontext\b|\bcontext (length|size|window)[^.]{0,60}exceed|prompt is too long/i;
+
+/**
+ * The error that a body or event holds; null where it is an answer. `"error": null` is none.
+ * @param name value of the event's `event` field.
+ */
+export function findError(said: unknown, name = ''): EngineError | null {
+  if (!isJson(said)) return null;
+  const inner = said['error'];
+  const isEnvelope = isJson(inner) || (typeof inner === 'string' && inner !== '');
+  const isFlat = said['object'] === 'error' || said['type'] === 'error' || name === 'error';
+  const isBare = said['choices'] === undefined && said['data'] === undefined && said['detail'] !== undefined;
+  return isEnvelope || isFlat || isBare ? toError(said, null) : null;
+}
+
+/** An answer whose HTTP status says that it is an error. */
+export function readEngineError(status: number, body: Buffer): EngineError {
+  const text = body.toString('utf8', 0, 64 * 1024);
+  let said: unknown = null;
+  try {
+    said = JSON.parse(text);
+  } catch {
+    if (!/^\s*[<{[]/.test(text)) said = { detail: text.trim() };
+  }
+  return toError(isJson(said) ? said : {}, status);
+}
+
+/** @param told HTTP status; null where it says that all is well. */
+function toError(said: Json, told: number | null): EngineError {
+  const inner = said['error'];
+  const fields = isJson(inner) ? inner : said;
+  const words = [fields['message'], inner, said['message'], said['detail'], fields['msg']].find(
+    (text): text is string => typeof text === 'string' && text !== '',
+  );
+  const { type, param, code } = fields;
+  const status = statusOf(fields, told, words ?? '');
+  const hasEndpoint = told === null || !isNoEndpoint(status, said);
+  const fault = faultOf(status, hasEndpoint);
+  return {
+    ...{ fault, status },
+    words: words?.slice(0, MAX_MESSAGE) ?? null,
+    body: {
+      error: {
+        message: messageOf(words, fault, hasEndpoint).slice(0, MAX_MESSAGE),
+        type: typeof type === 'string' && type !== 'error' ? type : 'invalid_request_error',
+        param: typeof param === 'string' ? param : null,
+        code: typeof code === 'string' ? code : null,
+      },
+    },
+  };
+}
+
+function messageOf(words: string | undefined, fault: Fault, hasEndpoint: boolean): string {
+  const lead = fault === 'misconfigured' ? MISCONFIGURED : hasEndpoint ? null : NO_ENDPOINT;
+  if (lead === null) return words ?? FALLBACK;
+  return words === undefined ? `${lead}.` : `${lead}: ${words}`;
+}
+
+function statusOf(fields: Json, told: number | null, words: string): number {
+  if (told !== null) return told >= 500 && told !== 501 && TOO_LONG.test(words) ? 400 : told;
+  for (const field of ['code', 'status', 'status_code', 'http_code']) {
+    const number = Number(fields[field]);
+    if (fields[field] !== null && number >= 400 && number < 600)
+      return number >= 500 && TOO_LONG.test(words) ? 400 : number;
+  }
+  const names = [fields['code'], fields['type']].map(name => String(name ?? '').replaceAll(/[^a-z]/gi, ''));
+  for (const name of names) {
+    const known = NAMED.find(([pattern]) => pattern.test(name.toLowerCase()));
+    if (known !== undefined) return known[1];
+  }
+  return TOO_LONG.test(words) ? 400 : 500;
+}
+
+/** A 404 in an envelope is about the model: only a route that is not there is answered by the framework. */
+function isNoEndpoint(status: number, said: Json): boolean {
+  return (
+    status === 405 ||
+    status === 501 ||
+    (status === 404 && !isJson(said['error']) && said['object'] !== 'error')
+  );
+}
+
+function faultOf(status: number, hasEndpoint: boolean): Fault {
+  if (status === 429 || status === 503) return 'busy';
+  if (status === 401 || status === 403) return 'misconfigured';
+  return status < 500 || !hasEndpoint ? 'client' : 'engine';
+}
+
+function isJson(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,15 @@
+/** How long a request stays in the queue that the engine had no room for. */
+
+/** Where the engine names no pause, ms. */
+const USUAL_MS = 1000;
+/** After so many deliveries the pause is longer: the broker gives a message up after a thousand. */
+const LONGER_AFTER = 60;
+const LONGER_MS = 60_000;
+/** Deliveries on one subject, see the attempt base. */
+const A_SUBJECT = 1024;
+
+/** @param retryAfterMs as the engine asks; null where it does not. @param attempt number of the attempt. */
+export function busyPause(retryAfterMs: number | null, attempt: number): number {
+  const asked = retryAfterMs ?? USUAL_MS;
+  return attempt % A_SUBJECT > LONGER_AFTER ? Math.max(asked, LONGER_MS) : asked;
+}
