@@ -22,6 +22,7 @@ export * from './responses/input-item.ts';
 export * from './responses/request.ts';
 export * from './responses/response-stream.ts';
 export { type ChatMessage, type InputItem, messagesOf } from './responses/to-chat.ts';
+export * from './runs/chunk-reader.ts';
 export * from './runs/completion-builder.ts';
 export * from './runs/idempotency.ts';
 export * from './runs/public-ids.ts';

@@ -1,5 +1,7 @@
 /** The parts of an engine's answer that are read here: of a chat chunk, or of a whole chat completion. */
 
+import { parseEngineJson } from '../engine/engine-json.ts';
+
 /** `usage` of a chat completion, as engines report it. */
 export interface CompletionUsage {
   readonly prompt_tokens?: number;
@@ -11,8 +13,9 @@ export interface CompletionUsage {
 
 export interface ToolCallDelta {
   readonly index?: number;
-  readonly id?: string;
-  readonly function?: { readonly name?: string; readonly arguments?: string };
+  readonly id?: string | null;
+  /** `arguments` is JSON text; of some engines an object. */
+  readonly function?: { readonly name?: string | null; readonly arguments?: string | object | null };
 }
 
 /** A chunk's `delta`, or a completion's `message`. */
@@ -20,6 +23,7 @@ export interface ChatDelta {
   readonly content?: string | null;
   readonly reasoning_content?: string | null;
   readonly reasoning?: string | null;
+  readonly refusal?: string | null;
   readonly tool_calls?: readonly ToolCallDelta[] | null;
 }
 
@@ -27,6 +31,7 @@ export interface ChatChunk {
   readonly choices?: readonly {
     readonly delta?: ChatDelta;
     readonly message?: ChatDelta;
+    readonly logprobs?: { readonly content?: readonly object[] | null } | null;
     readonly finish_reason?: string | null;
   }[];
   readonly usage?: CompletionUsage | null;
@@ -34,7 +39,7 @@ export interface ChatChunk {
 
 /** The data of an engine's event, or its whole answer. @throws where it is no JSON object. */
 export function readChunk(data: string): ChatChunk {
-  const chunk: unknown = JSON.parse(data);
+  const chunk = parseEngineJson(data);
   if (typeof chunk !== 'object' || chunk === null || Array.isArray(chunk))
     throw new TypeError('the engine sent JSON that is no object');
   return chunk;

@@ -3,16 +3,14 @@
  * is treated as a stream of few chunks, so one state machine does both, and an event of a given completion has the same number
  * whenever and wherever it is read.
  *
- * At most one output item is open. Text opens a message, reasoning a reasoning item, and each tool call an item of its own;
- * content of another kind closes it.
+ * Text opens a message, reasoning a reasoning item, and each tool call an item of its own; content of another kind closes it. Calls
+ * alone may be open together, for engines that tell their arguments in turns.
  */
-import {
-  type ChatChunk,
-  type CompletionUsage,
-  isCutShort,
-  type ToolCallDelta,
-} from '../openai/chat-chunk.ts';
+import { type CompletionUsage, isCutShort } from '../openai/chat-chunk.ts';
 import { countTokens, toResponsesUsage } from '../openai/usage.ts';
+import { ChunkReader } from '../runs/chunk-reader.ts';
+import { type Completion, CompletionBuilder, opsOfCompletion } from '../runs/completion-builder.ts';
+import type { LogOp } from '../runs/run-log.ts';
 
 type Json = Record<string, unknown>;
 export type ResponseStatus = 'queued' | 'in_progress' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
@@ -27,15 +25,22 @@ export interface ResponseBase {
   readonly params: Json;
 }
 
+type TextKind = 'message' | 'reasoning' | 'refusal';
+
+interface CallStart {
+  readonly number: number;
+  readonly id: string | null;
+  readonly name: string | null;
+}
+
 interface Item {
-  readonly kind: 'message' | 'reasoning' | 'function_call';
+  readonly kind: TextKind | 'function_call';
   readonly index: number;
   readonly id: string;
   readonly callId: string;
   readonly name: string;
-  /** Position of the call in the completion; −1 for the others. */
-  readonly call: number;
   text: string;
+  readonly logprobs: object[];
   /** The answer was cut off within this item. */
   isCut: boolean;
 }
@@ -45,7 +50,13 @@ const ITEM_PREFIX = { message: 'msg', reasoning: 'rs', function_call: 'fc' } as 
 export class ResponseStream {
   readonly #base: ResponseBase;
   readonly #items: Item[] = [];
-  #open: Item | null = null;
+  readonly #open = new Set<Item>();
+  /** The open item that is no call. */
+  #said: Item | null = null;
+  /** By number of the call. */
+  readonly #calls = new Map<number, Item>();
+  readonly #reader = new ChunkReader();
+  readonly #whole = new CompletionBuilder();
   #finish: string | null = null;
   #usage: CompletionUsage | null = null;
   #sequence = 0;
@@ -71,22 +82,33 @@ export class ResponseStream {
     return this.#take();
   }
 
-  push(chunk: ChatChunk): string {
-    const choice = chunk.choices?.[0];
-    const delta = choice?.delta ?? choice?.message;
-    const reasoning = delta?.reasoning_content ?? delta?.reasoning;
-    if (reasoning) this.#text('reasoning', reasoning);
-    if (delta?.content) this.#text('message', delta.content);
-    for (const [i, call] of (delta?.tool_calls ?? []).entries()) this.#call(call, call.index ?? i);
-    this.#finish = choice?.finish_reason ?? this.#finish;
-    this.#usage = chunk.usage ?? this.#usage;
+  /** A chunk of the engine's stream, or its whole answer. */
+  push(chunk: Completion): string {
+    const isWhole = chunk.choices?.[0]?.message !== undefined;
+    return this.add(isWhole ? opsOfCompletion(chunk) : this.#reader.read(chunk));
+  }
+
+  /** What a chunk says, or what was logged of it. */
+  add(ops: readonly LogOp[]): string {
+    for (const op of ops) this.#add(op);
     return this.#take();
+  }
+
+  #add(op: LogOp): void {
+    this.#whole.add(op);
+    if (op[0] === 't') this.#text('message', op[1], op[3]);
+    else if (op[0] === 'r') this.#text('reasoning', op[1]);
+    else if (op[0] === 'x') this.#text('refusal', op[1]);
+    else if (op[0] === 'c') this.#call(op);
+    else if (op[0] === 'f') this.#finish = op[1];
+    else this.#usage = op[1];
   }
 
   /** Closes the open item and ends the stream. */
   end(completedAt: number): string {
     const status = this.finalStatus;
-    this.#close(status === 'incomplete');
+    this.add(this.#reader.flush());
+    this.#closeAll(status === 'incomplete');
     this.#emit(`response.${status}`, () => ({ response: this.object(status, { completedAt }) }));
     return `${this.#take()}data: [DONE]\n\n`;
   }
@@ -108,18 +130,8 @@ export class ResponseStream {
   }
 
   /** Everything so far, as a chat completion. */
-  get completion(): ChatChunk {
-    const textOf = (kind: Item['kind']) =>
-      this.#items.flatMap(item => (item.kind === kind ? [item.text] : [])).join('');
-    const calls = this.#items
-      .filter(item => item.kind === 'function_call')
-      .map(({ callId, name, text }) => ({ id: callId, function: { name, arguments: text } }));
-    const message = {
-      content: textOf('message'),
-      reasoning_content: textOf('reasoning') || null,
-      tool_calls: calls.length > 0 ? calls : null,
-    };
-    return { choices: [{ message, finish_reason: this.#finish }], usage: this.#usage };
+  get completion(): Completion {
+    return this.#whole.completion;
   }
 
   /** The response object. */
@@ -139,72 +151,96 @@ export class ResponseStream {
       output:
         done || status === 'failed' || status === 'cancelled'
           ? this.#items.map(item =>
-              whole(item, item.isCut || (item === this.#open && status !== 'completed')),
+              whole(item, item.isCut || (this.#open.has(item) && status !== 'completed')),
             )
           : [],
       usage: done && this.#usage !== null ? toUsage(this.#usage) : null,
     };
   }
 
-  #text(kind: 'message' | 'reasoning', delta: string): void {
-    const item = this.#open?.kind === kind ? this.#open : this.#begin(kind);
+  #text(kind: TextKind, delta: string, logprobs: readonly object[] = []): void {
+    const item = this.#said?.kind === kind ? this.#said : this.#begin(kind);
     item.text += delta;
-    const at = { item_id: item.id, output_index: item.index, content_index: 0, delta };
-    if (kind === 'message') this.#emit('response.output_text.delta', { ...at, logprobs: [] });
-    else this.#emit('response.reasoning_text.delta', at);
+    item.logprobs.push(...logprobs);
+    const at = { ...placeOf(item), delta };
+    if (kind === 'message') this.#emit('response.output_text.delta', { ...at, logprobs });
+    else this.#emit(`response.${kind === 'refusal' ? kind : 'reasoning_text'}.delta`, at);
   }
 
-  #call(call: ToolCallDelta, index: number): void {
-    const same = this.#open?.kind === 'function_call' && this.#open.call === index;
-    const item = same && this.#open !== null ? this.#open : this.#begin('function_call', call, index);
-    const delta = call.function?.arguments ?? '';
-    if (delta === '') return;
+  #call([, number, id, name, delta]: Extract<LogOp, readonly ['c', ...unknown[]]>): void {
+    const known = this.#calls.get(number);
+    // A log of an earlier version may count two calls as one.
+    const goesOn = known !== undefined && (id === null || id === known.callId);
+    const item = goesOn ? known : this.#begin('function_call', { number, id, name });
+    // Closed once its arguments were complete: what follows is white space.
+    if (delta === '' || !this.#open.has(item)) return;
     item.text += delta;
-    this.#emit('response.function_call_arguments.delta', {
-      item_id: item.id,
-      output_index: item.index,
-      delta,
-    });
+    this.#emitArguments(item, delta);
   }
 
-  #begin(kind: Item['kind'], call: ToolCallDelta = {}, callIndex = -1): Item {
-    this.#close();
+  #emitArguments(item: Item, delta: string): void {
+    const at = { item_id: item.id, output_index: item.index };
+    this.#emit('response.function_call_arguments.delta', { ...at, delta });
+  }
+
+  #begin(kind: Item['kind'], call: CallStart = { number: -1, id: null, name: null }): Item {
+    this.#closeComplete();
     const index = this.#items.length;
-    const id = `${ITEM_PREFIX[kind]}_${this.#base.id.slice('resp_'.length)}_${index}`;
+    const prefix = kind === 'refusal' ? ITEM_PREFIX.message : ITEM_PREFIX[kind];
+    const id = `${prefix}_${this.#base.id.slice('resp_'.length)}_${index}`;
     const item: Item = {
-      kind,
-      index,
-      id,
+      ...{ kind, index, id },
       callId: call.id ?? id,
-      name: call.function?.name ?? '',
-      call: callIndex,
+      name: call.name ?? '',
       text: '',
+      logprobs: [],
       isCut: false,
     };
     this.#items.push(item);
-    this.#open = item;
+    this.#open.add(item);
+    if (kind === 'function_call') this.#calls.set(call.number, item);
+    else this.#said = item;
     this.#emit('response.output_item.added', { output_index: index, item: started(item) });
     if (kind !== 'function_call')
       this.#emit('response.content_part.added', { ...placeOf(item), part: partOf(kind, '') });
     return item;
   }
 
-  #close(isCut = false): void {
-    const item = this.#open;
-    this.#open = null;
-    if (item === null) return;
+  /** Another item begins. Calls may come in turns: one whose arguments are not complete stays open. */
+  #closeComplete(): void {
+    this.#said = null;
+    for (const item of [...this.#open])
+      if (item.kind !== 'function_call' || isJson(item.text)) this.#close(item);
+  }
+
+  #closeAll(isCut: boolean): void {
+    this.#said = null;
+    const last = [...this.#open].at(-1);
+    for (const item of [...this.#open]) this.#close(item, isCut && item === last);
+  }
+
+  #close(item: Item, isCut = false): void {
+    this.#open.delete(item);
     item.isCut = isCut;
-    const { kind, text, name } = item;
+    const { kind, name } = item;
     const at = { item_id: item.id, output_index: item.index };
-    if (kind === 'function_call')
-      this.#emit('response.function_call_arguments.done', { ...at, name, arguments: text });
-    else {
-      const said = kind === 'message' ? { text, logprobs: [] } : { text };
-      const type = kind === 'message' ? 'response.output_text.done' : 'response.reasoning_text.done';
-      this.#emit(type, { ...placeOf(item), ...said });
-      this.#emit('response.content_part.done', { ...placeOf(item), part: partOf(kind, text) });
-    }
+    if (kind === 'function_call') {
+      if (item.text === '' && !isCut) {
+        item.text = '{}';
+        this.#emitArguments(item, item.text);
+      }
+      this.#emit('response.function_call_arguments.done', { ...at, name, arguments: item.text });
+    } else this.#closeText(item, kind);
     this.#emit('response.output_item.done', { output_index: item.index, item: whole(item, isCut) });
+  }
+
+  #closeText(item: Item, kind: TextKind): void {
+    const { text, logprobs } = item;
+    const place = placeOf(item);
+    if (kind === 'message') this.#emit('response.output_text.done', { ...place, text, logprobs });
+    else if (kind === 'refusal') this.#emit('response.refusal.done', { ...place, refusal: text });
+    else this.#emit('response.reasoning_text.done', { ...place, text });
+    this.#emit('response.content_part.done', { ...place, part: partOf(kind, text, logprobs) });
   }
 
   #emit(type: string, fields: Json | (() => Json)): void {
@@ -224,26 +260,36 @@ export class ResponseStream {
 
 const placeOf = (item: Item) => ({ item_id: item.id, output_index: item.index, content_index: 0 });
 
-function partOf(kind: 'message' | 'reasoning', text: string): Json {
+function partOf(kind: TextKind, text: string, logprobs: readonly object[] = []): Json {
   if (kind === 'reasoning') return { type: 'reasoning_text', text };
-  return { type: 'output_text', text, annotations: [], logprobs: [] };
+  if (kind === 'refusal') return { type: 'refusal', refusal: text };
+  return { type: 'output_text', text, annotations: [], logprobs };
 }
 
 function started(item: Item): Json {
   const { id, kind, callId, name } = item;
   const status = 'in_progress';
-  if (kind === 'message') return { id, type: kind, role: 'assistant', status, content: [] };
   if (kind === 'reasoning') return { id, type: kind, summary: [], content: [], status };
-  return { id, type: kind, call_id: callId, name, arguments: '', status };
+  if (kind === 'function_call') return { id, type: kind, call_id: callId, name, arguments: '', status };
+  return { id, type: 'message', role: 'assistant', status, content: [] };
 }
 
 function whole(item: Item, isCut: boolean): Json {
-  const { id, kind, callId, name, text } = item;
+  const { id, kind, callId, name, text, logprobs } = item;
   const status = isCut ? 'incomplete' : 'completed';
   if (kind === 'function_call') return { id, type: kind, call_id: callId, name, arguments: text, status };
-  const content = [partOf(kind, text)];
-  if (kind === 'message') return { id, type: kind, role: 'assistant', status, content };
-  return { id, type: kind, summary: [], content, status };
+  const content = [partOf(kind, text, logprobs)];
+  if (kind === 'reasoning') return { id, type: kind, summary: [], content, status };
+  return { id, type: 'message', role: 'assistant', status, content };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Engines do not report what they wrote to their cache. */

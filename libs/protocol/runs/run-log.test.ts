@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ChatChunk } from '../openai/chat-chunk.ts';
 import { ResponseStream } from '../responses/response-stream.ts';
+import { ChunkReader } from './chunk-reader.ts';
 import { CompletionBuilder } from './completion-builder.ts';
-import { addOp, chunkOf, decodeOps, encodeOps, type LogOp, opsOf } from './run-log.ts';
+import { addOp, decodeOps, encodeOps, type LogOp } from './run-log.ts';
 
 const chunks: ChatChunk[] = [
   { choices: [{ delta: { reasoning_content: 'Let me ' } }] },
@@ -17,13 +18,14 @@ const chunks: ChatChunk[] = [
   { choices: [{ delta: {}, finish_reason: 'tool_calls' }] },
   { choices: [], usage: { prompt_tokens: 3, completion_tokens: 9, total_tokens: 12 } },
 ];
-const ops = chunks.flatMap(opsOf);
+const reader = new ChunkReader();
+const ops = chunks.flatMap(chunk => reader.read(chunk));
 const base = { id: 'resp_x', createdAt: 1, background: true, params: {} };
 
 function tell(logged: readonly LogOp[], after = -1): string {
   const stream = new ResponseStream(base, after);
   const start = stream.created() + stream.inProgress();
-  return start + logged.map(op => stream.push(chunkOf(op))).join('') + stream.end(2);
+  return start + stream.add(logged) + stream.end(2);
 }
 
 test('events told from the log are those told from the stream itself', () => {

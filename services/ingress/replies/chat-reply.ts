@@ -4,10 +4,10 @@
  */
 import {
   type ChatChunk,
+  ChunkReader,
   CompletionBuilder,
   type DispatchError,
   eventData,
-  opsOf,
   type ResultMeta,
   readChunk,
 } from '@penstock/protocol';
@@ -39,7 +39,7 @@ type Answer = Record<string, unknown> & { choices?: NonNullable<ChatChunk['choic
 export class ChatReply implements ReplySink {
   readonly #to: ReplySink;
   readonly #o: ChatReplyOptions;
-  readonly #choices = new Map<number, CompletionBuilder>();
+  readonly #choices = new Map<number, { reader: ChunkReader; builder: CompletionBuilder }>();
   #head: Answer = {};
 
   constructor(to: ReplySink, options: ChatReplyOptions) {
@@ -96,15 +96,18 @@ export class ChatReply implements ReplySink {
     else if (this.#head['id'] === undefined) this.#head = { ...chunk, ...this.#head };
     for (const choice of chunk.choices ?? []) {
       const index = Number((choice as { index?: number }).index ?? 0);
-      const builder = this.#choices.get(index) ?? new CompletionBuilder();
-      this.#choices.set(index, builder);
-      for (const op of opsOf({ choices: [choice] })) builder.add(op);
+      const { reader, builder } = this.#choices.get(index) ?? {
+        reader: new ChunkReader(),
+        builder: new CompletionBuilder(),
+      };
+      this.#choices.set(index, { reader, builder });
+      for (const op of reader.read({ choices: [choice] })) builder.add(op);
     }
   }
 
   /** The stream as the completion it would have been. */
   #gathered(): object {
-    const choices = [...this.#choices].map(([index, builder]) => ({
+    const choices = [...this.#choices].map(([index, { builder }]) => ({
       ...builder.completion.choices?.[0],
       index,
     }));

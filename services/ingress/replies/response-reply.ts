@@ -1,12 +1,12 @@
 /** The reply of a foreground response: the engine's chat completion on its way to the client becomes a response. */
 import {
-  type ChatChunk,
-  chunkOf,
+  ChunkReader,
+  type Completion,
   type DispatchError,
   type ErrorBody,
   eventData,
   type LogOp,
-  opsOf,
+  opsOfCompletion,
   type ResponseBase,
   ResponseStream,
   type ResultMeta,
@@ -15,12 +15,13 @@ import {
 import type { ReplySink, Served } from './reply-sink.ts';
 
 /** Stores what was told for later; called once, when it is whole. The client gets the end when it is stored. */
-export type Keep = (completion: ChatChunk, ops: readonly LogOp[], isCut: boolean) => Promise<void>;
+export type Keep = (completion: Completion, ops: readonly LogOp[], isCut: boolean) => Promise<void>;
 
 export class ResponseReply implements ReplySink {
   readonly #to: ReplySink;
   readonly #stream: ResponseStream;
   readonly #keep: Keep;
+  readonly #reader = new ChunkReader();
   /** What the events are told from, so that they can be told again. */
   readonly #ops: LogOp[] = [];
   #begun = false;
@@ -44,7 +45,7 @@ export class ResponseReply implements ReplySink {
   /** @throws where the engine's events cannot be read; then nothing of them is told. */
   #tell(bytes: Buffer): string {
     const ops = [...eventData(bytes.toString('utf8'))].flatMap(data =>
-      data === '[DONE]' ? [] : opsOf(readChunk(data)),
+      data === '[DONE]' ? [] : this.#reader.read(readChunk(data)),
     );
     const begin = this.#begun ? '' : this.#stream.created() + this.#stream.inProgress();
     this.#begun = true;
@@ -52,12 +53,8 @@ export class ResponseReply implements ReplySink {
   }
 
   #push(ops: readonly LogOp[]): string {
-    let out = '';
-    for (const op of ops) {
-      this.#ops.push(op);
-      out += this.#stream.push(chunkOf(op));
-    }
-    return out;
+    this.#ops.push(...ops);
+    return this.#stream.add(ops);
   }
 
   #kept(): Promise<void> {
@@ -66,7 +63,7 @@ export class ResponseReply implements ReplySink {
 
   result(meta: ResultMeta, body: Buffer, served: Served): void {
     if (meta.status !== 200) return this.#refused(meta, body, served);
-    this.#push(opsOf(readChunk(body.toString('utf8'))));
+    this.#push(opsOfCompletion(readChunk(body.toString('utf8'))));
     this.#stream.end(nowS());
     const response = this.#stream.object(this.#stream.finalStatus, { completedAt: nowS() });
     const told = Buffer.from(JSON.stringify(response));

@@ -1,7 +1,6 @@
 /** A stored response as its clients see it: the object as of now, and the numbered events of its log. */
 import {
   type ChatChunk,
-  chunkOf,
   decodeOps,
   type InputItem,
   isFinalStatus,
@@ -71,9 +70,7 @@ export class ResponseEvents {
   }
 
   #entry(entry: Buffer): string {
-    return decodeOps(entry)
-      .map(op => this.#stream.push(chunkOf(op)))
-      .join('');
+    return this.#stream.add(decodeOps(entry));
   }
 
   #end(run: StoredRun): string {
@@ -101,7 +98,7 @@ export function responseObject(run: StoredRun, logged: readonly Buffer[]): objec
     const completedAt = Math.floor(run.result.finishedAt / 1000);
     return told.object(told.finalStatus, { completedAt });
   }
-  for (const entry of logged) for (const op of decodeOps(entry)) told.push(chunkOf(op));
+  for (const entry of logged) told.add(decodeOps(entry));
   if (run.status === 'cancelled') return told.object('cancelled');
   return told.object('failed', { error: errorIn(run.result?.body) });
 }

@@ -1,10 +1,10 @@
 /** What earlier attempts at a stored run logged, and how the next attempt resumes from it. */
 import {
   type ChatChunk,
+  ChunkReader,
   decodeOps,
   eventData,
   type LogOp,
-  opsOf,
   type RunLogKind,
   readChunk,
   validateRequest,
@@ -84,9 +84,10 @@ function answerOfEvents(entries: readonly Buffer[]): LoggedAnswer | null {
 
 function answerIn(events: readonly string[]): LoggedAnswer {
   const chunks = events.filter(data => data !== '[DONE]').map(data => readChunk(data) as TextChunk);
+  const reader = new ChunkReader();
   const ops = chunks.flatMap((chunk): LogOp[] => {
     const text = chunk.choices?.[0]?.text;
-    return text === undefined ? opsOf(chunk) : text === '' ? [] : [['t', text, 1]];
+    return text === undefined ? reader.read(chunk) : text === '' ? [] : [['t', text, 1]];
   });
   return { ops, chunkId: chunks[0]?.id ?? '', created: chunks[0]?.created ?? 0 };
 }

@@ -9,12 +9,12 @@
  */
 import {
   addOp,
-  type ChatChunk,
+  ChunkReader,
+  type Completion,
   CompletionBuilder,
   encodeOps,
   eventData,
   type LogOp,
-  opsOf,
   type RunLogKind,
   readChunk,
 } from '@penstock/protocol';
@@ -42,6 +42,7 @@ export interface RunLogWriterOptions {
 
 export class RunLogWriter {
   readonly #o: RunLogWriterOptions;
+  readonly #reader = new ChunkReader();
   readonly #whole = new CompletionBuilder();
   /** What is still to be repeated before anything is new. */
   #expected: LogOp[];
@@ -82,7 +83,7 @@ export class RunLogWriter {
     return this.#whole.finishReason;
   }
 
-  get completion(): ChatChunk {
+  get completion(): Completion {
     return this.#whole.completion;
   }
 
@@ -96,7 +97,7 @@ export class RunLogWriter {
     if (this.#o.kind === 'events') this.#addRaw(events);
     else
       for (const data of eventData(events.toString('utf8')))
-        if (data !== DONE) for (const op of opsOf(readChunk(data))) this.#addOp(op);
+        if (data !== DONE) for (const op of this.#reader.read(readChunk(data))) this.#addOp(op);
     if (this.#size > 0 && !last) this.#schedule();
   }
 
@@ -214,7 +215,7 @@ export class RunLogWriter {
 
 function textOf(op: LogOp): string {
   if (op[0] === 'c') return (op[3] ?? '') + op[4];
-  return op[0] === 't' || op[0] === 'r' ? op[1] : '';
+  return op[0] === 't' || op[0] === 'r' || op[0] === 'x' ? op[1] : '';
 }
 
 function isSameKind(a: LogOp, b: LogOp): boolean {
@@ -223,6 +224,6 @@ function isSameKind(a: LogOp, b: LogOp): boolean {
 
 function withText(op: LogOp, text: string): LogOp {
   if (op[0] === 't') return ['t', text, op[2]];
-  if (op[0] === 'r') return ['r', text];
+  if (op[0] === 'r' || op[0] === 'x') return [op[0], text];
   return op[0] === 'c' ? ['c', op[1], null, null, text] : op;
 }
