@@ -39,7 +39,7 @@ test('a response is sent as a chat completion, and its answer translated back', 
   const url = '/v1/responses';
   const line = good(request({ model: 'm', input: 'hello' }, url), 'responses');
   assert.equal(line.endpoint, 'chat');
-  assert.deepEqual(line.body, hello);
+  assert.deepEqual(JSON.parse(line.body.toString()), hello);
   const completion = { choices: [{ message: { content: 'hi' }, finish_reason: 'stop' }], created: 3 };
   const told = answeredLine('batch_x-1', line, answer(JSON.stringify(completion)));
   const { body } = JSON.parse(told.text).response;
@@ -78,4 +78,18 @@ test('usage of all lines is summed', () => {
   const one = answeredLine('b-1', line, answer(JSON.stringify({ usage })));
   const sum = addTokens(addTokens(NO_TOKENS, one.usage), one.usage);
   assert.deepEqual(sum, { input: 6, cached: 2, output: 4, reasoning: 0, total: 10 });
+});
+
+test('long numbers reach the engine as the client wrote them', () => {
+  const parameters = '{"type":"object","properties":{"n":{"maximum":9223372036854775807}}}';
+  const line = (url: string, body: string) =>
+    Buffer.from(`{"custom_id":"a", "method":"POST","url":"${url}", "body": ${body} }`);
+  const chat = `{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f","parameters":${parameters}}}]}`;
+  const sent = (text: Buffer, endpoint: 'chat' | 'responses') => {
+    const read = readBatchLine(text, 1, endpoint);
+    return isBatchError(read) ? read.message : read.body.toString();
+  };
+  assert.equal(sent(line('/v1/chat/completions', chat), 'chat').trim(), chat);
+  const response = `{"model":"m","input":"hi","tools":[{"type":"function","name":"f","parameters":${parameters}}]}`;
+  assert.ok(sent(line('/v1/responses', response), 'responses').includes(parameters));
 });

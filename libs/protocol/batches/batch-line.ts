@@ -1,5 +1,6 @@
 /** One line of a batch's input file. */
 import { DispatchError } from '../errors/errors.ts';
+import { bytesOfField, exactJson } from '../openai/exact-json.ts';
 import { parseJson } from '../openai/json-guard.ts';
 import type { RequestSummary } from '../openai/request-summary.ts';
 import { validateRequest } from '../openai/validate-request.ts';
@@ -17,8 +18,8 @@ export interface BatchLine {
   readonly customId: string;
   /** Endpoint of the engine. */
   readonly endpoint: Endpoint;
-  /** Body of the request to the engine. */
-  readonly body: unknown;
+  /** Body of the request to the engine: the bytes of the client, except for responses. */
+  readonly body: Buffer;
   readonly summary: RequestSummary;
   /** Texts to embed; 0 for other endpoints. */
   readonly inputs: number;
@@ -68,7 +69,10 @@ function readLine(text: Buffer, endpoint: BatchEndpoint): BatchLine {
   if ((body as { stream?: unknown } | null)?.stream === true)
     throw new LineProblem('invalid_request', 'A batch cannot stream: leave stream out.', 'body.stream');
   try {
-    return { customId, ...(endpoint === 'responses' ? readResponse(body) : readPlain(endpoint, body)) };
+    return {
+      customId,
+      ...(endpoint === 'responses' ? readResponse(body, text) : readPlain(endpoint, body, text)),
+    };
   } catch (err) {
     if (!(err instanceof DispatchError)) throw err;
     throw new LineProblem('invalid_request', err.message, err.param === null ? 'body' : `body.${err.param}`);
@@ -91,17 +95,19 @@ function readObject(text: Buffer): Record<string, unknown> {
   return raw as Record<string, unknown>;
 }
 
-function readPlain(endpoint: Endpoint, body: unknown): Omit<BatchLine, 'customId'> {
+function readPlain(endpoint: Endpoint, body: unknown, text: Buffer): Omit<BatchLine, 'customId'> {
   const summary = validateRequest(endpoint, body);
   const { input } = body as { input?: unknown };
   const isList = Array.isArray(input) && typeof input[0] !== 'number';
   const inputs = endpoint === 'embeddings' ? (isList ? input.length : 1) : 0;
-  return { endpoint, body, summary, inputs, echo: null };
+  const bytes = bytesOfField(text, 'body') ?? Buffer.from(JSON.stringify(body));
+  return { endpoint, body: bytes, summary, inputs, echo: null };
 }
 
 /** Only the output file keeps it, so it can neither continue an earlier response nor be continued. */
-function readResponse(body: unknown): Omit<BatchLine, 'customId'> {
-  const asked = readResponsesRequest(body);
+function readResponse(body: unknown, text: Buffer): Omit<BatchLine, 'customId'> {
+  const { body: exact } = exactJson(text, { body }) as { body?: unknown };
+  const asked = readResponsesRequest(body, exact);
   const refuse = (param: string, message: string) => {
     throw new DispatchError('invalid_request', { param, message });
   };
@@ -110,7 +116,13 @@ function readResponse(body: unknown): Omit<BatchLine, 'customId'> {
     refuse('previous_response_id', 'A line of a batch has no history: put all messages into its input.');
   const { chat } = asked;
   const echo = { ...asked.params, store: false };
-  return { endpoint: 'chat', body: chat, summary: validateRequest('chat', chat), inputs: 0, echo };
+  return {
+    endpoint: 'chat',
+    body: Buffer.from(JSON.stringify(chat)),
+    summary: validateRequest('chat', chat),
+    inputs: 0,
+    echo,
+  };
 }
 
 export function isBatchError(read: BatchLine | BatchError): read is BatchError {

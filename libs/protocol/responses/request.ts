@@ -17,8 +17,11 @@ export interface ResponsesRequest {
   readonly chat: Record<string, unknown> & { readonly messages: readonly ChatMessage[] };
 }
 
-/** @throws DispatchError `invalid_request` with the field in `param`. */
-export function readResponsesRequest(value: unknown): ResponsesRequest {
+/**
+ * @param exact the same, whose long numbers survive (see {@link exactJson}): the schemas for the engine are taken from it.
+ * @throws DispatchError `invalid_request` with the field in `param`.
+ */
+export function readResponsesRequest(value: unknown, exact: unknown = value): ResponsesRequest {
   const checked = responsesFields.safeParse(value);
   if (!checked.success) {
     const issue = checked.error.issues[0];
@@ -45,8 +48,28 @@ export function readResponsesRequest(value: unknown): ResponsesRequest {
     tier: body.service_tier ?? null,
     input,
     params: echo(body, store),
-    chat: { ...toChatFields(body), messages },
+    chat: { ...toChatFields(withSchemas(body, exact as Schemas)), messages },
   };
+}
+
+interface Schemas {
+  readonly tools?: readonly { readonly parameters?: Record<string, unknown> | null }[] | null;
+  readonly text?: { readonly format?: { readonly schema?: Record<string, unknown> } | null } | null;
+}
+
+function withSchemas(body: ResponsesFields, exact: Schemas): ResponsesFields {
+  const tools = body.tools?.map((tool, i) => {
+    const parameters = exact.tools?.[i]?.parameters;
+    return parameters === undefined ? tool : { ...tool, parameters };
+  });
+  const format = body.text?.format;
+  const schema = exact.text?.format?.schema;
+  const text = format && schema !== undefined ? { ...body.text, format: { ...format, schema } } : body.text;
+  return {
+    ...body,
+    ...(tools === undefined ? {} : { tools }),
+    ...(text === undefined ? {} : { text }),
+  } as ResponsesFields;
 }
 
 /** Every field that the schema of OpenAI or of Open Responses requires in a response, whether or not the request had it. */

@@ -8,6 +8,7 @@ import {
   type ChatChunk,
   DispatchError,
   encodeOps,
+  exactJson,
   isFinalStatus,
   type LogOp,
   parseJson,
@@ -112,7 +113,8 @@ export class ResponsesApi implements Api {
   async create(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const acceptedAt = this.#o.clock.now();
     if (!Buffer.isBuffer(request.body)) throw new DispatchError('unsupported_media_type');
-    const asked = readResponsesRequest(parseJson(request.body));
+    const parsed = parseJson(request.body);
+    const asked = readResponsesRequest(parsed, exactJson(request.body, parsed));
     const history = await this.#o.history.read(asked.previousId, request.tenant);
     // A response that is not stored begins no chain.
     const chain = history.root ?? (asked.store ? chainKeyOf(sessionHeader(request), request.id) : null);

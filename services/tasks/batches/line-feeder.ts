@@ -332,6 +332,6 @@ function workOf({ summary, body }: BatchLine): RunWork {
     ...({ from: 'tasks', lane: 'batch', size: 'any', stream: false, fleetRate: 0 } as const),
     promptTokens: estimatePromptTokens(summary.promptBytes),
     maxTokens: summary.maxTokens,
-    body: Buffer.from(JSON.stringify(body)),
+    body,
   };
 }

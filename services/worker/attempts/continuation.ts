@@ -2,7 +2,7 @@
  * Going on with a stream whose first engine died: the client keeps what it has, the next engine gets the prompt plus
  * the partial answer (`continue_final_message`, vLLM and SGLang) and its chunks are made to look like the old stream's.
  */
-import { eventData, type ResumeAnswer, type WorkEnvelope } from '@penstock/protocol';
+import { eventData, parseExactText, type ResumeAnswer, type WorkEnvelope } from '@penstock/protocol';
 
 export interface Continuation {
   /** Request body for the engine. */
@@ -22,7 +22,7 @@ export function createContinuation(work: WorkEnvelope, resume: Resume): Continua
 }
 
 function continuedBody(work: WorkEnvelope, resume: Resume): Json {
-  const body = JSON.parse(work.body.toString('utf8')) as Json;
+  const body = parseExactText(work.body.toString('utf8')) as Json;
   // One content chunk is one token on the engines we know; a limit already reached still needs one step to stop.
   for (const field of ['max_tokens', 'max_completion_tokens']) {
     const limit = body[field];
