@@ -23,6 +23,7 @@ import { type Engine, MAX_ANSWER_BYTES } from '../engine/engine.ts';
 import { busyPause } from './busy-pause.ts';
 import type { Continuation } from './continuation.ts';
 import type { FrameSource } from './frame-batcher.ts';
+import { Contradiction } from './repetition.ts';
 import { type Heard, StreamedAnswer } from './streamed-answer.ts';
 
 /**
@@ -214,6 +215,15 @@ export class Attempt implements FrameSource {
   #heard(heard: Heard): void {
     if (this.#over) return;
     this.#answerTokens = this.#stream?.tokens ?? 0;
+    try {
+      this.#handle(heard);
+    } catch (err) {
+      if (!(err instanceof Contradiction)) throw err;
+      this.#fail({ code: 'stream_interrupted', message: err.message, retryable: false }, 'client_error');
+    }
+  }
+
+  #handle(heard: Heard): void {
     switch (heard.kind) {
       case 'silence':
         return;

@@ -70,3 +70,16 @@ test('the partial answer is counted as output, though this engine read it as pro
   const [none] = rewritten({ choices: [], usage: null });
   assert.equal(none?.usage, null);
 });
+
+test('an engine that begins again instead of going on is heard from where the client is', () => {
+  const say = (content: string, finish: string | null = null) => ({
+    choices: [{ delta: { content }, finish_reason: finish }],
+  });
+  const shown = rewritten(say('H'), say('el'), say('lo'), say('', 'stop'), {
+    choices: [],
+    usage: { prompt_tokens: 10, completion_tokens: 4 },
+  });
+  const texts = shown.map(chunk => chunk.choices[0]?.delta.content ?? '');
+  assert.equal(texts.join(''), 'lo');
+  assert.deepEqual(shown.at(-1)?.usage, { prompt_tokens: 10, completion_tokens: 4 });
+});

@@ -3,11 +3,15 @@
  * the partial answer (`continue_final_message`, vLLM and SGLang) and its chunks are made to look like the old stream's.
  */
 import { eventData, parseExactText, type ResumeAnswer, type WorkEnvelope } from '@penstock/protocol';
+import { Repetition } from './repetition.ts';
 
 export interface Continuation {
   /** Request body for the engine. */
   readonly body: Buffer;
-  /** Gives events the id and time of the stream they continue, and drops the repeated role chunk. */
+  /**
+   * Gives events the id and time of the stream they continue, and drops the repeated role chunk, and what an engine says again.
+   * @throws Contradiction where the engine began again and said something else.
+   */
   rewrite(events: Buffer): Buffer;
 }
 
@@ -15,9 +19,10 @@ type Resume = Extract<ResumeAnswer, { kind: 'continue' }>;
 type Json = Record<string, unknown>;
 
 export function createContinuation(work: WorkEnvelope, resume: Resume): Continuation {
+  const repetition = new Repetition(resume.text);
   return {
     body: Buffer.from(JSON.stringify(continuedBody(work, resume))),
-    rewrite: events => rewriteEvents(events, resume),
+    rewrite: events => rewriteEvents(events, resume, repetition),
   };
 }
 
@@ -40,7 +45,7 @@ function continuedBody(work: WorkEnvelope, resume: Resume): Json {
   };
 }
 
-function rewriteEvents(events: Buffer, resume: Resume): Buffer {
+function rewriteEvents(events: Buffer, resume: Resume, repetition: Repetition): Buffer {
   let out = '';
   for (const data of eventData(events.toString('utf8'))) {
     if (data === '[DONE]') {
@@ -49,17 +54,35 @@ function rewriteEvents(events: Buffer, resume: Resume): Buffer {
     }
     const chunk = JSON.parse(data) as Json & {
       usage?: Json | null;
-      choices?: { delta?: Json; finish_reason?: unknown }[];
+      choices?: { delta?: Json; text?: unknown; finish_reason?: unknown }[];
     };
     const delta = chunk.choices?.[0]?.delta;
     if (delta?.['role'] !== undefined) {
       delete delta['role'];
       if (!delta['content'] && !chunk.choices?.[0]?.finish_reason) continue;
     }
-    if (chunk.usage) addUsage(chunk.usage, resume.chunks);
+    if (!keepNew(chunk.choices?.[0], repetition)) continue;
+    if (chunk.usage && !repetition.isRepeated) addUsage(chunk.usage, resume.chunks);
     out += `data: ${JSON.stringify({ ...chunk, id: resume.chunkId, created: resume.created })}\n\n`;
   }
   return Buffer.from(out);
+}
+
+type Choice = { delta?: Json; text?: unknown; finish_reason?: unknown };
+
+/** Leaves what is new in the choice. @returns false where nothing is left. */
+function keepNew(choice: Choice | undefined, repetition: Repetition): boolean {
+  if (choice === undefined) return true;
+  const { delta } = choice;
+  const said = delta === undefined ? choice.text : delta['content'];
+  const isEnd = Boolean(choice.finish_reason);
+  if (typeof said !== 'string' && !isEnd) return true;
+  const given = typeof said === 'string' ? said : '';
+  const text = repetition.take(given) + (isEnd ? repetition.end() : '');
+  if (text === given) return true;
+  if (delta === undefined) choice.text = text;
+  else delta['content'] = text;
+  return text !== '' || isEnd;
 }
 
 /** The partial answer counted as prompt on this engine; for the client it is output. */
