@@ -15,6 +15,7 @@ export interface ResponseEvent {
 export interface ResponseItem {
   readonly type: string;
   readonly status: string;
+  readonly call_id?: string;
   readonly name?: string;
   readonly arguments?: string;
   readonly content?: { text: string }[];
