@@ -27,13 +27,15 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const FOLDERS: Record<string, readonly string[]> = {
   'libs/policy/placement': ['libs/policy/bidding'],
   'libs/protocol/batches': [
+    'libs/protocol/engine',
     'libs/protocol/errors',
     'libs/protocol/openai',
     'libs/protocol/responses',
     'libs/protocol/runs',
     'libs/protocol/wire',
   ],
-  'libs/protocol/openai': ['libs/protocol/errors', 'libs/protocol/wire'],
+  'libs/protocol/engine': ['libs/protocol/errors', 'libs/protocol/wire'],
+  'libs/protocol/openai': ['libs/protocol/engine', 'libs/protocol/errors', 'libs/protocol/wire'],
   'libs/protocol/openapi': [
     'libs/protocol/batches',
     'libs/protocol/openai',
@@ -41,8 +43,13 @@ const FOLDERS: Record<string, readonly string[]> = {
     'libs/protocol/runs',
     'libs/protocol/webhooks',
   ],
-  'libs/protocol/responses': ['libs/protocol/errors', 'libs/protocol/openai'],
-  'libs/protocol/runs': ['libs/protocol/openai', 'libs/protocol/wire'],
+  'libs/protocol/responses': [
+    'libs/protocol/engine',
+    'libs/protocol/errors',
+    'libs/protocol/openai',
+    'libs/protocol/runs',
+  ],
+  'libs/protocol/runs': ['libs/protocol/engine', 'libs/protocol/wire'],
   'libs/protocol/webhooks': ['libs/protocol', 'libs/protocol/wire'],
   'libs/runs/transitions': ['libs/runs', 'libs/runs/record'],
   'libs/transport/bullmq': ['libs/transport/ports/tasks', 'libs/transport/ports/webhooks'],

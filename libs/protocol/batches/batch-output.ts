@@ -1,7 +1,7 @@
 /** One line of a batch's output files: the answer to an input line, or why there is none. */
 import { isUtf8 } from 'node:buffer';
+import type { ChatChunk } from '../engine/chat-chunk.ts';
 import { DispatchError, toErrorBody } from '../errors/errors.ts';
-import type { ChatChunk } from '../openai/chat-chunk.ts';
 import { countTokens, NO_TOKENS, type TokenCounts } from '../openai/usage.ts';
 import { ResponseStream } from '../responses/response-stream.ts';
 import { publicId } from '../runs/public-ids.ts';

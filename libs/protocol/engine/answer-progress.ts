@@ -1,5 +1,5 @@
 /** How far an answer is: whole once every choice has ended, and well only where it ended for a reason that is one. */
-import type { ChatChunk, CompletionUsage } from '../openai/chat-chunk.ts';
+import type { ChatChunk, CompletionUsage } from './chat-chunk.ts';
 
 /** Reasons of OpenAI's API, and what TGI says in their place. `abort`, for one, means that the engine gave the request up. */
 const GOOD_ENDS = new Set([

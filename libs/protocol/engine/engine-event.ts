@@ -1,7 +1,8 @@
 /** What one event of an engine's stream means, and what a whole answer does. */
-import type { ChatChunk } from '../openai/chat-chunk.ts';
+
 import type { Endpoint } from '../wire/envelope.ts';
 import { AnswerProgress } from './answer-progress.ts';
+import type { ChatChunk } from './chat-chunk.ts';
 import { type EngineError, findError } from './engine-error.ts';
 import { parseEngineJson } from './engine-json.ts';
 import type { SseEvent } from './sse.ts';

@@ -1,5 +1,5 @@
 /** Token usage as engines report it: read from the end of an answer without parsing it, or from a parsed completion. */
-import type { CompletionUsage } from './chat-chunk.ts';
+import type { CompletionUsage } from '../engine/chat-chunk.ts';
 
 /** Where usage can be: within so many bytes of the end. */
 const TAIL_BYTES = 1024;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ChatChunk } from '../engine/chat-chunk.ts';
 import { eventData } from '../engine/sse.ts';
-import type { ChatChunk } from '../openai/chat-chunk.ts';
 import { ResponseStream } from './response-stream.ts';
 
 const base = { id: 'resp_abc', createdAt: 1, background: false, params: { model: 'm' } };

@@ -6,7 +6,7 @@
  * Text opens a message, reasoning a reasoning item, and each tool call an item of its own; content of another kind closes it. Calls
  * alone may be open together, for engines that tell their arguments in turns.
  */
-import { type CompletionUsage, isCutShort } from '../openai/chat-chunk.ts';
+import { type CompletionUsage, isCutShort } from '../engine/chat-chunk.ts';
 import { countTokens, toResponsesUsage } from '../openai/usage.ts';
 import { ChunkReader } from '../runs/chunk-reader.ts';
 import { type Completion, CompletionBuilder, opsOfCompletion } from '../runs/completion-builder.ts';

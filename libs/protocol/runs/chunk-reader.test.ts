@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ChatChunk, ChatDelta, ToolCallDelta } from '../openai/chat-chunk.ts';
+import type { ChatChunk, ChatDelta, ToolCallDelta } from '../engine/chat-chunk.ts';
 import { ResponseStream } from '../responses/response-stream.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { type Completion, CompletionBuilder } from './completion-builder.ts';

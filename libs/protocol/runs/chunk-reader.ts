@@ -3,7 +3,7 @@
  * or without any, in turns, with ids and names that come late, are empty or never come, with arguments that are an object. Here each
  * call gets a number, and an id and a name before anything else of it is told.
  */
-import type { ChatChunk, ChatDelta, ToolCallDelta } from '../openai/chat-chunk.ts';
+import type { ChatChunk, ChatDelta, ToolCallDelta } from '../engine/chat-chunk.ts';
 import { randomCallId } from './call-id.ts';
 import type { LogOp } from './run-log.ts';
 

@@ -1,4 +1,4 @@
-import type { ChatChunk, CompletionUsage } from '../openai/chat-chunk.ts';
+import type { ChatChunk, CompletionUsage } from '../engine/chat-chunk.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import type { LogOp } from './run-log.ts';
 

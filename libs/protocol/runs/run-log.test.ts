@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ChatChunk } from '../openai/chat-chunk.ts';
+import type { ChatChunk } from '../engine/chat-chunk.ts';
 import { ResponseStream } from '../responses/response-stream.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { CompletionBuilder } from './completion-builder.ts';

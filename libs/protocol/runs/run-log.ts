@@ -5,7 +5,7 @@
  * - `deltas`: each entry is a JSON array of operations ({@link LogOp}). For responses, whose events are not the engine's.
  * - `events`: each entry is whole SSE events as the engine sent them. For streams that are passed on as they are.
  */
-import type { CompletionUsage } from '../openai/chat-chunk.ts';
+import type { CompletionUsage } from '../engine/chat-chunk.ts';
 import { assertToken } from '../wire/token.ts';
 
 /**

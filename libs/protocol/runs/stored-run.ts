@@ -3,7 +3,7 @@
  * queue only makes a worker start.
  * `libs/runs` has the table of its states and of who may change them.
  */
-import { isCutShort, readChunk } from '../openai/chat-chunk.ts';
+import { isCutShort, readChunk } from '../engine/chat-chunk.ts';
 import type { Endpoint, RunLogKind } from '../wire/envelope.ts';
 import type { QueueAddress } from '../wire/queue-address.ts';
 import { assertToken } from '../wire/token.ts';

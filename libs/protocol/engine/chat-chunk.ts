@@ -1,6 +1,6 @@
 /** The parts of an engine's answer that are read here: of a chat chunk, or of a whole chat completion. */
 
-import { parseEngineJson } from '../engine/engine-json.ts';
+import { parseEngineJson } from './engine-json.ts';
 
 /** `usage` of a chat completion, as engines report it. */
 export interface CompletionUsage {
