@@ -104,8 +104,9 @@ export class Worker {
       meter: this.#meter,
       onFirstToken: () => this.#bidder.requote(),
       onEnded: (outcome, attempt) => {
-        if (outcome === 'done' || outcome === 'client_error') this.#watch.answered();
-        if (outcome === 'failed') this.#watch.failed(attempt.work, attempt.number === 1);
+        const isFirst = attempt.number - attempt.work.meta.attemptBase === 1;
+        if (outcome === 'done' || outcome === 'client_error') this.#watch.answered(isFirst);
+        if (outcome === 'failed') this.#watch.failed(attempt.work, isFirst);
         this.#bidder.requote();
       },
     });

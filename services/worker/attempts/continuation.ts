@@ -19,10 +19,10 @@ type Resume = Extract<ResumeAnswer, { kind: 'continue' }>;
 type Json = Record<string, unknown>;
 
 export function createContinuation(work: WorkEnvelope, resume: Resume): Continuation {
-  const repetition = new Repetition(resume.text);
+  const stream = new ContinuedStream(resume);
   return {
     body: Buffer.from(JSON.stringify(continuedBody(work, resume))),
-    rewrite: events => rewriteEvents(events, resume, repetition),
+    rewrite: events => stream.rewrite(events),
   };
 }
 
@@ -45,44 +45,60 @@ function continuedBody(work: WorkEnvelope, resume: Resume): Json {
   };
 }
 
-function rewriteEvents(events: Buffer, resume: Resume, repetition: Repetition): Buffer {
-  let out = '';
-  for (const data of eventData(events.toString('utf8'))) {
-    if (data === '[DONE]') {
-      out += 'data: [DONE]\n\n';
-      continue;
-    }
-    const chunk = JSON.parse(data) as Json & {
-      usage?: Json | null;
-      choices?: { delta?: Json; text?: unknown; finish_reason?: unknown }[];
-    };
-    const delta = chunk.choices?.[0]?.delta;
+type Choice = { delta?: Json; text?: unknown; finish_reason?: unknown };
+type Chunk = Json & { usage?: Json | null; choices?: Choice[] };
+
+class ContinuedStream {
+  readonly #resume: Resume;
+  readonly #repetition: Repetition;
+  /** Events that may say again what the client has. */
+  #held = '';
+
+  constructor(resume: Resume) {
+    this.#resume = resume;
+    this.#repetition = new Repetition(resume.text);
+  }
+
+  /** @throws Contradiction */
+  rewrite(events: Buffer): Buffer {
+    let out = '';
+    for (const data of eventData(events.toString('utf8')))
+      out += data === '[DONE]' ? 'data: [DONE]\n\n' : this.#rewriteChunk(JSON.parse(data) as Chunk);
+    return Buffer.from(out);
+  }
+
+  #rewriteChunk(chunk: Chunk): string {
+    const choice = chunk.choices?.[0];
+    const delta = choice?.delta;
     if (delta?.['role'] !== undefined) {
       delete delta['role'];
-      if (!delta['content'] && !chunk.choices?.[0]?.finish_reason) continue;
+      if (!delta['content'] && !choice?.finish_reason) return '';
     }
-    if (!keepNew(chunk.choices?.[0], repetition)) continue;
-    if (chunk.usage && !repetition.isRepeated) addUsage(chunk.usage, resume.chunks);
-    out += `data: ${JSON.stringify({ ...chunk, id: resume.chunkId, created: resume.created })}\n\n`;
+    return choice === undefined ? this.#write(chunk) : this.#keepNew(chunk, choice);
   }
-  return Buffer.from(out);
-}
 
-type Choice = { delta?: Json; text?: unknown; finish_reason?: unknown };
+  #keepNew(chunk: Chunk, choice: Choice): string {
+    const said = choice.delta === undefined ? choice.text : choice.delta['content'];
+    const verdict = this.#repetition.take(typeof said === 'string' ? said : '');
+    const isEnd = Boolean(choice.finish_reason);
+    if (verdict.kind === 'hold' && !isEnd) {
+      this.#held += this.#write(chunk);
+      return '';
+    }
+    if (isEnd) this.#repetition.end();
+    const before = verdict.kind === 'rest' ? '' : this.#held;
+    this.#held = '';
+    if (verdict.kind !== 'rest') return before + this.#write(chunk);
+    if (choice.delta === undefined) choice.text = verdict.text;
+    else choice.delta['content'] = verdict.text;
+    return verdict.text === '' && !isEnd ? '' : this.#write(chunk);
+  }
 
-/** Leaves what is new in the choice. @returns false where nothing is left. */
-function keepNew(choice: Choice | undefined, repetition: Repetition): boolean {
-  if (choice === undefined) return true;
-  const { delta } = choice;
-  const said = delta === undefined ? choice.text : delta['content'];
-  const isEnd = Boolean(choice.finish_reason);
-  if (typeof said !== 'string' && !isEnd) return true;
-  const given = typeof said === 'string' ? said : '';
-  const text = repetition.take(given) + (isEnd ? repetition.end() : '');
-  if (text === given) return true;
-  if (delta === undefined) choice.text = text;
-  else delta['content'] = text;
-  return text !== '' || isEnd;
+  #write(chunk: Chunk): string {
+    const { chunkId: id, created, chunks } = this.#resume;
+    if (chunk.usage && !this.#repetition.isRepeated) addUsage(chunk.usage, chunks);
+    return `data: ${JSON.stringify({ ...chunk, id, created })}\n\n`;
+  }
 }
 
 /** The partial answer counted as prompt on this engine; for the client it is output. */

@@ -5,7 +5,18 @@ import { Contradiction, Repetition } from './repetition.ts';
 const SHOWN = 'The quick brown fox ';
 const said = (shown: string, pieces: readonly string[]) => {
   const repetition = new Repetition(shown);
-  return pieces.map(piece => repetition.take(piece)).join('') + repetition.end();
+  let held = '';
+  let all = '';
+  for (const piece of pieces) {
+    const verdict = repetition.take(piece);
+    if (verdict.kind === 'hold') held += piece;
+    else {
+      all += verdict.kind === 'rest' ? verdict.text : held + piece;
+      held = '';
+    }
+  }
+  repetition.end();
+  return all + held;
 };
 
 test('an answer that begins again is shown from where the client is, cut at every character', () => {

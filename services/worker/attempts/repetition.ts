@@ -11,6 +11,8 @@ export class Contradiction extends Error {
   override readonly name = 'Contradiction';
 }
 
+export type Verdict = { readonly kind: 'hold' | 'all' } | { readonly kind: 'rest'; readonly text: string };
+
 export class Repetition {
   readonly #shown: string;
   #held = '';
@@ -27,30 +29,33 @@ export class Repetition {
     return this.#state === 'repeated';
   }
 
-  /** @returns the part of the text that is new; held back while that cannot be told. @throws Contradiction */
-  take(text: string): string {
-    if (this.#state !== 'undecided') return text;
+  /**
+   * @returns `hold` while it cannot be told; then `all`: what was held back, and this, is new; or `rest`: only that is.
+   * @throws Contradiction
+   */
+  take(text: string): Verdict {
+    if (this.#state !== 'undecided') return { kind: 'all' };
     this.#held += text;
     if (this.#held.startsWith(this.#shown)) {
       this.#state = 'repeated';
-      return this.#held.slice(this.#shown.length);
+      return { kind: 'rest', text: this.#held.slice(this.#shown.length) };
     }
-    if (this.#shown.startsWith(this.#held)) return '';
+    if (this.#shown.startsWith(this.#held)) return { kind: 'hold' };
     let same = 0;
     while (this.#held[same] === this.#shown[same]) same++;
     return this.#goOn(same);
   }
 
-  /** The answer ends. @returns what was held back. @throws Contradiction */
-  end(): string {
-    return this.#state === 'undecided' ? this.#goOn(this.#held.length) : '';
+  /** The answer ends, and what was held back is new. @throws Contradiction */
+  end(): void {
+    if (this.#state === 'undecided') this.#goOn(this.#held.length);
   }
 
   /** @param same characters that were said before. */
-  #goOn(same: number): string {
+  #goOn(same: number): Verdict {
     if (same >= NO_ACCIDENT)
       throw new Contradiction('the engine began the answer again, and said something else');
     this.#state = 'goes_on';
-    return this.#held;
+    return { kind: 'all' };
   }
 }

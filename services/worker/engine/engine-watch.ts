@@ -63,9 +63,9 @@ export class EngineWatch {
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
-  /** A request was answered, also with a refusal. */
-  answered(): void {
-    this.#health = afterRequest(this.#health, true);
+  /** A request was answered, also with a refusal. One that failed before does not hide how many fail. */
+  answered(isFirstAttempt: boolean): void {
+    if (isFirstAttempt) this.#health = afterRequest(this.#health, true);
   }
 
   /** The engine failed a request. What fails again, or failed elsewhere before, is held against the request. */
