@@ -343,7 +343,7 @@ async function statusOf(kind: NewRun['kind'], status: number, finishReason: stri
   return w.runs.get('r1')?.status;
 }
 
-test('the answer of a converted call is stored as what its clients and webhooks are told that it is', async () => {
+test('the answer of a converted call is stored under the status that its clients and webhooks see', async () => {
   assert.equal(await statusOf('response', 200, 'stop'), 'completed');
   assert.equal(await statusOf('response', 200, 'length'), 'incomplete');
   assert.equal(await statusOf('response', 200, 'content_filter'), 'incomplete');

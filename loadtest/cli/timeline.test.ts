@@ -61,7 +61,7 @@ test('a sample from before the first one moves the start of the run', () => {
   );
 });
 
-test('lines of a batch are told apart from requests', () => {
+test('lines of a batch are counted apart from requests', () => {
   const { moments } = record([
     ...answered(0, 100, 10),
     { metric: 'llm_batch_lines', at: T0 + 500, value: 7, tags: { mode: 'batch' } },
@@ -70,7 +70,7 @@ test('lines of a batch are told apart from requests', () => {
   assert.deepEqual([moments[0]?.served, moments[0]?.lines], [1, 7]);
 });
 
-test('dropped arrivals are offered all the same, and errors are told by kind', () => {
+test('dropped arrivals count as offered, and errors are counted by kind', () => {
   const { moments } = record([
     { metric: 'dropped_iterations', at: T0, value: 3, tags: {} },
     { metric: 'llm_errors', at: T0 + 10, value: 1, tags: { ...TAGS, kind: '429 queue_full' } },

@@ -205,7 +205,7 @@ test('batches', async t => {
   });
 });
 
-test('a batch that is cancelled before anybody has looked at it ends, whatever is in its file', async t => {
+test('a batch that is cancelled before it was checked ends, whatever is in its file', async t => {
   await using stack = await startStack({ engines: [FAST] });
   const { begin, whenOver, linesOf } = batchesOf(clientOf(stack));
   const client = clientOf(stack);

@@ -36,14 +36,17 @@ test('what engines say of errors and ends', async t => {
   const respond = (input: string, more: object = {}) =>
     ask(stack.url, '/v1/responses', { json: { model: 'scripted', input, stream: true, ...more } });
 
-  await t.test('a refusal before the first word is told once, with its status and words', async () => {
-    const answer = await stream('too long');
-    assert.equal(answer.status, 400);
-    assert.equal((await errorOf(answer)).message, 'seven is too many');
-    assert.equal(asked.get('too long'), 1);
-  });
+  await t.test(
+    'a refusal before the first token reaches the client at once, with its status and message',
+    async () => {
+      const answer = await stream('too long');
+      assert.equal(answer.status, 400);
+      assert.equal((await errorOf(answer)).message, 'seven is too many');
+      assert.equal(asked.get('too long'), 1);
+    },
+  );
 
-  await t.test('a refusal after the first word ends the stream, and is told once', async () => {
+  await t.test('a refusal after the first token ends the stream with one error event', async () => {
     const text = await (await stream('late')).text();
     assert.match(text, /Hello[\s\S]*"error":\{"message":"not that"/);
     assert.ok(!text.includes('[DONE]'));
@@ -51,7 +54,7 @@ test('what engines say of errors and ends', async t => {
     assert.equal(asked.get('late'), 2);
   });
 
-  await t.test('a failure is tried three times, then told in the words of the engine', async () => {
+  await t.test('a failure is tried three times, then reported with the message of the engine', async () => {
     const answer = await stream('broken');
     assert.equal(answer.status, 502);
     const { code, message } = await errorOf(answer);

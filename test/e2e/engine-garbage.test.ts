@@ -54,7 +54,7 @@ test('engines that talk nonsense', async t => {
   };
 
   for (const kind of KINDS) {
-    await t.test(`a stream that is told in another shape ends with an error: ${kind}`, async () => {
+    await t.test(`a stream that is translated ends with an error: ${kind}`, async () => {
       const chat = (who: string) => ({ messages: messages(`${kind} for ${who}`) });
       for (const [who, path, body, end] of [
         ['store', '/v1/chat/completions', { ...chat('store'), store: true }, /data: \{"error":/],

@@ -119,7 +119,7 @@ test('engine words', async t => {
       );
   });
 
-  await t.test('a tool call is told while its arguments come', async () => {
+  await t.test('a tool call is streamed while its arguments arrive', async () => {
     door('tool').open();
     const events = await made(background('tool', { tools: [tool] }));
     assertGapless(events);
@@ -130,7 +130,7 @@ test('engine words', async t => {
     assert.ok(events.some(event => event.type === 'response.function_call_arguments.delta'));
   });
 
-  await t.test('a content filter is told as incomplete', async () => {
+  await t.test('a content filter makes the response incomplete', async () => {
     const events = await made(background('filtered'));
     const id = events[0]?.response?.id ?? '';
     assert.equal(events.at(-1)?.type, 'response.incomplete');
@@ -195,7 +195,7 @@ test('engine words', async t => {
     return names.indexOf(worker ?? '');
   }
 
-  await t.test('a tool call whose worker dies is said again, and told once', async () => {
+  await t.test('a tool call whose worker dies is generated again, and reaches the client once', async () => {
     const events = await killAfterRead('tool again');
     assertGapless(events);
     assert.equal(events.at(-1)?.type, 'response.completed');

@@ -124,7 +124,7 @@ describe('scenarios', { concurrency: 3 }, () => {
     assert.equal(code, 105);
     await batchOf(lines, ['cancelling', 'cancelled']);
   });
-  test('async-submit, told by webhook', async () => {
+  test('async-submit, completed by webhook', async () => {
     const env = { ...SHORT['async-submit'], WEBHOOK_URL: `${receiver.url}/told` };
     const { code, stdout, stderr, summary } = await runScript('async-submit', env);
     assert.equal(code, 0, `${stdout}\n${stderr}`);
@@ -227,7 +227,7 @@ describe('bad input is one line and no zero', { concurrency: 3 }, () => {
   }
 });
 
-test('another server than a Penstock is told apart', async () => {
+test('a server that is no Penstock is recognised', async () => {
   const server = createServer((_, res) => res.end('<html>hello</html>'));
   await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
   try {

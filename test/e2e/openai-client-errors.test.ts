@@ -126,7 +126,7 @@ test('a deadline that passed is a 504, tried again as often as the client likes'
   );
 });
 
-test('retry storm: a hundred clients get 429; each tries three times, not sooner than told, and not in step', async () => {
+test('retry storm: a hundred clients get 429; each tries three times, not before Retry-After, and not in step', async () => {
   const release = await fillQueue();
   const startedBefore = stack.engines[0]?.stats().started;
   const storm = Array.from({ length: CLIENTS }, () => countedSdk(stack));

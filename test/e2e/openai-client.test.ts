@@ -99,7 +99,7 @@ test('a stream without include_usage has no trace of usage, byte for byte', asyn
   }
 });
 
-test('n > 1: each choice is told, whole and streamed', async () => {
+test('n > 1: every choice arrives, whole and streamed', async () => {
   const whole = await client.chat.completions.create({ model, messages, max_tokens: 6, n: 3 });
   assert.deepEqual(
     whole.choices.map(choice => choice.message.content),
@@ -137,7 +137,7 @@ test('tools: a call, its streamed arguments, and the answer to its result', asyn
   assert.ok(after.choices[0]?.message.content);
 });
 
-test('stream().finalChatCompletion gathers a stream, and is told when one breaks off', async () => {
+test('stream().finalChatCompletion assembles a stream, and rejects when it breaks off', async () => {
   const final = await client.chat.completions
     .stream({ model, messages, max_tokens: 9 })
     .finalChatCompletion();

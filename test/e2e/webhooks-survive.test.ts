@@ -47,7 +47,7 @@ test('webhooks survive', async t => {
     stack.tasks[0] = await stack.startTasks();
   };
 
-  await t.test('what ended while no tasks process was there is told by the next one', async () => {
+  await t.test('what ended while no tasks process ran is delivered by the next one', async () => {
     const endpoint = await create('/later');
     stack.tasks[0]?.kill('SIGKILL');
     await stack.tasks[0]?.exited;
@@ -85,11 +85,14 @@ test('webhooks survive', async t => {
     await client.webhooks.delete(endpoint.id);
   });
 
-  await t.test('a job nobody began in time is told as failed, though nobody looks at it', async () => {
-    await create('/overdue', ['job.failed']);
-    stack.workers[0]?.kill('SIGSTOP');
-    const id = await job({ 'x-request-timeout-ms': '300' });
-    await allTold('/overdue', [id]);
-    stack.workers[0]?.kill('SIGCONT');
-  });
+  await t.test(
+    'a job that was not begun in time is delivered as failed, although nobody asks for it',
+    async () => {
+      await create('/overdue', ['job.failed']);
+      stack.workers[0]?.kill('SIGSTOP');
+      const id = await job({ 'x-request-timeout-ms': '300' });
+      await allTold('/overdue', [id]);
+      stack.workers[0]?.kill('SIGCONT');
+    },
+  );
 });

@@ -57,7 +57,7 @@ test('webhooks', async t => {
     client.webhooks.unwrap(received?.body ?? '', received?.headers ?? {}, secret);
   const arrived = (path: string, count = 1) => waitFor(() => receiver.to(path).length >= count);
 
-  await t.test('every way a piece of work ends is told once, under the id its API knows', async () => {
+  await t.test('every way in which work ends makes one event, with the id that its API uses', async () => {
     const all = await create('/all', [
       ...['response.completed', 'response.failed', 'response.cancelled', 'response.incomplete'],
       ...['job.completed', 'job.failed', 'job.cancelled', 'batch.completed', 'batch.failed'],

@@ -67,7 +67,7 @@ async function told(): Promise<string[]> {
   return events.map(event => `${event.type} ${event.resource}`);
 }
 
-test('what a run ends as is told under the id its client knows', async () => {
+test('the event of a run that ends has the id its client knows', async () => {
   await finish(newRun('j1', 'job'), ended(result(200, finished('length')), 'incomplete'));
   await finish(newRun('j2', 'job'), ended(result(400, '{}')));
   await finish(newRun('r1', 'response'), ended(result(200, finished('stop'))));
@@ -82,7 +82,7 @@ test('what a run ends as is told under the id its client knows', async () => {
   ]);
 });
 
-test('cancelled twice and finished late is told once; so is what failed for good', async () => {
+test('a run cancelled twice and finished late makes one event; so does one that failed for good', async () => {
   await runs.create(newRun('c1', 'response'), 60_000, null);
   await runs.begin('c1', 1, 'w');
   for (let i = 0; i < 2; i++) assert.ok(await runs.cancel({ id: 'c1', tenant: TENANT }, 1, ttl));
@@ -95,14 +95,14 @@ test('cancelled twice and finished late is told once; so is what failed for good
   assert.deepEqual(await told(), ['response.cancelled resp_c1', 'job.failed f1']);
 });
 
-test('lines of batches, foreground responses and tenants without endpoints are not told', async () => {
+test('lines of batches, foreground responses and tenants without endpoints make no events', async () => {
   await finish(newRun('batch_x-1', 'batch_line'), ended(result(200, finished('stop'))));
   await runs.keep(newRun('k1', 'response'), ended(result(200, finished('stop'))), ttl);
   await finish(newRun('n1', 'job', 'ffffffffffffffff'), ended(result(200, finished('stop'))));
   assert.deepEqual(await told(), []);
 });
 
-test('a batch is told when it is final, once', async () => {
+test('a batch makes one event, when it is final', async () => {
   const batch: BatchRecord = {
     ...{ id: 'batch_b', tenant: TENANT, endpoint: '/v1/chat/completions', inputFileId: 'file-x' },
     ...{ inputDigest: 'd', outputLifeS: null, model: null, usage: null },

@@ -27,7 +27,7 @@ test('every engine’s refusal gets the same four keys', () => {
   );
 });
 
-test('what says nothing is told in our words, and what says too much is cut', () => {
+test('an error without a message gets ours, and one that is too long is cut', () => {
   assert.equal(told('{}').message, 'The engine refused the request.');
   assert.equal(told('{"detail":[{"loc":["body"]}]}').message, 'The engine refused the request.');
   assert.equal(told('{oops').message, 'The engine refused the request.');
@@ -81,7 +81,7 @@ test('the status says whose fault it is', () => {
     );
 });
 
-test('a route that is not there is told as that, a model that is not there in the engine’s words', () => {
+test('a missing route has an error of its own, a missing model the message of the engine', () => {
   const message = (status: number, body: string) =>
     readEngineError(status, Buffer.from(body)).body.error.message;
   assert.equal(message(404, '{"detail":"Not Found"}'), 'The engine has no such endpoint: Not Found');

@@ -165,7 +165,7 @@ test('text, calls, reasoning and refusals keep their order and their logprobs', 
   assert.deepEqual(output[0]?.content?.[0]?.logprobs, [...logprobs.content, ...logprobs.content]);
 });
 
-test('a whole answer is told as its stream would be', () => {
+test('a whole answer reads as its stream would', () => {
   const stream = new ResponseStream(base);
   const message = {
     content: 'Text',

@@ -1,7 +1,7 @@
 /**
  * An engine's chunks, or its whole answer, as operations of the run log. Engines cut tool calls in every way: two under one index,
  * or without any, in turns, with ids and names that come late, are empty or never come, with arguments that are an object. Here each
- * call gets a number, and an id and a name before anything else of it is told.
+ * call gets a number, and an id and a name before anything else of it is reported.
  */
 import type { ChatChunk, ChatDelta, ToolCallDelta } from '../engine/chat-chunk.ts';
 import { randomCallId } from './call-id.ts';

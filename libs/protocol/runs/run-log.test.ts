@@ -28,7 +28,7 @@ function tell(logged: readonly LogOp[], after = -1): string {
   return start + stream.add(logged) + stream.end(2);
 }
 
-test('events told from the log are those told from the stream itself', () => {
+test('events derived from the log equal those derived from the stream itself', () => {
   const stream = new ResponseStream(base);
   const live = stream.created() + stream.inProgress() + chunks.map(chunk => stream.push(chunk)).join('');
   assert.equal(tell(decodeOps(encodeOps(ops))), live + stream.end(2));

@@ -224,7 +224,7 @@ test('a call that is held for too long is converted once, or refused where nothi
   assert.deepEqual(kinds(refused), ['forget', 'purge', 'tell_error']);
 });
 
-test('a request that ends otherwise is purged, its worker stopped, and whoever still waits told why', () => {
+test('a request that ends otherwise is purged, its worker stopped, and a client that still waits gets the reason', () => {
   const stop = ['forget', 'purge', 'stop_worker'];
   const error = {} as Extract<RequestEvent, { kind: 'unqueued' }>['error'];
   const ended = (event: RequestEvent, isConverted = false) => {

@@ -1,7 +1,7 @@
 /**
  * What happens to a request whose client waits here: from its state and an event follow its next state and the effects that
  * others carry out. The ingress that holds the client's connection decides alone which attempt counts; workers run and
- * report. Nothing here waits, reads a clock or talks to anybody.
+ * report. Pure: nothing here waits, reads a clock or does I/O.
  *
  * A request is **queued** (no attempt has it), **running** (worker and attempt are known) or **gone**. A queued one is *bound*
  * while only one worker may take it. A *converted* one answers into a stored run, for its client was sent away.

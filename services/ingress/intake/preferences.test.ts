@@ -22,7 +22,7 @@ test('applied preferences are named, and none otherwise', () => {
   });
 });
 
-test('the client of a stored run is held as it prefers, and told no more than that', () => {
+test('the client of a stored run is held as it prefers, and only applied preferences are named', () => {
   const usualMs = 240_000;
   assert.deepEqual(holding(NO_PREFERENCES, usualMs), { heldMs: usualMs, headers: {} });
   const told = (header: string, usual = usualMs) => {

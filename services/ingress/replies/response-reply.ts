@@ -42,7 +42,7 @@ export class ResponseReply implements ReplySink {
     void this.#kept().then(() => this.#to.end(end, served));
   }
 
-  /** @throws where the engine's events cannot be read; then nothing of them is told. */
+  /** @throws where the engine's events cannot be read; then none of them reaches the client. */
   #tell(bytes: Buffer): string {
     const ops = [...eventData(bytes.toString('utf8'))].flatMap(data =>
       data === '[DONE]' ? [] : this.#reader.read(readChunk(data)),

@@ -29,7 +29,7 @@ test('a log that is read to its end ends the stream', async () => {
   assert.deepEqual(heard, ['news', 'news', 'news', 'end']);
 });
 
-test('a log that can no longer be read, or told, breaks the connection off', async () => {
+test('a log that can no longer be read or rendered breaks the connection off', async () => {
   const broken = logOf(() => Promise.reject(new Error('READONLY')));
   const whole = logOf(async () => ({ status: 'completed', attempt: 0, entries: [] }));
   const unreadable = () => {

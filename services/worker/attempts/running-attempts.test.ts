@@ -114,7 +114,7 @@ test('what is handed back fails in a way that any other worker may retry', () =>
   assert.ok(!heard.includes('failed'), "it is not the engine's fault");
 });
 
-test('a failure is told as one', () => {
+test('a failure is reported as one', () => {
   const { running, calls, heard, run } = start();
   run();
   calls[0]?.handlers.error(new Error('reset'));

@@ -109,7 +109,7 @@ async function settle(): Promise<void> {
 const doneHints = (queue: MemoryWorkQueue) =>
   queue.sent.items.filter(({ subject }) => subject === 'done.eu').length;
 
-test('an answer is in the record before its delivery is acked, and the end is told', async t => {
+test('an answer is in the record before its delivery is acked, and the end is announced', async t => {
   const { begin, settlements, record, queue, stored } = await startRun(t, 'none');
   const { handlers } = await begin();
   assert.equal((await record()).status, 'in_progress');
@@ -195,7 +195,7 @@ test('an engine without room hands the run back for as long as it asks, without 
   assert.equal((await record()).status, 'in_progress');
 });
 
-test('the last failure of the engine is told in its words', async t => {
+test('the last failure of the engine is reported with its message', async t => {
   const { begin, record } = await startRun(t, 'none');
   for (let number = 1; number <= MAX_ATTEMPTS; number++) {
     const { handlers } = await begin(number);
