@@ -1,6 +1,6 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
 import { watchFleet } from '@penstock/fleet';
-import type { Affinity as AffinityKind, SizeBoundaries } from '@penstock/policy';
+import type { Affinity as AffinityKind, PlacementEvent, SizeBoundaries } from '@penstock/policy';
 import { encodeMessage, ingressControlSubject, type NewRun, readResumeQuestion } from '@penstock/protocol';
 import {
   AnswerKeeper,
@@ -46,7 +46,7 @@ import { createAuthenticator } from './http/auth.ts';
 import { Intake } from './intake/understand.ts';
 import { WorkMetaWriter } from './intake/work-meta.ts';
 import { createIngressMetrics } from './metrics.ts';
-import { Affinity, type PlacementEvent } from './placement/affinity.ts';
+import { Affinity } from './placement/affinity.ts';
 import { Lanes } from './runs/lanes.ts';
 import { PollHints } from './runs/poll-hints.ts';
 import { RunIntake } from './runs/run-intake.ts';

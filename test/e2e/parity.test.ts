@@ -5,12 +5,12 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { promptHash } from '@penstock/engine-sim';
+import type { PlacementEvent } from '@penstock/policy';
 import type { DispatcherFactory } from '../../loadtest/simulator/dispatchers/dispatcher.ts';
 import { roundRobin } from '../../loadtest/simulator/dispatchers/routers.ts';
 import { penstock } from '../../loadtest/simulator/penstock/penstock.ts';
 import {
   type RecordedBidding,
-  type RecordedPlacement,
   replayBids,
   replayPlacements,
 } from '../../loadtest/simulator/penstock/replay.ts';
@@ -43,7 +43,7 @@ interface RealRun {
   readonly told: readonly { readonly worker: number; readonly cachedTokens: number }[];
   /** By worker. */
   readonly bidding: readonly RecordedBidding[][];
-  readonly placements: readonly RecordedPlacement[];
+  readonly placements: readonly PlacementEvent[];
 }
 
 async function ask(stack: Stack, body: Record<string, unknown>) {
@@ -64,7 +64,7 @@ async function ask(stack: Stack, body: Record<string, unknown>) {
 async function runReally(): Promise<RealRun> {
   const { requests } = conversationTrace({ maxRequests: 200, maxInputTokens: 8192, maxOutputTokens: 48 });
   const bidding = FLEET.map((): RecordedBidding[] => []);
-  const placements: RecordedPlacement[] = [];
+  const placements: PlacementEvent[] = [];
   await using stack = await startStack({
     engines: FLEET.map(slowdown => ({
       profile: PROFILE,

@@ -33,6 +33,17 @@ export interface FleetOutlook {
   readonly fleetTokensPerSec: number;
 }
 
+/** A decision with all its inputs: the ingress logs it for debugging, and the simulator can make it again. */
+export interface PlacementEvent {
+  readonly promptTokens: number;
+  readonly isOwned: boolean;
+  readonly known: Pick<FleetOutlook, 'fastestTokensPerSec' | 'fleetTokensPerSec' | 'meanLoad'>;
+  readonly owners: readonly Candidate[];
+  /** The workers as each pass over all of them found them. */
+  readonly looks: readonly (readonly Candidate[])[];
+  readonly placement: Placement;
+}
+
 /** @param isOwned whether anybody is believed to hold some of the prompt. */
 export function decidePlacement(
   promptTokens: number,

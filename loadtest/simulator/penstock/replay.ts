@@ -7,9 +7,8 @@ import {
   type Candidate,
   DEFAULT_TUNING,
   decidePlacement,
-  type FleetOutlook,
   type MeterEvent,
-  type Placement,
+  type PlacementEvent,
   type PromptSize,
   WORK_KINDS,
   type WorkerStanding,
@@ -37,16 +36,6 @@ export type RecordedBidding =
       readonly standing: WorkerStanding;
       readonly decisions: readonly BidDecision[];
     };
-
-/** A placement of an ingress, from its debug log. */
-export interface RecordedPlacement {
-  readonly promptTokens: number;
-  readonly isOwned: boolean;
-  readonly known: Pick<FleetOutlook, 'fastestTokensPerSec' | 'fleetTokensPerSec' | 'meanLoad'>;
-  readonly owners: readonly Candidate[];
-  readonly looks: readonly (readonly Candidate[])[];
-  readonly placement: Placement;
-}
 
 /** A decision as it was made and as the simulator makes it. Both as JSON shows them. */
 export interface Replayed {
@@ -93,7 +82,7 @@ export function replayBids(events: readonly RecordedBidding[]): Replayed[] {
 }
 
 /** Every placement, with the fleet as the ingress saw it at that moment. */
-export function replayPlacements(records: readonly RecordedPlacement[]): Replayed[] {
+export function replayPlacements(records: readonly PlacementEvent[]): Replayed[] {
   return records.map(({ promptTokens, isOwned, known, owners, looks, placement }) => {
     const views = looks.map(look => viewOf(look, promptTokens));
     const next = () => {

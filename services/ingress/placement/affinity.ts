@@ -6,11 +6,11 @@ import {
   type Candidate,
   decidePlacement,
   decideSession,
-  type FleetOutlook,
   LEAST_OFFLOAD_TOKENS,
   LEAST_PREFIX_TOKENS,
   MAX_OWNERS,
   type Placement,
+  type PlacementEvent,
   soonestOf,
   trustedTokens,
 } from '@penstock/policy';
@@ -49,17 +49,6 @@ export interface Placed {
 }
 
 const NOWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trace: null, held: {} };
-
-/** A decision with all its inputs. */
-export interface PlacementEvent {
-  readonly promptTokens: number;
-  readonly isOwned: boolean;
-  readonly known: Pick<FleetOutlook, 'fastestTokensPerSec' | 'fleetTokensPerSec' | 'meanLoad'>;
-  readonly owners: readonly Candidate[];
-  /** The workers as each pass over all of them found them. */
-  readonly looks: readonly (readonly Candidate[])[];
-  readonly placement: Placement;
-}
 
 export class Affinity {
   readonly #store: PlacementStore;
