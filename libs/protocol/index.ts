@@ -13,7 +13,6 @@ export * from './engine/sse.ts';
 export * from './errors/errors.ts';
 export { completionUpdate } from './openai/completion-update.ts';
 export { exactJson, parseExactText } from './openai/exact-json.ts';
-export { SERVICE_TIERS, type ServiceTier } from './openai/fields.ts';
 export * from './openai/json-guard.ts';
 export { estimatePromptTokens, type RequestSummary } from './openai/request-summary.ts';
 export * from './openai/usage.ts';

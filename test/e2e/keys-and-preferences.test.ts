@@ -213,6 +213,7 @@ test('keys and preferences', async t => {
       ['flex', 'flex'],
       ['priority', 'priority'],
       ['fast', 'priority'],
+      ['of_next_year', 'default'],
     ]) {
       const body = chat(`Tier ${tier}`, { max_tokens: 3, service_tier: tier });
       const whole = (await (await post(stack, '/v1/chat/completions', body)).json()) as Completion;
@@ -235,16 +236,16 @@ test('keys and preferences', async t => {
   await t.test('bad values, bodies and sizes are refused by name', async () => {
     const cases: [string, unknown, number, string | null][] = [
       ['/v1/chat/completions', chat('x', { n: 0 }), 400, 'n'],
-      ['/v1/chat/completions', chat('x', { max_tokens: 0 }), 400, 'max_tokens'],
-      ['/v1/chat/completions', chat('x', { service_tier: 'gold' }), 400, 'service_tier'],
-      ['/v1/responses', { model: 'sim-chat', input: 'x', service_tier: 'gold' }, 400, 'service_tier'],
+      ['/v1/chat/completions', chat('x', { max_tokens: -2 }), 400, 'max_tokens'],
+      ['/v1/chat/completions', chat('x', { service_tier: 1 }), 400, 'service_tier'],
+      ['/v1/responses', { model: 'sim-chat', input: 'x', service_tier: 1 }, 400, 'service_tier'],
       ['/v1/chat/completions', '{"model":', 400, null],
       ['/v1/chat/completions', '[1]', 400, null],
       ['/v1/responses', '"text"', 400, null],
       ['/v1/responses', '{"model":', 400, null],
       ['/v1/chat/completions', chat('x'.repeat(120_000)), 413, null],
       ['/v1/responses', { model: 'sim-chat', input: 'x'.repeat(120_000) }, 413, null],
-      ['/v1/chat/completions', chat('x', { metadata: manyPairs(17) }), 400, 'metadata'],
+      ['/v1/chat/completions', chat('x', { store: true, metadata: manyPairs(17) }), 400, 'metadata'],
     ];
     for (const headers of [{}, ASYNC])
       for (const [path, body, status, param] of cases) {

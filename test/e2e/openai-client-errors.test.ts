@@ -90,7 +90,7 @@ test('an error in the middle of a stream is raised, with its code', async () => 
 
 test('what the client did wrong is not tried again', async () => {
   const { client: counted, attempts } = countedSdk(stack);
-  await failureOf(counted.chat.completions.create({ model, messages, max_tokens: 0 }));
+  await failureOf(counted.chat.completions.create({ model, messages, n: 0 }));
   await failureOf(counted.chat.completions.create({ model: 'nobody', messages }));
   assert.deepEqual(
     attempts.map(({ status, retryCount }) => [status, retryCount]),

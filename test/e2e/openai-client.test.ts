@@ -224,3 +224,21 @@ test('embeddings.create: floats, and base64 where nothing is said', async () => 
     base64.data[1]?.embedding.every((x, i) => Math.abs(x - (floats.data[1]?.embedding[i] ?? 9)) < 1e-6),
   );
 });
+
+test('embeddings and completions of token ids, as many as the API allows', async () => {
+  const ids = (count: number, first: number) => Array.from({ length: count }, (_, i) => first + i);
+  for (const [input, vectors, tokens] of [
+    [ids(3000, 100), 1, 3000],
+    [[ids(3000, 100)], 1, 3000],
+    [Array.from({ length: 2048 }, (_, i) => ids(146, i)), 2048, 299_008],
+  ] as const) {
+    const { data, usage } = await client.embeddings.create({
+      model: 'sim-embed',
+      input: input as number[] | number[][],
+      dimensions: 1,
+    });
+    assert.deepEqual([data.length, usage.prompt_tokens], [vectors, tokens]);
+  }
+  const scored = await client.completions.create({ model, prompt: ids(60_000, 1), max_tokens: 0 });
+  assert.deepEqual([scored.usage?.prompt_tokens, scored.usage?.completion_tokens], [60_000, 0]);
+});

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { checkMessages, messagesArray } from './chat-messages.ts';
 import { checkFields } from './check-fields.ts';
-import { generationFields, maxTokensField, metadataField, sessionOf, tierField } from './fields.ts';
+import { generationFields, limitOf, maxTokensField, metadataField, sessionOf, tierField } from './fields.ts';
 import type { RequestSummary } from './request-summary.ts';
 
 export const chatFields = z.looseObject({
@@ -11,23 +11,28 @@ export const chatFields = z.looseObject({
   max_completion_tokens: maxTokensField,
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(20).nullish(),
-  tools: z.array(z.looseObject({})).max(256).nullish(),
+  tools: z.array(z.looseObject({})).nullish(),
   response_format: z.looseObject({ type: z.string() }).nullish(),
   service_tier: tierField,
-  metadata: metadataField,
+  // Tracing tools nest what they like; only of a completion that is stored it is the API's own.
+  metadata: z.looseObject({}).nullish(),
   store: z.boolean().nullish(),
   parallel_tool_calls: z.boolean().nullish(),
 });
 
+/** What is kept with a completion that is stored, beyond the fields of all. */
+const storedFields = z.looseObject({ metadata: metadataField });
+
 /** @throws DispatchError `invalid_request` with the field in `param`. */
 export function validateChat(value: unknown): RequestSummary {
   const body = checkFields(chatFields, value);
+  if (body.store) checkFields(storedFields, value);
   const promptBytes = checkMessages(body.messages);
   const format = body.response_format?.type ?? 'text';
   return {
     model: body.model,
     stream: body.stream ?? false,
-    maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
+    maxTokens: limitOf(body.max_completion_tokens, body.max_tokens),
     promptBytes,
     ...sessionOf(body),
     continuable: (body.n ?? 1) === 1 && !body.tools?.length && !body.logprobs && format === 'text',

@@ -1,17 +1,16 @@
 /** `POST /v1/embeddings`: the fields that are checked, and what dispatch takes from them. */
 import { z } from 'zod';
-import { checkFields } from './check-fields.ts';
-import { endUserFields, MAX_INPUTS, modelField } from './fields.ts';
-import { type RequestSummary, sizeOf } from './request-summary.ts';
+import { checkMessages, messagesArray } from './chat-messages.ts';
+import { checkFields, invalidField, missingField } from './check-fields.ts';
+import { endUserFields, modelField } from './fields.ts';
+import { promptInput, sizeOf } from './prompt-input.ts';
+import type { RequestSummary } from './request-summary.ts';
 
 export const embeddingFields = z.looseObject({
   model: modelField,
-  input: z.union([
-    z.string().min(1),
-    z.array(z.string().min(1)).min(1).max(MAX_INPUTS),
-    z.array(z.int()).min(1).max(MAX_INPUTS),
-    z.array(z.array(z.int()).min(1)).min(1).max(MAX_INPUTS),
-  ]),
+  input: promptInput.nullish(),
+  // Instead of `input`: text and images, as vLLM embeds them.
+  messages: messagesArray.nullish(),
   encoding_format: z.enum(['float', 'base64']).nullish(),
   dimensions: z.int().min(1).max(65_536).nullish(),
   user: endUserFields.user,
@@ -20,11 +19,14 @@ export const embeddingFields = z.looseObject({
 /** @throws DispatchError `invalid_request` with the field in `param`. */
 export function validateEmbedding(value: unknown): RequestSummary {
   const body = checkFields(embeddingFields, value);
+  const { input, messages } = body;
+  if (input === '') throw invalidField('input', 'expected a text that is not empty');
+  if ((input ?? null) === null && !messages) throw missingField('input');
   return {
     model: body.model,
     stream: false,
     maxTokens: null,
-    promptBytes: sizeOf(body.input),
+    promptBytes: sizeOf(input) + (messages ? checkMessages(messages) : 0),
     cacheKey: null,
     endUser: null,
     conversation: null,

@@ -5,15 +5,11 @@
  */
 import { z } from 'zod';
 
-/** What `service_tier` may say; `libs/policy` decides what each is run as. */
-export const SERVICE_TIERS = ['auto', 'default', 'flex', 'scale', 'priority', 'fast', 'ultrafast'] as const;
-export type ServiceTier = (typeof SERVICE_TIERS)[number];
-
 /** Longest text that tells which requests belong together. */
 const MAX_KEY = 512;
-const MAX_CHOICES = 8;
-/** Prompts, or texts to embed, of one request. */
-export const MAX_INPUTS = 2048;
+const MAX_CHOICES = 128;
+/** An engine looks for each of them at every token. */
+const MAX_STOPS = 128;
 const MAX_METADATA_PAIRS = 16;
 
 export const between = (min: number, max: number) => z.number().min(min).max(max).nullish();
@@ -21,9 +17,14 @@ export const countUpTo = (max: number) => z.int().min(1).max(max).nullish();
 const strings = (max: number) => z.union([z.string(), z.array(z.string()).max(max)]).nullish();
 
 export const modelField = z.string().min(1).max(256);
-export const tierField = z.enum(SERVICE_TIERS).nullish();
-export const maxTokensField = countUpTo(10_000_000);
-export const temperatureField = between(0, 2);
+/** `libs/policy` decides what each is run as; names that are not known there count as `default`. */
+export const tierField = z.string().max(64).nullish();
+const MOST_TOKENS = 10_000_000;
+export const outputTokensField = countUpTo(MOST_TOKENS);
+/** 0 where only the prompt is scored; -1 is no limit, as LM Studio and llama.cpp have it. */
+export const maxTokensField = z.int().min(-1).max(MOST_TOKENS).nullish();
+/** OpenAI takes up to 2; engines have no limit. */
+export const temperatureField = between(0, 100);
 export const topPField = between(0, 1);
 export const penaltyField = between(-2, 2);
 
@@ -37,7 +38,8 @@ export const metadataPairs = z
 export const metadataField = metadataPairs.nullish();
 
 export const endUserFields = {
-  user: z.string().max(512).nullish(),
+  // Some clients send a number of their database.
+  user: z.union([z.string().max(512), z.number()]).nullish(),
   safety_identifier: z.string().max(64).nullish(),
   prompt_cache_key: z.string().max(MAX_KEY).nullish(),
 };
@@ -60,8 +62,9 @@ export const generationFields = {
   top_p: topPField,
   presence_penalty: penaltyField,
   frequency_penalty: penaltyField,
-  stop: strings(4),
-  seed: z.int().nullish(),
+  stop: strings(MAX_STOPS),
+  // Up to 64 bits, which a number of JavaScript does not hold: the engine gets the client's digits.
+  seed: z.number().nullish(),
   logit_bias: z.record(z.string(), between(-100, 100)).nullish(),
   ...sessionFields,
 };
@@ -72,7 +75,13 @@ export function sessionOf(body: z.infer<typeof session>) {
   const id = typeof conversation === 'object' ? (conversation as { id?: unknown } | null)?.id : conversation;
   return {
     cacheKey: body.prompt_cache_key ?? null,
-    endUser: body.safety_identifier ?? body.user ?? null,
+    endUser: body.safety_identifier ?? body.user?.toString() ?? null,
     conversation: typeof id === 'string' && id.length <= MAX_KEY ? id : null,
   };
+}
+
+/** Limit on output tokens; null where there is none. */
+export function limitOf(...limits: readonly (number | null | undefined)[]): number | null {
+  const limit = limits.find(value => value !== null && value !== undefined) ?? null;
+  return limit === -1 ? null : limit;
 }

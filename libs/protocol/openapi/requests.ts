@@ -6,6 +6,7 @@ import { chatFields } from '../openai/chat-request.ts';
 import { completionFields } from '../openai/completion-request.ts';
 import { completionUpdate } from '../openai/completion-update.ts';
 import { embeddingFields } from '../openai/embedding-request.ts';
+import { promptInputSchema } from '../openai/prompt-input.ts';
 import { responsesFields } from '../responses/fields.ts';
 import { webhookCreate, webhookRotate, webhookTest, webhookUpdate } from '../webhooks/requests.ts';
 import type { JsonSchema } from './schema.ts';
@@ -32,8 +33,10 @@ const file: JsonSchema = {
 
 export const REQUESTS = {
   CreateChatCompletion: fromZod(chatFields.extend({ messages: messagesSchema })),
-  CreateCompletion: fromZod(completionFields),
-  CreateEmbedding: fromZod(embeddingFields),
+  CreateCompletion: fromZod(completionFields.extend({ prompt: promptInputSchema.nullish() })),
+  CreateEmbedding: fromZod(
+    embeddingFields.extend({ input: promptInputSchema.nullish(), messages: messagesSchema.nullish() }),
+  ),
   CreateResponse: fromZod(responsesFields),
   UpdateChatCompletion: fromZod(completionUpdate),
   CreateFile: file,

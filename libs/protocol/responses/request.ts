@@ -1,5 +1,4 @@
 /** `POST /v1/responses`: the request checked, what is echoed of it in every response, and the chat completion that an engine gets. */
-import type { ServiceTier } from '../openai/fields.ts';
 import { type ResponsesFields, refuse, responsesFields } from './fields.ts';
 import { type ChatMessage, type InputItem, messagesOf, toChatFields } from './to-chat.ts';
 
@@ -9,7 +8,7 @@ export interface ResponsesRequest {
   readonly stream: boolean;
   readonly store: boolean;
   readonly previousId: string | null;
-  readonly tier: ServiceTier | null;
+  readonly tier: string | null;
   readonly input: readonly InputItem[];
   /** Echoed in every response object. */
   readonly params: Record<string, unknown>;

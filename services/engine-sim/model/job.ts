@@ -90,7 +90,7 @@ function readAnswer(
   variant: number,
   blockTokens: number,
 ): Answer {
-  const limit = optionalInt(body, 'max_completion_tokens') ?? optionalInt(body, 'max_tokens');
+  const limit = optionalInt(body, 'max_completion_tokens', 0) ?? optionalInt(body, 'max_tokens', 0);
   const replay = readReplay(body);
   const call = toolCallFor(body);
   const total =
@@ -186,10 +186,10 @@ function readReplay(
   };
 }
 
-function optionalInt(body: Json, field: string): number | null {
+function optionalInt(body: Json, field: string, least = 1): number | null {
   const value = body[field];
   if (value === undefined || value === null) return null;
-  if (!Number.isInteger(value) || (value as number) < 1)
-    throw new BadRequest(`${field} must be an integer of at least 1`, field);
+  if (!Number.isInteger(value) || (value as number) < least)
+    throw new BadRequest(`${field} must be an integer of at least ${least}`, field);
   return value as number;
 }

@@ -27,6 +27,16 @@ test('tools come before messages, whatever the order of the fields', () => {
   assert.match(one.toString(), /^\[\{"a":1\}\]\nuser\nhi$/);
 });
 
+test('a block of token ids is as many tokens as a block of text, whatever the ids', () => {
+  const ids = Array.from({ length: 512 * 3 + 100 }, (_, i) => 100_000 + i);
+  const chainOf = (prompt: unknown) => promptChain('seed', promptText('completions', { prompt }));
+  assert.equal(chainOf(ids).length, 3);
+  assert.deepEqual(chainOf([ids]), chainOf(ids));
+  const other = chainOf(ids.with(600, 7));
+  assert.equal(other[0], chainOf(ids)[0]);
+  assert.notEqual(other[1], chainOf(ids)[1]);
+});
+
 test('the last blocks are always remembered, and not many others', () => {
   assert.deepEqual(checkpoints(1), [0]);
   const many = checkpoints(64);

@@ -30,7 +30,7 @@ export function promptChain(seed: string, text: Buffer): string[] {
 export function promptText(endpoint: Endpoint, body: unknown): Buffer {
   const { messages, tools, prompt } = body as { messages?: unknown; tools?: unknown; prompt?: unknown };
   if (endpoint !== 'chat')
-    return Buffer.from(typeof prompt === 'string' ? prompt : JSON.stringify(prompt ?? ''));
+    return Array.isArray(prompt) ? listText(prompt) : Buffer.from(String(prompt ?? ''));
   const parts: string[] = tools ? [JSON.stringify(tools)] : [];
   for (const message of messages as { role: string; content?: unknown; tool_calls?: unknown }[]) {
     const { role, content, tool_calls: calls } = message;
@@ -38,6 +38,12 @@ export function promptText(endpoint: Endpoint, body: unknown): Buffer {
     if (calls) parts.push(JSON.stringify(calls));
   }
   return Buffer.from(parts.join(''));
+}
+
+/** Of a list of texts or token ids. An id takes four bytes, as much as the text of one token. */
+function listText(items: readonly unknown[]): Buffer {
+  if (typeof items[0] === 'string') return Buffer.from(JSON.stringify(items));
+  return Buffer.from(Int32Array.from(items.flat() as number[]).buffer);
 }
 
 /** Blocks of a chain worth remembering: the first few, every eighth, and the last. Follow-ups share nearly all of a chain. */

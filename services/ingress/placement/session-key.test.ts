@@ -58,6 +58,7 @@ test('an opening stays the same while the conversation goes on', () => {
   const other = [begin[0], { role: 'user', content: 'Bye' }];
   assert.notEqual(openingOf('chat', { messages: begin }), openingOf('chat', { messages: other }));
   assert.equal(openingOf('completions', { prompt: 'Once' }), 'Once');
-  assert.equal(openingOf('completions', { prompt: [1, 2] }), '');
+  assert.equal(openingOf('completions', { prompt: [1, 2] }), '1 2');
+  assert.equal(openingOf('completions', { prompt: [[1, 2], [3]] }), '1 2');
   assert.equal(openingOf('embeddings', { input: 'x' }), '');
 });

@@ -6,7 +6,7 @@
 import { hash } from 'node:crypto';
 import type { Endpoint } from '@penstock/protocol';
 import type { FastifyRequest } from 'fastify';
-import { BLOCK_BYTES } from './prefix-chain.ts';
+import { BLOCK_BYTES, BLOCK_TOKENS } from './prefix-chain.ts';
 
 /** Longest `x-session-affinity` accepted. */
 const MAX_HEADER = 512;
@@ -46,7 +46,7 @@ export function chainKeyOf(header: string | null, responseId: string): string {
 /** What stays the same while a conversation goes on: tools, system messages and the first message of the user. */
 export function openingOf(endpoint: Endpoint, body: unknown): string {
   const { messages, tools, prompt } = body as { messages?: unknown; tools?: unknown; prompt?: unknown };
-  if (endpoint === 'completions') return typeof prompt === 'string' ? prompt.slice(0, BLOCK_BYTES) : '';
+  if (endpoint === 'completions') return openingOfPrompt(prompt);
   if (endpoint !== 'chat') return '';
   const parts: string[] = tools ? [JSON.stringify(tools)] : [];
   for (const { role, content } of messages as { role: string; content?: unknown }[]) {
@@ -54,4 +54,11 @@ export function openingOf(endpoint: Endpoint, body: unknown): string {
     if (role === 'user') break;
   }
   return parts.join('\n');
+}
+
+function openingOfPrompt(prompt: unknown): string {
+  if (typeof prompt === 'string') return prompt.slice(0, BLOCK_BYTES);
+  const first: unknown = Array.isArray(prompt) && Array.isArray(prompt[0]) ? prompt[0] : prompt;
+  if (!Array.isArray(first) || typeof first[0] !== 'number') return '';
+  return first.slice(0, BLOCK_TOKENS).join(' ');
 }

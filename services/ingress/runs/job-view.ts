@@ -4,13 +4,12 @@ import {
   ENDPOINT_PATHS,
   type Endpoint,
   publicId,
-  type ServiceTier,
   type StoredRun,
   toErrorBody,
 } from '@penstock/protocol';
 
 /** Kept with a job: the tier that its answer names, where the client named one. */
-export function jobDetail(endpoint: Endpoint, tier: ServiceTier | null, used: string): string {
+export function jobDetail(endpoint: Endpoint, tier: string | null, used: string): string {
   return endpoint === 'chat' && tier !== null ? used : '';
 }
 

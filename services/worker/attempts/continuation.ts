@@ -31,7 +31,8 @@ function continuedBody(work: WorkEnvelope, resume: Resume): Json {
   // One content chunk is one token on the engines we know; a limit already reached still needs one step to stop.
   for (const field of ['max_tokens', 'max_completion_tokens']) {
     const limit = body[field];
-    if (typeof limit === 'number') body[field] = Math.max(1, limit - resume.chunks);
+    // -1 is no limit.
+    if (typeof limit === 'number' && limit >= 0) body[field] = Math.max(1, limit - resume.chunks);
   }
   if (resume.text === '') return body;
   if (work.meta.endpoint === 'completions')
