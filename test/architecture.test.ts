@@ -142,6 +142,7 @@ const FOLDERS: Record<string, readonly string[]> = {
   ],
   'services/ingress/dispatch': [
     'services/ingress',
+    'services/ingress/http',
     'services/ingress/intake',
     'services/ingress/placement',
     'services/ingress/replies',

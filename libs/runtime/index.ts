@@ -1,4 +1,5 @@
 /** What every process needs: configuration, logs, metrics, clocks and an orderly end. */
+export * from './byte-budget.ts';
 export * from './clock.ts';
 export * from './ids.ts';
 export * from './lifecycle.ts';

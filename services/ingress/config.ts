@@ -77,6 +77,12 @@ export const ingressConfig = z.object({
     .max(MOST_BODY_BYTES)
     .default(4_194_304)
     .describe('Largest request body. The broker takes messages up to 8 MB.'),
+  PENSTOCK_BODY_BUDGET_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1_048_576)
+    .default(268_435_456)
+    .describe('Bodies above 1 MB that are held at once, bytes in all. More wait up to 10 s, then get 503.'),
   PENSTOCK_QUEUE_MAX_MESSAGES: z.coerce
     .number()
     .int()

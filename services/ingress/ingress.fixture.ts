@@ -24,7 +24,12 @@ const MODEL = { name: 'm', slug: 'm', created: 0, ownedBy: 'x', architecture: nu
 const KEY = { region: REGION, shard: 0, slug: 'm' } as const;
 const SETTINGS: IngressSettings = {
   ...{ ingressId: 'in-1', region: REGION, shards: 1, apiKeys: ['sk-0123456789'], batchLifeS: 60 },
-  ...{ bodyLimitBytes: 1e6, mostBodyBytes: 1e6, boundaries: { short: 4096, medium: 16_384 } },
+  ...{
+    bodyLimitBytes: 1e6,
+    bodyBudgetBytes: 1e7,
+    mostBodyBytes: 1e6,
+    boundaries: { short: 4096, medium: 16_384 },
+  },
   ...{ ackWaitMs: 10_000, boundWaitMs: 250, holdMs: 60_000, keepAliveMs: 10_000 },
   affinityOf: () => 'none',
   ttl: { recordMs: 3_600_000, logMs: 3_600_000 },
@@ -94,7 +99,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
   beat();
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
-    ...{ open, queue, runStore, beat },
+    ...{ url, open, queue, runStore, beat },
     /** As a client of the API, over HTTP. */
     call: (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object, headers = {}) =>
       callApi(url + path, method, body, headers),

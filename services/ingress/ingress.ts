@@ -12,7 +12,7 @@ import {
   RunFinder,
   RunWaiters,
 } from '@penstock/runs';
-import type { Clock, Logger } from '@penstock/runtime';
+import { ByteBudget, type Clock, type Logger } from '@penstock/runtime';
 import type {
   AllowList,
   BatchJobs,
@@ -43,6 +43,7 @@ import { WebhooksApi } from './api/webhooks.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { OpenRequests } from './dispatch/open-requests.ts';
 import { createAuthenticator } from './http/auth.ts';
+import { BodyReader } from './http/body-reader.ts';
 import { Intake } from './intake/understand.ts';
 import { WorkMetaWriter } from './intake/work-meta.ts';
 import { createIngressMetrics } from './metrics.ts';
@@ -76,6 +77,8 @@ export interface IngressSettings {
   readonly shards: number;
   readonly apiKeys: readonly string[];
   readonly bodyLimitBytes: number;
+  /** Memory for large bodies. */
+  readonly bodyBudgetBytes: number;
   /** Largest body that fits into a message of the broker. */
   readonly mostBodyBytes: number;
   readonly boundaries: SizeBoundaries;
@@ -171,7 +174,7 @@ export async function startIngress(
       ...filesAndWebhooks(ports, settings, nextId),
     },
     authenticate: createAuthenticator(settings.apiKeys),
-    bodyLimitBytes: settings.bodyLimitBytes,
+    bodies: bodyReader(settings),
     nextId,
   });
   const tick = () => {
@@ -179,6 +182,10 @@ export async function startIngress(
     lanes.tick();
   };
   return { app, open, tick };
+}
+
+function bodyReader({ bodyLimitBytes, bodyBudgetBytes }: IngressSettings): BodyReader {
+  return new BodyReader({ limitBytes: bodyLimitBytes, budget: new ByteBudget(bodyBudgetBytes) });
 }
 
 /** What libs/runs does with the runs of this node's clients. */

@@ -81,6 +81,7 @@ const { app, open, tick } = await startIngress(
     shards: config.PENSTOCK_SHARDS,
     apiKeys: config.PENSTOCK_API_KEYS,
     bodyLimitBytes: config.PENSTOCK_BODY_LIMIT_BYTES,
+    bodyBudgetBytes: config.PENSTOCK_BODY_BUDGET_BYTES,
     mostBodyBytes: MOST_BODY_BYTES,
     boundaries: config.PENSTOCK_SIZE_BOUNDARIES,
     affinityOf: config.PENSTOCK_AFFINITY,

@@ -30,7 +30,7 @@ function startServer() {
     batches: new BatchesApi(none),
     webhooks: new WebhooksApi(none),
   };
-  return buildServer({ apis, authenticate: () => 't', bodyLimitBytes: 1000, nextId: () => 'r1' });
+  return buildServer({ apis, authenticate: () => 't', bodies: none, nextId: () => 'r1' });
 }
 
 /** As `GET /v1/files/{id}`, from the router's own tree. */

@@ -1,5 +1,5 @@
 /** The HTTP server: the framework's settings, and the routes of all resources. Listens to nothing by itself. */
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { BatchesApi } from './api/batches.ts';
 import type { FilesApi } from './api/files.ts';
 import type { InferenceApi } from './api/inference.ts';
@@ -10,6 +10,7 @@ import type { ResponsesApi } from './api/responses.ts';
 import type { StoredCompletionsApi } from './api/stored-completions.ts';
 import type { WebhooksApi } from './api/webhooks.ts';
 import type { Authenticate } from './http/auth.ts';
+import { type BodyReader, letGoOfBody } from './http/body-reader.ts';
 import { routeError, sendError } from './http/errors.ts';
 import { type Api, createGuards } from './http/guards.ts';
 import { refuseOnWire } from './http/wire-errors.ts';
@@ -33,13 +34,12 @@ export interface Apis {
 export interface ServerOptions {
   readonly apis: Apis;
   readonly authenticate: Authenticate;
-  readonly bodyLimitBytes: number;
+  readonly bodies: BodyReader;
   readonly nextId: () => string;
 }
 
-export function buildServer({ apis, authenticate, bodyLimitBytes, nextId }: ServerOptions): FastifyInstance {
+export function buildServer({ apis, authenticate, bodies, nextId }: ServerOptions): FastifyInstance {
   const app = fastify({
-    bodyLimit: bodyLimitBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: 75_000,
     genReqId: () => nextId(),
@@ -52,9 +52,8 @@ export function buildServer({ apis, authenticate, bodyLimitBytes, nextId }: Serv
   });
   app.decorateRequest('tenant', '');
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-    done(null, body),
-  );
+  app.addContentTypeParser('application/json', (request: FastifyRequest) => bodies.read(request.raw));
+  app.addHook('onResponse', async request => letGoOfBody(request));
   app.setErrorHandler<Parameters<typeof sendError>[2]>((error, request, reply) => {
     // For a request without a route, other faults (its body, a method such as QUERY without one) do not matter.
     sendError(reply, request, request.is404 ? routeError(app, request, reply) : error);

@@ -95,6 +95,11 @@ export const ERRORS = {
     type: invalid,
     text: 'This route does not allow the method. The Allow header lists those that it does.',
   },
+  body_timeout: {
+    status: 408,
+    type: invalid,
+    text: 'The body did not come in time: its sender fell silent. Send it again.',
+  },
   body_too_large: { status: 413, type: invalid, text: 'The body is larger than this server accepts.' },
   unsupported_media_type: {
     status: 415,
@@ -132,6 +137,11 @@ export const ERRORS = {
     status: 503,
     type: 'service_unavailable_error',
     text: 'The same content is being deleted. Nothing was stored; upload it again.',
+  },
+  too_many_large_bodies: {
+    status: 503,
+    type: 'service_unavailable_error',
+    text: 'This node holds as many large bodies as it has memory for. Try again after the time in Retry-After.',
   },
   shutting_down: {
     status: 503,

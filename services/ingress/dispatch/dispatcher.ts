@@ -18,6 +18,7 @@ import type { ConvertedCall } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { WorkPublisher } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { letGoOfBody } from '../http/body-reader.ts';
 import { appliedHeader, type Preferences } from '../intake/preferences.ts';
 import { callTimeoutOf } from '../intake/timeouts.ts';
 import type { InferenceRequest } from '../intake/understand.ts';
@@ -110,8 +111,6 @@ export class Dispatcher {
     const worker = placement.kind === 'bound' ? placement.worker : null;
     const key = { region, shard, slug, lane, size: meta.size };
     const work = { address: { ...sharedAddress(key, id), worker }, meta, body, placement };
-    // The framework keeps the request as long as the connection is busy; the prompt need not stay with it.
-    request.body = undefined;
     cancelOnClose(open, raw, id);
     open.add({
       ...{ id, slug, trace, endpoint, deadlineAt, sink },
@@ -122,6 +121,7 @@ export class Dispatcher {
       conversion: summary.stream ? null : this.#conversionOf(terms.conversion, http),
     });
     await this.#send(work, sink, raw);
+    letGoOfBody(request);
   }
 
   #openReply(

@@ -1,6 +1,8 @@
 /** Every error as the client sees it: a status, headers that say whether to try again, and a body in OpenAI's shape. */
-import { DispatchError, toErrorBody } from '@penstock/protocol';
+import { DispatchError, JSON_CONTENT_TYPE, toErrorBody } from '@penstock/protocol';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { letGoOfBody } from './body-reader.ts';
+import { answerEarly, isStillSending } from './early-answer.ts';
 import { baseHeaders, errorHeaders } from './headers.ts';
 
 export function sendError(
@@ -9,10 +11,12 @@ export function sendError(
   error: FastifyError | DispatchError,
 ): void {
   const known = toDispatchError(error);
-  void reply
-    .code(known.status)
-    .headers({ ...baseHeaders(request.id, Date.now()), ...errorHeaders(known) })
-    .send(toErrorBody(known));
+  letGoOfBody(request);
+  const headers = { ...baseHeaders(request.id, Date.now()), ...errorHeaders(known) };
+  const body = toErrorBody(known);
+  if (!isStillSending(request.raw)) return void reply.code(known.status).headers(headers).send(body);
+  const all = { ...reply.getHeaders(), ...headers, 'content-type': JSON_CONTENT_TYPE };
+  answerEarly(reply, known.status, all as Record<string, string>, JSON.stringify(body));
 }
 
 /** For a request without a route; `allow` names the methods of the path. */
@@ -34,8 +38,6 @@ export function routeError(
 function toDispatchError(error: FastifyError | DispatchError): DispatchError {
   if (error instanceof DispatchError) return error;
   switch (error.code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new DispatchError('body_too_large');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new DispatchError('unsupported_media_type');
     case 'FST_ERR_BAD_URL':

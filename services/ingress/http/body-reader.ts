@@ -1,0 +1,172 @@
+/**
+ * Receives request bodies. Memory is bounded: a body of more than {@link SMALL_BYTES} takes room in a budget before it is read,
+ * and its client is not read from until there is some. The room is given back once the body is on the queue or in the store,
+ * or its request is over.
+ */
+import type { IncomingMessage } from 'node:http';
+import { DispatchError } from '@penstock/protocol';
+import type { ByteBudget, GiveBack } from '@penstock/runtime';
+import type { FastifyRequest } from 'fastify';
+
+/** Smaller bodies take no room in the budget: the number of connections bounds them. */
+const SMALL_BYTES = 1024 * 1024;
+/** How long a large body waits for room, ms. */
+const ROOM_WAIT_MS = 10_000;
+/** How long a client may send nothing in the middle of a large body, ms. */
+const SILENCE_MS = 30_000;
+
+export interface BodyReaderOptions {
+  readonly limitBytes: number;
+  readonly budget: ByteBudget;
+  readonly roomWaitMs?: number;
+  readonly silenceMs?: number;
+}
+
+/** Room that bodies of requests take. */
+const held = new WeakMap<IncomingMessage, GiveBack>();
+
+/** The body is needed no more: the framework would keep it for as long as the connection is busy. */
+export function letGoOfBody(request: FastifyRequest): void {
+  request.body = undefined;
+  held.get(request.raw)?.();
+  held.delete(request.raw);
+}
+
+export class BodyReader {
+  readonly #o: BodyReaderOptions;
+
+  constructor(options: BodyReaderOptions) {
+    this.#o = options;
+  }
+
+  /**
+   * Resolves with the whole body. Until {@link letGoOfBody} it takes room in the budget.
+   * @throws DispatchError `body_too_large`, `too_many_large_bodies`, `body_timeout`, or `invalid_request` where it breaks off.
+   */
+  async read(raw: IncomingMessage): Promise<Buffer> {
+    const declared =
+      raw.headers['content-length'] === undefined ? null : Number(raw.headers['content-length']);
+    if (declared !== null && declared > this.#o.limitBytes) throw this.#tooLarge();
+    const pieces = new Pieces(raw, this.#o);
+    try {
+      await pieces.reserve(declared ?? 0);
+      return await pieces.collect(declared, () => this.#tooLarge());
+    } catch (err) {
+      pieces.giveBack();
+      throw err;
+    }
+  }
+
+  #tooLarge(): DispatchError {
+    return new DispatchError('body_too_large', {
+      message: `The body has more than the ${this.#o.limitBytes} bytes that this server accepts. Send less, or ask its operator to raise PENSTOCK_BODY_LIMIT_BYTES.`,
+    });
+  }
+}
+
+/** What has come of one body. */
+class Pieces {
+  readonly #raw: IncomingMessage;
+  readonly #o: BodyReaderOptions;
+  readonly #chunks: Buffer[] = [];
+  /** Room for the whole of a large body, so that it is never in memory twice. */
+  #whole: Buffer | null = null;
+  #bytes = 0;
+  #room: GiveBack[] = [];
+  #isOver = false;
+
+  constructor(raw: IncomingMessage, options: BodyReaderOptions) {
+    this.#raw = raw;
+    this.#o = options;
+  }
+
+  /** Makes room for a body of so many bytes. */
+  async reserve(bytes: number): Promise<void> {
+    if (bytes <= SMALL_BYTES) return;
+    const more = bytes - (this.#whole?.length ?? 0);
+    const giveBack = await this.#o.budget.take(more, this.#o.roomWaitMs ?? ROOM_WAIT_MS);
+    if (giveBack === null) throw new DispatchError('too_many_large_bodies');
+    this.#room.push(giveBack);
+    if (this.#isOver) return this.giveBack();
+    held.set(this.#raw, () => this.giveBack());
+    const whole = Buffer.allocUnsafeSlow(bytes);
+    let at = 0;
+    for (const piece of this.#whole === null ? this.#chunks : [this.#whole.subarray(0, this.#bytes)])
+      at += piece.copy(whole, at);
+    this.#chunks.length = 0;
+    this.#whole = whole;
+  }
+
+  giveBack(): void {
+    this.#isOver = true;
+    for (const giveBack of this.#room) giveBack();
+    this.#room = [];
+  }
+
+  /** @param declared length, where the client names it. */
+  async collect(declared: number | null, tooLarge: () => DispatchError): Promise<Buffer> {
+    const { limitBytes } = this.#o;
+    // The client may have left while there was no room.
+    if (this.#raw.destroyed) throw brokenOff();
+    await this.#listen(declared, chunk => {
+      const bytes = this.#bytes + chunk.length;
+      if (bytes > limitBytes) throw tooLarge();
+      const room = this.#whole?.length ?? SMALL_BYTES;
+      if (bytes <= room) {
+        this.#take(chunk);
+        return null;
+      }
+      // Its client named no length.
+      return this.reserve(Math.min(limitBytes, Math.max(2 * room, bytes))).then(() => this.#take(chunk));
+    });
+    if (this.#whole === null) return Buffer.concat(this.#chunks, this.#bytes);
+    return this.#whole.subarray(0, this.#bytes);
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#whole === null) this.#chunks.push(chunk);
+    else chunk.copy(this.#whole, this.#bytes);
+    this.#bytes += chunk.length;
+  }
+
+  /** Resolves at the end of the body. @param take may return a promise: until it is kept nothing more is read. */
+  #listen(declared: number | null, take: (chunk: Buffer) => Promise<void> | null): Promise<void> {
+    const raw = this.#raw;
+    return new Promise((resolve, reject) => {
+      const silence =
+        declared !== null && declared <= SMALL_BYTES
+          ? undefined
+          : setTimeout(() => settle(new DispatchError('body_timeout')), this.#o.silenceMs ?? SILENCE_MS);
+      const settle = (err: unknown) => {
+        clearTimeout(silence);
+        raw.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
+        if (err === null) resolve();
+        else {
+          raw.pause();
+          reject(err);
+        }
+      };
+      const onData = (chunk: Buffer) => {
+        silence?.refresh();
+        try {
+          const room = take(chunk);
+          if (room === null) return;
+          raw.pause();
+          room.then(() => raw.resume(), settle);
+        } catch (err) {
+          settle(err);
+        }
+      };
+      const onEnd = () => {
+        const isWhole = declared === null || this.#bytes === declared;
+        settle(isWhole ? null : brokenOff());
+      };
+      const onBroken = () => settle(brokenOff());
+      raw.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken);
+    });
+  }
+}
+
+function brokenOff(): DispatchError {
+  return new DispatchError('invalid_request', { message: 'The body broke off. Send it again.' });
+}
