@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeMessage } from '@penstock/protocol';
+import { controlSubject, encodeMessage } from '@penstock/protocol';
 import { heartbeatOf, modelOf } from './heartbeat.fixture.ts';
 import { watchFleet } from './watch.ts';
 
@@ -10,7 +10,7 @@ test('a fleet hears the heartbeats of its region, knows the registered models, a
   const purged: string[] = [];
   const fleet = await watchFleet({
     ...{ region: 'eu', shards: 4, rand: () => 0 },
-    channel: { connected: true, listen: (subject, onMessage) => heard.set(subject, onMessage) },
+    channel: { connected: true, listen: (filter, onMessage) => heard.set(controlSubject(filter), onMessage) },
     registry: {
       list: async () => [encodeMessage(modelOf('asleep')), Buffer.from('{"of":"a newer version"}')],
     },

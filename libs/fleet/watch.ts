@@ -1,5 +1,5 @@
 /** Connects a {@link Fleet} to a region: heartbeats from the control channel, models from the registry. */
-import { heartbeatFilter, type ModelInfo, readHeartbeat, readModelInfo } from '@penstock/protocol';
+import { type ControlFilter, type ModelInfo, readHeartbeat, readModelInfo } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import { Fleet } from './fleet.ts';
 
@@ -8,7 +8,7 @@ export interface FleetSource {
   /** Shards of the region. */
   readonly shards: number;
   readonly channel: {
-    listen(subject: string, onMessage: (payload: Uint8Array) => void): void;
+    listen(filter: ControlFilter, onMessage: (payload: Uint8Array) => void): void;
     readonly connected: boolean;
   };
   readonly registry: { list(region: string): Promise<Uint8Array[]> };
@@ -31,7 +31,7 @@ export async function watchFleet(source: FleetSource): Promise<Fleet> {
     registeredModels: async () => (await registry.list(region)).map(readModelInfo).filter(isReadable),
     onForgotten: (worker, shard) => purgeBound?.(region, shard, worker),
   });
-  channel.listen(heartbeatFilter(region), payload => {
+  channel.listen({ kind: 'heartbeats', region }, payload => {
     const heartbeat = readHeartbeat(payload);
     if (heartbeat !== null) fleet.hear(heartbeat);
   });

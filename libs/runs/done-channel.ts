@@ -1,21 +1,21 @@
 /** `done.<region>`: announces that a run is final. Delivered at most once, so a waiting process reads the record, too. */
-import { doneSubject } from '@penstock/protocol';
+import type { ControlAddress } from '@penstock/protocol';
 import type { ControlChannel } from '@penstock/transport';
 
 export class DoneChannel {
   readonly #control: Pick<ControlChannel, 'send' | 'listen'>;
-  readonly #subject: string;
+  readonly #address: ControlAddress;
 
   constructor(control: Pick<ControlChannel, 'send' | 'listen'>, region: string) {
     this.#control = control;
-    this.#subject = doneSubject(region);
+    this.#address = { kind: 'run_ended', region };
   }
 
   tell(id: string): void {
-    this.#control.send(this.#subject, Buffer.from(id));
+    this.#control.send(this.#address, Buffer.from(id));
   }
 
   listen(onDone: (id: string) => void): void {
-    this.#control.listen(this.#subject, id => onDone(Buffer.from(id).toString('latin1')));
+    this.#control.listen(this.#address, id => onDone(Buffer.from(id).toString('latin1')));
   }
 }

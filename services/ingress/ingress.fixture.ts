@@ -1,12 +1,5 @@
 /** A whole ingress on in-memory adapters, with a clock of its own and one worker that does what the test says. */
-import {
-  decodeEnvelope,
-  encodeMessage,
-  encodePacket,
-  type Frame,
-  type FrameKind,
-  heartbeatSubject,
-} from '@penstock/protocol';
+import { decodeEnvelope, encodeMessage, encodePacket, type Frame, type FrameKind } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { Delivery } from '@penstock/transport';
 import {
@@ -90,7 +83,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
   );
   const beat = () =>
     queue.send(
-      heartbeatSubject(REGION, 'w-1'),
+      { kind: 'heartbeat', region: REGION, worker: 'w-1' },
       encodeMessage({
         ...{ v: 1, worker: 'w-1', incarnation: 'p1', models: [MODEL], shard: 0, slots: 8, pulling: true },
         ...{ leaving: false, waitS: 0, tokensPerSec: 10_000, load: 0, cacheTokens: 0, cacheCapacity: null },

@@ -1,7 +1,7 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
 import { watchFleet } from '@penstock/fleet';
 import type { Affinity as AffinityKind, PlacementEvent, SizeBoundaries } from '@penstock/policy';
-import { encodeMessage, ingressControlSubject, type NewRun, readResumeQuestion } from '@penstock/protocol';
+import { encodeMessage, type NewRun, readResumeQuestion } from '@penstock/protocol';
 import {
   AnswerKeeper,
   ConvertedCall,
@@ -222,7 +222,7 @@ async function listen(
   { ingressId }: IngressSettings,
   open: OpenRequests,
 ): Promise<void> {
-  queue.listen(ingressControlSubject(ingressId), (payload, reply) => {
+  queue.listen({ kind: 'ingress', ingress: ingressId }, (payload, reply) => {
     const question = readResumeQuestion(payload);
     if (question !== null) reply(encodeMessage(open.answer(question)));
   });

@@ -31,7 +31,7 @@ test('a heartbeat a second carries the identity and the state of the worker', t 
     ...{ v: 1, worker: 'w-1', incarnation: 'p1', shard: 2, slots: 8, pulling: true, leaving: false },
     ...VITALS,
   });
-  assert.equal(control.sent.items[0]?.subject, 'hb.eu.w-1');
+  assert.deepEqual(control.sent.items[0]?.address, { kind: 'heartbeat', region: 'eu', worker: 'w-1' });
 });
 
 test('a worker announces that it takes nothing while its engine is sick, and when it does again', () => {

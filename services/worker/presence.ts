@@ -1,6 +1,6 @@
 /** Announces this worker to the fleet once a second. */
 import { HEARTBEAT_MS } from '@penstock/policy';
-import { encodeMessage, type Heartbeat, heartbeatSubject } from '@penstock/protocol';
+import { encodeMessage, type Heartbeat } from '@penstock/protocol';
 import type { ControlChannel } from '@penstock/transport';
 
 /** What a heartbeat says that changes while the worker runs. */
@@ -60,6 +60,6 @@ export class Presence {
     const { isWell, ...vitals } = this.#o.vitals();
     const pulling = !this.#isDraining && isWell;
     const heartbeat: Heartbeat = { v: 1, worker, incarnation, shard, slots, pulling, leaving, ...vitals };
-    control.send(heartbeatSubject(region, worker), encodeMessage(heartbeat));
+    control.send({ kind: 'heartbeat', region, worker }, encodeMessage(heartbeat));
   }
 }

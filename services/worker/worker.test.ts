@@ -11,7 +11,6 @@ import {
   sharedAddress,
   toModelSlug,
   type WorkMeta,
-  workerControlSubject,
 } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
@@ -85,7 +84,7 @@ async function startWorker(t: TestContext) {
   const frames = (): Frame[] => bus.packets.items.flatMap(({ packet }) => decodePacket(packet).frames);
   const beats = () =>
     queue.sent.items
-      .filter(({ subject }) => subject.startsWith('hb.'))
+      .filter(({ address }) => address.kind === 'heartbeat')
       .map(({ payload }) => readHeartbeat(payload));
   return {
     worker,
@@ -141,7 +140,7 @@ test('a full worker leaves work in the queue, and takes it when a slot is free',
 test('a cancel on the control channel stops the engine', async t => {
   const { calls, publish, queue, worker, pass } = await startWorker(t);
   await publish('r1');
-  queue.send(workerControlSubject('w-1'), encodeMessage({ cancel: 'r1', attempt: 1 }));
+  queue.send({ kind: 'worker', worker: 'w-1' }, encodeMessage({ cancel: 'r1', attempt: 1 }));
   await pass(1);
   assert.deepEqual([calls[0]?.isAborted, worker.running], [true, 0]);
 });

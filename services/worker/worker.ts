@@ -3,7 +3,7 @@
  * record. Neither is owned here: an ingress settles the deliveries of the requests it holds, and a record fences its attempts.
  */
 import { type Architecture, LoadMeter, type SizeBoundaries, type WorkerStanding } from '@penstock/policy';
-import { encodeMessage, type ModelInfo, readCancel, workerControlSubject } from '@penstock/protocol';
+import { encodeMessage, type ModelInfo, readCancel } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ControlChannel, ModelRegistry, QueueAdmin, ReplyBus, WorkConsumer } from '@penstock/transport';
 import { Admission } from './admission/admission.ts';
@@ -153,7 +153,7 @@ export class Worker {
   }
 
   start(): void {
-    this.#o.queue.listen(workerControlSubject(this.#o.id), payload => {
+    this.#o.queue.listen({ kind: 'worker', worker: this.#o.id }, payload => {
       const message = readCancel(payload);
       if (message !== null) this.#admission.cancel(message.cancel, message.attempt);
     });

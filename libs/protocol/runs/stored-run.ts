@@ -89,8 +89,3 @@ export function runKey(id: string): string {
 export function completionListKey(tenant: string): string {
   return `penstock:completions:${assertToken(tenant)}`;
 }
-
-/** Announces that a run is final; the payload is its id. Delivered at most once, so a waiting process reads the record, too. */
-export function doneSubject(region: string): string {
-  return `done.${assertToken(region)}`;
-}

@@ -103,25 +103,6 @@ export function deadSubject(region: string, slug: string, requestId: string): st
   return `dead.${assertToken(region)}.${assertToken(slug)}.${assertToken(requestId)}`;
 }
 
-/** A worker announces itself here once a second. */
-export function heartbeatSubject(region: string, workerId: string): string {
-  return `hb.${assertToken(region)}.${assertToken(workerId)}`;
-}
-
-export function heartbeatFilter(region: string): string {
-  return `hb.${assertToken(region)}.*`;
-}
-
-/** Cancel messages for one worker. */
-export function workerControlSubject(workerId: string): string {
-  return `ctl.worker.${assertToken(workerId)}`;
-}
-
-/** Questions to one ingress: "is this attempt current, and what has the client received?" */
-export function ingressControlSubject(ingressId: string): string {
-  return `ctl.ingress.${assertToken(ingressId)}`;
-}
-
 /** Redis channel on which one ingress hears frame packets. */
 export function replyChannel(ingressId: string): string {
   return `penstock:reply:${assertToken(ingressId)}`;

@@ -1,5 +1,5 @@
 /** Cancels runs: first in the record, then in the queue, then at the engine. */
-import { encodeMessage, isFinalStatus, type StoredRun, workerControlSubject } from '@penstock/protocol';
+import { encodeMessage, isFinalStatus, type StoredRun } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { ControlChannel, RunStore, RunTtl, WorkPublisher } from '@penstock/transport';
 import type { DoneChannel } from '../done-channel.ts';
@@ -57,5 +57,5 @@ export function stopAttempt(
   id: string,
   attempt: number,
 ): void {
-  control.send(workerControlSubject(worker), encodeMessage({ cancel: id, attempt }));
+  control.send({ kind: 'worker', worker }, encodeMessage({ cancel: id, attempt }));
 }

@@ -1,4 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
+import { type ControlAddress, type ControlFilter, controlSubject } from '@penstock/protocol';
 import type { Answer, ControlChannel } from '../ports/queue/control-channel.ts';
 import type { NatsRequests } from './requests.ts';
 
@@ -21,23 +22,23 @@ export class NatsControlChannel implements ControlChannel {
     this.#connected = connected;
   }
 
-  send(subject: string, payload: Uint8Array): void {
-    if (!this.#nc.isClosed()) this.#nc.publish(subject, payload);
+  send(to: ControlAddress, payload: Uint8Array): void {
+    if (!this.#nc.isClosed()) this.#nc.publish(controlSubject(to), payload);
   }
 
   listen(
-    subject: string,
+    filter: ControlFilter,
     onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void,
   ): void {
-    this.#nc.subscribe(subject, {
+    this.#nc.subscribe(controlSubject(filter), {
       callback: (err, msg) => {
         if (err === null) onMessage(msg.data, answer => msg.respond(answer));
       },
     });
   }
 
-  async ask(subject: string, payload: Uint8Array, timeoutMs: number): Promise<Answer> {
-    const reply = await this.#requests.ask(subject, payload, timeoutMs);
+  async ask(to: ControlAddress, payload: Uint8Array, timeoutMs: number): Promise<Answer> {
+    const reply = await this.#requests.ask(controlSubject(to), payload, timeoutMs);
     return reply.kind === 'reply' ? { kind: 'answer', payload: reply.msg.data } : reply;
   }
 }

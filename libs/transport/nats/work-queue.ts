@@ -1,7 +1,7 @@
 /** The work queue on NATS JetStream: the four ports on one connection. */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { QueueAddress, WorkQueueKey } from '@penstock/protocol';
+import type { ControlAddress, ControlFilter, QueueAddress, WorkQueueKey } from '@penstock/protocol';
 import type { Answer } from '../ports/queue/control-channel.ts';
 import type { ConsumerOptions, QueueState, StreamLimits } from '../ports/queue/queue-admin.ts';
 import type { Delivery, Puller, Settlement } from '../ports/queue/work-consumer.ts';
@@ -120,19 +120,19 @@ export class NatsWorkQueue implements WorkQueue {
     return this.#control.connected;
   }
 
-  send(subject: string, payload: Uint8Array): void {
-    this.#control.send(subject, payload);
+  send(to: ControlAddress, payload: Uint8Array): void {
+    this.#control.send(to, payload);
   }
 
   listen(
-    subject: string,
+    filter: ControlFilter,
     onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void,
   ): void {
-    this.#control.listen(subject, onMessage);
+    this.#control.listen(filter, onMessage);
   }
 
-  ask(subject: string, payload: Uint8Array, timeoutMs: number): Promise<Answer> {
-    return this.#control.ask(subject, payload, timeoutMs);
+  ask(to: ControlAddress, payload: Uint8Array, timeoutMs: number): Promise<Answer> {
+    return this.#control.ask(to, payload, timeoutMs);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeEnvelope, doneSubject } from '@penstock/protocol';
+import { decodeEnvelope } from '@penstock/protocol';
 import { attemptOf, startMemoryIngress } from '../ingress.fixture.ts';
 
 const CHAT = { model: 'm', messages: [{ role: 'user', content: 'Hello' }] };
@@ -22,7 +22,7 @@ async function start() {
     const end = { status: 'completed', result, log: 'none', last: null } as const;
     await ingress.runStore.finish(id, attempt, end, TTL);
     ingress.queue.settle(delivery.ackSubject, 'ack');
-    ingress.queue.send(doneSubject('eu'), Buffer.from(id));
+    ingress.queue.send({ kind: 'run_ended', region: 'eu' }, Buffer.from(id));
     return delivery;
   };
   return { ...ingress, finish };

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Fleet } from '@penstock/fleet';
 import {
+  type ControlAddress,
+  controlSubject,
   DispatchError,
   encodeEnvelope,
   encodePacket,
@@ -50,7 +52,8 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
   let isStranded = false;
   let wallMs = 0;
   const queue = {
-    send: (subject: string, payload: Uint8Array) => done.push(`${subject} ${Buffer.from(payload)}`),
+    send: (to: ControlAddress, payload: Uint8Array) =>
+      done.push(`${controlSubject(to)} ${Buffer.from(payload)}`),
     settle: (ack: string, how: string) => done.push(`${how} ${ack}`),
     purge: (address: QueueAddress) => done.push(`purge ${subjectOf(address)}`),
     read: async () => encodeEnvelope(META, Buffer.from('{}')),

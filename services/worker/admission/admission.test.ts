@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import {
+  controlSubject,
   encodeEnvelope,
   encodeMessage,
   type ResumeAnswer,
@@ -42,8 +43,8 @@ function startAdmission({
     slots,
     queue: {
       settle: (_ack, how, delayMs) => void said.push(delayMs === undefined ? how : `${how} ${delayMs}`),
-      ask: subject => {
-        said.push(`ask ${subject}`);
+      ask: to => {
+        said.push(`ask ${controlSubject(to)}`);
         return answer();
       },
     },

@@ -4,13 +4,7 @@
  * The ingress that waits for an interactive request settles its deliveries. The worker settles only what it never started:
  * work there is no room for (NAK), and work that is unreadable or that nobody wants (TERM).
  */
-import {
-  decodeEnvelope,
-  encodeMessage,
-  ingressControlSubject,
-  type WorkEnvelope,
-  type WorkMeta,
-} from '@penstock/protocol';
+import { decodeEnvelope, encodeMessage, type WorkEnvelope, type WorkMeta } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ControlChannel, Delivery, WorkConsumer } from '@penstock/transport';
 import { attemptNumberOf } from '../attempts/attempt.ts';
@@ -96,7 +90,7 @@ export class Admission {
     const { known: answer, isCancelled } = await this.#starts.during(
       question.id,
       question.attempt,
-      queue.ask(ingressControlSubject(work.meta.from), encodeMessage(question), ASK_TIMEOUT_MS),
+      queue.ask({ kind: 'ingress', ingress: work.meta.from }, encodeMessage(question), ASK_TIMEOUT_MS),
     );
     if (isCancelled) {
       queue.settle(delivery.ackSubject, 'term');

@@ -107,7 +107,7 @@ async function settle(): Promise<void> {
 }
 
 const doneHints = (queue: MemoryWorkQueue) =>
-  queue.sent.items.filter(({ subject }) => subject === 'done.eu').length;
+  queue.sent.items.filter(({ address }) => address.kind === 'run_ended').length;
 
 test('an answer is in the record before its delivery is acked, and the end is announced', async t => {
   const { begin, settlements, record, queue, stored } = await startRun(t, 'none');

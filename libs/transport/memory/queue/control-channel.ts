@@ -1,11 +1,12 @@
 /** The control channel in memory. All listeners and senders share one object. */
+import { type ControlAddress, type ControlFilter, controlSubject } from '@penstock/protocol';
 import type { Answer, ControlChannel } from '../../ports/queue/control-channel.ts';
 import type { MemoryClock } from '../clock.ts';
 import { Recorded } from '../recorded.ts';
 import { matchesFilter } from './subjects.ts';
 
 interface Listener {
-  readonly filter: string;
+  readonly filter: ControlFilter;
   readonly onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void;
 }
 
@@ -19,7 +20,7 @@ export class MemoryControlChannel implements ControlChannel {
   readonly #listeners: Listener[] = [];
   readonly #questions = new Set<Question>();
   #connected = true;
-  readonly sent = new Recorded<{ readonly subject: string; readonly payload: Uint8Array }>();
+  readonly sent = new Recorded<{ readonly address: ControlAddress; readonly payload: Uint8Array }>();
 
   constructor(clock: MemoryClock) {
     this.#clock = clock;
@@ -34,21 +35,21 @@ export class MemoryControlChannel implements ControlChannel {
     this.#connected = connected;
   }
 
-  send(subject: string, payload: Uint8Array): void {
+  send(to: ControlAddress, payload: Uint8Array): void {
     if (!this.#connected) return;
-    this.sent.add({ subject, payload });
-    for (const { onMessage } of this.#heardBy(subject)) queueMicrotask(() => onMessage(payload, () => {}));
+    this.sent.add({ address: to, payload });
+    for (const { onMessage } of this.#heardBy(to)) queueMicrotask(() => onMessage(payload, () => {}));
   }
 
   listen(
-    subject: string,
+    filter: ControlFilter,
     onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void,
   ): void {
-    this.#listeners.push({ filter: subject, onMessage });
+    this.#listeners.push({ filter, onMessage });
   }
 
-  ask(subject: string, payload: Uint8Array, timeoutMs: number): Promise<Answer> {
-    const heardBy = this.#heardBy(subject);
+  ask(to: ControlAddress, payload: Uint8Array, timeoutMs: number): Promise<Answer> {
+    const heardBy = this.#heardBy(to);
     if (!this.#connected || heardBy.length === 0) return Promise.resolve({ kind: 'nobody' });
     return new Promise(resolve => {
       const question: Question = { expiresAt: this.#clock.now() + timeoutMs, resolve };
@@ -70,7 +71,8 @@ export class MemoryControlChannel implements ControlChannel {
     }
   }
 
-  #heardBy(subject: string): Listener[] {
-    return this.#listeners.filter(({ filter }) => matchesFilter(subject, filter));
+  #heardBy(to: ControlAddress): Listener[] {
+    const subject = controlSubject(to);
+    return this.#listeners.filter(({ filter }) => matchesFilter(subject, controlSubject(filter)));
   }
 }

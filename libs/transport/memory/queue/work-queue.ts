@@ -46,7 +46,9 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
   readonly #deliveries = new Map<number, { stream: MemoryWorkStream; message: MemoryMessage }>();
   readonly #clock: MemoryClock;
   #isDispatching = false;
-  readonly published = new Recorded<{ readonly address: QueueAddress; readonly data: Uint8Array }>();
+  readonly published = new Recorded<
+    PublishOptions & { readonly address: QueueAddress; readonly data: Uint8Array }
+  >();
   readonly settled = new Recorded<MemorySettlement>();
   readonly deadLetters = new Recorded<MemoryDeadLetter>();
 
@@ -105,7 +107,7 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
     const stream = this.#streams.get(streamOf(address));
     if (!this.connected || stream === undefined) throw new DispatchError('broker_unavailable');
     stream.publish(address, data, options, this.#clock.now());
-    this.published.add({ address, data });
+    this.published.add({ address, data, ...options });
     this.#dispatchSoon();
   }
 

@@ -1,0 +1,30 @@
+/** Whom a short message beside the queue is for, as a value. Only the adapters of the control channel know it as a subject. */
+import { assertToken } from './token.ts';
+
+export type ControlAddress =
+  /** A worker announces itself here once a second. */
+  | { readonly kind: 'heartbeat'; readonly region: string; readonly worker: string }
+  /** Cancel messages for one worker. */
+  | { readonly kind: 'worker'; readonly worker: string }
+  /** Questions to one ingress: "is this attempt current, and what has the client received?" */
+  | { readonly kind: 'ingress'; readonly ingress: string }
+  /** Announces that a run is final; the payload is its id. Delivered at most once, so a waiting process reads the record, too. */
+  | { readonly kind: 'run_ended'; readonly region: string };
+
+/** What can be listened to: one address, or the heartbeats of all workers of a region. */
+export type ControlFilter = ControlAddress | { readonly kind: 'heartbeats'; readonly region: string };
+
+export function controlSubject(filter: ControlFilter): string {
+  switch (filter.kind) {
+    case 'heartbeat':
+      return `hb.${assertToken(filter.region)}.${assertToken(filter.worker)}`;
+    case 'heartbeats':
+      return `hb.${assertToken(filter.region)}.*`;
+    case 'worker':
+      return `ctl.worker.${assertToken(filter.worker)}`;
+    case 'ingress':
+      return `ctl.ingress.${assertToken(filter.ingress)}`;
+    case 'run_ended':
+      return `done.${assertToken(filter.region)}`;
+  }
+}
