@@ -1,11 +1,11 @@
 /** Everything an operator can set on an ingress. */
 import { AFFINITIES, type Affinity, BOUND_WAIT_MS } from '@penstock/policy';
-import { toModelSlug } from '@penstock/protocol';
 import {
   dispatchSettings,
   filesSettings,
   keepingSettings,
   nameSetting,
+  readPerModel,
   regionSettings,
   settingOf,
   webhookAllowSetting,
@@ -15,20 +15,10 @@ import { z } from 'zod';
 
 /** `auto`, or per model: `llama=prefix,mixtral=none,*=session`. Null where the model's architecture decides. */
 function parseAffinity(text: string): (slug: string) => Affinity | null {
-  const byModel = new Map<string, Affinity | null>();
-  for (const part of text.split(',')) {
-    const at = part.lastIndexOf('=');
-    const kind = part.slice(at + 1).trim();
-    const model = at < 0 ? '*' : part.slice(0, at).trim();
-    const known = kind === 'auto' ? null : AFFINITIES.find(name => name === kind);
-    if (known === undefined || model === '')
-      throw new TypeError(`use auto, ${AFFINITIES.join(', ')}, or <model>=<one of these>, comma-separated`);
-    byModel.set(model === '*' ? '*' : toModelSlug(model), known);
-  }
-  return slug => {
-    const own = byModel.get(slug);
-    return own === undefined ? (byModel.get('*') ?? null) : own;
-  };
+  const read = (value: string) => (value === 'auto' ? null : AFFINITIES.find(name => name === value));
+  const usage = `use auto, ${AFFINITIES.join(', ')}, or <model>=<one of these>, comma-separated`;
+  const ofModel = readPerModel(text, read, usage);
+  return slug => ofModel(slug) ?? null;
 }
 
 /** Largest body that fits into a message of the broker. */

@@ -1,6 +1,12 @@
 /** Everything an operator can set on a worker. A worker only dials out: it has no port. */
 import { ARCHITECTURES } from '@penstock/policy';
-import { dispatchSettings, keepingSettings, nameSetting, regionSettings } from '@penstock/runtime';
+import {
+  dispatchSettings,
+  keepingSettings,
+  msPerModel,
+  nameSetting,
+  regionSettings,
+} from '@penstock/runtime';
 import { z } from 'zod';
 
 const ms = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
@@ -31,11 +37,11 @@ export const workerConfig = z.object({
   PENSTOCK_TICK_MS: ms(10).describe(
     'How long deltas for one ingress are collected and then sent together. The first delta never waits.',
   ),
-  PENSTOCK_FIRST_TOKEN_TIMEOUT_MS: ms(120_000).describe(
-    'How long the engine may be silent before its first byte; longer is a failure.',
+  PENSTOCK_FIRST_TOKEN_TIMEOUT_MS: msPerModel(120_000).describe(
+    'How long a stream may take to its first token, for all models or per model; longer is a failure.',
   ),
-  PENSTOCK_IDLE_TIMEOUT_MS: ms(30_000).describe(
-    'How long the engine may be silent between bytes; longer is a failure.',
+  PENSTOCK_IDLE_TIMEOUT_MS: msPerModel(300_000).describe(
+    'How long a stream may be silent after its first token, for all models or per model; longer is a failure. Engines are silent while they hold back a large tool call.',
   ),
   PENSTOCK_DRAIN_MS: z.coerce
     .number()

@@ -47,8 +47,6 @@ const engine = new Engine({
   url: config.PENSTOCK_ENGINE_URL,
   apiKey: config.PENSTOCK_ENGINE_API_KEY,
   connections: config.PENSTOCK_SLOTS,
-  firstByteTimeoutMs: config.PENSTOCK_FIRST_TOKEN_TIMEOUT_MS,
-  idleTimeoutMs: config.PENSTOCK_IDLE_TIMEOUT_MS,
 });
 const worker = new Worker({
   id,
@@ -60,6 +58,10 @@ const worker = new Worker({
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
   boundaries: config.PENSTOCK_SIZE_BOUNDARIES,
   tickMs: config.PENSTOCK_TICK_MS,
+  limitsOf: slug => ({
+    firstTokenMs: config.PENSTOCK_FIRST_TOKEN_TIMEOUT_MS(slug),
+    betweenTokensMs: config.PENSTOCK_IDLE_TIMEOUT_MS(slug),
+  }),
   queue,
   bus,
   models: bus.models,

@@ -51,6 +51,7 @@ async function startWorker(t: TestContext) {
   const worker = new Worker({
     ...{ id: 'w-1', incarnation: 'p1', slots: 1, architecture: null, tickMs: 10 },
     ...{ boundaries: DEFAULT_BOUNDARIES, queue, bus, models, clock, log, ...address },
+    limitsOf: () => ({ firstTokenMs: 120_000, betweenTokensMs: 300_000 }),
     engine: {
       healthy: async () => true,
       gauges: async () => null,

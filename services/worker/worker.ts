@@ -8,6 +8,7 @@ import type { Clock, Logger } from '@penstock/runtime';
 import type { ControlChannel, ModelRegistry, QueueAdmin, ReplyBus, WorkConsumer } from '@penstock/transport';
 import { Admission } from './admission/admission.ts';
 import { FrameBatcher } from './attempts/frame-batcher.ts';
+import type { StreamLimits } from './attempts/phase-limit.ts';
 import { RunningAttempts } from './attempts/running-attempts.ts';
 import { Bidder } from './bidding/bidder.ts';
 import type { Engine } from './engine/engine.ts';
@@ -29,6 +30,8 @@ export interface WorkerOptions {
   readonly ackWaitMs: number;
   readonly boundaries: SizeBoundaries;
   readonly tickMs: number;
+  /** How long the engine may take over streams of a model, by the model's slug. */
+  readonly limitsOf: (slug: string) => StreamLimits;
   readonly queue: QueueAdmin & WorkConsumer & ControlChannel;
   readonly bus: Pick<ReplyBus, 'pendingBytes' | 'publish'>;
   readonly models: Pick<ModelRegistry, 'announce'>;
@@ -98,9 +101,9 @@ export class Worker {
   }
 
   #createRunningAttempts(): RunningAttempts {
-    const { id: worker, incarnation, engine, clock, log } = this.#o;
+    const { id: worker, incarnation, engine, clock, log, limitsOf } = this.#o;
     return new RunningAttempts({
-      ...{ worker, incarnation, engine, clock, log },
+      ...{ worker, incarnation, engine, clock, log, limitsOf },
       meter: this.#meter,
       onFirstToken: () => this.#bidder.requote(),
       onEnded: (outcome, attempt) => {

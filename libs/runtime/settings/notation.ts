@@ -1,5 +1,5 @@
 /** Settings with a notation of their own. */
-import { isToken, TOKEN_RULE } from '@penstock/protocol';
+import { isToken, TOKEN_RULE, toModelSlug } from '@penstock/protocol';
 import { z } from 'zod';
 
 /** A word that can be part of a subject, a key or a name. */
@@ -15,4 +15,38 @@ export function settingOf<T>(parse: (text: string) => T) {
       return z.NEVER;
     }
   });
+}
+
+/**
+ * A value for all models, or some with values of their own: `value`, `model=value,other=value` or `model=value,*=value`.
+ * @param read gives undefined for what is no value. @param usage what to write, for the error.
+ * @returns the value for a model by its slug; undefined where none is given.
+ */
+export function readPerModel<T>(
+  text: string,
+  read: (value: string) => T | undefined,
+  usage: string,
+): (slug: string) => T | undefined {
+  const byModel = new Map<string, T>();
+  for (const part of text.split(',')) {
+    const at = part.lastIndexOf('=');
+    const model = at < 0 ? '*' : part.slice(0, at).trim();
+    const value = read(part.slice(at + 1).trim());
+    if (value === undefined || model === '') throw new TypeError(usage);
+    byModel.set(model === '*' ? '*' : toModelSlug(model), value);
+  }
+  return slug => (byModel.has(slug) ? byModel.get(slug) : byModel.get('*'));
+}
+
+/** Milliseconds, for all models or per model. @param fallback for models without a value. */
+export function msPerModel(fallback: number) {
+  const read = (value: string) => {
+    const ms = Number(value);
+    return Number.isInteger(ms) && ms >= 1 && ms < 2 ** 31 ? ms : undefined;
+  };
+  const usage = 'use milliseconds from 1 on, or <model>=<milliseconds>, comma-separated';
+  return settingOf(text => {
+    const ofModel = readPerModel(text, read, usage);
+    return (slug: string) => ofModel(slug) ?? fallback;
+  }).prefault(String(fallback));
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { type Frame, sharedAddress, type WorkMeta } from '@penstock/protocol';
 import type { Engine, EngineHandlers } from '../engine/engine.ts';
 import { Attempt } from './attempt.ts';
 
 const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' } as const;
 const ADDRESS = sharedAddress(KEY, 'r1');
+const CLOCK = { monotonic: () => 0 };
+const LIMITS = { firstTokenMs: 120_000, betweenTokensMs: 300_000 };
 const META = { id: 'r1', from: 'in-1', endpoint: 'embeddings', stream: false } as WorkMeta;
 
 test('the chunks of a long answer that is not a stream are concatenated once, at its end', t => {
@@ -20,7 +22,7 @@ test('the chunks of a long answer that is not a stream are concatenated once, at
   const attempt = new Attempt({
     work: { meta: META, body: Buffer.from('{}') },
     ...{ number: 1, ackSubject: 'ack', address: ADDRESS, waitMs: 0, continuation: null },
-    incarnation: 'p1',
+    ...{ incarnation: 'p1', limits: LIMITS, clock: CLOCK },
     hooks: { ready() {}, firstToken() {}, ended: (_attempt, outcome) => void outcomes.push(outcome) },
   });
   attempt.start(engine);
@@ -38,7 +40,7 @@ test('the chunks of a long answer that is not a stream are concatenated once, at
 });
 
 /** An attempt whose engine the test plays. */
-function startAttempt(meta: Partial<WorkMeta>, number = 1) {
+function startAttempt(meta: Partial<WorkMeta>, number = 1, clock = CLOCK) {
   let given: EngineHandlers | null = null;
   const engine = {
     run: (_path: string, _body: Uint8Array, handlers: EngineHandlers) => {
@@ -56,6 +58,8 @@ function startAttempt(meta: Partial<WorkMeta>, number = 1) {
       waitMs: 0,
       continuation: null,
       incarnation: 'p1',
+      limits: LIMITS,
+      clock,
     },
     hooks: { ready() {}, firstToken() {}, ended: (_attempt, outcome) => void outcomes.push(outcome) },
   });
@@ -121,4 +125,73 @@ test('a stream that is whole ends well without the engine’s word, and however 
       [['done'], 'end', `${text}data: [DONE]\n\n`],
     );
   }
+});
+
+const say = (delta: object) => Buffer.from(`data: {"choices":[{"delta":${JSON.stringify(delta)}}]}\n\n`);
+
+/** An attempt on a clock that moves with its timers. */
+function startTimed(t: TestContext, meta: Partial<WorkMeta>) {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const time = { now: 0 };
+  const attempt = startAttempt({ endpoint: 'chat', ...meta }, 1, { monotonic: () => time.now });
+  const pass = (ms: number) => {
+    time.now += ms;
+    t.mock.timers.tick(ms);
+  };
+  return { ...attempt, pass };
+}
+
+test('the first token is awaited from the call to the first content, whatever else comes before', t => {
+  const { handlers, outcomes, last, pass } = startTimed(t, { stream: true });
+  pass(60_000);
+  handlers.start(200, 'text/event-stream');
+  for (const early of [Buffer.from(': ping\n\n'), say({ role: 'assistant', content: '' })]) {
+    handlers.data(early);
+    pass(25_000);
+  }
+  assert.deepEqual(outcomes, []);
+  pass(10_000);
+  assert.deepEqual(outcomes, ['failed']);
+  const { code, message, retryable } = JSON.parse(last()?.meta ?? '');
+  assert.deepEqual([code, retryable], ['engine_timeout', true]);
+  assert.match(message, /within 120 s/);
+});
+
+test('a stream that has begun may be silent for longer than the first token may take, but not for ever', t => {
+  const { handlers, outcomes, last, pass } = startTimed(t, { stream: true });
+  handlers.start(200, 'text/event-stream');
+  pass(100_000);
+  handlers.data(say({ content: 'One' }));
+  pass(299_000);
+  handlers.data(say({}));
+  pass(299_000);
+  handlers.data(Buffer.from(': ping\n\n'));
+  assert.deepEqual(outcomes, []);
+  pass(1000);
+  assert.deepEqual(outcomes, ['failed']);
+  assert.match(last()?.meta ?? '', /engine_timeout.*silent for 300 s/);
+});
+
+test('an answer in one piece has as long as its request', t => {
+  for (const [meta, limitMs] of [
+    [{ stored: false, acceptedAt: 0, deadlineAt: 1000 }, 24 * 3600_000],
+    [{ stored: true, acceptedAt: 5000, deadlineAt: 3_605_000 }, 4200_000],
+  ] as const) {
+    const { handlers, outcomes, last, pass } = startTimed(t, meta);
+    pass(limitMs / 2);
+    handlers.start(200, 'application/json');
+    pass(limitMs / 2 - 1);
+    assert.deepEqual(outcomes, []);
+    pass(1);
+    assert.deepEqual(outcomes, ['failed']);
+    assert.match(last()?.meta ?? '', /deadline_exceeded.*"retryable":false/);
+    t.mock.timers.reset();
+  }
+});
+
+test('an attempt that ended is not timed any more', t => {
+  const { handlers, outcomes, pass } = startTimed(t, { stream: true });
+  handlers.error(new Error('reset'));
+  pass(600_000);
+  assert.deepEqual(outcomes, ['failed']);
 });

@@ -18,11 +18,13 @@ import {
   understandAnswer,
   type WorkEnvelope,
 } from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
 import type { Delivery } from '@penstock/transport';
 import { type Engine, MAX_ANSWER_BYTES } from '../engine/engine.ts';
 import { busyPause } from './busy-pause.ts';
 import type { Continuation } from './continuation.ts';
 import type { FrameSource } from './frame-batcher.ts';
+import { PhaseLimit, type StreamLimits } from './phase-limit.ts';
 import { Contradiction } from './repetition.ts';
 import { type Heard, StreamedAnswer } from './streamed-answer.ts';
 
@@ -56,6 +58,8 @@ export interface AttemptOptions {
   /** From acceptance at the ingress to this attempt. */
   readonly waitMs: number;
   readonly continuation: Continuation | null;
+  readonly limits: StreamLimits;
+  readonly clock: Pick<Clock, 'monotonic'>;
   readonly hooks: AttemptHooks;
 }
 
@@ -72,7 +76,10 @@ export class Attempt implements FrameSource {
   readonly #incarnation: string;
   readonly #waitMs: number;
   readonly #continuation: Continuation | null;
+  readonly #limits: StreamLimits;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #hooks: AttemptHooks;
+  #limit: PhaseLimit | null = null;
   #seq = 0;
   #accepted = false;
   #events: Buffer[] = [];
@@ -98,6 +105,8 @@ export class Attempt implements FrameSource {
     this.#incarnation = options.incarnation;
     this.#waitMs = options.waitMs;
     this.#continuation = options.continuation;
+    this.#limits = options.limits;
+    this.#clock = options.clock;
     this.#hooks = options.hooks;
   }
 
@@ -116,6 +125,7 @@ export class Attempt implements FrameSource {
 
   start(engine: Pick<Engine, 'run'>): void {
     this.#hooks.ready(this, false);
+    this.#limit = new PhaseLimit(this.work.meta, this.#limits, this.#clock, failure => this.#broke(failure));
     const body = this.#continuation?.body ?? this.work.body;
     this.#call = engine.run(ENDPOINT_PATHS[this.work.meta.endpoint], body, {
       start: (...head) => this.#onStart(...head),
@@ -184,7 +194,14 @@ export class Attempt implements FrameSource {
     if (this.#over) return;
     // Concatenated once at the end: doing so for each chunk took 5 s for an answer of 30 MB.
     if (this.#stream === null) this.#chunks.push(bytes);
-    else this.#heard(this.#stream.push(bytes));
+    else this.#hear(this.#stream, bytes);
+  }
+
+  #hear(stream: StreamedAnswer, bytes: Buffer): void {
+    const { parts } = stream;
+    const heard = stream.push(bytes);
+    if (stream.hasSpoken && stream.parts > parts) this.#limit?.heard();
+    this.#heard(heard);
   }
 
   #onEnd(): void {
@@ -204,12 +221,20 @@ export class Attempt implements FrameSource {
   }
 
   #onError(error: Error): void {
+    const failure = failureOf(error);
+    this.#broke(failure, failure.retryable ? 'failed' : 'client_error');
+  }
+
+  /** Nothing more comes of the engine. */
+  #broke(failure: FailedMeta, outcome: AttemptOutcome = 'failed'): void {
     if (this.#over) return;
     // What is whole stays so, however the connection ends.
     const end = this.#stream?.end();
-    if (end?.kind === 'whole') return this.#heard(end);
-    const failure = failureOf(error);
-    this.#fail(failure, failure.retryable ? 'failed' : 'client_error');
+    if (end?.kind === 'whole') {
+      this.#call?.abort();
+      return this.#heard(end);
+    }
+    this.#fail(failure, outcome);
   }
 
   #heard(heard: Heard): void {
@@ -304,6 +329,7 @@ export class Attempt implements FrameSource {
   }
 
   #stopWaiting(): void {
+    this.#limit?.stop();
     if (this.#endTimer !== null) clearTimeout(this.#endTimer);
     this.#endTimer = null;
   }
@@ -327,8 +353,10 @@ function failureOf(error: Error & { code?: string }): FailedMeta {
     const message = `the answer is longer than ${MAX_ANSWER_BYTES / 1024 / 1024} MB: ask for less in one request`;
     return { code: 'engine_error', message, retryable: false };
   }
-  const timedOut = error.code === 'UND_ERR_HEADERS_TIMEOUT' || error.code === 'UND_ERR_BODY_TIMEOUT';
-  if (timedOut) return { code: 'engine_timeout', message: 'the engine stopped answering', retryable: true };
+  if (error.code === 'UND_ERR_CONNECT_TIMEOUT') {
+    const message = 'the engine did not accept a connection';
+    return { code: 'engine_timeout', message, retryable: true };
+  }
   return { code: 'engine_error', message: 'the connection to the engine failed', retryable: true };
 }
 

@@ -6,6 +6,7 @@ import type { Delivery } from '@penstock/transport';
 import type { Engine } from '../engine/engine.ts';
 import { Attempt, type AttemptOutcome, attemptNumberOf } from './attempt.ts';
 import type { Continuation } from './continuation.ts';
+import type { StreamLimits } from './phase-limit.ts';
 
 /** Takes the frames of an attempt. */
 export interface AttemptSink {
@@ -21,6 +22,8 @@ export interface RunningAttemptsOptions {
   readonly worker: string;
   readonly incarnation: string;
   readonly engine: Pick<Engine, 'run'>;
+  /** Of a model, by its slug. */
+  readonly limitsOf: (slug: string) => StreamLimits;
   readonly meter: Pick<LoadMeter, 'answered' | 'begin' | 'end' | 'firstToken'>;
   readonly onFirstToken: () => void;
   readonly onEnded: (outcome: AttemptOutcome, attempt: Attempt) => void;
@@ -42,7 +45,7 @@ export class RunningAttempts {
 
   /** Starts an attempt; one at the same request that still runs here is superseded. */
   run(delivery: Delivery, work: WorkEnvelope, continuation: Continuation | null, sink: AttemptSink): void {
-    const { clock, engine, worker, incarnation, meter } = this.#o;
+    const { clock, engine, worker, incarnation, meter, limitsOf } = this.#o;
     this.#attempts.get(work.meta.id)?.drop();
     const attempt = new Attempt({
       work,
@@ -52,6 +55,8 @@ export class RunningAttempts {
       incarnation,
       waitMs: Math.max(0, clock.now() - work.meta.acceptedAt),
       continuation,
+      limits: limitsOf(work.meta.slug),
+      clock,
       hooks: {
         ready: (source, urgent) => sink.ready(source, urgent),
         firstToken: source => this.#onFirstToken(source),

@@ -42,6 +42,16 @@ export class StreamedAnswer {
     this.#work = work;
   }
 
+  /** Whether the engine has said something yet: text, a part of a call, an end. */
+  get hasSpoken(): boolean {
+    return this.#hasSpoken;
+  }
+
+  /** Chunks that came, also those that say nothing: engines send such ones while they hold a tool call back. */
+  get parts(): number {
+    return this.#chunks;
+  }
+
   /** Output tokens: as the engine reports them, else one a chunk. */
   get tokens(): number {
     return this.#progress.usage?.completion_tokens ?? this.#chunks;

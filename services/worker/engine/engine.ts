@@ -7,6 +7,9 @@ import { readRetryAfter } from './retry-after.ts';
 /** A longer answer fails: the reply bus is not made to carry files. */
 export const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 const PROBE_TIMEOUT_MS = 2000;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Shorter than what uvicorn (vLLM, SGLang) has by default, 5 s: else a request may meet the end of its connection. */
+const KEEP_ALIVE_MS = 4000;
 
 export interface EngineHandlers {
   /** @param retryAfterMs pause that the engine asks for; null where it names none. */
@@ -21,8 +24,6 @@ export interface EngineOptions {
   readonly apiKey?: string | undefined;
   /** Most connections at once. */
   readonly connections: number;
-  readonly firstByteTimeoutMs: number;
-  readonly idleTimeoutMs: number;
 }
 
 export class Engine {
@@ -35,9 +36,11 @@ export class Engine {
     this.#pool = new Pool(options.url, {
       connections: options.connections,
       pipelining: 1,
-      headersTimeout: options.firstByteTimeoutMs,
-      bodyTimeout: options.idleTimeoutMs,
-      keepAliveTimeout: 30_000,
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+      // How long an answer may take depends on what it is: see PhaseLimit.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: KEEP_ALIVE_MS,
       maxResponseSize: MAX_ANSWER_BYTES,
     });
     this.#headers = {
