@@ -1,11 +1,12 @@
 /** An engine that says exactly what a test tells it to: bytes, in the pieces and at the times that the test chooses. */
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface EngineCall {
   readonly body: Record<string, unknown> & { messages: { role: string; content: string }[] };
   /** 1 for the first call this engine gets. */
   readonly count: number;
+  readonly headers: IncomingHttpHeaders;
 }
 
 /** Bytes of an event stream, piece by piece. */
@@ -24,7 +25,7 @@ export async function startScriptedEngine(script: Script): Promise<ScriptedEngin
     if (req.url === '/v1/models')
       return res.end(JSON.stringify({ data: [{ id: 'scripted', created: 1, owned_by: 'test' }] }));
     if (req.method !== 'POST') return res.writeHead(req.url === '/health' ? 200 : 404).end();
-    const call = { body: JSON.parse(await readAll(req)), count: calls.length + 1 };
+    const call = { body: JSON.parse(await readAll(req)), count: calls.length + 1, headers: req.headers };
     calls.push(call);
     res.writeHead(200, { 'content-type': 'text/event-stream' });
     for await (const bytes of script(call)) if (!res.destroyed) res.write(bytes);

@@ -34,6 +34,7 @@ export * from './webhooks/endpoint.ts';
 export * from './webhooks/event.ts';
 export * from './webhooks/requests.ts';
 export { isSecret, toSecret } from './webhooks/secret.ts';
+export * from './wire/call-names.ts';
 export * from './wire/control-address.ts';
 export * from './wire/control-message.ts';
 export * from './wire/encode-message.ts';

@@ -12,6 +12,7 @@ import {
 } from '@penstock/runtime';
 import { readAllowList } from '@penstock/transport';
 import { z } from 'zod';
+import { parseOrigins } from './http/cors.ts';
 
 /** `auto`, or per model: `llama=prefix,mixtral=none,*=session`. Null where the model's architecture decides. */
 function parseAffinity(text: string): (slug: string) => Affinity | null {
@@ -46,6 +47,11 @@ export const ingressConfig = z.object({
       'each key needs 8 characters or more',
     )
     .describe('API keys that clients may use, comma-separated.'),
+  PENSTOCK_CORS_ORIGINS: settingOf(parseOrigins)
+    .prefault('')
+    .describe(
+      "Origins of pages that may call the API from a browser, comma-separated, or `*` for all (then without the browser's credentials).",
+    ),
   PENSTOCK_INGRESS_ID: nameSetting.optional().describe('Name of this node; generated if absent.'),
   ...regionSettings,
   ...keepingSettings,

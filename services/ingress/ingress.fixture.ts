@@ -17,6 +17,7 @@ const MODEL = { name: 'm', slug: 'm', created: 0, ownedBy: 'x', architecture: nu
 const KEY = { region: REGION, shard: 0, slug: 'm' } as const;
 const SETTINGS: IngressSettings = {
   ...{ ingressId: 'in-1', region: REGION, shards: 1, apiKeys: ['sk-0123456789'], batchLifeS: 60 },
+  corsOrigins: new Set(),
   ...{
     bodyLimitBytes: 1e6,
     bodyBudgetBytes: 1e7,

@@ -44,6 +44,7 @@ import { Dispatcher } from './dispatch/dispatcher.ts';
 import { OpenRequests } from './dispatch/open-requests.ts';
 import { createAuthenticator } from './http/auth.ts';
 import { BodyReader } from './http/body-reader.ts';
+import type { Origins } from './http/cors.ts';
 import { Intake } from './intake/understand.ts';
 import { WorkMetaWriter } from './intake/work-meta.ts';
 import { createIngressMetrics } from './metrics.ts';
@@ -76,6 +77,7 @@ export interface IngressSettings {
   readonly region: string;
   readonly shards: number;
   readonly apiKeys: readonly string[];
+  readonly corsOrigins: Origins;
   readonly bodyLimitBytes: number;
   /** Memory for large bodies. */
   readonly bodyBudgetBytes: number;
@@ -175,6 +177,7 @@ export async function startIngress(
     },
     authenticate: createAuthenticator(settings.apiKeys),
     bodies: bodyReader(settings),
+    corsOrigins: settings.corsOrigins,
     nextId,
   });
   const tick = () => {

@@ -80,6 +80,7 @@ const { app, open, tick } = await startIngress(
     region,
     shards: config.PENSTOCK_SHARDS,
     apiKeys: config.PENSTOCK_API_KEYS,
+    corsOrigins: config.PENSTOCK_CORS_ORIGINS,
     bodyLimitBytes: config.PENSTOCK_BODY_LIMIT_BYTES,
     bodyBudgetBytes: config.PENSTOCK_BODY_BUDGET_BYTES,
     mostBodyBytes: MOST_BODY_BYTES,

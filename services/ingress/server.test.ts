@@ -11,16 +11,22 @@ import { ResponsesApi } from './api/responses.ts';
 import { StoredCompletionsApi } from './api/stored-completions.ts';
 import { MAX_FILE_BYTES } from './api/upload.ts';
 import { WebhooksApi } from './api/webhooks.ts';
+import type { Origins } from './http/cors.ts';
 import { type Apis, buildServer } from './server.ts';
 
-/** Routes that only say what is not served. */
-const UNDOCUMENTED = ['POST /v1/responses/compact', 'POST /v1/responses/input_tokens'];
+/** Routes that only say what is not served, and other names of documented ones. */
+const UNDOCUMENTED = [
+  ...['POST /v1/responses/compact', 'POST /v1/responses/input_tokens'],
+  ...['/', '/healthz', '/ping', '/health/liveliness', '/health/liveness', '/health/readiness'].map(
+    path => `GET ${path}`,
+  ),
+];
 
 /** The product's routes, with nothing behind them. */
-function startServer() {
+function startServer(corsOrigins: Origins = new Set()) {
   const none = {} as never;
   const apis: Apis = {
-    operations: new OperationsApi(none, none),
+    operations: new OperationsApi(none, () => null),
     models: new ModelsApi(none),
     inference: new InferenceApi(none),
     storedCompletions: new StoredCompletionsApi(none),
@@ -30,7 +36,7 @@ function startServer() {
     batches: new BatchesApi(none),
     webhooks: new WebhooksApi(none),
   };
-  return buildServer({ apis, authenticate: () => 't', bodies: none, nextId: () => 'r1' });
+  return buildServer({ apis, authenticate: () => 't', corsOrigins, bodies: none, nextId: () => 'r1' });
 }
 
 /** As `GET /v1/files/{id}`, from the router's own tree. */
@@ -66,4 +72,105 @@ test('the document at /openapi.json has every route, and no other (libs/protocol
 test('the largest file has time to come over a line of 3 Mbit/s', () => {
   const app = startServer();
   assert.ok((MAX_FILE_BYTES * 8) / (app.server.requestTimeout / 1000) < 3e6);
+});
+
+test('a route is served however the base URL of the client was written, and never redirected', async () => {
+  const app = startServer();
+  const refusal = async (method: 'GET' | 'POST', url: string) => {
+    const body = method === 'POST' ? { payload: 'x', headers: { 'content-type': 'text/plain' } } : {};
+    return (await app.inject({ method, url, ...body })).statusCode;
+  };
+  // 415: there is a route, which takes no such body.
+  for (const path of [
+    ...['/v1/chat/completions', '/v1/chat/completions/', '/v1//chat/completions', '//v1/chat/completions//'],
+    ...[
+      '/v1/v1/chat/completions',
+      '/v1/v1//v1/chat/completions',
+      '/chat/completions',
+      '/chat/completions/?a=/v1/',
+    ],
+    ...['/v1/chat/completions?api-version=2024-06-01', 'http://any.host/v1/chat/completions'],
+    ...['/openai/deployments/m/chat/completions?api-version=2024-06-01', '/openai/v1/chat/completions'],
+  ])
+    assert.equal(await refusal('POST', path), 415, path);
+  for (const path of ['/health/', '//health', '/v1/', '/v1', '/v1/v1', '/', '//', '/?x=1', '/version'])
+    assert.equal(await refusal('GET', path), 200, path);
+  for (const path of ['/v1/chat/completionsx', '/v2/chat/completions', '/v1/chat', '/openai', '/v1/v2', '*'])
+    assert.equal(await refusal('POST', path), 404, path);
+});
+
+test('an unknown path, and a method that a path lacks, are told what there is', async () => {
+  const app = startServer();
+  const told = async (method: 'GET' | 'POST' | 'DELETE', url: string) => {
+    const answer = await app.inject({ method, url });
+    return [
+      answer.statusCode,
+      answer.json().error.code,
+      answer.json().error.message,
+      answer.headers['allow'],
+    ];
+  };
+  const none = 'No such route.';
+  assert.deepEqual(await told('POST', '/v1/nothing'), [
+    ...[404, 'not_found', `${none} API routes start with /v1; GET /v1 lists them.`, undefined],
+  ]);
+  assert.deepEqual(await told('POST', '/api/v1/chat/completions'), [
+    ...[404, 'not_found', `${none} Use /v1/chat/completions.`, undefined],
+  ]);
+  assert.deepEqual(await told('GET', '/v1/health'), [404, 'not_found', `${none} Use /health.`, undefined]);
+  assert.deepEqual((await told('GET', '/v1/completions')).slice(0, 2), [405, 'method_not_allowed']);
+  assert.equal((await told('GET', '/v1/embeddings/'))[3], 'POST, OPTIONS');
+  assert.equal((await told('POST', '/v1/files/file-1'))[3], 'GET, HEAD, DELETE, OPTIONS');
+  const index = (await app.inject({ url: '/v1' })).json();
+  assert.ok(index.routes.includes('POST /v1/chat/completions') && index.routes.includes('GET /health'));
+  assert.equal((await app.inject({ method: 'HEAD', url: '/' })).statusCode, 200);
+  assert.equal(
+    (await app.inject({ method: 'HEAD', url: '/v1/models' })).statusCode,
+    500,
+    'the same route as GET',
+  );
+});
+
+test('OPTIONS names the methods of a path; pages of other origins are told nothing more', async () => {
+  const app = startServer();
+  const headers = { origin: 'https://app.example', 'access-control-request-method': 'POST' };
+  const answer = await app.inject({ method: 'OPTIONS', url: '/v1/completions', headers });
+  assert.deepEqual([answer.statusCode, answer.headers['allow']], [204, 'POST, OPTIONS']);
+  assert.ok(Object.keys(answer.headers).every(name => !name.startsWith('access-control')));
+  assert.equal((await app.inject({ method: 'OPTIONS', url: '/v1/nothing' })).statusCode, 404);
+  assert.equal((await app.inject({ method: 'OPTIONS', url: '/' })).statusCode, 204);
+});
+
+test('a page of a listed origin may call every route and read every answer, errors too', async () => {
+  const app = startServer(new Set(['https://app.example']));
+  const origin = 'https://app.example';
+  const asked = {
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'authorization,x-a',
+  };
+  const preflight = (of: string) =>
+    app.inject({ method: 'OPTIONS', url: '/v1/files', headers: { origin: of, ...asked } });
+  const { headers, statusCode } = await preflight(origin);
+  assert.equal(statusCode, 204);
+  assert.equal(headers['access-control-allow-origin'], origin);
+  assert.equal(headers['access-control-allow-methods'], 'GET, HEAD, POST');
+  assert.equal(headers['access-control-allow-headers'], 'authorization,x-a');
+  assert.equal(headers['access-control-allow-credentials'], 'true');
+  assert.match(String(headers['vary']), /Origin/);
+  const strange = (await preflight('https://evil.example')).headers;
+  assert.ok(Object.keys(strange).every(name => !name.startsWith('access-control')));
+  assert.match(String(strange['vary']), /Origin/);
+  for (const url of ['/health', '/v1/nothing', '/v1/chat/completions'])
+    assert.equal(
+      (await app.inject({ url, headers: { origin } })).headers['access-control-allow-origin'],
+      origin,
+    );
+});
+
+test('where all origins are allowed, the credentials of the browser are not', async () => {
+  const app = startServer('any');
+  const asked = { origin: 'https://any.example', 'access-control-request-method': 'POST' };
+  const { headers } = await app.inject({ method: 'OPTIONS', url: '/v1/models', headers: asked });
+  assert.equal(headers['access-control-allow-origin'], '*');
+  assert.equal(headers['access-control-allow-credentials'], undefined);
 });

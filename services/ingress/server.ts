@@ -11,9 +11,14 @@ import type { StoredCompletionsApi } from './api/stored-completions.ts';
 import type { WebhooksApi } from './api/webhooks.ts';
 import type { Authenticate } from './http/auth.ts';
 import { type BodyReader, letGoOfBody } from './http/body-reader.ts';
-import { routeError, sendError } from './http/errors.ts';
+import { addCors, type Origins } from './http/cors.ts';
+import { sendError } from './http/errors.ts';
 import { type Api, createGuards } from './http/guards.ts';
+import { answer } from './http/headers.ts';
+import { Paths } from './http/paths.ts';
+import { answerUnrouted } from './http/unrouted.ts';
 import { refuseOnWire } from './http/wire-errors.ts';
+import about from './package.json' with { type: 'json' };
 
 /** A client may take this long to send its request: the largest file at 2.4 Mbit/s. Node gives the head a minute of it. */
 const REQUEST_TIMEOUT_MS = 30 * 60_000;
@@ -34,15 +39,20 @@ export interface Apis {
 export interface ServerOptions {
   readonly apis: Apis;
   readonly authenticate: Authenticate;
+  /** Whose pages may read answers. */
+  readonly corsOrigins: Origins;
   readonly bodies: BodyReader;
   readonly nextId: () => string;
 }
 
-export function buildServer({ apis, authenticate, bodies, nextId }: ServerOptions): FastifyInstance {
+export function buildServer(options: ServerOptions): FastifyInstance {
+  const { apis, authenticate, corsOrigins, bodies, nextId } = options;
+  const paths = new Paths();
   const app = fastify({
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: 75_000,
     genReqId: () => nextId(),
+    rewriteUrl: request => paths.canonical(request.url ?? '/'),
     logger: false,
     forceCloseConnections: false,
     routerOptions: { maxParamLength: 300 },
@@ -56,10 +66,28 @@ export function buildServer({ apis, authenticate, bodies, nextId }: ServerOption
   app.addHook('onResponse', async request => letGoOfBody(request));
   app.setErrorHandler<Parameters<typeof sendError>[2]>((error, request, reply) => {
     // For a request without a route, other faults (its body, a method such as QUERY without one) do not matter.
-    sendError(reply, request, request.is404 ? routeError(app, request, reply) : error);
+    if (request.is404) answerUnrouted(app, paths, request, reply);
+    else sendError(reply, request, error);
   });
-  app.setNotFoundHandler((request, reply) => sendError(reply, request, routeError(app, request, reply)));
+  app.setNotFoundHandler((request, reply) => answerUnrouted(app, paths, request, reply));
+  addCors(app, corsOrigins);
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const each of [method].flat()) if (each !== 'HEAD') paths.add(each, url);
+  });
   const guards = createGuards(authenticate);
   for (const api of Object.values<Api>({ ...apis })) api.addTo(app, guards);
+  addIndex(app, paths);
   return app;
+}
+
+/** What tools ask for first, to see whether there is anything, and people to see what. */
+function addIndex(app: FastifyInstance, paths: Paths): void {
+  for (const path of ['/', '/v1'])
+    app.get(path, (request, reply) =>
+      answer(reply, request, {
+        ...{ object: 'api', name: 'Penstock', version: about.version },
+        ...{ base_url: '/v1', description: '/openapi.json', models: '/v1/models', health: '/health' },
+        routes: paths.list(),
+      }),
+    );
 }

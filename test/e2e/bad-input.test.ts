@@ -149,7 +149,7 @@ test('keys: missing, wrong, malformed, endless', async () => {
 test('routes, methods, media types and encodings', async () => {
   const get = await fetch(`${stack.url}/v1/completions`);
   assert.equal(get.status, 405);
-  assert.equal(get.headers.get('allow'), 'POST');
+  assert.equal(get.headers.get('allow'), 'POST, OPTIONS');
   const nowhere = await fetch(`${stack.url}/v1/nothing`);
   assert.equal(nowhere.status, 404);
   assert.equal((await errorOf(nowhere)).code, 'not_found');
@@ -168,7 +168,7 @@ test('multipart bodies that are none, methods nobody serves, and parameters give
   const headers = { authorization: `Bearer ${API_KEY}` };
   for (const method of ['QUERY', 'PATCH', 'PUT']) {
     const answer = await fetch(`${stack.url}/v1/models`, { method, headers });
-    assert.deepEqual([answer.status, answer.headers.get('allow')], [405, 'GET'], method);
+    assert.deepEqual([answer.status, answer.headers.get('allow')], [405, 'GET, HEAD, OPTIONS'], method);
   }
   const twice = await fetch(`${stack.url}/v1/files?order=asc&order=asc`, { headers });
   assert.deepEqual([twice.status, (await errorOf(twice)).param], [400, 'order']);

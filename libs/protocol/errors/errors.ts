@@ -84,7 +84,11 @@ export const ERRORS = {
     type: invalid,
     text: 'This Idempotency-Key was used for another request. Use a new key for each request.',
   },
-  not_found: { status: 404, type: invalid, text: 'No such route. Check the URL: API routes start with /v1.' },
+  not_found: {
+    status: 404,
+    type: invalid,
+    text: 'No such route. API routes start with /v1; GET /v1 lists them.',
+  },
   model_not_found: {
     status: 404,
     type: invalid,

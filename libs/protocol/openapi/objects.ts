@@ -284,6 +284,8 @@ export const OBJECTS: Record<string, JsonSchema> = {
   ...stored,
   ...webhooks,
   Health: object({ status: text }),
+  Version: object({ name: text, version: text }),
+  Index: object({ object: { const: 'api' }, name: text, version: text, routes: list(text) }),
   ErrorResponse: object({
     error: object({ message: text, type: text, param: nullable(text), code: nullable(text) }),
   }),

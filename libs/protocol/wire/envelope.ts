@@ -3,6 +3,7 @@
  * The body is parsed once, at the ingress; a worker hands the same bytes to its engine.
  */
 import { z } from 'zod';
+import { callNamesSchema } from './call-names.ts';
 import { LANES, SIZES } from './names.ts';
 
 export const ENDPOINTS = ['chat', 'completions', 'embeddings'] as const;
@@ -52,6 +53,8 @@ const metaSchema = z.object({
   ask: z.boolean(),
   /** Worker → leading prompt tokens that its cache is believed to hold. Workers without any are left out. */
   held: z.record(z.string(), z.number()),
+  /** What others call the request; absent where nobody named it. */
+  names: callNamesSchema.optional(),
   /** Prefill rate of the fleet's fastest worker, tokens/s; 0 when unknown. The zero of every worker's scale of levels. */
   fleetRate: z.number(),
 });

@@ -4,7 +4,7 @@ import { encodeEnvelope, type NewRun, type WorkEnvelope, type WorkMeta } from '@
 /** The fields of the message that the record does not have. */
 export type RunWork = Pick<
   WorkMeta,
-  'from' | 'lane' | 'size' | 'stream' | 'promptTokens' | 'maxTokens' | 'fleetRate'
+  'from' | 'lane' | 'size' | 'stream' | 'promptTokens' | 'maxTokens' | 'fleetRate' | 'names'
 > & { readonly body: Uint8Array };
 
 export function encodeRunMessage(run: NewRun, { body, ...work }: RunWork): Buffer {

@@ -65,7 +65,7 @@ export class FilesApi implements Api {
     const content = await this.#contents.open(file.digest);
     if (content === null) throw new DispatchError('file_not_found');
     reply.headers({
-      ...baseHeaders(request.id, Date.now()),
+      ...baseHeaders(request, Date.now()),
       'content-length': file.bytes,
       'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(file.filename)}`,
       'x-content-type-options': 'nosniff',

@@ -4,6 +4,11 @@ import type { FastifyInstance } from 'fastify';
 import type { Api } from '../http/guards.ts';
 import { answer } from '../http/headers.ts';
 import type { IngressMetrics } from '../metrics.ts';
+import about from '../package.json' with { type: 'json' };
+
+/** The names that load balancers and clients of other servers ask by: Kubernetes', vLLM's and SGLang's, LiteLLM's. */
+const ALIVE = ['/livez', '/health/liveliness', '/health/liveness'];
+const READY = ['/readyz', '/health', '/healthz', '/ping', '/health/readiness'];
 
 export class OperationsApi implements Api {
   readonly #metrics: IngressMetrics;
@@ -16,11 +21,13 @@ export class OperationsApi implements Api {
   }
 
   addTo(app: FastifyInstance): void {
-    app.get('/livez', (_request, reply) => reply.send({ status: 'ok' }));
-    app.get('/readyz', (_request, reply) => {
-      const problem = this.#notReady();
-      return reply.code(problem === null ? 200 : 503).send({ status: problem ?? 'ok' });
-    });
+    for (const path of ALIVE) app.get(path, (_request, reply) => reply.send({ status: 'ok' }));
+    for (const path of READY)
+      app.get(path, (_request, reply) => {
+        const problem = this.#notReady();
+        return reply.code(problem === null ? 200 : 503).send({ status: problem ?? 'ok' });
+      });
+    app.get('/version', (_request, reply) => reply.send({ version: about.version, name: 'Penstock' }));
     const document = openApiDocument();
     app.get('/openapi.json', (request, reply) => answer(reply, request, document));
     app.get('/metrics', async (_request, reply) => {

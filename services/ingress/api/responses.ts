@@ -209,7 +209,7 @@ export class ResponsesApi implements Api {
     if (heldMs > 0) run = await finder.look(publicId(run), run.tenant, run.kind);
     const isOpen = !isFinalStatus(run.status);
     if (asked.stream && !isOpen && heldMs > 0) return this.#follow(run, -1, request, reply);
-    reply.headers({ ...baseHeaders(request.id, chat.acceptedAt), ...(isOpen ? pollHints.headers(run) : {}) });
+    reply.headers({ ...baseHeaders(request, chat.acceptedAt), ...(isOpen ? pollHints.headers(run) : {}) });
     if (isOpen && (isSentAway || heldMs > 0)) void reply.code(202).header('location', locationOf(run.id));
     return reply.send(await this.#object(run));
   }

@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http';
 import type { Fleet } from '@penstock/fleet';
 import { decideTier, type Placement } from '@penstock/policy';
 import {
+  callNamesIn,
   DispatchError,
   type Endpoint,
   encodeEnvelope,
@@ -105,9 +106,10 @@ export class Dispatcher {
     const sink = terms.reshape?.(http) ?? http;
     metrics.placements.inc({ reason: placement.reason });
     const { id } = request;
+    const names = callNamesIn(request.headers);
     const { slug } = model;
     const shard = placement.kind === 'bound' ? fleet.shardOfWorker(placement.worker) : fleet.shardFor(slug);
-    const meta = { ...workMeta.write(read, { id, endpoint, slug, lane, deadlineAt }), held };
+    const meta = { ...workMeta.write(read, { id, endpoint, slug, lane, deadlineAt, names }), held };
     const worker = placement.kind === 'bound' ? placement.worker : null;
     const key = { region, shard, slug, lane, size: meta.size };
     const work = { address: { ...sharedAddress(key, id), worker }, meta, body, placement };
@@ -133,7 +135,7 @@ export class Dispatcher {
   ): HttpReply {
     const { keepAliveMs, metrics } = this.#o;
     return new HttpReply({
-      ...{ raw, headers, keepAliveMs, requestId: request.id },
+      ...{ raw, headers, keepAliveMs, request: { id: request.id, headers: request.headers } },
       ...{ streamed: read.summary.stream, acceptedAt: read.acceptedAt },
       onFinish: status => metrics.requests.inc({ endpoint, status: String(status) }),
     });

@@ -1,6 +1,6 @@
 /** Every error as the client sees it: a status, headers that say whether to try again, and a body in OpenAI's shape. */
 import { DispatchError, JSON_CONTENT_TYPE, toErrorBody } from '@penstock/protocol';
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from './body-reader.ts';
 import { answerEarly, isStillSending } from './early-answer.ts';
 import { baseHeaders, errorHeaders } from './headers.ts';
@@ -12,26 +12,11 @@ export function sendError(
 ): void {
   const known = toDispatchError(error);
   letGoOfBody(request);
-  const headers = { ...baseHeaders(request.id, Date.now()), ...errorHeaders(known) };
+  const headers = { ...baseHeaders(request, Date.now()), ...errorHeaders(known) };
   const body = toErrorBody(known);
   if (!isStillSending(request.raw)) return void reply.code(known.status).headers(headers).send(body);
   const all = { ...reply.getHeaders(), ...headers, 'content-type': JSON_CONTENT_TYPE };
   answerEarly(reply, known.status, all as Record<string, string>, JSON.stringify(body));
-}
-
-/** For a request without a route; `allow` names the methods of the path. */
-export function routeError(
-  app: FastifyInstance,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): DispatchError {
-  const url = request.url.split('?', 1)[0] ?? '/';
-  const allowed = (['GET', 'POST', 'DELETE'] as const).filter(
-    method => app.findRoute({ method, url }) !== null,
-  );
-  if (allowed.length === 0) return new DispatchError('not_found');
-  void reply.header('allow', allowed.join(', '));
-  return new DispatchError('method_not_allowed');
 }
 
 /** Translates the framework's errors. */

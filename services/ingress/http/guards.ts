@@ -27,10 +27,10 @@ export interface Api {
 /** Guards throw DispatchError. */
 export function createGuards(authenticate: Authenticate): Guards {
   const identify = async (request: FastifyRequest) => {
-    request.tenant = authenticate(request.headers.authorization);
+    request.tenant = authenticate(request.headers);
   };
   const admit = async (request: FastifyRequest) => {
-    request.tenant = authenticate(request.headers.authorization);
+    request.tenant = authenticate(request.headers);
     refuseRepeated(request.query as Record<string, unknown>);
     refuseCompressed(request.headers['content-encoding']);
   };

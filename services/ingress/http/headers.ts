@@ -1,12 +1,16 @@
 /** Headers that all answers have, and those that tell a client whether and when to try again. */
-import type { DispatchError } from '@penstock/protocol';
+import { type DispatchError, requestIdIn } from '@penstock/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /** Headers of every answer, dispatched or not. */
-export function baseHeaders(requestId: string, acceptedAt: number): Record<string, string | number> {
+export function baseHeaders(
+  request: Pick<FastifyRequest, 'id' | 'headers'>,
+  acceptedAt: number,
+): Record<string, string | number> {
   return {
-    'x-request-id': `req_${requestId}`,
-    'x-penstock-request-id': requestId,
+    // The client's own, so that it finds its request again; else one as OpenAI writes it.
+    'x-request-id': requestIdIn(request.headers) ?? `req_${request.id}`,
+    'x-penstock-request-id': request.id,
     'openai-version': '2020-10-01',
     'openai-processing-ms': Math.max(0, Date.now() - acceptedAt),
   };
@@ -33,5 +37,5 @@ export function errorHeaders(error: DispatchError, random = Math.random()): Reco
 
 /** Answers with a body of JSON and the headers that all answers have. */
 export function answer(reply: FastifyReply, request: FastifyRequest, body: object): FastifyReply {
-  return reply.headers(baseHeaders(request.id, Date.now())).send(body);
+  return reply.headers(baseHeaders(request, Date.now())).send(body);
 }

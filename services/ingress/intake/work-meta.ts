@@ -1,5 +1,5 @@
 /** The metadata line in front of a request's bytes on the queue: the part that does not depend on where the request goes. */
-import type { Lane, WorkMeta } from '@penstock/protocol';
+import type { CallNames, Lane, WorkMeta } from '@penstock/protocol';
 import { type InferenceRequest, queueSizeOf } from './understand.ts';
 
 export interface FleetRate {
@@ -14,6 +14,7 @@ export interface WorkTerms {
   /** The model's queue. */
   readonly slug: string;
   readonly lane: Lane;
+  readonly names?: CallNames | undefined;
   /** Unix ms. */
   readonly deadlineAt: number;
 }
@@ -28,7 +29,7 @@ export class WorkMetaWriter {
   }
 
   /** Of work whose client waits; work that is stored says so by a change to it. */
-  write(request: InferenceRequest, { id, endpoint, slug, lane, deadlineAt }: WorkTerms): WorkMeta {
+  write(request: InferenceRequest, { id, endpoint, slug, lane, deadlineAt, names }: WorkTerms): WorkMeta {
     const { summary, promptTokens, acceptedAt } = request;
     return {
       v: 1,
@@ -49,6 +50,7 @@ export class WorkMetaWriter {
       acceptedAt,
       deadlineAt,
       held: {},
+      ...(names === undefined ? {} : { names }),
     };
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import { type DispatchError, JSON_CONTENT_TYPE, type ResultMeta, toErrorBody } from '@penstock/protocol';
+import type { FastifyRequest } from 'fastify';
 import { baseHeaders, errorHeaders } from '../http/headers.ts';
 import type { ReplySink, Served } from './reply-sink.ts';
 
@@ -13,7 +14,8 @@ const KEEPALIVE = Buffer.from(': waiting\n\n');
 
 export interface HttpReplyOptions {
   readonly raw: ServerResponse;
-  readonly requestId: string;
+  /** What names it to the client. */
+  readonly request: Pick<FastifyRequest, 'id' | 'headers'>;
   readonly streamed: boolean;
   readonly keepAliveMs: number;
   /** Sent beside the usual ones. */
@@ -125,7 +127,7 @@ export class HttpReply implements ReplySink {
 
   #headers(served: Served | null): Record<string, string | number> {
     return {
-      ...baseHeaders(this.#o.requestId, this.#o.acceptedAt),
+      ...baseHeaders(this.#o.request, this.#o.acceptedAt),
       ...this.#o.headers,
       ...(served === null
         ? {}

@@ -1,4 +1,5 @@
 /** Who asks for a stored run, and on what terms: what its headers say, apart from what it asks. */
+import { type CallNames, callNamesIn } from '@penstock/protocol';
 import type { Idempotency } from '@penstock/transport';
 import type { FastifyRequest } from 'fastify';
 import { keyOf } from '../intake/idempotency.ts';
@@ -11,11 +12,15 @@ export interface RunCall {
   /** Null where a repeated request is another one. */
   readonly idempotency: Idempotency | null;
   readonly timeoutMs: number;
+  readonly names: CallNames | undefined;
 }
 
 /** @throws DispatchError for an `Idempotency-Key` that is none. */
 export function runCallOf(request: FastifyRequest): RunCall {
   const { id, tenant } = request;
   const path = request.routeOptions.url ?? '';
-  return { id, tenant, idempotency: keyOf(request, path), timeoutMs: runTimeoutOf(request) };
+  return {
+    ...{ id, tenant, idempotency: keyOf(request, path), timeoutMs: runTimeoutOf(request) },
+    names: callNamesIn(request.headers),
+  };
 }

@@ -46,7 +46,8 @@ export class RunIntake {
   accept(endpoint: Endpoint, request: InferenceRequest, call: RunCall, about: RunAbout): Promise<StoredRun> {
     const { acceptance, workMeta } = this.#o;
     const run = this.newRun(endpoint, request, call, about);
-    const work = { ...workMeta.write(request, { ...run, lane: about.lane }), body: request.body };
+    const terms = { ...run, lane: about.lane, names: call.names };
+    const work = { ...workMeta.write(request, terms), body: request.body };
     return acceptance.accept(run, work, call.idempotency);
   }
 }

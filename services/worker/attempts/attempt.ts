@@ -9,6 +9,7 @@ import {
   type AcceptedMeta,
   ENDPOINT_PATHS,
   type EngineError,
+  engineHeadersOf,
   type FailedMeta,
   type Frame,
   type FrameKind,
@@ -20,7 +21,7 @@ import {
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { Delivery } from '@penstock/transport';
-import { type Engine, MAX_ANSWER_BYTES } from '../engine/engine.ts';
+import { type Engine, type EngineHandlers, MAX_ANSWER_BYTES } from '../engine/engine.ts';
 import { busyPause } from './busy-pause.ts';
 import type { Continuation } from './continuation.ts';
 import type { FrameSource } from './frame-batcher.ts';
@@ -127,12 +128,14 @@ export class Attempt implements FrameSource {
     this.#hooks.ready(this, false);
     this.#limit = new PhaseLimit(this.work.meta, this.#limits, this.#clock, failure => this.#broke(failure));
     const body = this.#continuation?.body ?? this.work.body;
-    this.#call = engine.run(ENDPOINT_PATHS[this.work.meta.endpoint], body, {
+    const handlers: EngineHandlers = {
       start: (...head) => this.#onStart(...head),
       data: bytes => this.#onData(bytes),
       end: () => this.#onEnd(),
       error: error => this.#onError(error),
-    });
+    };
+    const headers = engineHeadersOf(this.work.meta, this.number);
+    this.#call = engine.run(ENDPOINT_PATHS[this.work.meta.endpoint], body, handlers, headers);
   }
 
   /** Stops the engine call; no further frames are sent. */

@@ -1,0 +1,102 @@
+/** What clients, browsers and load balancers do around a request: paths, keys, names of requests, other origins, health. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { chunk, DONE, type ScriptedEngine, startScriptedEngine } from '../../testkit/scripted-engine.ts';
+import { sdk } from '../../testkit/sdk.ts';
+import { API_KEY, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+
+const ORIGIN = 'https://app.example';
+const PARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+const ASKED = { model: 'scripted', stream: true, messages: [{ role: 'user', content: 'Hi' }] };
+let engine: ScriptedEngine;
+let stack: Stack;
+
+before(async () => {
+  engine = await startScriptedEngine(async function* () {
+    yield chunk({ role: 'assistant', content: 'Hello' }) + chunk({}, 'stop') + DONE;
+  });
+  stack = await startStack({ engineUrls: [engine.url], ingressEnv: { PENSTOCK_CORS_ORIGINS: ORIGIN } });
+});
+after(async () => {
+  await stack[Symbol.asyncDispose]();
+  await engine.close();
+});
+
+const lastHeaders = () => engine.calls.at(-1)?.headers ?? {};
+
+test('a POST arrives whole whatever the base URL was', async () => {
+  for (const path of [
+    '/v1/chat/completions/',
+    '/v1//chat/completions',
+    '/v1/v1/chat/completions',
+    '/chat/completions',
+  ])
+    assert.match(await (await post(stack, path, ASKED)).text(), /"Hello".*\[DONE\]/s, path);
+  for (const base of ['', '/', '/v1/', '/v1/v1']) {
+    const client = sdk(stack);
+    client.baseURL = stack.url + base;
+    assert.equal((await client.models.list()).data[0]?.id, 'scripted', base);
+  }
+});
+
+test('the key may come as other providers have it', async () => {
+  for (const headers of [{ 'x-api-key': API_KEY }, { 'api-key': API_KEY }])
+    assert.equal((await fetch(`${stack.url}/v1/models`, { headers })).status, 200);
+});
+
+test("the client's request id comes back, and goes to the engine with the trace", async () => {
+  const headers = { 'x-request-id': 'page-7.1', traceparent: PARENT, tracestate: 'a=1', baggage: 'secret=1' };
+  const answer = await post(stack, '/v1/chat/completions', ASKED, { headers });
+  await answer.text();
+  const own = answer.headers.get('x-penstock-request-id');
+  assert.equal(answer.headers.get('x-request-id'), 'page-7.1');
+  assert.equal(lastHeaders()['x-request-id'], `page-7.1-${own}`);
+  assert.deepEqual([lastHeaders()['traceparent'], lastHeaders()['tracestate']], [PARENT, 'a=1']);
+  assert.equal(lastHeaders()['baggage'], undefined);
+  const refused = await post(stack, '/v1/chat/completions', '{', { headers });
+  assert.equal(refused.headers.get('x-request-id'), 'page-7.1');
+});
+
+test('without sane names a request has ours, and no trace', async () => {
+  const headers = { 'x-request-id': 'a b', traceparent: '00-1-2-3', tracestate: 'a=1' };
+  const answer = await post(stack, '/v1/chat/completions', ASKED, { headers });
+  await answer.text();
+  const own = answer.headers.get('x-penstock-request-id');
+  assert.equal(answer.headers.get('x-request-id'), `req_${own}`);
+  assert.equal(lastHeaders()['x-request-id'], `req_${own}`);
+  assert.equal(lastHeaders()['traceparent'] ?? lastHeaders()['tracestate'], undefined);
+});
+
+test('a job passes the names on as well', async () => {
+  const headers = { 'x-request-id': 'job-9', traceparent: PARENT, prefer: 'respond-async' };
+  const count = engine.calls.length;
+  const answer = await post(stack, '/v1/chat/completions', ASKED, { headers });
+  assert.deepEqual([answer.status, answer.headers.get('x-request-id')], [202, 'job-9']);
+  await waitFor(() => engine.calls.length > count);
+  assert.match(String(lastHeaders()['x-request-id']), /^job-9-[a-z2-7]{26}$/);
+  assert.equal(lastHeaders()['traceparent'], PARENT);
+});
+
+test('a page of a listed origin may read a stream, and its headers', async () => {
+  const headers = { origin: ORIGIN };
+  const answer = await post(stack, '/v1/chat/completions', ASKED, { headers });
+  assert.match(await answer.text(), /\[DONE\]/);
+  assert.equal(answer.headers.get('access-control-allow-origin'), ORIGIN);
+  assert.match(answer.headers.get('access-control-expose-headers') ?? '', /x-request-id/);
+  const other = await post(stack, '/v1/chat/completions', ASKED, {
+    headers: { origin: 'https://evil.example' },
+  });
+  await other.text();
+  assert.equal(other.headers.get('access-control-allow-origin'), null);
+  assert.equal(other.headers.get('vary'), 'Origin');
+});
+
+test('health under the names that load balancers and tools know; HEAD and OPTIONS', async () => {
+  const status = async (path: string, method = 'GET') => (await fetch(stack.url + path, { method })).status;
+  for (const path of ['/health', '/healthz', '/ping', '/livez', '/readyz', '/version', '/v1', '/'])
+    assert.deepEqual([await status(path), await status(path, 'HEAD')], [200, 200], path);
+  assert.equal(await status('/v1/chat/completions', 'OPTIONS'), 204);
+  const headers = { authorization: `Bearer ${API_KEY}` };
+  const head = await fetch(`${stack.url}/v1/models`, { method: 'HEAD', headers });
+  assert.deepEqual([head.status, await head.text()], [200, '']);
+});
