@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEFAULT_TIMEOUT_MS, timeoutOf } from './deadline.ts';
+import { DEFAULT_TIMEOUT_MS, keptMs, timeoutOf } from './deadline.ts';
 
 test('our header wins, then the SDK time-out in seconds, then its read time-out, then the default', () => {
   assert.equal(timeoutOf({ requestTimeoutMs: '1500', stainlessTimeout: '60' }), 1500);
@@ -14,4 +14,10 @@ test('nonsense is ignored and extremes are bounded', () => {
     assert.equal(timeoutOf({ requestTimeoutMs: bad }), DEFAULT_TIMEOUT_MS, bad);
   }
   assert.equal(timeoutOf({ stainlessTimeout: '999999999' }), 3_600_000);
+});
+
+test('the broker keeps a request beyond its deadline, and one whose stream may flow on for an hour at least', () => {
+  assert.equal(keptMs(5000, false), 65_000);
+  assert.equal(keptMs(5000, true), 3_660_000);
+  assert.equal(keptMs(7_200_000, true), 7_260_000);
 });

@@ -1,4 +1,7 @@
-/** How long a client waits, from what it says about itself. */
+/**
+ * How long a client waits, from what it says about itself: for the first token of a stream, or for the whole answer otherwise. The
+ * SDKs' time-outs are about silence, not about how long an answer may be, so a stream that flows is never cut by any of these.
+ */
 
 /** Used when the client names no time-out; OpenAI's SDKs wait 600 s. */
 export const DEFAULT_TIMEOUT_MS = 600_000;
@@ -8,18 +11,28 @@ const MAX_TIMEOUT_MS = 3_600_000;
 export interface TimeoutHints {
   /** `x-request-timeout-ms`: ours, so it wins. */
   readonly requestTimeoutMs?: string | undefined;
-  /** `x-stainless-timeout`, seconds: the SDK's time-out for the whole request. */
+  /** `x-stainless-timeout`, seconds: the Node SDK's time-out until headers come. */
   readonly stainlessTimeout?: string | undefined;
   /** `x-stainless-read-timeout`, seconds: the Python SDK's time-out between bytes. */
   readonly stainlessReadTimeout?: string | undefined;
 }
 
-/** Milliseconds until the client gives up. Hints that are not positive numbers are ignored. */
+/** Milliseconds until the client gives up, see above. Hints that are not positive numbers are ignored. */
 export function timeoutOf(hints: TimeoutHints, defaultMs = DEFAULT_TIMEOUT_MS): number {
   const own = positive(hints.requestTimeoutMs);
   const seconds = positive(hints.stainlessTimeout) ?? positive(hints.stainlessReadTimeout);
   const ms = own ?? (seconds === null ? defaultMs : seconds * 1000);
   return Math.min(MAX_TIMEOUT_MS, Math.max(MIN_TIMEOUT_MS, ms));
+}
+
+/** A stream that began in time is kept on the queue for this long, ms, so that another worker can go on with it. */
+const STREAM_KEPT_MS = 3_600_000;
+/** The broker drops queued work this long after the client's deadline, ms. Only a backstop: workers check the deadline. */
+const KEPT_SLACK_MS = 60_000;
+
+/** How long the broker keeps a request, ms. @param timeoutMs until its deadline. */
+export function keptMs(timeoutMs: number, streamed: boolean): number {
+  return (streamed ? Math.max(timeoutMs, STREAM_KEPT_MS) : timeoutMs) + KEPT_SLACK_MS;
 }
 
 function positive(text: string | undefined): number | null {

@@ -9,7 +9,7 @@ import { STORED_OPERATIONS } from './stored-operations.ts';
 const timeout = header(
   'x-request-timeout-ms',
   { type: 'integer', minimum: 1, maximum: 3_600_000 },
-  'Time after which the client no longer wants the answer. Work that has not started by then is dropped.',
+  'How long the client waits: for the first token of a stream, else for the whole answer. Work that has not started by then is dropped.',
 );
 const idempotency = header(
   'Idempotency-Key',

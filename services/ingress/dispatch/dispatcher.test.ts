@@ -102,3 +102,43 @@ test('a deadline ends a request that no worker takes, and purges it from the que
   assert.deepEqual([statusCode, JSON.parse(body).error.code], [504, 'deadline_exceeded']);
   assert.deepEqual(queue.queued, []);
 });
+
+const LIMITS = [
+  { 'x-stainless-read-timeout': '3' },
+  { 'x-stainless-timeout': '3' },
+  { 'x-request-timeout-ms': '3000' },
+];
+
+test('no time-out of a client cuts a stream that flows, and silence in it is filled with comments', async () => {
+  for (const headers of LIMITS) {
+    await using ingress = await startMemoryIngress();
+    const { call, take, reply, pass } = ingress;
+    const answered = call('POST', PATH, { ...CHAT, stream: true }, headers);
+    const delivery = await take('interactive');
+    pass(2000);
+    await reply(delivery, [['accepted'], ['events', 'data: 1\n\n']]);
+    pass(9000);
+    await reply(delivery, [['events', 'data: 2\n\n']]);
+    pass(1000);
+    pass(9900);
+    pass(100);
+    await reply(delivery, [['end', 'data: [DONE]\n\n']]);
+    const { body } = await answered;
+    assert.equal(body, 'data: 1\n\ndata: 2\n\n: waiting\n\ndata: [DONE]\n\n');
+  }
+});
+
+test('they limit the wait for its first token, and for an answer in one piece', async () => {
+  for (const headers of LIMITS)
+    for (const stream of [false, true]) {
+      await using ingress = await startMemoryIngress();
+      const { call, take, reply, pass, queue } = ingress;
+      const answered = call('POST', PATH, { ...CHAT, stream }, headers);
+      await reply(await take('interactive'), [['accepted']]);
+      pass(2999);
+      pass(1);
+      const { statusCode, body } = await answered;
+      assert.deepEqual([statusCode, JSON.parse(body).error.code], [504, 'deadline_exceeded']);
+      assert.deepEqual(queue.queued, []);
+    }
+});

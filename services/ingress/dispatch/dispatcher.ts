@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Fleet } from '@penstock/fleet';
-import { decideTier, type Placement } from '@penstock/policy';
+import { decideTier, keptMs, type Placement } from '@penstock/policy';
 import {
   callNamesIn,
   DispatchError,
@@ -34,8 +34,6 @@ import { type ConversionPlan, RunConversion } from './conversion.ts';
 import type { Bound } from './open-request.ts';
 import type { OpenRequests } from './open-requests.ts';
 
-/** The broker drops queued work this long after the client's deadline. Only a backstop: workers check the deadline. */
-const TTL_SLACK_MS = 60_000;
 /** Work of a lower lane goes to any worker with room. */
 const ANYWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trace: null, held: {} };
 
@@ -195,7 +193,8 @@ export class Dispatcher {
   #publish(work: Work): Promise<void> {
     const { address, meta, body } = work;
     const messageId = meta.attemptBase === 0 ? meta.id : `${meta.id}-${meta.attemptBase}`;
-    const ttlMs = meta.deadlineAt - this.#o.clock.now() + TTL_SLACK_MS;
+    const keptUntil = meta.acceptedAt + keptMs(meta.deadlineAt - meta.acceptedAt, meta.stream);
+    const ttlMs = Math.max(1, keptUntil - this.#o.clock.now());
     return this.#o.queue.publish(address, encodeEnvelope(meta, body), { messageId, ttlMs });
   }
 }

@@ -1,5 +1,6 @@
 /** One request whose client waits here: what is known of it, from the moment it is published until its answer is complete. */
-import { DispatchError, type Endpoint, type FailedMeta, type QueueAddress } from '@penstock/protocol';
+import { keptMs } from '@penstock/policy';
+import { DispatchError, type Endpoint, ERRORS, type FailedMeta, type QueueAddress } from '@penstock/protocol';
 import { failureError } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { PrefixTrace } from '../placement/affinity.ts';
@@ -39,9 +40,16 @@ export interface OpenRequest extends NewRequest {
   /** Set once its client got 202: the answer goes into the record. */
   converted: Conversion | null;
   deadlineAt: number;
-  /** The deadline in monotonic ms: the wall clock may be set while the client waits. */
+  /**
+   * When it ends unless an answer, or the next token of a stream, has come; monotonic ms, for the wall clock may be set while the
+   * client waits. Infinity while a stream flows: its worker watches it then.
+   */
   endsAt: number;
+  /** The broker has it until then, monotonic ms: what fails later cannot be run again. */
+  keptUntil: number;
   readonly openedAt: number;
+  /** How long its client waits for an answer, or for the next token of a stream, ms. */
+  readonly timeoutMs: number;
   readonly shownText: ShownText;
   /** Highest attempt seen: everything below is fenced. */
   attempt: number;
@@ -49,6 +57,8 @@ export interface OpenRequest extends NewRequest {
   /** How often a worker began on it. Below `attempt` where a delivery was handed back unstarted. */
   starts: number;
   failures: number;
+  /** Why the last attempt ended that did not answer, for the client's error. */
+  lastFailure: FailedMeta | null;
   shown: boolean;
   running: RunningAttempt | null;
   /** When the lease of its delivery was last renewed, monotonic ms. */
@@ -68,16 +78,20 @@ export interface RunningAttempt {
 
 export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
   const now = clock.monotonic();
+  const timeoutMs = request.deadlineAt - clock.now();
   return {
     ...request,
     converted: null,
-    endsAt: now + request.deadlineAt - clock.now(),
+    endsAt: now + timeoutMs,
+    keptUntil: now + keptMs(timeoutMs, request.streamed),
+    timeoutMs,
     openedAt: now,
     shownText: new ShownText(request.endpoint, request.streamed && request.continuable),
     attempt: 0,
     nextSeq: 0,
     starts: 0,
     failures: 0,
+    lastFailure: null,
     shown: false,
     running: null,
     leaseAt: now,
@@ -88,6 +102,7 @@ export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
 /** Gives a request until `deadlineAt`, Unix ms: a record has more time than the call it was made for. */
 export function moveDeadline(request: OpenRequest, deadlineAt: number): void {
   request.endsAt += deadlineAt - request.deadlineAt;
+  request.keptUntil += deadlineAt - request.deadlineAt;
   request.deadlineAt = deadlineAt;
 }
 
@@ -97,6 +112,15 @@ const ATTEMPTS_A_SUBJECT = 1024;
 /** Above every attempt that may still come of the subject that a request leaves. */
 export function nextAttemptBase(attempt: number): number {
   return (Math.floor(attempt / ATTEMPTS_A_SUBJECT) + 1) * ATTEMPTS_A_SUBJECT;
+}
+
+/** The client's error when its time is up. @param last why the last attempt ended. */
+export function deadlineError(last: FailedMeta | null): DispatchError {
+  const text = ERRORS.deadline_exceeded.text;
+  return new DispatchError(
+    'deadline_exceeded',
+    last === null ? {} : { message: `${text} Last: ${last.message}` },
+  );
 }
 
 /** The client's error after its last failed attempt. @param reason why there is no other attempt. */

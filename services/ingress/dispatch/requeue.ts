@@ -71,7 +71,7 @@ export class Requeue {
     const again = { ...meta, ...change, attemptBase: request.attempt };
     await queue.publish(request.address, encodeEnvelope(again, body), {
       messageId: `${request.id}-${request.attempt}`,
-      ttlMs: Math.max(1, request.endsAt - clock.monotonic()),
+      ttlMs: Math.max(1, request.keptUntil - clock.monotonic()),
     });
   }
 }

@@ -272,3 +272,39 @@ test('an engine without room costs neither an attempt nor a failure, however oft
   const bound = running({ bound: toW1 });
   assert.deepEqual(kinds(on(bound, frame('failed', 1, busy))), ['count_retry', 'count_moved', 'move']);
 });
+
+test('a stream that flows has no deadline, and one that was interrupted has as long again to go on', () => {
+  const request = queued({ deadlineAt: 3000 });
+  assert.equal(request.endsAt, 3000);
+  on(request, ACCEPTED, 'w-1', 2000);
+  assert.equal(request.endsAt, 3000, 'it waits for its first token');
+  on(request, frame('events', 1, { body: content('One') }), 'w-1', 2500);
+  assert.equal(request.endsAt, Number.POSITIVE_INFINITY);
+  assert.deepEqual(kinds(on(request, { kind: 'worker_lost' }, 'w-1', 50_000)), [
+    'count_retry',
+    'stop_worker',
+    'nak',
+  ]);
+  assert.equal(request.endsAt, 53_000);
+  on(request, { kind: 'asked', attempt: 2 }, 'w-2', 51_000);
+  on(request, frame('events', 0, { attempt: 2, body: content(' two') }), 'w-2', 52_000);
+  assert.equal(request.endsAt, Number.POSITIVE_INFINITY);
+  on(request, { kind: 'asked', attempt: 3 }, 'w-1', 60_000);
+  assert.equal(request.endsAt, 63_000, 'another worker has it, and nobody said why');
+});
+
+test('a stream that fails when the broker has forgotten its request is given up', () => {
+  const request = running({ deadlineAt: 3000 });
+  on(request, frame('events', 1, { body: content('One') }));
+  const effects = on(request, frame('failed', 2, failure(true)), 'w-1', request.keptUntil);
+  assert.equal(effects.find(effect => effect.kind === 'give_up')?.reason, 'deadline');
+});
+
+test('an answer in one piece has its deadline, and the error names the last failure', () => {
+  const request = running({ streamed: false, deadlineAt: 3000 });
+  const meta = { code: 'engine_error', message: 'no room: queue of 9', retryable: true, busyMs: 500 };
+  on(request, frame('failed', 1, { meta }), 'w-1', 100);
+  assert.equal(request.endsAt, 3000);
+  const told = on(request, { kind: 'deadline' }, '', 3000).find(effect => effect.kind === 'tell_error');
+  assert.match(told?.error.message ?? '', /time limit\. Last: no room: queue of 9/);
+});

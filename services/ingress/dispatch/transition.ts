@@ -40,7 +40,7 @@ import {
   type ResumeAnswer,
 } from '@penstock/protocol';
 import type { Conversion } from './conversion.ts';
-import { type Bound, nextAttemptBase, type OpenRequest } from './open-request.ts';
+import { type Bound, deadlineError, nextAttemptBase, type OpenRequest } from './open-request.ts';
 
 export type RequestEvent =
   | Frame
@@ -142,7 +142,7 @@ export function transition(
     case 'unusable':
       return onUnusable(request, event.attempt, event.retryable, worker, now);
     case 'asked':
-      return onQuestion(request, event.attempt, worker);
+      return onQuestion(request, event.attempt, worker, now);
     case 'worker_lost':
       return failed(request, LOST_WORKER, true, now);
     case 'lease_due':
@@ -167,7 +167,7 @@ function onFrame(request: OpenRequest, frame: Frame, worker: string, now: number
     if (frame.kind !== 'accepted') return COUNT_FENCED;
     return [{ kind: 'count_fenced' }, { kind: 'stop_worker', worker, attempt: frame.attempt }];
   }
-  if (frame.attempt > request.attempt) begin(request, frame.attempt, worker);
+  if (frame.attempt > request.attempt) begin(request, frame.attempt, worker, now);
   if (frame.seq < request.nextSeq) return NOTHING;
   if (frame.seq > request.nextSeq)
     return [
@@ -186,6 +186,7 @@ function onFrame(request: OpenRequest, frame: Frame, worker: string, now: number
     case 'events': {
       const isFirst = !request.shown;
       request.shown = true;
+      request.endsAt = Number.POSITIVE_INFINITY;
       request.shownText.add(frame.body);
       return isFirst ? SHOW_FIRST : SHOW;
     }
@@ -199,10 +200,16 @@ function onFrame(request: OpenRequest, frame: Frame, worker: string, now: number
   }
 }
 
-function begin(request: OpenRequest, attempt: number, worker: string): void {
+function begin(request: OpenRequest, attempt: number, worker: string, now: number): void {
+  awaitNextToken(request, now);
   request.attempt = attempt;
   request.nextSeq = 0;
   request.running = { worker, incarnation: '', ack: null, waitMs: 0 };
+}
+
+/** A stream that was interrupted has as long to go on as it had to begin. */
+function awaitNextToken(request: OpenRequest, now: number): void {
+  if (request.shown) request.endsAt = Math.min(request.endsAt, now + request.timeoutMs);
 }
 
 /** Its worker knows of no failure: left alone it would work on for nobody. */
@@ -221,14 +228,14 @@ function onUnusable(
 }
 
 /** Asking makes the attempt the current one. */
-function onQuestion(request: OpenRequest, attempt: number, worker: string): readonly Effect[] {
+function onQuestion(request: OpenRequest, attempt: number, worker: string, now: number): readonly Effect[] {
   if (attempt < request.attempt) return [{ kind: 'answer', answer: { kind: 'gone' } }];
   const effects: Effect[] = [];
   if (attempt > request.attempt || request.running === null) {
     const old = request.running;
     if (old !== null && old.worker !== worker)
       effects.push({ kind: 'stop_worker', worker: old.worker, attempt: request.attempt });
-    begin(request, attempt, worker);
+    begin(request, attempt, worker, now);
   }
   const shown = request.shown ? request.shownText.read() : null;
   if (!request.shown) return [...effects, { kind: 'answer', answer: { kind: 'start' } }];
@@ -246,16 +253,19 @@ function failed(request: OpenRequest, failure: FailedMeta, workerLost: boolean, 
   const isBusy = busyMs !== undefined && (!request.shown || request.shownText.continuable);
   if (isBusy) request.starts--;
   else request.failures++;
+  request.lastFailure = failure;
   request.running = null;
   // Whatever the failed attempt may still send is fenced; the next delivery has a higher count anyway.
   request.attempt++;
   request.nextSeq = 0;
+  awaitNextToken(request, now);
   if (isBusy)
     return [{ kind: 'count_retry', reason: 'busy' }, ...queueAgain(request, running?.ack ?? null, busyMs)];
-  const { failures, shown, endsAt: deadlineAt, shownText } = request;
+  const { failures, shown, endsAt, keptUntil, shownText } = request;
   const decision = decideRetry(
     {
-      ...{ failures, workerLost, shown, deadlineAt },
+      ...{ failures, workerLost, shown },
+      deadlineAt: Math.min(endsAt, keptUntil),
       retryable: failure.retryable,
       continuable: shownText.continuable,
     },
@@ -337,7 +347,7 @@ function onEnd(
       // Nobody knows of a record that was made to send this client to.
       return converted === null ? withdraw(request) : [...withdraw(request), { kind: 'undo_conversion' }];
     case 'deadline': {
-      const error = new DispatchError('deadline_exceeded');
+      const error = deadlineError(request.lastFailure);
       const told: Effect =
         converted === null
           ? { kind: 'tell_error', error }

@@ -30,7 +30,7 @@ export class Watchdog {
         continue;
       }
       const waitedMs = now - request.openedAt;
-      if (!request.shown) request.sink.waiting(waitedMs);
+      request.sink.waiting(waitedMs);
       if (request.conversion !== null && waitedMs >= this.#o.holdMs)
         this.#tell(request, { kind: 'held_too_long' });
       const event = this.#attemptEvent(request, now);

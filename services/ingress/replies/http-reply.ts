@@ -1,6 +1,6 @@
 /**
  * Writes one dispatched answer to one client. Headers are held until the first bytes, so TTFB is TTFT; only a stream
- * that has waited long gets them early, with SSE comments to keep proxies from giving up.
+ * that has waited long gets them early. SSE comments keep proxies from giving up, also in the middle of a stream that is silent.
  */
 import type { ServerResponse } from 'node:http';
 import { type DispatchError, JSON_CONTENT_TYPE, type ResultMeta, toErrorBody } from '@penstock/protocol';
@@ -27,7 +27,9 @@ export interface HttpReplyOptions {
 
 export class HttpReply implements ReplySink {
   readonly #o: HttpReplyOptions;
+  /** When something was written, as far as it is known: time is told once a second. */
   #lastWriteMs = 0;
+  #hasWritten = false;
   #finished = false;
 
   constructor(options: HttpReplyOptions) {
@@ -95,6 +97,8 @@ export class HttpReply implements ReplySink {
 
   waiting(waitedMs: number): void {
     const { raw, streamed, keepAliveMs } = this.#o;
+    if (this.#hasWritten) this.#lastWriteMs = waitedMs;
+    this.#hasWritten = false;
     if (!streamed || raw.destroyed || waitedMs - this.#lastWriteMs < keepAliveMs) return;
     this.#lastWriteMs = waitedMs;
     this.#open(null);
@@ -115,6 +119,7 @@ export class HttpReply implements ReplySink {
     const { raw } = this.#o;
     if (raw.destroyed) return;
     raw.write(bytes);
+    this.#hasWritten = true;
     if (raw.writableLength > MAX_BUFFERED) raw.destroy();
   }
 

@@ -7,7 +7,7 @@ export interface ReplySink {
   end(bytes: Buffer, served: Served | null): void;
   result(meta: ResultMeta, body: Buffer, served: Served): void;
   error(error: DispatchError, served: Served | null): void;
-  /** Called once a second while nothing is shown yet. */
+  /** Called once a second. @param waitedMs since the request was dispatched. */
   waiting(waitedMs: number): void;
 }
 
