@@ -27,6 +27,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const FOLDERS: Record<string, readonly string[]> = {
   'libs/policy/placement': ['libs/policy/bidding'],
   'libs/protocol/batches': [
+    'libs/protocol/endpoints',
     'libs/protocol/engine',
     'libs/protocol/errors',
     'libs/protocol/openai',
@@ -34,14 +35,17 @@ const FOLDERS: Record<string, readonly string[]> = {
     'libs/protocol/runs',
     'libs/protocol/wire',
   ],
+  'libs/protocol/endpoints': ['libs/protocol/openai', 'libs/protocol/wire'],
   'libs/protocol/engine': ['libs/protocol/errors', 'libs/protocol/wire'],
-  'libs/protocol/openai': ['libs/protocol/engine', 'libs/protocol/errors', 'libs/protocol/wire'],
+  'libs/protocol/openai': ['libs/protocol/engine', 'libs/protocol/errors'],
   'libs/protocol/openapi': [
     'libs/protocol/batches',
+    'libs/protocol/endpoints',
     'libs/protocol/openai',
     'libs/protocol/responses',
     'libs/protocol/runs',
     'libs/protocol/webhooks',
+    'libs/protocol/wire',
   ],
   'libs/protocol/responses': [
     'libs/protocol/engine',

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildEngine, type EngineOptions, type SimEngine } from '@penstock/engine-sim';
+import { USUAL_ENDPOINTS } from '@penstock/protocol';
 import { startNats } from './nats.ts';
 import { freePort } from './ports.ts';
 import { type ServiceProcess, startService } from './process.ts';
@@ -63,14 +64,17 @@ export async function startStack(options: StackOptions) {
     engines.push(sim);
   }
   const engineUrls = options.engineUrls ?? engines.map(engine => engine.url);
-  const startWorker = (index: number, name = `w-${index + 1}`) =>
+  const startWorker = (index: number, name = `w-${index + 1}`, env: Record<string, string> = {}) =>
     startService(
       WORKER,
       {
         ...wires,
         PENSTOCK_WORKER_ID: name,
         PENSTOCK_ENGINE_URL: engineUrls[index] ?? '',
+        // An engine that counts its calls is not to be asked what it has.
+        ...(options.engineUrls === undefined ? {} : { PENSTOCK_ENGINE_ENDPOINTS: USUAL_ENDPOINTS.join(',') }),
         ...options.workerEnv,
+        ...env,
       },
       {
         readyWhen: line => {

@@ -1,9 +1,10 @@
 /** The workers of a region, composed of the parts in this folder. Clock, randomness and messages are injected. */
 import type { Affinity, Candidate } from '@penstock/policy';
-import type { Heartbeat, ModelInfo, Quote } from '@penstock/protocol';
+import type { Endpoint, Heartbeat, ModelInfo, Quote } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import { CacheBeliefs } from './cache-beliefs.ts';
 import { Candidates, type Outlook } from './candidates.ts';
+import { EndpointDirectory } from './endpoint-directory.ts';
 import { Members } from './members.ts';
 import { ModelCatalogue } from './model-catalogue.ts';
 import { ShardLoads } from './shard-loads.ts';
@@ -25,6 +26,7 @@ export interface FleetOptions {
 export class Fleet {
   readonly #members: Members;
   readonly #catalogue: ModelCatalogue;
+  readonly #endpoints: EndpointDirectory;
   readonly #caches: CacheBeliefs;
   readonly #candidates: Candidates;
   readonly #shards: ShardLoads;
@@ -41,6 +43,7 @@ export class Fleet {
       },
     });
     this.#catalogue = new ModelCatalogue(registeredModels, clock);
+    this.#endpoints = new EndpointDirectory(this.#members, rand);
     this.#caches = new CacheBeliefs(this.#members);
     this.#candidates = new Candidates(this.#members, clock);
     this.#shards = new ShardLoads({ members: this.#members, clock, shards, rand });
@@ -107,6 +110,16 @@ export class Fleet {
   /** By name. */
   models(): ModelInfo[] {
     return this.#catalogue.all();
+  }
+
+  /** {@link EndpointDirectory.endpointsOf} */
+  endpointsOf(model: ModelInfo): Endpoint[] {
+    return this.#endpoints.endpointsOf(model);
+  }
+
+  /** {@link EndpointDirectory.queueFor} */
+  queueFor(model: ModelInfo, endpoint: Endpoint): string | null {
+    return this.#endpoints.queueFor(model, endpoint);
   }
 
   /** How a model's requests are bound to workers where the operator did not say. */

@@ -1,8 +1,8 @@
 /** Heartbeats as a worker sends them, for the tests of this room. */
-import type { Heartbeat, ModelInfo } from '@penstock/protocol';
+import { type Heartbeat, type ModelInfo, USUAL_ENDPOINTS } from '@penstock/protocol';
 
 export function modelOf(name: string, architecture: ModelInfo['architecture'] = null): ModelInfo {
-  return { name, slug: name, created: 0, ownedBy: 'x', architecture };
+  return { name, slug: name, created: 0, ownedBy: 'x', architecture, endpoints: [...USUAL_ENDPOINTS] };
 }
 
 /** Of an idle worker `w-1` that serves the model `m`, but for what is given. */

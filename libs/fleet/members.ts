@@ -9,7 +9,7 @@
  * each process (incarnation).
  */
 import { FORGOTTEN_AFTER_MS, LOST_AFTER_MS } from '@penstock/policy';
-import type { Heartbeat, Quote } from '@penstock/protocol';
+import { type Heartbeat, type Quote, queuesOf } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { LastQuote } from './quote.ts';
 
@@ -19,7 +19,7 @@ export interface Member {
   readonly heartbeat: Heartbeat;
   /** When it came, monotonic ms. */
   readonly seenAt: number;
-  /** Slugs of the models it serves. */
+  /** Slugs of the queues it pulls from. */
   readonly slugs: ReadonlySet<string>;
   /** Incarnation → time of its last message, monotonic ms. */
   readonly incarnations: Map<string, number>;
@@ -65,7 +65,11 @@ export class Members {
     return this.#members.get(worker);
   }
 
-  /** All that serve a model, whether they take work now or not. */
+  all(): Iterable<Member> {
+    return this.#members.values();
+  }
+
+  /** All that pull from a queue, whether they take work now or not. */
   of(slug: string): Member[] {
     return [...this.#members.values()].filter(member => member.slugs.has(slug));
   }
@@ -116,7 +120,7 @@ export class Members {
       worker,
       heartbeat,
       seenAt: now,
-      slugs: new Set(heartbeat.models.map(model => model.slug)),
+      slugs: new Set(heartbeat.models.flatMap(queuesOf)),
       incarnations,
       lost: false,
       suspect: false,

@@ -22,6 +22,7 @@ const oneEngine = z.strictObject({
   blockTokens: count.optional(),
   listSentinels: z.boolean().optional(),
   obeySentinels: z.boolean().optional(),
+  endpoints: z.array(z.string()).optional(),
 });
 
 const json = z.string().transform((text, ctx): unknown => {

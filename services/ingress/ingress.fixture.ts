@@ -1,5 +1,12 @@
 /** A whole ingress on in-memory adapters, with a clock of its own and one worker that does what the test says. */
-import { decodeEnvelope, encodeMessage, encodePacket, type Frame, type FrameKind } from '@penstock/protocol';
+import {
+  decodeEnvelope,
+  encodeMessage,
+  encodePacket,
+  type Frame,
+  type FrameKind,
+  USUAL_ENDPOINTS,
+} from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { Delivery } from '@penstock/transport';
 import {
@@ -13,7 +20,10 @@ import {
 import { type IngressSettings, startIngress } from './ingress.ts';
 
 const REGION = 'eu';
-const MODEL = { name: 'm', slug: 'm', created: 0, ownedBy: 'x', architecture: null };
+const MODEL = {
+  ...{ name: 'm', slug: 'm', created: 0, ownedBy: 'x', architecture: null },
+  endpoints: [...USUAL_ENDPOINTS],
+};
 const KEY = { region: REGION, shard: 0, slug: 'm' } as const;
 const SETTINGS: IngressSettings = {
   ...{ ingressId: 'in-1', region: REGION, shards: 1, apiKeys: ['sk-0123456789'], batchLifeS: 60 },

@@ -1,6 +1,7 @@
 /** A tasks process: runs batches, delivers webhooks, keeps deadlines. It has no port; several may run, and any may die. */
 import { watchFleet } from '@penstock/fleet';
 import { HEARTBEAT_MS } from '@penstock/policy';
+import type { Endpoint } from '@penstock/protocol';
 import { DoneChannel, RunCanceller, RunExpiry } from '@penstock/runs';
 import {
   bucketOf,
@@ -65,18 +66,27 @@ const done = new DoneChannel(queue, region);
 const ttl = { logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
 const sweepingFleet = setInterval(() => fleet.sweep(), HEARTBEAT_MS);
 const canceller = new RunCanceller({ store: runs, queue, done, ttl, clock: systemClock });
+const queueFor = (name: string, endpoint: Endpoint) => {
+  const model = fleet.model(name);
+  return model === undefined ? null : fleet.queueFor(model, endpoint);
+};
 const room = new FeedRoom(config.PENSTOCK_BATCH_WINDOW);
 const runner = new BatchRunner({
   records,
   contents,
   library,
   runs,
-  rules: { isModel: name => fleet.isModel(name), oneModel: config.PENSTOCK_BATCH_ONE_MODEL },
+  rules: {
+    isModel: name => fleet.isModel(name),
+    hasEndpoint: (name, endpoint) => queueFor(name, endpoint) !== null,
+    oneModel: config.PENSTOCK_BATCH_ONE_MODEL,
+  },
   newFeeder: input =>
     new LineFeeder({
       ...input,
       ...{ records, runs, canceller, queue, region, room, clock: systemClock },
       shardFor: slug => fleet.shardFor(slug),
+      queueFor,
     }),
   turns: room.turns,
   clock: systemClock,

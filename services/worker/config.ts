@@ -6,8 +6,10 @@ import {
   msPerModel,
   nameSetting,
   regionSettings,
+  settingOf,
 } from '@penstock/runtime';
 import { z } from 'zod';
+import { parseEndpoints } from './engine/endpoint-probe.ts';
 
 const ms = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
 
@@ -18,6 +20,11 @@ export const workerConfig = z.object({
     .transform(url => url.replace(/\/+$/, '').replace(/\/v1$/, ''))
     .describe('Base URL of the OpenAI-compatible engine.'),
   PENSTOCK_ENGINE_API_KEY: z.string().optional().describe('Sent to the engine as a Bearer token.'),
+  PENSTOCK_ENGINE_ENDPOINTS: settingOf(parseEndpoints)
+    .prefault('auto')
+    .describe(
+      'Endpoints that the engine has, comma-separated, each with its path behind = where it is not the usual one (chat,rerank=/rerank). auto: the engine is asked at the start.',
+    ),
   PENSTOCK_ARCHITECTURE: z
     .enum(ARCHITECTURES, { error: `use ${ARCHITECTURES.join(' or ')}` })
     .optional()

@@ -47,6 +47,7 @@ const engine = new Engine({
   url: config.PENSTOCK_ENGINE_URL,
   apiKey: config.PENSTOCK_ENGINE_API_KEY,
   connections: config.PENSTOCK_SLOTS,
+  endpoints: config.PENSTOCK_ENGINE_ENDPOINTS,
 });
 const worker = new Worker({
   id,

@@ -55,6 +55,7 @@ async function startWorker(t: TestContext) {
     engine: {
       healthy: async () => true,
       gauges: async () => null,
+      endpoints: async () => ['chat'],
       models: async () => [MODEL],
       run: (_path, _body, handlers) => {
         const call = { handlers, isAborted: false };

@@ -3,7 +3,7 @@
  * record. Neither is owned here: an ingress settles the deliveries of the requests it holds, and a record fences its attempts.
  */
 import { type Architecture, LoadMeter, type SizeBoundaries, type WorkerStanding } from '@penstock/policy';
-import { encodeMessage, type ModelInfo, readCancel } from '@penstock/protocol';
+import { encodeMessage, type ModelInfo, queuesOf, readCancel } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ControlChannel, ModelRegistry, QueueAdmin, ReplyBus, WorkConsumer } from '@penstock/transport';
 import { Admission } from './admission/admission.ts';
@@ -35,7 +35,7 @@ export interface WorkerOptions {
   readonly queue: QueueAdmin & WorkConsumer & ControlChannel;
   readonly bus: Pick<ReplyBus, 'pendingBytes' | 'publish'>;
   readonly models: Pick<ModelRegistry, 'announce'>;
-  readonly engine: Pick<Engine, 'gauges' | 'healthy' | 'models' | 'run'>;
+  readonly engine: Pick<Engine, 'endpoints' | 'gauges' | 'healthy' | 'models' | 'run'>;
   readonly stored: StoredRuns;
   readonly clock: Clock;
   readonly log: Logger;
@@ -165,7 +165,7 @@ export class Worker {
   }
 
   async #open(model: ModelInfo): Promise<void> {
-    await this.#bidder.open(model.slug);
+    for (const queue of queuesOf(model)) await this.#bidder.open(queue, queue === model.slug);
     await this.#o.models.announce(this.#o.region, model.slug, encodeMessage(model));
   }
 

@@ -1,16 +1,23 @@
 /** One line of a batch's input file. */
+
+import { validateRequest } from '../endpoints/validate-request.ts';
 import { DispatchError } from '../errors/errors.ts';
 import { bytesOfField, exactJson } from '../openai/exact-json.ts';
 import { parseJson } from '../openai/json-guard.ts';
 import type { RequestSummary } from '../openai/request-summary.ts';
-import { validateRequest } from '../openai/validate-request.ts';
 import { readResponsesRequest } from '../responses/request.ts';
-import { ENDPOINT_PATHS, type Endpoint } from '../wire/envelope.ts';
+import { ENDPOINT_TABLE, ENDPOINTS, type Endpoint, endpointPath } from '../wire/endpoints.ts';
 import type { BatchError } from './batch.ts';
 
-/** Endpoints that a batch may call: those of the engines, and responses, which reach an engine as chat completions. */
-export const BATCH_PATHS = { ...ENDPOINT_PATHS, responses: '/v1/responses' } as const;
-export type BatchEndpoint = keyof typeof BATCH_PATHS;
+/** What a batch may call: endpoints of the engines, and responses, which reach an engine as chat completions. */
+export type BatchEndpoint = Endpoint | 'responses';
+
+/** Path → what it is. */
+const BATCH_ENDPOINTS: ReadonlyMap<string, BatchEndpoint> = new Map<string, BatchEndpoint>([
+  ...ENDPOINTS.filter(name => ENDPOINT_TABLE[name].batch).map(name => [endpointPath(name), name] as const),
+  ['/v1/responses', 'responses'],
+]);
+export const BATCH_PATHS = [...BATCH_ENDPOINTS.keys()];
 
 const MAX_CUSTOM_ID = 512;
 
@@ -29,8 +36,11 @@ export interface BatchLine {
 
 /** The endpoint with this path; null where a batch cannot call it. */
 export function batchEndpoint(path: string): BatchEndpoint | null {
-  const found = Object.entries(BATCH_PATHS).find(([, known]) => known === path);
-  return (found?.[0] as BatchEndpoint | undefined) ?? null;
+  return BATCH_ENDPOINTS.get(path) ?? null;
+}
+
+function pathOf(endpoint: BatchEndpoint): string {
+  return endpoint === 'responses' ? '/v1/responses' : endpointPath(endpoint);
 }
 
 /** @returns the line, or the first mistake in it. */
@@ -62,8 +72,8 @@ function readLine(text: Buffer, endpoint: BatchEndpoint): BatchLine {
       'custom_id',
     );
   if (method !== 'POST') throw new LineProblem('invalid_method', 'method must be POST.', 'method');
-  if (url !== BATCH_PATHS[endpoint])
-    throw new LineProblem('invalid_url', `url must be that of the batch, ${BATCH_PATHS[endpoint]}.`, 'url');
+  if (url !== pathOf(endpoint))
+    throw new LineProblem('invalid_url', `url must be that of the batch, ${pathOf(endpoint)}.`, 'url');
   if (body === undefined)
     throw new LineProblem('missing_required_parameter', 'body must be the request, a JSON object.', 'body');
   if ((body as { stream?: unknown } | null)?.stream === true)

@@ -31,7 +31,7 @@ test('an error in a batch request names the field', () => {
   const pairs = Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`key${i}`, 'x']));
   const mistakes: [object, string, RegExp][] = [
     [{ input_file_id: undefined }, 'input_file_id', /string/],
-    [{ endpoint: '/v1/moderations' }, 'endpoint', /use one of .*\/v1\/responses/],
+    [{ endpoint: '/v1/images/edits' }, 'endpoint', /use one of .*\/v1\/responses/],
     [{ endpoint: 7 }, 'endpoint', /use one of/],
     [{ completion_window: '1h' }, 'completion_window', /use "24h"/],
     [{ metadata: pairs }, 'metadata', /at most 16 pairs/],

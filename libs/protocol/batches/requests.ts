@@ -37,8 +37,8 @@ export const fileForm = z.looseObject({
 /** `POST /v1/batches` */
 export const batchCreate = z.looseObject({
   input_file_id: z.string().max(64).describe('A file with purpose `batch`.'),
-  endpoint: z.enum(Object.values(BATCH_PATHS), {
-    error: `use one of ${Object.values(BATCH_PATHS).join(', ')}`,
+  endpoint: z.enum(BATCH_PATHS, {
+    error: `use one of ${BATCH_PATHS.join(', ')}`,
   }),
   completion_window: z.literal('24h', { error: 'use "24h"' }),
   metadata: metadataField,

@@ -1,6 +1,6 @@
 /** What one event of an engine's stream means, and what a whole answer does. */
 
-import type { Endpoint } from '../wire/envelope.ts';
+import { ENDPOINT_TABLE, type Endpoint } from '../wire/endpoints.ts';
 import { AnswerProgress } from './answer-progress.ts';
 import type { ChatChunk } from './chat-chunk.ts';
 import { type EngineError, findError } from './engine-error.ts';
@@ -40,21 +40,23 @@ export type WholeAnswer =
 
 /** Embeddings are long, and an error never is. */
 const MAX_ERROR_BYTES = 64 * 1024;
+const ANSWER: WholeAnswer = { kind: 'answer', completionTokens: null };
 
 /** An answer with status 200 that is not a stream. */
 export function understandAnswer(body: Buffer, endpoint: Endpoint): WholeAnswer {
-  const isText = endpoint !== 'embeddings';
-  if (!looksLikeJson(body)) return { kind: 'unusable', why: 'the engine did not answer with JSON' };
-  if (!isText && body.length > MAX_ERROR_BYTES) return { kind: 'answer', completionTokens: null };
+  const kind = ENDPOINT_TABLE[endpoint].answer;
+  const isJson = looksLikeJson(body);
+  if (!isJson && kind !== 'bytes') return { kind: 'unusable', why: 'the engine did not answer with JSON' };
+  if (kind !== 'choices' && (!isJson || body.length > MAX_ERROR_BYTES)) return ANSWER;
   let said: unknown;
   try {
     said = parseEngineJson(body.toString('utf8'));
   } catch {
-    return { kind: 'unusable', why: 'the engine did not answer with JSON' };
+    return kind === 'bytes' ? ANSWER : { kind: 'unusable', why: 'the engine did not answer with JSON' };
   }
   const error = findError(said);
   if (error !== null) return { kind: 'error', error };
-  if (!isText) return { kind: 'answer', completionTokens: null };
+  if (kind !== 'choices') return ANSWER;
   if (!isChunk(said)) return { kind: 'unusable', why: 'the engine answered with something else' };
   return understandCompletion(said);
 }
@@ -77,7 +79,7 @@ export function endingOf({ badEnd }: AnswerProgress): string {
 function looksLikeJson(body: Buffer): boolean {
   const text = body.toString('latin1', 0, 64).trimStart();
   const tail = body.toString('latin1', Math.max(0, body.length - 64)).trimEnd();
-  return text.startsWith('{') && tail.endsWith('}');
+  return (text.startsWith('{') && tail.endsWith('}')) || (text.startsWith('[') && tail.endsWith(']'));
 }
 
 function isChunk(said: unknown): said is ChatChunk {

@@ -94,6 +94,11 @@ export const ERRORS = {
     type: invalid,
     text: 'The model does not exist. GET /v1/models lists the available models.',
   },
+  endpoint_not_found: {
+    status: 404,
+    type: invalid,
+    text: 'No worker of this model has this endpoint.',
+  },
   method_not_allowed: {
     status: 405,
     type: invalid,

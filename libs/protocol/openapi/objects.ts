@@ -65,6 +65,7 @@ const inference: Record<string, JsonSchema> = {
     },
     { usage: nullable(tokens) },
   ),
+  EngineAnswer: { description: 'The answer of the engine, as it is.' },
   EmbeddingList: object({
     object: { const: 'list' },
     model: text,

@@ -1,5 +1,6 @@
 /** Every operation that is served, one entry each. A test compares this with the routes there are. */
 import { MAX_IDEMPOTENCY_KEY } from '../runs/idempotency.ts';
+import { ENDPOINT_TABLE, ENDPOINTS, type Endpoint } from '../wire/endpoints.ts';
 import { COMPLETION_OPERATIONS } from './completion-operations.ts';
 import { header, type Operation, type Parameter, paging, query } from './operation.ts';
 import type { REQUESTS } from './requests.ts';
@@ -34,17 +35,38 @@ const inference: Parameter[] = [
 
 const EVENTS = 'text/event-stream';
 
-function infer(path: string, id: string, answers: string[], summary: string): Operation {
-  return {
-    method: 'post',
-    path,
-    id,
-    summary,
-    body: `C${id.slice(1)}` as keyof typeof REQUESTS,
-    parameters: inference,
-    answers: { 200: answers, 202: ['Job'] },
-    queued: true,
-  };
+interface Inference {
+  readonly id: string;
+  readonly body: keyof typeof REQUESTS;
+  readonly answers: readonly string[];
+  readonly summary: string;
+}
+
+const passed = (name: string, summary: string, answers: readonly string[] = ['EngineAnswer']): Inference => ({
+  ...{ id: `create${name}`, body: `Create${name}` as keyof typeof REQUESTS, answers, summary },
+});
+
+const INFERENCES: Readonly<Record<Endpoint, Inference>> = {
+  chat: passed('ChatCompletion', 'Create a chat completion', ['ChatCompletion', EVENTS]),
+  completions: passed('Completion', 'Create a completion', ['Completion', EVENTS]),
+  embeddings: passed('Embedding', 'Create embeddings', ['EmbeddingList']),
+  rerank: passed('Rerank', 'Order documents by how well they answer a query'),
+  score: passed('Score', 'Score pairs of texts'),
+  pooling: passed('Pooling', 'Pool the hidden states of an input'),
+  classify: passed('Classification', 'Classify an input'),
+  tokenize: passed('Tokenization', 'Turn a text or a chat into token ids'),
+  detokenize: passed('Detokenization', 'Turn token ids into text'),
+  moderations: passed('Moderation', 'Say whether an input is harmful'),
+  images: passed('Image', 'Generate images'),
+};
+
+/** One operation for each path of the endpoint. */
+function operationsOf(endpoint: Endpoint): Operation[] {
+  const { id, body, answers, summary } = INFERENCES[endpoint];
+  return ENDPOINT_TABLE[endpoint].paths.map((path, i) => ({
+    ...{ method: 'post', path, id: i === 0 ? id : `${id}Alias`, summary, body },
+    ...{ parameters: inference, answers: { 200: answers, 202: ['Job'] }, queued: true },
+  }));
 }
 
 const models: Operation[] = [
@@ -64,16 +86,7 @@ const models: Operation[] = [
   },
 ];
 
-const inferences: Operation[] = [
-  infer(
-    '/v1/chat/completions',
-    'createChatCompletion',
-    ['ChatCompletion', EVENTS],
-    'Create a chat completion',
-  ),
-  infer('/v1/completions', 'createCompletion', ['Completion', EVENTS], 'Create a completion'),
-  infer('/v1/embeddings', 'createEmbedding', ['EmbeddingList'], 'Create embeddings'),
-];
+const inferences: Operation[] = ENDPOINTS.flatMap(operationsOf);
 
 const responses: Operation[] = [
   {
@@ -131,7 +144,10 @@ const jobs: Operation[] = [
     path: '/v1/jobs/{id}',
     id: 'retrieveJob',
     summary: 'Retrieve the answer, in the shape of the endpoint that was called; 202 while there is none',
-    answers: { 200: ['ChatCompletion', 'Completion', 'EmbeddingList', 'Job', EVENTS], 202: ['Job'] },
+    answers: {
+      200: ['ChatCompletion', 'Completion', 'EmbeddingList', 'EngineAnswer', 'Job', EVENTS],
+      202: ['Job'],
+    },
     queued: true,
   },
   {

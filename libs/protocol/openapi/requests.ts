@@ -1,6 +1,7 @@
 /** Request bodies as JSON Schema, generated from the schemas that check them, so that the two cannot differ. */
 import { z } from 'zod';
 import { batchCreate, fileForm } from '../batches/requests.ts';
+import { PASSED_ON } from '../endpoints/passed-on.ts';
 import { messagesSchema } from '../openai/chat-messages.ts';
 import { chatFields } from '../openai/chat-request.ts';
 import { completionFields } from '../openai/completion-request.ts';
@@ -37,6 +38,14 @@ export const REQUESTS = {
   CreateEmbedding: fromZod(
     embeddingFields.extend({ input: promptInputSchema.nullish(), messages: messagesSchema.nullish() }),
   ),
+  CreateRerank: fromZod(PASSED_ON.rerank.fields),
+  CreateScore: fromZod(PASSED_ON.score.fields),
+  CreatePooling: fromZod(PASSED_ON.pooling.fields),
+  CreateClassification: fromZod(PASSED_ON.classify.fields),
+  CreateTokenization: fromZod(PASSED_ON.tokenize.fields),
+  CreateDetokenization: fromZod(PASSED_ON.detokenize.fields),
+  CreateModeration: fromZod(PASSED_ON.moderations.fields),
+  CreateImage: fromZod(PASSED_ON.images.fields),
   CreateResponse: fromZod(responsesFields),
   UpdateChatCompletion: fromZod(completionUpdate),
   CreateFile: file,

@@ -4,7 +4,8 @@
  * `libs/runs` has the table of its states and of who may change them.
  */
 import { isCutShort, readChunk } from '../engine/chat-chunk.ts';
-import type { Endpoint, RunLogKind } from '../wire/envelope.ts';
+import type { Endpoint } from '../wire/endpoints.ts';
+import type { RunLogKind } from '../wire/envelope.ts';
 import type { QueueAddress } from '../wire/queue-address.ts';
 import { assertToken } from '../wire/token.ts';
 

@@ -4,17 +4,8 @@
  */
 import { z } from 'zod';
 import { callNamesSchema } from './call-names.ts';
+import { ENDPOINTS } from './endpoints.ts';
 import { LANES, SIZES } from './names.ts';
-
-export const ENDPOINTS = ['chat', 'completions', 'embeddings'] as const;
-export type Endpoint = (typeof ENDPOINTS)[number];
-
-/** Path of each endpoint below an engine's base URL. */
-export const ENDPOINT_PATHS = {
-  chat: '/v1/chat/completions',
-  completions: '/v1/completions',
-  embeddings: '/v1/embeddings',
-} as const satisfies Record<Endpoint, string>;
 
 /**
  * How a stored run is logged while it runs: not at all, as operations that its events are derived from (responses), or as

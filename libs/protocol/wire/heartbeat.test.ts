@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeMessage } from './encode-message.ts';
-import { type Heartbeat, readHeartbeat } from './heartbeat.ts';
+import { USUAL_ENDPOINTS } from './endpoints.ts';
+import { type Heartbeat, type ModelInfo, readHeartbeat } from './heartbeat.ts';
 
-const MODEL = { name: 'org/M', slug: 'm', created: 1, ownedBy: 'o', architecture: 'dense' } as const;
+const MODEL: ModelInfo = {
+  ...{ name: 'org/M', slug: 'm', created: 1, ownedBy: 'o', architecture: 'dense' },
+  endpoints: ['chat', 'rerank'],
+};
 const HEARTBEAT: Heartbeat = {
   ...{ v: 1, worker: 'w-1', incarnation: 'p-1', models: [MODEL], shard: 0, slots: 8 },
   ...{ pulling: true, leaving: false, waitS: 0.5, tokensPerSec: 9000, load: 0.25 },
@@ -17,11 +21,16 @@ test('a heartbeat is read as it was sent', () => {
 
 test('a heartbeat of an older version is read: what it adds is ignored, what it lacks has a default', () => {
   const { incarnation: _incarnation, load: _load, ...older } = HEARTBEAT;
-  const models = [{ ...MODEL, architecture: undefined }];
+  const models = [{ ...MODEL, architecture: undefined, endpoints: undefined }];
   assert.deepEqual(readHeartbeat(bytes({ ...older, models, running: 3, level: 2 })), {
     ...HEARTBEAT,
-    ...{ incarnation: '', load: 0, models: [{ ...MODEL, architecture: null }] },
+    ...{ incarnation: '', load: 0, models: [{ ...MODEL, architecture: null, endpoints: USUAL_ENDPOINTS }] },
   });
+});
+
+test('endpoints of a newer version are left out', () => {
+  const models = [{ ...MODEL, endpoints: ['chat', 'dream', 'rerank'] }];
+  assert.deepEqual(readHeartbeat(bytes({ ...HEARTBEAT, models })), HEARTBEAT);
 });
 
 test('what is no heartbeat is null, not an error', () => {

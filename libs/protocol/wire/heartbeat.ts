@@ -1,5 +1,6 @@
 /** What a worker says about itself once a second, and what is known of a model. JSON. */
 import { z } from 'zod';
+import { isEndpoint, USUAL_ENDPOINTS } from './endpoints.ts';
 import { jsonReader } from './json-message.ts';
 
 const modelInfo = z.object({
@@ -11,6 +12,11 @@ const modelInfo = z.object({
   ownedBy: z.string(),
   /** Decides the default affinity; null where neither engine, operator nor the model's name says. */
   architecture: z.enum(['dense', 'moe']).nullable().default(null),
+  /** What its engine can be asked. Names of a later version are left out. */
+  endpoints: z
+    .array(z.string())
+    .default([...USUAL_ENDPOINTS])
+    .transform(names => names.filter(isEndpoint)),
 });
 export type ModelInfo = z.infer<typeof modelInfo>;
 

@@ -12,6 +12,7 @@ import { Generation } from './generation.ts';
 import { parseObject, readBody, sendBadRequest, sendJson, sendServerError, sendText } from './http-io.ts';
 import { renderMetrics } from './metrics.ts';
 import { errorBody } from './shapes.ts';
+import { readTask, runTask } from './tasks.ts';
 
 /** Longer than any client's own, so that a reused connection is not closed under a request. */
 const KEEP_ALIVE_MS = 75_000;
@@ -60,10 +61,28 @@ export function buildEngine(options: EngineOptions = {}): SimEngine {
   };
 }
 
+/** Method and path → what engines may lack. */
+const TASK_OF = new Map<string, string>();
+
+function tasksAt(paths: Readonly<Record<string, readonly string[]>>): Record<string, Route> {
+  const routes: Record<string, Route> = {};
+  for (const [name, all] of Object.entries(paths))
+    for (const path of all) {
+      TASK_OF.set(`POST ${path}`, name);
+      routes[`POST ${path}`] = (engine, res, body) => infer(engine, res, body, name);
+    }
+  return routes;
+}
+
 const ROUTES: Readonly<Record<string, Route>> = {
   'POST /v1/chat/completions': (engine, res, body) => infer(engine, res, body, 'chat'),
   'POST /v1/completions': (engine, res, body) => infer(engine, res, body, 'completions'),
   'POST /v1/embeddings': (engine, res, body) => infer(engine, res, body, 'embeddings'),
+  ...tasksAt({
+    ...{ rerank: ['/v1/rerank', '/rerank'], score: ['/v1/score', '/score'], pooling: ['/pooling'] },
+    ...{ classify: ['/classify'], tokenize: ['/tokenize'], detokenize: ['/detokenize'] },
+    ...{ moderations: ['/v1/moderations'], images: ['/v1/images/generations'] },
+  }),
   'GET /v1/models': (engine, res) => sendJson(res, 200, modelList(engine)),
   'GET /health': (engine, res) => sendText(res, engine.healthy ? 200 : 503, 'text/plain', ''),
   'GET /metrics': (engine, res) => sendText(res, 200, 'text/plain; version=0.0.4', renderMetrics(engine)),
@@ -97,9 +116,10 @@ const ROUTES: Readonly<Record<string, Route>> = {
 function handle(engine: EngineState, req: IncomingMessage, res: ServerResponse): void {
   const target = req.url ?? '/';
   const query = target.indexOf('?');
-  const route = ROUTES[`${req.method} ${query < 0 ? target : target.slice(0, query)}`];
+  const path = query < 0 ? target : target.slice(0, query);
+  const route = routeOf(engine, `${req.method} ${path}`);
   readBody(req, bytes => {
-    if (!route) return sendJson(res, 404, errorBody('Not Found', 'NotFoundError', 404));
+    if (!route) return refuseRoute(engine, path, res);
     if (bytes === null) return sendJson(res, 413, errorBody('body too large', 'invalid_request_error', 413));
     const body = req.method === 'POST' ? parseObject(bytes) : {};
     if (body === null) return sendBadRequest(res, 'the body must be a JSON object');
@@ -112,6 +132,18 @@ function handle(engine: EngineState, req: IncomingMessage, res: ServerResponse):
   });
 }
 
+function routeOf(engine: EngineState, line: string): Route | undefined {
+  const name = TASK_OF.get(line);
+  return name === undefined || engine.has(name) ? ROUTES[line] : undefined;
+}
+
+/** As FastAPI does. */
+function refuseRoute(engine: EngineState, path: string, res: ServerResponse): void {
+  const other = routeOf(engine, `GET ${path}`) ?? routeOf(engine, `POST ${path}`);
+  if (other === undefined) sendJson(res, 404, { detail: 'Not Found' });
+  else sendJson(res, 405, { detail: 'Method Not Allowed' });
+}
+
 function modelList(engine: EngineState): object {
   const ids = engine.listSentinels ? [...engine.models, ...SENTINEL_MODELS] : engine.models;
   const { architecture } = engine.profile;
@@ -120,12 +152,7 @@ function modelList(engine: EngineState): object {
   return { object: 'list', data };
 }
 
-function infer(
-  engine: EngineState,
-  res: ServerResponse,
-  body: Json,
-  endpoint: Endpoint | 'embeddings',
-): void {
+function infer(engine: EngineState, res: ServerResponse, body: Json, endpoint: string): void {
   const model = body['model'] ?? engine.models[0];
   if (!engine.healthy) return sendServerError(res, 'the simulated engine is unhealthy');
   if (typeof model !== 'string') return sendBadRequest(res, 'model must be a string', 'model');
@@ -142,7 +169,9 @@ function infer(
   if (engine.hangs) return failEarly(engine, res, 'hang', model, body);
   if (engine.errsNow) return failEarly(engine, res, 'fail', model, body);
   const factor = fault?.kind === 'slow' ? fault.factor : 1;
-  if (endpoint !== 'embeddings') return generate(engine, res, endpoint, model, body, fault);
+  if (endpoint === 'chat' || endpoint === 'completions')
+    return generate(engine, res, endpoint, model, body, fault);
+  if (endpoint !== 'embeddings') return runTask(engine, factor, res, readTask(engine, endpoint, model, body));
   const job = readEmbeddingJob(model, body);
   if (!engine.batcher(factor).fits(job.promptTokens, 0)) return sendTooLong(res);
   runEmbedding(engine, factor, res, job);

@@ -31,6 +31,8 @@ export interface EngineOptions {
   readonly listSentinels?: boolean | undefined;
   /** False: sentinel names are ordinary models here. A fleet of faulty and sound engines needs both. */
   readonly obeySentinels?: boolean | undefined;
+  /** What it can be asked beside chat, completions and embeddings: `rerank`, `messages`, …. Default all. */
+  readonly endpoints?: readonly string[] | undefined;
 }
 
 export class EngineState {
@@ -39,6 +41,7 @@ export class EngineState {
   readonly blockTokens: number;
   readonly listSentinels: boolean;
   readonly obeySentinels: boolean;
+  readonly #endpoints: ReadonlySet<string> | null;
   readonly ledger = new Ledger();
   /** Unix seconds. */
   readonly startedAt = Math.floor(Date.now() / 1000);
@@ -65,10 +68,16 @@ export class EngineState {
     this.profile = resolveProfile(options, this.blockTokens);
     this.listSentinels = options.listSentinels ?? false;
     this.obeySentinels = options.obeySentinels ?? true;
+    this.#endpoints = options.endpoints === undefined ? null : new Set(options.endpoints);
     this.#slowdown = options.slowdown ?? 1;
     this.#timeScale = options.timeScale ?? 1;
     if (options.prefixCache !== false && !this.profile.instant)
       this.#cache = new PrefixCache(this.profile.kvCapacityTokens);
+  }
+
+  /** Whether it has a route that engines may lack. */
+  has(endpoint: string): boolean {
+    return this.#endpoints === null || this.#endpoints.has(endpoint);
   }
 
   get slowdown(): number {

@@ -1,9 +1,9 @@
 /**
- * Chat completions, completions and embeddings: answered while the client waits, or stored for it as a job where it asks
+ * Every endpoint of the table (`libs/protocol/wire/endpoints.ts`): answered while the client waits, or stored for it as a job where it asks
  * for that (`Prefer: respond-async`) or may ask for the same answer again (`Idempotency-Key`).
  */
 import { decideTier } from '@penstock/policy';
-import { ENDPOINT_PATHS, type Endpoint, publicId } from '@penstock/protocol';
+import { ENDPOINT_TABLE, ENDPOINTS, type Endpoint, publicId } from '@penstock/protocol';
 import type { AnswerKeeper } from '@penstock/runs';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ConversionPlan } from '../dispatch/conversion.ts';
@@ -39,8 +39,9 @@ export class InferenceApi implements Api {
   }
 
   addTo(app: FastifyInstance, { admit }: Guards): void {
-    for (const [endpoint, path] of Object.entries(ENDPOINT_PATHS) as [Endpoint, string][])
-      app.post(path, { onRequest: admit }, (request, reply) => this.#create(endpoint, request, reply));
+    for (const endpoint of ENDPOINTS)
+      for (const path of ENDPOINT_TABLE[endpoint].paths)
+        app.post(path, { onRequest: admit }, (request, reply) => this.#create(endpoint, request, reply));
   }
 
   async #create(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {

@@ -89,7 +89,7 @@ export class Dispatcher {
     terms: ReplyTerms,
   ): Promise<void> {
     const { fleet, metrics, open, region, workMeta } = this.#o;
-    const { acceptedAt, body, summary, model } = read;
+    const { acceptedAt, body, summary, queue: slug } = read;
     const { waitMs } = terms.preferences;
     const timeoutMs = callTimeoutOf(request);
     const deadlineAt = acceptedAt + (waitMs > 0 ? Math.min(waitMs, timeoutMs) : timeoutMs);
@@ -105,7 +105,6 @@ export class Dispatcher {
     metrics.placements.inc({ reason: placement.reason });
     const { id } = request;
     const names = callNamesIn(request.headers);
-    const { slug } = model;
     const shard = placement.kind === 'bound' ? fleet.shardOfWorker(placement.worker) : fleet.shardFor(slug);
     const meta = { ...workMeta.write(read, { id, endpoint, slug, lane, deadlineAt, names }), held };
     const worker = placement.kind === 'bound' ? placement.worker : null;
@@ -141,12 +140,12 @@ export class Dispatcher {
 
   #place(
     endpoint: Endpoint,
-    { summary, parsed, model, promptTokens }: InferenceRequest,
+    { summary, parsed, queue: slug, promptTokens }: InferenceRequest,
     request: FastifyRequest,
     { chain = null }: ReplyTerms,
   ) {
     return this.#o.affinity.place({
-      slug: model.slug,
+      slug,
       tenant: request.tenant,
       cacheKey: summary.cacheKey,
       sessionKey: () =>

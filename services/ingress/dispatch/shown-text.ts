@@ -2,7 +2,7 @@
  * What the client of a stream has been shown, so that another engine can go on from there after the first one died.
  * The text is cut out of the events' bytes; parsing each event as JSON cost four times as much.
  */
-import { type Endpoint, eventData } from '@penstock/protocol';
+import { ENDPOINT_TABLE, type Endpoint, eventData } from '@penstock/protocol';
 
 const NEEDLES: Record<'chat' | 'completions', string> = { chat: '"content":', completions: '"text":' };
 /** Parts of a delta that plain text cannot stand for. */
@@ -26,7 +26,7 @@ export class ShownText {
 
   /** @param continuable false when the request itself rules continuation out (several choices, tools, …) */
   constructor(endpoint: Endpoint, continuable: boolean) {
-    this.#continuable = continuable && endpoint !== 'embeddings';
+    this.#continuable = continuable && ENDPOINT_TABLE[endpoint].answer === 'choices';
     this.#needle = NEEDLES[endpoint === 'completions' ? 'completions' : 'chat'];
   }
 

@@ -2,7 +2,9 @@
 import { type PromptSize, type SizeBoundaries, sizeClassOf } from '@penstock/policy';
 import {
   DispatchError,
+  ENDPOINT_TABLE,
   type Endpoint,
+  endpointPath,
   estimatePromptTokens,
   type Lane,
   type ModelInfo,
@@ -21,6 +23,8 @@ export interface InferenceRequest {
   readonly parsed: unknown;
   readonly summary: RequestSummary;
   readonly model: ModelInfo;
+  /** Slug of the queue whose workers have the endpoint. */
+  readonly queue: string;
   /** As estimated. */
   readonly promptTokens: number;
   readonly size: PromptSize;
@@ -28,6 +32,9 @@ export interface InferenceRequest {
 
 export interface ModelCatalogue {
   model(name: string): ModelInfo | undefined;
+  /** Null where no worker of the model has the endpoint. */
+  queueFor(model: ModelInfo, endpoint: Endpoint): string | null;
+  endpointsOf(model: ModelInfo): Endpoint[];
 }
 
 export class Intake {
@@ -50,16 +57,25 @@ export class Intake {
 
   /**
    * As {@link read}, of a body that was parsed already.
-   * @throws DispatchError where the body is not one for the endpoint, or its model is not known.
+   * @throws DispatchError where the body is not one for the endpoint, its model is not known, or does not have the endpoint.
    */
   understand(endpoint: Endpoint, body: Buffer, parsed: unknown, acceptedAt: number): InferenceRequest {
     const summary = validateRequest(endpoint, parsed);
     const model = this.#models.model(summary.model);
     if (model === undefined) throw new DispatchError('model_not_found', { param: 'model' });
+    const queue = this.#models.queueFor(model, endpoint);
+    if (queue === null) throw noEndpoint(endpoint, this.#models.endpointsOf(model));
     const promptTokens = estimatePromptTokens(summary.promptBytes);
-    const size = sizeClassOf(promptTokens, this.#boundaries);
-    return { acceptedAt, body, parsed, summary, model, promptTokens, size };
+    // Endpoints that not every engine has are rare: their work is not told apart by size.
+    const size = ENDPOINT_TABLE[endpoint].usual ? sizeClassOf(promptTokens, this.#boundaries) : 'short';
+    return { acceptedAt, body, parsed, summary, model, queue, promptTokens, size };
   }
+}
+
+function noEndpoint(endpoint: Endpoint, has: readonly Endpoint[]): DispatchError {
+  return new DispatchError('endpoint_not_found', {
+    message: `No worker of this model has ${endpointPath(endpoint)}. It has: ${has.map(endpointPath).join(', ')}.`,
+  });
 }
 
 /** The size class it is queued under: only the interactive lane distinguishes prompt sizes. */

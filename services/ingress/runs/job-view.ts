@@ -1,8 +1,8 @@
 /** A stored run as the client of a job sees it: its state, and the location and form of its answer. */
 import {
   DispatchError,
-  ENDPOINT_PATHS,
   type Endpoint,
+  endpointPath,
   publicId,
   type StoredRun,
   toErrorBody,
@@ -40,7 +40,7 @@ export function jobObject(run: StoredRun) {
     id: publicId(run),
     object: 'job',
     status: run.status === 'incomplete' ? 'completed' : run.status,
-    endpoint: ENDPOINT_PATHS[run.endpoint],
+    endpoint: endpointPath(run.endpoint),
     model: run.model,
     created_at: Math.floor(run.createdAt / 1000),
     expires_at: Math.floor(run.deadlineAt / 1000),

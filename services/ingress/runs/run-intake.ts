@@ -32,7 +32,7 @@ export class RunIntake {
   newRun(endpoint: Endpoint, request: InferenceRequest, call: RunCall, about: RunAbout): NewRun {
     const { region, shardFor } = this.#o;
     const { lane, ...particulars } = about;
-    const { slug } = request.model;
+    const { queue: slug } = request;
     return newRun({
       ...particulars,
       ...{ id: call.id, tenant: call.tenant, endpoint, model: request.summary.model },

@@ -4,6 +4,7 @@ import {
   type BatchEndpoint,
   type BatchError,
   type BatchLine,
+  type Endpoint,
   ERRORS,
   isBatchError,
   readBatchLine,
@@ -20,6 +21,8 @@ const MAX_ERRORS = 100;
 export interface CheckRules {
   /** Whether the model can be asked for here. */
   readonly isModel: (name: string) => Promise<boolean>;
+  /** Whether a worker of the model has the endpoint. */
+  readonly hasEndpoint: (name: string, endpoint: Endpoint) => boolean;
   /** Whether every line must ask for the same model. */
   readonly oneModel: boolean;
 }
@@ -94,6 +97,8 @@ class Check {
     const { model } = read.summary;
     if (!(await this.#o.isModel(model)))
       this.add('model_not_found', ERRORS.model_not_found.text, 'body.model', line);
+    else if (!this.#o.hasEndpoint(model, read.endpoint))
+      this.add('endpoint_not_found', ERRORS.endpoint_not_found.text, 'body.model', line);
     this.#models.add(model);
     if (this.#o.oneModel && this.#models.size > 1)
       this.add(

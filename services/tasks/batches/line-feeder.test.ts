@@ -70,7 +70,16 @@ function world(count: number, window: number) {
   const done = new DoneChannel(queue, 'local');
   const ttl = { recordMs: 1, logMs: 1 };
   const canceller = new RunCanceller({ store: runStore, queue, done, ttl, clock });
-  const wires = { records, runs: runStore, canceller, queue, clock, region: 'local', shardFor: () => 0 };
+  const wires = {
+    records,
+    runs: runStore,
+    canceller,
+    queue,
+    clock,
+    region: 'local',
+    shardFor: () => 0,
+    queueFor: () => null,
+  };
   const feeder = new LineFeeder({ batch, endpoint: 'chat', lines, room: new FeedRoom(window), ...wires });
   const answer = (id: string, code = 200) => {
     runs.set(id, { status: 'completed', code });

@@ -12,6 +12,7 @@ import {
   type BatchLine,
   type BatchRecord,
   DispatchError,
+  type Endpoint,
   estimatePromptTokens,
   isBatchError,
   isBatchFinal,
@@ -52,6 +53,8 @@ export interface FeederOptions extends FeederInput {
   readonly region: string;
   /** A stream of the region that has workers for the model. */
   readonly shardFor: (slug: string) => number;
+  /** Slug of the queue for requests to an endpoint of a model; null where no worker of it has the endpoint now. */
+  readonly queueFor: (model: string, endpoint: Endpoint) => string | null;
   /** Shared with the other batches of the process. */
   readonly room: FeedRoom;
   readonly clock: Clock;
@@ -294,9 +297,9 @@ export class LineFeeder {
   }
 
   #newRun(id: string, line: BatchLine): NewRun {
-    const { batch, region, clock, shardFor } = this.#o;
+    const { batch, region, clock, shardFor, queueFor } = this.#o;
     const { model } = line.summary;
-    const slug = toModelSlug(model);
+    const slug = queueFor(model, line.endpoint) ?? toModelSlug(model);
     return newRun({
       ...{ id, kind: 'batch_line', detail: '', tenant: batch.tenant, endpoint: line.endpoint, model },
       queue: { region, shard: shardFor(slug), slug, lane: 'batch', size: 'any' },

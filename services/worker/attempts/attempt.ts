@@ -7,7 +7,6 @@
  */
 import {
   type AcceptedMeta,
-  ENDPOINT_PATHS,
   type EngineError,
   engineHeadersOf,
   type FailedMeta,
@@ -135,7 +134,7 @@ export class Attempt implements FrameSource {
       error: error => this.#onError(error),
     };
     const headers = engineHeadersOf(this.work.meta, this.number);
-    this.#call = engine.run(ENDPOINT_PATHS[this.work.meta.endpoint], body, handlers, headers);
+    this.#call = engine.run(this.work.meta.endpoint, body, handlers, headers);
   }
 
   /** Stops the engine call; no further frames are sent. */

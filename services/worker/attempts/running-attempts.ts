@@ -1,6 +1,6 @@
 /** The attempts that run on the engine, at most one for each request. */
 import { kvNeed, type LoadMeter } from '@penstock/policy';
-import type { WorkEnvelope } from '@penstock/protocol';
+import { ENDPOINT_TABLE, type WorkEnvelope } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { Delivery } from '@penstock/transport';
 import type { Engine } from '../engine/engine.ts';
@@ -66,7 +66,7 @@ export class RunningAttempts {
     this.#attempts.set(attempt.id, attempt);
     sink.attach(attempt);
     const { promptTokens, held, stream, endpoint } = work.meta;
-    const silent = !stream && endpoint !== 'embeddings';
+    const silent = !stream && ENDPOINT_TABLE[endpoint].answer === 'choices';
     const request = { promptTokens, heldTokens: held[worker] ?? 0, kvTokens: kvTokensOf(work), silent };
     meter.begin(attempt.id, request, clock.monotonic());
     attempt.start(engine);

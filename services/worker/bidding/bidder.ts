@@ -87,8 +87,11 @@ export class Bidder {
     this.#memory = newBidMemory(this.#tuning);
   }
 
-  /** Creates the consumers of a model and begins to bid for its work. May be repeated after it rejected. */
-  async open(slug: string): Promise<void> {
+  /**
+   * Creates the consumers of a queue and begins to bid for its work. May be repeated after it rejected.
+   * @param isSized its interactive work is told apart by size; else all of it is of the shortest class.
+   */
+  async open(slug: string, isSized = true): Promise<void> {
     const { queue, region, shard, worker, ackWaitMs } = this.#o;
     if (this.#bound === null) {
       await queue.ensureBoundConsumer(region, shard, worker, { ackWaitMs });
@@ -96,7 +99,7 @@ export class Bidder {
       const puller = queue.pullBound(region, shard, worker, take, surplus);
       this.#bound = { id: BOUND, kind: BOUND, puller };
     }
-    for (const key of keysOf(region, shard, slug)) {
+    for (const key of keysOf(region, shard, slug, isSized)) {
       const kind = `${key.lane} ${key.size}`;
       const id = `${slug} ${kind}`;
       if (this.#slots.has(id)) continue;
@@ -183,10 +186,11 @@ export class Bidder {
   }
 }
 
-function keysOf(region: string, shard: number, slug: string): WorkQueueKey[] {
+function keysOf(region: string, shard: number, slug: string, isSized: boolean): WorkQueueKey[] {
   const base = { region, shard, slug };
+  const sizes = isSized ? SIZE_CLASSES : SIZE_CLASSES.slice(0, 1);
   return [
-    ...SIZE_CLASSES.map(size => ({ ...base, lane: 'interactive' as const, size })),
+    ...sizes.map(size => ({ ...base, lane: 'interactive' as const, size })),
     { ...base, lane: 'background', size: 'any' },
     { ...base, lane: 'batch', size: 'any' },
   ];

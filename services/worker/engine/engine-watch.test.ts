@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Architecture } from '@penstock/policy';
-import type { ModelInfo, WorkEnvelope, WorkMeta } from '@penstock/protocol';
+import {
+  type Endpoint,
+  type ModelInfo,
+  USUAL_ENDPOINTS,
+  type WorkEnvelope,
+  type WorkMeta,
+} from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 
 import { EngineWatch } from './engine-watch.ts';
@@ -24,6 +30,8 @@ async function startWatch(t: TestContext, architecture: Architecture | null = nu
       return engine.isHealthy;
     },
     gauges: async () => engine.current,
+    has: [...USUAL_ENDPOINTS] as Endpoint[],
+    endpoints: async () => engine.has,
     models: async () => {
       if (engine.list instanceof Error) throw engine.list;
       return engine.list;
@@ -56,7 +64,7 @@ async function startWatch(t: TestContext, architecture: Architecture | null = nu
 test('the first probe comes at once and opens the models, the next ones only look', async t => {
   const { watch, heard, opened, probe } = await startWatch(t);
   assert.deepEqual(heard, ['opened', 'probed']);
-  assert.deepEqual(opened, [{ ...MODEL, slug: opened[0]?.slug }]);
+  assert.deepEqual(opened, [{ ...MODEL, slug: opened[0]?.slug, endpoints: USUAL_ENDPOINTS }]);
   assert.deepEqual(watch.models, opened);
   await probe();
   assert.deepEqual(heard, ['opened', 'probed', 'probed']);
@@ -92,7 +100,20 @@ test('two failed probes make an engine sick, two good ones well again', async t 
   await probe();
   assert.ok(!watch.isWell);
   await probe();
-  assert.deepEqual(heard, ['probed', 'sick', 'probed', 'probed', 'well', 'probed']);
+  assert.deepEqual(heard, ['probed', 'sick', 'probed', 'probed', 'well', 'opened', 'probed']);
+});
+
+test('an engine that comes back is asked again what it has', async t => {
+  const { watch, engine, probe } = await startWatch(t);
+  engine.isHealthy = false;
+  await probe();
+  await probe();
+  engine.has = ['chat', 'rerank'];
+  engine.isHealthy = true;
+  await probe();
+  assert.deepEqual(watch.models[0]?.endpoints, USUAL_ENDPOINTS);
+  await probe();
+  assert.deepEqual(watch.models[0]?.endpoints, ['chat', 'rerank']);
 });
 
 const asked = (prompt: string): WorkEnvelope => ({ meta: {} as WorkMeta, body: Buffer.from(prompt) });

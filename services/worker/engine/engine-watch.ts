@@ -1,4 +1,4 @@
-/** Probes the engine once a second: its health, its gauges, and its models until they are known. */
+/** Probes the engine once a second: its health, its gauges, and its models and endpoints until they are known. */
 import { type Architecture, afterProbe, afterRequest, type EngineHealth, WELL } from '@penstock/policy';
 import { type ModelInfo, toModelSlug, type WorkEnvelope } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
@@ -9,7 +9,7 @@ import type { EngineGauges } from './gauges.ts';
 const PROBE_MS = 1000;
 
 export interface EngineWatchOptions {
-  readonly engine: Pick<Engine, 'gauges' | 'healthy' | 'models'>;
+  readonly engine: Pick<Engine, 'endpoints' | 'gauges' | 'healthy' | 'models'>;
   /** Of all models, as the operator states it. Where null, what the engine says counts. */
   readonly architecture: Architecture | null;
   /** Begins to serve a model. Where it rejects, the next probe tries again with all models. */
@@ -26,6 +26,8 @@ export class EngineWatch {
   #health: EngineHealth = WELL;
   #gauges: EngineGauges | null = null;
   #models: readonly ModelInfo[] = [];
+  /** All models are open, with the endpoints that the engine has now. */
+  #isOpen = false;
   readonly #failures = new FailedPrompts();
   #timer: NodeJS.Timeout | null = null;
   #isStopped = false;
@@ -89,7 +91,9 @@ export class EngineWatch {
       onHealthChanged();
     }
     this.#gauges = await engine.gauges();
-    if (this.#models.length === 0) {
+    // One that was away may have been started with other endpoints.
+    if (before !== 'well' && this.isWell) this.#isOpen = false;
+    if (!this.#isOpen) {
       await this.#openModels().catch((err: Error) =>
         log.warn(
           { err: err.message },
@@ -102,14 +106,18 @@ export class EngineWatch {
 
   async #openModels(): Promise<void> {
     const { engine, architecture, open, onOpened, log } = this.#o;
-    const models = (await engine.models()).map(model => ({
+    const listed = await engine.models();
+    const endpoints = await engine.endpoints();
+    const models = listed.map(model => ({
       ...model,
+      endpoints,
       slug: toModelSlug(model.name),
       architecture: architecture ?? model.architecture,
     }));
     for (const model of models) await open(model);
     this.#models = models;
+    this.#isOpen = models.length > 0;
     onOpened();
-    log.info({ models: models.map(model => model.name) }, 'pulling');
+    log.info({ models: models.map(model => model.name), endpoints }, 'pulling');
   }
 }

@@ -1,5 +1,7 @@
 /** The engine behind this worker: any server that speaks OpenAI's HTTP API. */
+import { ENDPOINT_TABLE, type Endpoint } from '@penstock/protocol';
 import { Pool, request } from 'undici';
+import { type EnginePaths, probeEndpoints } from './endpoint-probe.ts';
 import { type EngineGauges, readGauges } from './gauges.ts';
 import { type EngineModel, readModel } from './model-list.ts';
 import { readRetryAfter } from './retry-after.ts';
@@ -24,15 +26,21 @@ export interface EngineOptions {
   readonly apiKey?: string | undefined;
   /** Most connections at once. */
   readonly connections: number;
+  /** What the engine has, as the operator says; null where it is to be found out. */
+  readonly endpoints: EnginePaths | null;
 }
 
 export class Engine {
   readonly #pool: Pool;
   readonly #headers: Record<string, string>;
   readonly #url: string;
+  readonly #configured: EnginePaths | null;
+  #paths: EnginePaths;
 
   constructor(options: EngineOptions) {
     this.#url = options.url;
+    this.#configured = options.endpoints;
+    this.#paths = options.endpoints ?? new Map();
     this.#pool = new Pool(options.url, {
       connections: options.connections,
       pipelining: 1,
@@ -55,11 +63,12 @@ export class Engine {
    * @param headers beside those of every call.
    */
   run(
-    path: string,
+    endpoint: Endpoint,
     body: Uint8Array,
     handlers: EngineHandlers,
     headers: Readonly<Record<string, string>>,
   ): { abort(): void } {
+    const path = this.#paths.get(endpoint) ?? ENDPOINT_TABLE[endpoint].enginePaths[0];
     let aborted = false;
     let abortCall: (() => void) | null = null;
     this.#pool.dispatch(
@@ -100,6 +109,12 @@ export class Engine {
     return answer.data.flatMap(readModel);
   }
 
+  /** What the engine can be asked: found out anew each time, unless it is configured. Never rejects. */
+  async endpoints(): Promise<Endpoint[]> {
+    this.#paths = this.#configured ?? (await probeEndpoints((...call) => this.#status(...call)));
+    return [...this.#paths.keys()];
+  }
+
   /** Probes `/health`, or the model list where there is no such route (404). Never rejects. */
   async healthy(): Promise<boolean> {
     try {
@@ -119,8 +134,9 @@ export class Engine {
     }
   }
 
-  async #status(path: string): Promise<number> {
-    const { statusCode, body } = await request(this.#url + path, this.#probeOptions());
+  async #status(path: string, method: 'GET' | 'POST' = 'GET'): Promise<number> {
+    const sent = method === 'POST' ? { method, body: '{}' } : {};
+    const { statusCode, body } = await request(this.#url + path, { ...this.#probeOptions(), ...sent });
     await body.dump();
     return statusCode;
   }

@@ -1,7 +1,6 @@
 /** A stored run as the fields of a Redis hash. */
 import {
-  ENDPOINT_PATHS,
-  type Endpoint,
+  isEndpoint,
   type NewRun,
   RUN_KINDS,
   RUN_LOGS,
@@ -23,8 +22,8 @@ export function toFields({ id: _id, address, ...run }: NewRun): Record<string, s
 export function toRun(id: string, fields: Record<string, Buffer>): StoredRun | null {
   const text = (name: string) => fields[name]?.toString('utf8') ?? '';
   const status = RUN_STATUSES.find(known => known === text('status'));
-  const endpoint = text('endpoint') as Endpoint;
-  if (status === undefined || !Object.hasOwn(ENDPOINT_PATHS, endpoint)) return null;
+  const endpoint = text('endpoint');
+  if (status === undefined || !isEndpoint(endpoint)) return null;
   const { body } = fields;
   return {
     id,
