@@ -2,7 +2,7 @@
 import { interferenceTokens } from './decode-interference.ts';
 import { fitting } from './kv-room.ts';
 import { DEFAULT_STEP, idealWait, LEAST_IDEAL_S, levelOf, MAX_LEVEL, scaleFor } from './level.ts';
-import { type PromptSize, TYPICAL_TOKENS } from './size-class.ts';
+import { ofSize, type PromptSize, TYPICAL_TOKENS } from './size-class.ts';
 import { estimateWait, kvPressure, type Pace, paceOf, type WorkerLoad } from './worker-load.ts';
 
 export interface BidState {
@@ -78,8 +78,8 @@ export function decideBid(
   const fits = fitting(load.kvFreeTokens, load.running, state.meanTokens);
   if (fits < 1 || kvPressure(load) > KV_FULL) return { kind: 'pass', reason: 'kv_full' };
   const free = Math.min(load.slots - load.running, fits);
-  const typical = tuning.typical[size];
-  const reserve = tuning.reserve[size];
+  const typical = ofSize(tuning.typical, size);
+  const reserve = ofSize(tuning.reserve, size);
   const ideal = idealWait(typical, state.fleetTokensPerSec);
   const wait = estimateWait(pace, typical);
   const ratio = wait / ideal;

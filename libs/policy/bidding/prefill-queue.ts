@@ -135,7 +135,9 @@ export class PrefillQueue<Id = string> {
   }
 
   #removeAt(index: number): Prompt<Id> | null {
-    const prompt = index < 0 ? undefined : this.#prompts.splice(index, 1)[0];
+    if (index < 0) return null;
+    // Mostly it is the oldest, and `splice` makes an array of what it removes.
+    const prompt = index === 0 ? this.#prompts.shift() : this.#prompts.splice(index, 1)[0];
     if (prompt === undefined) return null;
     this.#tokens -= prompt.tokens;
     return prompt;

@@ -6,6 +6,15 @@
 export const SIZE_CLASSES = ['short', 'medium', 'long'] as const;
 export type PromptSize = (typeof SIZE_CLASSES)[number];
 
+/** The value of one class. Written out because a lookup by a key that varies takes several times as long. */
+export function ofSize<Value>(
+  { short, medium, long }: Readonly<Record<PromptSize, Value>>,
+  size: PromptSize,
+): Value {
+  if (size === 'short') return short;
+  return size === 'medium' ? medium : long;
+}
+
 /** Upper limits in prompt tokens, inclusive; anything above both is long. */
 export interface SizeBoundaries {
   readonly short: number;

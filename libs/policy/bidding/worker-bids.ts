@@ -8,8 +8,8 @@
 import { type BidDecision, type BidTuning, decideBid } from './bid.ts';
 import { decideIdleCapacityBid } from './idle-capacity.ts';
 import { fitting } from './kv-room.ts';
-import { type PromptSize, SIZE_CLASSES } from './size-class.ts';
-import { paceOf, type WorkerLoad } from './worker-load.ts';
+import { ofSize, type PromptSize, SIZE_CLASSES } from './size-class.ts';
+import { type Pace, paceOf, type WorkerLoad } from './worker-load.ts';
 
 /** A kind of work that a worker bids for. `bound` is work that only this worker may take. */
 export type WorkKind =
@@ -53,10 +53,10 @@ export interface HandedBack {
 /** What a renewal decides. */
 export interface BidRound {
   /** In the order of the kinds asked for. */
-  readonly decisions: BidDecision[];
+  readonly decisions: readonly BidDecision[];
   /** After this the decisions change even if nothing happens, s. */
-  validS: number;
-  memory: BidMemory;
+  readonly validS: number;
+  readonly memory: BidMemory;
 }
 
 /** Weight of one request in the mean prompt length of its class. */
@@ -89,7 +89,7 @@ export function newBidMemory({ typical }: BidTuning): BidMemory {
 
 /** A request was taken: the next of its class is likely to be about as long. */
 export function rememberTaken(memory: BidMemory, size: PromptSize, promptTokens: number): BidMemory {
-  const mean = memory.meanTokens[size];
+  const mean = ofSize(memory.meanTokens, size);
   const meanTokens = withSize(memory.meanTokens, size, mean + LEARN_MEAN * (promptTokens - mean));
   const { overSince, fullAt, handedBack } = memory;
   return { meanTokens, overSince, fullAt, handedBack };
@@ -128,20 +128,17 @@ export function renewalPauseMs(pulls: number): number {
   return Math.max(RENEWAL_MS, RENEWAL_MS_A_PULL * pulls);
 }
 
-/**
- * What to offer the broker now for each of the kinds of work.
- * @param round filled and returned; a caller that decides a million times a second reuses one.
- */
+/** What to offer the broker now for each of the kinds of work. */
 export function decideBids(
   kinds: readonly WorkKind[],
   standing: WorkerStanding,
   memory: BidMemory,
   tuning: BidTuning,
   now: number,
-  round: BidRound = { decisions: [], validS: 0, memory },
 ): BidRound {
   const { load } = standing;
-  const pace = paceOf(load);
+  // Only quotes need it, and bound work is offered without one.
+  let pace: Pace | null = null;
   const fullAt = load.running >= load.slots ? now : memory.fullAt;
   const idleInMs = fullAt === null ? 0 : fullAt + IDLE_AFTER_MS - now;
   // One object for all classes: allocating one for each took a tenth of a simulation of a thousand workers.
@@ -154,17 +151,17 @@ export function decideBids(
   };
   let { overSince } = memory;
   let validS = Number.POSITIVE_INFINITY;
-  const { decisions } = round;
-  if (decisions.length !== kinds.length) decisions.length = kinds.length;
+  const decisions = kinds.map(() => NO_ROOM);
   for (let i = 0; i < kinds.length; i++) {
     const kind = kinds[i];
     if (kind === undefined) continue;
     const { lane, size } = kind;
     let bid = NO_ROOM;
     if (lane === 'interactive') {
-      const since = overSince[size];
+      const since = ofSize(overSince, size);
       state.overReserveS = since === null ? 0 : (now - since) / 1000;
-      state.meanTokens = memory.meanTokens[size];
+      state.meanTokens = ofSize(memory.meanTokens, size);
+      pace ??= paceOf(load);
       bid = decideBid(load, size, state, tuning, pace);
       // The price keeps rising while only the risen price lets the worker bid.
       const over = bid.kind === 'pass' ? bid.reason === 'over_reserve' : bid.overReserve;
@@ -176,11 +173,9 @@ export function decideBids(
     decisions[i] = bid;
   }
   const unchanged = overSince === memory.overSince && fullAt === memory.fullAt;
-  round.validS = validS;
-  round.memory = unchanged
-    ? memory
-    : { meanTokens: memory.meanTokens, overSince, fullAt, handedBack: memory.handedBack };
-  return round;
+  if (unchanged) return { decisions, validS, memory };
+  const { meanTokens, handedBack } = memory;
+  return { decisions, validS, memory: { meanTokens, overSince, fullAt, handedBack } };
 }
 
 /** Bound work needs no quote, only room: no other worker bids for it. */

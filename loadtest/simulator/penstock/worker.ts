@@ -25,6 +25,7 @@ import { BidSlot, Consumer } from './broker.ts';
 /** There is no work for the lower lanes here. */
 const SHARED_KINDS: readonly WorkKind[] = SIZE_CLASSES.map(size => ({ lane: 'interactive', size }));
 const BOUND_KIND: WorkKind = { lane: 'bound', size: 'any' };
+const BOUND_KINDS = [BOUND_KIND];
 /** Bound work last, as in the product. */
 const ALL_KINDS = [...SHARED_KINDS, BOUND_KIND];
 const PAUSE_MS = renewalPauseMs(WORK_KINDS.length);
@@ -53,7 +54,6 @@ export class SimulatedWorker {
   readonly #slots: readonly BidSlot<SimulatedWorker>[];
   readonly #boundSlot: BidSlot<SimulatedWorker>;
   #memory: BidMemory;
-  readonly #round: BidRound;
   readonly #readings: { -readonly [key in keyof EngineReadings]: EngineReadings[key] } = {
     running: 0,
     slots: 0,
@@ -82,7 +82,6 @@ export class SimulatedWorker {
     this.#tuning = tuning;
     this.#memory = newBidMemory(tuning);
     this.#boundSlot = new BidSlot(this, this.bound, consumers.length);
-    this.#round = { decisions: [], validS: 0, memory: this.#memory };
     this.#slots = [
       ...consumers.map((consumer, place) => new BidSlot(this, consumer, place)),
       this.#boundSlot,
@@ -133,7 +132,7 @@ export class SimulatedWorker {
 
   /** What it offers for each of the kinds of work. */
   decide(kinds: readonly WorkKind[], now: number): BidRound {
-    const round = decideBids(kinds, this.standing(now), this.#memory, this.#tuning, now, this.#round);
+    const round = decideBids(kinds, this.standing(now), this.#memory, this.#tuning, now);
     this.#memory = round.memory;
     return round;
   }
@@ -156,7 +155,7 @@ export class SimulatedWorker {
   /** Its offer for bound work, where no renewal was due since there is some. */
   offerForBound(now: number): void {
     if (this.isDead) return;
-    const [bid] = decideBids([BOUND_KIND], this.standing(now), this.#memory, this.#tuning, now).decisions;
+    const [bid] = decideBids(BOUND_KINDS, this.standing(now), this.#memory, this.#tuning, now).decisions;
     if (bid?.kind === 'bid') this.#boundSlot.offer(bid.level, bid.batch);
   }
 
