@@ -9,9 +9,7 @@ import {
   encodePacket,
   type FrameKind,
   type QueueAddress,
-  sharedAddress,
   subjectOf,
-  type WorkMeta,
 } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
@@ -21,29 +19,13 @@ import type { ReplySink } from '../replies/reply-sink.ts';
 import type { Conversion } from './conversion.ts';
 import type { NewRequest } from './open-request.ts';
 import { OpenRequests } from './open-requests.ts';
-
-const META: WorkMeta = {
-  ...{
-    v: 1,
-    id: 'r1',
-    from: 'in-1',
-    endpoint: 'chat',
-    model: 'm',
-    slug: 'm',
-    lane: 'interactive',
-    size: 'short',
-  },
-  ...{ stream: true, promptTokens: 1, maxTokens: null, acceptedAt: 0, deadlineAt: 1e9, attemptBase: 0 },
-  ...{ stored: false, ask: false, held: {}, fleetRate: 0 },
-};
+import { ADDRESS, workMeta } from './work-meta.fixture.ts';
 
 interface Made {
   readonly sink?: Partial<ReplySink>;
   readonly publish?: () => Promise<void>;
   readonly conversion?: Conversion;
 }
-
-const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' } as const;
 
 /** One open request `r1`, with everything around it made up. */
 function openOne({ sink = {}, publish, conversion }: Made = {}) {
@@ -56,7 +38,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
       done.push(`${controlSubject(to)} ${Buffer.from(payload)}`),
     settle: (ack: string, how: string) => done.push(`${how} ${ack}`),
     purge: (address: QueueAddress) => done.push(`purge ${subjectOf(address)}`),
-    read: async () => encodeEnvelope(META, Buffer.from('{}')),
+    read: async () => encodeEnvelope(workMeta(), Buffer.from('{}')),
     publish: publish ?? (async () => {}),
   } as unknown as WorkQueue;
   const fleet = {
@@ -82,7 +64,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
     ...{ boundWaitMs: 10, holdMs: 1000, deadLetter: async () => void done.push('dead letter') },
   });
   const request: NewRequest = {
-    ...{ id: 'r1', slug: 'm', address: sharedAddress(KEY, 'r1'), bound: null, trace: null },
+    ...{ id: 'r1', slug: 'm', address: ADDRESS, bound: null, trace: null },
     ...{ endpoint: 'chat', continuable: true, streamed: true },
     ...{ deadlineAt: 1e9, sink: reply, conversion: conversion ?? null },
   };

@@ -5,30 +5,11 @@ import {
   decodeEnvelope,
   encodeEnvelope,
   type QueueAddress,
-  sharedAddress,
   type WorkMeta,
 } from '@penstock/protocol';
 import type { OpenRequest } from './open-request.ts';
 import { Requeue, type RequeueOptions } from './requeue.ts';
-
-const ADDRESS = sharedAddress(
-  { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' },
-  'r1',
-);
-const META: WorkMeta = {
-  ...{
-    v: 1,
-    id: 'r1',
-    from: 'in-1',
-    endpoint: 'chat',
-    model: 'm',
-    slug: 'm',
-    lane: 'interactive',
-    size: 'short',
-  },
-  ...{ stream: false, promptTokens: 1, maxTokens: null, acceptedAt: 0, deadlineAt: 1000, attemptBase: 0 },
-  ...{ stored: false, ask: false, held: {}, fleetRate: 0 },
-};
+import { ADDRESS, workMeta } from './work-meta.fixture.ts';
 
 /** @param refusals how often the queue refuses before it takes the request. */
 function queueThat(refusals: number) {
@@ -36,7 +17,7 @@ function queueThat(refusals: number) {
   const ids: string[] = [];
   const taken: WorkMeta[] = [];
   const queue = {
-    read: async () => encodeEnvelope(META, Buffer.from('{}')),
+    read: async () => encodeEnvelope(workMeta(), Buffer.from('{}')),
     clear: async () => {},
     publish: async (_address: QueueAddress, work: Uint8Array, { messageId }: { messageId: string }) => {
       ids.push(messageId);
