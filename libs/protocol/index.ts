@@ -28,6 +28,7 @@ export * from './runs/idempotency.ts';
 export * from './runs/public-ids.ts';
 export * from './runs/run-log.ts';
 export * from './runs/stored-run.ts';
+export * from './runs/timeouts.ts';
 export * from './tenant.ts';
 export * from './webhooks/delivery.ts';
 export * from './webhooks/endpoint.ts';

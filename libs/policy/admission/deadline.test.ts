@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEFAULT_TIMEOUT_MS, keptMs, timeoutOf } from './deadline.ts';
+import { DEFAULT_TIMEOUT_MS, keptMs, type TimeoutHints, timeoutOf as timeout } from './deadline.ts';
+
+const MAX_MS = 3_600_000;
+const timeoutOf = (hints: TimeoutHints) => timeout(hints, MAX_MS);
 
 test('our header wins, then the SDK time-out in seconds, then its read time-out, then the default', () => {
   assert.equal(timeoutOf({ requestTimeoutMs: '1500', stainlessTimeout: '60' }), 1500);
@@ -13,7 +16,8 @@ test('nonsense is ignored and extremes are bounded', () => {
   for (const bad of ['', 'abc', '-5', '0', 'NaN', 'Infinity', '1e999']) {
     assert.equal(timeoutOf({ requestTimeoutMs: bad }), DEFAULT_TIMEOUT_MS, bad);
   }
-  assert.equal(timeoutOf({ stainlessTimeout: '999999999' }), 3_600_000);
+  assert.equal(timeoutOf({ stainlessTimeout: '999999999' }), MAX_MS);
+  assert.equal(timeout({}, 1000, 1000), 1000);
 });
 
 test('the broker keeps a request beyond its deadline, and one whose stream may flow on for an hour at least', () => {

@@ -6,7 +6,6 @@
 /** Used when the client names no time-out; OpenAI's SDKs wait 600 s. */
 export const DEFAULT_TIMEOUT_MS = 600_000;
 const MIN_TIMEOUT_MS = 1;
-const MAX_TIMEOUT_MS = 3_600_000;
 
 export interface TimeoutHints {
   /** `x-request-timeout-ms`: ours, so it wins. */
@@ -17,12 +16,15 @@ export interface TimeoutHints {
   readonly stainlessReadTimeout?: string | undefined;
 }
 
-/** Milliseconds until the client gives up, see above. Hints that are not positive numbers are ignored. */
-export function timeoutOf(hints: TimeoutHints, defaultMs = DEFAULT_TIMEOUT_MS): number {
+/**
+ * Milliseconds until the client gives up, see above. Hints that are not positive numbers are ignored.
+ * @param maxMs a longer time is lowered to this. @param defaultMs where the client says nothing.
+ */
+export function timeoutOf(hints: TimeoutHints, maxMs: number, defaultMs = DEFAULT_TIMEOUT_MS): number {
   const own = positive(hints.requestTimeoutMs);
   const seconds = positive(hints.stainlessTimeout) ?? positive(hints.stainlessReadTimeout);
   const ms = own ?? (seconds === null ? defaultMs : seconds * 1000);
-  return Math.min(MAX_TIMEOUT_MS, Math.max(MIN_TIMEOUT_MS, ms));
+  return Math.min(maxMs, Math.max(MIN_TIMEOUT_MS, ms));
 }
 
 /** A stream that began in time is kept on the queue for this long, ms, so that another worker can go on with it. */

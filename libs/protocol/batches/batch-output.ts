@@ -5,7 +5,7 @@ import { DispatchError, toErrorBody } from '../errors/errors.ts';
 import { countTokens, NO_TOKENS, type TokenCounts } from '../openai/usage.ts';
 import { ResponseStream } from '../responses/response-stream.ts';
 import { publicId } from '../runs/public-ids.ts';
-import type { RunResult } from '../runs/stored-run.ts';
+import { isErrorStatus, type RunResult } from '../runs/stored-run.ts';
 import type { BatchLine } from './batch-line.ts';
 
 /** The output line of one input line. */
@@ -24,7 +24,7 @@ export function answeredLine(runId: string, line: BatchLine, result: RunResult):
     const text = outputLine(runId, line.customId, error.status, JSON.stringify(toErrorBody(error)));
     return { text, isGood: false, usage: NO_TOKENS };
   }
-  const isGood = result.status < 400;
+  const isGood = !isErrorStatus(result.status);
   const { echo } = line;
   const body = echo !== null && isGood ? toResponse(runId, echo, parsed, result) : oneLine(result.body);
   const text = outputLine(runId, line.customId, result.status, body);

@@ -1,5 +1,6 @@
 /** Every operation that is served, one entry each. A test compares this with the routes there are. */
 import { MAX_IDEMPOTENCY_KEY } from '../runs/idempotency.ts';
+import { MAX_CALL_TIMEOUT_MS, MAX_RUN_TIMEOUT_MS } from '../runs/timeouts.ts';
 import { ENDPOINT_TABLE, ENDPOINTS, type Endpoint } from '../wire/endpoints.ts';
 import { COMPLETION_OPERATIONS } from './completion-operations.ts';
 import { header, type Operation, type Parameter, paging, query } from './operation.ts';
@@ -9,8 +10,8 @@ import { STORED_OPERATIONS } from './stored-operations.ts';
 
 const timeout = header(
   'x-request-timeout-ms',
-  { type: 'integer', minimum: 1, maximum: 3_600_000 },
-  'How long the client waits: for the first token of a stream, else for the whole answer. Work that has not started by then is dropped.',
+  { type: 'integer', minimum: 1, maximum: MAX_RUN_TIMEOUT_MS },
+  `How long the client waits: for the first token of a stream, else for the whole answer. Work that has not started by then is dropped. Where a client waits, the default is the time-out that its SDK names, else 600000, and more than ${MAX_CALL_TIMEOUT_MS} counts as that. The default of a job is ${MAX_RUN_TIMEOUT_MS}.`,
 );
 const idempotency = header(
   'Idempotency-Key',

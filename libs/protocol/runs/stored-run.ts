@@ -82,6 +82,16 @@ export interface StoredRun extends NewRun {
   readonly result: RunResult | null;
 }
 
+/**
+ * An answer with this HTTP status or a higher one is an error: it goes to the error file of its batch, and its run's event says
+ * `failed`. The Lua scripts get it as a constant.
+ */
+export const FIRST_ERROR_STATUS = 400;
+
+export function isErrorStatus(status: number): boolean {
+  return status >= FIRST_ERROR_STATUS;
+}
+
 export function runKey(id: string): string {
   return `penstock:run:${assertToken(id)}`;
 }

@@ -4,7 +4,7 @@ import type { Idempotency, RunStore, RunTtl, WorkPublisher } from '@penstock/tra
 import type { RunFinder } from '../find-run.ts';
 import { keyReused } from '../record/idempotency.ts';
 import { addressOf } from '../record/new-run.ts';
-import { recordLifeMs } from '../record/run-life.ts';
+import { listedMs, recordLifeMs } from '../record/run-life.ts';
 import { encodeRunMessage, type RunWork } from '../record/run-message.ts';
 
 export interface RunAcceptanceOptions {
@@ -91,7 +91,7 @@ export async function listCompletion(
   { kind, id, tenant, createdAt }: NewRun,
   ttl: RunTtl,
 ): Promise<void> {
-  if (kind === 'completion') await store.completions.add(tenant, id, createdAt, ttl);
+  if (kind === 'completion') await store.completions.add(tenant, id, createdAt, listedMs(ttl));
 }
 
 /** How long a run that a client asked for may wait in the queue, ms. */

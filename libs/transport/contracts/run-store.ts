@@ -193,7 +193,7 @@ function testCompletionList(subject: () => RunStoreSubject): void {
       ['three', 3],
       ['four', 4],
     ] as const)
-      await completions.add('lister', id, at, TTL);
+      await completions.add('lister', id, at, 60_000);
     await completions.remove('lister', 'four');
     assert.deepEqual(await completions.page('lister', 'asc', null, 2), ['one', 'two']);
     assert.deepEqual(await completions.page('lister', 'asc', 'two', 2), ['three']);

@@ -1,7 +1,7 @@
 /**
  * The Lua scripts, one file each in `scripts/`. A script begins with comments that say what it does, its `KEYS:` and `ARGV:`,
  * what it returns, and who calls it when. `-- include: a, b` puts the functions of `scripts/include/a.lua` and `b.lua` before
- * it; `names` are the key names that scripts make keys from, as constants.
+ * it; `names` are constants of the protocol: the names that scripts make keys from, and {@link FIRST_ERROR_STATUS}.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import {
   deliveryAttemptsKey,
   deliveryKey,
   EVENT_OUTBOX_KEY,
+  FIRST_ERROR_STATUS,
   RUN_DEADLINES_KEY,
   WEBHOOK_LIST_PREFIX,
 } from '@penstock/protocol';
@@ -17,7 +18,7 @@ import type { Redis } from 'ioredis';
 const FOLDER = join(import.meta.dirname, 'scripts');
 
 const NAMES = {
-  ...{ EVENT_OUTBOX_KEY, RUN_DEADLINES_KEY, WEBHOOK_LIST_PREFIX },
+  ...{ EVENT_OUTBOX_KEY, FIRST_ERROR_STATUS, RUN_DEADLINES_KEY, WEBHOOK_LIST_PREFIX },
   DELIVERY_PREFIX: prefixOf(deliveryKey),
   DELIVERY_ATTEMPTS_PREFIX: prefixOf(deliveryAttemptsKey),
 };
@@ -59,7 +60,7 @@ function includesOf(text: string, done: Set<string>): string {
 
 function constants(): string {
   return Object.entries(NAMES)
-    .map(([name, value]) => `local ${name} = '${value}'\n`)
+    .map(([name, value]) => `local ${name} = ${typeof value === 'number' ? value : `'${value}'`}\n`)
     .join('');
 }
 

@@ -1,4 +1,5 @@
 /** The `Prefer` header (RFC 7240), as far as it is honoured: `respond-async` and `wait`. */
+import { MAX_CALL_TIMEOUT_MS } from '@penstock/protocol';
 
 export interface Preferences {
   readonly respondAsync: boolean;
@@ -18,8 +19,6 @@ export function appliedHeader({ respondAsync, waitMs }: Preferences): Record<str
   return applied === '' ? {} : { 'preference-applied': applied };
 }
 
-/** Longest wait accepted, ms: as long as any time-out. */
-const MAX_WAIT_MS = 3_600_000;
 /** Longest that a client is held before it gets 202, ms: proxies in between give up soon after. */
 const MAX_HELD_MS = 60_000;
 
@@ -42,6 +41,6 @@ export function readPreferences(header: string | string[] | undefined): Preferen
     .find(seconds => seconds !== undefined);
   return {
     respondAsync: parts.includes('respond-async'),
-    waitMs: Math.min(MAX_WAIT_MS, Number(wait ?? 0) * 1000),
+    waitMs: Math.min(MAX_CALL_TIMEOUT_MS, Number(wait ?? 0) * 1000),
   };
 }

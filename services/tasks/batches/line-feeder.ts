@@ -16,6 +16,7 @@ import {
   estimatePromptTokens,
   isBatchError,
   isBatchFinal,
+  isErrorStatus,
   isFinalStatus,
   lineRunId,
   type NewRun,
@@ -253,7 +254,7 @@ export class LineFeeder {
   /** @returns false for a line that is still open. */
   #countFinal({ status, code }: { status: RunStatus; code: number }): boolean {
     if (!isFinalStatus(status)) return false;
-    if (code > 0 && code < 400) this.#counted.completed++;
+    if (code > 0 && !isErrorStatus(code)) this.#counted.completed++;
     else this.#counted.failed++;
     return true;
   }

@@ -2,11 +2,7 @@
 import { completionListKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { CompletionList } from '../../ports/runs/completion-list.ts';
-import type { RunTtl } from '../../ports/runs/run-ttl.ts';
 import { resent } from './resent.ts';
-
-/** A run may wait and run for a day before the time begins for which its answer is kept. */
-const LIST_SLACK_MS = 24 * 3600 * 1000;
 
 export class RedisCompletionList implements CompletionList {
   readonly #redis: Redis;
@@ -15,13 +11,13 @@ export class RedisCompletionList implements CompletionList {
     this.#redis = redis;
   }
 
-  async add(tenant: string, id: string, createdAt: number, ttl: RunTtl): Promise<void> {
+  async add(tenant: string, id: string, createdAt: number, keptMs: number): Promise<void> {
     const key = completionListKey(tenant);
     await this.#redis
       .multi()
       .zadd(key, createdAt, id)
-      .zremrangebyscore(key, '-inf', String(createdAt - ttl.recordMs - LIST_SLACK_MS))
-      .pexpire(key, ttl.recordMs + LIST_SLACK_MS)
+      .zremrangebyscore(key, '-inf', String(createdAt - keptMs))
+      .pexpire(key, keptMs)
       .exec();
   }
 

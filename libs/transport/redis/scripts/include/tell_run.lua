@@ -6,7 +6,7 @@ local function tell_run(key, status, code)
   if not r[2] or (r[1] ~= 'job' and r[1] ~= 'response' and r[1] ~= 'completion') then return end
   local id = string.match(key, '[^:]+$')
   redis.call('ZREM', RUN_DEADLINES_KEY, id)
-  if status == 'completed' and tonumber(code) >= 400 then status = 'failed' end
+  if status == 'completed' and tonumber(code) >= FIRST_ERROR_STATUS then status = 'failed' end
   if r[1] ~= 'response' then
     if status == 'incomplete' then status = 'completed' end
     if r[1] == 'completion' then id = 'chatcmpl-' .. id end
