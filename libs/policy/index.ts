@@ -12,6 +12,7 @@ export * from './bidding/prefill-queue.ts';
 export * from './bidding/prefill-rate.ts';
 export * from './bidding/recent-work.ts';
 export * from './bidding/size-class.ts';
+export * from './bidding/work-conservation.ts';
 export * from './bidding/worker-bids.ts';
 export * from './bidding/worker-load.ts';
 export * from './liveness/health.ts';

@@ -19,8 +19,8 @@ const DIGESTS: Readonly<Record<string, string>> = {
   'least-requests-5s': '388244f412c7',
   'cache-aware': 'afaf2d0caed9',
   'plain-pull': '65ea26222f24',
-  'penstock-no-affinity': 'a88030489347',
-  penstock: 'b8f45abd5756',
+  'penstock-no-affinity': 'a8bfa11c0f04',
+  penstock: '54c9a99abca4',
   oracle: '14d62a5cc9c3',
 };
 

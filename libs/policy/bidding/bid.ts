@@ -3,6 +3,7 @@ import { interferenceTokens } from './decode-interference.ts';
 import { fitting } from './kv-room.ts';
 import { DEFAULT_STEP, idealWait, LEAST_IDEAL_S, levelOf, MAX_LEVEL, scaleFor } from './level.ts';
 import { ofSize, type PromptSize, TYPICAL_TOKENS } from './size-class.ts';
+import { DEFAULT_DELAYS, type DelayLimits, mostDelayS } from './work-conservation.ts';
 import { estimateWait, kvPressure, type Pace, paceOf, type WorkerLoad } from './worker-load.ts';
 
 export interface BidState {
@@ -23,12 +24,12 @@ export type BidDecision =
       readonly batch: number;
       /** After this the level is another one even if nothing happens, s: the backlog shrinks. */
       readonly validS: number;
-      /** The worker bids only because the reserve price has risen. */
+      /** The worker bids only because the reserve price has risen, or may delay no longer. */
       readonly overReserve: boolean;
       readonly reason: 'room';
     }
   | { readonly kind: 'pass'; readonly reason: 'full' | 'sick' | 'draining' | 'kv_full' }
-  /** `validS` tells when the wait may have fallen below the risen price. */
+  /** `validS` tells when the wait may have fallen below the risen price, or the price may delay no longer. */
   | { readonly kind: 'pass'; readonly reason: 'over_reserve'; readonly validS: number };
 
 /** What the simulator may vary; the product uses {@link DEFAULT_TUNING}. */
@@ -46,6 +47,7 @@ export interface BidTuning {
    * SLO about a point lower if it rises 0.75 times as fast.
    */
   readonly rise: number;
+  readonly delays: DelayLimits;
   /** Prompt tokens a quote for the class is made for. */
   readonly typical: Readonly<Record<PromptSize, number>>;
 }
@@ -54,6 +56,7 @@ export const DEFAULT_TUNING: BidTuning = {
   step: DEFAULT_STEP,
   reserve: { short: 3, medium: 2, long: 1.2 },
   rise: 0.2,
+  delays: DEFAULT_DELAYS,
   typical: TYPICAL_TOKENS,
 };
 /** Requests promised by one pull. */
@@ -86,9 +89,11 @@ export function decideBid(
   const price = reserve * (1 + (tuning.rise * state.overReserveS) / ideal);
   const shrinks = load.prefillBacklogTokens > 0;
   if (ratio > price) {
+    const delayLeftS = mostDelayS(ideal, tuning.delays) - state.overReserveS;
     // The wait falls as fast as time passes, while the price rises.
-    const validS = (wait - price * ideal) / ((shrinks ? 1 : 0) + reserve * tuning.rise);
-    return { kind: 'pass', reason: 'over_reserve', validS: validS + LEAST_IDEAL_S };
+    const untilPriceS = (wait - price * ideal) / ((shrinks ? 1 : 0) + reserve * tuning.rise) + LEAST_IDEAL_S;
+    if (delayLeftS > 0)
+      return { kind: 'pass', reason: 'over_reserve', validS: Math.min(untilPriceS, delayLeftS) };
   }
   const { begins } = scaleFor(tuning.step);
   const interference = load.running * interferenceTokens(typical, load.answerTokens);
@@ -98,7 +103,8 @@ export function decideBid(
   return {
     kind: 'bid',
     level,
-    batch: batchWithin((restS * pace.tokensPerSec) / Math.max(1, state.meanTokens), free),
+    batch:
+      ratio > reserve ? 1 : batchWithin((restS * pace.tokensPerSec) / Math.max(1, state.meanTokens), free),
     validS:
       level === 0 || level === MAX_LEVEL || !shrinks
         ? Number.POSITIVE_INFINITY

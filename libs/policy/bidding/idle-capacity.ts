@@ -29,7 +29,9 @@ export function decideIdleCapacityBid(
   const room = Math.ceil(load.slots * share) - load.running;
   if (room <= 0) return { kind: 'pass', reason: 'full' };
   const ideal = idealWait(tuning.typical.medium, state.fleetTokensPerSec);
-  if (prefillAheadS(load) > ahead * ideal) return { kind: 'pass', reason: 'over_reserve', validS: ideal / 4 };
+  // An overdue head alone keeps nobody out, or one slow prompt would stop the lane: what is taken beside it shows if the engine answers.
+  if (prefillAheadS(load, 0) > ahead * ideal)
+    return { kind: 'pass', reason: 'over_reserve', validS: ideal / 4 };
   const level = Math.min(MAX_LEVEL, Math.floor((10 * load.running) / load.slots));
   const batch = Math.max(1, Math.min(MAX_BATCH, Math.floor(room / 4), fits));
   return { kind: 'bid', level, batch, validS: Number.POSITIVE_INFINITY, overReserve: false, reason: 'room' };

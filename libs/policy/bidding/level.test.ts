@@ -81,7 +81,7 @@ test('over the reserve price a worker does not bid until the price has risen', (
 
 test('levels rise with the ratio, stay within 0–9, and take odd numbers', () => {
   let last = 0;
-  for (let ratio = 0.1; ratio < 100; ratio *= 1.2) {
+  for (let ratio = 0.1; ratio < 1000; ratio *= 1.2) {
     const level = levelOf(ratio);
     assert.ok(level >= last && level <= 9);
     last = level;

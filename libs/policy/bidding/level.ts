@@ -4,8 +4,11 @@
  * first, so quoting honestly *is* the load balancing.
  */
 
-/** Each level is this much more wait. */
+/** Each of the lower levels is this much more wait. */
 export const DEFAULT_STEP = 1.4;
+/** From this level on each is {@link WIDE_STEP} times the one below it: they tell late workers from very late ones. */
+const FIRST_WIDE = 5;
+const WIDE_STEP = 2;
 /** Levels are 0 (soonest) to this. */
 export const MAX_LEVEL = 9;
 /** Waits below this are all alike, s. */
@@ -23,7 +26,10 @@ interface Scale {
 }
 
 function scaleOf(step: number): Scale {
-  const begins = Array.from({ length: MAX_LEVEL + 2 }, (_, level) => step ** level);
+  const begins = Array.from(
+    { length: MAX_LEVEL + 2 },
+    (_, level) => step ** Math.min(level, FIRST_WIDE) * WIDE_STEP ** Math.max(0, level - FIRST_WIDE),
+  );
   return { begins };
 }
 

@@ -35,14 +35,17 @@ const LEAST_SUCCESS = 0.2;
 /** A prompt overdue in prefill is expected to take this share of its delay so far in addition. */
 const OVERDUE = 0.25;
 
-/** Seconds until the engine has prefilled all it was given. An overdue head means that it is slower than was learned. */
-export function prefillAheadS(load: PrefillLoad): number {
+/**
+ * Seconds until the engine has prefilled all it was given. An overdue head means that it is slower than was learned.
+ * @param overdue share of its delay so far that an overdue head is expected to take in addition.
+ */
+export function prefillAheadS(load: PrefillLoad, overdue = OVERDUE): number {
   const rate = Math.max(1, load.prefillTokensPerSec);
   const head = load.head;
   if (head === null) return load.prefillBacklogTokens / rate;
   const behind = Math.max(0, load.prefillBacklogTokens - head.tokens);
   const leftS = head.tokens / rate - head.elapsedS;
-  return Math.max(leftS, OVERDUE * -leftS) + behind / effectiveRate(load);
+  return Math.max(leftS, overdue * -leftS) + behind / effectiveRate(load);
 }
 
 /**

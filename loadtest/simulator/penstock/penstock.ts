@@ -28,6 +28,14 @@ export interface PenstockOptions {
   readonly affinity?: boolean;
   readonly tuning?: BidTuning;
   readonly placing?: AffinityTuning;
+  /** Shown the queues and the workers before anything happens. */
+  readonly inspect?: (parts: PenstockParts) => void;
+}
+
+export interface PenstockParts {
+  readonly workers: readonly SimulatedWorker[];
+  /** Of work that any worker may take, in the order of the size classes. */
+  readonly consumers: readonly Consumer<SimulatedWorker>[];
 }
 
 const NO_HOLDERS: readonly Holding[] = [];
@@ -54,6 +62,7 @@ class Penstock implements Dispatcher {
     );
     this.#view = new FleetView(this.#workers, fleet.agenda);
     this.#owners = new PrefixOwners(owner => this.#view.mayHold(owner));
+    options.inspect?.({ workers: this.#workers, consumers: this.#consumers });
     for (const worker of this.#workers) this.#renew(worker);
   }
 
