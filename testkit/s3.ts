@@ -3,13 +3,16 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+const MODIFIED = '<LastModified>2026-01-01T00:00:00.000Z</LastModified>';
+
 export async function startS3(bucket: string) {
   const objects = new Map<string, Buffer>();
   const server = createServer((request, response) => void serve(request, response));
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const [, name, ...rest] = new URL(request.url ?? '', 'http://s3').pathname.split('/');
+    const { pathname, searchParams } = new URL(request.url ?? '', 'http://s3');
+    const [, name, ...rest] = pathname.split('/');
     const key = rest.join('/');
     const answer = (status: number, body: Buffer | string = '') =>
       response.writeHead(status, { 'content-length': Buffer.byteLength(body) }).end(body);
@@ -28,12 +31,24 @@ export async function startS3(bucket: string) {
         return void answer(200);
       }
       case 'GET':
+        if (searchParams.has('list-type')) return void answer(200, listing(searchParams));
         return void (found === undefined ? answer(404) : answer(200, found));
       case 'DELETE':
         objects.delete(key);
         return void response.writeHead(204).end();
     }
     answer(405);
+  }
+  /** One key a page, so that a reader has to turn pages. */
+  function listing(query: URLSearchParams): string {
+    const after = query.get('continuation-token') ?? '';
+    const keys = [...objects.keys()]
+      .filter(key => key.startsWith(query.get('prefix') ?? '') && key > after)
+      .sort();
+    const [key] = keys;
+    const found = key === undefined ? '' : `<Contents><Key>${key}</Key>${MODIFIED}</Contents>`;
+    const next = keys.length > 1 ? `<NextContinuationToken>${key}</NextContinuationToken>` : '';
+    return `<ListBucketResult>${found}${next}</ListBucketResult>`;
   }
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DispatchError, decodeEnvelope, type NewRun } from '@penstock/protocol';
-import { MemoryRunStore, MemoryWorkQueue } from '@penstock/transport/memory';
+import { ClaimCheck } from '@penstock/transport';
+import { MemoryRequestBodies, MemoryRunStore, MemoryWorkQueue } from '@penstock/transport/memory';
 import {
   AnswerKeeper,
   addressOf,
@@ -46,11 +47,13 @@ async function world() {
   const queue = new MemoryWorkQueue(clock);
   for (const shard of [0, 1]) await queue.ensureWorkStream('local', shard, LIMITS);
   const done = new DoneChannel(queue, 'local');
-  const wires = { store, queue, done, ttl, clock };
+  const bodies = new MemoryRequestBodies(clock);
+  const claims = new ClaimCheck(bodies, 100);
+  const wires = { store, queue, done, ttl, clock, claims };
   const expiry = new RunExpiry(wires);
   const finder = new RunFinder(store, expiry);
   return {
-    ...{ store, queue, state, wires, expiry, finder },
+    ...{ store, queue, bodies, claims, state, wires, expiry, finder },
     acceptance: new RunAcceptance({ ...wires, finder }),
     attempts: new RunAttempts({ ...wires, expiry }),
     canceller: new RunCanceller(wires),
@@ -308,4 +311,42 @@ test('a failed run is queued again with as much time as at first, above its earl
   assert.equal(again?.messageId, 'r1-5');
   const { attemptBase, deadlineAt } = decodeEnvelope(again?.data ?? Buffer.alloc(0)).meta;
   assert.deepEqual([attemptBase, deadlineAt], [4, 110_000], 'a minute at least');
+});
+
+const LARGE = { ...work, body: Buffer.alloc(101, 'x') };
+
+async function keptBodies({ bodies }: Awaited<ReturnType<typeof world>>): Promise<string[]> {
+  const kept: string[] = [];
+  for await (const { id } of bodies.list()) kept.push(id);
+  return kept;
+}
+
+test('a large body is kept beside the queue until its run is cancelled or expires', async () => {
+  const w = await world();
+  for (const id of ['r1', 'r2']) {
+    const run = await w.acceptance.accept(aRun({ id, hasClaim: true }), LARGE, null);
+    const { meta, body } = decodeEnvelope(w.queue.published.items.at(-1)?.data ?? Buffer.alloc(0));
+    assert.deepEqual([meta.claim?.bytes, body.length, run.hasClaim], [101, 0, true]);
+  }
+  assert.deepEqual(await keptBodies(w), ['r1', 'r2']);
+  const [first, second] = [await w.store.read('r1'), await w.store.read('r2')];
+  if (first === null || second === null) return assert.fail('not recorded');
+  await w.canceller.cancel(first);
+  assert.deepEqual(await keptBodies(w), ['r2']);
+  w.state.now = 10_001;
+  assert.equal((await w.expiry.look(second))?.status, 'failed');
+  assert.deepEqual(await keptBodies(w), []);
+});
+
+test('a large body whose message is refused does not stay, and without its store nothing is accepted', async () => {
+  const w = await world();
+  await w.queue.ensureWorkStream('local', 0, { ...LIMITS, maxMessages: 0 });
+  await assert.rejects(w.acceptance.accept(aRun({ hasClaim: true }), LARGE, null), { code: 'queue_full' });
+  assert.deepEqual(await keptBodies(w), []);
+  await w.queue.ensureWorkStream('local', 0, LIMITS);
+  w.bodies.put = async () => assert.fail('the disk is full');
+  await assert.rejects(w.acceptance.accept(aRun({ hasClaim: true }), LARGE, null), {
+    code: 'storage_unavailable',
+  });
+  assert.equal(await w.statusOf('r1'), undefined);
 });

@@ -7,6 +7,7 @@ export * from './logger.ts';
 export * from './memory.ts';
 export * from './metrics.ts';
 export * from './read-config.ts';
+export * from './settings/bodies.ts';
 export * from './settings/dispatch.ts';
 export * from './settings/files.ts';
 export * from './settings/keeping.ts';

@@ -10,9 +10,11 @@ export {
   resolveEgress,
 } from './egress/egress-guard.ts';
 export { GuardedPoster } from './egress/guarded-poster.ts';
+export { ClaimCheck, type ClaimHolder } from './files/claim-check.ts';
 export { DirectoryFiles } from './files/directory-files.ts';
 export { FileLibrary } from './files/file-library.ts';
-export { S3Files, type S3Options } from './files/s3-files.ts';
+export type { S3Options } from './files/s3-bucket.ts';
+export { type ContentStores, openStores } from './files/stores.ts';
 export type { NatsOptions } from './nats/connection.ts';
 export { NatsDeadLetters } from './nats/dead-letters.ts';
 export { NatsWorkQueue } from './nats/work-queue.ts';
@@ -22,6 +24,7 @@ export * from './ports/placement-store.ts';
 export * from './ports/queue/control-channel.ts';
 export * from './ports/queue/dead-letters.ts';
 export * from './ports/queue/queue-admin.ts';
+export * from './ports/queue/request-bodies.ts';
 export * from './ports/queue/work-consumer.ts';
 export * from './ports/queue/work-publisher.ts';
 export * from './ports/queue/work-queue.ts';

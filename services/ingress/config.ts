@@ -1,6 +1,8 @@
 /** Everything an operator can set on an ingress. */
 import { AFFINITIES, type Affinity, BOUND_WAIT_MS } from '@penstock/policy';
 import {
+  bodyBudgetSetting,
+  bodySettings,
   dispatchSettings,
   filesSettings,
   keepingSettings,
@@ -21,9 +23,6 @@ function parseAffinity(text: string): (slug: string) => Affinity | null {
   const ofModel = readPerModel(text, read, usage);
   return slug => ofModel(slug) ?? null;
 }
-
-/** Largest body that fits into a message of the broker. */
-export const MOST_BODY_BYTES = 7_000_000;
 
 export const ingressConfig = z.object({
   PENSTOCK_HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
@@ -66,19 +65,8 @@ export const ingressConfig = z.object({
     .describe(
       'How long a batch may take before it expires; finished lines are kept. Clients always ask for 24 h.',
     ),
-  PENSTOCK_BODY_LIMIT_BYTES: z.coerce
-    .number()
-    .int()
-    .min(1024)
-    .max(MOST_BODY_BYTES)
-    .default(4_194_304)
-    .describe('Largest request body. The broker takes messages up to 8 MB.'),
-  PENSTOCK_BODY_BUDGET_BYTES: z.coerce
-    .number()
-    .int()
-    .min(1_048_576)
-    .default(268_435_456)
-    .describe('Bodies above 1 MB that are held at once, bytes in all. More wait up to 10 s, then get 503.'),
+  ...bodySettings,
+  ...bodyBudgetSetting,
   PENSTOCK_QUEUE_MAX_MESSAGES: z.coerce
     .number()
     .int()

@@ -13,6 +13,7 @@ import {
   MemoryModelRegistry,
   MemoryPlacementStore,
   MemoryReplyBus,
+  MemoryRequestBodies,
   MemoryRunLog,
   MemoryRunStore,
   MemoryWorkQueue,
@@ -31,7 +32,7 @@ const SETTINGS: IngressSettings = {
   ...{
     bodyLimitBytes: 1e6,
     bodyBudgetBytes: 1e7,
-    mostBodyBytes: 1e6,
+    inlineBodyBytes: 1e5,
     boundaries: { short: 4096, medium: 16_384 },
   },
   ...{ ackWaitMs: 10_000, boundWaitMs: 250, holdMs: 60_000, keepAliveMs: 10_000 },
@@ -76,6 +77,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
   await queue.ensureDeadStream(REGION);
   const bus = new MemoryReplyBus();
   const runStore = new MemoryRunStore(clock);
+  const bodies = new MemoryRequestBodies(clock);
   const none = {} as never;
   const { app, open, tick } = await startIngress(
     {
@@ -83,6 +85,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
         queue,
         bus,
         runStore,
+        bodies,
         registry: new MemoryModelRegistry(),
         placements: new MemoryPlacementStore(),
       },
@@ -103,7 +106,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
   beat();
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
-    ...{ url, open, queue, runStore, beat },
+    ...{ url, open, queue, runStore, bodies, beat },
     /** As a client of the API, over HTTP. */
     call: (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object, headers = {}) =>
       callApi(url + path, method, body, headers),

@@ -13,21 +13,23 @@ import {
   RunWaiters,
 } from '@penstock/runs';
 import { ByteBudget, type Clock, type Logger } from '@penstock/runtime';
-import type {
-  AllowList,
-  BatchJobs,
-  DeliveryJobs,
-  DeliveryLog,
-  FileContents,
-  ModelRegistry,
-  PlacementStore,
-  ReplyBus,
-  RunLog,
-  RunStore,
-  RunTtl,
-  TaskRecords,
-  WebhookRecords,
-  WorkQueue,
+import {
+  type AllowList,
+  type BatchJobs,
+  ClaimCheck,
+  type DeliveryJobs,
+  type DeliveryLog,
+  type FileContents,
+  type ModelRegistry,
+  type PlacementStore,
+  type ReplyBus,
+  type RequestBodies,
+  type RunLog,
+  type RunStore,
+  type RunTtl,
+  type TaskRecords,
+  type WebhookRecords,
+  type WorkQueue,
 } from '@penstock/transport';
 import type { FastifyInstance } from 'fastify';
 import { BatchesApi } from './api/batches.ts';
@@ -65,6 +67,7 @@ export interface IngressPorts {
   readonly runLog: RunLog;
   readonly records: TaskRecords;
   readonly contents: FileContents;
+  readonly bodies: RequestBodies;
   readonly batchJobs: BatchJobs;
   readonly webhooks: WebhookRecords;
   readonly deliveries: DeliveryLog;
@@ -81,8 +84,8 @@ export interface IngressSettings {
   readonly bodyLimitBytes: number;
   /** Memory for large bodies. */
   readonly bodyBudgetBytes: number;
-  /** Largest body that fits into a message of the broker. */
-  readonly mostBodyBytes: number;
+  /** Largest body that the queue carries itself. */
+  readonly inlineBodyBytes: number;
   readonly boundaries: SizeBoundaries;
   /** Null where the model's architecture decides. */
   readonly affinityOf: (slug: string) => AffinityKind | null;
@@ -131,13 +134,10 @@ export async function startIngress(
     () => fleet.workers,
   );
   const kindOf = (slug: string) => settings.affinityOf(slug) ?? fleet.defaultAffinity(slug);
-  // Every placement can be reproduced from these lines.
-  const observe = log.isLevelEnabled('debug')
-    ? (event: PlacementEvent) => log.debug({ event }, 'placement')
-    : undefined;
-  const affinity = new Affinity(ports.placements, fleet, metrics, kindOf, observe);
+  const affinity = new Affinity(ports.placements, fleet, metrics, kindOf, placementLog(log));
+  const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes);
   const open: OpenRequests = new OpenRequests({
-    ...{ queue, fleet, affinity, clock, log, metrics, region, holdMs },
+    ...{ queue, fleet, affinity, clock, log, metrics, region, holdMs, claims },
     ...{ ackWaitMs: settings.ackWaitMs, boundWaitMs: settings.boundWaitMs },
     deadLetter: ({ address }, code) => queue.moveToDead(address, code),
   });
@@ -147,8 +147,9 @@ export async function startIngress(
     ports,
     settings,
     clock,
+    claims,
   );
-  const runIntake = new RunIntake({ acceptance, workMeta, shardFor, region });
+  const runIntake = new RunIntake({ acceptance, workMeta, shardFor, region, claims });
   const lanes = new Lanes(queue, clock);
   fleet.whenGone(worker => open.releaseBoundTo(worker));
   onRunEnd(done, waiters, open);
@@ -156,11 +157,11 @@ export async function startIngress(
 
   const intake = new Intake(fleet, settings.boundaries, clock);
   const dispatcher = new Dispatcher({
-    ...{ queue, fleet, affinity, workMeta, open, convertedCall, clock, metrics, region, keepAliveMs },
+    ...{ queue, fleet, affinity, workMeta, open, claims, convertedCall, clock, metrics, region, keepAliveMs },
   });
   const pollHints = new PollHints(lanes, fleet, clock);
   const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, keepAliveMs);
-  const history = new ResponseHistory(finder, settings.mostBodyBytes);
+  const history = new ResponseHistory(finder, settings.bodyLimitBytes);
   const accepting = { runIntake, finder, canceller, waiters, holdMs };
   const jobs = new JobsApi({ ...accepting, logStreams, pollHints, metrics });
   const app = buildServer({
@@ -187,6 +188,11 @@ export async function startIngress(
   return { app, open, tick };
 }
 
+/** Every placement can be reproduced from these lines. */
+function placementLog(log: Logger): ((event: PlacementEvent) => void) | undefined {
+  return log.isLevelEnabled('debug') ? event => log.debug({ event }, 'placement') : undefined;
+}
+
 function bodyReader({ bodyLimitBytes, bodyBudgetBytes }: IngressSettings): BodyReader {
   return new BodyReader({ limitBytes: bodyLimitBytes, budget: new ByteBudget(bodyBudgetBytes) });
 }
@@ -196,9 +202,10 @@ function storedRuns(
   { queue, runStore: store }: IngressPorts,
   { region, ttl }: IngressSettings,
   clock: Clock,
+  claims: ClaimCheck,
 ) {
   const done = new DoneChannel(queue, region);
-  const wires = { store, queue, done, ttl, clock };
+  const wires = { store, queue, done, ttl, clock, claims };
   const expiry = new RunExpiry(wires);
   const finder = new RunFinder(store, expiry);
   return {

@@ -14,17 +14,16 @@ import {
 import {
   BullBatches,
   BullDeliveries,
-  DirectoryFiles,
   NatsWorkQueue,
+  openStores,
   RedisDeliveries,
   RedisReplyBus,
   RedisRunLog,
   RedisRunStore,
   RedisTaskRecords,
   RedisWebhooks,
-  S3Files,
 } from '@penstock/transport';
-import { ingressConfig, MOST_BODY_BYTES } from './config.ts';
+import { ingressConfig } from './config.ts';
 import { startIngress } from './ingress.ts';
 
 const config = readConfigOrExit(ingressConfig);
@@ -48,11 +47,9 @@ await queue.ensureDeadStream(region);
 
 const runStore = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const records = await RedisTaskRecords.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
-const bucket = bucketOf(config);
-const contents =
-  bucket === null
-    ? new DirectoryFiles(config.PENSTOCK_FILES_DIR)
-    : await S3Files.connect(bucket).catch(exitBlaming('PENSTOCK_FILES_S3_BUCKET'));
+const stores = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
+  exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
+);
 const batchJobs = new BullBatches(config.PENSTOCK_REDIS_URL);
 const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const webhooks = await RedisWebhooks.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
@@ -70,7 +67,7 @@ const { app, open, tick } = await startIngress(
       runStore,
       runLog,
       records,
-      contents,
+      ...stores,
       batchJobs,
     },
     ...{ webhooks, deliveries, deliveryJobs },
@@ -83,7 +80,7 @@ const { app, open, tick } = await startIngress(
     corsOrigins: config.PENSTOCK_CORS_ORIGINS,
     bodyLimitBytes: config.PENSTOCK_BODY_LIMIT_BYTES,
     bodyBudgetBytes: config.PENSTOCK_BODY_BUDGET_BYTES,
-    mostBodyBytes: MOST_BODY_BYTES,
+    inlineBodyBytes: config.PENSTOCK_INLINE_BODY_BYTES,
     boundaries: config.PENSTOCK_SIZE_BOUNDARIES,
     affinityOf: config.PENSTOCK_AFFINITY,
     ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,

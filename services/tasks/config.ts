@@ -1,6 +1,7 @@
 /** Settings of a tasks process. */
 
 import {
+  bodySettings,
   filesSettings,
   keepingSettings,
   nameSetting,
@@ -14,6 +15,7 @@ export const tasksConfig = z.object({
   PENSTOCK_TASKS_ID: nameSetting.optional().describe('Name of this process; generated if absent.'),
   ...regionSettings,
   ...filesSettings,
+  ...bodySettings,
   PENSTOCK_BATCH_WINDOW: z.coerce
     .number()
     .int()

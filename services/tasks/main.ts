@@ -15,14 +15,14 @@ import {
 } from '@penstock/runtime';
 import {
   BullBatches,
-  DirectoryFiles,
+  ClaimCheck,
   FileLibrary,
   NatsWorkQueue,
+  openStores,
   RedisModelRegistry,
   RedisRunDeadlines,
   RedisRunStore,
   RedisTaskRecords,
-  S3Files,
 } from '@penstock/transport';
 import { BatchRunner } from './batches/batch-runner.ts';
 import { FeedRoom } from './batches/feed-room.ts';
@@ -48,11 +48,10 @@ const runs = await RedisRunStore.connect(redis);
 const records = await RedisTaskRecords.connect(redis);
 const batches = new BullBatches(config.PENSTOCK_REDIS_URL);
 
-const bucket = bucketOf(config);
-const contents =
-  bucket === null
-    ? new DirectoryFiles(config.PENSTOCK_FILES_DIR)
-    : await S3Files.connect(bucket).catch(exitBlaming('PENSTOCK_FILES_S3_BUCKET'));
+const { contents, bodies } = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
+  exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
+);
+const claims = new ClaimCheck(bodies, config.PENSTOCK_INLINE_BODY_BYTES);
 const library = new FileLibrary(records, contents);
 const fleet = await watchFleet({
   region,
@@ -65,7 +64,7 @@ const fleet = await watchFleet({
 const done = new DoneChannel(queue, region);
 const ttl = { logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
 const sweepingFleet = setInterval(() => fleet.sweep(), HEARTBEAT_MS);
-const canceller = new RunCanceller({ store: runs, queue, done, ttl, clock: systemClock });
+const canceller = new RunCanceller({ store: runs, queue, claims, done, ttl, clock: systemClock });
 const queueFor = (name: string, endpoint: Endpoint) => {
   const model = fleet.model(name);
   return model === undefined ? null : fleet.queueFor(model, endpoint);
@@ -75,6 +74,7 @@ const runner = new BatchRunner({
   records,
   contents,
   library,
+  mostLineBytes: config.PENSTOCK_BODY_LIMIT_BYTES,
   runs,
   rules: {
     isModel: name => fleet.isModel(name),
@@ -84,7 +84,7 @@ const runner = new BatchRunner({
   newFeeder: input =>
     new LineFeeder({
       ...input,
-      ...{ records, runs, canceller, queue, region, room, clock: systemClock },
+      ...{ records, runs, canceller, queue, claims, region, room, clock: systemClock },
       shardFor: slug => fleet.shardFor(slug),
       queueFor,
     }),
@@ -112,7 +112,7 @@ const stopWebhooks = await startWebhooks({
 const deadlines = await RedisRunDeadlines.connect(redis);
 const stopDeadlines = watchDeadlines({
   runs,
-  expiry: new RunExpiry({ store: runs, done, ttl, clock: systemClock }),
+  expiry: new RunExpiry({ store: runs, claims, done, ttl, clock: systemClock }),
   deadlines,
   clock: systemClock,
   logger: log,

@@ -1,7 +1,9 @@
 /** Everything an operator can set on a worker. A worker only dials out: it has no port. */
 import { ARCHITECTURES } from '@penstock/policy';
 import {
+  bodyBudgetSetting,
   dispatchSettings,
+  filesSettings,
   keepingSettings,
   msPerModel,
   nameSetting,
@@ -40,6 +42,8 @@ export const workerConfig = z.object({
     .describe("Requests that run at once. At most the engine's own limit (vLLM: max_num_seqs)."),
   ...regionSettings,
   ...keepingSettings,
+  ...filesSettings,
+  ...bodyBudgetSetting,
   ...dispatchSettings,
   PENSTOCK_TICK_MS: ms(10).describe(
     'How long deltas for one ingress are collected and then sent together. The first delta never waits.',

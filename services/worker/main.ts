@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { shardOf } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
 import {
+  ByteBudget,
+  bucketOf,
   createIdSource,
   createLogger,
   exitBlaming,
@@ -10,7 +12,15 @@ import {
   stopOnSignal,
   systemClock,
 } from '@penstock/runtime';
-import { NatsWorkQueue, RedisReplyBus, RedisRunLog, RedisRunStore } from '@penstock/transport';
+import {
+  ClaimCheck,
+  NatsWorkQueue,
+  openStores,
+  RedisReplyBus,
+  RedisRunLog,
+  RedisRunStore,
+} from '@penstock/transport';
+import { BodyLoader } from './attempts/body-loader.ts';
 import { workerConfig } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import { StoredRuns } from './stored/stored-runs.ts';
@@ -32,11 +42,25 @@ const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name:
 const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
 const shard = shardOf(id, config.PENSTOCK_SHARDS);
 const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
-const life = { store: runs, done: new DoneChannel(queue, config.PENSTOCK_REGION), ttl, clock: systemClock };
+const { bodies } = await openStores(
+  config.PENSTOCK_FILES_DIR,
+  bucketOf(config),
+  config.PENSTOCK_REGION,
+).catch(exitBlaming('PENSTOCK_FILES_S3_BUCKET'));
+/** Checks nothing in: a worker only discards what its requests claimed. */
+const claims = new ClaimCheck(bodies, Number.POSITIVE_INFINITY);
+const life = {
+  claims,
+  store: runs,
+  done: new DoneChannel(queue, config.PENSTOCK_REGION),
+  ttl,
+  clock: systemClock,
+};
 const stored = new StoredRuns({
   store: runs,
   attempts: new RunAttempts({ ...life, expiry: new RunExpiry(life) }),
   log: runLog,
+  ...{ bodies, claims },
   queue,
   worker: id,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
@@ -66,6 +90,7 @@ const worker = new Worker({
   queue,
   bus,
   models: bus.models,
+  bodies: new BodyLoader(bodies, new ByteBudget(config.PENSTOCK_BODY_BUDGET_BYTES)),
   engine,
   stored,
   clock: systemClock,

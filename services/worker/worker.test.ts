@@ -13,14 +13,17 @@ import {
   type WorkMeta,
 } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
-import type { Logger } from '@penstock/runtime';
+import { ByteBudget, type Logger } from '@penstock/runtime';
+import { ClaimCheck } from '@penstock/transport';
 import {
   MemoryModelRegistry,
   MemoryReplyBus,
+  MemoryRequestBodies,
   MemoryRunLog,
   MemoryRunStore,
   MemoryWorkQueue,
 } from '@penstock/transport/memory';
+import { BodyLoader } from './attempts/body-loader.ts';
 import type { EngineHandlers } from './engine/engine.ts';
 import { StoredRuns } from './stored/stored-runs.ts';
 import { Worker } from './worker.ts';
@@ -45,13 +48,22 @@ async function startWorker(t: TestContext) {
   const models = new MemoryModelRegistry();
   const store = new MemoryRunStore(clock);
   await queue.ensureWorkStream('eu', 0, { maxMessages: 10, maxBytes: 1_000_000 });
-  const life = { store, clock, done: new DoneChannel(queue, 'eu'), ttl: { recordMs: 1000, logMs: 1000 } };
+  const bodies = new MemoryRequestBodies(clock);
+  const claims = new ClaimCheck(bodies, 1000);
+  const life = {
+    claims,
+    store,
+    clock,
+    done: new DoneChannel(queue, 'eu'),
+    ttl: { recordMs: 1000, logMs: 1000 },
+  };
   const address = { region: 'eu', shard: 0, ackWaitMs: 10_000 };
   const calls: { handlers: EngineHandlers; isAborted: boolean }[] = [];
   const worker = new Worker({
     ...{ id: 'w-1', incarnation: 'p1', slots: 1, architecture: null, tickMs: 10 },
     ...{ boundaries: DEFAULT_BOUNDARIES, queue, bus, models, clock, log, ...address },
     limitsOf: () => ({ firstTokenMs: 120_000, betweenTokensMs: 300_000 }),
+    bodies: new BodyLoader(bodies, new ByteBudget(1e6)),
     engine: {
       healthy: async () => true,
       gauges: async () => null,
@@ -67,7 +79,17 @@ async function startWorker(t: TestContext) {
       },
     },
     stored: new StoredRuns({
-      ...{ store, queue, clock, logger: log, log: new MemoryRunLog(store), worker: 'w-1', ...address },
+      ...{
+        bodies,
+        claims,
+        store,
+        queue,
+        clock,
+        logger: log,
+        log: new MemoryRunLog(store),
+        worker: 'w-1',
+        ...address,
+      },
       attempts: new RunAttempts({ ...life, expiry: new RunExpiry(life) }),
     }),
   });

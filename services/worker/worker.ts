@@ -7,6 +7,7 @@ import { encodeMessage, type ModelInfo, queuesOf, readCancel } from '@penstock/p
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ControlChannel, ModelRegistry, QueueAdmin, ReplyBus, WorkConsumer } from '@penstock/transport';
 import { Admission } from './admission/admission.ts';
+import type { BodyLoader } from './attempts/body-loader.ts';
 import { FrameBatcher } from './attempts/frame-batcher.ts';
 import type { StreamLimits } from './attempts/phase-limit.ts';
 import { RunningAttempts } from './attempts/running-attempts.ts';
@@ -35,6 +36,7 @@ export interface WorkerOptions {
   readonly queue: QueueAdmin & WorkConsumer & ControlChannel;
   readonly bus: Pick<ReplyBus, 'pendingBytes' | 'publish'>;
   readonly models: Pick<ModelRegistry, 'announce'>;
+  readonly bodies: Pick<BodyLoader, 'load'>;
   readonly engine: Pick<Engine, 'endpoints' | 'gauges' | 'healthy' | 'models' | 'run'>;
   readonly stored: StoredRuns;
   readonly clock: Clock;
@@ -101,9 +103,9 @@ export class Worker {
   }
 
   #createRunningAttempts(): RunningAttempts {
-    const { id: worker, incarnation, engine, clock, log, limitsOf } = this.#o;
+    const { id: worker, incarnation, engine, bodies, clock, log, limitsOf } = this.#o;
     return new RunningAttempts({
-      ...{ worker, incarnation, engine, clock, log, limitsOf },
+      ...{ worker, incarnation, engine, bodies, clock, log, limitsOf },
       meter: this.#meter,
       onFirstToken: () => this.#bidder.requote(),
       onEnded: (outcome, attempt) => {

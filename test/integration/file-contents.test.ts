@@ -4,12 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { after, before, type TestContext, test } from 'node:test';
-import { ConnectError, DirectoryFiles, type FileContents, S3Files } from '@penstock/transport';
+import { after, before, suite, type TestContext, test } from 'node:test';
+import { ConnectError, type ContentStores, type FileContents, openStores } from '@penstock/transport';
+import { testRequestBodies } from '@penstock/transport/contracts';
 import { startS3 } from '../../testkit/s3.ts';
 
 const BUCKET = 'penstock-test';
@@ -24,8 +25,8 @@ after(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-function bucket(more: object = {}) {
-  return S3Files.connect({
+function bucket(more: object = {}): Promise<ContentStores> {
+  const options = {
     bucket: BUCKET,
     prefix: 'files/',
     endpoint: process.env['PENSTOCK_TEST_S3_ENDPOINT'] ?? standIn.endpoint,
@@ -33,7 +34,8 @@ function bucket(more: object = {}) {
     credentials: { accessKeyId: 'test', secretAccessKey: 'test-secret' },
     uploadDirectory: join(directory, 'uploads'),
     ...more,
-  });
+  };
+  return openStores('unused', options, 'eu');
 }
 
 async function bytesOf(content: Readable | null): Promise<Buffer> {
@@ -84,13 +86,41 @@ async function conformance(t: TestContext, store: FileContents, uploadDirectory:
 
 test('a directory', async t => {
   const path = join(directory, 'contents');
-  await conformance(t, new DirectoryFiles(path), path);
+  await conformance(t, (await openStores(path, null, 'eu')).contents, path);
   assert.deepEqual(await readdir(path), []);
 });
 
 test('a bucket', async t => {
-  await conformance(t, await bucket(), join(directory, 'uploads'));
+  await conformance(t, (await bucket()).contents, join(directory, 'uploads'));
   assert.equal(standIn.objects.size, 0);
+});
+
+suite('bodies of requests in a directory', () => {
+  let stores: ContentStores;
+  before(async () => {
+    stores = await openStores(join(directory, 'contents'), null, 'eu');
+  });
+  testRequestBodies(() => stores.bodies);
+  test('another region has its own', async () => {
+    await stores.bodies.put('r1', Buffer.from('here'));
+    const other = await openStores(join(directory, 'contents'), null, 'us');
+    for await (const found of other.bodies.list()) assert.fail(found.id);
+  });
+  test('a body whose process died while writing it is tidied up', async () => {
+    const folder = join(directory, 'contents', 'bodies', 'eu');
+    for (const name of ['.upload-old', '.upload-new']) await writeFile(join(folder, name), 'half');
+    await utimes(join(folder, '.upload-old'), 0, Date.now() / 1000 - 7200);
+    await stores.bodies.tidy();
+    assert.deepEqual((await readdir(folder)).sort(), ['.upload-new', 'r1']);
+  });
+});
+
+suite('bodies of requests in a bucket', () => {
+  let stores: ContentStores;
+  before(async () => {
+    stores = await bucket();
+  });
+  testRequestBodies(() => stores.bodies);
 });
 
 test('a bucket that is not there ends the start with a reason', async () => {

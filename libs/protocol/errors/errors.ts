@@ -125,6 +125,12 @@ export const ERRORS = {
     type: server,
     text: 'The server failed. Try again; report the request id if the problem persists.',
   },
+  body_unavailable: {
+    status: 500,
+    type: server,
+    shouldRetry: false,
+    text: 'The stored body of this request could not be read.',
+  },
   engine_error: { status: 502, type: server, text: 'The engine failed to answer.' },
   stream_interrupted: {
     status: 502,
@@ -146,6 +152,11 @@ export const ERRORS = {
     status: 503,
     type: 'service_unavailable_error',
     text: 'The same content is being deleted. Nothing was stored; upload it again.',
+  },
+  storage_unavailable: {
+    status: 503,
+    type: 'service_unavailable_error',
+    text: 'The store of large bodies is not available. The request was not accepted; try again.',
   },
   too_many_large_bodies: {
     status: 503,

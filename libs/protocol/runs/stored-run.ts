@@ -46,6 +46,8 @@ export interface NewRun {
   readonly deadlineAt: number;
   /** How the engine's output is logged as it arrives; `none` when absent. */
   readonly log?: RunLogKind;
+  /** Its body is in the store of request bodies: who ends the run discards it there. */
+  readonly hasClaim?: boolean;
 }
 
 /** The answer, or the error in its place. */

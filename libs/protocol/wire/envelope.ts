@@ -1,5 +1,6 @@
 /**
- * What an ingress puts on the queue: one line of JSON metadata, a newline, then the client's body bytes untouched.
+ * What an ingress puts on the queue: one line of JSON metadata, a newline, then the client's body bytes untouched, or
+ * the claim to them in the metadata.
  * The body is parsed once, at the ingress; a worker hands the same bytes to its engine.
  */
 import { z } from 'zod';
@@ -13,6 +14,15 @@ import { LANES, SIZES } from './names.ts';
  */
 export const RUN_LOGS = ['none', 'deltas', 'events'] as const;
 export type RunLogKind = (typeof RUN_LOGS)[number];
+
+/** Where the body of a request is that is too large for a message: in the store, under the request's id. */
+const claimSchema = z.object({
+  /** SHA-256 of the body, hex. */
+  digest: z.string().regex(/^[0-9a-f]{64}$/),
+  bytes: z.int().min(0),
+});
+
+export type BodyClaim = z.infer<typeof claimSchema>;
 
 const metaSchema = z.object({
   /** Envelope version. A reader takes its own version only. */
@@ -48,13 +58,15 @@ const metaSchema = z.object({
   names: callNamesSchema.optional(),
   /** Prefill rate of the fleet's fastest worker, tokens/s; 0 when unknown. The zero of every worker's scale of levels. */
   fleetRate: z.number(),
+  /** The body is in the store of request bodies, and none follows the line. Absent: it follows. */
+  claim: claimSchema.optional(),
 });
 
 export type WorkMeta = z.infer<typeof metaSchema>;
 
 export interface WorkEnvelope {
   readonly meta: WorkMeta;
-  /** The client's request body, byte for byte. */
+  /** The client's request body, byte for byte; empty where `meta.claim` says where it is. */
   readonly body: Buffer;
 }
 

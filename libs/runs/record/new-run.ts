@@ -16,6 +16,7 @@ export interface RunRequest {
   /** What the API needs to show a run of this kind: JSON, or empty. Holds prompts: never logged. */
   readonly detail: string;
   readonly log?: RunLogKind;
+  readonly hasClaim?: boolean;
   readonly tenant: string;
   readonly endpoint: Endpoint;
   readonly model: string;

@@ -1,6 +1,6 @@
 /** Accepting a run: the record first, then its message. Both steps can be repeated: neither is stored twice. */
 import { type NewRun, publicId, type StoredRun } from '@penstock/protocol';
-import type { Idempotency, RunStore, RunTtl, WorkPublisher } from '@penstock/transport';
+import type { ClaimCheck, Idempotency, RunStore, RunTtl, WorkPublisher } from '@penstock/transport';
 import type { RunFinder } from '../find-run.ts';
 import { keyReused } from '../record/idempotency.ts';
 import { addressOf } from '../record/new-run.ts';
@@ -10,6 +10,7 @@ import { encodeRunMessage, type RunWork } from '../record/run-message.ts';
 export interface RunAcceptanceOptions {
   readonly store: Pick<RunStore, 'create' | 'completions' | 'withdraw'>;
   readonly queue: Pick<WorkPublisher, 'publish'>;
+  readonly claims: ClaimCheck;
   readonly finder: RunFinder;
   readonly ttl: RunTtl;
 }
@@ -44,7 +45,10 @@ export class RunAcceptance {
       await this.#publish(run, work);
     } catch (err) {
       // A slow broker may have stored the message after all: if a worker has begun the run, it is accepted.
-      if (await this.#o.store.withdraw(run.id, idempotency?.key ?? null)) throw err;
+      if (await this.#o.store.withdraw(run.id, idempotency?.key ?? null)) {
+        void this.#o.claims.discard(run);
+        throw err;
+      }
     }
     return { ...run, status: 'queued', worker: null, attempt: 0, logLength: 0, result: null };
   }
@@ -56,8 +60,9 @@ export class RunAcceptance {
     return run;
   }
 
-  #publish(run: NewRun, work: RunWork): Promise<void> {
-    return publishRun(this.#o.queue, run, encodeRunMessage(run, work), queueMsOf(run));
+  async #publish(run: NewRun, work: RunWork): Promise<void> {
+    const { queue, claims } = this.#o;
+    return publishRun(queue, run, await encodeRunMessage(claims, run, work), queueMsOf(run));
   }
 }
 

@@ -30,7 +30,7 @@ export interface RunAttemptsOptions {
 }
 
 /** Read from the message or the record. */
-type AttemptedRun = Pick<WorkMeta, 'id' | 'log' | 'deadlineAt'>;
+type AttemptedRun = Pick<WorkMeta, 'id' | 'log' | 'deadlineAt' | 'claim'>;
 
 export class RunAttempts {
   readonly #o: RunAttemptsOptions;

@@ -1,12 +1,13 @@
 /** Cancels runs: first in the record, then in the queue, then at the engine. */
 import { encodeMessage, isFinalStatus, type StoredRun } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
-import type { ControlChannel, RunStore, RunTtl, WorkPublisher } from '@penstock/transport';
+import type { ClaimCheck, ControlChannel, RunStore, RunTtl, WorkPublisher } from '@penstock/transport';
 import type { DoneChannel } from '../done-channel.ts';
 
 export interface RunCancellerOptions {
   readonly store: Pick<RunStore, 'cancel' | 'read' | 'remove'>;
   readonly queue: Pick<WorkPublisher, 'purge'> & Pick<ControlChannel, 'send'>;
+  readonly claims: Pick<ClaimCheck, 'discard'>;
   readonly done: DoneChannel;
   readonly ttl: Pick<RunTtl, 'logMs'>;
   readonly clock: Clock;
@@ -45,6 +46,7 @@ export class RunCanceller {
     const now = await store.read(run.id);
     if (now?.status !== 'cancelled') return now;
     if (now.address !== null) queue.purge(now.address);
+    void this.#o.claims.discard(now);
     if (now.worker !== null) stopAttempt(queue, now.worker, run.id, now.attempt);
     return now;
   }

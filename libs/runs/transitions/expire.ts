@@ -1,17 +1,21 @@
 /** Ends runs whose deadline has passed. The queue drops them silently, so any process that notices does it. */
 import { DispatchError, isFinalStatus, type StoredRun, type WorkMeta } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
-import type { RunStore, RunTtl } from '@penstock/transport';
+import type { ClaimCheck, ClaimHolder, RunStore, RunTtl } from '@penstock/transport';
 import type { DoneChannel } from '../done-channel.ts';
 import { errorResult } from '../record/run-error.ts';
 import { RUNNING_SLACK_MS } from '../record/run-life.ts';
 
 export interface RunExpiryOptions {
   readonly store: Pick<RunStore, 'expire' | 'read' | 'time'>;
+  readonly claims: Pick<ClaimCheck, 'discard'>;
   readonly done: DoneChannel;
   readonly ttl: Pick<RunTtl, 'logMs'>;
   readonly clock: Clock;
 }
+
+/** Read from the message or the record. */
+type EndedRun = Pick<WorkMeta, 'id' | 'log'> & ClaimHolder;
 
 export class RunExpiry {
   readonly #o: RunExpiryOptions;
@@ -28,7 +32,7 @@ export class RunExpiry {
   }
 
   /** Ends the run if its deadline has passed; one that began in time has {@link RUNNING_SLACK_MS} more. @returns whether it did. */
-  end(run: Pick<WorkMeta, 'id' | 'log'>): Promise<boolean> {
+  end(run: EndedRun): Promise<boolean> {
     return this.#end(run, this.#o.clock.now(), RUNNING_SLACK_MS);
   }
 
@@ -36,7 +40,7 @@ export class RunExpiry {
    * Ends a run that no worker began in time. The clock of this machine may be wrong, so the store's has to agree.
    * @returns whether the deadline had passed.
    */
-  async endUnbegun(run: Pick<WorkMeta, 'id' | 'log' | 'deadlineAt'>): Promise<boolean> {
+  async endUnbegun(run: EndedRun & Pick<WorkMeta, 'deadlineAt'>): Promise<boolean> {
     const { clock, store } = this.#o;
     if (clock.now() < run.deadlineAt) return false;
     const now = await store.time();
@@ -45,15 +49,15 @@ export class RunExpiry {
     return true;
   }
 
-  async #end(
-    { id, log = 'none' }: Pick<WorkMeta, 'id' | 'log'>,
-    now: number,
-    slackMs: number,
-  ): Promise<boolean> {
-    const { store, done, ttl } = this.#o;
+  async #end(run: EndedRun, now: number, slackMs: number): Promise<boolean> {
+    const { store, done, ttl, claims } = this.#o;
+    const { id, log = 'none' } = run;
     const error = errorResult(new DispatchError('deadline_exceeded'), now);
     const hasEnded = await store.expire({ id, log }, error, slackMs, ttl);
-    if (hasEnded) done.tell(id);
+    if (hasEnded) {
+      done.tell(id);
+      void claims.discard(run);
+    }
     return hasEnded;
   }
 }

@@ -1,4 +1,4 @@
-/** Where contents of files are kept: the same settings at every ingress and tasks process. */
+/** Where contents of files and large bodies of requests are kept: the same settings at every ingress, worker and tasks process. */
 import { z } from 'zod';
 
 export const filesSettings = {
@@ -6,13 +6,13 @@ export const filesSettings = {
     .string()
     .default('.penstock/files')
     .describe(
-      'Directory of file contents, shared by ingress and tasks; with a bucket, where uploads are buffered.',
+      'Directory of file contents and of large request bodies: one that all ingress nodes, workers and tasks processes share. With a bucket, where uploads are buffered.',
     ),
   PENSTOCK_FILES_S3_BUCKET: z
     .string()
     .regex(/^[a-z0-9][a-z0-9.-]{1,62}$/, 'give the name of a bucket')
     .optional()
-    .describe('Bucket for file contents, instead of the directory.'),
+    .describe('Bucket for all of it, instead of the directory.'),
   PENSTOCK_FILES_S3_ENDPOINT: z
     .url({ protocol: /^https?$/, error: 'give it as http(s)://host:port' })
     .optional()

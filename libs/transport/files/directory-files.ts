@@ -3,6 +3,7 @@ import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { FileContents, StoredContent } from '../ports/tasks/file-contents.ts';
+import { isMissing } from './missing.ts';
 import { assertDigest, bufferUpload, removeStale } from './upload-buffer.ts';
 
 export class DirectoryFiles implements FileContents {
@@ -58,8 +59,4 @@ export class DirectoryFiles implements FileContents {
   #path(digest: string): string {
     return join(this.#directory, assertDigest(digest));
   }
-}
-
-function isMissing(err: unknown): boolean {
-  return (err as NodeJS.ErrnoException).code === 'ENOENT';
 }

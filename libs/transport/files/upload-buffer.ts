@@ -15,8 +15,15 @@ export interface BufferedUpload extends StoredContent {
   readonly path: string;
 }
 
-/** Writes a stream to a new file and flushes it to the disk. @throws what the stream or the disk throws; then nothing is left. */
-export async function bufferUpload(directory: string, content: Readable): Promise<BufferedUpload> {
+/**
+ * Writes a stream to a new file, and flushes it to the disk unless told otherwise.
+ * @throws what the stream or the disk throws; then nothing is left.
+ */
+export async function bufferUpload(
+  directory: string,
+  content: Readable,
+  { flush = true } = {},
+): Promise<BufferedUpload> {
   await mkdir(directory, { recursive: true });
   const path = join(directory, PREFIX + randomUUID());
   const hash = createHash('sha256');
@@ -29,7 +36,7 @@ export async function bufferUpload(directory: string, content: Readable): Promis
     },
   });
   try {
-    await pipeline(content, measure, createWriteStream(path, { flush: true }));
+    await pipeline(content, measure, createWriteStream(path, { flush }));
     return { path, digest: hash.digest('hex'), bytes };
   } catch (err) {
     await rm(path, { force: true });
@@ -38,12 +45,12 @@ export async function bufferUpload(directory: string, content: Readable): Promis
 }
 
 /** Removes what dead processes left behind in the directory. */
-export async function removeStale(directory: string): Promise<void> {
+export async function removeStale(directory: string, staleMs = STALE_MS): Promise<void> {
   const names = await readdir(directory).catch(() => []);
   for (const name of names.filter(each => each.startsWith(PREFIX))) {
     const path = join(directory, name);
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
-    if (Date.now() - mtimeMs > STALE_MS) await rm(path, { force: true });
+    if (Date.now() - mtimeMs > staleMs) await rm(path, { force: true });
   }
 }
 

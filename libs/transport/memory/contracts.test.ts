@@ -5,6 +5,7 @@ import {
   testModelRegistry,
   testPlacementStore,
   testReplyBus,
+  testRequestBodies,
   testRunLog,
   testRunStore,
   testWorkQueue,
@@ -13,6 +14,7 @@ import {
   MemoryModelRegistry,
   MemoryPlacementStore,
   MemoryReplyBus,
+  MemoryRequestBodies,
   MemoryRunLog,
   MemoryRunStore,
   MemoryWorkQueue,
@@ -39,6 +41,11 @@ suite('reply bus in memory', () => {
   testModelRegistry(() => new MemoryModelRegistry());
   testPlacementStore(() => placements);
   const placements = new MemoryPlacementStore();
+});
+
+suite('request bodies in memory', () => {
+  const bodies = new MemoryRequestBodies(clock);
+  testRequestBodies(() => bodies);
 });
 
 suite('run store in memory', () => {

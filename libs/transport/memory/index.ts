@@ -5,5 +5,6 @@ export { MemoryPlacementStore } from './placement-store.ts';
 export { type MemoryDeadLetter, type MemorySettlement, MemoryWorkQueue } from './queue/work-queue.ts';
 export { Recorded } from './recorded.ts';
 export { MemoryReplyBus } from './reply-bus.ts';
+export { MemoryRequestBodies } from './request-bodies.ts';
 export { MemoryRunLog } from './runs/run-log.ts';
 export { MemoryRunStore } from './runs/run-store.ts';

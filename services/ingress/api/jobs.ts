@@ -14,6 +14,7 @@ import {
 } from '@penstock/protocol';
 import type { RunCanceller, RunFinder, RunWaiters } from '@penstock/runs';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { letGoOfBody } from '../http/body-reader.ts';
 import type { Api, Guards } from '../http/guards.ts';
 import { answer, baseHeaders } from '../http/headers.ts';
 import { holding, type Preferences } from '../intake/preferences.ts';
@@ -64,9 +65,22 @@ export class JobsApi implements Api {
     reply: FastifyReply,
     preferences: Preferences,
   ): Promise<unknown> {
-    const { finder, waiters, holdMs } = this.#o;
+    const { stream } = read.summary;
     const run = await this.#store(endpoint, read, request, preferences);
-    const isFollowed = read.summary.stream && !preferences.respondAsync;
+    letGoOfBody(request);
+    // In a method of its own: this one would keep the prompt while the client waits.
+    return this.#accepted(run, stream, request, reply, preferences);
+  }
+
+  async #accepted(
+    run: StoredRun,
+    stream: boolean,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    preferences: Preferences,
+  ): Promise<unknown> {
+    const { finder, waiters, holdMs } = this.#o;
+    const isFollowed = stream && !preferences.respondAsync;
     const { heldMs, headers } = holding(preferences, isFollowed ? 0 : holdMs);
     reply.headers({ location: locationOf(run), ...headers });
     if (isFollowed) return this.#follow(run, request, reply);

@@ -24,6 +24,7 @@ import type { RunLog } from '@penstock/transport';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ConversionPlan } from '../dispatch/conversion.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import { letGoOfBody } from '../http/body-reader.ts';
 import type { Api, Guards } from '../http/guards.ts';
 import { answer, baseHeaders } from '../http/headers.ts';
 import { pageOf, readPaging } from '../http/paging.ts';
@@ -197,10 +198,23 @@ export class ResponsesApi implements Api {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<unknown> {
-    const { runIntake, finder, waiters, holdMs, pollHints } = this.#o;
-    let run = await runIntake.accept('chat', chat, runCallOf(request), about);
+    const run = await this.#o.runIntake.accept('chat', chat, runCallOf(request), about);
+    letGoOfBody(request);
+    const call = { stream: asked.stream, acceptedAt: chat.acceptedAt, preferences };
+    // In a method of its own: this one would keep the prompt while the client waits.
+    return this.#accepted(run, call, request, reply);
+  }
+
+  async #accepted(
+    accepted: StoredRun,
+    { stream, acceptedAt, preferences }: { stream: boolean; acceptedAt: number; preferences: Preferences },
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<unknown> {
+    const { finder, waiters, holdMs, pollHints } = this.#o;
+    let run = accepted;
     const isSentAway = preferences.respondAsync;
-    const isFollowed = asked.stream && !isSentAway;
+    const isFollowed = stream && !isSentAway;
     const usualMs = isFollowed || detailIn(run).background ? 0 : holdMs;
     const { heldMs, headers } = holding(preferences, usualMs);
     reply.headers(headers);
@@ -208,8 +222,8 @@ export class ResponsesApi implements Api {
     if (heldMs > 0) await waiters.untilDone(run.id, heldMs);
     if (heldMs > 0) run = await finder.look(publicId(run), run.tenant, run.kind);
     const isOpen = !isFinalStatus(run.status);
-    if (asked.stream && !isOpen && heldMs > 0) return this.#follow(run, -1, request, reply);
-    reply.headers({ ...baseHeaders(request, chat.acceptedAt), ...(isOpen ? pollHints.headers(run) : {}) });
+    if (stream && !isOpen && heldMs > 0) return this.#follow(run, -1, request, reply);
+    reply.headers({ ...baseHeaders(request, acceptedAt), ...(isOpen ? pollHints.headers(run) : {}) });
     if (isOpen && (isSentAway || heldMs > 0)) void reply.code(202).header('location', locationOf(run.id));
     return reply.send(await this.#object(run));
   }

@@ -81,7 +81,7 @@ export class Conversions {
     const ack = request.running?.ack ?? null;
     request.converted
       ?.finish(frame.attempt, worker, JSON.parse(frame.meta) as ResultMeta, frame.body)
-      .then(() => ack !== null && this.#o.settlement.ack(ack))
+      .then(() => this.#o.settlement.close(request, ack))
       .catch((err: Error) =>
         this.#o.log.error({ id: request.id, err: err.message }, 'answer of a converted call not stored'),
       );

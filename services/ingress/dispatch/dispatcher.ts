@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http';
 import type { Fleet } from '@penstock/fleet';
 import { decideTier, keptMs, type Placement } from '@penstock/policy';
 import {
+  type BodyClaim,
   callNamesIn,
   DispatchError,
   type Endpoint,
@@ -17,7 +18,7 @@ import {
 } from '@penstock/protocol';
 import type { ConvertedCall } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
-import type { WorkPublisher } from '@penstock/transport';
+import type { ClaimCheck, WorkPublisher } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from '../http/body-reader.ts';
 import { appliedHeader, type Preferences } from '../intake/preferences.ts';
@@ -43,6 +44,7 @@ export interface DispatcherOptions {
   readonly affinity: Affinity;
   readonly workMeta: WorkMetaWriter;
   readonly open: OpenRequests;
+  readonly claims: ClaimCheck;
   /** The record of a call that becomes a stored run. */
   readonly convertedCall: (run: NewRun) => ConvertedCall;
   readonly clock: Clock;
@@ -65,7 +67,7 @@ export interface ReplyTerms {
 interface Work {
   readonly address: QueueAddress;
   readonly meta: WorkMeta;
-  readonly body: Buffer;
+  readonly body: Uint8Array;
   readonly placement: Placement;
 }
 
@@ -89,7 +91,7 @@ export class Dispatcher {
     terms: ReplyTerms,
   ): Promise<void> {
     const { fleet, metrics, open, region, workMeta } = this.#o;
-    const { acceptedAt, body, summary, queue: slug } = read;
+    const { acceptedAt, summary, queue: slug } = read;
     const { waitMs } = terms.preferences;
     const timeoutMs = callTimeoutOf(request);
     const deadlineAt = acceptedAt + (waitMs > 0 ? Math.min(waitMs, timeoutMs) : timeoutMs);
@@ -97,6 +99,10 @@ export class Dispatcher {
     const looked = lane === 'interactive' ? this.#place(endpoint, read, request, terms) : ANYWHERE;
     // Most requests need no look-up: they go out in the same turn of the event loop.
     const { placement, trace, held } = looked instanceof Promise ? await looked : looked;
+    const isLarge = this.#o.claims.isLarge(read.body);
+    const { body, claim } = isLarge
+      ? await this.#checkIn(request.id, read.body)
+      : { body: read.body, claim: {} };
     // Earlier errors are answered by the framework.
     reply.hijack();
     const raw = reply.raw;
@@ -106,13 +112,13 @@ export class Dispatcher {
     const { id } = request;
     const names = callNamesIn(request.headers);
     const shard = placement.kind === 'bound' ? fleet.shardOfWorker(placement.worker) : fleet.shardFor(slug);
-    const meta = { ...workMeta.write(read, { id, endpoint, slug, lane, deadlineAt, names }), held };
+    const meta = { ...workMeta.write(read, { id, endpoint, slug, lane, deadlineAt, names }), held, ...claim };
     const worker = placement.kind === 'bound' ? placement.worker : null;
     const key = { region, shard, slug, lane, size: meta.size };
     const work = { address: { ...sharedAddress(key, id), worker }, meta, body, placement };
     cancelOnClose(open, raw, id);
     open.add({
-      ...{ id, slug, trace, endpoint, deadlineAt, sink },
+      ...{ id, slug, trace, endpoint, deadlineAt, sink, ...claim },
       address: work.address,
       bound: this.#boundOf(work),
       continuable: summary.continuable,
@@ -121,6 +127,12 @@ export class Dispatcher {
     });
     await this.#send(work, sink, raw);
     letGoOfBody(request);
+  }
+
+  /** A large body goes to the store; neither a message nor this node keeps it. */
+  async #checkIn(id: string, whole: Buffer) {
+    const { meta, body } = await this.#o.claims.checkIn<{ id: string; claim?: BodyClaim }>({ id }, whole);
+    return { body, claim: meta.claim === undefined ? {} : { claim: meta.claim } };
   }
 
   #openReply(

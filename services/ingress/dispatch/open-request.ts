@@ -1,6 +1,13 @@
 /** One request whose client waits here: what is known of it, from the moment it is published until its answer is complete. */
 import { keptMs } from '@penstock/policy';
-import { DispatchError, type Endpoint, ERRORS, type FailedMeta, type QueueAddress } from '@penstock/protocol';
+import {
+  type BodyClaim,
+  DispatchError,
+  type Endpoint,
+  ERRORS,
+  type FailedMeta,
+  type QueueAddress,
+} from '@penstock/protocol';
 import { failureError } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { PrefixTrace } from '../placement/affinity.ts';
@@ -20,6 +27,8 @@ export interface NewRequest {
   readonly continuable: boolean;
   readonly streamed: boolean;
   readonly deadlineAt: number;
+  /** Where its body is, if not in its message. */
+  readonly claim?: BodyClaim | undefined;
   readonly sink: ReplySink;
   /** What becomes of it when its client has waited too long; `refuse` where nothing may be stored; null: it may wait. */
   readonly conversion: Conversion | 'refuse' | null;
@@ -126,6 +135,8 @@ export function deadlineError(last: FailedMeta | null): DispatchError {
 /** The client's error after its last failed attempt. @param reason why there is no other attempt. */
 export function errorOf(failure: FailedMeta, reason: string): DispatchError {
   const { message } = failure;
+  // No engine was asked, and the code says what to do.
+  if (failure.code === 'body_unavailable') return failureError(failure);
   if (reason === 'attempts_spent') return new DispatchError('attempts_exhausted', { message });
   if (reason === 'shown_to_client') return new DispatchError('stream_interrupted', { message });
   return failureError(failure);

@@ -61,6 +61,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
       () => 0,
     ),
     affinity: { learn() {}, hear() {} } as unknown as Affinity,
+    claims: { discard: async ({ id, claim }) => void (claim && done.push(`discard ${id}`)) },
     ...{ boundWaitMs: 10, holdMs: 1000, deadLetter: async () => void done.push('dead letter') },
   });
   const request: NewRequest = {

@@ -13,7 +13,7 @@ import {
   type ResumeQuestion,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
-import type { ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
+import type { ClaimCheck, ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
 import type { IngressMetrics } from '../metrics.ts';
 import type { Affinity } from '../placement/affinity.ts';
 import type { Served } from '../replies/reply-sink.ts';
@@ -46,6 +46,7 @@ export interface OpenRequestsOptions {
   readonly boundWaitMs: number;
   /** How long the client of a call without a stream is held, ms. */
   readonly holdMs: number;
+  readonly claims: Pick<ClaimCheck, 'discard'>;
   readonly deadLetter: (request: NewRequest, code: string) => Promise<void>;
 }
 
@@ -59,9 +60,9 @@ export class OpenRequests {
   readonly #watchdog: Watchdog;
 
   constructor(options: OpenRequestsOptions) {
-    const { queue, fleet, clock, log, deadLetter, boundWaitMs } = options;
+    const { queue, fleet, clock, log, claims, deadLetter, boundWaitMs } = options;
     this.#o = options;
-    this.#settlement = new Settlement(queue, deadLetter, log);
+    this.#settlement = new Settlement(queue, deadLetter, claims, log);
     this.#requeue = new Requeue({ queue, fleet, clock });
     this.#conversions = new Conversions({
       ...{ requeue: this.#requeue, settlement: this.#settlement, log },

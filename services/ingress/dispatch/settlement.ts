@@ -1,7 +1,7 @@
 /** Closes deliveries, takes requests off the queue and stops workers. */
 import { stopAttempt } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
-import type { ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
+import type { ClaimCheck, ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
 import { errorOf, type OpenRequest } from './open-request.ts';
 import type { QueueEffect } from './transition.ts';
 
@@ -12,16 +12,19 @@ export type SettlementQueue = Pick<WorkConsumer, 'settle'> &
 export class Settlement {
   readonly #queue: SettlementQueue;
   readonly #deadLetter: (request: OpenRequest, code: string) => Promise<void>;
+  readonly #claims: Pick<ClaimCheck, 'discard'>;
   readonly #log: Logger;
 
-  /** @param deadLetter keeps a copy of a request that failed on every attempt. */
+  /** @param deadLetter keeps a copy of a request that failed on every attempt, and what its body is claimed with. */
   constructor(
     queue: SettlementQueue,
     deadLetter: (request: OpenRequest, code: string) => Promise<void>,
+    claims: Pick<ClaimCheck, 'discard'>,
     log: Logger,
   ) {
     this.#queue = queue;
     this.#deadLetter = deadLetter;
+    this.#claims = claims;
     this.#log = log;
   }
 
@@ -29,7 +32,7 @@ export class Settlement {
     const { running } = request;
     switch (effect.kind) {
       case 'ack':
-        if (running?.ack) this.ack(running.ack);
+        this.close(request, running?.ack ?? null);
         return;
       case 'renew_lease':
         if (running?.ack) this.#queue.settle(running.ack, 'progress');
@@ -37,12 +40,20 @@ export class Settlement {
       case 'nak':
         return this.#queue.settle(effect.ack, 'nak', effect.delayMs);
       case 'purge':
-        return this.#queue.purge(request.address);
+        this.#queue.purge(request.address);
+        void this.#claims.discard(request);
+        return;
       case 'stop_worker':
         return this.stopWorker(effect.worker, request.id, effect.attempt);
       case 'give_up':
         this.#giveUp(effect, request);
     }
+  }
+
+  /** The request is answered: its delivery is acked, and its body discarded. */
+  close(request: OpenRequest, ack: string | null): void {
+    if (ack) this.ack(ack);
+    void this.#claims.discard(request);
   }
 
   ack(ack: string): void {

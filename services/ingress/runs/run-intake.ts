@@ -1,6 +1,7 @@
 /** From a request that was understood to a stored run. It depends neither on this node nor on the client's connection. */
 import type { Endpoint, Lane, NewRun, RunKind, RunLogKind, StoredRun } from '@penstock/protocol';
 import { newRun, type RunAcceptance } from '@penstock/runs';
+import type { ClaimCheck } from '@penstock/transport';
 import { type InferenceRequest, queueSizeOf } from '../intake/understand.ts';
 import type { WorkMetaWriter } from '../intake/work-meta.ts';
 import type { RunCall } from './run-call.ts';
@@ -18,6 +19,7 @@ export interface RunIntakeOptions {
   readonly workMeta: WorkMetaWriter;
   /** The shard for a request that any worker of the model may take. */
   readonly shardFor: (slug: string) => number;
+  readonly claims: Pick<ClaimCheck, 'isLarge'>;
   readonly region: string;
 }
 
@@ -30,7 +32,7 @@ export class RunIntake {
 
   /** A run that is in no store and no queue yet. */
   newRun(endpoint: Endpoint, request: InferenceRequest, call: RunCall, about: RunAbout): NewRun {
-    const { region, shardFor } = this.#o;
+    const { region, shardFor, claims } = this.#o;
     const { lane, ...particulars } = about;
     const { queue: slug } = request;
     return newRun({
@@ -39,6 +41,7 @@ export class RunIntake {
       queue: { region, shard: shardFor(slug), slug, lane, size: queueSizeOf(lane, request) },
       createdAt: request.acceptedAt,
       deadlineAt: request.acceptedAt + call.timeoutMs,
+      ...(claims.isLarge(request.body) ? { hasClaim: true } : {}),
     });
   }
 

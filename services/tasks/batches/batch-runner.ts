@@ -25,6 +25,7 @@ export interface BatchRunnerOptions {
   readonly records: TaskRecords;
   readonly contents: FileContents;
   readonly library: FileLibrary;
+  readonly mostLineBytes: number;
   readonly runs: RunStore;
   readonly rules: CheckRules;
   /** Makes the feeder of one batch. */
@@ -86,7 +87,7 @@ export class BatchRunner {
   async *#lines(digest: string): AsyncGenerator<InputLine> {
     const content = await this.#o.contents.open(digest);
     if (content === null) throw new Error('the input file does not exist any more');
-    yield* readLines(content);
+    yield* readLines(content, this.#o.mostLineBytes);
   }
 
   /** @returns whether the input is valid. */

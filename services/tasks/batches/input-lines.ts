@@ -1,9 +1,9 @@
-/** Reads the input file of a batch line by line, as bytes: memory use does not depend on the size of the file. */
+/** Reads the input file of a batch line by line, as bytes: memory use depends on its longest line, not on its size. */
 import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 
-/** Longest line, bytes: the broker takes no larger message. */
-const MAX_LINE = 6 * 1024 * 1024;
+/** What a line has beside the body of its request: custom_id, method and url. */
+const LINE_SLACK = 4096;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const SPACE = 0x20;
@@ -27,8 +27,15 @@ export interface InputLine {
   readonly text: Buffer;
 }
 
-/** Lines that are not blank, without byte order mark and carriage return. @throws InputFileError for what cannot be a line of JSON. */
-export async function* readLines(content: AsyncIterable<Buffer> | Readable): AsyncGenerator<InputLine> {
+/**
+ * Lines that are not blank, without byte order mark and carriage return.
+ * @param mostBytes of the body of a request. @throws InputFileError for what cannot be a line of JSON.
+ */
+export async function* readLines(
+  content: AsyncIterable<Buffer> | Readable,
+  mostBytes: number,
+): AsyncGenerator<InputLine> {
+  const most = mostBytes + LINE_SLACK;
   let begun: Buffer[] = [];
   let begunBytes = 0;
   let number = 0;
@@ -37,7 +44,7 @@ export async function* readLines(content: AsyncIterable<Buffer> | Readable): Asy
     begun = [];
     begunBytes = 0;
     number++;
-    return toLine(whole, number);
+    return toLine(whole, number, most);
   };
   for await (const chunk of content as AsyncIterable<Buffer>) {
     let from = 0;
@@ -49,23 +56,23 @@ export async function* readLines(content: AsyncIterable<Buffer> | Readable): Asy
     if (from === chunk.length) continue;
     begun.push(chunk.subarray(from));
     begunBytes += chunk.length - from;
-    if (begunBytes > MAX_LINE) refuseLong(number + 1);
+    if (begunBytes > most) refuseLong(number + 1, most);
   }
   const last = take(Buffer.alloc(0));
   if (last !== null) yield last;
 }
 
-function refuseLong(line: number): never {
+function refuseLong(line: number, most: number): never {
   throw new InputFileError(
     'line_too_long',
-    `This line is longer than ${MAX_LINE / 1024 / 1024} MB. Lines end with a line feed.`,
+    `This line is longer than ${most} bytes (PENSTOCK_BODY_LIMIT_BYTES). Lines end with a line feed.`,
     line,
   );
 }
 
 /** Null for a blank line. */
-function toLine(whole: Buffer, number: number): InputLine | null {
-  if (whole.length > MAX_LINE) refuseLong(number);
+function toLine(whole: Buffer, number: number, most: number): InputLine | null {
+  if (whole.length > most) refuseLong(number, most);
   const from = number === 1 && whole.subarray(0, BOM.length).equals(BOM) ? BOM.length : 0;
   const to = whole.at(-1) === RETURN ? whole.length - 1 : whole.length;
   const text = whole.subarray(from, Math.max(from, to));

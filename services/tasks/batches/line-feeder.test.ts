@@ -9,7 +9,8 @@ import {
   subjectOf,
 } from '@penstock/protocol';
 import { DoneChannel, RunCanceller } from '@penstock/runs';
-import type { RunStore, TaskRecords, WorkQueue } from '@penstock/transport';
+import { ClaimCheck, type RunStore, type TaskRecords, type WorkQueue } from '@penstock/transport';
+import { MemoryRequestBodies } from '@penstock/transport/memory';
 import { FeedRoom } from './feed-room.ts';
 import { LineFeeder } from './line-feeder.ts';
 
@@ -69,12 +70,14 @@ function world(count: number, window: number) {
   const clock = { now: () => 1000, monotonic: () => performance.now() + state.laterMs };
   const done = new DoneChannel(queue, 'local');
   const ttl = { recordMs: 1, logMs: 1 };
-  const canceller = new RunCanceller({ store: runStore, queue, done, ttl, clock });
+  const claims = new ClaimCheck(new MemoryRequestBodies(clock), 1000);
+  const canceller = new RunCanceller({ store: runStore, queue, claims, done, ttl, clock });
   const wires = {
     records,
     runs: runStore,
     canceller,
     queue,
+    claims,
     clock,
     region: 'local',
     shardFor: () => 0,

@@ -34,7 +34,7 @@ import {
   recordOnce,
 } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
-import type { RunStore, TaskRecords, WorkPublisher } from '@penstock/transport';
+import type { ClaimCheck, RunStore, TaskRecords, WorkPublisher } from '@penstock/transport';
 import { CHUNK, type FeedRoom, type Place } from './feed-room.ts';
 import type { InputLine } from './input-lines.ts';
 
@@ -51,6 +51,7 @@ export interface FeederOptions extends FeederInput {
   readonly runs: RunStore;
   readonly canceller: RunCanceller;
   readonly queue: Pick<WorkPublisher, 'publish'>;
+  readonly claims: ClaimCheck;
   readonly region: string;
   /** A stream of the region that has workers for the model. */
   readonly shardFor: (slug: string) => number;
@@ -278,15 +279,14 @@ export class LineFeeder {
     return this.#end;
   }
 
-  /** Does not give up while the broker is away or full, unless the batch is stopped. */
+  /** Does not give up while the broker or the store is away or full, unless the batch is stopped. */
   async #queueLine({ id, line }: Wanted): Promise<FeedEnd | null> {
-    const { batch, runs, queue, clock } = this.#o;
+    const { batch, runs, queue, claims, clock } = this.#o;
     const ttlMs = Math.max(1, batch.expiresAt * 1000 - clock.now());
     const run = await recordOnce(runs, this.#newRun(id, line), ttlMs);
-    const message = encodeRunMessage(run, workOf(line));
     for (;;) {
       try {
-        await publishRun(queue, run, message, ttlMs);
+        await publishRun(queue, run, await encodeRunMessage(claims, run, workOf(line)), ttlMs);
         return null;
       } catch (err) {
         if (!(err instanceof DispatchError)) throw err;
@@ -298,7 +298,7 @@ export class LineFeeder {
   }
 
   #newRun(id: string, line: BatchLine): NewRun {
-    const { batch, region, clock, shardFor, queueFor } = this.#o;
+    const { batch, region, clock, claims, shardFor, queueFor } = this.#o;
     const { model } = line.summary;
     const slug = queueFor(model, line.endpoint) ?? toModelSlug(model);
     return newRun({
@@ -306,6 +306,7 @@ export class LineFeeder {
       queue: { region, shard: shardFor(slug), slug, lane: 'batch', size: 'any' },
       createdAt: clock.now(),
       deadlineAt: lineDeadline(batch.expiresAt * 1000),
+      ...(claims.isLarge(line.body) ? { hasClaim: true } : {}),
     });
   }
 

@@ -125,7 +125,7 @@ test('a redelivery continues what the client has', async () => {
   deliver({}, 2);
   await turn();
   assert.deepEqual(said, ['taken r1', 'ask ctl.ingress.in-1', 'run']);
-  const body = JSON.parse(runs[0]?.continuation?.body.toString() ?? '{}');
+  const body = JSON.parse(runs[0]?.continuation?.bodyFrom(runs[0].work.body).toString() ?? '{}');
   assert.deepEqual(body.messages, [{ role: 'assistant', content: 'Hel' }]);
 });
 

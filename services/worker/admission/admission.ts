@@ -98,7 +98,8 @@ export class Admission {
     }
     const decision = decideOnAnswer(answer, reason, delivery.deliveryCount);
     if (decision.kind === 'run') {
-      const continuation = decision.resume === null ? null : createContinuation(work, decision.resume);
+      const continuation =
+        decision.resume === null ? null : createContinuation(work.meta.endpoint, decision.resume);
       return running.run(delivery, work, continuation, replies);
     }
     const converted = decision.kind === 'retry' ? null : await stored.asStored(work).catch(() => null);

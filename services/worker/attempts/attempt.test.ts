@@ -8,6 +8,7 @@ const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'sho
 const ADDRESS = sharedAddress(KEY, 'r1');
 const CLOCK = { monotonic: () => 0 };
 const LIMITS = { firstTokenMs: 120_000, betweenTokensMs: 300_000 };
+const NO_BODIES = { load: async () => null };
 const META = { id: 'r1', from: 'in-1', endpoint: 'embeddings', stream: false } as WorkMeta;
 
 test('the chunks of a long answer that is not a stream are concatenated once, at its end', t => {
@@ -25,7 +26,7 @@ test('the chunks of a long answer that is not a stream are concatenated once, at
     ...{ incarnation: 'p1', limits: LIMITS, clock: CLOCK },
     hooks: { ready() {}, firstToken() {}, ended: (_attempt, outcome) => void outcomes.push(outcome) },
   });
-  attempt.start(engine);
+  attempt.start(engine, NO_BODIES);
   const concat = t.mock.method(Buffer, 'concat');
   const pieces = ['{"data":"', ...Array.from({ length: 500 }, () => 'x'.repeat(1000)), '"}'];
   const { start, data, end } = handlers as unknown as EngineHandlers;
@@ -63,7 +64,7 @@ function startAttempt(meta: Partial<WorkMeta>, number = 1, clock = CLOCK) {
     },
     hooks: { ready() {}, firstToken() {}, ended: (_attempt, outcome) => void outcomes.push(outcome) },
   });
-  attempt.start(engine);
+  attempt.start(engine, NO_BODIES);
   const last = () => {
     const frames: Frame[] = [];
     attempt.takeFrames(frames);

@@ -20,9 +20,11 @@ import {
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { Delivery } from '@penstock/transport';
-import { type Engine, type EngineHandlers, MAX_ANSWER_BYTES } from '../engine/engine.ts';
+import type { Engine, EngineHandlers } from '../engine/engine.ts';
+import { type BodyLoader, notLoaded } from './body-loader.ts';
 import { busyPause } from './busy-pause.ts';
 import type { Continuation } from './continuation.ts';
+import { connectionFailure, engineFailure, worded } from './failures.ts';
 import type { FrameSource } from './frame-batcher.ts';
 import { PhaseLimit, type StreamLimits } from './phase-limit.ts';
 import { Contradiction } from './repetition.ts';
@@ -30,9 +32,17 @@ import { type Heard, StreamedAnswer } from './streamed-answer.ts';
 
 /**
  * How an attempt ended. `client_error`: the engine refused the request, which is not the engine's fault. `busy`: the engine has
- * no room. `misconfigured`: the engine does not accept this worker's credentials.
+ * no room. `misconfigured`: the engine does not accept this worker's credentials. `not_loaded`: the request's body is not to be
+ * had, and the engine was not asked.
  */
-export type AttemptOutcome = 'done' | 'client_error' | 'busy' | 'misconfigured' | 'failed' | 'dropped';
+export type AttemptOutcome =
+  | 'done'
+  | 'client_error'
+  | 'busy'
+  | 'misconfigured'
+  | 'not_loaded'
+  | 'failed'
+  | 'dropped';
 
 /** Moving a request to another subject resets its delivery count; the base keeps attempt numbers rising nevertheless. */
 export function attemptNumberOf(delivery: Delivery, work: WorkEnvelope): number {
@@ -69,10 +79,10 @@ const DONE_EVENT = Buffer.from('data: [DONE]\n\n');
 const AWAIT_END_MS = 1000;
 
 export class Attempt implements FrameSource {
-  readonly work: WorkEnvelope;
   readonly number: number;
   readonly ackSubject: string;
   readonly address: QueueAddress;
+  #work: WorkEnvelope;
   readonly #incarnation: string;
   readonly #waitMs: number;
   readonly #continuation: Continuation | null;
@@ -96,9 +106,10 @@ export class Attempt implements FrameSource {
   #sawFirst = false;
   #answerTokens = 0;
   #call: { abort(): void } | null = null;
+  readonly #isOver = new AbortController();
 
   constructor(options: AttemptOptions) {
-    this.work = options.work;
+    this.#work = options.work;
     this.number = options.number;
     this.ackSubject = options.ackSubject;
     this.address = options.address;
@@ -108,6 +119,10 @@ export class Attempt implements FrameSource {
     this.#limits = options.limits;
     this.#clock = options.clock;
     this.#hooks = options.hooks;
+  }
+
+  get work(): WorkEnvelope {
+    return this.#work;
   }
 
   get id(): string {
@@ -123,10 +138,29 @@ export class Attempt implements FrameSource {
     return this.#answerTokens;
   }
 
-  start(engine: Pick<Engine, 'run'>): void {
+  /** @param bodies where the request's body is, if not in its message. */
+  start(engine: Pick<Engine, 'run'>, bodies: Pick<BodyLoader, 'load'>): void {
     this.#hooks.ready(this, false);
+    if (this.work.meta.claim === undefined) this.#ask(engine);
+    else void this.#load(engine, bodies);
+  }
+
+  /** Its ingress or its record knows already who has it, so the lease is renewed meanwhile. */
+  async #load(engine: Pick<Engine, 'run'>, bodies: Pick<BodyLoader, 'load'>): Promise<void> {
+    try {
+      const loaded = await bodies.load(this.work.meta, this.#isOver.signal);
+      if (loaded === null) return;
+      this.#isOver.signal.addEventListener('abort', loaded.giveBack);
+      this.#work = { ...this.work, body: loaded.body };
+      this.#ask(engine);
+    } catch (err) {
+      this.#fail(notLoaded(err), 'not_loaded');
+    }
+  }
+
+  #ask(engine: Pick<Engine, 'run'>): void {
     this.#limit = new PhaseLimit(this.work.meta, this.#limits, this.#clock, failure => this.#broke(failure));
-    const body = this.#continuation?.body ?? this.work.body;
+    const body = this.#continuation?.bodyFrom(this.work.body) ?? this.work.body;
     const handlers: EngineHandlers = {
       start: (...head) => this.#onStart(...head),
       data: bytes => this.#onData(bytes),
@@ -140,8 +174,7 @@ export class Attempt implements FrameSource {
   /** Stops the engine call; no further frames are sent. */
   drop(): void {
     if (this.#over) return;
-    this.#over = true;
-    this.#stopWaiting();
+    this.#end();
     this.#events = [];
     this.#accepted = true;
     this.#call?.abort();
@@ -223,7 +256,7 @@ export class Attempt implements FrameSource {
   }
 
   #onError(error: Error): void {
-    const failure = failureOf(error);
+    const failure = connectionFailure(error);
     this.#broke(failure, failure.retryable ? 'failed' : 'client_error');
   }
 
@@ -330,7 +363,9 @@ export class Attempt implements FrameSource {
     );
   }
 
-  #stopWaiting(): void {
+  #end(): void {
+    this.#over = true;
+    this.#isOver.abort();
     this.#limit?.stop();
     if (this.#endTimer !== null) clearTimeout(this.#endTimer);
     this.#endTimer = null;
@@ -342,31 +377,9 @@ export class Attempt implements FrameSource {
     urgent: boolean,
     detail = '',
   ): void {
-    this.#over = true;
-    this.#stopWaiting();
+    this.#end();
     this.#final = final;
     this.#hooks.ready(this, urgent);
     this.#hooks.ended(this, outcome, detail);
   }
-}
-
-function failureOf(error: Error & { code?: string }): FailedMeta {
-  if (error.code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
-    const message = `the answer is longer than ${MAX_ANSWER_BYTES / 1024 / 1024} MB: ask for less in one request`;
-    return { code: 'engine_error', message, retryable: false };
-  }
-  if (error.code === 'UND_ERR_CONNECT_TIMEOUT') {
-    const message = 'the engine did not accept a connection';
-    return { code: 'engine_timeout', message, retryable: true };
-  }
-  return { code: 'engine_error', message: 'the connection to the engine failed', retryable: true };
-}
-
-function engineFailure(message: string): FailedMeta {
-  return { code: 'engine_error', message, retryable: true };
-}
-
-/** @param lead what it means, for people. */
-function worded(lead: string, { status, words }: EngineError): string {
-  return words === null ? `${lead} (${status})` : `${lead} (${status}): ${words}`;
 }

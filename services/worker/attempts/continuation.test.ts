@@ -1,17 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventData, type WorkEnvelope } from '@penstock/protocol';
+import { type Endpoint, eventData } from '@penstock/protocol';
 import { createContinuation } from './continuation.ts';
 
 const RESUME = { kind: 'continue', text: 'Hel', chunks: 2, chunkId: 'c1', created: 7 } as const;
 
-function workOf(endpoint: string, body: object): WorkEnvelope {
-  return { meta: { endpoint }, body: Buffer.from(JSON.stringify(body)) } as WorkEnvelope;
-}
-
-function bodyOf(endpoint: string, body: object, resume = RESUME as typeof RESUME | { text: '' }) {
-  const { body: made } = createContinuation(workOf(endpoint, body), { ...RESUME, ...resume });
-  return JSON.parse(made.toString());
+function bodyOf(endpoint: Endpoint, body: object, resume = RESUME as typeof RESUME | { text: '' }) {
+  const continuation = createContinuation(endpoint, { ...RESUME, ...resume });
+  return JSON.parse(continuation.bodyFrom(Buffer.from(JSON.stringify(body))).toString());
 }
 
 /** What the client sees of the events. */
@@ -19,7 +15,7 @@ function rewritten(...chunks: (object | string)[]) {
   const events = chunks.map(
     chunk => `data: ${typeof chunk === 'string' ? chunk : JSON.stringify(chunk)}\n\n`,
   );
-  const { rewrite } = createContinuation(workOf('chat', { messages: [] }), RESUME);
+  const { rewrite } = createContinuation('chat', RESUME);
   const shown = rewrite(Buffer.from(events.join(''))).toString();
   return [...eventData(shown)].map(data => (data === '[DONE]' ? data : JSON.parse(data)));
 }

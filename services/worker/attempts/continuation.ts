@@ -2,12 +2,12 @@
  * Going on with a stream whose first engine died: the client keeps what it has, the next engine gets the prompt plus
  * the partial answer (`continue_final_message`, vLLM and SGLang) and its chunks are made to look like the old stream's.
  */
-import { eventData, parseExactText, type ResumeAnswer, type WorkEnvelope } from '@penstock/protocol';
+import { type Endpoint, eventData, parseExactText, type ResumeAnswer } from '@penstock/protocol';
 import { Repetition } from './repetition.ts';
 
 export interface Continuation {
-  /** Request body for the engine. */
-  readonly body: Buffer;
+  /** The request for the engine, made from the client's. */
+  bodyFrom(body: Buffer): Buffer;
   /**
    * Gives events the id and time of the stream they continue, and drops the repeated role chunk, and what an engine says again.
    * @throws Contradiction where the engine began again and said something else.
@@ -18,16 +18,16 @@ export interface Continuation {
 type Resume = Extract<ResumeAnswer, { kind: 'continue' }>;
 type Json = Record<string, unknown>;
 
-export function createContinuation(work: WorkEnvelope, resume: Resume): Continuation {
+export function createContinuation(endpoint: Endpoint, resume: Resume): Continuation {
   const stream = new ContinuedStream(resume);
   return {
-    body: Buffer.from(JSON.stringify(continuedBody(work, resume))),
+    bodyFrom: body => Buffer.from(JSON.stringify(continuedBody(endpoint, body, resume))),
     rewrite: events => stream.rewrite(events),
   };
 }
 
-function continuedBody(work: WorkEnvelope, resume: Resume): Json {
-  const body = parseExactText(work.body.toString('utf8')) as Json;
+function continuedBody(endpoint: Endpoint, asked: Buffer, resume: Resume): Json {
+  const body = parseExactText(asked.toString('utf8')) as Json;
   // One content chunk is one token on the engines we know; a limit already reached still needs one step to stop.
   for (const field of ['max_tokens', 'max_completion_tokens']) {
     const limit = body[field];
@@ -35,8 +35,7 @@ function continuedBody(work: WorkEnvelope, resume: Resume): Json {
     if (typeof limit === 'number' && limit >= 0) body[field] = Math.max(1, limit - resume.chunks);
   }
   if (resume.text === '') return body;
-  if (work.meta.endpoint === 'completions')
-    return { ...body, prompt: `${String(body['prompt'])}${resume.text}` };
+  if (endpoint === 'completions') return { ...body, prompt: `${String(body['prompt'])}${resume.text}` };
   const messages = body['messages'] as unknown[];
   return {
     ...body,

@@ -5,6 +5,7 @@ import type { Clock, Logger } from '@penstock/runtime';
 import type { Delivery } from '@penstock/transport';
 import type { Engine } from '../engine/engine.ts';
 import { Attempt, type AttemptOutcome, attemptNumberOf } from './attempt.ts';
+import type { BodyLoader } from './body-loader.ts';
 import type { Continuation } from './continuation.ts';
 import type { StreamLimits } from './phase-limit.ts';
 
@@ -24,6 +25,7 @@ export interface RunningAttemptsOptions {
   readonly engine: Pick<Engine, 'run'>;
   /** Of a model, by its slug. */
   readonly limitsOf: (slug: string) => StreamLimits;
+  readonly bodies: Pick<BodyLoader, 'load'>;
   readonly meter: Pick<LoadMeter, 'answered' | 'begin' | 'end' | 'firstToken'>;
   readonly onFirstToken: () => void;
   readonly onEnded: (outcome: AttemptOutcome, attempt: Attempt) => void;
@@ -45,7 +47,7 @@ export class RunningAttempts {
 
   /** Starts an attempt; one at the same request that still runs here is superseded. */
   run(delivery: Delivery, work: WorkEnvelope, continuation: Continuation | null, sink: AttemptSink): void {
-    const { clock, engine, worker, incarnation, meter, limitsOf } = this.#o;
+    const { clock, engine, bodies, worker, incarnation, meter, limitsOf } = this.#o;
     this.#attempts.get(work.meta.id)?.drop();
     const attempt = new Attempt({
       work,
@@ -69,7 +71,7 @@ export class RunningAttempts {
     const silent = !stream && ENDPOINT_TABLE[endpoint].answer === 'choices';
     const request = { promptTokens, heldTokens: held[worker] ?? 0, kvTokens: kvTokensOf(work), silent };
     meter.begin(attempt.id, request, clock.monotonic());
-    attempt.start(engine);
+    attempt.start(engine, bodies);
   }
 
   /** @param attempt the newest attempt to be cancelled: a later one is not meant. */
@@ -98,6 +100,7 @@ export class RunningAttempts {
     if (outcome === 'dropped') sink.release(attempt);
     const about = { id: attempt.id, attempt: attempt.number, detail };
     if (outcome === 'failed') log.warn(about, 'attempt failed');
+    if (outcome === 'not_loaded') log.error(about, 'ALARM: the body of a request could not be read');
     if (outcome === 'misconfigured')
       log.error(
         about,

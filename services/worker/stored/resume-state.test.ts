@@ -32,8 +32,9 @@ async function resume(
   await store.begin('r1', 2, 'w-2');
   const body = { model: 'm', messages: [{ role: 'user', content: 'Hi' }], ...request };
   const work = { meta: { id: 'r1', endpoint: 'chat' }, body: Buffer.from(JSON.stringify(body)) };
-  const found = await readResumeState(log, work as WorkEnvelope, kind, 2);
-  const asked = found.continuation === null ? null : JSON.parse(found.continuation.body.toString());
+  const found = await readResumeState(log, work as WorkEnvelope, kind, 2, async () => work.body);
+  const asked =
+    found.continuation === null ? null : JSON.parse(found.continuation.bodyFrom(work.body).toString());
   return { ...found, asked, left: (await log.peek('r1', 0, 9999)).length };
 }
 

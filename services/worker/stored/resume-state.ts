@@ -3,6 +3,7 @@ import {
   type ChatChunk,
   ChunkReader,
   decodeOps,
+  type Endpoint,
   eventData,
   type LogOp,
   type RunLogKind,
@@ -28,21 +29,29 @@ const SLICE = 1000;
 /**
  * Plain text is continued where it stopped. Anything else starts from the beginning: with an empty log if nobody has read
  * it yet, else repeating what is logged.
+ * @param bodyOf the request; asked only where it matters.
  */
 export async function readResumeState(
   log: RunLog,
   work: WorkEnvelope,
   kind: RunLogKind,
   attempt: number,
+  bodyOf: () => Promise<Buffer>,
 ): Promise<{ resumeState: ResumeState | null; continuation: Continuation | null }> {
   const entries = await readAll(log, work.meta.id);
   if (entries.length === 0) return { resumeState: null, continuation: null };
   const logged = kind === 'deltas' ? answerOfDeltas(entries) : answerOfEvents(entries);
-  if (logged !== null && isContinuable(work, logged.ops)) {
+  if (logged !== null && (await isContinuable(work.meta.endpoint, logged.ops, bodyOf))) {
     const { ops, chunkId, created } = logged;
     const text = ops.map(op => (op[0] === 't' ? op[1] : '')).join('');
     const chunks = ops.reduce((sum, op) => sum + (op[0] === 't' ? op[2] : 0), 0);
-    const continuation = createContinuation(work, { kind: 'continue', text, chunks, chunkId, created });
+    const continuation = createContinuation(work.meta.endpoint, {
+      kind: 'continue',
+      text,
+      chunks,
+      chunkId,
+      created,
+    });
     return { resumeState: { entries: entries.length, ops, replays: false }, continuation };
   }
   if (await log.restart(work.meta.id, attempt)) return { resumeState: null, continuation: null };
@@ -92,7 +101,12 @@ function answerIn(events: readonly string[]): LoggedAnswer {
   return { ops, chunkId: chunks[0]?.id ?? '', created: chunks[0]?.created ?? 0 };
 }
 
-function isContinuable(work: WorkEnvelope, ops: readonly LogOp[]): boolean {
+async function isContinuable(
+  endpoint: Endpoint,
+  ops: readonly LogOp[],
+  bodyOf: () => Promise<Buffer>,
+): Promise<boolean> {
   if (ops.some(op => op[0] !== 't')) return false;
-  return validateRequest(work.meta.endpoint, JSON.parse(work.body.toString('utf8'))).continuable;
+  const body = await bodyOf();
+  return validateRequest(endpoint, JSON.parse(body.toString('utf8'))).continuable;
 }

@@ -3,14 +3,22 @@ import { type TestContext, test } from 'node:test';
 import { MAX_ATTEMPTS } from '@penstock/policy';
 import { decodeEnvelope, type QueueAddress, type RunLogKind, type WorkEnvelope } from '@penstock/protocol';
 import { DoneChannel, encodeRunMessage, newRun, RunAttempts, RunExpiry } from '@penstock/runs';
-import type { Logger } from '@penstock/runtime';
-import { MemoryRunLog, MemoryRunStore, MemoryWorkQueue } from '@penstock/transport/memory';
+import { ByteBudget, type Logger } from '@penstock/runtime';
+import { ClaimCheck } from '@penstock/transport';
+import {
+  MemoryRequestBodies,
+  MemoryRunLog,
+  MemoryRunStore,
+  MemoryWorkQueue,
+} from '@penstock/transport/memory';
 import { Attempt } from '../attempts/attempt.ts';
+import { BodyLoader } from '../attempts/body-loader.ts';
 import type { EngineHandlers } from '../engine/engine.ts';
 import { StoredRuns } from './stored-runs.ts';
 
 const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'background', size: 'any' } as const;
 const ACK_WAIT_MS = 9000;
+const INLINE_BYTES = 1000;
 const ttl = { recordMs: 60_000, logMs: 60_000 };
 const word = (content: string) => `data: {"choices":[{"delta":{"content":"${content}"}}]}\n\n`;
 const WHOLE = '{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}';
@@ -27,10 +35,13 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
   await queue.ensureWorkStream('eu', 0, { maxMessages: 10, maxBytes: 1_000_000 });
   await queue.ensureDeadStream('eu');
   await queue.ensureConsumer(KEY, { ackWaitMs: ACK_WAIT_MS });
-  const wires = { store, done: new DoneChannel(queue, 'eu'), ttl, clock };
+  const bodies = new MemoryRequestBodies(clock);
+  const claims = new ClaimCheck(bodies, INLINE_BYTES);
+  const loader = new BodyLoader(bodies, new ByteBudget(1e6));
+  const wires = { store, done: new DoneChannel(queue, 'eu'), ttl, clock, claims };
   const errors: string[] = [];
   const stored = new StoredRuns({
-    ...{ store, queue, clock, log: runLog, worker: 'w-1', ackWaitMs: ACK_WAIT_MS },
+    ...{ store, queue, clock, bodies, claims, log: runLog, worker: 'w-1', ackWaitMs: ACK_WAIT_MS },
     attempts: new RunAttempts({ ...wires, expiry: new RunExpiry(wires) }),
     logger: {
       warn() {},
@@ -48,7 +59,7 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
   } as const;
   const run = newRun({ ...about, queue: KEY, createdAt: 0, deadlineAt: 10_000 });
   await store.create(run, 60_000, null);
-  const message = encodeRunMessage(run, {
+  const message = await encodeRunMessage(claims, run, {
     ...({ from: 'in-1', lane: 'background', size: 'any', stream, promptTokens: 5 } as const),
     ...{
       maxTokens: null,
@@ -80,15 +91,19 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
       },
     });
     stored.attach(attempt, beginning.resumeState);
-    attempt.start({
-      run: (_path, body, handlers) => {
-        Object.assign(engine, { handlers, body: Buffer.from(body).toString() });
-        const abort = () => {
-          engine.isAborted = true;
-        };
-        return { abort };
+    attempt.start(
+      {
+        run: (_path, body, handlers) => {
+          Object.assign(engine, { handlers, body: Buffer.from(body).toString() });
+          const abort = () => {
+            engine.isAborted = true;
+          };
+          return { abort };
+        },
       },
-    });
+      loader,
+    );
+    await settle();
     const { handlers = assert.fail('the engine was not called') } = engine;
     const say = async (text: string) => {
       handlers.data(Buffer.from(text));

@@ -13,7 +13,15 @@ import {
 } from '@penstock/protocol';
 import { asStoredWork, endedBy, type RunAttempts } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
-import type { RunEnd, RunLog, RunStore, WorkConsumer, WorkPublisher } from '@penstock/transport';
+import type {
+  ClaimCheck,
+  RequestBodies,
+  RunEnd,
+  RunLog,
+  RunStore,
+  WorkConsumer,
+  WorkPublisher,
+} from '@penstock/transport';
 import type { Attempt } from '../attempts/attempt.ts';
 import type { Continuation } from '../attempts/continuation.ts';
 import { type ResumeState, readResumeState } from './resume-state.ts';
@@ -23,6 +31,8 @@ export interface StoredRunsOptions {
   readonly store: Pick<RunStore, 'read'>;
   readonly attempts: RunAttempts;
   readonly log: RunLog;
+  readonly bodies: Pick<RequestBodies, 'read'>;
+  readonly claims: Pick<ClaimCheck, 'discard'>;
   readonly queue: Pick<WorkConsumer, 'settle'> & Pick<WorkPublisher, 'moveToDead'>;
   readonly worker: string;
   readonly ackWaitMs: number;
@@ -72,7 +82,12 @@ export class StoredRuns {
     const outcome = await attempts.begin(work.meta, attempt, worker);
     if (outcome !== 'begun') return { kind: outcome };
     if (isFirst || kind === 'none') return { kind: 'begun', resumeState: null, continuation: null };
-    return { kind: 'begun', ...(await readResumeState(log, work, kind, attempt)) };
+    const bodyOf = () => this.#bodyOf(work);
+    return { kind: 'begun', ...(await readResumeState(log, work, kind, attempt, bodyOf)) };
+  }
+
+  async #bodyOf({ meta, body }: WorkEnvelope): Promise<Buffer> {
+    return meta.claim === undefined ? body : this.#o.bodies.read(meta.id, meta.claim);
   }
 
   /** Work whose ingress is gone may have been converted to a stored run. @returns it as stored work, or null. */
@@ -146,7 +161,9 @@ export class StoredRuns {
     // The last entry may be complete while an earlier one could not be logged.
     if (writer?.broken) return this.#failed(attempt, { ...STREAM_BROKEN, message: writer.broken });
     const isStored = await this.#o.attempts.finish(attempt.id, attempt.number, end);
-    if (isStored) this.#o.queue.settle(attempt.ackSubject, 'ack');
+    if (!isStored) return;
+    this.#o.queue.settle(attempt.ackSubject, 'ack');
+    void this.#o.claims.discard(attempt.work.meta);
   }
 
   async #endOf(attempt: Attempt, frame: Frame, writer: RunLogWriter | undefined): Promise<RunEnd> {

@@ -13,9 +13,15 @@ import {
 } from '@penstock/protocol';
 
 /** What a new record holds of the run. The address is stored as the names that the broker knows it by. */
-export function toFields({ id: _id, address, ...run }: NewRun): Record<string, string | number> {
+export function toFields({
+  id: _id,
+  address,
+  hasClaim = false,
+  ...run
+}: NewRun): Record<string, string | number> {
   const stream = address === null ? '' : workStream(address.region, address.shard);
-  return { ...run, stream, subject: address === null ? '' : subjectOf(address) };
+  const place = { stream, subject: address === null ? '' : subjectOf(address) };
+  return { ...run, ...place, ...(hasClaim ? { claim: 1 } : {}) };
 }
 
 /** Null for a record that cannot be read: there is none, or another version wrote it. */
@@ -37,6 +43,7 @@ export function toRun(id: string, fields: Record<string, Buffer>): StoredRun | n
     createdAt: Number(text('createdAt')),
     deadlineAt: Number(text('deadlineAt')),
     log: RUN_LOGS.find(known => known === text('log')) ?? 'none',
+    ...(text('claim') === '1' ? { hasClaim: true } : {}),
     status,
     worker: text('worker') || null,
     attempt: Number(text('attempt')),

@@ -1,0 +1,53 @@
+/**
+ * The claim check: what is too large for a message of the queue is kept in a store, and the message carries the claim to it.
+ * Who ends a request for good discards its body. A dead letter keeps its own; what nobody discarded is swept.
+ */
+import { type BodyClaim, DispatchError, type WorkMeta } from '@penstock/protocol';
+import type { RequestBodies } from '../ports/queue/request-bodies.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+/** A request that may have a body in the store. */
+export interface ClaimHolder {
+  readonly id: string;
+  readonly claim?: BodyClaim | undefined;
+  /** Said of a run's record, which does not have the claim itself. */
+  readonly hasClaim?: boolean | undefined;
+}
+
+export class ClaimCheck {
+  readonly #bodies: Pick<RequestBodies, 'put' | 'drop'>;
+  readonly #mostInline: number;
+
+  /** @param mostInline bytes of the longest body that a message carries itself. */
+  constructor(bodies: Pick<RequestBodies, 'put' | 'drop'>, mostInline: number) {
+    this.#bodies = bodies;
+    this.#mostInline = mostInline;
+  }
+
+  isLarge(body: Uint8Array): boolean {
+    return body.byteLength > this.#mostInline;
+  }
+
+  /**
+   * The parts of a message: a large body is stored first, and stays as long as its request is not {@link discard}ed.
+   * @throws DispatchError `storage_unavailable`
+   */
+  async checkIn<M extends Pick<WorkMeta, 'id'>>(
+    meta: M,
+    body: Uint8Array,
+  ): Promise<{ readonly meta: M & { claim?: BodyClaim }; readonly body: Uint8Array }> {
+    if (!this.isLarge(body)) return { meta, body };
+    try {
+      return { meta: { ...meta, claim: await this.#bodies.put(meta.id, body) }, body: NOTHING };
+    } catch (err) {
+      throw new DispatchError('storage_unavailable', { cause: err });
+    }
+  }
+
+  /** The request is over. Never rejects: what could not be dropped is swept. */
+  async discard({ id, claim, hasClaim = false }: ClaimHolder): Promise<void> {
+    if (claim === undefined && !hasClaim) return;
+    await this.#bodies.drop(id).catch(() => {});
+  }
+}

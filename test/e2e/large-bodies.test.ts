@@ -1,0 +1,184 @@
+/** Bodies that are too large for the queue: kept once beside it, read by whoever runs them, gone with their request. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readdir, rm } from 'node:fs/promises';
+import { request as httpRequest } from 'node:http';
+import { join } from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+import { batchesOf, lineOf } from '../../testkit/batches.ts';
+import { type DigestEngine, digestOf, startDigestEngine } from '../../testkit/engines/digest-engine.ts';
+import { sdk } from '../../testkit/sdk.ts';
+import { API_KEY, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+
+const CHAT = '/v1/chat/completions';
+const INLINE = 100_000;
+const LIMIT = 1_000_000;
+const ENV = { PENSTOCK_INLINE_BODY_BYTES: String(INLINE), PENSTOCK_BODY_LIMIT_BYTES: String(LIMIT) };
+const ACK_WAIT = { PENSTOCK_ACK_WAIT_MS: '2000' };
+const ASYNC = { headers: { prefer: 'respond-async' } };
+
+let engine: DigestEngine;
+let stack: Stack;
+before(async () => {
+  engine = await startDigestEngine();
+  stack = await startStack({
+    engineUrls: [engine.url, engine.url],
+    ingressEnv: { ...ENV, ...ACK_WAIT },
+    workerEnv: ACK_WAIT,
+    tasksEnv: ENV,
+  });
+});
+after(async () => {
+  await stack[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
+});
+
+/** What the store of bodies holds. */
+const kept = (of = stack) => readdir(join(of.filesDir, 'bodies', 'local')).catch(() => []);
+const nothingKept = () => waitFor(async () => (await kept()).length === 0);
+beforeEach(nothingKept);
+
+function photo(bytes = 300_000): { type: string; image_url: { url: string } } {
+  const url = `data:image/jpeg;base64,${randomBytes((bytes * 3) / 4).toString('base64')}`;
+  return { type: 'image_url', image_url: { url } };
+}
+function ask(more: object = {}, part: object = photo()): string {
+  const content = [{ type: 'text', text: 'What is this?' }, part];
+  return JSON.stringify({ model: 'digest', messages: [{ role: 'user', content }], ...more });
+}
+type Answer = { choices: { message: { content: string } }[] };
+const said = async (response: Response) => {
+  assert.equal(response.status, 200, await response.clone().text());
+  return ((await response.json()) as Answer).choices[0]?.message.content;
+};
+
+test('the engine gets the bytes of the client: a call, a stream, a job', async () => {
+  const open = engine.hold();
+  const plain = ask();
+  const streamed = ask({ stream: true });
+  const job = ask({ user: 'job' });
+  const answers = [post(stack, CHAT, plain), post(stack, CHAT, streamed)];
+  const location = (await post(stack, CHAT, job, ASYNC)).headers.get('location') ?? '';
+  await waitFor(() => [plain, streamed, job].every(sent => engine.got.some(got => String(got) === sent)));
+  assert.equal((await kept()).length, 3);
+  open();
+  const [one, two] = await Promise.all(answers);
+  assert.equal(await said(one as Response), digestOf(plain));
+  assert.match(await (two as Response).text(), new RegExp(digestOf(streamed)));
+  const auth = { headers: { authorization: `Bearer ${API_KEY}` } };
+  await waitFor(async () => (await fetch(stack.url + location, auth)).status === 200);
+  assert.equal(await said(await fetch(stack.url + location, auth)), digestOf(job));
+  await nothingKept();
+});
+
+test('responses, in the foreground and in the background, reach the engine with their pictures', async () => {
+  const { image_url } = photo();
+  const client = sdk(stack);
+  const picture = { type: 'input_image', image_url: image_url.url, detail: 'auto' } as const;
+  const asked = { model: 'digest', input: [{ role: 'user' as const, content: [picture] }] };
+  const got = () => engine.got.filter(body => body.includes(image_url.url)).length;
+  const answered = await client.responses.create(asked);
+  assert.match(answered.output_text, /^[0-9a-f]{64}$/);
+  const { id } = await client.responses.create({ ...asked, background: true });
+  await waitFor(async () => (await client.responses.retrieve(id)).status === 'completed');
+  assert.equal(got(), 2);
+});
+
+test('a line of a batch with a picture is answered', async () => {
+  const body = ask();
+  const { begin, whenOver, linesOf } = batchesOf(sdk(stack));
+  const batch = await whenOver((await begin(`${lineOf('a', JSON.parse(body))}\n`)).id);
+  const [line] = await linesOf(batch.output_file_id);
+  assert.equal(line?.response?.body.choices?.[0]?.message.content, digestOf(body));
+});
+
+test('the end of one request leaves the equal body of another', async () => {
+  const body = ask();
+  const open = engine.hold();
+  const leaving = new AbortController();
+  const first = post(stack, CHAT, body, { signal: leaving.signal });
+  const second = post(stack, CHAT, body);
+  await waitFor(async () => (await kept()).length === 2);
+  leaving.abort();
+  await assert.rejects(first);
+  await waitFor(async () => (await kept()).length === 1);
+  open();
+  assert.equal(await said(await second), digestOf(body));
+});
+
+test('what is cancelled leaves nothing, nor does a client that leaves while it sends', async () => {
+  const open = engine.hold();
+  const jobs = [ask({ user: 'job' }), ask({ user: 'job' })].map(body => post(stack, CHAT, body, ASYNC));
+  for (const answer of await Promise.all(jobs)) {
+    const location = answer.headers.get('location') ?? '';
+    await post(stack, `${location}/cancel`, '{}');
+  }
+  await nothingKept();
+  const headers = { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' };
+  const sending = httpRequest(stack.url + CHAT, { method: 'POST', headers });
+  sending.on('error', () => {});
+  sending.write(ask().slice(0, 200_000));
+  await once(sending, 'socket');
+  sending.destroy();
+  open();
+  const after = ask();
+  assert.equal(await said(await post(stack, CHAT, after)), digestOf(after));
+  await nothingKept();
+});
+
+test('a job that expires in the queue leaves nothing', async () => {
+  const body = ask({ model: 'digest' });
+  const open = engine.hold();
+  const answer = await post(stack, CHAT, body, {
+    headers: { prefer: 'respond-async', 'x-request-timeout-ms': '1' },
+  });
+  const location = answer.headers.get('location') ?? '';
+  const auth = { headers: { authorization: `Bearer ${API_KEY}` } };
+  await waitFor(async () => (await fetch(stack.url + location, auth)).status === 504);
+  await nothingKept();
+  open();
+});
+
+test('the limits are exact', async () => {
+  const base = ask({}, { type: 'text', text: '' });
+  const ofBytes = (bytes: number) => base.replace('""', `"${'x'.repeat(bytes - base.length)}"`);
+  const open = engine.hold();
+  const inline = post(stack, CHAT, ofBytes(INLINE));
+  const large = post(stack, CHAT, ofBytes(INLINE + 1));
+  await waitFor(() => [INLINE, INLINE + 1].every(bytes => engine.got.some(got => got.length === bytes)));
+  assert.equal((await kept()).length, 1);
+  open();
+  assert.deepEqual([(await inline).status, (await large).status], [200, 200]);
+  assert.equal(await said(await post(stack, CHAT, ofBytes(LIMIT))), digestOf(ofBytes(LIMIT)));
+  const refused = await post(stack, CHAT, ofBytes(LIMIT + 1));
+  assert.deepEqual([refused.status, (await errorOf(refused)).code], [413, 'body_too_large']);
+});
+
+test('when a worker is killed, the next one reads the body again', async () => {
+  const body = ask();
+  const open = engine.hold();
+  const answer = post(stack, CHAT, body);
+  await waitFor(() => engine.got.some(got => String(got) === body));
+  for (const worker of stack.workers.splice(0)) worker.kill('SIGKILL');
+  open();
+  stack.workers.push(await stack.startWorker(0, 'w-9'));
+  assert.equal(await said(await answer), digestOf(body));
+  assert.equal(engine.got.filter(got => String(got) === body).length, 2);
+});
+
+test('a body that is gone or damaged is an error that can be read, and the engine is not asked', async () => {
+  const open = engine.hold();
+  const before = engine.got.length;
+  for (const worker of stack.workers.splice(0)) await worker.stop();
+  const answer = post(stack, CHAT, ask());
+  await waitFor(async () => (await kept()).length === 1);
+  await rm(join(stack.filesDir, 'bodies'), { recursive: true });
+  stack.workers.push(await stack.startWorker(0, 'w-8'));
+  const response = await answer;
+  const { code, message } = await errorOf(response);
+  assert.deepEqual([response.status, code, engine.got.length], [500, 'body_unavailable', before]);
+  assert.match(message, /PENSTOCK_FILES_DIR has to be one directory/);
+  assert.equal(response.headers.get('x-should-retry'), 'false');
+  open();
+});
