@@ -1,7 +1,7 @@
 /** What an operator can do with work that failed on every attempt: inspect, requeue or drop it. Prompts are shown only on request. */
 import { DispatchError, decodeEnvelope, isToken, type StoredRun, type WorkMeta } from '@penstock/protocol';
 import { canReopen, reopen } from '@penstock/runs';
-import type { DeadLetter, DeadLetters, RunStore, WorkQueue } from '@penstock/transport';
+import type { DeadLetter, DeadLetters, RequestBodies, RunStore, WorkQueue } from '@penstock/transport';
 
 /** The command cannot be carried out; the message is one line that says why and what to do instead. */
 export class DlqError extends Error {
@@ -11,6 +11,7 @@ export class DlqError extends Error {
 export interface DlqWires {
   readonly letters: DeadLetters;
   readonly runs: RunStore;
+  readonly bodies: Pick<RequestBodies, 'drop' | 'read'>;
   readonly queue: WorkQueue;
   readonly now: () => number;
 }
@@ -53,7 +54,7 @@ export async function showLetter(wires: DlqWires, id: string, withBody: boolean)
     deadline_at: new Date(meta.deadlineAt).toISOString(),
     run: run === null ? null : { kind: run.kind, status: run.status, attempts: run.attempt },
     ...{ can_requeue: why === null, why_not: why },
-    ...(withBody ? { body: asJson(body) } : {}),
+    ...(withBody ? { body: asJson(await wholeBody(wires, meta, body)) } : {}),
   };
 }
 
@@ -88,7 +89,24 @@ export async function dropLetter(wires: DlqWires, id: string): Promise<ShownLett
   const found = await wires.letters.get(checkedId(id));
   if (found === null) throw missing(id);
   await wires.letters.drop(found.letter);
+  await dropBody(wires, found.data);
   return shown(found.letter, found.letter.slug);
+}
+
+async function wholeBody({ bodies }: DlqWires, { id, claim }: WorkMeta, body: Buffer): Promise<Buffer> {
+  if (claim === undefined) return body;
+  return bodies.read(id, claim).catch((err: Error) => {
+    throw new DlqError(`${id} has a large body: ${err.message}`);
+  });
+}
+
+async function dropBody({ bodies }: DlqWires, message: Uint8Array): Promise<void> {
+  try {
+    const { meta } = decodeEnvelope(message);
+    if (meta.claim !== undefined) await bodies.drop(meta.id);
+  } catch {
+    // Swept by a tasks process.
+  }
 }
 
 function checkedId(id: string): string {

@@ -2,11 +2,19 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ConfigError, EXIT_CONFIG, readConfig, regionSettings } from '@penstock/runtime';
+import {
+  bucketOf,
+  ConfigError,
+  EXIT_CONFIG,
+  filesSettings,
+  readConfig,
+  regionSettings,
+} from '@penstock/runtime';
 import {
   ConnectError,
   NatsDeadLetters,
   NatsWorkQueue,
+  openStores,
   RedisModelRegistry,
   RedisRunStore,
 } from '@penstock/transport';
@@ -30,6 +38,7 @@ const USAGE = `Usage: npm run dlq -- COMMAND [--json]
 
 The servers are those of PENSTOCK_NATS_URL and PENSTOCK_REDIS_URL, else those of a running npm start
 (PENSTOCK_DATA_DIR), else the default ports on this machine. PENSTOCK_REGION names the region (local).
+Large bodies are in PENSTOCK_FILES_DIR or the bucket, else in PENSTOCK_DATA_DIR/files.
 `;
 const EXIT_USAGE = 2;
 
@@ -38,6 +47,8 @@ const dlqConfig = z.object({
   PENSTOCK_NATS_URL: z.string().optional(),
   PENSTOCK_REDIS_URL: z.string().optional(),
   PENSTOCK_DATA_DIR: z.string().default('.penstock'),
+  ...filesSettings,
+  PENSTOCK_FILES_DIR: z.string().optional(),
 });
 type DlqConfig = z.infer<typeof dlqConfig>;
 
@@ -70,10 +81,15 @@ async function wire(config: DlqConfig): Promise<DlqWires & { close: () => Promis
   const letters = await NatsDeadLetters.connect({ url: nats, name }, config.PENSTOCK_REGION).catch(
     blame('PENSTOCK_NATS_URL'),
   );
+  const directory = config.PENSTOCK_FILES_DIR ?? join(config.PENSTOCK_DATA_DIR, 'files');
+  const bucket = bucketOf({ ...config, PENSTOCK_FILES_DIR: directory });
+  const { bodies } = await openStores(directory, bucket, config.PENSTOCK_REGION).catch(
+    blame('PENSTOCK_FILES_S3_BUCKET'),
+  );
   const queue = await NatsWorkQueue.connect({ url: nats, name }).catch(blame('PENSTOCK_NATS_URL'));
   const runs = await RedisRunStore.connect({ url: redis, name });
   const close = () => Promise.all([letters.close(), queue.close(), runs.close()]);
-  return { letters, queue, runs, now: Date.now, close };
+  return { letters, queue, runs, bodies, now: Date.now, close };
 }
 
 const say = (text: string) => process.stdout.write(`${text}\n`);

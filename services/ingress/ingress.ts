@@ -129,9 +129,11 @@ export async function startIngress(
     purgeBound: (of, shard, worker) => queue.purgeBound(of, shard, worker),
     rand: Math.random,
   });
+  const budget = new ByteBudget(settings.bodyBudgetBytes);
   const metrics = createIngressMetrics(
     () => open.size,
     () => fleet.workers,
+    () => budget.takenBytes,
   );
   const kindOf = (slug: string) => settings.affinityOf(slug) ?? fleet.defaultAffinity(slug);
   const affinity = new Affinity(ports.placements, fleet, metrics, kindOf, placementLog(log));
@@ -177,7 +179,7 @@ export async function startIngress(
       ...filesAndWebhooks(ports, settings, nextId),
     },
     authenticate: createAuthenticator(settings.apiKeys),
-    bodies: bodyReader(settings),
+    bodies: new BodyReader({ limitBytes: settings.bodyLimitBytes, budget }),
     corsOrigins: settings.corsOrigins,
     nextId,
   });
@@ -191,10 +193,6 @@ export async function startIngress(
 /** Every placement can be reproduced from these lines. */
 function placementLog(log: Logger): ((event: PlacementEvent) => void) | undefined {
   return log.isLevelEnabled('debug') ? event => log.debug({ event }, 'placement') : undefined;
-}
-
-function bodyReader({ bodyLimitBytes, bodyBudgetBytes }: IngressSettings): BodyReader {
-  return new BodyReader({ limitBytes: bodyLimitBytes, budget: new ByteBudget(bodyBudgetBytes) });
 }
 
 /** What libs/runs does with the runs of this node's clients. */

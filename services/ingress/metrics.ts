@@ -24,7 +24,11 @@ export interface IngressMetrics {
   readonly queueWait: Histogram;
 }
 
-export function createIngressMetrics(open: () => number, workers: () => number): IngressMetrics {
+export function createIngressMetrics(
+  open: () => number,
+  workers: () => number,
+  bodyBytes: () => number = () => 0,
+): IngressMetrics {
   const registry = new Registry();
   const registers = [registry];
   const buckets = [...LATENCY_BUCKETS_S];
@@ -40,6 +44,11 @@ export function createIngressMetrics(open: () => number, workers: () => number):
     });
   gauge('penstock_open_requests', 'Requests whose clients wait at this ingress.', open);
   gauge('penstock_workers', 'Workers heard from.', workers);
+  gauge(
+    'penstock_large_body_bytes',
+    'Memory that large bodies take here, out of PENSTOCK_BODY_BUDGET_BYTES.',
+    bodyBytes,
+  );
   const counter = <T extends string = never>(name: string, help: string, ...labelNames: T[]) =>
     new Counter<T>({ name, help, labelNames, registers });
   const histogram = (name: string, help: string) => new Histogram({ name, help, buckets, registers });

@@ -28,6 +28,7 @@ import { BatchRunner } from './batches/batch-runner.ts';
 import { FeedRoom } from './batches/feed-room.ts';
 import { LineFeeder } from './batches/line-feeder.ts';
 import { tasksConfig } from './config.ts';
+import { BodySweeper } from './housekeeping/body-sweeper.ts';
 import { watchDeadlines } from './housekeeping/run-deadlines.ts';
 import { startSweeping } from './housekeeping/sweeper.ts';
 import { startWebhooks } from './webhooks/start.ts';
@@ -118,6 +119,9 @@ const stopDeadlines = watchDeadlines({
   logger: log,
 });
 const stopSweeping = startSweeping({ records, contents, library, jobs: batches, clock: systemClock, log });
+const stopSweepingBodies = new BodySweeper({
+  ...{ bodies, queue, region, shards: config.PENSTOCK_SHARDS, clock: systemClock, log },
+}).start();
 log.info({ region }, 'tasks started');
 
 stopOnSignal(log, [
@@ -126,6 +130,7 @@ stopOnSignal(log, [
     limitMs: 2000,
     run: () => {
       stopSweeping();
+      stopSweepingBodies();
       clearInterval(sweepingFleet);
       stopDeadlines();
       return batches.close();

@@ -1,8 +1,10 @@
 /** Dead letters on the command line: what failed on every attempt is found, looked at, run again, dropped. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { buildEngine } from '@penstock/engine-sim';
 import { NatsDeadLetters } from '@penstock/transport';
@@ -41,10 +43,17 @@ async function startBreakableEngine() {
 
 test('dead letters', async t => {
   await using engine = await startBreakableEngine();
-  await using stack = await startStack({ engineUrls: [engine.url] });
+  await using stack = await startStack({
+    engineUrls: [engine.url],
+    ingressEnv: { PENSTOCK_INLINE_BODY_BYTES: '2000' },
+  });
   const dlq = (args: string[], env: Record<string, string> = {}) =>
     new Promise<{ code: number; out: string; err: string }>(resolve => {
-      const wires = { PENSTOCK_NATS_URL: stack.nats.url, PENSTOCK_REDIS_URL: stack.redis.url };
+      const wires = {
+        PENSTOCK_NATS_URL: stack.nats.url,
+        PENSTOCK_REDIS_URL: stack.redis.url,
+        PENSTOCK_FILES_DIR: stack.filesDir,
+      };
       const options = { env: { ...process.env, ...wires, NODE_OPTIONS: '', ...env } };
       execFile(process.execPath, [DLQ, ...args], options, (error, out, err) =>
         resolve({ code: error === null ? 0 : Number(error.code), out, err }),
@@ -52,16 +61,16 @@ test('dead letters', async t => {
     });
   const letters = await NatsDeadLetters.connect({ url: stack.nats.url, name: 'test' }, 'local');
   const listed = () => letters.list();
-  const submit = async (more: object = {}) => {
-    const body = chat(PROMPT, { max_tokens: 3, ...more });
+  const submit = async (more: object = {}, prompt = PROMPT) => {
+    const body = chat(prompt, { max_tokens: 3, ...more });
     const answer = await post(stack, '/v1/chat/completions', body, { headers: { prefer: 'respond-async' } });
     return ((await answer.json()) as { id: string }).id;
   };
   const fetchJob = (id: string) =>
     fetch(`${stack.url}/v1/jobs/${id}`, { headers: { authorization: `Bearer ${API_KEY}` } });
-  const died = async () => {
+  const died = async (prompt = PROMPT) => {
     engine.state.broken = true;
-    const id = await submit();
+    const id = await submit({}, prompt);
     await waitFor(async () => (await fetchJob(id)).status === 502);
     await waitFor(async () => (await listed()).some(letter => letter.id === id));
     return id;
@@ -135,6 +144,19 @@ test('dead letters', async t => {
     assert.match((await dlq(['requeue', deleted])).err, /its record is gone/);
     assert.equal((await dlq(['drop', interactive, deleted])).code, 0);
     assert.deepEqual(await listed(), []);
+  });
+  await t.test('a large body stays as long as its dead letter, and is run again with it', async () => {
+    const kept = () => readdir(join(stack.filesDir, 'bodies', 'local'));
+    const large = `${PROMPT} ${'and more '.repeat(500)}`;
+    const [first, second] = [await died(large), await died(large)];
+    assert.deepEqual((await kept()).sort(), [first, second].sort());
+    assert.ok((await dlq(['show', first, '--body'])).out.includes(large));
+    engine.state.broken = false;
+    assert.equal((await dlq(['requeue', first])).code, 0);
+    await waitFor(async () => (await fetchJob(first)).status === 200);
+    await waitFor(async () => (await kept()).length === 1);
+    assert.equal((await dlq(['drop', second])).code, 0);
+    assert.deepEqual(await kept(), []);
   });
   await letters.close();
 });

@@ -2,10 +2,16 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { workStream } from '@penstock/protocol';
+import type { Logger } from '@penstock/runtime';
+import { NatsWorkQueue, openStores } from '@penstock/transport';
+import { BodySweeper } from '../../services/tasks/housekeeping/body-sweeper.ts';
 import { batchesOf, lineOf } from '../../testkit/batches.ts';
 import { type DigestEngine, digestOf, startDigestEngine } from '../../testkit/engines/digest-engine.ts';
 import { sdk } from '../../testkit/sdk.ts';
@@ -13,8 +19,10 @@ import { API_KEY, errorOf, post, type Stack, startStack, waitFor } from '../../t
 
 const CHAT = '/v1/chat/completions';
 const INLINE = 100_000;
-const LIMIT = 1_000_000;
+const LIMIT = 6_000_000;
+const BUDGET = 60_000_000;
 const ENV = { PENSTOCK_INLINE_BODY_BYTES: String(INLINE), PENSTOCK_BODY_LIMIT_BYTES: String(LIMIT) };
+const MEMORY = { PENSTOCK_BODY_BUDGET_BYTES: String(BUDGET) };
 const ACK_WAIT = { PENSTOCK_ACK_WAIT_MS: '2000' };
 const ASYNC = { headers: { prefer: 'respond-async' } };
 
@@ -24,7 +32,7 @@ before(async () => {
   engine = await startDigestEngine();
   stack = await startStack({
     engineUrls: [engine.url, engine.url],
-    ingressEnv: { ...ENV, ...ACK_WAIT },
+    ingressEnv: { ...ENV, ...MEMORY, ...ACK_WAIT },
     workerEnv: ACK_WAIT,
     tasksEnv: ENV,
   });
@@ -153,6 +161,65 @@ test('the limits are exact', async () => {
   assert.equal(await said(await post(stack, CHAT, ofBytes(LIMIT))), digestOf(ofBytes(LIMIT)));
   const refused = await post(stack, CHAT, ofBytes(LIMIT + 1));
   assert.deepEqual([refused.status, (await errorOf(refused)).code], [413, 'body_too_large']);
+});
+
+test('many large bodies at once take bounded memory', async () => {
+  const body = ask({}, photo(5_000_000));
+  const send = async (): Promise<void> => {
+    const answer = await post(stack, CHAT, body);
+    // What an SDK does.
+    if (answer.status === 503) {
+      assert.equal((await errorOf(answer)).code, 'too_many_large_bodies');
+      assert.ok(Number(answer.headers.get('retry-after')) >= 1);
+      return send();
+    }
+    assert.equal(await said(answer), digestOf(body));
+  };
+  let isDone = false;
+  const all = Promise.all(Array.from({ length: 20 }, send)).finally(() => {
+    isDone = true;
+  });
+  let mostTaken = 0;
+  while (!isDone) {
+    const metrics = await (await fetch(`${stack.url}/metrics`)).text();
+    mostTaken = Math.max(mostTaken, Number(/^penstock_large_body_bytes (\d+)/m.exec(metrics)?.[1]));
+  }
+  await all;
+  assert.ok(mostTaken > 0 && mostTaken <= BUDGET, `${mostTaken} bytes`);
+  const status = await readFile(`/proc/${stack.ingress.pid}/status`, 'utf8').catch(() => 'VmHWM: 0 kB');
+  const peakMB = Number(/VmHWM:\s*(\d+)/.exec(status)?.[1]) / 1024;
+  assert.ok(peakMB < 500, `the ingress took ${peakMB} MB`);
+});
+
+test('what an ingress that was killed left behind is swept once its message is gone', async () => {
+  for (const worker of stack.workers.splice(0)) await worker.stop();
+  const node = await stack.addIngress('in-2');
+  const broken = post({ ...stack, url: node.url }, CHAT, ask());
+  await waitFor(async () => (await kept()).length === 1);
+  const nc = await connect({ servers: stack.nats.url });
+  const jsm = await jetstreamManager(nc);
+  const queued = async () => (await jsm.streams.info(workStream('local', 0))).state.messages;
+  await waitFor(async () => (await queued()) === 1);
+  node.process.kill('SIGKILL');
+  await assert.rejects(broken);
+  let nowMs = 0;
+  const clock = { now: () => nowMs, monotonic: () => nowMs };
+  const queue = await NatsWorkQueue.connect({ url: stack.nats.url, name: 'test' });
+  const { bodies } = await openStores(stack.filesDir, null, 'local');
+  const log = { info() {}, warn: (about: object) => assert.fail(JSON.stringify(about)) } as unknown as Logger;
+  const sweeper = new BodySweeper({ bodies, queue, region: 'local', shards: 1, clock, log });
+  const sweep = async () => {
+    for (let minutes = 0; minutes < 7; minutes++) {
+      await sweeper.sweep();
+      nowMs += 60_000;
+    }
+    return (await kept()).length;
+  };
+  assert.equal(await sweep(), 1);
+  await jsm.streams.purge(workStream('local', 0));
+  assert.equal(await sweep(), 0);
+  await Promise.all([queue.close(), nc.close()]);
+  stack.workers.push(await stack.startWorker(0), await stack.startWorker(1));
 });
 
 test('when a worker is killed, the next one reads the body again', async () => {

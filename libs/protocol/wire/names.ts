@@ -85,6 +85,17 @@ export function placementKey(prefix: string): string {
   return `penstock:place:${prefix}`;
 }
 
+/** Filters for the messages of one request in a stream, wherever it is queued. */
+export function requestFilters(region: string, shard: number, requestId: string): string[] {
+  const queue = `work.${assertToken(region)}.${shard}.*.*.*`;
+  return [`${queue}.any.${assertToken(requestId)}`, `${queue}.to.*.${assertToken(requestId)}`];
+}
+
+/** Filter for the dead letter of one request. */
+export function deadFilter(region: string, requestId: string): string {
+  return `dead.${assertToken(region)}.*.${assertToken(requestId)}`;
+}
+
 /** Request id: the last token of a work subject. */
 export function requestIdOf(subject: string): string {
   return subject.slice(subject.lastIndexOf('.') + 1);

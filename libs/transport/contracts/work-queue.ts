@@ -56,6 +56,23 @@ function testAdmin(subject: () => WorkQueueSubject): void {
     await queue.ensureConsumer(keyOf('twice'), { ackWaitMs: 6000 });
   });
 
+  test('a request is held while its message is there, wherever it is queued, and as a dead letter', async () => {
+    const { queue } = subject();
+    await queue.ensureDeadStream(REGION);
+    const holds = (id: string) => queue.holds(REGION, 1, id);
+    const bound = { ...sharedAddress(keyOf('held'), 'held-2'), worker: 'w-1' };
+    assert.equal(await holds('held-1'), false);
+    await publish(subject(), 'held', 'held-1');
+    await queue.publish(bound, Buffer.from('x'), { messageId: 'held-2', ttlMs: 60_000 });
+    assert.deepEqual(
+      [await holds('held-1'), await holds('held-2'), await holds('held')],
+      [true, true, false],
+    );
+    await queue.moveToDead(bound, 'engine_error');
+    for (const address of [sharedAddress(keyOf('held'), 'held-1'), bound]) await queue.clear(address);
+    assert.deepEqual([await holds('held-1'), await holds('held-2')], [false, true]);
+  });
+
   test('the state of a queue counts what waits and what was delivered', async () => {
     const { queue } = subject();
     assert.equal(await queue.queueState(keyOf('unknown')), null);

@@ -4,8 +4,10 @@ import { nanos } from '@nats-io/transport-node';
 import {
   boundConsumer,
   boundFilter,
+  deadFilter,
   deadStream,
   deadStreamSubjects,
+  requestFilters,
   type WorkQueueKey,
   workConsumer,
   workFilter,
@@ -26,6 +28,8 @@ const DEAD_MAX_AGE_MS = 7 * 24 * 3600 * 1000;
 const DEAD_MAX_BYTES = 256 * 1024 * 1024;
 /** JetStream's code for a stream that exists with another configuration. */
 const STREAM_NAME_IN_USE = 10058;
+/** JetStream's code for a message that is not there. */
+const NO_MESSAGE = 10037;
 /** The priority group of every consumer. JetStream wants one to be named. */
 export const PULL_GROUP = 'w';
 
@@ -134,6 +138,23 @@ export class NatsTopology implements QueueAdmin {
   remakeConsumer(stream: string, consumer: string): void {
     const make = this.#makers.get(`${stream} ${consumer}`);
     if (make !== undefined) make().catch(() => {});
+  }
+
+  async holds(region: string, shards: number, id: string): Promise<boolean> {
+    for (let shard = 0; shard < shards; shard++)
+      for (const filter of requestFilters(region, shard, id))
+        if (await this.#has(workStream(region, shard), filter)) return true;
+    return this.#has(deadStream(region), deadFilter(region, id));
+  }
+
+  async #has(stream: string, filter: string): Promise<boolean> {
+    const found = await this.#jsm.streams
+      .getMessage(stream, { last_by_subj: filter })
+      .catch((err: { code?: number }) => {
+        if (err.code === NO_MESSAGE) return null;
+        throw err;
+      });
+    return found !== null;
   }
 
   async queueState(key: WorkQueueKey): Promise<QueueState | null> {

@@ -70,6 +70,10 @@ export class NatsWorkQueue implements WorkQueue {
     return this.#topology.ensureBoundConsumer(region, shard, worker, options);
   }
 
+  holds(region: string, shards: number, id: string): Promise<boolean> {
+    return this.#topology.holds(region, shards, id);
+  }
+
   queueState(key: WorkQueueKey): Promise<QueueState | null> {
     return this.#topology.queueState(key);
   }

@@ -6,9 +6,11 @@ import {
   boundConsumer,
   boundFilter,
   DispatchError,
+  deadFilter,
   deadStream,
   deadSubject,
   type QueueAddress,
+  requestFilters,
   subjectOf,
   type WorkQueueKey,
   workConsumer,
@@ -91,6 +93,15 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
     const { consumers } = this.#stream(stream);
     consumers.set(name, { filter, ackWaitMs, delivered: consumers.get(name)?.delivered ?? 0 });
     this.#dispatchSoon();
+  }
+
+  async holds(region: string, shards: number, id: string): Promise<boolean> {
+    if (!this.connected) throw new Error('no connection');
+    const isDead = this.deadLetters.items.some(({ subject }) =>
+      matchesFilter(subject, deadFilter(region, id)),
+    );
+    const filters = Array.from({ length: shards }, (_, shard) => requestFilters(region, shard, id)).flat();
+    return isDead || this.queued.some(subject => filters.some(filter => matchesFilter(subject, filter)));
   }
 
   async queueState(key: WorkQueueKey): Promise<QueueState | null> {

@@ -26,6 +26,11 @@ export interface QueueAdmin {
   ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void>;
   /** The worker's own consumer, for work bound to it. The broker deletes it after a long time without a pull. */
   ensureBoundConsumer(region: string, shard: number, worker: string, options: ConsumerOptions): Promise<void>;
+  /**
+   * Whether a message of the request waits or is being delivered in any shard of the region, or is a dead letter.
+   * @throws where the broker cannot say.
+   */
+  holds(region: string, shards: number, id: string): Promise<boolean>;
   /** Null while it cannot be known: no such consumer, or no connection. */
   queueState(key: WorkQueueKey): Promise<QueueState | null>;
 }
