@@ -91,7 +91,7 @@ export class Conversions {
     const { converted, attempt, id } = request;
     if (converted === null) return;
     const done = this.#o.requeue
-      .handOver(request, converted.run.deadlineAt)
+      .handOver(request, converted.run)
       .then(outcome => (outcome === 'moved' ? undefined : converted.fail(attempt + 1, '', LEFT_OUT[outcome])))
       .catch((err: Error) => this.#o.log.error({ id, err: err.message }, 'converted call not handed over'))
       .finally(() => this.#handingOver.delete(done));

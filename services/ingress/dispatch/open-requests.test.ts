@@ -146,6 +146,35 @@ test('a request that moves between shards and is refused there ends with an erro
   assert.deepEqual([told, open.size], [['error broker_unavailable'], 0]);
 });
 
+/** A converted call that moves between shards; the queue refuses it there. @param sendAway how its client is answered. */
+async function convertedInTransit(sendAway: () => Promise<void>) {
+  const publishing = Promise.withResolvers<void>();
+  const failed: string[] = [];
+  const conversion = {
+    run: { deadlineAt: 2e9, log: 'deltas' },
+    ...{ record: async () => {}, sendAway },
+    fail: async (_attempt: number, _worker: string, error: DispatchError) => void failed.push(error.code),
+  } as unknown as Conversion;
+  const { open, tickAt, strand, told } = openOne({ publish: () => publishing.promise, conversion });
+  strand();
+  open.tick();
+  await settle();
+  tickAt(1000);
+  await settle();
+  publishing.reject(new DispatchError('broker_unavailable'));
+  await settle();
+  return { open, failed, told };
+}
+
+test('a converted call that is refused while it changes shards ends with the error in its record', async () => {
+  const answering = await convertedInTransit(() => new Promise(() => {}));
+  assert.deepEqual([answering.failed, answering.told], [['broker_unavailable'], []]);
+  assert.equal(answering.open.size, 0);
+  const answered = await convertedInTransit(async () => {});
+  assert.deepEqual([answered.failed, answered.told], [['broker_unavailable'], []]);
+  assert.equal(answered.open.size, 0);
+});
+
 test('a client that leaves while it is being sent away leaves no record behind', async () => {
   const records: string[] = [];
   const conversion = {

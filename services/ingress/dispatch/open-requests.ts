@@ -226,18 +226,13 @@ export class OpenRequests {
   }
 
   #publishAgain(effect: RequeueEffect, request: OpenRequest): void {
-    const { queue, metrics } = this.#o;
-    if (effect.kind === 'move') {
-      queue.purge(effect.from);
-      effect.bound
-        .republish(request.address, request.attempt, request.shown)
-        .catch((err: unknown) => this.#unqueued(request, err));
-      return;
-    }
-    this.#requeue.leaveShard(request).then(
-      moved => moved && metrics.moved.inc({ reason: 'stranded' }),
-      (err: unknown) => this.#unqueued(request, err),
-    );
+    const moved =
+      effect.kind === 'move'
+        ? this.#requeue.release(request, effect.bound, effect.from)
+        : this.#requeue
+            .leaveShard(request)
+            .then(isMoved => void (isMoved && this.#o.metrics.moved.inc({ reason: 'stranded' })));
+    moved.catch((err: unknown) => this.#unqueued(request, err));
   }
 
   /** It was purged from one subject and could not be published on another, so no worker will ever get it. */

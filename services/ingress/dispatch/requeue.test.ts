@@ -4,6 +4,7 @@ import {
   DispatchError,
   decodeEnvelope,
   encodeEnvelope,
+  type NewRun,
   type QueueAddress,
   type WorkMeta,
 } from '@penstock/protocol';
@@ -27,7 +28,11 @@ function queueThat(refusals: number) {
   };
   const deps = { queue, clock: { now: () => 0, monotonic: () => 0 } } as unknown as RequeueOptions;
   const request = { id: 'r1', address: ADDRESS, attempt: 1, deadlineAt: 1000 } as OpenRequest;
-  return { outcome: new Requeue(deps).handOver(request, 5000), ids, taken };
+  return {
+    outcome: new Requeue(deps).handOver(request, { deadlineAt: 5000, log: 'deltas' } as NewRun),
+    ids,
+    taken,
+  };
 }
 const settle = () => new Promise(resolve => setImmediate(resolve));
 
@@ -41,8 +46,8 @@ test('a call that was taken off the queue is offered again until the queue takes
   assert.equal(await outcome, 'moved');
   assert.deepEqual(ids, ['r1-1024', 'r1-1024', 'r1-1024']);
   assert.deepEqual(
-    taken.map(({ stored, attemptBase, deadlineAt }) => [stored, attemptBase, deadlineAt]),
-    [[true, 1024, 5000]],
+    taken.map(({ stored, log, attemptBase, deadlineAt }) => [stored, log, attemptBase, deadlineAt]),
+    [[true, 'deltas', 1024, 5000]],
   );
 });
 

@@ -1,9 +1,16 @@
 /** Requests that are taken out of the queue and put in again, elsewhere or as something else. */
 import type { Fleet } from '@penstock/fleet';
-import { decodeEnvelope, encodeEnvelope, type WorkMeta } from '@penstock/protocol';
+import {
+  decodeEnvelope,
+  encodeEnvelope,
+  type NewRun,
+  type QueueAddress,
+  type WorkEnvelope,
+} from '@penstock/protocol';
+import { asStoredWork } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { WorkPublisher } from '@penstock/transport';
-import { moveDeadline, nextAttemptBase, type OpenRequest } from './open-request.ts';
+import { type Bound, moveDeadline, nextAttemptBase, type OpenRequest } from './open-request.ts';
 
 /** Attempts at queueing again work that was purged, and the pause between them, ms. */
 const HAND_OVER_TRIES = 60;
@@ -17,9 +24,17 @@ export interface RequeueOptions {
 
 export class Requeue {
   readonly #o: RequeueOptions;
+  /** Moves under way: until they end, their requests are in no queue. */
+  readonly #moving = new Map<OpenRequest, Promise<unknown>>();
 
   constructor(options: RequeueOptions) {
     this.#o = options;
+  }
+
+  /** From the subject of one worker to the shared one. @throws where it is in no queue any more. */
+  release(request: OpenRequest, bound: Bound, from: QueueAddress): Promise<void> {
+    this.#o.queue.purge(from);
+    return this.#track(request, bound.republish(request.address, request.attempt, request.shown));
   }
 
   /**
@@ -27,6 +42,11 @@ export class Requeue {
    * @returns whether it moved. @throws where it is in no queue any more.
    */
   async leaveShard(request: OpenRequest): Promise<boolean> {
+    if (this.#moving.has(request)) return false;
+    return this.#track(request, this.#leaveShard(request));
+  }
+
+  async #leaveShard(request: OpenRequest): Promise<boolean> {
     const { queue, fleet } = this.#o;
     const { address } = request;
     // A broker that does not answer now is asked again.
@@ -36,27 +56,44 @@ export class Requeue {
     queue.purge(address);
     request.address = { ...address, shard: fleet.shardFor(request.slug) };
     request.attempt = nextAttemptBase(request.attempt);
-    await this.#publishAgain(request, stored, { ask: request.shown });
+    const { meta, body } = decodeEnvelope(stored);
+    await this.#publishAgain(request, { meta: { ...meta, ask: request.shown }, body });
     return true;
+  }
+
+  async #track<T>(request: OpenRequest, move: Promise<T>): Promise<T> {
+    this.#moving.set(request, move);
+    try {
+      return await move;
+    } finally {
+      this.#moving.delete(request);
+    }
   }
 
   /**
    * From here on the record is authoritative, and everything from the old message is fenced.
+   * @param run the record's.
    * @returns `gone` if its time in the queue was over, `refused` if the queue does not accept it for half a minute.
    * @throws where the broker cannot say whether it has it: then it still has, and delivers it again by itself.
    */
-  async handOver(request: OpenRequest, deadlineAt: number): Promise<'moved' | 'gone' | 'refused'> {
+  async handOver(request: OpenRequest, run: NewRun): Promise<'moved' | 'gone' | 'refused'> {
     const { queue } = this.#o;
+    try {
+      await this.#moving.get(request);
+    } catch {
+      return 'refused';
+    }
     const stored = await queue.read(request.address);
     if (stored === null) return 'gone';
     // Where this fails the message may be there still, and then the publish below changes nothing: it is delivered again.
     await queue.clear(request.address).catch(() => {});
     request.attempt = nextAttemptBase(request.attempt);
-    moveDeadline(request, deadlineAt);
-    const change = { stored: true, ask: false, deadlineAt, held: {} };
+    moveDeadline(request, run.deadlineAt);
+    const { meta, body } = asStoredWork(decodeEnvelope(stored), run);
+    const work = { meta: { ...meta, ask: false, held: {} }, body };
     for (let tries = 0; tries < HAND_OVER_TRIES; tries++) {
       try {
-        await this.#publishAgain(request, stored, change);
+        await this.#publishAgain(request, work);
         return 'moved';
       } catch {
         await new Promise(resolve => setTimeout(resolve, HAND_OVER_PAUSE_MS));
@@ -65,11 +102,10 @@ export class Requeue {
     return 'refused';
   }
 
-  async #publishAgain(request: OpenRequest, stored: Uint8Array, change: Partial<WorkMeta>): Promise<void> {
+  #publishAgain(request: OpenRequest, { meta, body }: WorkEnvelope): Promise<void> {
     const { queue, clock } = this.#o;
-    const { meta, body } = decodeEnvelope(stored);
-    const again = { ...meta, ...change, attemptBase: request.attempt };
-    await queue.publish(request.address, encodeEnvelope(again, body), {
+    const again = encodeEnvelope({ ...meta, attemptBase: request.attempt }, body);
+    return queue.publish(request.address, again, {
       messageId: `${request.id}-${request.attempt}`,
       ttlMs: Math.max(1, request.keptUntil - clock.monotonic()),
     });

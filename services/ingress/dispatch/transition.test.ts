@@ -240,6 +240,7 @@ test('a request that ends otherwise is purged, its worker stopped, and a client 
   assert.deepEqual(ended({ kind: 'deadline' }), [...stop, 'count_finished', 'tell_error']);
   assert.deepEqual(ended({ kind: 'deadline' }, true), [...stop, 'count_finished', 'store_error']);
   assert.deepEqual(ended({ kind: 'unqueued', error }), [...stop, 'tell_error']);
+  assert.deepEqual(ended({ kind: 'unqueued', error }, true), [...stop, 'store_error']);
   assert.deepEqual(ended({ kind: 'drained' }), [...stop, 'tell_error']);
   assert.deepEqual(ended({ kind: 'drained' }, true), ['stop_worker', 'forget', 'hand_over']);
   assert.deepEqual(kinds(on(queued(), { kind: 'cancelled' })), ['forget', 'purge'], 'nobody to stop');

@@ -22,7 +22,7 @@
  * | queued  | bound and not taken in time                  | queued  | moved; the worker is suspect                       |
  * | queued  | bound to a worker that takes nothing new     | queued  | moved                                              |
  * | queued  | no worker of its model in its shard          | queued  | moves to another shard                             |
- * | queued  | refused by the queue on its way              | gone    | error                                              |
+ * | queued  | refused by the queue on its way              | gone    | error, into the record if converted                |
  * | any     | client held for too long                     | as is   | converted; `refuse`: gone, with an error           |
  * | any     | client left, cancelled, deadline, drained    | gone    | purged, worker stopped, error where one still waits |
  * | gone    | anything                                     | gone    | none                                               |
@@ -156,7 +156,7 @@ export function transition(
     case 'held_too_long':
       return onHeldTooLong(request);
     case 'unqueued':
-      return [...withdraw(request), { kind: 'tell_error', error: event.error }];
+      return [...withdraw(request), endWith(request, event.error)];
     default:
       return onEnd(request, event.kind);
   }
@@ -325,6 +325,12 @@ function onHeldTooLong(request: OpenRequest): Effect[] {
   return [...withdraw(request), { kind: 'tell_error', error: new DispatchError('held_too_long') }];
 }
 
+/** Its error, for the client that waits, or for the record in its place. */
+function endWith({ converted, attempt }: OpenRequest, error: DispatchError): Effect {
+  if (converted === null) return { kind: 'tell_error', error };
+  return { kind: 'store_error', error, attempt: attempt + 1 };
+}
+
 /** Nobody waits for it any more: all work on it is stopped, wherever it is. */
 function withdraw(request: OpenRequest): Effect[] {
   const { running, attempt } = request;
@@ -347,12 +353,8 @@ function onEnd(
       // Nobody knows of a record that was made to send this client to.
       return converted === null ? withdraw(request) : [...withdraw(request), { kind: 'undo_conversion' }];
     case 'deadline': {
-      const error = deadlineError(request.lastFailure);
-      const told: Effect =
-        converted === null
-          ? { kind: 'tell_error', error }
-          : { kind: 'store_error', error, attempt: attempt + 1 };
-      return [...withdraw(request), { kind: 'count_finished', outcome: 'deadline' }, told];
+      const end = endWith(request, deadlineError(request.lastFailure));
+      return [...withdraw(request), { kind: 'count_finished', outcome: 'deadline' }, end];
     }
     case 'drained': {
       if (converted === null)
