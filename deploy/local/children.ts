@@ -1,10 +1,10 @@
 /** The processes of a local stack, and their settings. */
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { SERVICE_NODE_FLAGS } from '@penstock/runtime';
 import type { StartConfig } from './config.ts';
 import { StartError } from './data-dir.ts';
+import { freePorts, tryPort } from './ports.ts';
 import type { ChildSpec } from './supervisor.ts';
 
 const SERVICES = resolve(import.meta.dirname, '../../services');
@@ -24,8 +24,10 @@ export async function planChildren(
   tools: LocalTools,
 ): Promise<ChildSpec[]> {
   const children: ChildSpec[] = [];
-  const natsPort = await freePort();
-  const redisPort = await freePort();
+  const engines = config.PENSTOCK_ENGINES ?? [];
+  const simulated = engines.length === 0 ? config.PENSTOCK_WORKERS : 0;
+  const ports = await freePorts(2 + simulated, [config.PENSTOCK_PORT]);
+  const [natsPort = 0, redisPort = 0, ...enginePorts] = ports;
   if (tools.natsServer !== null) children.push(nats(tools.natsServer, dataDir, natsPort));
   if (tools.redisServer !== null) children.push(redis(tools.redisServer, dataDir, redisPort));
   const common = {
@@ -38,12 +40,8 @@ export async function planChildren(
   // For `npm run dlq` and the like: the ports are new at each start.
   const servers = { nats: common.PENSTOCK_NATS_URL, redis: common.PENSTOCK_REDIS_URL };
   writeFileSync(join(dataDir, 'servers.json'), JSON.stringify(servers), { mode: 0o600 });
-  const engines = config.PENSTOCK_ENGINES ?? [];
-  if (engines.length === 0) {
-    const ports = await Promise.all(Array.from({ length: config.PENSTOCK_WORKERS }, freePort));
-    engines.push(...ports.map(port => `http://127.0.0.1:${port}`));
-    children.push(simulatedEngines(ports));
-  }
+  if (enginePorts.length > 0) children.push(simulatedEngines(enginePorts));
+  const engineUrls = [...engines, ...enginePorts.map(port => `http://127.0.0.1:${port}`)];
   children.push(
     service('ingress', 'ingress', {
       ...common,
@@ -54,7 +52,7 @@ export async function planChildren(
     }),
   );
   children.push(service('tasks', 'tasks', { ...common, PENSTOCK_TASKS_ID: 'tasks-1' }));
-  for (const [index, engine] of engines.entries()) {
+  for (const [index, engine] of engineUrls.entries()) {
     const name = `worker-${index + 1}`;
     children.push(
       service(name, 'worker', { ...common, PENSTOCK_WORKER_ID: name, PENSTOCK_ENGINE_URL: engine }),
@@ -111,28 +109,11 @@ function redis(command: string, dataDir: string, port: number): ChildSpec {
 
 /** @throws StartError when the API's port is taken. */
 export async function checkPort(host: string, port: number): Promise<void> {
-  const problem = await tryListen(host, port);
-  if (typeof problem === 'number') return;
+  const problem = await tryPort(host, port);
+  if (problem === null) return;
   const what =
     problem === 'EADDRINUSE'
       ? `port ${port} on ${host} is taken`
       : `cannot listen on ${host}:${port} (${problem})`;
   throw new StartError(`${what}: choose another with PENSTOCK_PORT or PENSTOCK_HOST`);
-}
-
-async function freePort(): Promise<number> {
-  const port = await tryListen('127.0.0.1', 0);
-  if (typeof port === 'string') throw new StartError(`no free port on 127.0.0.1 (${port})`);
-  return port;
-}
-
-function tryListen(host: string, port: number): Promise<number | string> {
-  return new Promise(done => {
-    const server = createServer();
-    server.once('error', (err: NodeJS.ErrnoException) => done(err.code ?? err.message));
-    server.listen(port, host, () => {
-      const address = server.address();
-      server.close(() => done(typeof address === 'object' && address !== null ? address.port : port));
-    });
-  });
 }
