@@ -1,7 +1,9 @@
-/** `npm run bench`: what Penstock costs and adds, beside the same load sent straight to the engine in the same run. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { takeNoArguments } from '../../deploy/local/no-arguments.ts';
+/**
+ * `npm run bench`: what Penstock costs and adds, beside the same load sent straight to the engine in the same run. With the name
+ * of a part, that part alone is measured, and takes its place among the figures of the last whole run.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
 import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts';
 import { API_KEY, chat, type Stack, startStack } from '../../testkit/stack.ts';
 import { measureSimulator } from '../simulator/speed.ts';
@@ -9,7 +11,8 @@ import { measureBigBatch } from './big-batch.ts';
 import { cpuSeconds } from './cpu.ts';
 import { type LoadOptions, type LoadResult, quantile, runLoad } from './load.ts';
 import { measureOpenStreams } from './open-streams.ts';
-import { type BenchCase, renderMarkdown } from './report.ts';
+import { measureReactions } from './reactions.ts';
+import { type BenchCase, type BenchReport, type Machine, renderMarkdown } from './report.ts';
 import { measureResumes } from './resumes.ts';
 import { measureRevocations } from './revocations.ts';
 import { measureWebhooks } from './webhooks.ts';
@@ -57,40 +60,66 @@ function accepted(name: string): Plan[] {
   ];
 }
 
-takeNoArguments('npm run bench', 'It measures for some ten minutes and writes docs/benchmarks.md anew.');
+type Part = Exclude<keyof BenchReport, 'machine' | 'alone'>;
+
+/** In the order in which they are measured. */
+const PARTS: { readonly [P in Part]: () => Promise<BenchReport[P]> } = {
+  cases: async () => [
+    ...(await measure('instant', INSTANT, 200)),
+    ...(await measure('dense-70b-h100x4', SPIKE, 64)),
+    ...(await measure('dense-8b-h100', PACED, 200)),
+  ],
+  openStreams: () => measureOpenStreams(10_000),
+  bigBatch: () => measureBigBatch(50_000),
+  webhooks: measureWebhooks,
+  reactions: measureReactions,
+  resumes: measureResumes,
+  revocations: measureRevocations,
+  simulated: async () => measureSimulator(),
+};
+
+const [wanted, ...more] = process.argv.slice(2);
+const names = Object.keys(PARTS) as Part[];
+const only = names.find(name => name === wanted);
+if (more.length > 0 || (wanted !== undefined && only === undefined)) {
+  process.stderr.write(
+    `penstock: npm run bench takes the name of one part at most (${names.join(', ')}), not ${process.argv.slice(2).join(' ')}. ` +
+      'Without one it measures for some ten minutes and writes docs/benchmarks.md anew.\n',
+  );
+  process.exit(2);
+}
+if (only !== undefined && !existsSync(RESULT)) {
+  process.stderr.write(`penstock: ${RESULT} is missing: run npm run bench without a name first.\n`);
+  process.exit(2);
+}
 process.env['PENSTOCK_TEST_NATS_SERVER'] = ensureNatsServer(say);
 process.env['PENSTOCK_TEST_REDIS_SERVER'] = ensureRedisServer(say);
-const cases = [
-  ...(await measure('instant', INSTANT, 200)),
-  ...(await measure('dense-70b-h100x4', SPIKE, 64)),
-  ...(await measure('dense-8b-h100', PACED, 200)),
-];
-say('measuring 10,000 open streams: two minutes');
-const openStreams = await measureOpenStreams(10_000);
-say('measuring a batch of 50,000 lines: a minute or two');
-const bigBatch = await measureBigBatch(50_000);
-say('measuring webhooks');
-const webhooks = await measureWebhooks();
-say('measuring resumes from the stored log');
-const resumes = await measureResumes();
-const revocations = await measureRevocations();
-const simulated = measureSimulator();
-const report = {
-  cpu: cpus()[0]?.model ?? 'unknown',
-  cores: cpus().length,
-  node: process.version,
-  cases,
-  openStreams,
-  bigBatch,
-  webhooks,
-  resumes,
-  revocations,
-  simulated,
-};
+const report = only === undefined ? await measureAll() : await measureOnly(only);
 mkdirSync(new URL('../results/', import.meta.url).pathname, { recursive: true });
 writeFileSync(RESULT, `${JSON.stringify(report, null, 2)}\n`);
 writeFileSync(PAGE, renderMarkdown(report));
 say(renderMarkdown(report));
+
+function thisMachine(): Machine {
+  const cpu = cpus()[0]?.model ?? 'unknown';
+  return { cpu, cores: cpus().length, node: process.version, loadAverage: loadavg()[0] ?? 0 };
+}
+
+async function measureAll(): Promise<BenchReport> {
+  const report: Partial<Record<Part, unknown>> = {};
+  const machine = thisMachine();
+  for (const name of names) {
+    say(`measuring ${name}`);
+    report[name] = await PARTS[name]();
+  }
+  return { ...report, machine, alone: {} } as BenchReport;
+}
+
+async function measureOnly(name: Part): Promise<BenchReport> {
+  const last = JSON.parse(readFileSync(RESULT, 'utf8')) as BenchReport;
+  const machine = thisMachine();
+  return { ...last, [name]: await PARTS[name](), alone: { ...last.alone, [name]: machine } };
+}
 
 async function measure(profile: string, plans: readonly Plan[], slots: number): Promise<BenchCase[]> {
   await using stack = await startStack({

@@ -3,6 +3,7 @@
 import { renderSpeed, type SimulatorFigures } from '../simulator/speed.ts';
 import type { BigBatchFigures } from './big-batch.ts';
 import type { OpenStreamsFigures } from './open-streams.ts';
+import type { Reaction } from './reactions.ts';
 import type { ResumeFigures } from './resumes.ts';
 import type { RevocationFigures } from './revocations.ts';
 import type { LatencyFigures, WebhookFigures } from './webhooks.ts';
@@ -25,14 +26,24 @@ export interface BenchCase {
   readonly cpuUs: Readonly<Record<'ingress' | 'workers' | 'nats' | 'redis', number>>;
 }
 
-export interface BenchReport {
+export interface Machine {
   readonly cpu: string;
   readonly cores: number;
   readonly node: string;
+  /** Processes that wanted a core in the minute before, by the kernel's account; absent where it was not noted. */
+  readonly loadAverage?: number;
+}
+
+export interface BenchReport {
+  /** Of the last whole run. */
+  readonly machine: Machine;
+  /** Parts that were measured again since, each alone, and where. */
+  readonly alone: Readonly<Record<string, Machine>>;
   readonly cases: readonly BenchCase[];
   readonly openStreams: OpenStreamsFigures;
   readonly bigBatch: BigBatchFigures;
   readonly webhooks: WebhookFigures;
+  readonly reactions: readonly Reaction[];
   readonly resumes: ResumeFigures;
   readonly revocations: RevocationFigures;
   readonly simulated: SimulatorFigures;
@@ -55,10 +66,10 @@ export function renderMarkdown(report: BenchReport): string {
   return `# Benchmarks
 
 Written by \`npm run bench\` (raw figures: \`loadtest/results/bench.json\`). Everything, the load generator and the simulated
-engines too, ran on one machine: ${report.cores} × ${report.cpu}, Node ${report.node}. "Direct" is the same load on one
+engines too, ran on one machine: ${machineOf(report.machine)}. "Direct" is the same load on one
 engine without Penstock, in the same run; behind Penstock there are two such engines, so for a load that fills an engine the
 direct figures are those of half the fleet. Rates are those of the shared machine, not the limit of one part; CPU per request
-is what each part used by the kernel's account.
+is what each part used by the kernel's account.${aloneOf(report)}
 
 | load | Penstock, req/s | direct, req/s | Penstock first byte p50 / p99, ms | direct, ms | CPU µs a request = ingress + workers + NATS + Redis | errors |
 |---|---|---|---|---|---|---|
@@ -83,6 +94,16 @@ ${report.bigBatch.tasksCpuUs.toFixed(0)} µs of CPU a line.
 From the end of a job to the arrival of its webhook at a receiver that answers at once, p50 / p99:
 ${latencies(report.webhooks.steady)} with ${report.webhooks.steady.perSecond} jobs a second, ${latencies(report.webhooks.burst)} with ${report.webhooks.burst.jobs} jobs accepted at once.
 
+## Reactions
+How long it takes from a cause until its effect is there, with real processes, one try after the other:
+
+| from → to | tries | median | longest |
+|---|---|---|---|
+${report.reactions.map(rowOf).join('\n')}
+
+A worker counts as lost after 3 s without a heartbeat, which is most of the time after a kill. The share of an engine is taken over a
+second; the time is that until this second begins.
+
 ## Resumed streams
 ${report.resumes.responses} background responses of ${report.resumes.tokens} tokens are over; ${report.resumes.readers} readers at a time ask one ingress for their events after a number, and read
 to the end: ${report.resumes.perSecond.toFixed(0)} resumes a second, p50 ${report.resumes.p50Ms.toFixed(1)} ms, p99 ${report.resumes.p99Ms.toFixed(1)} ms until the last event, ${report.resumes.errors} errors, CPU a resume: ingress ${report.resumes.ingressUs.toFixed(0)} µs,
@@ -99,6 +120,26 @@ ${renderSpeed(report.simulated)}
 What the rules are worth: [the race](race.md) against SGLang's router on the same engines, and [the simulator](simulator.md)
 with every policy and an oracle.
 `;
+}
+
+function machineOf({ cpu, cores, node, loadAverage }: Machine): string {
+  const busy = loadAverage === undefined ? '' : `, load average ${loadAverage.toFixed(1)} before it began`;
+  return `${cores} × ${cpu}, Node ${node}${busy}`;
+}
+
+function aloneOf({ alone }: BenchReport): string {
+  const parts = Object.entries(alone).map(([name, machine]) => `\n- \`${name}\`: ${machineOf(machine)}`);
+  return parts.length === 0
+    ? ''
+    : `\n\nMeasured again since, each alone (\`npm run bench -- NAME\`):\n${parts.join('')}`;
+}
+
+function rowOf({ name, tries, medianMs, maxMs }: Reaction): string {
+  return `| ${name} | ${tries} | ${durationOf(medianMs)} | ${durationOf(maxMs)} |`;
+}
+
+function durationOf(ms: number): string {
+  return ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
 function latencyOf({ firstByteP50Ms, firstByteP99Ms }: Figures): string {

@@ -62,7 +62,7 @@ const ARGUMENTS: [script: string, args: string[], message: RegExp][] = [
     ['--port', '9000'],
     /npm start takes no options \(--port\)\. Its settings are environment variables/,
   ],
-  ['bench', ['--help'], /npm run bench takes no options/],
+  ['bench', ['--help'], /npm run bench takes the name of one part at most \(cases, .*\), not --help/],
   ['chaos', ['--help'], /npm run chaos takes no options/],
   ['conformance', ['--help'], /npm run conformance takes no options/],
   ['race', ['--speed', 'fast'], /--speed must be a number above 0/],
