@@ -38,6 +38,8 @@ const KEY = {
 } as const;
 const log = { info() {}, warn() {}, error() {}, isLevelEnabled: () => false } as unknown as Logger;
 
+const ANSWER = '{"choices":[{"message":{"content":"Hi"},"finish_reason":"length"}]}';
+
 /** A whole worker of one slot on in-memory adapters, with an engine that the test plays. */
 async function startWorker(t: TestContext) {
   t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
@@ -65,6 +67,7 @@ async function startWorker(t: TestContext) {
     limitsOf: () => ({ firstTokenMs: 120_000, betweenTokensMs: 300_000 }),
     bodies: new BodyLoader(bodies, new ByteBudget(1e6)),
     engine: {
+      ask: async () => ({ status: 200, body: Buffer.from(ANSWER) }),
       healthy: async () => true,
       gauges: async () => null,
       endpoints: async () => ['chat'],

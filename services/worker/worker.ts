@@ -37,7 +37,7 @@ export interface WorkerOptions {
   readonly bus: Pick<ReplyBus, 'pendingBytes' | 'publish'>;
   readonly models: Pick<ModelRegistry, 'announce'>;
   readonly bodies: Pick<BodyLoader, 'load'>;
-  readonly engine: Pick<Engine, 'endpoints' | 'gauges' | 'healthy' | 'models' | 'run'>;
+  readonly engine: Pick<Engine, 'ask' | 'endpoints' | 'gauges' | 'healthy' | 'models' | 'run'>;
   readonly stored: StoredRuns;
   readonly clock: Clock;
   readonly log: Logger;

@@ -2,13 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Architecture } from '@penstock/policy';
-import {
-  type Endpoint,
-  type ModelInfo,
-  USUAL_ENDPOINTS,
-  type WorkEnvelope,
-  type WorkMeta,
-} from '@penstock/protocol';
+import { type Endpoint, type ModelInfo, USUAL_ENDPOINTS } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 
 import { EngineWatch } from './engine-watch.ts';
@@ -29,6 +23,7 @@ async function startWatch(t: TestContext, architecture: Architecture | null = nu
       engine.probes++;
       return engine.isHealthy;
     },
+    ask: () => assert.fail('nothing failed'),
     gauges: async () => engine.current,
     has: [...USUAL_ENDPOINTS] as Endpoint[],
     endpoints: async () => engine.has,
@@ -114,39 +109,6 @@ test('an engine that comes back is asked again what it has', async t => {
   assert.deepEqual(watch.models[0]?.endpoints, USUAL_ENDPOINTS);
   await probe();
   assert.deepEqual(watch.models[0]?.endpoints, ['chat', 'rerank']);
-});
-
-const asked = (prompt: string): WorkEnvelope => ({ meta: {} as WorkMeta, body: Buffer.from(prompt) });
-
-test('requests count: failures in a row make the engine sick, and the error rate is forgiven slowly', async t => {
-  const { watch, probe } = await startWatch(t);
-  watch.failed(asked('first'), true);
-  const rate = watch.errorRate;
-  assert.ok(rate > 0);
-  await probe();
-  assert.ok(watch.errorRate > 0 && watch.errorRate < rate);
-  for (const prompt of ['a', 'b', 'c']) watch.failed(asked(prompt), true);
-  assert.ok(!watch.isWell);
-});
-
-test('a prompt that fails again and again, or failed elsewhere before, says nothing more of the engine', async t => {
-  const { watch } = await startWatch(t);
-  watch.failed(asked('poison'), true);
-  const rate = watch.errorRate;
-  for (let i = 0; i < 20; i++) watch.failed(asked('poison'), i % 2 === 0);
-  for (let i = 0; i < 20; i++) watch.failed(asked(`poison of others ${i}`), false);
-  assert.deepEqual([watch.isWell, watch.errorRate], [true, rate]);
-});
-
-test('a request that fails while a probe is under way is not forgotten', async t => {
-  const { watch, engine, probe } = await startWatch(t);
-  const answer = Promise.withResolvers<boolean>();
-  engine.healthy = () => answer.promise;
-  await probe();
-  watch.failed(asked('x'), true);
-  answer.resolve(true);
-  await turn();
-  assert.ok(watch.errorRate > 0);
 });
 
 test('gauges are those of the last probe', async t => {

@@ -1,15 +1,15 @@
 /** Probes the engine once a second: its health, its gauges, and its models and endpoints until they are known. */
-import { type Architecture, afterProbe, afterRequest, type EngineHealth, WELL } from '@penstock/policy';
+import type { Architecture } from '@penstock/policy';
 import { type ModelInfo, toModelSlug, type WorkEnvelope } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { Engine } from './engine.ts';
-import { FailedPrompts } from './failed-prompts.ts';
+import { EngineHealth } from './engine-health.ts';
 import type { EngineGauges } from './gauges.ts';
 
 const PROBE_MS = 1000;
 
 export interface EngineWatchOptions {
-  readonly engine: Pick<Engine, 'endpoints' | 'gauges' | 'healthy' | 'models'>;
+  readonly engine: Pick<Engine, 'ask' | 'endpoints' | 'gauges' | 'healthy' | 'models'>;
   /** Of all models, as the operator states it. Where null, what the engine says counts. */
   readonly architecture: Architecture | null;
   /** Begins to serve a model. Where it rejects, the next probe tries again with all models. */
@@ -23,21 +23,22 @@ export interface EngineWatchOptions {
 
 export class EngineWatch {
   readonly #o: EngineWatchOptions;
-  #health: EngineHealth = WELL;
+  readonly #health: EngineHealth;
   #gauges: EngineGauges | null = null;
   #models: readonly ModelInfo[] = [];
   /** All models are open, with the endpoints that the engine has now. */
   #isOpen = false;
-  readonly #failures = new FailedPrompts();
   #timer: NodeJS.Timeout | null = null;
   #isStopped = false;
 
   constructor(options: EngineWatchOptions) {
     this.#o = options;
+    const { engine, onHealthChanged: onChanged, log } = options;
+    this.#health = new EngineHealth({ engine, onChanged, log });
   }
 
   get isWell(): boolean {
-    return this.#health.state === 'well';
+    return this.#health.isWell;
   }
 
   /** Share of recent requests that failed, 0–1. */
@@ -67,13 +68,12 @@ export class EngineWatch {
 
   /** A request was answered, also with a refusal. One that failed before does not hide how many fail. */
   answered(isFirstAttempt: boolean): void {
-    if (isFirstAttempt) this.#health = afterRequest(this.#health, true);
+    this.#health.answered(isFirstAttempt);
   }
 
   /** The engine failed a request. What fails again, or failed elsewhere before, is held against the request. */
   failed(work: WorkEnvelope, isFirstAttempt: boolean): void {
-    if (this.#failures.isKnown(work.body) || !isFirstAttempt) return;
-    this.#health = afterRequest(this.#health, false);
+    this.#health.failed(work, isFirstAttempt);
   }
 
   async #probeAndRepeat(): Promise<void> {
@@ -82,17 +82,12 @@ export class EngineWatch {
   }
 
   async #probe(): Promise<void> {
-    const { engine, log, onHealthChanged, onProbed } = this.#o;
-    const isHealthy = await engine.healthy();
-    const before = this.#health.state;
-    this.#health = afterProbe(this.#health, isHealthy);
-    if (this.#health.state !== before) {
-      log.warn({ state: this.#health.state }, 'engine health changed');
-      onHealthChanged();
-    }
+    const { engine, log, onProbed } = this.#o;
+    const wasWell = this.isWell;
+    await this.#health.probe();
     this.#gauges = await engine.gauges();
     // One that was away may have been started with other endpoints.
-    if (before !== 'well' && this.isWell) this.#isOpen = false;
+    if (!wasWell && this.isWell) this.#isOpen = false;
     if (!this.#isOpen) {
       await this.#openModels().catch((err: Error) =>
         log.warn(

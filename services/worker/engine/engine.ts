@@ -68,7 +68,7 @@ export class Engine {
     handlers: EngineHandlers,
     headers: Readonly<Record<string, string>>,
   ): { abort(): void } {
-    const path = this.#paths.get(endpoint) ?? ENDPOINT_TABLE[endpoint].enginePaths[0];
+    const path = this.#pathOf(endpoint);
     let aborted = false;
     let abortCall: (() => void) | null = null;
     this.#pool.dispatch(
@@ -132,6 +132,23 @@ export class Engine {
     } catch {
       return null;
     }
+  }
+
+  /** Asks something of its own, on a connection of its own. @throws where no whole answer comes in time. */
+  async ask(
+    endpoint: Endpoint,
+    body: object,
+    limitMs: number,
+  ): Promise<{ readonly status: number; readonly body: Buffer }> {
+    const answer = await request(this.#url + this.#pathOf(endpoint), {
+      ...{ method: 'POST', headers: this.#headers, body: JSON.stringify(body) },
+      signal: AbortSignal.timeout(limitMs),
+    });
+    return { status: answer.statusCode, body: Buffer.from(await answer.body.arrayBuffer()) };
+  }
+
+  #pathOf(endpoint: Endpoint): string {
+    return this.#paths.get(endpoint) ?? ENDPOINT_TABLE[endpoint].enginePaths[0];
   }
 
   async #status(path: string, method: 'GET' | 'POST' = 'GET'): Promise<number> {

@@ -1,0 +1,90 @@
+/** What requests, probes and trials say of the engine's health. */
+import {
+  afterProbe,
+  afterRequest,
+  afterTrial,
+  type EngineHealth as Health,
+  WELL,
+  wantsTrial,
+} from '@penstock/policy';
+import type { WorkEnvelope, WorkMeta } from '@penstock/protocol';
+import type { Logger } from '@penstock/runtime';
+import type { Engine } from './engine.ts';
+import { FailedPrompts } from './failed-prompts.ts';
+import { tryOut } from './trial.ts';
+
+export interface EngineHealthOptions {
+  readonly engine: Pick<Engine, 'ask' | 'healthy'>;
+  readonly onChanged: () => void;
+  readonly log: Logger;
+}
+
+export class EngineHealth {
+  readonly #o: EngineHealthOptions;
+  readonly #failures = new FailedPrompts();
+  #health: Health = WELL;
+  /** The last request that failed: trials are like it. */
+  #lastFailed: WorkMeta | null = null;
+  #isTrying = false;
+  /** A failure is followed by a trial at once, but not by more than one between two probes. */
+  #mayTry = true;
+
+  constructor(options: EngineHealthOptions) {
+    this.#o = options;
+  }
+
+  get isWell(): boolean {
+    return this.#health.state === 'well';
+  }
+
+  /** Share of recent requests that failed by the engine's fault, 0–1. */
+  get errorRate(): number {
+    return this.#health.errorRate;
+  }
+
+  /** A request was answered, also with a refusal. One that failed before does not hide how many fail. */
+  answered(isFirstAttempt: boolean): void {
+    if (isFirstAttempt) this.#set(afterRequest(this.#health, true));
+  }
+
+  /** The engine failed a request. What fails again, or failed elsewhere before, is held against the request. */
+  failed({ meta, body }: WorkEnvelope, isFirstAttempt: boolean): void {
+    if (this.#failures.isKnown(body) || !isFirstAttempt) return;
+    this.#lastFailed = meta;
+    this.#set(afterRequest(this.#health, false));
+    this.#tryIfWanted();
+  }
+
+  /** Called once a second. */
+  async probe(): Promise<void> {
+    const isHealthy = await this.#o.engine.healthy();
+    this.#set(afterProbe(this.#health, isHealthy));
+    this.#mayTry = true;
+    this.#tryIfWanted();
+  }
+
+  #tryIfWanted(): void {
+    const like = this.#lastFailed;
+    if (!this.#mayTry || this.#isTrying || like === null || !wantsTrial(this.#health)) return;
+    this.#mayTry = false;
+    this.#isTrying = true;
+    void this.#try(like).finally(() => {
+      this.#isTrying = false;
+    });
+  }
+
+  async #try(like: WorkMeta): Promise<void> {
+    const { engine, log } = this.#o;
+    const trial = await tryOut(engine, like);
+    log.warn({ failures: this.#health.unjudged, trial }, 'requests failed, so a harmless one was tried');
+    this.#set(afterTrial(this.#health, trial));
+  }
+
+  #set(health: Health): void {
+    const before = this.#health.state;
+    this.#health = health;
+    if (health.state === before) return;
+    this.#o.log.warn({ state: health.state }, 'engine health changed');
+    this.#o.onChanged();
+  }
+}
