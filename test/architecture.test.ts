@@ -26,6 +26,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
  */
 const FOLDERS: Record<string, readonly string[]> = {
   'libs/policy/placement': ['libs/policy/bidding'],
+  'libs/protocol/anthropic': [
+    'libs/protocol/engine',
+    'libs/protocol/errors',
+    'libs/protocol/openai',
+    'libs/protocol/runs',
+  ],
   'libs/protocol/batches': [
     'libs/protocol/endpoints',
     'libs/protocol/engine',
@@ -39,6 +45,7 @@ const FOLDERS: Record<string, readonly string[]> = {
   'libs/protocol/engine': ['libs/protocol/errors', 'libs/protocol/wire'],
   'libs/protocol/openai': ['libs/protocol/engine', 'libs/protocol/errors'],
   'libs/protocol/openapi': [
+    'libs/protocol/anthropic',
     'libs/protocol/batches',
     'libs/protocol/endpoints',
     'libs/protocol/openai',
@@ -150,6 +157,7 @@ const FOLDERS: Record<string, readonly string[]> = {
   ],
   'services/ingress/dispatch': [
     'services/ingress',
+    'services/ingress/http',
     'services/ingress/http',
     'services/ingress/intake',
     'services/ingress/placement',

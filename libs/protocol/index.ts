@@ -1,4 +1,7 @@
 /** Everything that crosses a process boundary: messages, records, requests, errors, and the names of all of them. */
+export * from './anthropic/error-body.ts';
+export * from './anthropic/message-stream.ts';
+export { type MessagesRequest, readCountRequest, readMessagesRequest } from './anthropic/to-chat.ts';
 export * from './batches/batch.ts';
 export * from './batches/batch-line.ts';
 export * from './batches/batch-output.ts';

@@ -36,6 +36,7 @@ import { BatchesApi } from './api/batches.ts';
 import { FilesApi } from './api/files.ts';
 import { InferenceApi } from './api/inference.ts';
 import { JobsApi } from './api/jobs.ts';
+import { MessagesApi } from './api/messages.ts';
 import { ModelsApi } from './api/models.ts';
 import { OperationsApi } from './api/operations.ts';
 import { ResponseHistory } from './api/response-history.ts';
@@ -172,7 +173,7 @@ export async function startIngress(
       models: new ModelsApi(fleet),
       inference: new InferenceApi({ intake, dispatcher, jobs, runIntake, pollHints, keeper }),
       storedCompletions: new StoredCompletionsApi({ store: runStore, finder, canceller, pollHints }),
-      jobs,
+      ...{ jobs, messages: new MessagesApi({ intake, models: fleet, dispatcher, clock }) },
       responses: new ResponsesApi({
         ...{ ...accepting, intake, dispatcher, history, runLog, logStreams, pollHints, keeper, clock },
       }),

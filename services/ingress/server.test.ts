@@ -5,6 +5,7 @@ import { BatchesApi } from './api/batches.ts';
 import { FilesApi } from './api/files.ts';
 import { InferenceApi } from './api/inference.ts';
 import { JobsApi } from './api/jobs.ts';
+import { MessagesApi } from './api/messages.ts';
 import { ModelsApi } from './api/models.ts';
 import { OperationsApi } from './api/operations.ts';
 import { ResponsesApi } from './api/responses.ts';
@@ -31,6 +32,7 @@ function startServer(corsOrigins: Origins = new Set()) {
     inference: new InferenceApi(none),
     storedCompletions: new StoredCompletionsApi(none),
     jobs: new JobsApi(none),
+    messages: new MessagesApi(none),
     responses: new ResponsesApi(none),
     files: new FilesApi(none, none, none),
     batches: new BatchesApi(none),

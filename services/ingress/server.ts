@@ -4,6 +4,7 @@ import type { BatchesApi } from './api/batches.ts';
 import type { FilesApi } from './api/files.ts';
 import type { InferenceApi } from './api/inference.ts';
 import type { JobsApi } from './api/jobs.ts';
+import type { MessagesApi } from './api/messages.ts';
 import type { ModelsApi } from './api/models.ts';
 import type { OperationsApi } from './api/operations.ts';
 import type { ResponsesApi } from './api/responses.ts';
@@ -30,6 +31,7 @@ export interface Apis {
   readonly inference: InferenceApi;
   readonly storedCompletions: StoredCompletionsApi;
   readonly jobs: JobsApi;
+  readonly messages: MessagesApi;
   readonly responses: ResponsesApi;
   readonly files: FilesApi;
   readonly batches: BatchesApi;

@@ -58,7 +58,7 @@ export function openApiDocument(): JsonSchema {
 }
 
 function describe(operation: Operation): JsonSchema {
-  const { id, summary, body, bodyMayLack, open, queued } = operation;
+  const { id, summary, body, bodyMayLack, open, queued, errors: shape } = operation;
   const errors = open ? [] : [...ANYWHERE, ...(queued ? QUEUED : [])];
   const names = [...operation.path.matchAll(/\{(\w+)\}/g)].map(match => match[1] ?? '');
   const inPath = names.map(name => ({ name, in: 'path', required: true, schema: { ...text, minLength: 1 } }));
@@ -70,13 +70,20 @@ function describe(operation: Operation): JsonSchema {
     ...(body === undefined ? {} : { requestBody: bodyOf(body, bodyMayLack !== true) }),
     responses: {
       ...Object.fromEntries(
-        errors.map(status => [status, { $ref: `#/components/responses/Error${status}` }]),
+        errors.map(status => [
+          status,
+          shape === undefined ? { $ref: `#/components/responses/Error${status}` } : errorOf(shape),
+        ]),
       ),
       ...Object.fromEntries(
         Object.entries(operation.answers).map(([status, names]) => [status, answerOf(id, status, names)]),
       ),
     },
   };
+}
+
+function errorOf(schema: string): JsonSchema {
+  return { description: 'An error.', content: { 'application/json': { schema: ref(schema) } } };
 }
 
 function bodyOf(name: string, required: boolean): JsonSchema {

@@ -65,6 +65,25 @@ const inference: Record<string, JsonSchema> = {
     },
     { usage: nullable(tokens) },
   ),
+  Message: object({
+    id: text,
+    type: { const: 'message' },
+    role: { const: 'assistant' },
+    model: text,
+    content: list(object({ type: { enum: ['text', 'thinking', 'tool_use'] } })),
+    stop_reason: { enum: ['end_turn', 'max_tokens', 'stop_sequence', 'tool_use', 'refusal'] },
+    stop_sequence: nullable(text),
+    usage: object({
+      ...{ input_tokens: count, output_tokens: count },
+      ...{ cache_creation_input_tokens: count, cache_read_input_tokens: count },
+    }),
+  }),
+  MessageTokensCount: object({ input_tokens: count }),
+  AnthropicErrorResponse: object({
+    type: { const: 'error' },
+    error: object({ type: text, message: text }),
+    request_id: text,
+  }),
   EngineAnswer: { description: 'The answer of the engine, as it is.' },
   EmbeddingList: object({
     object: { const: 'list' },

@@ -24,6 +24,8 @@ export interface Operation {
   readonly answers: Readonly<Record<string, readonly string[]>>;
   /** The request is queued: it can be refused because the queue is full, and fail at an engine. */
   readonly queued?: true;
+  /** Name of the schema of its errors, where it is not that of OpenAI's. */
+  readonly errors?: string;
   /** Needs no key. */
   readonly open?: true;
 }

@@ -89,6 +89,31 @@ const models: Operation[] = [
 
 const inferences: Operation[] = ENDPOINTS.flatMap(operationsOf);
 
+const messages: Operation[] = [
+  {
+    method: 'post',
+    path: '/v1/messages',
+    id: 'createMessage',
+    summary: "Create a message, as Anthropic's API does",
+    body: 'CreateMessage',
+    parameters: [timeout],
+    answers: { 200: ['Message', EVENTS] },
+    queued: true,
+    errors: 'AnthropicErrorResponse',
+  },
+  {
+    method: 'post',
+    path: '/v1/messages/count_tokens',
+    id: 'countMessageTokens',
+    summary: 'Count the tokens of a prompt: by the tokenizer of an engine that has one, else estimated',
+    body: 'CountTokens',
+    parameters: [timeout],
+    answers: { 200: ['MessageTokensCount'] },
+    queued: true,
+    errors: 'AnthropicErrorResponse',
+  },
+];
+
 const responses: Operation[] = [
   {
     method: 'post',
@@ -230,6 +255,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...models,
   ...inferences,
   ...COMPLETION_OPERATIONS,
+  ...messages,
   ...responses,
   ...jobs,
   ...STORED_OPERATIONS,

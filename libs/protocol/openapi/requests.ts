@@ -1,5 +1,6 @@
 /** Request bodies as JSON Schema, generated from the schemas that check them, so that the two cannot differ. */
 import { z } from 'zod';
+import { countTokensFields, messagesFields } from '../anthropic/fields.ts';
 import { batchCreate, fileForm } from '../batches/requests.ts';
 import { PASSED_ON } from '../endpoints/passed-on.ts';
 import { messagesSchema } from '../openai/chat-messages.ts';
@@ -46,6 +47,8 @@ export const REQUESTS = {
   CreateDetokenization: fromZod(PASSED_ON.detokenize.fields),
   CreateModeration: fromZod(PASSED_ON.moderations.fields),
   CreateImage: fromZod(PASSED_ON.images.fields),
+  CreateMessage: fromZod(messagesFields),
+  CountTokens: fromZod(countTokensFields),
   CreateResponse: fromZod(responsesFields),
   UpdateChatCompletion: fromZod(completionUpdate),
   CreateFile: file,

@@ -21,6 +21,7 @@ import type { Clock } from '@penstock/runtime';
 import type { ClaimCheck, WorkPublisher } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from '../http/body-reader.ts';
+import { dialectOf } from '../http/errors.ts';
 import { appliedHeader, type Preferences } from '../intake/preferences.ts';
 import { callTimeoutOf } from '../intake/timeouts.ts';
 import type { InferenceRequest } from '../intake/understand.ts';
@@ -145,7 +146,7 @@ export class Dispatcher {
     const { keepAliveMs, metrics } = this.#o;
     return new HttpReply({
       ...{ raw, headers, keepAliveMs, request: { id: request.id, headers: request.headers } },
-      ...{ streamed: read.summary.stream, acceptedAt: read.acceptedAt },
+      ...{ streamed: read.summary.stream, acceptedAt: read.acceptedAt, dialect: dialectOf(request) },
       onFinish: status => metrics.requests.inc({ endpoint, status: String(status) }),
     });
   }

@@ -1,9 +1,41 @@
-/** Every error as the client sees it: a status, headers that say whether to try again, and a body in OpenAI's shape. */
-import { DispatchError, JSON_CONTENT_TYPE, toErrorBody } from '@penstock/protocol';
+/** Every error as the client sees it: a status, headers that say whether to try again, and a body in the shape of its API. */
+import {
+  anthropicErrorEvent,
+  anthropicErrorOf,
+  DispatchError,
+  JSON_CONTENT_TYPE,
+  toErrorBody,
+} from '@penstock/protocol';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from './body-reader.ts';
 import { answerEarly, isStillSending } from './early-answer.ts';
-import { baseHeaders, errorHeaders } from './headers.ts';
+import { baseHeaders, errorHeaders, publicRequestId } from './headers.ts';
+
+/** Whose API a request speaks. */
+export interface Dialect {
+  errorBody(error: DispatchError): object;
+  /** The event that ends a stream which has begun. @param body an error as JSON. */
+  errorEvent(body: string): string;
+  /** Beside those that all answers have. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+const OPENAI: Dialect = {
+  errorBody: toErrorBody,
+  // A clean end would look like a complete answer; both SDKs raise on a top-level `error`.
+  errorEvent: body => `data: ${body}\n\n`,
+  headers: {},
+};
+
+export function dialectOf(request: Pick<FastifyRequest, 'id' | 'headers' | 'url'>): Dialect {
+  if (!/^\/v1\/messages(?![^/?])/.test(request.url)) return OPENAI;
+  const requestId = publicRequestId(request);
+  return {
+    errorBody: error => anthropicErrorOf(error, requestId),
+    errorEvent: anthropicErrorEvent,
+    headers: { 'request-id': requestId },
+  };
+}
 
 export function sendError(
   reply: FastifyReply,
@@ -12,8 +44,9 @@ export function sendError(
 ): void {
   const known = toDispatchError(error);
   letGoOfBody(request);
-  const headers = { ...baseHeaders(request, Date.now()), ...errorHeaders(known) };
-  const body = toErrorBody(known);
+  const dialect = dialectOf(request);
+  const headers = { ...baseHeaders(request, Date.now()), ...errorHeaders(known), ...dialect.headers };
+  const body = dialect.errorBody(known);
   if (!isStillSending(request.raw)) return void reply.code(known.status).headers(headers).send(body);
   const all = { ...reply.getHeaders(), ...headers, 'content-type': JSON_CONTENT_TYPE };
   answerEarly(reply, known.status, all as Record<string, string>, JSON.stringify(body));

@@ -2,14 +2,17 @@
 import { type DispatchError, requestIdIn } from '@penstock/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
+type NamedRequest = Pick<FastifyRequest, 'id' | 'headers'>;
+
+/** The client's own, so that it finds its request again; else one as OpenAI and Anthropic write it. */
+export function publicRequestId(request: NamedRequest): string {
+  return requestIdIn(request.headers) ?? `req_${request.id}`;
+}
+
 /** Headers of every answer, dispatched or not. */
-export function baseHeaders(
-  request: Pick<FastifyRequest, 'id' | 'headers'>,
-  acceptedAt: number,
-): Record<string, string | number> {
+export function baseHeaders(request: NamedRequest, acceptedAt: number): Record<string, string | number> {
   return {
-    // The client's own, so that it finds its request again; else one as OpenAI writes it.
-    'x-request-id': requestIdIn(request.headers) ?? `req_${request.id}`,
+    'x-request-id': publicRequestId(request),
     'x-penstock-request-id': request.id,
     'openai-version': '2020-10-01',
     'openai-processing-ms': Math.max(0, Date.now() - acceptedAt),

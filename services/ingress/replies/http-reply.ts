@@ -3,8 +3,9 @@
  * that has waited long gets them early. SSE comments keep proxies from giving up, also in the middle of a stream that is silent.
  */
 import type { ServerResponse } from 'node:http';
-import { type DispatchError, JSON_CONTENT_TYPE, type ResultMeta, toErrorBody } from '@penstock/protocol';
+import { type DispatchError, JSON_CONTENT_TYPE, type ResultMeta } from '@penstock/protocol';
 import type { FastifyRequest } from 'fastify';
+import type { Dialect } from '../http/errors.ts';
 import { baseHeaders, errorHeaders } from '../http/headers.ts';
 import type { ReplySink, Served } from './reply-sink.ts';
 
@@ -16,6 +17,7 @@ export interface HttpReplyOptions {
   readonly raw: ServerResponse;
   /** What names it to the client. */
   readonly request: Pick<FastifyRequest, 'id' | 'headers'>;
+  readonly dialect: Dialect;
   readonly streamed: boolean;
   readonly keepAliveMs: number;
   /** Sent beside the usual ones. */
@@ -52,7 +54,7 @@ export class HttpReply implements ReplySink {
     if (raw.destroyed) return;
     if (raw.headersSent) {
       // Only a stream whose headers went out early gets here: the engine answered with an error body.
-      this.#finish(200, sseData(body));
+      this.#finish(200, this.#errorEvent(body));
       return;
     }
     raw.writeHead(meta.status, {
@@ -66,10 +68,9 @@ export class HttpReply implements ReplySink {
   error(error: DispatchError, served: Served | null): void {
     const { raw } = this.#o;
     if (raw.destroyed) return;
-    const body = Buffer.from(JSON.stringify(toErrorBody(error)));
+    const body = Buffer.from(JSON.stringify(this.#o.dialect.errorBody(error)));
     if (raw.headersSent) {
-      // A clean end would look like a complete answer; both SDKs raise on a top-level `error`.
-      this.#finish(200, sseData(body));
+      this.#finish(200, this.#errorEvent(body));
       return;
     }
     raw.writeHead(error.status, {
@@ -130,9 +131,14 @@ export class HttpReply implements ReplySink {
     this.#o.onFinish(status);
   }
 
+  #errorEvent(body: Buffer): Buffer {
+    return Buffer.from(this.#o.dialect.errorEvent(body.toString('utf8')));
+  }
+
   #headers(served: Served | null): Record<string, string | number> {
     return {
       ...baseHeaders(this.#o.request, this.#o.acceptedAt),
+      ...this.#o.dialect.headers,
       ...this.#o.headers,
       ...(served === null
         ? {}
@@ -143,8 +149,4 @@ export class HttpReply implements ReplySink {
           }),
     };
   }
-}
-
-function sseData(json: Buffer): Buffer {
-  return Buffer.concat([Buffer.from('data: '), json, Buffer.from('\n\n')]);
 }
