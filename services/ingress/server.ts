@@ -76,7 +76,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   app.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) if (each !== 'HEAD') paths.add(each, url);
   });
-  const guards = createGuards(authenticate);
+  const guards = createGuards(authenticate, bodies);
   for (const api of Object.values<Api>({ ...apis })) api.addTo(app, guards);
   addIndex(app, paths);
   return app;

@@ -21,6 +21,14 @@ interface PassedOnRequest {
 const texts = z.union([z.string(), z.array(z.unknown()).min(1).max(MAX_INPUTS)]);
 const anyInput = { input: z.unknown().optional(), messages: z.array(z.looseObject({})).nullish() };
 
+/** Of a form, in which all values are text; of a file its name. */
+const audioForm = z.looseObject({
+  file: z.string().describe('The recording.'),
+  model: modelField,
+  prompt: z.string().nullish(),
+  response_format: z.string().nullish(),
+});
+
 export const PASSED_ON: Readonly<Record<PassedOn, PassedOnRequest>> = {
   rerank: {
     fields: z.looseObject({
@@ -73,6 +81,16 @@ export const PASSED_ON: Readonly<Record<PassedOn, PassedOnRequest>> = {
     }),
     prompt: ['prompt'],
   },
+  speech: {
+    fields: z.looseObject({
+      model: modelField,
+      input: z.string().min(1).describe('What is to be said.'),
+      voice: z.unknown().optional(),
+    }),
+    prompt: ['input'],
+  },
+  transcriptions: { fields: audioForm, prompt: ['prompt'] },
+  translations: { fields: audioForm, prompt: ['prompt'] },
 };
 
 /** @throws DispatchError `invalid_request` with the field in `param`. */

@@ -46,6 +46,7 @@ const ANSWER: WholeAnswer = { kind: 'answer', completionTokens: null };
 export function understandAnswer(body: Buffer, endpoint: Endpoint): WholeAnswer {
   const kind = ENDPOINT_TABLE[endpoint].answer;
   const isJson = looksLikeJson(body);
+  if (body.length === 0) return { kind: 'unusable', why: 'the engine answered with nothing' };
   if (!isJson && kind !== 'bytes') return { kind: 'unusable', why: 'the engine did not answer with JSON' };
   if (kind !== 'choices' && (!isJson || body.length > MAX_ERROR_BYTES)) return ANSWER;
   let said: unknown;

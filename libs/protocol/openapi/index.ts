@@ -13,7 +13,7 @@ const ANYWHERE = [400, 401, 404, 405, 413, 415, 500, 503];
 const QUEUED = [429, 502, 504];
 /** Schema of one server-sent event. */
 const SSE_EVENT = object({ data: text }, { event: text });
-const MULTIPART: ReadonlySet<string> = new Set(['CreateFile']);
+const MULTIPART: ReadonlySet<string> = new Set(['CreateFile', 'CreateTranscription', 'CreateTranslation']);
 
 /** Operations that create a resource, and the operations that take its id. */
 const LINKS: Readonly<Record<string, readonly string[]>> = {

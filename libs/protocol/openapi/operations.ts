@@ -35,6 +35,7 @@ const inference: Parameter[] = [
 ];
 
 const EVENTS = 'text/event-stream';
+const TRANSCRIPT = ['EngineAnswer', 'text/plain'];
 
 interface Inference {
   readonly id: string;
@@ -59,6 +60,9 @@ const INFERENCES: Readonly<Record<Endpoint, Inference>> = {
   detokenize: passed('Detokenization', 'Turn token ids into text'),
   moderations: passed('Moderation', 'Say whether an input is harmful'),
   images: passed('Image', 'Generate images'),
+  speech: passed('Speech', 'Say a text', ['audio/*']),
+  transcriptions: passed('Transcription', 'Write down what is said', TRANSCRIPT),
+  translations: passed('Translation', 'Write down in English what is said', TRANSCRIPT),
 };
 
 /** One operation for each path of the endpoint. */

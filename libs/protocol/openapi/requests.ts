@@ -18,20 +18,14 @@ function fromZod(schema: z.ZodType): JsonSchema {
   return rest as JsonSchema;
 }
 
-/** The file itself is read as a stream, past every schema. */
-const upload = fromZod(fileForm);
-const file: JsonSchema = {
-  ...upload,
-  properties: {
-    file: {
-      type: 'string',
-      contentMediaType: 'application/octet-stream',
-      description: 'At most 512 MiB; of purpose `batch` 200 MiB.',
-    },
-    ...(upload['properties'] as JsonSchema),
-  },
-  required: ['file', ...(upload['required'] as string[])],
-};
+/** A form with a file, which is read past every schema. */
+function withFile(form: z.ZodType, description: string): JsonSchema {
+  const { properties, required, ...rest } = fromZod(form);
+  const { file: _name, ...fields } = properties as JsonSchema;
+  const others = (required as string[]).filter(name => name !== 'file');
+  const file = { type: 'string', contentMediaType: 'application/octet-stream', description };
+  return { ...rest, properties: { file, ...fields }, required: ['file', ...others] };
+}
 
 export const REQUESTS = {
   CreateChatCompletion: fromZod(chatFields.extend({ messages: messagesSchema })),
@@ -47,11 +41,14 @@ export const REQUESTS = {
   CreateDetokenization: fromZod(PASSED_ON.detokenize.fields),
   CreateModeration: fromZod(PASSED_ON.moderations.fields),
   CreateImage: fromZod(PASSED_ON.images.fields),
+  CreateSpeech: fromZod(PASSED_ON.speech.fields),
+  CreateTranscription: withFile(PASSED_ON.transcriptions.fields, 'The recording.'),
+  CreateTranslation: withFile(PASSED_ON.translations.fields, 'The recording.'),
   CreateMessage: fromZod(messagesFields),
   CountTokens: fromZod(countTokensFields),
   CreateResponse: fromZod(responsesFields),
   UpdateChatCompletion: fromZod(completionUpdate),
-  CreateFile: file,
+  CreateFile: withFile(fileForm, 'At most 512 MiB; of purpose `batch` 200 MiB.'),
   CreateBatch: fromZod(batchCreate),
   CreateWebhookEndpoint: fromZod(webhookCreate),
   UpdateWebhookEndpoint: fromZod(webhookUpdate),

@@ -14,14 +14,17 @@ interface EndpointRow {
    * streamed.
    */
   readonly answer: 'choices' | 'json' | 'bytes';
+  /** What a request is: JSON, or a multipart form. */
+  readonly body: 'json' | 'form';
   /** Whether the lines of a batch may ask for it. */
   readonly batch: boolean;
   /** Expected of every engine that cannot be asked what it has, and served from the model's own queue. */
   readonly usual: boolean;
 }
 
-const usual = { batch: true, usual: true } as const;
-const rare = { answer: 'json', batch: true, usual: false } as const;
+const usual = { body: 'json', batch: true, usual: true } as const;
+const rare = { answer: 'json', body: 'json', batch: true, usual: false } as const;
+const audio = { ...rare, answer: 'bytes', batch: false } as const;
 
 const TABLE = {
   chat: {
@@ -46,6 +49,15 @@ const TABLE = {
   },
   moderations: { ...rare, paths: ['/v1/moderations'], enginePaths: ['/v1/moderations'] },
   images: { ...rare, paths: ['/v1/images/generations'], enginePaths: ['/v1/images/generations'] },
+  speech: { ...audio, paths: ['/v1/audio/speech'], enginePaths: ['/v1/audio/speech'] },
+  transcriptions: {
+    ...{ ...audio, body: 'form' },
+    ...{ paths: ['/v1/audio/transcriptions'], enginePaths: ['/v1/audio/transcriptions'] },
+  },
+  translations: {
+    ...{ ...audio, body: 'form' },
+    ...{ paths: ['/v1/audio/translations'], enginePaths: ['/v1/audio/translations'] },
+  },
 } as const satisfies Record<string, EndpointRow>;
 
 export type Endpoint = keyof typeof TABLE;

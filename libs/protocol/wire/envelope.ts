@@ -36,6 +36,8 @@ const metaSchema = z.object({
   lane: z.enum(LANES),
   size: z.enum(SIZES),
   stream: z.boolean(),
+  /** Of the body; absent for JSON. */
+  contentType: z.string().optional(),
   /** Estimated prompt tokens. */
   promptTokens: z.number(),
   /** Output limit the client asked for; null when it named none. */

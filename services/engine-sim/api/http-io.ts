@@ -39,6 +39,26 @@ export function sendText(res: ServerResponse, status: number, type: string, text
   res.end(text);
 }
 
+export function sendBytes(res: ServerResponse, type: string, bytes: Buffer): void {
+  if (res.destroyed) return;
+  res.writeHead(200, { 'content-type': type, 'content-length': bytes.length });
+  res.end(bytes);
+}
+
+/** The fields of a multipart form; a file with its name and bytes. Null where it is none. */
+export async function parseForm(body: Buffer, type: string): Promise<Record<string, unknown> | null> {
+  try {
+    const form = await new Response(new Uint8Array(body), { headers: { 'content-type': type } }).formData();
+    const fields = [...form].map(async ([name, value]) => {
+      if (typeof value === 'string') return [name, value] as const;
+      return [name, { name: value.name, bytes: Buffer.from(await value.arrayBuffer()) }] as const;
+    });
+    return Object.fromEntries(await Promise.all(fields));
+  } catch {
+    return null;
+  }
+}
+
 export function sendBadRequest(res: ServerResponse, message: string, param: string | null = null): void {
   sendJson(res, 400, errorBody(message, 'invalid_request_error', 400, param));
 }

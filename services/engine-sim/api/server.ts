@@ -9,7 +9,15 @@ import { type Endpoint, readJob } from '../model/job.ts';
 import { promptHash } from '../model/text.ts';
 import { readEmbeddingJob, runEmbedding } from './embeddings.ts';
 import { Generation } from './generation.ts';
-import { parseObject, readBody, sendBadRequest, sendJson, sendServerError, sendText } from './http-io.ts';
+import {
+  parseForm,
+  parseObject,
+  readBody,
+  sendBadRequest,
+  sendJson,
+  sendServerError,
+  sendText,
+} from './http-io.ts';
 import { renderMetrics } from './metrics.ts';
 import { errorBody } from './shapes.ts';
 import { readTask, runTask } from './tasks.ts';
@@ -82,6 +90,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
     ...{ rerank: ['/v1/rerank', '/rerank'], score: ['/v1/score', '/score'], pooling: ['/pooling'] },
     ...{ classify: ['/classify'], tokenize: ['/tokenize'], detokenize: ['/detokenize'] },
     ...{ moderations: ['/v1/moderations'], images: ['/v1/images/generations'] },
+    ...{ speech: ['/v1/audio/speech'], transcriptions: ['/v1/audio/transcriptions'] },
+    translations: ['/v1/audio/translations'],
   }),
   'GET /v1/models': (engine, res) => sendJson(res, 200, modelList(engine)),
   'GET /health': (engine, res) => sendText(res, engine.healthy ? 200 : 503, 'text/plain', ''),
@@ -121,15 +131,22 @@ function handle(engine: EngineState, req: IncomingMessage, res: ServerResponse):
   readBody(req, bytes => {
     if (!route) return refuseRoute(engine, path, res);
     if (bytes === null) return sendJson(res, 413, errorBody('body too large', 'invalid_request_error', 413));
-    const body = req.method === 'POST' ? parseObject(bytes) : {};
-    if (body === null) return sendBadRequest(res, 'the body must be a JSON object');
-    try {
-      route(engine, res, body, new URL(query < 0 ? '?' : target.slice(query), 'http://sim'));
-    } catch (err) {
-      if (err instanceof BadRequest) sendBadRequest(res, err.message, err.param);
-      else sendServerError(res, err instanceof Error ? err.message : 'unknown error');
-    }
+    const url = new URL(query < 0 ? '?' : target.slice(query), 'http://sim');
+    const type = req.headers['content-type'] ?? '';
+    if (type.startsWith('multipart/'))
+      void parseForm(bytes, type).then(form => answer(engine, res, route, form, url));
+    else answer(engine, res, route, req.method === 'POST' ? parseObject(bytes) : {}, url);
   });
+}
+
+function answer(engine: EngineState, res: ServerResponse, route: Route, body: Json | null, url: URL): void {
+  if (body === null) return sendBadRequest(res, 'the body must be a JSON object, or a form');
+  try {
+    route(engine, res, body, url);
+  } catch (err) {
+    if (err instanceof BadRequest) sendBadRequest(res, err.message, err.param);
+    else sendServerError(res, err instanceof Error ? err.message : 'unknown error');
+  }
 }
 
 function routeOf(engine: EngineState, line: string): Route | undefined {

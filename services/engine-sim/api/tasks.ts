@@ -4,7 +4,7 @@ import { TextHash } from '../batching/hash.ts';
 import { BYTES_PER_TOKEN } from '../batching/prefix-cache.ts';
 import type { EngineState } from '../engine/engine.ts';
 import { BadRequest } from '../model/bad-request.ts';
-import { sendJson } from './http-io.ts';
+import { sendBytes, sendJson } from './http-io.ts';
 
 type Json = Record<string, unknown>;
 
@@ -12,14 +12,26 @@ type Json = Record<string, unknown>;
 export interface TaskJob {
   readonly model: string;
   readonly promptTokens: number;
-  readonly answer: () => object;
+  readonly answer: () => object | RawAnswer;
+}
+
+/** What an answer is that is no JSON. */
+export interface RawAnswer {
+  readonly type: string;
+  readonly bytes: Buffer;
+}
+
+/** A file of a form. */
+interface FormFile {
+  readonly name: string;
+  readonly bytes: Buffer;
 }
 
 interface Task {
   /** @throws BadRequest */
   readonly read: (body: Json) => {
     readonly texts: readonly string[];
-    readonly answer: (head: Json) => object;
+    readonly answer: (head: Json) => object | RawAnswer;
   };
 }
 
@@ -104,7 +116,33 @@ export const TASKS: Readonly<Record<string, Task>> = {
       return { texts: [textIn(body, 'prompt')], answer: ({ created }) => ({ created, data }) };
     },
   },
+  speech: {
+    read: body => {
+      const input = textIn(body, 'input');
+      return { texts: [input], answer: () => ({ type: 'audio/mpeg', bytes: soundOf(input) }) };
+    },
+  },
+  transcriptions: { read: transcribe },
+  translations: { read: transcribe },
 };
+
+/** Says what it was given, so that a test can see that nothing of it was lost. */
+function transcribe(body: Json) {
+  const { bytes, name } = (body['file'] ?? {}) as Partial<FormFile>;
+  if (bytes === undefined) throw new BadRequest('file must be a file', 'file');
+  const sum = bytes.reduce((all, byte) => all + byte, 0);
+  const said = `${bytes.length} bytes of ${name}, sum ${sum}`;
+  const text = body['language'] === undefined ? said : `${said}, ${String(body['language'])}`;
+  const isPlain = body['response_format'] === 'text';
+  const answer = () => (isPlain ? { type: 'text/plain', bytes: Buffer.from(text) } : { text });
+  return { texts: [], answer };
+}
+
+/** Bytes of every value that depend on the text alone. */
+function soundOf(text: string): Buffer {
+  const seed = new TextHash().update(text).key();
+  return Buffer.from(Uint8Array.from({ length: 2048 }, (_, i) => (seed + i * 7919) % 256));
+}
 
 /** @throws BadRequest */
 export function readTask(engine: EngineState, name: string, model: string, body: Json): TaskJob {
@@ -131,7 +169,9 @@ export function runTask(engine: EngineState, factor: number, res: ServerResponse
     deliver: () => {
       engine.ledger.promptTokens += job.promptTokens;
       engine.ledger.end(record, 'finished');
-      sendJson(res, 200, job.answer());
+      const answer = job.answer();
+      if ('bytes' in answer) sendBytes(res, answer.type, answer.bytes);
+      else sendJson(res, 200, answer);
     },
   });
   res.on('close', () => {

@@ -38,15 +38,25 @@ export class InferenceApi implements Api {
     this.#o = options;
   }
 
-  addTo(app: FastifyInstance, { admit }: Guards): void {
-    for (const endpoint of ENDPOINTS)
-      for (const path of ENDPOINT_TABLE[endpoint].paths)
-        app.post(path, { onRequest: admit }, (request, reply) => this.#create(endpoint, request, reply));
+  addTo(app: FastifyInstance, { admit: onRequest, takeForms }: Guards): void {
+    const serve = (scope: FastifyInstance, body: 'json' | 'form') => {
+      for (const endpoint of ENDPOINTS.filter(name => ENDPOINT_TABLE[name].body === body))
+        for (const path of ENDPOINT_TABLE[endpoint].paths)
+          scope.post(path, { onRequest }, (request, reply) => this.#create(endpoint, request, reply));
+    };
+    serve(app, 'json');
+    void app.register(async scope => {
+      takeForms(scope);
+      serve(scope, 'form');
+    });
   }
 
   async #create(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const { intake, dispatcher, jobs } = this.#o;
-    const read = intake.read(endpoint, request.body);
+    const isForm = ENDPOINT_TABLE[endpoint].body === 'form';
+    const read = isForm
+      ? await intake.readForm(endpoint, request.body, request.headers['content-type'] ?? '')
+      : intake.read(endpoint, request.body);
     const preferences = readPreferences(request.headers['prefer']);
     if (preferences.respondAsync || isKeyed(request))
       return jobs.accept(endpoint, read, request, reply, preferences);

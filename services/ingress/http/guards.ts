@@ -2,6 +2,7 @@
 import { DispatchError } from '@penstock/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Authenticate } from './auth.ts';
+import type { BodyReader } from './body-reader.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -17,6 +18,8 @@ export interface Guards {
   readonly identify: Guard;
   /** As `identify`, and refuses parameters that no route expects. */
   readonly admit: Guard;
+  /** Lets the routes of a scope take multipart forms, as bytes. Elsewhere they are an unsupported media type. */
+  readonly takeForms: (scope: FastifyInstance) => void;
 }
 
 /** The routes of one resource. */
@@ -25,7 +28,7 @@ export interface Api {
 }
 
 /** Guards throw DispatchError. */
-export function createGuards(authenticate: Authenticate): Guards {
+export function createGuards(authenticate: Authenticate, bodies: BodyReader): Guards {
   const identify = async (request: FastifyRequest) => {
     request.tenant = authenticate(request.headers);
   };
@@ -34,7 +37,11 @@ export function createGuards(authenticate: Authenticate): Guards {
     refuseRepeated(request.query as Record<string, unknown>);
     refuseCompressed(request.headers['content-encoding']);
   };
-  return { identify, admit };
+  const takeForms = (scope: FastifyInstance) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('multipart/form-data', (request: FastifyRequest) => bodies.read(request.raw));
+  };
+  return { identify, admit, takeForms };
 }
 
 /** A parameter given twice comes as an array, which nothing behind this expects; only the SDKs' lists (`include[]`) may. */

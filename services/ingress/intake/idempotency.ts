@@ -2,6 +2,7 @@
 import { idempotencyOf } from '@penstock/runs';
 import type { Idempotency } from '@penstock/transport';
 import type { FastifyRequest } from 'fastify';
+import { isForm, withoutBoundary } from './form.ts';
 
 /** Whether the client wants a repeated request to be the same request. */
 export function isKeyed(request: FastifyRequest): boolean {
@@ -13,5 +14,9 @@ export function isKeyed(request: FastifyRequest): boolean {
  * @returns null where the client gave no key. @throws DispatchError for a key that is none.
  */
 export function keyOf(request: FastifyRequest, what: string): Idempotency | null {
-  return idempotencyOf(request.tenant, request.headers['idempotency-key'], what, request.body as Buffer);
+  const { tenant, headers } = request;
+  const body = request.body as Buffer;
+  const type = headers['content-type'] ?? '';
+  const digested = isKeyed(request) && isForm(type) ? withoutBoundary(body, type) : body;
+  return idempotencyOf(tenant, headers['idempotency-key'], what, digested);
 }

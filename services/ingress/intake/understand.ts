@@ -14,12 +14,17 @@ import {
   validateRequest,
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
+import { readForm } from './form.ts';
+
+const FORM = { message: 'Send the request as multipart/form-data.' };
 
 /** A valid request for a model that is known. */
 export interface InferenceRequest {
   /** Unix ms. */
   readonly acceptedAt: number;
   readonly body: Buffer;
+  /** Of the body; absent for JSON. */
+  readonly contentType?: string;
   readonly parsed: unknown;
   readonly summary: RequestSummary;
   readonly model: ModelInfo;
@@ -53,6 +58,14 @@ export class Intake {
     const acceptedAt = this.#clock.now();
     if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
     return this.understand(endpoint, body, parseJson(body), acceptedAt);
+  }
+
+  /** As {@link read}, of a multipart form. */
+  async readForm(endpoint: Endpoint, body: unknown, contentType: string): Promise<InferenceRequest> {
+    const acceptedAt = this.#clock.now();
+    if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type', FORM);
+    const read = this.understand(endpoint, body, await readForm(body, contentType), acceptedAt);
+    return { ...read, contentType };
   }
 
   /**

@@ -30,7 +30,7 @@ export class WorkMetaWriter {
 
   /** Of work whose client waits; work that is stored says so by a change to it. */
   write(request: InferenceRequest, { id, endpoint, slug, lane, deadlineAt, names }: WorkTerms): WorkMeta {
-    const { summary, promptTokens, acceptedAt } = request;
+    const { summary, promptTokens, acceptedAt, contentType } = request;
     return {
       v: 1,
       id,
@@ -39,6 +39,7 @@ export class WorkMetaWriter {
       model: summary.model,
       slug,
       stream: summary.stream,
+      ...(contentType === undefined ? {} : { contentType }),
       maxTokens: summary.maxTokens,
       attemptBase: 0,
       ask: false,

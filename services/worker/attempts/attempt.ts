@@ -74,6 +74,7 @@ export interface AttemptOptions {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+const JSON_BODY = 'application/json';
 const DONE_EVENT = Buffer.from('data: [DONE]\n\n');
 /** How long the end of a stream is awaited in which every choice has ended, ms. */
 const AWAIT_END_MS = 1000;
@@ -167,7 +168,8 @@ export class Attempt implements FrameSource {
       end: () => this.#onEnd(),
       error: error => this.#onError(error),
     };
-    const headers = engineHeadersOf(this.work.meta, this.number);
+    const { contentType = JSON_BODY } = this.work.meta;
+    const headers = { ...engineHeadersOf(this.work.meta, this.number), 'content-type': contentType };
     this.#call = engine.run(this.work.meta.endpoint, body, handlers, headers);
   }
 

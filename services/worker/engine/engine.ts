@@ -72,7 +72,7 @@ export class Engine {
     let aborted = false;
     let abortCall: (() => void) | null = null;
     this.#pool.dispatch(
-      { path, method: 'POST', headers: { ...headers, ...this.#headers }, body },
+      { path, method: 'POST', headers: { ...this.#headers, ...headers }, body },
       {
         onRequestStart: controller => {
           abortCall = () => controller.abort(new Error('aborted'));
