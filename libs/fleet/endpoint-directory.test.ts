@@ -59,3 +59,14 @@ test('while no worker of a model is there, what was last heard of it counts', ()
   assert.equal(fleet.queueFor(known, 'score'), null);
   assert.deepEqual(fleet.endpointsOf(known), ['chat', 'rerank']);
 });
+
+test('an endpoint is everywhere while every worker that takes work has it', () => {
+  const { fleet, hear } = startFleet();
+  assert.equal(fleet.isEverywhere(model('messages'), 'messages'), false);
+  hear('w-1', ['chat', 'messages']);
+  assert.equal(fleet.isEverywhere(model(), 'messages'), true);
+  hear('w-2', ['chat']);
+  assert.equal(fleet.isEverywhere(model(), 'messages'), false);
+  hear('w-2', ['chat'], { pulling: false });
+  assert.equal(fleet.isEverywhere(model(), 'messages'), true);
+});

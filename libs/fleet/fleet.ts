@@ -117,6 +117,11 @@ export class Fleet {
     return this.#endpoints.endpointsOf(model);
   }
 
+  /** {@link EndpointDirectory.isEverywhere} */
+  isEverywhere(model: ModelInfo, endpoint: Endpoint): boolean {
+    return this.#endpoints.isEverywhere(model, endpoint);
+  }
+
   /** {@link EndpointDirectory.queueFor} */
   queueFor(model: ModelInfo, endpoint: Endpoint): string | null {
     return this.#endpoints.queueFor(model, endpoint);

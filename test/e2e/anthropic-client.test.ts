@@ -1,9 +1,11 @@
 /** Anthropic's own client in front of the stack: `/v1/messages` on engines that only speak chat completions. */
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import Anthropic, { APIError, AuthenticationError, BadRequestError, NotFoundError } from '@anthropic-ai/sdk';
 import { chunk, DONE, type ScriptedEngine, startScriptedEngine } from '../../testkit/scripted-engine.ts';
-import { API_KEY, type Stack, startStack } from '../../testkit/stack.ts';
+import { API_KEY, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const model = 'sim-chat';
 const messages = [{ role: 'user' as const, content: 'Hello' }];
@@ -166,4 +168,77 @@ test('a stream goes on where its engine failed; one that the engine refuses ends
   assert.equal(await ask('fail').finalText(), 'One two');
   const error = await failureOf(ask('refuse').finalMessage());
   assert.deepEqual([error.type, error.apiMessage], ['invalid_request_error', 'it broke']);
+});
+
+/** An engine of the model `native` that speaks Anthropic's API itself, and what it was asked. */
+async function startNativeEngine() {
+  const asked: { url: string; body: Record<string, unknown> }[] = [];
+  const usage = { input_tokens: 3, output_tokens: 2 };
+  const head = { id: 'msg_native', type: 'message', role: 'assistant', model: 'native', stop_sequence: null };
+  const event = (type: string, more: object) =>
+    `event: ${type}\ndata: ${JSON.stringify({ type, ...more })}\n\n`;
+  const stream = [
+    event('message_start', { message: { ...head, content: [], stop_reason: null, usage } }),
+    event('content_block_start', { index: 0, content_block: { type: 'text', text: '' } }),
+    event('content_block_delta', { index: 0, delta: { type: 'text_delta', text: 'Native' } }),
+    event('content_block_stop', { index: 0 }),
+    event('message_delta', { delta: { stop_reason: 'end_turn', stop_sequence: null }, usage }),
+    event('message_stop', {}),
+  ];
+  const server = createServer(async (req, res) => {
+    let text = '';
+    for await (const piece of req.setEncoding('utf8')) text += piece;
+    const json = (status: number, value: object) =>
+      res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    if (req.url === '/v1/models') return json(200, { data: [{ id: 'native' }] });
+    if (req.url === '/health') return json(200, {});
+    if (req.method !== 'POST' || !req.url?.startsWith('/v1/messages'))
+      return json(404, { detail: 'Not Found' });
+    const body = JSON.parse(text) as Record<string, unknown>;
+    const refusal = {
+      type: 'error',
+      error: { type: 'invalid_request_error', message: 'messages: required' },
+    };
+    if (body['messages'] === undefined || body['stop_sequences'] !== undefined) return json(400, refusal);
+    asked.push({ url: req.url, body });
+    if (req.url.endsWith('count_tokens')) return json(200, { input_tokens: 42 });
+    if (body['stream'] === true)
+      return res.writeHead(200, { 'content-type': 'text/event-stream' }).end(stream.join(''));
+    return json(200, {
+      ...head,
+      content: [{ type: 'text', text: 'Native' }],
+      stop_reason: 'end_turn',
+      usage,
+    });
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url, asked, close: () => new Promise(resolve => server.close(resolve).closeAllConnections()) };
+}
+
+test('an engine that speaks the API itself, as its worker finds out, gets the request as it is', async () => {
+  const engine = await startNativeEngine();
+  const env = { PENSTOCK_ENGINE_URL: engine.url, PENSTOCK_ENGINE_ENDPOINTS: 'auto' };
+  const worker = await stack.startWorker(0, 'w-3', env);
+  try {
+    const asked = {
+      model: 'native',
+      max_tokens: 5,
+      messages,
+      system: [{ type: 'text' as const, text: 'Be brief.' }],
+    };
+    await waitFor(async () => (await client.messages.create(asked)).id === 'msg_native');
+    assert.deepEqual(engine.asked.at(-1), { url: '/v1/messages', body: asked });
+    assert.equal(await client.messages.stream(asked).finalText(), 'Native');
+    assert.deepEqual(engine.asked.at(-1)?.body, { ...asked, stream: true });
+    assert.equal((await client.messages.countTokens({ model: 'native', messages })).input_tokens, 42);
+    const refused = await failureOf(client.messages.create({ ...asked, stop_sequences: ['x'] }));
+    assert.deepEqual(
+      [refused.status, refused.type, refused.apiMessage],
+      [400, 'invalid_request_error', 'messages: required'],
+    );
+  } finally {
+    await worker.stop();
+    await engine.close();
+  }
 });

@@ -3,6 +3,7 @@
  * dispatch has to know; the rest, and all further fields, are the engine's to judge.
  */
 import { z } from 'zod';
+import { countTokensFields, messagesFields } from '../anthropic/fields.ts';
 import { checkFields } from '../openai/check-fields.ts';
 import { endUserFields, modelField } from '../openai/fields.ts';
 import { BYTES_PER_TOKEN, MAX_INPUTS } from '../openai/prompt-input.ts';
@@ -89,6 +90,8 @@ export const PASSED_ON: Readonly<Record<PassedOn, PassedOnRequest>> = {
     }),
     prompt: ['input'],
   },
+  messages: { fields: messagesFields, prompt: ['system', 'tools', 'messages'] },
+  messageTokens: { fields: countTokensFields, prompt: [] },
   transcriptions: { fields: audioForm, prompt: ['prompt'] },
   translations: { fields: audioForm, prompt: ['prompt'] },
 };

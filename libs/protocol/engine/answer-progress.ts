@@ -40,6 +40,8 @@ export class AnswerProgress {
 
   /** @returns whether the part says anything: text, a part of a call, or the end of a choice. */
   note(part: ChatChunk): boolean {
+    const { type } = part as { readonly type?: unknown };
+    if (typeof type === 'string') return this.#noteMessage(type, part as MessagePart);
     if (isJson(part.usage)) this.#usage = part.usage;
     let says = false;
     const choices: unknown = part.choices;
@@ -56,6 +58,21 @@ export class AnswerProgress {
     }
     return says;
   }
+
+  /** A message has one choice. Reasons why it ended are the model's own. */
+  #noteMessage(type: string, { delta, stop_reason: whole, usage }: MessagePart): boolean {
+    const ended = typeof (delta?.stop_reason ?? whole) === 'string';
+    if (typeof usage?.output_tokens === 'number') this.#usage = { completion_tokens: usage.output_tokens };
+    this.#choices.set(0, ended || this.#choices.get(0) === true);
+    return ended || type === 'content_block_delta';
+  }
+}
+
+/** What is read of an event of Anthropic's API, or of a whole message. */
+interface MessagePart {
+  readonly delta?: { readonly stop_reason?: unknown } | null;
+  readonly stop_reason?: unknown;
+  readonly usage?: { readonly output_tokens?: number } | null;
 }
 
 /** Parts of a delta that are there before anything is said. */

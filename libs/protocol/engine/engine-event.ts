@@ -29,6 +29,7 @@ export function understandEvent({ data, name }: Pick<SseEvent, 'data' | 'name'>)
   }
   const error = findError(said, name);
   if (error !== null) return { kind: 'error', error };
+  if (isChunk(said) && (said as { type?: unknown }).type === 'message_stop') return { kind: 'done' };
   return isChunk(said) ? { kind: 'chunk', chunk: said } : { kind: 'garbage' };
 }
 

@@ -135,11 +135,12 @@ function readFields(block: string): { data: string | null; name: string } {
 }
 
 /** The event as it is passed on: as it came, or, where not every reader could take that, written anew. */
-export function toPlainBytes({ raw, data, isPlain }: SseEvent): Buffer {
+export function toPlainBytes({ raw, data, name, isPlain }: SseEvent): Buffer {
   if (isPlain) return raw;
   if (data === null) return NO_BYTES;
   const lines = data.split('\n').map(line => `data: ${line}\n`);
-  return Buffer.from(`${lines.join('')}\n`);
+  const head = name === '' ? '' : `event: ${name}\n`;
+  return Buffer.from(`${head}${lines.join('')}\n`);
 }
 
 /** The `data` of whole events, comments left out. */

@@ -42,11 +42,21 @@ interface Inference {
   readonly body: keyof typeof REQUESTS;
   readonly answers: readonly string[];
   readonly summary: string;
+  /** Its client is held: it can be no job. */
+  readonly isHeld?: true;
 }
 
 const passed = (name: string, summary: string, answers: readonly string[] = ['EngineAnswer']): Inference => ({
   ...{ id: `create${name}`, body: `Create${name}` as keyof typeof REQUESTS, answers, summary },
 });
+
+/** Nothing of it is stored. */
+const ofAnthropic = (
+  id: string,
+  body: keyof typeof REQUESTS,
+  summary: string,
+  answers: readonly string[],
+): Inference => ({ id, body, summary, answers, isHeld: true });
 
 const INFERENCES: Readonly<Record<Endpoint, Inference>> = {
   chat: passed('ChatCompletion', 'Create a chat completion', ['ChatCompletion', EVENTS]),
@@ -62,15 +72,29 @@ const INFERENCES: Readonly<Record<Endpoint, Inference>> = {
   images: passed('Image', 'Generate images'),
   speech: passed('Speech', 'Say a text', ['audio/*']),
   transcriptions: passed('Transcription', 'Write down what is said', TRANSCRIPT),
+  messages: ofAnthropic('createMessage', 'CreateMessage', "Create a message, as Anthropic's API does", [
+    ...['Message', EVENTS],
+  ]),
+  messageTokens: ofAnthropic(
+    'countMessageTokens',
+    'CountTokens',
+    'Count the tokens of a prompt: by an engine that can, else estimated',
+    ['MessageTokensCount'],
+  ),
   translations: passed('Translation', 'Write down in English what is said', TRANSCRIPT),
 };
 
 /** One operation for each path of the endpoint. */
 function operationsOf(endpoint: Endpoint): Operation[] {
-  const { id, body, answers, summary } = INFERENCES[endpoint];
+  const { id, body, answers, summary, isHeld } = INFERENCES[endpoint];
+  const isOpenAi = ENDPOINT_TABLE[endpoint].api === 'openai';
   return ENDPOINT_TABLE[endpoint].paths.map((path, i) => ({
     ...{ method: 'post', path, id: i === 0 ? id : `${id}Alias`, summary, body },
-    ...{ parameters: inference, answers: { 200: answers, 202: ['Job'] }, queued: true },
+    ...(isHeld
+      ? { parameters: [timeout], answers: { 200: answers } }
+      : { parameters: inference, answers: { 200: answers, 202: ['Job'] } }),
+    ...(isOpenAi ? {} : { errors: 'AnthropicErrorResponse' }),
+    queued: true,
   }));
 }
 
@@ -92,31 +116,6 @@ const models: Operation[] = [
 ];
 
 const inferences: Operation[] = ENDPOINTS.flatMap(operationsOf);
-
-const messages: Operation[] = [
-  {
-    method: 'post',
-    path: '/v1/messages',
-    id: 'createMessage',
-    summary: "Create a message, as Anthropic's API does",
-    body: 'CreateMessage',
-    parameters: [timeout],
-    answers: { 200: ['Message', EVENTS] },
-    queued: true,
-    errors: 'AnthropicErrorResponse',
-  },
-  {
-    method: 'post',
-    path: '/v1/messages/count_tokens',
-    id: 'countMessageTokens',
-    summary: 'Count the tokens of a prompt: by the tokenizer of an engine that has one, else estimated',
-    body: 'CountTokens',
-    parameters: [timeout],
-    answers: { 200: ['MessageTokensCount'] },
-    queued: true,
-    errors: 'AnthropicErrorResponse',
-  },
-];
 
 const responses: Operation[] = [
   {
@@ -259,7 +258,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...models,
   ...inferences,
   ...COMPLETION_OPERATIONS,
-  ...messages,
   ...responses,
   ...jobs,
   ...STORED_OPERATIONS,

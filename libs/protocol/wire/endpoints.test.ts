@@ -38,3 +38,9 @@ test('no two endpoints have the same path', () => {
     assert.equal(new Set(all).size, all.length);
   }
 });
+
+test('messages are queued with chat completions, and make no difference to the other queue', () => {
+  const served = model('m', 'chat', 'messages', 'rerank');
+  assert.equal(queueOf(served, 'messages'), 'm');
+  assert.equal(queueOf(served, 'rerank'), queueOf(model('m', 'chat', 'rerank'), 'rerank'));
+});

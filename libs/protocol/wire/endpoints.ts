@@ -10,21 +10,27 @@ interface EndpointRow {
   /** Where engines have it, the usual path first. */
   readonly enginePaths: readonly [string, ...string[]];
   /**
-   * What an answer has to be: `choices`, with a reason why each ended; `json`; or `bytes` of whatever type. Only `choices` can be
-   * streamed.
+   * What an answer has to be: `choices`, with a reason why each ended (a message of Anthropic's API is one); `json`; or `bytes` of
+   * whatever type. Only `choices` can be streamed.
    */
   readonly answer: 'choices' | 'json' | 'bytes';
   /** What a request is: JSON, or a multipart form. */
   readonly body: 'json' | 'form';
   /** Whether the lines of a batch may ask for it. */
   readonly batch: boolean;
-  /** Expected of every engine that cannot be asked what it has, and served from the model's own queue. */
+  /** Expected of every engine that cannot be asked what it has. */
   readonly usual: boolean;
+  /** Queued with chat completions: all workers of the model have it, or can do without. */
+  readonly inModelQueue: boolean;
+  /** Whose API it is of. */
+  readonly api: 'openai' | 'anthropic';
 }
 
-const usual = { body: 'json', batch: true, usual: true } as const;
-const rare = { answer: 'json', body: 'json', batch: true, usual: false } as const;
+const json = { body: 'json', api: 'openai', batch: true } as const;
+const usual = { ...json, usual: true, inModelQueue: true } as const;
+const rare = { ...json, answer: 'json', usual: false, inModelQueue: false } as const;
 const audio = { ...rare, answer: 'bytes', batch: false } as const;
+const anthropic = { ...rare, api: 'anthropic', batch: false } as const;
 
 const TABLE = {
   chat: {
@@ -58,6 +64,14 @@ const TABLE = {
     ...{ ...audio, body: 'form' },
     ...{ paths: ['/v1/audio/translations'], enginePaths: ['/v1/audio/translations'] },
   },
+  // Used where all workers of a model have it; else a message is made of a chat completion.
+  messages: {
+    ...{ ...anthropic, answer: 'choices', inModelQueue: true },
+    ...{ paths: ['/v1/messages'], enginePaths: ['/v1/messages'] },
+  },
+  messageTokens: {
+    ...{ ...anthropic, paths: ['/v1/messages/count_tokens'], enginePaths: ['/v1/messages/count_tokens'] },
+  },
 } as const satisfies Record<string, EndpointRow>;
 
 export type Endpoint = keyof typeof TABLE;
@@ -86,13 +100,13 @@ export interface ServedModel {
 }
 
 /**
- * The queue of a model's requests to an endpoint, null where the engine does not have it. Usual endpoints share the model's own queue.
- * All others share one that is named by the endpoints as well: only workers whose engines have the same ones pull from it.
+ * The queue of a model's requests to an endpoint, null where the engine does not have it. Some share the model's own queue. All others
+ * share one that is named by the endpoints as well: only workers whose engines have the same ones pull from it.
  */
 export function queueOf({ slug, endpoints }: ServedModel, endpoint: Endpoint): string | null {
   if (!endpoints.includes(endpoint)) return null;
-  if (ENDPOINT_TABLE[endpoint].usual) return slug;
-  const names = endpoints.filter(name => !ENDPOINT_TABLE[name].usual);
+  if (ENDPOINT_TABLE[endpoint].inModelQueue) return slug;
+  const names = endpoints.filter(name => !ENDPOINT_TABLE[name].inModelQueue);
   return toModelSlug(`${slug} ${[...names].sort().join(' ')}`);
 }
 

@@ -31,6 +31,12 @@ export interface InferenceOptions {
   readonly keeper: AnswerKeeper;
 }
 
+/** Endpoints of Anthropic's API are served by {@link MessagesApi}. */
+function isServed(endpoint: Endpoint, body: 'json' | 'form'): boolean {
+  const row = ENDPOINT_TABLE[endpoint];
+  return row.api === 'openai' && row.body === body;
+}
+
 export class InferenceApi implements Api {
   readonly #o: InferenceOptions;
 
@@ -40,7 +46,7 @@ export class InferenceApi implements Api {
 
   addTo(app: FastifyInstance, { admit: onRequest, takeForms }: Guards): void {
     const serve = (scope: FastifyInstance, body: 'json' | 'form') => {
-      for (const endpoint of ENDPOINTS.filter(name => ENDPOINT_TABLE[name].body === body))
+      for (const endpoint of ENDPOINTS.filter(name => isServed(name, body)))
         for (const path of ENDPOINT_TABLE[endpoint].paths)
           scope.post(path, { onRequest }, (request, reply) => this.#create(endpoint, request, reply));
     };

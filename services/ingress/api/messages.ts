@@ -1,6 +1,6 @@
 /**
- * Anthropic's Messages API. A request becomes a chat completion, and its answer a message on its way out, so that every engine serves it and
- * a stream goes on where its worker died. Nothing is stored: the API has no way to come back for an answer.
+ * Anthropic's Messages API. Where all workers of a model have engines that speak it, requests are passed to them. Else a request becomes a chat
+ * completion, and its answer a message on its way out, so that every engine serves it. Nothing is stored: the API has no way to come back for an answer.
  */
 import {
   DispatchError,
@@ -19,16 +19,19 @@ import type { Api, Guards } from '../http/guards.ts';
 import { answer, publicRequestId } from '../http/headers.ts';
 import { NO_PREFERENCES } from '../intake/preferences.ts';
 import type { InferenceRequest, Intake, ModelCatalogue } from '../intake/understand.ts';
-import { MessageReply } from '../replies/message-reply.ts';
+import { MessageReply, PassedMessageReply } from '../replies/message-reply.ts';
+import type { ReplySink } from '../replies/reply-sink.ts';
 import { TokenCountReply } from '../replies/token-count-reply.ts';
 
 export interface MessagesOptions {
   readonly intake: Intake;
-  readonly models: Pick<ModelCatalogue, 'queueFor'>;
+  readonly models: Pick<ModelCatalogue, 'isEverywhere' | 'queueFor'>;
   readonly dispatcher: Dispatcher;
   readonly clock: Clock;
 }
 
+/** Endpoints that count tokens, the better first. */
+const COUNTERS = ['messageTokens', 'tokenize'] as const;
 /** The client is held for as long as it likes. */
 const HELD = { preferences: NO_PREFERENCES, conversion: 'refuse' } as const;
 
@@ -46,40 +49,48 @@ export class MessagesApi implements Api {
   }
 
   async #create(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { intake, dispatcher, clock } = this.#o;
+    const { intake, models, dispatcher, clock } = this.#o;
     const acceptedAt = clock.now();
-    const { chat, stopSequences } = readMessagesRequest(...bodyOf(request));
+    const { body, parsed, exact } = bodyOf(request);
+    const { chat, stopSequences } = readMessagesRequest(parsed, exact);
     const read = intake.understand('chat', bytesOf(chat), chat, acceptedAt);
     const requestId = publicRequestId(request);
+    if (models.isEverywhere(read.model, 'messages')) {
+      // Another engine could not go on with the events of this one.
+      const asked = { ...read, body, summary: { ...read.summary, continuable: false } };
+      const reshape = (sink: ReplySink) => new PassedMessageReply(sink, requestId);
+      return dispatcher.dispatch('messages', asked, request, reply, { ...HELD, reshape });
+    }
     const base = baseOf(request.id, read);
-    await dispatcher.dispatch('chat', read, request, reply, {
-      ...HELD,
-      reshape: sink => new MessageReply(sink, base, stopSequences, requestId),
-    });
+    const reshape = (sink: ReplySink) => new MessageReply(sink, base, stopSequences, requestId);
+    await dispatcher.dispatch('chat', read, request, reply, { ...HELD, reshape });
   }
 
   async #count(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const { intake, models, dispatcher, clock } = this.#o;
     const acceptedAt = clock.now();
-    const { tool_choice: _choice, ...prompt } = readCountRequest(...bodyOf(request));
+    const { body, parsed, exact } = bodyOf(request);
+    const { tool_choice: _choice, ...prompt } = readCountRequest(parsed, exact);
     const { model, promptTokens } = intake.understand('chat', bytesOf(prompt), prompt, acceptedAt);
     const tools = prompt['tools'] === undefined ? '' : JSON.stringify(prompt['tools']);
     const estimate = promptTokens + estimatePromptTokens(tools.length);
-    if (models.queueFor(model, 'tokenize') === null)
+    const endpoint = COUNTERS.find(name => models.queueFor(model, name) !== null);
+    if (endpoint === undefined)
       return answer(reply.headers(dialectOf(request).headers), request, { input_tokens: estimate });
-    const read = intake.understand('tokenize', bytesOf(prompt), prompt, acceptedAt);
-    return dispatcher.dispatch('tokenize', read, request, reply, {
-      ...HELD,
-      reshape: sink => new TokenCountReply(sink, estimate),
-    });
+    const read =
+      endpoint === 'messageTokens'
+        ? intake.understand(endpoint, body, parsed, acceptedAt)
+        : intake.understand(endpoint, bytesOf(prompt), prompt, acceptedAt);
+    const reshape = (sink: ReplySink) => new TokenCountReply(sink, estimate);
+    return dispatcher.dispatch(endpoint, read, request, reply, { ...HELD, reshape });
   }
 }
 
 /** The parsed body, and the same with its long numbers intact. @throws DispatchError where it is no JSON. */
-function bodyOf({ body }: FastifyRequest): [unknown, unknown] {
+function bodyOf({ body }: FastifyRequest) {
   if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
   const parsed = parseJson(body);
-  return [parsed, exactJson(body, parsed)];
+  return { body, parsed, exact: exactJson(body, parsed) };
 }
 
 function bytesOf(body: object): Buffer {

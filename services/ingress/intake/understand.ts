@@ -40,6 +40,8 @@ export interface ModelCatalogue {
   /** Null where no worker of the model has the endpoint. */
   queueFor(model: ModelInfo, endpoint: Endpoint): string | null;
   endpointsOf(model: ModelInfo): Endpoint[];
+  /** Whether all workers of the model have it. */
+  isEverywhere(model: ModelInfo, endpoint: Endpoint): boolean;
 }
 
 export class Intake {
@@ -80,7 +82,9 @@ export class Intake {
     if (queue === null) throw noEndpoint(endpoint, this.#models.endpointsOf(model));
     const promptTokens = estimatePromptTokens(summary.promptBytes);
     // Endpoints that not every engine has are rare: their work is not told apart by size.
-    const size = ENDPOINT_TABLE[endpoint].usual ? sizeClassOf(promptTokens, this.#boundaries) : 'short';
+    const size = ENDPOINT_TABLE[endpoint].inModelQueue
+      ? sizeClassOf(promptTokens, this.#boundaries)
+      : 'short';
     return { acceptedAt, body, parsed, summary, model, queue, promptTokens, size };
   }
 }

@@ -26,10 +26,10 @@ export function promptChain(seed: string, text: Buffer): string[] {
   return keys;
 }
 
-/** The prompt as one text, in the order in which chat templates place it: tools, then messages. */
+/** The prompt as one text (of a message as the chat completion it stands for), in the order in which chat templates place it: tools, then messages. */
 export function promptText(endpoint: Endpoint, body: unknown): Buffer {
   const { messages, tools, prompt } = body as { messages?: unknown; tools?: unknown; prompt?: unknown };
-  if (endpoint !== 'chat')
+  if (endpoint !== 'chat' && endpoint !== 'messages')
     return Array.isArray(prompt) ? listText(prompt) : Buffer.from(String(prompt ?? ''));
   const parts: string[] = tools ? [JSON.stringify(tools)] : [];
   for (const message of messages as { role: string; content?: unknown; tool_calls?: unknown }[]) {

@@ -47,7 +47,7 @@ export function chainKeyOf(header: string | null, responseId: string): string {
 export function openingOf(endpoint: Endpoint, body: unknown): string {
   const { messages, tools, prompt } = body as { messages?: unknown; tools?: unknown; prompt?: unknown };
   if (endpoint === 'completions') return openingOfPrompt(prompt);
-  if (endpoint !== 'chat') return '';
+  if (endpoint !== 'chat' && endpoint !== 'messages') return '';
   const parts: string[] = tools ? [JSON.stringify(tools)] : [];
   for (const { role, content } of messages as { role: string; content?: unknown }[]) {
     parts.push(role, typeof content === 'string' ? content : JSON.stringify(content ?? ''));

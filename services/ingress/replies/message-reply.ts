@@ -14,6 +14,43 @@ import {
 } from '@penstock/protocol';
 import type { ReplySink, Served } from './reply-sink.ts';
 
+/** An engine's refusal in the shape of Anthropic's API. */
+function refusal({ status }: ResultMeta, body: Buffer, requestId: string): Buffer {
+  const { error } = JSON.parse(body.toString('utf8')) as ErrorBody;
+  return Buffer.from(JSON.stringify(toAnthropicError(status, error.message, requestId)));
+}
+
+/** Of an engine that speaks Anthropic's API itself: only its errors were read on the way. */
+export class PassedMessageReply implements ReplySink {
+  readonly #to: ReplySink;
+  readonly #requestId: string;
+
+  constructor(to: ReplySink, requestId: string) {
+    this.#to = to;
+    this.#requestId = requestId;
+  }
+
+  events(bytes: Buffer, served: Served): void {
+    this.#to.events(bytes, served);
+  }
+
+  end(bytes: Buffer, served: Served | null): void {
+    this.#to.end(bytes, served);
+  }
+
+  result(meta: ResultMeta, body: Buffer, served: Served): void {
+    this.#to.result(meta, meta.status === 200 ? body : refusal(meta, body, this.#requestId), served);
+  }
+
+  error(error: DispatchError, served: Served | null): void {
+    this.#to.error(error, served);
+  }
+
+  waiting(waitedMs: number): void {
+    this.#to.waiting(waitedMs);
+  }
+}
+
 export class MessageReply implements ReplySink {
   readonly #to: ReplySink;
   readonly #stream: MessageStream;
@@ -60,17 +97,11 @@ export class MessageReply implements ReplySink {
   }
 
   result(meta: ResultMeta, body: Buffer, served: Served): void {
-    if (meta.status !== 200) return this.#refused(meta, body, served);
+    if (meta.status !== 200) return this.#to.result(meta, refusal(meta, body, this.#requestId), served);
     const completion = readChunk(body.toString('utf8'));
     this.#stream.add(opsOfCompletion(completion), this.#stopIn(completion));
     this.#stream.end();
     this.#to.result(meta, Buffer.from(JSON.stringify(this.#stream.message)), served);
-  }
-
-  #refused(meta: ResultMeta, body: Buffer, served: Served): void {
-    const { error } = JSON.parse(body.toString('utf8')) as ErrorBody;
-    const told = toAnthropicError(meta.status, error.message, this.#requestId);
-    this.#to.result(meta, Buffer.from(JSON.stringify(told)), served);
   }
 
   error(error: DispatchError, served: Served | null): void {

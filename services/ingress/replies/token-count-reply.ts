@@ -1,4 +1,4 @@
-/** The reply to `POST /v1/messages/count_tokens`, from what an engine's tokenizer says; an estimate where it says nothing. */
+/** The reply to `POST /v1/messages/count_tokens`, from what an engine counts or its tokenizer says; an estimate where it says nothing. */
 import { type DispatchError, JSON_CONTENT_TYPE, type ResultMeta } from '@penstock/protocol';
 import type { ReplySink, Served } from './reply-sink.ts';
 
@@ -36,7 +36,8 @@ export class TokenCountReply implements ReplySink {
 }
 
 function countIn(body: Buffer): number | null {
-  const { count, tokens } = JSON.parse(body.toString('utf8')) as { count?: unknown; tokens?: unknown };
-  if (typeof count === 'number') return count;
+  const { input_tokens: own, count, tokens } = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
+  const counted = own ?? count;
+  if (typeof counted === 'number') return counted;
   return Array.isArray(tokens) ? tokens.length : null;
 }

@@ -76,6 +76,7 @@ export interface AttemptOptions {
 const NO_BYTES = Buffer.alloc(0);
 const JSON_BODY = 'application/json';
 const DONE_EVENT = Buffer.from('data: [DONE]\n\n');
+const MESSAGE_STOP = Buffer.from('event: message_stop\ndata: {"type":"message_stop"}\n\n');
 /** How long the end of a stream is awaited in which every choice has ended, ms. */
 const AWAIT_END_MS = 1000;
 
@@ -312,7 +313,7 @@ export class Attempt implements FrameSource {
   #whole(events: Buffer): void {
     const isFirst = !this.#sawFirst;
     this.#keep(events);
-    this.#events.push(DONE_EVENT);
+    this.#events.push(this.work.meta.endpoint === 'messages' ? MESSAGE_STOP : DONE_EVENT);
     this.#finish({ kind: 'end', meta: '', body: NO_BYTES }, 'done', isFirst);
   }
 

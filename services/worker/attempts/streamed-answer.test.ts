@@ -132,3 +132,29 @@ test('nonsense can be tried again while nothing is shown, and not after', () => 
     if (heard.kind === 'broken') assert.equal(heard.failure.retryable, retryable);
   }
 });
+
+test('a message of Anthropic’s API is whole with its message_stop, or once it said why it ended', () => {
+  const told = (value: { type: string } & Record<string, unknown>) => `event: ${value.type}\n${event(value)}`;
+  const begin = told({ type: 'message_start', message: { id: 'msg_1', usage: { input_tokens: 3 } } });
+  const block = told({ type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } });
+  const text = told({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'One' } });
+  const end = told({
+    type: 'message_delta',
+    delta: { stop_reason: 'end_turn' },
+    usage: { output_tokens: 7 },
+  });
+  const stop = told({ type: 'message_stop' });
+  const asked = work({}, 'messages');
+  for (const last of [stop, '']) {
+    const { kind, shown, tokens } = hear([begin + block, text, end + last], asked);
+    assert.deepEqual([kind, shown, tokens], ['whole', begin + block + text + end, 7]);
+  }
+  assert.equal(hear([begin + block + text], asked).kind, 'broken');
+  const error = told({ type: 'error', error: { type: 'overloaded_error', message: 'no room' } });
+  const refused = hear([begin + error], asked);
+  assert.deepEqual([refused.kind, refused.shown], ['error', '']);
+  assert.equal(refused.kind === 'error' && refused.error.fault, 'busy');
+  // Lines that end as on Windows are written anew, with their names.
+  const other = hear([(begin + block + text + end + stop).replaceAll('\n', '\r\n')], asked);
+  assert.deepEqual([other.kind, other.shown], ['whole', begin + block + text + end]);
+});
