@@ -10,12 +10,9 @@ interface Document {
   components: { schemas: Record<string, { properties: Record<string, Schema> }> };
 }
 
-const MODELS = {
-  CreateChatCompletion: 'sim-chat',
-  CreateCompletion: 'sim-chat',
-  CreateResponse: 'sim-chat',
-  CreateEmbedding: 'sim-embed',
-};
+/** Of requests that name one. */
+const MODELS: Readonly<Record<string, string>> = { CreateEmbedding: 'sim-embed' };
+const OTHER_MODEL = 'sim-chat';
 /** The simulated engine writes as much as it is asked for. */
 const SIZES = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'dimensions'];
 const SMALL = { type: 'integer', minimum: 1, maximum: 16 };
@@ -23,9 +20,10 @@ const SMALL = { type: 'integer', minimum: 1, maximum: 16 };
 export async function overlay({ url, apiKey }: Target): Promise<object> {
   const document = (await (await fetch(`${url}/openapi.json`)).json()) as Document;
   const propertiesOf = (name: string) => document.components.schemas[name]?.properties ?? {};
-  for (const [name, model] of Object.entries(MODELS)) {
+  for (const name of Object.keys(document.components.schemas)) {
     const properties = propertiesOf(name);
-    properties['model'] = { enum: [model] };
+    if (!/^(Create|Count)/.test(name) || !('model' in properties)) continue;
+    properties['model'] = { enum: [MODELS[name] ?? OTHER_MODEL] };
     for (const size of SIZES) if (size in properties) properties[size] = SMALL;
   }
   propertiesOf('CreateBatch')['input_file_id'] = mostly(await uploadBatch(url, apiKey));

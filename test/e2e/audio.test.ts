@@ -35,6 +35,13 @@ test('audio.transcriptions and translations: the engine gets the file byte for b
   assert.ok(translated.text.startsWith(`${SOUND.length} bytes of speech.wav`));
 });
 
+test('a recording that is too large for a message gets to the engine whole', async () => {
+  const bytes = 5_000_000;
+  const large = new File([new Uint8Array(bytes).fill(1)], 'long.wav');
+  const { text } = await client.audio.transcriptions.create({ model, file: large });
+  assert.equal(text, `${bytes} bytes of long.wav, sum ${bytes}`);
+});
+
 test('a transcription as plain text is answered as such', async () => {
   const answer = await transcribe({ model, file: file(), response_format: 'text' });
   assert.equal(answer.headers.get('content-type'), 'text/plain');
@@ -63,7 +70,9 @@ test('a form without a file or a model, a body that is no form, and JSON where a
   );
   const json = { ...init.headers, 'content-type': 'application/json' };
   const refused = await fetch(`${stack.url}/v1/audio/transcriptions`, { ...init, body: '{}', headers: json });
-  assert.deepEqual([refused.status, (await errorOf(refused)).code], [415, 'unsupported_media_type']);
+  const { code, message } = await errorOf(refused);
+  assert.deepEqual([refused.status, code], [415, 'unsupported_media_type']);
+  assert.match(message, /multipart\/form-data/);
 });
 
 test('as a job; sent again under its key, with another boundary, it is the same one', async () => {

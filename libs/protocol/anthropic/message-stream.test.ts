@@ -158,6 +158,17 @@ test('text after a call is a block of its own; arguments that are cut short are 
   ]);
 });
 
+test('an engine that does not count tokens has its pieces counted', () => {
+  const { message } = tell([
+    ['r', 'Be'],
+    ['t', 'One', 1],
+    ['t', ' two', 1],
+    ['f', 'stop'],
+  ]);
+  const usage = { cache_creation_input_tokens: 0, cache_read_input_tokens: 0, output_tokens: 3 };
+  assert.deepEqual(message['usage'], { input_tokens: 99, ...usage });
+});
+
 test('a long number in the arguments survives', () => {
   const { message } = tell([call(0, 'a', '{"id":12345678901234567890}'), ['f', 'tool_calls']]);
   assert.ok(JSON.stringify(message).includes('{"id":12345678901234567890}'));

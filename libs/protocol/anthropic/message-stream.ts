@@ -42,6 +42,8 @@ export class MessageStream {
   #finish: string | null = null;
   #stopSequence: string | null = null;
   #usage: CompletionUsage | null = null;
+  /** Pieces of the answer: about its tokens, where the engine does not count them. */
+  #pieces = 0;
   #out = '';
 
   constructor(base: MessageBase) {
@@ -95,12 +97,14 @@ export class MessageStream {
       input_tokens: Math.max(0, input),
       cache_creation_input_tokens: 0,
       cache_read_input_tokens: counted.cached,
-      output_tokens: counted.output,
+      output_tokens: this.#usage === null ? this.#pieces : counted.output,
     };
   }
 
   #add(op: LogOp): void {
     this.#goOn(false);
+    if (op[0] === 't') this.#pieces += op[2];
+    else if (op[0] !== 'f' && op[0] !== 'u') this.#pieces++;
     switch (op[0]) {
       case 't':
         return this.#say('text', op[1]);

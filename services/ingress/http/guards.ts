@@ -40,6 +40,11 @@ export function createGuards(authenticate: Authenticate, bodies: BodyReader): Gu
   const takeForms = (scope: FastifyInstance) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('multipart/form-data', (request: FastifyRequest) => bodies.read(request.raw));
+    scope.addContentTypeParser('*', async () => {
+      throw new DispatchError('unsupported_media_type', {
+        message: 'Send the request as multipart/form-data.',
+      });
+    });
   };
   return { identify, admit, takeForms };
 }
