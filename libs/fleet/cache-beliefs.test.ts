@@ -8,6 +8,7 @@ function startBeliefs() {
   const members: Members = new Members({
     clock: { now: () => 0, monotonic: () => 0 },
     connected: () => true,
+    onDropped() {},
     onGone: () => {},
     onRemoved: ({ worker }) => caches.forget(worker),
   });

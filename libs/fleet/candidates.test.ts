@@ -8,7 +8,13 @@ import { Members } from './members.ts';
 function startCandidates() {
   const state = { now: 0 };
   const clock = { now: () => state.now, monotonic: () => state.now };
-  const members = new Members({ clock, connected: () => true, onGone: () => {}, onRemoved: () => {} });
+  const members = new Members({
+    clock,
+    connected: () => true,
+    onDropped() {},
+    onGone: () => {},
+    onRemoved: () => {},
+  });
   const candidates = new Candidates(members, clock);
   const waitOf = (worker: string) =>
     candidates.all('m', new Map()).find(each => each.worker === worker)?.waitS ?? null;

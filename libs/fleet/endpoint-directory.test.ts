@@ -12,6 +12,7 @@ function startFleet() {
     rand: () => time.rand,
     connected: () => true,
     registeredModels: async () => [],
+    registerModel() {},
     onForgotten() {},
   });
   const hear = (worker: string, endpoints: Endpoint[], some = {}) =>

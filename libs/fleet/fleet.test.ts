@@ -13,6 +13,7 @@ function startFleet() {
     rand: () => 0,
     connected: () => true,
     registeredModels: async () => [],
+    registerModel() {},
     onForgotten: (worker, shard) => forgotten.push(`${worker} of ${shard}`),
   });
   const gone: string[] = [];

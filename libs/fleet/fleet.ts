@@ -19,6 +19,8 @@ export interface FleetOptions {
   readonly connected: () => boolean;
   /** Every model that the region's registry remembers. */
   readonly registeredModels: () => Promise<readonly ModelInfo[]>;
+  /** Tells the region's registry of a model that is withdrawn, or is no more. */
+  readonly registerModel: (model: ModelInfo) => void;
   /** A worker of the shard was silent for so long that nobody expects it back. */
   readonly onForgotten: (worker: string, shard: number) => void;
 }
@@ -32,17 +34,19 @@ export class Fleet {
   readonly #shards: ShardLoads;
   #onGone: (worker: string) => void = () => {};
 
-  constructor({ shards, clock, rand, connected, registeredModels, onForgotten }: FleetOptions) {
+  constructor({ shards, clock, rand, connected, ...options }: FleetOptions) {
+    const { registeredModels: listRegistered, registerModel: register, onForgotten } = options;
     this.#members = new Members({
       clock,
       connected,
+      onDropped: model => this.#catalogue.drop(model),
       onGone: worker => this.#onGone(worker),
       onRemoved: ({ worker, heartbeat }, why) => {
         this.#caches.forget(worker);
         if (why === 'forgotten') onForgotten(worker, heartbeat.shard);
       },
     });
-    this.#catalogue = new ModelCatalogue(registeredModels, clock);
+    this.#catalogue = new ModelCatalogue({ listRegistered, register, clock });
     this.#endpoints = new EndpointDirectory(this.#members, rand);
     this.#caches = new CacheBeliefs(this.#members);
     this.#candidates = new Candidates(this.#members, clock);
@@ -77,6 +81,7 @@ export class Fleet {
   /** To be called once a second: marks workers as lost or forgotten, and notices when this process itself could not receive. */
   sweep(): void {
     this.#members.sweep();
+    this.#catalogue.sweep(() => this.#members.modelNames());
   }
 
   /** Whether a worker, or the process of it that ran something, was silent for too long while this process was listening. */
@@ -107,9 +112,22 @@ export class Fleet {
     return this.#catalogue.isKnown(name);
   }
 
-  /** By name. */
+  /** Those that a worker serves now, by name; all that are known as long as not every worker can have been heard. */
   models(): ModelInfo[] {
-    return this.#catalogue.all();
+    const all = this.#catalogue.all();
+    if (!this.#members.hasHeardAll) return all;
+    const served = this.#members.modelNames();
+    return all.filter(({ name }) => served.has(name));
+  }
+
+  /** Whether a queue is of a model that was unloaded everywhere. */
+  isWithdrawn(slug: string): boolean {
+    return this.#catalogue.isWithdrawn(slug);
+  }
+
+  /** Models that were unloaded everywhere: what waits for them is to be refused. */
+  withdrawnModels(): ModelInfo[] {
+    return [...this.#catalogue.withdrawn()];
   }
 
   /** {@link EndpointDirectory.endpointsOf} */

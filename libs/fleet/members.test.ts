@@ -9,6 +9,7 @@ function startMembers() {
   const members = new Members({
     clock: { now: () => state.now, monotonic: () => state.now },
     connected: () => state.connected,
+    onDropped: ({ name }) => events.push(`${name} dropped`),
     onGone: worker => events.push(`${worker} gone`),
     onRemoved: ({ worker }, why) => events.push(`${worker} ${why}`),
   });
@@ -89,4 +90,19 @@ test('removals say whether the worker left or was forgotten', () => {
     members.sweep();
   }
   assert.deepEqual(events, ['w-1 left', 'w-1 gone', 'w-2 gone', 'w-2 forgotten']);
+});
+
+test('a process that goes on without a model has dropped it; one that is started again has not', () => {
+  const { members, events } = startMembers();
+  const hear = (names: string[], incarnation = 'p1') =>
+    members.hear(heartbeatOf({ incarnation, models: names.map(name => modelOf(name)) }));
+  hear(['m', 'lora']);
+  hear(['m']);
+  assert.deepEqual(events, ['lora dropped']);
+  assert.deepEqual([...members.modelNames()], ['m']);
+  hear([], 'p2');
+  assert.deepEqual(events, ['lora dropped'], 'its engine may be loading');
+  hear(['m'], 'p2');
+  hear([], 'p2');
+  assert.deepEqual(events, ['lora dropped', 'm dropped']);
 });

@@ -9,7 +9,7 @@
  * each process (incarnation).
  */
 import { FORGOTTEN_AFTER_MS, LOST_AFTER_MS } from '@penstock/policy';
-import { type Heartbeat, type Quote, queuesOf } from '@penstock/protocol';
+import { type Heartbeat, type ModelInfo, type Quote, queuesOf } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { LastQuote } from './quote.ts';
 
@@ -32,6 +32,8 @@ export interface MembersOptions {
   readonly clock: Clock;
   /** Whether heartbeats can reach this process now. */
   readonly connected: () => boolean;
+  /** A process that goes on serves a model no more. */
+  readonly onDropped: (model: ModelInfo) => void;
   /** A worker takes nothing new any more: it drains, is sick, left, or was lost. Called once. */
   readonly onGone: (worker: string) => void;
   /** A member was removed. `forgotten`: it did not announce that it leaves. */
@@ -94,6 +96,27 @@ export class Members {
     const member = this.#upsert(heartbeat, known);
     if (known === undefined || !isSameService(known, member)) this.#version++;
     if (known?.heartbeat.pulling === true && !heartbeat.pulling) this.#o.onGone(heartbeat.worker);
+    // A restarted process names no models until its engine answers.
+    if (known?.heartbeat.incarnation === heartbeat.incarnation) this.#tellDropped(known.heartbeat, heartbeat);
+  }
+
+  #tellDropped(before: Heartbeat, after: Heartbeat): void {
+    if (before.models.length === 0) return;
+    const names = new Set(after.models.map(model => model.name));
+    for (const model of before.models) if (!names.has(model.name)) this.#o.onDropped(model);
+  }
+
+  /** Names of the models of all workers that are not lost, whether they take work now or not. */
+  modelNames(): Set<string> {
+    const names = new Set<string>();
+    for (const { heartbeat, seenAt } of this.#members.values())
+      if (this.#now() - seenAt <= LOST_AFTER_MS) for (const { name } of heartbeat.models) names.add(name);
+    return names;
+  }
+
+  /** Whether whoever is there must have been heard by now. */
+  get hasHeardAll(): boolean {
+    return this.#now() - this.#listeningSince >= LOST_AFTER_MS;
   }
 
   #leave(member: Member): void {
@@ -155,7 +178,7 @@ export class Members {
    */
   isLost(worker: string, incarnation = ''): boolean {
     const now = this.#now();
-    if (now - this.#listeningSince < LOST_AFTER_MS) return false;
+    if (!this.hasHeardAll) return false;
     const member = this.#members.get(worker);
     const seenAt = incarnation === '' ? member?.seenAt : member?.incarnations.get(incarnation);
     return now - (seenAt ?? Number.NEGATIVE_INFINITY) > LOST_AFTER_MS;

@@ -1,38 +1,106 @@
-/** The models of a region: those that workers announce in their heartbeats, and those that the registry remembers. */
+/**
+ * The models of a region: those that workers announce in their heartbeats, and those that the registry remembers. A model is
+ * - *known* from its first announcement, also while its workers are away: requests wait for them;
+ * - *withdrawn* once a worker that goes on serves it no more (an adapter was unloaded) and no other has served it for
+ *   {@link WITHDRAWN_AFTER_MS}: then nobody is expected to serve it, and what waits for it is refused. An announcement brings it back.
+ */
 import { type Affinity, defaultAffinity } from '@penstock/policy';
-import type { ModelInfo } from '@penstock/protocol';
+import { type ModelInfo, queuesOf } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 
 /** How old the registry's answer may be, ms. Models rarely change, and every line of a batch looks one up. */
 const REGISTERED_FOR_MS = 5000;
+/** An adapter that is replaced is away for a moment. */
+export const WITHDRAWN_AFTER_MS = 2000;
+
+export interface ModelCatalogueOptions {
+  /** Every model the registry remembers: its workers may all be away. */
+  readonly listRegistered: () => Promise<readonly ModelInfo[]>;
+  /** The registry is to say whether the model is withdrawn. */
+  readonly register: (model: ModelInfo) => void;
+  readonly clock: Clock;
+}
 
 export class ModelCatalogue {
-  readonly #listRegistered: () => Promise<readonly ModelInfo[]>;
-  readonly #clock: Clock;
+  readonly #o: ModelCatalogueOptions;
   readonly #models = new Map<string, ModelInfo>();
   readonly #affinities = new Map<string, Affinity>();
   readonly #announced = new Set<string>();
+  /** Models that a worker serves no more, since monotonic ms. */
+  readonly #dropped = new Map<string, { readonly model: ModelInfo; readonly since: number }>();
+  readonly #withdrawn = new Map<string, ModelInfo>();
+  /** Their queues; null where they have to be looked up. */
+  #withdrawnQueues: ReadonlySet<string> | null = null;
   #registered: ReadonlySet<string> = new Set();
   #listedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param listRegistered every model the registry remembers: its workers may all be away. */
-  constructor(listRegistered: () => Promise<readonly ModelInfo[]>, clock: Clock) {
-    this.#listRegistered = listRegistered;
-    this.#clock = clock;
+  constructor(options: ModelCatalogueOptions) {
+    this.#o = options;
   }
 
   /** A worker serves a model. */
   announce(model: ModelInfo): void {
-    this.#announced.add(model.name);
+    const { name } = model;
+    this.#announced.add(name);
+    this.#dropped.delete(name);
+    // This process or another one may have told the registry otherwise.
+    if (this.#restore(name)) this.#o.register(model);
     this.#learn(model);
+  }
+
+  /** A worker that goes on serves a model no more. */
+  drop(model: ModelInfo): void {
+    this.#dropped.set(model.name, { model, since: this.#o.clock.monotonic() });
+  }
+
+  /** To be called once a second. @param served names of the models that any worker serves. */
+  sweep(served: () => ReadonlySet<string>): void {
+    const now = this.#o.clock.monotonic();
+    for (const [name, { model, since }] of this.#dropped) {
+      if (now - since < WITHDRAWN_AFTER_MS) continue;
+      this.#dropped.delete(name);
+      if (served().has(name)) continue;
+      const withdrawn = { ...model, withdrawnAt: this.#o.clock.now() };
+      this.#withdraw(withdrawn);
+      this.#o.register(withdrawn);
+    }
+  }
+
+  #withdraw(model: ModelInfo): void {
+    this.#models.delete(model.name);
+    this.#announced.delete(model.name);
+    this.#withdrawn.set(model.name, model);
+    this.#withdrawnQueues = null;
+  }
+
+  #restore(name: string): boolean {
+    this.#withdrawnQueues = null;
+    return this.#withdrawn.delete(name);
+  }
+
+  /** @param slug of a queue. */
+  isWithdrawn(slug: string): boolean {
+    if (this.#withdrawn.size === 0) return false;
+    this.#withdrawnQueues ??= new Set([...this.#withdrawn.values()].flatMap(queuesOf));
+    return this.#withdrawnQueues.has(slug);
+  }
+
+  /** Those that nobody is expected to serve. */
+  withdrawn(): Iterable<ModelInfo> {
+    return this.#withdrawn.values();
   }
 
   /** Reads the registry. What workers announced themselves is newer and stays. */
   async readRegistry(): Promise<void> {
-    const registered = await this.#listRegistered();
-    for (const model of registered) if (!this.#models.has(model.name)) this.#learn(model);
+    const listed = await this.#o.listRegistered();
+    for (const model of listed) {
+      if (this.#announced.has(model.name)) continue;
+      if (model.withdrawnAt !== undefined) this.#withdraw(model);
+      else if (this.#restore(model.name) || !this.#models.has(model.name)) this.#learn(model);
+    }
+    const registered = listed.filter(model => model.withdrawnAt === undefined);
     this.#registered = new Set(registered.map(model => model.name));
-    this.#listedAt = this.#clock.monotonic();
+    this.#listedAt = this.#o.clock.monotonic();
   }
 
   /** A worker that does not know a model's architecture does not overrule one that does. */
@@ -46,7 +114,7 @@ export class ModelCatalogue {
   /** As {@link get}, but asks the registry again about a name that is not known: its first worker may just have started. */
   async isKnown(name: string): Promise<boolean> {
     if (this.#announced.has(name)) return true;
-    const isFresh = this.#clock.monotonic() - this.#listedAt <= REGISTERED_FOR_MS;
+    const isFresh = this.#o.clock.monotonic() - this.#listedAt <= REGISTERED_FOR_MS;
     if (isFresh && this.#registered.has(name)) return true;
     await this.readRegistry();
     return this.#registered.has(name);

@@ -9,7 +9,13 @@ import { ShardLoads } from './shard-loads.ts';
 function startLoads(shards: number) {
   const state = { now: 0, rand: 0 };
   const clock = { now: () => state.now, monotonic: () => state.now };
-  const members = new Members({ clock, connected: () => true, onGone: () => {}, onRemoved: () => {} });
+  const members = new Members({
+    clock,
+    connected: () => true,
+    onDropped() {},
+    onGone: () => {},
+    onRemoved: () => {},
+  });
   const loads = new ShardLoads({ members, clock, shards, rand: () => state.rand });
   return {
     loads,

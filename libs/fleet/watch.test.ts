@@ -12,6 +12,8 @@ test('a fleet hears the heartbeats of its region, knows the registered models, a
     ...{ region: 'eu', shards: 4, rand: () => 0 },
     channel: { connected: true, listen: (filter, onMessage) => heard.set(controlSubject(filter), onMessage) },
     registry: {
+      announce: async () => {},
+      remove: async () => {},
       list: async () => [encodeMessage(modelOf('asleep')), Buffer.from('{"of":"a newer version"}')],
     },
     purgeBound: (region, shard, worker) => purged.push(`${region} ${shard} ${worker}`),

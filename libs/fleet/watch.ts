@@ -1,5 +1,11 @@
 /** Connects a {@link Fleet} to a region: heartbeats from the control channel, models from the registry. */
-import { type ControlFilter, type ModelInfo, readHeartbeat, readModelInfo } from '@penstock/protocol';
+import {
+  type ControlFilter,
+  encodeMessage,
+  type ModelInfo,
+  readHeartbeat,
+  readModelInfo,
+} from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import { Fleet } from './fleet.ts';
 
@@ -11,7 +17,11 @@ export interface FleetSource {
     listen(filter: ControlFilter, onMessage: (payload: Uint8Array) => void): void;
     readonly connected: boolean;
   };
-  readonly registry: { list(region: string): Promise<Uint8Array[]> };
+  readonly registry: {
+    list(region: string): Promise<Uint8Array[]>;
+    announce(region: string, slug: string, info: Uint8Array): Promise<void>;
+    remove(region: string, slug: string): Promise<void>;
+  };
   /**
    * Deletes the work bound to a forgotten worker. Each ingress moved its own requests when the worker was lost, so whatever is
    * left was sent by an ingress that is gone. Absent in a process that binds no work.
@@ -22,13 +32,18 @@ export interface FleetSource {
   readonly rand: () => number;
 }
 
+/** How long the registry remembers that a model was withdrawn, ms. */
+const REMEMBERED_MS = 24 * 3_600_000;
+
 /** A fleet that hears heartbeats from now on and knows the registered models. The caller sweeps it once a second. */
 export async function watchFleet(source: FleetSource): Promise<Fleet> {
   const { region, shards, channel, registry, purgeBound, clock, rand } = source;
   const fleet = new Fleet({
     ...{ shards, clock, rand },
     connected: () => channel.connected,
-    registeredModels: async () => (await registry.list(region)).map(readModelInfo).filter(isReadable),
+    registeredModels: () => readModels(source),
+    // Where the registry cannot be reached, another process of the region tells it the same, or the next start asks in vain.
+    registerModel: model => void registry.announce(region, model.slug, encodeMessage(model)).catch(() => {}),
     onForgotten: (worker, shard) => purgeBound?.(region, shard, worker),
   });
   channel.listen({ kind: 'heartbeats', region }, payload => {
@@ -37,6 +52,13 @@ export async function watchFleet(source: FleetSource): Promise<Fleet> {
   });
   await fleet.readRegistry();
   return fleet;
+}
+
+async function readModels({ registry, region, clock }: FleetSource): Promise<ModelInfo[]> {
+  const models = (await registry.list(region)).map(readModelInfo).filter(isReadable);
+  const isOld = ({ withdrawnAt = clock.now() }: ModelInfo) => clock.now() - withdrawnAt > REMEMBERED_MS;
+  for (const { slug } of models.filter(isOld)) await registry.remove(region, slug);
+  return models.filter(model => !isOld(model));
 }
 
 /** An entry that a newer version wrote may be unreadable. */

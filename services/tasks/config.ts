@@ -23,7 +23,7 @@ export const tasksConfig = z.object({
     .max(10_000)
     .default(512)
     .describe('Requests of one batch that are queued or running at once.'),
-  PENSTOCK_EVENTS_TTL_S: keepingSettings.PENSTOCK_EVENTS_TTL_S,
+  ...keepingSettings,
   ...webhookAllowSetting(readAllowList),
   PENSTOCK_WEBHOOKS: z
     .string()

@@ -2,7 +2,7 @@
 import { watchFleet } from '@penstock/fleet';
 import { HEARTBEAT_MS } from '@penstock/policy';
 import type { Endpoint } from '@penstock/protocol';
-import { DoneChannel, RunCanceller, RunExpiry } from '@penstock/runs';
+import { DoneChannel, RunAttempts, RunCanceller, RunExpiry } from '@penstock/runs';
 import {
   bucketOf,
   createIdSource,
@@ -31,6 +31,7 @@ import { tasksConfig } from './config.ts';
 import { BodySweeper } from './housekeeping/body-sweeper.ts';
 import { watchDeadlines } from './housekeeping/run-deadlines.ts';
 import { startSweeping } from './housekeeping/sweeper.ts';
+import { WithdrawnModels } from './housekeeping/withdrawn-models.ts';
 import { startWebhooks } from './webhooks/start.ts';
 
 keepHeapSmall();
@@ -63,8 +64,16 @@ const fleet = await watchFleet({
   rand: Math.random,
 });
 const done = new DoneChannel(queue, region);
-const ttl = { logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
-const sweepingFleet = setInterval(() => fleet.sweep(), HEARTBEAT_MS);
+const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
+const expiry = new RunExpiry({ store: runs, claims, done, ttl, clock: systemClock });
+const withdrawn = new WithdrawnModels({
+  ...{ fleet, queue, claims, region, shards: config.PENSTOCK_SHARDS, name: id, clock: systemClock, log },
+  attempts: new RunAttempts({ store: runs, expiry, done, ttl, clock: systemClock }),
+});
+const sweepingFleet = setInterval(() => {
+  fleet.sweep();
+  withdrawn.look();
+}, HEARTBEAT_MS);
 const canceller = new RunCanceller({ store: runs, queue, claims, done, ttl, clock: systemClock });
 const queueFor = (name: string, endpoint: Endpoint) => {
   const model = fleet.model(name);
@@ -113,7 +122,7 @@ const stopWebhooks = await startWebhooks({
 const deadlines = await RedisRunDeadlines.connect(redis);
 const stopDeadlines = watchDeadlines({
   runs,
-  expiry: new RunExpiry({ store: runs, claims, done, ttl, clock: systemClock }),
+  expiry,
   deadlines,
   clock: systemClock,
   logger: log,

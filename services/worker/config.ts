@@ -12,6 +12,7 @@ import {
 } from '@penstock/runtime';
 import { z } from 'zod';
 import { parseEndpoints } from './engine/endpoint-probe.ts';
+import { LIST_EVERY_MS } from './engine/engine-watch.ts';
 
 const ms = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
 
@@ -33,6 +34,12 @@ export const workerConfig = z.object({
     .describe(
       "Architecture of the engine's models: dense or moe (mixture of experts). If absent, the engine's model list or the model's name decides.",
     ),
+  PENSTOCK_MODEL_LIST_MS: z.coerce
+    .number()
+    .int()
+    .min(1000)
+    .default(LIST_EVERY_MS)
+    .describe('How often the engine is asked for its models again: adapters come and go.'),
   PENSTOCK_SLOTS: z.coerce
     .number()
     .int()

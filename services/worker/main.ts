@@ -80,6 +80,7 @@ const worker = new Worker({
   shard,
   slots: config.PENSTOCK_SLOTS,
   architecture: config.PENSTOCK_ARCHITECTURE ?? null,
+  listEveryMs: config.PENSTOCK_MODEL_LIST_MS,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
   boundaries: config.PENSTOCK_SIZE_BOUNDARIES,
   tickMs: config.PENSTOCK_TICK_MS,

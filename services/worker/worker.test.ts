@@ -62,7 +62,7 @@ async function startWorker(t: TestContext) {
   const address = { region: 'eu', shard: 0, ackWaitMs: 10_000 };
   const calls: { handlers: EngineHandlers; isAborted: boolean }[] = [];
   const worker = new Worker({
-    ...{ id: 'w-1', incarnation: 'p1', slots: 1, architecture: null, tickMs: 10 },
+    ...{ id: 'w-1', incarnation: 'p1', slots: 1, architecture: null, listEveryMs: 10_000, tickMs: 10 },
     ...{ boundaries: DEFAULT_BOUNDARIES, queue, bus, models, clock, log, ...address },
     limitsOf: () => ({ firstTokenMs: 120_000, betweenTokensMs: 300_000 }),
     bodies: new BodyLoader(bodies, new ByteBudget(1e6)),

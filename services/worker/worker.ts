@@ -28,6 +28,8 @@ export interface WorkerOptions {
   readonly slots: number;
   /** Of the engine's models, as the operator states it; null leaves it to the engine. */
   readonly architecture: Architecture | null;
+  /** How often the engine's models are listed again, ms. */
+  readonly listEveryMs: number;
   readonly ackWaitMs: number;
   readonly boundaries: SizeBoundaries;
   readonly tickMs: number;
@@ -70,10 +72,11 @@ export class Worker {
   }
 
   #createWatch(): EngineWatch {
-    const { engine, architecture, log, clock } = this.#o;
+    const { engine, architecture, listEveryMs, log, clock } = this.#o;
     return new EngineWatch({
-      ...{ engine, architecture, log },
+      ...{ engine, architecture, listEveryMs, log },
       open: model => this.#open(model),
+      retain: models => this.#bidder.retain(new Set(models.flatMap(queuesOf))),
       onOpened: () => this.#presence.beat(),
       onHealthChanged: () => {
         this.#presence.beat();
@@ -112,6 +115,7 @@ export class Worker {
         const isFirst = attempt.number - attempt.work.meta.attemptBase === 1;
         if (outcome === 'done' || outcome === 'client_error') this.#watch.answered(isFirst);
         if (outcome === 'failed') this.#watch.failed(attempt.work, isFirst);
+        if (attempt.missedModel) this.#watch.missedModel();
         this.#bidder.requote();
       },
     });

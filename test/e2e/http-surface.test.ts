@@ -1,21 +1,40 @@
-/** What clients, browsers and load balancers do around a request: paths, keys, names of requests, other origins, health. */
+/**
+ * What clients, browsers and load balancers do around a request: paths, keys, names of requests, other origins, health. And the
+ * models that they find: adapters that come and go while the engine runs.
+ */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { chunk, DONE, type ScriptedEngine, startScriptedEngine } from '../../testkit/scripted-engine.ts';
+import {
+  chunk,
+  DONE,
+  gate,
+  type ScriptedEngine,
+  startScriptedEngine,
+} from '../../testkit/scripted-engine.ts';
 import { sdk } from '../../testkit/sdk.ts';
-import { API_KEY, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+import { API_KEY, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const ORIGIN = 'https://app.example';
 const PARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 const ASKED = { model: 'scripted', stream: true, messages: [{ role: 'user', content: 'Hi' }] };
+/** Whoever asks for this waits in the engine. */
+const HELD = 7;
+const held = gate();
 let engine: ScriptedEngine;
 let stack: Stack;
 
 before(async () => {
-  engine = await startScriptedEngine(async function* () {
-    yield chunk({ role: 'assistant', content: 'Hello' }) + chunk({}, 'stop') + DONE;
+  engine = await startScriptedEngine(async function* ({ body }) {
+    yield chunk({ role: 'assistant', content: 'Hello' });
+    if (body['seed'] === HELD) await held.opened;
+    yield chunk({}, 'stop') + DONE;
   });
-  stack = await startStack({ engineUrls: [engine.url], ingressEnv: { PENSTOCK_CORS_ORIGINS: ORIGIN } });
+  stack = await startStack({
+    engineUrls: [engine.url],
+    ingressEnv: { PENSTOCK_CORS_ORIGINS: ORIGIN },
+    workerEnv: { PENSTOCK_SLOTS: '1', PENSTOCK_MODEL_LIST_MS: '1000' },
+    tasksEnv: {},
+  });
 });
 after(async () => {
   await stack[Symbol.asyncDispose]();
@@ -99,4 +118,73 @@ test('health under the names that load balancers and tools know; HEAD and OPTION
   const headers = { authorization: `Bearer ${API_KEY}` };
   const head = await fetch(`${stack.url}/v1/models`, { method: 'HEAD', headers });
   assert.deepEqual([head.status, await head.text()], [200, '']);
+});
+
+async function modelList(): Promise<Record<string, unknown>[]> {
+  const { data } = (await (
+    await fetch(`${stack.url}/v1/models`, { headers: { 'x-api-key': API_KEY } })
+  ).json()) as {
+    data: Record<string, unknown>[];
+  };
+  return data;
+}
+const modelIds = async () => (await modelList()).map(({ id }) => id).join();
+
+test('an adapter appears with what its engine tells of it, and is served', async () => {
+  const base = { id: 'scripted', created: 1, owned_by: 'test' };
+  engine.models = [
+    base,
+    { ...base, id: 'lora', root: '/adapters/lora', parent: 'scripted', max_model_len: 4096 },
+  ];
+  await waitFor(async () => (await modelIds()) === 'lora,scripted');
+  assert.deepEqual((await modelList())[0], {
+    ...{ id: 'lora', object: 'model', created: 1, owned_by: 'test' },
+    ...{ root: '/adapters/lora', parent: 'scripted', max_model_len: 4096 },
+  });
+  assert.deepEqual(Object.keys((await modelList())[1] ?? {}), ['id', 'object', 'created', 'owned_by']);
+  assert.match(
+    await (await post(stack, '/v1/chat/completions', { ...ASKED, model: 'lora' })).text(),
+    /\[DONE\]/,
+  );
+});
+
+test('what waits for an adapter that is unloaded is refused as such, calls and jobs alike; the others go on', async () => {
+  const running = await post(stack, '/v1/chat/completions', { ...ASKED, seed: HELD });
+  // The only slot is taken: the rest waits in the queue.
+  const asked = { ...ASKED, model: 'lora' };
+  const waiting = [
+    post(stack, '/v1/chat/completions', asked),
+    post(stack, '/v1/chat/completions', { ...asked, stream: false }),
+  ];
+  const job = await post(
+    stack,
+    '/v1/chat/completions',
+    { ...asked, stream: false },
+    { headers: { prefer: 'respond-async' } },
+  );
+  assert.equal(job.status, 202);
+  engine.models = engine.models.slice(0, 1);
+  await waitFor(async () => (await modelIds()) === 'scripted');
+  for (const answer of await Promise.all(waiting)) {
+    assert.equal(answer.status, 404);
+    assert.equal((await errorOf(answer)).code, 'model_not_found');
+  }
+  const location = job.headers.get('location') ?? '';
+  const fetched = () => fetch(stack.url + location, { headers: { 'x-api-key': API_KEY } });
+  await waitFor(async () => (await fetched()).status !== 202);
+  const end = await fetched();
+  assert.deepEqual([end.status, (await errorOf(end)).code], [404, 'model_not_found']);
+  const refused = await post(stack, '/v1/chat/completions', asked);
+  assert.deepEqual([refused.status, (await errorOf(refused)).code], [404, 'model_not_found']);
+  held.open();
+  assert.match(await running.text(), /\[DONE\]/, 'the other model was not disturbed');
+});
+
+test('a request that reaches an engine which has just lost its model is told the same', async () => {
+  const base = engine.models;
+  engine.models = [...base, { id: 'ghost' }];
+  await waitFor(async () => (await modelIds()) === 'ghost,scripted');
+  engine.models = base;
+  const answer = await post(stack, '/v1/chat/completions', { ...ASKED, model: 'ghost' });
+  assert.deepEqual([answer.status, (await errorOf(answer)).code], [404, 'model_not_found']);
 });

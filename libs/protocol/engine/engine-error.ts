@@ -90,7 +90,8 @@ function toError(said: Json, told: number | null): EngineError {
         message: messageOf(words, fault, hasEndpoint).slice(0, MAX_MESSAGE),
         type: typeof type === 'string' && type !== 'error' ? type : 'invalid_request_error',
         param: typeof param === 'string' ? param : null,
-        code: typeof code === 'string' ? code : null,
+        code:
+          typeof code === 'string' ? code : isNoModel(status, hasEndpoint, words) ? 'model_not_found' : null,
       },
     },
   };
@@ -124,6 +125,11 @@ function isNoEndpoint(status: number, said: Json): boolean {
     status === 501 ||
     (status === 404 && !isJson(said['error']) && said['object'] !== 'error')
   );
+}
+
+/** vLLM's code is the number 404. */
+function isNoModel(status: number, hasEndpoint: boolean, words = ''): boolean {
+  return status === 404 && hasEndpoint && /\bmodel\b/i.test(words);
 }
 
 function faultOf(status: number, hasEndpoint: boolean): Fault {

@@ -29,7 +29,10 @@ const pageOf = (item: JsonSchema) =>
 const deleted = (kind: string) => object({ id: text, object: { const: kind }, deleted: { const: true } });
 
 const inference: Record<string, JsonSchema> = {
-  Model: object({ id: text, object: { const: 'model' }, created: seconds, owned_by: text }),
+  Model: object(
+    { id: text, object: { const: 'model' }, created: seconds, owned_by: text },
+    { root: text, parent: nullable(text), max_model_len: nullable(count) },
+  ),
   ModelList: object({ object: { const: 'list' }, data: list(ref('Model')) }),
   ToolCall: object({
     id: text,

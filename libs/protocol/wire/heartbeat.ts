@@ -17,6 +17,13 @@ const modelInfo = z.object({
     .array(z.string())
     .default([...USUAL_ENDPOINTS])
     .transform(names => names.filter(isEndpoint)),
+  /** Most tokens of prompt and answer together, where the engine says. */
+  maxModelLen: z.number().optional(),
+  /** What it was loaded from, and what it is an adapter of, where the engine says. */
+  root: z.string().optional(),
+  parent: z.string().optional(),
+  /** In the registry: when it was unloaded everywhere, Unix ms. */
+  withdrawnAt: z.number().optional(),
 });
 export type ModelInfo = z.infer<typeof modelInfo>;
 

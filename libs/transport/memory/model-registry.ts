@@ -8,6 +8,10 @@ export class MemoryModelRegistry implements ModelRegistry {
     this.#regions.set(region, models.set(slug, info));
   }
 
+  async remove(region: string, slug: string): Promise<void> {
+    this.#regions.get(region)?.delete(slug);
+  }
+
   async list(region: string): Promise<Uint8Array[]> {
     return [...(this.#regions.get(region)?.values() ?? [])];
   }

@@ -22,6 +22,11 @@ const MAX_DELIVER = 1000;
 const MAX_WAITING = 4096;
 /** Dedupe window for repeated publishes; their ids are kept in the broker's memory. */
 const DUPLICATE_WINDOW_MS = 30_000;
+/**
+ * So is that of a queue, long after any work in it has ended: the delivery counts of work would begin anew. Adapters come and go,
+ * and a stream has a limited number of consumers.
+ */
+const QUEUE_UNUSED_MS = 48 * 3_600_000;
 /** A worker's own consumer is deleted when the worker has not pulled for this long. */
 const BOUND_UNUSED_MS = 10 * 60_000;
 const DEAD_MAX_AGE_MS = 7 * 24 * 3600 * 1000;
@@ -89,7 +94,11 @@ export class NatsTopology implements QueueAdmin {
   }
 
   ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void> {
-    const own = { durable_name: workConsumer(key), filter_subject: workFilter(key) };
+    const own = {
+      durable_name: workConsumer(key),
+      filter_subject: workFilter(key),
+      inactive_threshold: nanos(QUEUE_UNUSED_MS),
+    };
     return this.#ensureConsumer(workStream(key.region, key.shard), own, options);
   }
 
@@ -109,7 +118,7 @@ export class NatsTopology implements QueueAdmin {
 
   async #ensureConsumer(
     stream: string,
-    own: { durable_name: string; filter_subject: string; inactive_threshold?: number },
+    own: { durable_name: string; filter_subject: string; inactive_threshold: number },
     options: ConsumerOptions,
   ): Promise<void> {
     const name = own.durable_name;

@@ -25,6 +25,10 @@ export class RedisModelRegistry implements ModelRegistry {
     return Object.values(all);
   }
 
+  async remove(region: string, slug: string): Promise<void> {
+    await this.#redis.hdel(modelRegistryKey(region), slug);
+  }
+
   async close(): Promise<void> {
     this.#redis.disconnect();
   }

@@ -1,12 +1,12 @@
-/** OpenAI's Models API: what any worker of the region has ever announced. */
+/** OpenAI's Models API: what workers of the region serve now, with what their engines tell of it beyond OpenAI's fields. */
 import { DispatchError, type ModelInfo } from '@penstock/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { Api, Guards } from '../http/guards.ts';
 import { answer } from '../http/headers.ts';
 
 export interface Models {
+  /** Served now. */
   models(): ModelInfo[];
-  model(name: string): ModelInfo | undefined;
 }
 
 export class ModelsApi implements Api {
@@ -22,13 +22,18 @@ export class ModelsApi implements Api {
     );
     // A wildcard: model names hold slashes.
     app.get<{ Params: { '*': string } }>('/v1/models/*', { onRequest: identify }, (request, reply) => {
-      const model = this.#models.model(request.params['*']);
+      const model = this.#models.models().find(({ name }) => name === request.params['*']);
       if (model === undefined) throw new DispatchError('model_not_found', { param: 'model' });
       return answer(reply, request, toModel(model));
     });
   }
 }
 
-function toModel(model: ModelInfo) {
-  return { id: model.name, object: 'model', created: model.created, owned_by: model.ownedBy };
+/** What the engine does not tell is left out, as at OpenAI; but whoever has one of these fields has them all, as at vLLM. */
+function toModel({ name, created, ownedBy, maxModelLen, root, parent }: ModelInfo) {
+  const isTold = (maxModelLen ?? root ?? parent) !== undefined;
+  return {
+    ...{ id: name, object: 'model', created, owned_by: ownedBy },
+    ...(isTold ? { root: root ?? name, parent: parent ?? null, max_model_len: maxModelLen ?? null } : {}),
+  };
 }

@@ -43,6 +43,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
   } as unknown as WorkQueue;
   const fleet = {
     ...{ hearQuote() {}, hearFrom() {}, sweep() {}, isLost: () => false, shardFor: () => 1 },
+    isWithdrawn: () => false,
     isStranded: () => isStranded,
   } as unknown as Fleet;
   const log = { warn() {}, error() {} } as unknown as Logger;

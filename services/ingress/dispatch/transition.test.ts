@@ -216,6 +216,16 @@ test('a request that is stranded in its shard leaves it, unless it runs or waits
   assert.deepEqual(on(queued({ bound: toW1 }), { kind: 'stranded' }), []);
 });
 
+test('what waits for a model that was unloaded everywhere is told so; what runs goes on', () => {
+  const request = queued();
+  const effects = on(request, { kind: 'model_left' });
+  assert.deepEqual(kinds(effects).slice(-2), ['count_finished', 'tell_error']);
+  assert.ok(kinds(effects).includes('purge') && kinds(effects).includes('forget'));
+  const told = effects.at(-1) as { error: { code: string; status: number } };
+  assert.deepEqual([told.error.code, told.error.status], ['model_not_found', 404]);
+  assert.deepEqual(on(running(), { kind: 'model_left' }), []);
+});
+
 test('a call that is held for too long is converted once, or refused where nothing may be stored', () => {
   const request = queued({ conversion });
   assert.deepEqual(on(request, { kind: 'held_too_long' }), [{ kind: 'convert', conversion }]);

@@ -106,6 +106,7 @@ export class Attempt implements FrameSource {
   #contentType = '';
   #retryAfterMs: number | null = null;
   #sawFirst = false;
+  #missedModel = false;
   #answerTokens = 0;
   #call: { abort(): void } | null = null;
   readonly #isOver = new AbortController();
@@ -138,6 +139,11 @@ export class Attempt implements FrameSource {
   /** Tokens of a finished answer: as the engine reports them, else one an event; 0 where neither is known. */
   get answerTokens(): number {
     return this.#answerTokens;
+  }
+
+  /** The engine answered that it has no such model, or no such route. */
+  get missedModel(): boolean {
+    return this.#missedModel;
   }
 
   /** @param bodies where the request's body is, if not in its message. */
@@ -342,6 +348,7 @@ export class Attempt implements FrameSource {
   /** The engine answered with an error. */
   #refused(error: EngineError): void {
     const { fault, status, body } = error;
+    this.#missedModel = status === 404;
     if (fault === 'busy') {
       const busyMs = busyPause(this.#retryAfterMs, this.number);
       const message = worded('the engine has no room', error);

@@ -25,6 +25,8 @@ async function startBidder(t: TestContext, load: () => WorkerLoad, clock: () => 
   /** Consumers that were made an offer, in order. */
   const order: string[] = [];
   const surplus = new Map<string, () => void>();
+  /** Pulls that were stopped. */
+  const stopped: string[] = [];
   const pullerFor = (name: string, onSurplus: () => void) => {
     surplus.set(name, onSurplus);
     const made: Offer[] = [];
@@ -33,7 +35,10 @@ async function startBidder(t: TestContext, load: () => WorkerLoad, clock: () => 
       made.push(offer);
       if (offer !== null) order.push(name);
     };
-    return { bid, stop: async () => {} };
+    const stop = async () => {
+      stopped.push(name);
+    };
+    return { bid, stop };
   };
   const queue = {
     ensureConsumer: async () => {},
@@ -57,7 +62,7 @@ async function startBidder(t: TestContext, load: () => WorkerLoad, clock: () => 
   // A bidder that goes on would keep the process of a failed test alive.
   t.after(() => bidder.stop());
   await bidder.open('m');
-  return { bidder, offers, order, surplus };
+  return { bidder, offers, order, surplus, stopped };
 }
 
 for (const { models, pauseMs } of [
@@ -147,4 +152,29 @@ test('a bidder that was stopped renews nothing, whatever still changes', async t
   await turn();
   await turn();
   assert.deepEqual(offers.get('interactive short'), []);
+});
+
+test('the pulls of a model that left are stopped, and all others go on', async t => {
+  const { bidder, offers, stopped } = await startBidder(
+    t,
+    () => IDLE,
+    () => 1000,
+  );
+  await bidder.open('lora');
+  await bidder.retain(new Set(['m', 'lora']));
+  assert.deepEqual(stopped, []);
+  await bidder.retain(new Set(['lora']));
+  const kinds = [
+    'interactive short',
+    'interactive medium',
+    'interactive long',
+    'background any',
+    'batch any',
+  ];
+  assert.deepEqual(stopped, kinds);
+  for (const made of offers.values()) made.length = 0;
+  bidder.requote();
+  await turn();
+  await turn();
+  for (const name of [...kinds, 'bound']) assert.equal(offers.get(name)?.length, 1, name);
 });

@@ -65,6 +65,8 @@ const KINDS = WORK_KINDS.map(({ lane, size }) => `${lane} ${size}`);
 /** One pull, and what it is for. */
 interface BidSlot {
   readonly id: string;
+  /** Slug of the queue; empty for bound work. */
+  readonly queue: string;
   /** Lane and size class. */
   readonly kind: string;
   readonly puller: Puller;
@@ -97,7 +99,7 @@ export class Bidder {
       await queue.ensureBoundConsumer(region, shard, worker, { ackWaitMs });
       const { take, surplus } = this.#receiver(BOUND);
       const puller = queue.pullBound(region, shard, worker, take, surplus);
-      this.#bound = { id: BOUND, kind: BOUND, puller };
+      this.#bound = { id: BOUND, queue: '', kind: BOUND, puller };
     }
     for (const key of keysOf(region, shard, slug, isSized)) {
       const kind = `${key.lane} ${key.size}`;
@@ -105,8 +107,15 @@ export class Bidder {
       if (this.#slots.has(id)) continue;
       await queue.ensureConsumer(key, { ackWaitMs });
       const { take, surplus } = this.#receiver(key.lane === 'interactive' ? id : null);
-      this.#slots.set(id, { id, kind, puller: queue.pull(key, take, surplus) });
+      this.#slots.set(id, { id, queue: slug, kind, puller: queue.pull(key, take, surplus) });
     }
+  }
+
+  /** Bids for the work of these queues only. Resolves when no delivery of another can arrive any more. */
+  async retain(queues: ReadonlySet<string>): Promise<void> {
+    const left = [...this.#slots.values()].filter(({ queue }) => !queues.has(queue));
+    for (const { id } of left) this.#slots.delete(id);
+    await Promise.all(left.map(({ puller }) => puller.stop()));
   }
 
   /** @param id of a bid slot that takes turns; null for one that takes idle capacity. */

@@ -34,12 +34,16 @@ async function startWatch(t: TestContext, architecture: Architecture | null = nu
   };
   const heard: string[] = [];
   const opened: ModelInfo[] = [];
+  const retained: string[][] = [];
   const queue = { isMade: isReady };
   const watch = new EngineWatch({
-    ...{ engine, architecture },
+    ...{ engine, architecture, listEveryMs: 10_000 },
     open: async model => {
       if (!queue.isMade) throw new Error('no such stream');
       opened.push(model);
+    },
+    retain: async models => {
+      retained.push(models.map(({ name }) => name));
     },
     onOpened: () => void heard.push('opened'),
     onHealthChanged: () => void heard.push(watch.isWell ? 'well' : 'sick'),
@@ -53,7 +57,7 @@ async function startWatch(t: TestContext, architecture: Architecture | null = nu
     t.mock.timers.tick(1000);
     await turn();
   };
-  return { watch, engine, queue, heard, opened, probe };
+  return { watch, engine, queue, heard, opened, retained, probe };
 }
 
 test('the first probe comes at once and opens the models, the next ones only look', async t => {
@@ -95,7 +99,7 @@ test('two failed probes make an engine sick, two good ones well again', async t 
   await probe();
   assert.ok(!watch.isWell);
   await probe();
-  assert.deepEqual(heard, ['probed', 'sick', 'probed', 'probed', 'well', 'opened', 'probed']);
+  assert.deepEqual(heard, ['probed', 'sick', 'probed', 'probed', 'well', 'probed']);
 });
 
 test('an engine that comes back is asked again what it has', async t => {
@@ -134,4 +138,52 @@ test('a watch that is stopped probes no more, also when a probe is under way', a
   await probe();
   await probe();
   assert.equal(engine.probes, probes);
+});
+
+const OTHER = { ...MODEL, name: 'Adapter', parent: MODEL.name };
+
+test('models are listed again every ten seconds: adapters come and go without disturbing the others', async t => {
+  const { watch, engine, heard, opened, retained, probe } = await startWatch(t);
+  const names = () => watch.models.map(({ name }) => name);
+  engine.list = [{ ...MODEL, created: 99 }, OTHER];
+  for (let i = 0; i < 9; i++) await probe();
+  assert.deepEqual(names(), ['Org/Chat']);
+  await probe();
+  assert.deepEqual(names(), ['Org/Chat', 'Adapter']);
+  assert.deepEqual(
+    opened.map(({ name, parent }) => [name, parent]),
+    [
+      ['Org/Chat', undefined],
+      ['Adapter', 'Org/Chat'],
+    ],
+    'the first model is not opened again',
+  );
+  engine.list = [MODEL];
+  for (let i = 0; i < 10; i++) await probe();
+  assert.deepEqual(names(), ['Org/Chat']);
+  assert.deepEqual(retained, [['Org/Chat'], ['Org/Chat', 'Adapter'], ['Org/Chat']]);
+  assert.equal(heard.filter(each => each === 'opened').length, 3);
+});
+
+test('an engine that lacks a model that it was asked for is asked at once what it has', async t => {
+  const { watch, engine, probe } = await startWatch(t);
+  engine.list = [OTHER];
+  await probe();
+  assert.equal(watch.models[0]?.name, 'Org/Chat');
+  watch.missedModel();
+  await probe();
+  assert.equal(watch.models[0]?.name, 'Adapter');
+});
+
+test('an engine that lists nothing for a moment, or does not answer, keeps its models; one that goes on so does not', async t => {
+  const { watch, engine, retained, probe } = await startWatch(t);
+  engine.list = [];
+  watch.missedModel();
+  await probe();
+  engine.list = new Error('no answer');
+  await probe();
+  assert.equal(watch.models.length, 1);
+  engine.list = [];
+  await probe();
+  assert.deepEqual([watch.models, retained.at(-1)], [[], []]);
 });

@@ -1,20 +1,29 @@
-/** Probes the engine once a second: its health, its gauges, and its models and endpoints until they are known. */
+/**
+ * Probes the engine once a second: its health and its gauges. Its models and endpoints are asked for until they are known, and its
+ * models again at intervals: adapters are loaded and unloaded while the engine runs.
+ */
 import type { Architecture } from '@penstock/policy';
-import { type ModelInfo, toModelSlug, type WorkEnvelope } from '@penstock/protocol';
+import { type Endpoint, type ModelInfo, toModelSlug, type WorkEnvelope } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { Engine } from './engine.ts';
 import { EngineHealth } from './engine-health.ts';
 import type { EngineGauges } from './gauges.ts';
 
 const PROBE_MS = 1000;
+/** How often the models are listed again, ms. */
+export const LIST_EVERY_MS = 10_000;
 
 export interface EngineWatchOptions {
   readonly engine: Pick<Engine, 'ask' | 'endpoints' | 'gauges' | 'healthy' | 'models'>;
   /** Of all models, as the operator states it. Where null, what the engine says counts. */
   readonly architecture: Architecture | null;
-  /** Begins to serve a model. Where it rejects, the next probe tries again with all models. */
+  /** How often the models are listed again, ms; in probes, rounded up. */
+  readonly listEveryMs: number;
+  /** Begins to serve a model, or goes on with other endpoints. Where it rejects, the next probe tries again with all models. */
   readonly open: (model: ModelInfo) => Promise<void>;
-  /** All models are open. */
+  /** Serves these models and no others any more. */
+  readonly retain: (models: readonly ModelInfo[]) => Promise<void>;
+  /** All models are open: for the first time, or because something changed. */
   readonly onOpened: () => void;
   readonly onHealthChanged: () => void;
   readonly onProbed: () => void;
@@ -26,8 +35,12 @@ export class EngineWatch {
   readonly #health: EngineHealth;
   #gauges: EngineGauges | null = null;
   #models: readonly ModelInfo[] = [];
-  /** All models are open, with the endpoints that the engine has now. */
-  #isOpen = false;
+  /** Null where the engine has to be asked: it may have been started anew. */
+  #endpoints: readonly Endpoint[] | null = null;
+  /** Probes until the models are listed again. */
+  #listIn = 0;
+  /** The last list was empty. */
+  #sawNone = false;
   #timer: NodeJS.Timeout | null = null;
   #isStopped = false;
 
@@ -82,37 +95,71 @@ export class EngineWatch {
   }
 
   async #probe(): Promise<void> {
-    const { engine, log, onProbed } = this.#o;
+    const { engine, onProbed } = this.#o;
     const wasWell = this.isWell;
     await this.#health.probe();
     this.#gauges = await engine.gauges();
-    // One that was away may have been started with other endpoints.
-    if (!wasWell && this.isWell) this.#isOpen = false;
-    if (!this.#isOpen) {
-      await this.#openModels().catch((err: Error) =>
-        log.warn(
-          { err: err.message },
-          'not pulling yet: the engine lists no models, or no ingress has made the queue',
-        ),
-      );
+    // One that was away may have been started with other endpoints and models.
+    if (!wasWell && this.isWell) {
+      this.#endpoints = null;
+      this.#listIn = 0;
     }
+    if (this.#listIn-- <= 0) await this.#list();
     onProbed();
   }
 
-  async #openModels(): Promise<void> {
-    const { engine, architecture, open, onOpened, log } = this.#o;
+  /** The engine answered that it has no such model: what it has is found out with the next probe. */
+  missedModel(): void {
+    this.#listIn = 0;
+  }
+
+  async #list(): Promise<void> {
+    try {
+      const models = await this.#readModels();
+      if (models.length === 0 && this.#models.length === 0) throw new Error('the engine lists no models');
+      // An engine that is about to serve others may list none for a moment.
+      const isSure = models.length > 0 || this.#sawNone;
+      this.#sawNone = models.length === 0;
+      if (isSure) await this.#serve(models);
+      this.#listIn = isSure ? Math.ceil(this.#o.listEveryMs / PROBE_MS) - 1 : 0;
+    } catch (err) {
+      this.#listIn = 0;
+      // One that does not answer now is called sick by its other probes.
+      if (this.#models.length > 0) return;
+      this.#o.log.warn(
+        { err: (err as Error).message },
+        'not pulling yet: the engine lists no models, or no ingress has made the queue',
+      );
+    }
+  }
+
+  async #readModels(): Promise<ModelInfo[]> {
+    const { engine, architecture } = this.#o;
     const listed = await engine.models();
-    const endpoints = await engine.endpoints();
-    const models = listed.map(model => ({
+    this.#endpoints ??= listed.length === 0 ? null : await engine.endpoints();
+    const endpoints = this.#endpoints ?? [];
+    return listed.map(model => ({
       ...model,
-      endpoints,
+      endpoints: [...endpoints],
       slug: toModelSlug(model.name),
       architecture: architecture ?? model.architecture,
     }));
-    for (const model of models) await open(model);
-    this.#models = models;
-    this.#isOpen = models.length > 0;
-    onOpened();
-    log.info({ models: models.map(model => model.name), endpoints }, 'pulling');
   }
+
+  async #serve(models: readonly ModelInfo[]): Promise<void> {
+    const { open, retain, onOpened, log } = this.#o;
+    const known = new Map(this.#models.map(model => [model.name, JSON.stringify(stable(model))]));
+    const changed = models.filter(model => known.get(model.name) !== JSON.stringify(stable(model)));
+    if (changed.length === 0 && models.length === this.#models.length) return;
+    for (const model of changed) await open(model);
+    await retain(models);
+    this.#models = models;
+    onOpened();
+    log.info({ models: models.map(model => model.name), endpoints: this.#endpoints }, 'pulling');
+  }
+}
+
+/** vLLM makes a new time at each list. */
+function stable(model: ModelInfo): object {
+  return { ...model, created: 0 };
 }

@@ -1,0 +1,132 @@
+/**
+ * Refuses stored work that waits for a model which was unloaded everywhere: nobody would run it, and its clients would wait until its
+ * deadline. It is taken off the queue as a worker would take it, so that what happens to a run has one set of rules. A worker
+ * that serves the model again bids lower and goes first. Work whose client waits at an ingress is refused there.
+ */
+import { SIZE_CLASSES } from '@penstock/policy';
+import {
+  decodeEnvelope,
+  type ModelInfo,
+  queuesOf,
+  type WorkEnvelope,
+  type WorkQueueKey,
+} from '@penstock/protocol';
+import type { RunAttempts } from '@penstock/runs';
+import type { Clock, Logger } from '@penstock/runtime';
+import type { ClaimCheck, Delivery, Puller, WorkConsumer } from '@penstock/transport';
+
+export interface WithdrawnModelsOptions {
+  readonly fleet: {
+    withdrawnModels(): readonly ModelInfo[];
+    isWithdrawn(slug: string): boolean;
+  };
+  readonly queue: Pick<WorkConsumer, 'pull' | 'settle'>;
+  readonly attempts: Pick<RunAttempts, 'begin' | 'fail'>;
+  readonly claims: Pick<ClaimCheck, 'discard'>;
+  readonly region: string;
+  readonly shards: number;
+  /** Name of this process. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Nobody accepts work for a model once it is withdrawn: what waits for it is soon gone, ms. */
+const WATCHED_MS = 10 * 60_000;
+/** Models watched at once, the latest. */
+const MOST_MODELS = 50;
+/** The last to be served. */
+const OFFER = { level: 9, batch: 16 } as const;
+/** Before a message that is not ours is delivered again, ms: its ingress deletes it. */
+const NOT_OURS_MS = 5000;
+const REFUSAL = {
+  code: 'model_not_found',
+  message: 'The model was unloaded before the request began. GET /v1/models lists the available models.',
+  retryable: false,
+} as const;
+
+export class WithdrawnModels {
+  readonly #o: WithdrawnModelsOptions;
+  /** By slug of the queue. */
+  readonly #pulls = new Map<string, readonly Puller[]>();
+
+  constructor(options: WithdrawnModelsOptions) {
+    this.#o = options;
+  }
+
+  /** To be called once a second. */
+  look(): void {
+    const now = this.#o.clock.now();
+    const recent = this.#o.fleet
+      .withdrawnModels()
+      .filter(({ withdrawnAt = 0 }) => now - withdrawnAt < WATCHED_MS)
+      .sort((a, b) => (b.withdrawnAt ?? 0) - (a.withdrawnAt ?? 0));
+    const wanted = new Set(recent.slice(0, MOST_MODELS).flatMap(queuesOf));
+    for (const [slug, pulls] of this.#pulls) {
+      if (wanted.has(slug)) continue;
+      this.#pulls.delete(slug);
+      for (const pull of pulls) void pull.stop();
+    }
+    for (const slug of wanted) if (!this.#pulls.has(slug)) this.#pulls.set(slug, this.#pull(slug));
+    for (const pulls of this.#pulls.values()) for (const pull of pulls) pull.bid(OFFER);
+  }
+
+  #pull(slug: string): Puller[] {
+    return keysOf(this.#o, slug).map(key => {
+      const pull: Puller = this.#o.queue.pull(key, delivery => {
+        void this.#take(slug, delivery).finally(() => pull.bid(OFFER));
+      });
+      return pull;
+    });
+  }
+
+  async #take(slug: string, delivery: Delivery): Promise<void> {
+    const { queue, fleet, log } = this.#o;
+    const work = this.#decode(delivery);
+    if (work === null || !work.meta.stored || !fleet.isWithdrawn(slug))
+      return queue.settle(delivery.ackSubject, 'nak', NOT_OURS_MS);
+    try {
+      await this.#refuse(delivery, work);
+    } catch (err) {
+      log.warn(
+        { id: work.meta.id, err: (err as Error).message },
+        'work for a withdrawn model not refused yet',
+      );
+      queue.settle(delivery.ackSubject, 'nak', NOT_OURS_MS);
+    }
+  }
+
+  #decode(delivery: Delivery): WorkEnvelope | null {
+    try {
+      return decodeEnvelope(delivery.data);
+    } catch {
+      return null;
+    }
+  }
+
+  async #refuse(delivery: Delivery, { meta }: WorkEnvelope): Promise<void> {
+    const { attempts, queue, claims, name, log } = this.#o;
+    const attempt = meta.attemptBase + delivery.deliveryCount;
+    const beginning = await attempts.begin(meta, attempt, name);
+    // Fenced: a settlement here would settle the delivery of the current attempt.
+    if (beginning === 'fenced') return;
+    if (beginning === 'begun') {
+      const failure = await attempts.fail(meta, attempt, REFUSAL);
+      if (failure.kind === 'fenced') return;
+      void claims.discard(meta);
+      log.info({ id: meta.id }, 'refused: its model was unloaded');
+    }
+    queue.settle(delivery.ackSubject, 'ack');
+  }
+}
+
+function keysOf({ region, shards }: WithdrawnModelsOptions, slug: string): WorkQueueKey[] {
+  return Array.from({ length: shards }, (_, shard): WorkQueueKey[] => {
+    const base = { region, shard, slug };
+    return [
+      ...SIZE_CLASSES.map(size => ({ ...base, lane: 'interactive' as const, size })),
+      { ...base, lane: 'background', size: 'any' },
+      { ...base, lane: 'batch', size: 'any' },
+    ];
+  }).flat();
+}
