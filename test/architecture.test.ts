@@ -41,7 +41,12 @@ const FOLDERS: Record<string, readonly string[]> = {
     'libs/protocol/runs',
     'libs/protocol/wire',
   ],
-  'libs/protocol/endpoints': ['libs/protocol/anthropic', 'libs/protocol/openai', 'libs/protocol/wire'],
+  'libs/protocol/endpoints': [
+    'libs/protocol/anthropic',
+    'libs/protocol/errors',
+    'libs/protocol/openai',
+    'libs/protocol/wire',
+  ],
   'libs/protocol/engine': ['libs/protocol/errors', 'libs/protocol/wire'],
   'libs/protocol/openai': ['libs/protocol/engine', 'libs/protocol/errors'],
   'libs/protocol/openapi': [

@@ -15,6 +15,7 @@ export interface OutputLine {
     readonly request_id: string;
     readonly body: {
       readonly object?: string;
+      readonly model?: string;
       readonly choices?: readonly { message: { content: string }; text?: string }[];
       readonly output?: readonly { content: readonly { text: string }[] }[];
       readonly data?: readonly object[];

@@ -32,7 +32,8 @@ export async function startScriptedEngine(script: Script): Promise<ScriptedEngin
     const call = { body: JSON.parse(await readAll(req)), count: calls.length + 1, headers: req.headers };
     calls.push(call);
     if (!served.models.some(({ id }) => id === call.body['model'])) return notFound(res);
-    res.writeHead(200, { 'content-type': 'text/event-stream' });
+    const type = call.body['stream'] === true ? 'text/event-stream' : 'application/json';
+    res.writeHead(200, { 'content-type': type });
     for await (const bytes of script(call)) if (!res.destroyed) res.write(bytes);
     return res.end();
   });

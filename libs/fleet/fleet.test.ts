@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import type { Heartbeat } from '@penstock/protocol';
 import { Fleet } from './fleet.ts';
 import { heartbeatOf, modelOf } from './heartbeat.fixture.ts';
+import type { ModelNamesOptions } from './model-names.ts';
 
-function startFleet() {
+function startFleet(modelNames?: ModelNamesOptions) {
   let now = 0;
   const forgotten: string[] = [];
   const fleet = new Fleet({
@@ -14,6 +15,7 @@ function startFleet() {
     connected: () => true,
     registeredModels: async () => [],
     registerModel() {},
+    ...(modelNames === undefined ? {} : { names: modelNames }),
     onForgotten: (worker, shard) => forgotten.push(`${worker} of ${shard}`),
   });
   const gone: string[] = [];
@@ -132,4 +134,63 @@ test('owners are listed without going through all workers, and the outlook is a 
   pass(1);
   assert.equal(fleet.outlook('m').fastestTokensPerSec, 30_000);
   assert.ok(Math.abs(fleet.outlook('m').meanLoad - 0.5) < 1e-9);
+});
+
+const RULES: ModelNamesOptions = {
+  aliases: new Map([
+    ['gpt', 'big'],
+    ['mini', 'small'],
+    ['ghost', 'nobody'],
+  ]),
+  fallbacks: new Map([
+    ['big', ['gone', 'mini']],
+    ['gpt', ['other']],
+  ]),
+};
+
+test('a name stands for its model, and for one that stands in while that has no worker', async () => {
+  const { fleet, hear } = startFleet(RULES);
+  const servedBy = (name: string) => fleet.model(name)?.name;
+  hear({ worker: 'w-1', models: [modelOf('big')] });
+  hear({ worker: 'w-2', models: [modelOf('small'), modelOf('other')] });
+  assert.deepEqual(['big', 'gpt', 'mini', 'small', 'ghost'].map(servedBy), [
+    'big',
+    'big',
+    'small',
+    'small',
+    undefined,
+  ]);
+  hear({ worker: 'w-1', models: [modelOf('big')], pulling: false });
+  assert.deepEqual(
+    ['big', 'gpt'].map(servedBy),
+    ['small', 'other'],
+    'an alias may have fallbacks of its own',
+  );
+  hear({ worker: 'w-2', models: [modelOf('small'), modelOf('other')], pulling: false });
+  assert.deepEqual(['big', 'gpt'].map(servedBy), ['big', 'big'], 'requests wait for what they asked for');
+  assert.deepEqual(
+    await Promise.all(['big', 'gpt', 'mini', 'ghost', 'nobody'].map(name => fleet.isModel(name))),
+    [true, true, true, false, false],
+  );
+});
+
+test('the list has what is served now, with the aliases of it', () => {
+  const { fleet, hear, pass } = startFleet(RULES);
+  const listed = () => fleet.models().map(({ name, root }) => [name, root]);
+  hear({ worker: 'w-1', models: [{ ...modelOf('big'), root: '/models/big' }] });
+  hear({ worker: 'w-2', models: [modelOf('small')] });
+  const all = [
+    ['big', '/models/big'],
+    ['gpt', 'big'],
+    ['mini', 'small'],
+    ['small', undefined],
+  ];
+  assert.deepEqual(listed(), all);
+  pass(3);
+  hear({ worker: 'w-2', models: [modelOf('small')] });
+  pass(1);
+  assert.deepEqual(listed(), [
+    ['mini', 'small'],
+    ['small', undefined],
+  ]);
 });

@@ -7,6 +7,7 @@ import { Candidates, type Outlook } from './candidates.ts';
 import { EndpointDirectory } from './endpoint-directory.ts';
 import { Members } from './members.ts';
 import { ModelCatalogue } from './model-catalogue.ts';
+import { ModelNames, type ModelNamesOptions, NO_NAMES } from './model-names.ts';
 import { ShardLoads } from './shard-loads.ts';
 
 export interface FleetOptions {
@@ -19,6 +20,8 @@ export interface FleetOptions {
   readonly connected: () => boolean;
   /** Every model that the region's registry remembers. */
   readonly registeredModels: () => Promise<readonly ModelInfo[]>;
+  /** Aliases and fallbacks; absent where there are none. */
+  readonly names?: ModelNamesOptions;
   /** Tells the region's registry of a model that is withdrawn, or is no more. */
   readonly registerModel: (model: ModelInfo) => void;
   /** A worker of the shard was silent for so long that nobody expects it back. */
@@ -28,6 +31,7 @@ export interface FleetOptions {
 export class Fleet {
   readonly #members: Members;
   readonly #catalogue: ModelCatalogue;
+  readonly #names: ModelNames;
   readonly #endpoints: EndpointDirectory;
   readonly #caches: CacheBeliefs;
   readonly #candidates: Candidates;
@@ -36,6 +40,7 @@ export class Fleet {
 
   constructor({ shards, clock, rand, connected, ...options }: FleetOptions) {
     const { registeredModels: listRegistered, registerModel: register, onForgotten } = options;
+    this.#names = new ModelNames(options.names ?? NO_NAMES);
     this.#members = new Members({
       clock,
       connected,
@@ -103,21 +108,46 @@ export class Fleet {
     return this.#catalogue.readRegistry();
   }
 
+  /**
+   * The model that serves requests for a name: its own, that of an alias, or where none of its workers takes work now the first
+   * of its fallbacks that has one. Undefined where nothing of it is known.
+   */
   model(name: string): ModelInfo | undefined {
-    return this.#catalogue.get(name);
+    const model = this.#catalogue.get(this.#names.target(name));
+    const others = this.#names.standIns(name);
+    if (others.length === 0 || (model !== undefined && this.#members.isServed(model.name))) return model;
+    const other = others.find(each => this.#members.isServed(each));
+    return other === undefined ? model : this.#catalogue.get(other);
   }
 
-  /** Whether the model exists. Reads the registry again for an unknown name. */
-  isModel(name: string): Promise<boolean> {
-    return this.#catalogue.isKnown(name);
+  /** Whether requests for the name can be served. Reads the registry again for an unknown one. */
+  async isModel(name: string): Promise<boolean> {
+    for (const each of [this.#names.target(name), ...this.#names.standIns(name)])
+      if (await this.#catalogue.isKnown(each)) return true;
+    return false;
   }
 
-  /** Those that a worker serves now, by name; all that are known as long as not every worker can have been heard. */
+  /**
+   * Those that a worker serves now, and their aliases, by name; all that are known as long as not every worker can have been heard.
+   * The root of an alias is the model that serves it.
+   */
   models(): ModelInfo[] {
-    const all = this.#catalogue.all();
-    if (!this.#members.hasHeardAll) return all;
-    const served = this.#members.modelNames();
-    return all.filter(({ name }) => served.has(name));
+    const isServed = this.#served();
+    const aliases = [...this.#names.aliases()].flatMap(name => {
+      const model = this.model(name);
+      if (model === undefined || !isServed(model.name)) return [];
+      const { parent: _, ...rest } = model;
+      return [{ ...rest, name, root: model.name }];
+    });
+    const named = new Set(aliases.map(({ name }) => name));
+    const own = this.#catalogue.all().filter(({ name }) => isServed(name) && !named.has(name));
+    return [...own, ...aliases].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  #served(): (name: string) => boolean {
+    if (!this.#members.hasHeardAll) return () => true;
+    const names = this.#members.modelNames();
+    return name => names.has(name);
   }
 
   /** Whether a queue is of a model that was unloaded everywhere. */

@@ -106,6 +106,14 @@ export class Members {
     for (const model of before.models) if (!names.has(model.name)) this.#o.onDropped(model);
   }
 
+  /** Whether a worker takes work for a model now. @param name of the model. */
+  isServed(name: string): boolean {
+    for (const { heartbeat, seenAt } of this.#members.values())
+      if (heartbeat.pulling && this.#now() - seenAt <= LOST_AFTER_MS)
+        if (heartbeat.models.some(model => model.name === name)) return true;
+    return false;
+  }
+
   /** Names of the models of all workers that are not lost, whether they take work now or not. */
   modelNames(): Set<string> {
     const names = new Set<string>();

@@ -8,6 +8,7 @@ import {
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import { Fleet } from './fleet.ts';
+import { type ModelNamesOptions, NO_NAMES } from './model-names.ts';
 
 export interface FleetSource {
   readonly region: string;
@@ -28,6 +29,8 @@ export interface FleetSource {
    */
   readonly purgeBound?: (region: string, shard: number, worker: string) => void;
   readonly clock: Clock;
+  /** Aliases and fallbacks; absent where there are none. */
+  readonly names?: ModelNamesOptions;
   /** Uniform in [0, 1). */
   readonly rand: () => number;
 }
@@ -37,9 +40,9 @@ const REMEMBERED_MS = 24 * 3_600_000;
 
 /** A fleet that hears heartbeats from now on and knows the registered models. The caller sweeps it once a second. */
 export async function watchFleet(source: FleetSource): Promise<Fleet> {
-  const { region, shards, channel, registry, purgeBound, clock, rand } = source;
+  const { region, shards, channel, registry, purgeBound, clock, names = NO_NAMES, rand } = source;
   const fleet = new Fleet({
-    ...{ shards, clock, rand },
+    ...{ shards, clock, names, rand },
     connected: () => channel.connected,
     registeredModels: () => readModels(source),
     // Where the registry cannot be reached, another process of the region tells it the same, or the next start asks in vain.

@@ -11,6 +11,7 @@ export * from './settings/bodies.ts';
 export * from './settings/dispatch.ts';
 export * from './settings/files.ts';
 export * from './settings/keeping.ts';
+export * from './settings/models.ts';
 export * from './settings/notation.ts';
 export * from './settings/region.ts';
 export * from './settings/webhooks.ts';

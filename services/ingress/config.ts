@@ -6,6 +6,7 @@ import {
   dispatchSettings,
   filesSettings,
   keepingSettings,
+  modelSettings,
   nameSetting,
   readPerModel,
   regionSettings,
@@ -51,6 +52,7 @@ export const ingressConfig = z.object({
     .describe(
       "Origins of pages that may call the API from a browser, comma-separated, or `*` for all (then without the browser's credentials).",
     ),
+  ...modelSettings,
   PENSTOCK_INGRESS_ID: nameSetting.optional().describe('Name of this node; generated if absent.'),
   ...regionSettings,
   ...keepingSettings,

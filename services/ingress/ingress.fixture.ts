@@ -1,4 +1,5 @@
 /** A whole ingress on in-memory adapters, with a clock of its own and one worker that does what the test says. */
+import { NO_NAMES } from '@penstock/fleet';
 import {
   decodeEnvelope,
   encodeMessage,
@@ -29,6 +30,7 @@ const KEY = { region: REGION, shard: 0, slug: 'm' } as const;
 const SETTINGS: IngressSettings = {
   ...{ ingressId: 'in-1', region: REGION, shards: 1, apiKeys: ['sk-0123456789'], batchLifeS: 60 },
   corsOrigins: new Set(),
+  ...{ modelNames: NO_NAMES, modelDefaultsOf: () => ({}) },
   ...{
     bodyLimitBytes: 1e6,
     bodyBudgetBytes: 1e7,

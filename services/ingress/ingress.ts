@@ -1,5 +1,5 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
-import { watchFleet } from '@penstock/fleet';
+import { type ModelNamesOptions, watchFleet } from '@penstock/fleet';
 import type { Affinity as AffinityKind, PlacementEvent, SizeBoundaries } from '@penstock/policy';
 import { encodeMessage, type NewRun, readResumeQuestion } from '@penstock/protocol';
 import {
@@ -48,7 +48,7 @@ import { OpenRequests } from './dispatch/open-requests.ts';
 import { createAuthenticator } from './http/auth.ts';
 import { BodyReader } from './http/body-reader.ts';
 import type { Origins } from './http/cors.ts';
-import { Intake } from './intake/understand.ts';
+import { type DefaultsOf, Intake } from './intake/understand.ts';
 import { WorkMetaWriter } from './intake/work-meta.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { Affinity } from './placement/affinity.ts';
@@ -82,6 +82,8 @@ export interface IngressSettings {
   readonly shards: number;
   readonly apiKeys: readonly string[];
   readonly corsOrigins: Origins;
+  readonly modelNames: ModelNamesOptions;
+  readonly modelDefaultsOf: DefaultsOf;
   readonly bodyLimitBytes: number;
   /** Memory for large bodies. */
   readonly bodyBudgetBytes: number;
@@ -123,10 +125,10 @@ export async function startIngress(
   host: IngressHost,
 ): Promise<Ingress> {
   const { queue, runStore, runLog } = ports;
-  const { ingressId, region, holdMs, keepAliveMs } = settings;
+  const { ingressId, region, holdMs, keepAliveMs, modelNames: names } = settings;
   const { clock, log, nextId } = host;
   const fleet = await watchFleet({
-    ...{ region, shards: settings.shards, channel: queue, registry: ports.registry, clock },
+    ...{ region, shards: settings.shards, channel: queue, registry: ports.registry, clock, names },
     purgeBound: (of, shard, worker) => queue.purgeBound(of, shard, worker),
     rand: Math.random,
   });
@@ -158,7 +160,7 @@ export async function startIngress(
   onRunEnd(done, waiters, open);
   await listen(ports, settings, open);
 
-  const intake = new Intake(fleet, settings.boundaries, clock);
+  const intake = new Intake(fleet, settings.boundaries, clock, settings.modelDefaultsOf);
   const dispatcher = new Dispatcher({
     ...{ queue, fleet, affinity, workMeta, open, claims, convertedCall, clock, metrics, region, keepAliveMs },
   });

@@ -4,6 +4,7 @@ import {
   bodySettings,
   filesSettings,
   keepingSettings,
+  modelSettings,
   nameSetting,
   regionSettings,
   webhookAllowSetting,
@@ -24,6 +25,7 @@ export const tasksConfig = z.object({
     .default(512)
     .describe('Requests of one batch that are queued or running at once.'),
   ...keepingSettings,
+  ...modelSettings,
   ...webhookAllowSetting(readAllowList),
   PENSTOCK_WEBHOOKS: z
     .string()

@@ -9,6 +9,7 @@ import {
   createLogger,
   exitBlaming,
   keepHeapSmall,
+  modelRulesOf,
   readConfigOrExit,
   stopOnSignal,
   systemClock,
@@ -27,6 +28,7 @@ import {
 import { BatchRunner } from './batches/batch-runner.ts';
 import { FeedRoom } from './batches/feed-room.ts';
 import { LineFeeder } from './batches/line-feeder.ts';
+import { servedLine } from './batches/served-line.ts';
 import { tasksConfig } from './config.ts';
 import { BodySweeper } from './housekeeping/body-sweeper.ts';
 import { watchDeadlines } from './housekeeping/run-deadlines.ts';
@@ -55,12 +57,14 @@ const { contents, bodies } = await openStores(config.PENSTOCK_FILES_DIR, bucketO
 );
 const claims = new ClaimCheck(bodies, config.PENSTOCK_INLINE_BODY_BYTES);
 const library = new FileLibrary(records, contents);
+const { modelNames, modelDefaultsOf } = modelRulesOf(config);
 const fleet = await watchFleet({
   region,
   shards: config.PENSTOCK_SHARDS,
   channel: queue,
   registry,
   clock: systemClock,
+  names: modelNames,
   rand: Math.random,
 });
 const done = new DoneChannel(queue, region);
@@ -97,6 +101,7 @@ const runner = new BatchRunner({
       ...{ records, runs, canceller, queue, claims, region, room, clock: systemClock },
       shardFor: slug => fleet.shardFor(slug),
       queueFor,
+      served: line => servedLine(line, fleet.model(line.summary.model), modelDefaultsOf),
     }),
   turns: room.turns,
   clock: systemClock,

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { batchesOf, lineOf } from '../../testkit/batches.ts';
 import {
   chunk,
   DONE,
@@ -17,23 +18,33 @@ import { API_KEY, errorOf, post, type Stack, startStack, waitFor } from '../../t
 const ORIGIN = 'https://app.example';
 const PARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 const ASKED = { model: 'scripted', stream: true, messages: [{ role: 'user', content: 'Hi' }] };
+const RULES = {
+  PENSTOCK_MODEL_ALIASES: 'gpt-4o=scripted',
+  PENSTOCK_MODEL_DEFAULTS: '{"scripted":{"temperature":0.5,"top_k":20}}',
+  PENSTOCK_MODEL_FALLBACKS: 'absent=scripted',
+};
 /** Whoever asks for this waits in the engine. */
 const HELD = 7;
 const held = gate();
+const COMPLETION = {
+  ...{ id: 'chatcmpl-x', object: 'chat.completion', created: 1, model: 'scripted' },
+  choices: [{ index: 0, message: { role: 'assistant', content: 'Hello' }, finish_reason: 'stop' }],
+};
 let engine: ScriptedEngine;
 let stack: Stack;
 
 before(async () => {
   engine = await startScriptedEngine(async function* ({ body }) {
+    if (body['stream'] !== true) return yield JSON.stringify(COMPLETION);
     yield chunk({ role: 'assistant', content: 'Hello' });
     if (body['seed'] === HELD) await held.opened;
     yield chunk({}, 'stop') + DONE;
   });
   stack = await startStack({
     engineUrls: [engine.url],
-    ingressEnv: { PENSTOCK_CORS_ORIGINS: ORIGIN },
+    ingressEnv: { PENSTOCK_CORS_ORIGINS: ORIGIN, ...RULES },
     workerEnv: { PENSTOCK_SLOTS: '1', PENSTOCK_MODEL_LIST_MS: '1000' },
-    tasksEnv: {},
+    tasksEnv: RULES,
   });
 });
 after(async () => {
@@ -54,7 +65,7 @@ test('a POST arrives whole whatever the base URL was', async () => {
   for (const base of ['', '/', '/v1/', '/v1/v1']) {
     const client = sdk(stack);
     client.baseURL = stack.url + base;
-    assert.equal((await client.models.list()).data[0]?.id, 'scripted', base);
+    assert.equal((await client.models.list()).data[1]?.id, 'scripted', base);
   }
 });
 
@@ -128,7 +139,9 @@ async function modelList(): Promise<Record<string, unknown>[]> {
   };
   return data;
 }
-const modelIds = async () => (await modelList()).map(({ id }) => id).join();
+/** Without aliases. */
+const modelIds = async () =>
+  (await modelList()).flatMap(({ id, root }) => (root === 'scripted' ? [] : [id])).join();
 
 test('an adapter appears with what its engine tells of it, and is served', async () => {
   const base = { id: 'scripted', created: 1, owned_by: 'test' };
@@ -137,11 +150,12 @@ test('an adapter appears with what its engine tells of it, and is served', async
     { ...base, id: 'lora', root: '/adapters/lora', parent: 'scripted', max_model_len: 4096 },
   ];
   await waitFor(async () => (await modelIds()) === 'lora,scripted');
-  assert.deepEqual((await modelList())[0], {
+  const [, lora, scripted] = await modelList();
+  assert.deepEqual(lora, {
     ...{ id: 'lora', object: 'model', created: 1, owned_by: 'test' },
     ...{ root: '/adapters/lora', parent: 'scripted', max_model_len: 4096 },
   });
-  assert.deepEqual(Object.keys((await modelList())[1] ?? {}), ['id', 'object', 'created', 'owned_by']);
+  assert.deepEqual(Object.keys(scripted ?? {}), ['id', 'object', 'created', 'owned_by']);
   assert.match(
     await (await post(stack, '/v1/chat/completions', { ...ASKED, model: 'lora' })).text(),
     /\[DONE\]/,
@@ -187,4 +201,52 @@ test('a request that reaches an engine which has just lost its model is told the
   engine.models = base;
   const answer = await post(stack, '/v1/chat/completions', { ...ASKED, model: 'ghost' });
   assert.deepEqual([answer.status, (await errorOf(answer)).code], [404, 'model_not_found']);
+});
+
+const ALIASED = { ...ASKED, model: 'gpt-4o', temperature: 0.9 };
+const asSent = (stream: boolean) => ({ ...ASKED, stream, model: 'scripted', temperature: 0.9, top_k: 20 });
+
+test('an alias is served by its model, whose name is in everything that is told of the answer', async () => {
+  const listed = (await modelList()).find(({ id }) => id === 'gpt-4o');
+  assert.equal(listed?.['root'], 'scripted');
+  const answer = await post(stack, '/v1/chat/completions', { ...ALIASED, stream: false });
+  assert.equal(((await answer.json()) as { model: string }).model, 'scripted');
+  assert.equal(answer.headers.get('x-penstock-model'), 'scripted');
+  assert.deepEqual(engine.calls.at(-1)?.body, asSent(false), 'with the defaults that the client left out');
+  const client = sdk(stack);
+  const response = await client.responses.create({ model: 'gpt-4o', input: 'Hi' });
+  assert.deepEqual([response.model, response.output_text], ['scripted', 'Hello']);
+  const job = await post(stack, '/v1/chat/completions', ALIASED, { headers: { prefer: 'respond-async' } });
+  assert.equal(((await job.json()) as { model: string }).model, 'scripted');
+});
+
+test('a model without a worker is served by the one that stands in, which the answer names', async () => {
+  const answer = await post(stack, '/v1/chat/completions', { ...ASKED, model: 'absent', stream: false });
+  assert.deepEqual([answer.status, answer.headers.get('x-penstock-model')], [200, 'scripted']);
+  assert.equal(((await answer.json()) as { model: string }).model, 'scripted');
+});
+
+test('aliases, defaults and fallbacks are for batches too', async () => {
+  const { begin, whenOver, linesOf } = batchesOf(sdk(stack));
+  const count = engine.calls.length;
+  const lines = [
+    { ...ALIASED, stream: false },
+    { ...ASKED, stream: false, model: 'absent' },
+  ];
+  const batch = await begin(lines.map((body, i) => lineOf(`l${i}`, body)).join('\n'));
+  const done = await whenOver(batch.id);
+  const answered = await linesOf(done.output_file_id);
+  assert.deepEqual(
+    answered.map(({ response }) => [response?.status_code, response?.body.model]),
+    [
+      [200, 'scripted'],
+      [200, 'scripted'],
+    ],
+  );
+  // A job of the test before may still come.
+  const sent = engine.calls.slice(count).flatMap(({ body }) => (body['stream'] === true ? [] : [body]));
+  assert.deepEqual(
+    sent.sort((a, b) => Number(b['temperature']) - Number(a['temperature'])),
+    [asSent(false), { ...asSent(false), temperature: 0.5 }],
+  );
 });

@@ -26,7 +26,10 @@ export function answeredLine(runId: string, line: BatchLine, result: RunResult):
   }
   const isGood = !isErrorStatus(result.status);
   const { echo } = line;
-  const body = echo !== null && isGood ? toResponse(runId, echo, parsed, result) : oneLine(result.body);
+  const body =
+    echo !== null && isGood
+      ? toResponse(runId, { ...echo, model: parsed.model ?? echo['model'] }, parsed, result)
+      : oneLine(result.body);
   const text = outputLine(runId, line.customId, result.status, body);
   return { text, isGood, usage: countTokens(parsed.usage) };
 }
@@ -48,7 +51,7 @@ export function unansweredLine(runId: string, customId: string, code: keyof type
   return { text: `${JSON.stringify(line)}\n`, isGood: false, usage: NO_TOKENS };
 }
 
-type Completion = ChatChunk & { readonly created?: number };
+type Completion = ChatChunk & { readonly created?: number; readonly model?: string };
 
 function parseAnswer(body: Buffer): Completion | null {
   try {

@@ -1,6 +1,7 @@
 /**
- * What an ingress puts on the queue: one line of JSON metadata, a newline, then the client's body bytes untouched, or
- * the claim to them in the metadata.
+ * What an ingress puts on the queue: one line of JSON metadata, a newline, then the bytes of the client's body, in which at most
+ * the model's name was replaced and defaults were added (libs/protocol/endpoints/served-by.ts); or the claim to them in
+ * the metadata.
  * The body is parsed once, at the ingress; a worker hands the same bytes to its engine.
  */
 import { z } from 'zod';

@@ -10,6 +10,7 @@ import {
   parseJson,
   readCountRequest,
   readMessagesRequest,
+  withFields,
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -57,7 +58,9 @@ export class MessagesApi implements Api {
     const requestId = publicRequestId(request);
     if (models.isEverywhere(read.model, 'messages')) {
       // Another engine could not go on with the events of this one.
-      const asked = { ...read, body, summary: { ...read.summary, continuable: false } };
+      const { name } = read.model;
+      const own = (parsed as { model: string }).model === name ? body : withFields(body, { model: name });
+      const asked = { ...read, body: own, summary: { ...read.summary, continuable: false } };
       const reshape = (sink: ReplySink) => new PassedMessageReply(sink, requestId);
       return dispatcher.dispatch('messages', asked, request, reply, { ...HELD, reshape });
     }

@@ -124,7 +124,7 @@ export class ResponsesApi implements Api {
     const chat = this.#toChat(asked, history, isRun, acceptedAt);
     const tier = decideTier(asked.tier, !isBackground);
     const given = detailOf(asked, chain);
-    const params = { ...given.params, service_tier: tier.used };
+    const params = { ...given.params, service_tier: tier.used, model: chat.model.name };
     const detail = { ...given, params, background: isBackground };
     const read = { asked, chat, preferences, detail };
     if (!isRun) return this.#dispatch(read, request, reply);

@@ -107,7 +107,8 @@ export class Dispatcher {
     // Earlier errors are answered by the framework.
     reply.hijack();
     const raw = reply.raw;
-    const http = this.#openReply(endpoint, read, request, raw, appliedHeader(terms.preferences));
+    const headers = { 'x-penstock-model': headerText(read.model.name), ...appliedHeader(terms.preferences) };
+    const http = this.#openReply(endpoint, read, request, raw, headers);
     const sink = terms.reshape?.(http) ?? http;
     metrics.placements.inc({ reason: placement.reason });
     const { id } = request;
@@ -209,6 +210,11 @@ export class Dispatcher {
     const ttlMs = Math.max(1, keptUntil - this.#o.clock.now());
     return this.#o.queue.publish(address, encodeEnvelope(meta, body), { messageId, ttlMs });
   }
+}
+
+/** Names have any characters; a header has not. */
+function headerText(name: string): string {
+  return /^[\x21-\x7e]+$/.test(name) ? name : encodeURIComponent(name);
 }
 
 /** `request.signal` fires on every POST with a body; a client that left shows as a close before the end. */

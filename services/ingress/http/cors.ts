@@ -20,6 +20,7 @@ export const EXPOSED_HEADERS = [
   'retry-after-ms',
   'x-penstock-attempt',
   'x-penstock-job',
+  'x-penstock-model',
   'x-penstock-queue-eta-ms',
   'x-penstock-queue-position',
   'x-penstock-queue-wait-ms',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readForm, withoutBoundary } from './form.ts';
+import { readForm, withFormField, withoutBoundary } from './form.ts';
 
 async function formOf(fields: Record<string, string | Blob>) {
   const form = new FormData();
@@ -34,4 +34,21 @@ test('the same form sent again is the same but for its boundary', async () => {
     withoutBoundary(one.body, one.contentType),
     withoutBoundary(other.body, other.contentType),
   );
+});
+
+test('a text field of a form is set in its bytes, and what looks like one is not', async () => {
+  const type = 'multipart/form-data; boundary="x-y"';
+  const part = (head: string, value: string) =>
+    `--x-y\r\nContent-Disposition: form-data; ${head}\r\n\r\n${value}\r\n`;
+  const file = part('name="file"; filename="model"', '\r\n\r\nname="model"\r\n\r\nold');
+  const form = (model: string) =>
+    Buffer.from(
+      `${file}${part('name="models"', 'old')}${part('name="model"', model)}${part('name="a"', '1')}--x-y--\r\n`,
+    );
+  assert.equal(withFormField(form('old'), type, 'model', 'org/New').toString(), form('org/New').toString());
+  assert.equal((await readForm(withFormField(form(''), type, 'model', 'n'), type))['model'], 'n');
+  const without = Buffer.from(`${file}--x-y--\r\n`);
+  assert.equal(withFormField(without, type, 'model', 'n'), without);
+  for (const broken of ['', '--x-y', '--x-y\r\n\r\n', 'nothing'])
+    assert.equal(withFormField(Buffer.from(broken), type, 'model', 'n').toString(), broken);
 });

@@ -35,10 +35,35 @@ function notAForm(): DispatchError {
   return new DispatchError('invalid_request', { message: 'The multipart body is not valid.' });
 }
 
+/** The form with another value for a text field, and all other bytes as they are; as it is where it has no such field. */
+export function withFormField(body: Buffer, contentType: string, name: string, value: string): Buffer {
+  const boundary = boundaryOf(contentType);
+  if (boundary === '') return body;
+  const delimiter = `\r\n--${boundary}`;
+  let at = body.indexOf(`--${boundary}`);
+  while (at >= 0) {
+    const start = body.indexOf('\r\n\r\n', at);
+    const end = start < 0 ? -1 : body.indexOf(delimiter, start + 2);
+    if (end < 0) return body;
+    const head = body.toString('latin1', at, start);
+    if (
+      new RegExp(`^content-disposition:[^\\n]*[; ]name="?${name}"?\\s*(;|$)`, 'im').test(head) &&
+      !/filename/i.test(head)
+    )
+      return Buffer.concat([body.subarray(0, start + 4), Buffer.from(value), body.subarray(end)]);
+    at = end + 2;
+  }
+  return body;
+}
+
+function boundaryOf(contentType: string): string {
+  const [, quoted, plain] = /boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(contentType) ?? [];
+  return quoted ?? plain ?? '';
+}
+
 /** The body without its boundary, which differs whenever a client sends the same form again. */
 export function withoutBoundary(body: Buffer, contentType: string): Buffer {
-  const [, quoted, plain] = /boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(contentType) ?? [];
-  const boundary = quoted ?? plain ?? '';
+  const boundary = boundaryOf(contentType);
   if (boundary === '') return body;
   const pieces: Buffer[] = [];
   let from = 0;

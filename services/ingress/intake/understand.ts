@@ -11,10 +11,13 @@ import {
   parseJson,
   type RequestSummary,
   type SizeClass,
+  servedBy,
   validateRequest,
+  type WriteFields,
+  withFields,
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
-import { readForm } from './form.ts';
+import { readForm, withFormField } from './form.ts';
 
 const FORM = { message: 'Send the request as multipart/form-data.' };
 
@@ -22,9 +25,11 @@ const FORM = { message: 'Send the request as multipart/form-data.' };
 export interface InferenceRequest {
   /** Unix ms. */
   readonly acceptedAt: number;
+  /** As the engine of the model that serves it gets it. */
   readonly body: Buffer;
   /** Of the body; absent for JSON. */
   readonly contentType?: string;
+  /** That body, or the fields of that form. */
   readonly parsed: unknown;
   readonly summary: RequestSummary;
   readonly model: ModelInfo;
@@ -44,12 +49,17 @@ export interface ModelCatalogue {
   isEverywhere(model: ModelInfo, endpoint: Endpoint): boolean;
 }
 
+/** Fields that requests for a model have where the client gives none. @param model its name. */
+export type DefaultsOf = (model: string) => Readonly<Record<string, unknown>>;
+
 export class Intake {
   readonly #models: ModelCatalogue;
   readonly #boundaries: SizeBoundaries;
   readonly #clock: Clock;
+  readonly #defaultsOf: DefaultsOf;
 
-  constructor(models: ModelCatalogue, boundaries: SizeBoundaries, clock: Clock) {
+  constructor(models: ModelCatalogue, boundaries: SizeBoundaries, clock: Clock, defaultsOf: DefaultsOf) {
+    this.#defaultsOf = defaultsOf;
     this.#models = models;
     this.#boundaries = boundaries;
     this.#clock = clock;
@@ -66,18 +76,29 @@ export class Intake {
   async readForm(endpoint: Endpoint, body: unknown, contentType: string): Promise<InferenceRequest> {
     const acceptedAt = this.#clock.now();
     if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type', FORM);
-    const read = this.understand(endpoint, body, await readForm(body, contentType), acceptedAt);
-    return { ...read, contentType };
+    const fields = await readForm(body, contentType);
+    const write: WriteFields = (form, { model }) => withFormField(form, contentType, 'model', String(model));
+    return { ...this.understand(endpoint, body, fields, acceptedAt, write), contentType };
   }
 
   /**
    * As {@link read}, of a body that was parsed already.
    * @throws DispatchError where the body is not one for the endpoint, its model is not known, or does not have the endpoint.
    */
-  understand(endpoint: Endpoint, body: Buffer, parsed: unknown, acceptedAt: number): InferenceRequest {
-    const summary = validateRequest(endpoint, parsed);
-    const model = this.#models.model(summary.model);
+  understand(
+    endpoint: Endpoint,
+    body: Buffer,
+    parsed: unknown,
+    acceptedAt: number,
+    write: WriteFields = withFields,
+  ): InferenceRequest {
+    const asked = { body, summary: validateRequest(endpoint, parsed) };
+    const model = this.#models.model(asked.summary.model);
     if (model === undefined) throw new DispatchError('model_not_found', { param: 'model' });
+    const { name } = model;
+    const by = { model: name, defaults: this.#defaultsOf(name) };
+    const served = servedBy(endpoint, asked, parsed as object, by, write);
+    const { summary } = served.request;
     const queue = this.#models.queueFor(model, endpoint);
     if (queue === null) throw noEndpoint(endpoint, this.#models.endpointsOf(model));
     const promptTokens = estimatePromptTokens(summary.promptBytes);
@@ -85,7 +106,7 @@ export class Intake {
     const size = ENDPOINT_TABLE[endpoint].inModelQueue
       ? sizeClassOf(promptTokens, this.#boundaries)
       : 'short';
-    return { acceptedAt, body, parsed, summary, model, queue, promptTokens, size };
+    return { acceptedAt, ...served.request, parsed: served.parsed, model, queue, promptTokens, size };
   }
 }
 

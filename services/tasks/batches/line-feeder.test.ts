@@ -82,6 +82,7 @@ function world(count: number, window: number) {
     region: 'local',
     shardFor: () => 0,
     queueFor: () => null,
+    served: <T>(line: T) => line,
   };
   const feeder = new LineFeeder({ batch, endpoint: 'chat', lines, room: new FeedRoom(window), ...wires });
   const answer = (id: string, code = 200) => {

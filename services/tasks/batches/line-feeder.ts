@@ -55,6 +55,8 @@ export interface FeederOptions extends FeederInput {
   readonly region: string;
   /** A stream of the region that has workers for the model. */
   readonly shardFor: (slug: string) => number;
+  /** The line as the model that serves it gets it. */
+  readonly served: (line: BatchLine) => BatchLine;
   /** Slug of the queue for requests to an endpoint of a model; null where no worker of it has the endpoint now. */
   readonly queueFor: (model: string, endpoint: Endpoint) => string | null;
   /** Shared with the other batches of the process. */
@@ -180,7 +182,7 @@ export class LineFeeder {
 
   /** Empty at the end of the file. */
   async #readChunk(source: AsyncIterator<InputLine>, most: number): Promise<Wanted[]> {
-    const { batch, endpoint } = this.#o;
+    const { batch, endpoint, served } = this.#o;
     const chunk: Wanted[] = [];
     let bytes = 0;
     while (chunk.length < most && bytes < CHUNK.bytes) {
@@ -189,7 +191,7 @@ export class LineFeeder {
       const { number, text } = next.value;
       const line = readBatchLine(text, number, endpoint);
       if (isBatchError(line)) continue;
-      chunk.push({ id: lineRunId(batch.id, number), line, bytes: text.length });
+      chunk.push({ id: lineRunId(batch.id, number), line: served(line), bytes: text.length });
       bytes += text.length;
     }
     return chunk;
