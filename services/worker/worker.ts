@@ -110,12 +110,12 @@ export class Worker {
     return new RunningAttempts({
       ...{ worker, incarnation, engine, bodies, clock, log, limitsOf },
       meter: this.#meter,
+      isModelLeaving: model => this.#watch.missedModel(model),
       onFirstToken: () => this.#bidder.requote(),
       onEnded: (outcome, attempt) => {
         const isFirst = attempt.number - attempt.work.meta.attemptBase === 1;
         if (outcome === 'done' || outcome === 'client_error') this.#watch.answered(isFirst);
         if (outcome === 'failed') this.#watch.failed(attempt.work, isFirst);
-        if (attempt.missedModel) this.#watch.missedModel();
         this.#bidder.requote();
       },
     });

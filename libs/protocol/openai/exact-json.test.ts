@@ -42,3 +42,28 @@ test('fields are set in the bytes, and all other bytes stay', () => {
   assert.equal(set('{}', { a: 1, b: [2] }), '{"a":1,"b":[2]}');
   assert.equal(set('{"a":"}","a":1}', { a: 2 }), '{"a":2,"a":2}', 'whichever of them an engine reads');
 });
+
+test('whatever the object, setting fields changes what it means in these only', () => {
+  let seed = 7;
+  const rand = (most: number) => {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+    return (seed >>> 8) % most;
+  };
+  const text = () => Array.from({ length: rand(5) }, () => '{}[],:"\\ aü'[rand(11)]).join('');
+  const value = (depth: number): unknown => {
+    if (depth > 2 || rand(3) === 0) return [text(), rand(1000) / 8, true, null][rand(4)];
+    if (rand(2) === 0) return Array.from({ length: rand(4) }, () => value(depth + 1));
+    return object(depth + 1);
+  };
+  const object = (depth: number) =>
+    Object.fromEntries(
+      Array.from({ length: rand(5) }, () => [['model', 'a', text()][rand(3)], value(depth)]),
+    );
+  for (let i = 0; i < 2000; i++) {
+    const json = JSON.stringify(object(0), null, rand(3));
+    const fields = { model: text(), ...(rand(2) === 0 ? { a: value(1) } : {}), added: value(2) };
+    const after = withFields(Buffer.from(json), fields).toString();
+    const expected = { ...JSON.parse(json), ...JSON.parse(JSON.stringify(fields)) };
+    assert.deepEqual(JSON.parse(after), expected, json);
+  }
+});

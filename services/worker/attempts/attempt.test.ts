@@ -24,7 +24,12 @@ test('the chunks of a long answer that is not a stream are concatenated once, at
     work: { meta: META, body: Buffer.from('{}') },
     ...{ number: 1, ackSubject: 'ack', address: ADDRESS, waitMs: 0, continuation: null },
     ...{ incarnation: 'p1', limits: LIMITS, clock: CLOCK },
-    hooks: { ready() {}, firstToken() {}, ended: (_attempt, outcome) => void outcomes.push(outcome) },
+    hooks: {
+      ready() {},
+      firstToken() {},
+      isModelLeaving: () => false,
+      ended: (_attempt, outcome) => void outcomes.push(outcome),
+    },
   });
   attempt.start(engine, NO_BODIES);
   const concat = t.mock.method(Buffer, 'concat');
@@ -41,7 +46,7 @@ test('the chunks of a long answer that is not a stream are concatenated once, at
 });
 
 /** An attempt whose engine the test plays. */
-function startAttempt(meta: Partial<WorkMeta>, number = 1, clock = CLOCK) {
+function startAttempt(meta: Partial<WorkMeta>, number = 1, clock = CLOCK, isLeaving = false) {
   let given: EngineHandlers | null = null;
   const engine = {
     run: (_path: string, _body: Uint8Array, handlers: EngineHandlers) => {
@@ -62,7 +67,12 @@ function startAttempt(meta: Partial<WorkMeta>, number = 1, clock = CLOCK) {
       limits: LIMITS,
       clock,
     },
-    hooks: { ready() {}, firstToken() {}, ended: (_attempt, outcome) => void outcomes.push(outcome) },
+    hooks: {
+      ready() {},
+      firstToken() {},
+      isModelLeaving: () => isLeaving,
+      ended: (_attempt, outcome) => void outcomes.push(outcome),
+    },
   });
   attempt.start(engine, NO_BODIES);
   const last = () => {
@@ -105,6 +115,22 @@ test('what an engine says with a status or without decides whose fault it is', (
       if (body === error(500)) assert.match(frame?.meta ?? '', /the words/);
       if (outcome === 'busy') assert.equal(JSON.parse(frame?.meta ?? '').busyMs, 1000);
     }
+});
+
+test('a request for a model that was unloaded a moment ago goes back to the queue; else the engine is believed', () => {
+  const body = JSON.stringify({ error: { message: 'The model `m` does not exist.', code: 404 } });
+  for (const isLeaving of [true, false]) {
+    const { handlers, outcomes, last } = startAttempt({ endpoint: 'chat' }, 1, CLOCK, isLeaving);
+    handlers.start(404, 'application/json');
+    handlers.data(Buffer.from(body));
+    handlers.end();
+    const frame = last();
+    assert.deepEqual(
+      [outcomes, frame?.kind],
+      isLeaving ? [['busy'], 'failed'] : [['client_error'], 'result'],
+    );
+    assert.equal(JSON.parse(frame?.meta ?? '').busyMs !== undefined, isLeaving, 'no attempt is counted');
+  }
 });
 
 test('a stream that is whole ends well without the engine’s word, and however the connection ends', t => {

@@ -54,6 +54,11 @@ export interface AttemptHooks {
   ready(attempt: Attempt, urgent: boolean): void;
   firstToken(attempt: Attempt): void;
   ended(attempt: Attempt, outcome: AttemptOutcome, detail: string): void;
+  /**
+   * The engine says that it has no such model. @returns whether it may have been unloaded a moment ago: then the request goes back
+   * to the queue, where another worker may serve it; else the engine's word counts.
+   */
+  isModelLeaving(attempt: Attempt): boolean;
 }
 
 export interface AttemptOptions {
@@ -73,6 +78,8 @@ export interface AttemptOptions {
   readonly hooks: AttemptHooks;
 }
 
+/** Until the worker has found out what its engine serves, ms. */
+const LEAVING_MS = 1500;
 const NO_BYTES = Buffer.alloc(0);
 const JSON_BODY = 'application/json';
 const DONE_EVENT = Buffer.from('data: [DONE]\n\n');
@@ -106,7 +113,6 @@ export class Attempt implements FrameSource {
   #contentType = '';
   #retryAfterMs: number | null = null;
   #sawFirst = false;
-  #missedModel = false;
   #answerTokens = 0;
   #call: { abort(): void } | null = null;
   readonly #isOver = new AbortController();
@@ -139,11 +145,6 @@ export class Attempt implements FrameSource {
   /** Tokens of a finished answer: as the engine reports them, else one an event; 0 where neither is known. */
   get answerTokens(): number {
     return this.#answerTokens;
-  }
-
-  /** The engine answered that it has no such model, or no such route. */
-  get missedModel(): boolean {
-    return this.#missedModel;
   }
 
   /** @param bodies where the request's body is, if not in its message. */
@@ -348,7 +349,10 @@ export class Attempt implements FrameSource {
   /** The engine answered with an error. */
   #refused(error: EngineError): void {
     const { fault, status, body } = error;
-    this.#missedModel = status === 404;
+    if (body.error.code === 'model_not_found' && this.#hooks.isModelLeaving(this)) {
+      const message = worded('the engine has the model no more', error);
+      return this.#fail({ code: 'model_not_found', message, retryable: true, busyMs: LEAVING_MS }, 'busy');
+    }
     if (fault === 'busy') {
       const busyMs = busyPause(this.#retryAfterMs, this.number);
       const message = worded('the engine has no room', error);

@@ -30,6 +30,7 @@ async function start() {
       hooks: {
         ready() {},
         firstToken() {},
+        isModelLeaving: () => false,
         ended: (_attempt, outcome) => void ended.push(`${id} ${outcome}`),
       },
     });

@@ -39,6 +39,7 @@ function start() {
         return { abort };
       },
     },
+    isModelLeaving: () => false,
     onFirstToken: () => void heard.push('first token'),
     onEnded: outcome => void heard.push(outcome),
     clock: { now: () => 250, monotonic: () => 0 },

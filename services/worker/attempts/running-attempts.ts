@@ -27,6 +27,8 @@ export interface RunningAttemptsOptions {
   readonly limitsOf: (slug: string) => StreamLimits;
   readonly bodies: Pick<BodyLoader, 'load'>;
   readonly meter: Pick<LoadMeter, 'answered' | 'begin' | 'end' | 'firstToken'>;
+  /** See {@link AttemptHooks.isModelLeaving}. @param model its name. */
+  readonly isModelLeaving: (model: string) => boolean;
   readonly onFirstToken: () => void;
   readonly onEnded: (outcome: AttemptOutcome, attempt: Attempt) => void;
   readonly clock: Clock;
@@ -47,7 +49,7 @@ export class RunningAttempts {
 
   /** Starts an attempt; one at the same request that still runs here is superseded. */
   run(delivery: Delivery, work: WorkEnvelope, continuation: Continuation | null, sink: AttemptSink): void {
-    const { clock, engine, bodies, worker, incarnation, meter, limitsOf } = this.#o;
+    const { clock, engine, bodies, worker, incarnation, meter, limitsOf, isModelLeaving } = this.#o;
     this.#attempts.get(work.meta.id)?.drop();
     const attempt = new Attempt({
       work,
@@ -63,6 +65,7 @@ export class RunningAttempts {
         ready: (source, urgent) => sink.ready(source, urgent),
         firstToken: source => this.#onFirstToken(source),
         ended: (source, outcome, detail) => this.#onEnded(source, sink, outcome, detail),
+        isModelLeaving: source => isModelLeaving(source.work.meta.model),
       },
     });
     this.#attempts.set(attempt.id, attempt);

@@ -170,7 +170,7 @@ test('an engine that lacks a model that it was asked for is asked at once what i
   engine.list = [OTHER];
   await probe();
   assert.equal(watch.models[0]?.name, 'Org/Chat');
-  watch.missedModel();
+  assert.ok(watch.missedModel('Org/Chat'));
   await probe();
   assert.equal(watch.models[0]?.name, 'Adapter');
 });
@@ -178,7 +178,7 @@ test('an engine that lacks a model that it was asked for is asked at once what i
 test('an engine that lists nothing for a moment, or does not answer, keeps its models; one that goes on so does not', async t => {
   const { watch, engine, retained, probe } = await startWatch(t);
   engine.list = [];
-  watch.missedModel();
+  watch.missedModel('Org/Chat');
   await probe();
   engine.list = new Error('no answer');
   await probe();
@@ -186,4 +186,18 @@ test('an engine that lists nothing for a moment, or does not answer, keeps its m
   engine.list = [];
   await probe();
   assert.deepEqual([watch.models, retained.at(-1)], [[], []]);
+});
+
+test('a model that the engine lists but does not have is no reason to try again more than once', async t => {
+  const { watch, engine, probe } = await startWatch(t);
+  assert.deepEqual([watch.missedModel('Org/Chat'), watch.missedModel('Org/Chat')], [true, true]);
+  await probe();
+  assert.equal(watch.missedModel('Org/Chat'), false, 'it was listed again');
+  engine.list = [OTHER];
+  await probe();
+  engine.list = [OTHER, MODEL];
+  watch.missedModel(OTHER.name);
+  await probe();
+  assert.equal(watch.models.length, 2);
+  assert.equal(watch.missedModel('Org/Chat'), true, 'it was gone and is loaded again');
 });

@@ -39,6 +39,10 @@ export class EngineWatch {
   #endpoints: readonly Endpoint[] | null = null;
   /** Probes until the models are listed again. */
   #listIn = 0;
+  /** Models that the engine said it does not have, since they were listed. */
+  readonly #missed = new Set<string>();
+  /** Models that it lists nevertheless. */
+  #ghosts: ReadonlySet<string> = new Set();
   /** The last list was empty. */
   #sawNone = false;
   #timer: NodeJS.Timeout | null = null;
@@ -108,9 +112,15 @@ export class EngineWatch {
     onProbed();
   }
 
-  /** The engine answered that it has no such model: what it has is found out with the next probe. */
-  missedModel(): void {
+  /**
+   * The engine answered that it has no such model: what it has is found out with the next probe.
+   * @returns whether the model may have been unloaded; not if it was listed again since the engine first said so.
+   */
+  missedModel(name: string): boolean {
     this.#listIn = 0;
+    if (this.#ghosts.has(name)) return false;
+    this.#missed.add(name);
+    return true;
   }
 
   async #list(): Promise<void> {
@@ -148,6 +158,9 @@ export class EngineWatch {
 
   async #serve(models: readonly ModelInfo[]): Promise<void> {
     const { open, retain, onOpened, log } = this.#o;
+    const isGhost = ({ name }: ModelInfo) => this.#ghosts.has(name) || this.#missed.has(name);
+    this.#ghosts = new Set(models.filter(isGhost).map(({ name }) => name));
+    this.#missed.clear();
     const known = new Map(this.#models.map(model => [model.name, JSON.stringify(stable(model))]));
     const changed = models.filter(model => known.get(model.name) !== JSON.stringify(stable(model)));
     if (changed.length === 0 && models.length === this.#models.length) return;

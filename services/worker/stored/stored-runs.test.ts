@@ -87,6 +87,7 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
       hooks: {
         ready: source => stored.collect(source),
         firstToken() {},
+        isModelLeaving: () => false,
         ended: (source, outcome) => void (outcome === 'dropped' && stored.release(source)),
       },
     });
