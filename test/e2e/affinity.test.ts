@@ -8,7 +8,8 @@ before(async () => {
   const engine = { profile: 'dense-8b-h100', timeScale: 4 };
   stack = await startStack({
     engines: [engine, engine, engine],
-    ingressEnv: { PENSTOCK_AFFINITY_WAIT_MS: '200' },
+    // A worker on a busy machine may need long to take what is bound to it; only a paused one is to need longer.
+    ingressEnv: { PENSTOCK_AFFINITY_WAIT_MS: '2000' },
   });
 });
 after(() => stack[Symbol.asyncDispose]());
