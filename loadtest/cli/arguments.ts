@@ -37,7 +37,7 @@ options
 export const SETTINGS = [
   ...['MODEL', 'RATE', 'DURATION', 'SLO_TTFT_MS', 'SLO_TPOT_MS', 'WORKLOAD', 'MAX_INPUT_TOKENS'],
   ...['MAX_OUTPUT_TOKENS', 'IGNORE_EOS', 'TIMEOUT', 'VUS', 'SEED', 'REGION', 'SPIKE', 'JOB_WITHIN'],
-  ...['WEBHOOK_URL', 'LINES', 'MAX_TURNS', 'THINK_SCALE', 'MAX_THINK_S', 'MIN_CACHE_HIT'],
+  ...['WEBHOOK_URL', 'LINES', 'MAX_TURNS', 'THINK_SCALE', 'MAX_THINK_S', 'MIN_CACHE_HIT', 'SLO_ACCEPT_MS'],
 ];
 
 /** Where committed results are. */

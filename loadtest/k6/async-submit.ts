@@ -4,7 +4,7 @@
  */
 import { check } from 'k6';
 import { drawOf, promptOf } from './lib/ask.ts';
-import { seconds, text } from './lib/env.ts';
+import { SLO_ACCEPT_MS, seconds, text } from './lib/env.ts';
 import { runJob } from './lib/jobs.ts';
 import { type Prepared, setup as preflight } from './lib/preflight.ts';
 import { constant, duration, HONEST, optionsOf, rate } from './lib/profiles.ts';
@@ -27,7 +27,7 @@ export const options = optionsOf(
     ...HONEST,
     llm_errors: ['count==0'],
     checks: ['rate==1'],
-    llm_accept: ['p(99)<500'],
+    llm_accept: [`p(99)<${SLO_ACCEPT_MS}`],
     'llm_e2e{lane:background}': [`p(99)<${withinS * 1000}`],
   },
 );

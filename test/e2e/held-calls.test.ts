@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { promptHash } from '@penstock/engine-sim';
 import { ask, bodyOf, saidTo } from '../../testkit/responses.ts';
-import { chunk, DONE, startScriptedEngine } from '../../testkit/scripted-engine.ts';
+import { chunk, DONE, gate, startScriptedEngine } from '../../testkit/scripted-engine.ts';
 import { chat, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 /** Slow: about ten tokens a second. */
@@ -144,9 +144,10 @@ test('calls held too long', async t => {
 });
 
 test('a stream that is silent before its first token is kept alive, on every route', async t => {
+  const keptAlive = gate();
   const engine = await startScriptedEngine(async function* () {
     yield '';
-    await new Promise(resolve => setTimeout(resolve, 2500));
+    await keptAlive.opened;
     yield chunk({ role: 'assistant', content: 'At last' }) + chunk({}, 'stop') + DONE;
   });
   t.after(() => engine.close());
@@ -162,15 +163,24 @@ test('a stream that is silent before its first token is kept alive, on every rou
     ['/v1/responses', { ...base, input: 'x' }, {}],
     ['/v1/responses', { ...base, input: 'x', background: true }, {}],
   ];
+  const commented = new Set<number>();
   const texts = await Promise.all(
-    calls.map(async ([path, body, headers]) => {
+    calls.map(async ([path, body, headers], call) => {
       const answer = await post(stack, path, body, { headers });
       assert.equal(answer.status, 200);
-      return answer.text();
+      let text = '';
+      for await (const piece of (answer.body as ReadableStream<Uint8Array>).pipeThrough(
+        new TextDecoderStream(),
+      )) {
+        text += piece;
+        // The engine says nothing until every client has been comforted twice.
+        if (text.split(': waiting\n\n').length > 2) commented.add(call);
+        if (commented.size === calls.length) keptAlive.open();
+      }
+      return text;
     }),
   );
   for (const text of texts) {
-    assert.ok(text.split(': waiting\n\n').length > 2, 'comments while it is silent');
     assert.match(text, /At last/);
     assert.match(text, /data: \[DONE\]\n\n$/);
   }

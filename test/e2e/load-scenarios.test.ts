@@ -21,6 +21,7 @@ const LOAD = join(ROOT, 'loadtest/cli/main.ts');
 const PATIENT = {
   SLO_TTFT_MS: '10000',
   SLO_TPOT_MS: '1000',
+  SLO_ACCEPT_MS: '10000',
   TIMEOUT: '30s',
   VUS: '40',
   MAX_OUTPUT_TOKENS: '100',

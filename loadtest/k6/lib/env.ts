@@ -34,5 +34,7 @@ export const SEED = number('SEED', 1);
 /** A request is good when it ends well and within both. */
 export const SLO_TTFT_MS = number('SLO_TTFT_MS', 2000);
 export const SLO_TPOT_MS = number('SLO_TPOT_MS', 100);
+/** How long a job may take to be accepted, p99. */
+export const SLO_ACCEPT_MS = number('SLO_ACCEPT_MS', 500);
 /** After this a client gives up, s. */
 export const TIMEOUT_S = seconds('TIMEOUT', '120s');
