@@ -25,3 +25,5 @@ export * from './placement/placement.ts';
 export * from './placement/shard.ts';
 export * from './retries/retry.ts';
 export * from './retries/webhook.ts';
+export type { PromptUnits } from './tokens/prompt-rates.ts';
+export { TokenEstimator } from './tokens/token-estimator.ts';

@@ -1,7 +1,7 @@
 /** Prompt text for a traced request: equal blocks give equal text at equal places, all else differs. */
 import { BLOCK_TOKENS, type TraceRequest } from './trace.ts';
 
-/** What dispatcher and simulated engines count as a token. */
+/** What simulated engines count as a token. */
 const CHARS_PER_TOKEN = 4;
 const BLOCK_CHARS = BLOCK_TOKENS * CHARS_PER_TOKEN;
 

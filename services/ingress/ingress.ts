@@ -48,6 +48,7 @@ import { OpenRequests } from './dispatch/open-requests.ts';
 import { createAuthenticator } from './http/auth.ts';
 import { BodyReader } from './http/body-reader.ts';
 import type { Origins } from './http/cors.ts';
+import { TokenEstimates } from './intake/token-estimates.ts';
 import { type DefaultsOf, Intake } from './intake/understand.ts';
 import { WorkMetaWriter } from './intake/work-meta.ts';
 import { createIngressMetrics } from './metrics.ts';
@@ -141,26 +142,24 @@ export async function startIngress(
   const kindOf = (slug: string) => settings.affinityOf(slug) ?? fleet.defaultAffinity(slug);
   const affinity = new Affinity(ports.placements, fleet, metrics, kindOf, placementLog(log));
   const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes);
+  const estimates = new TokenEstimates(metrics);
   const open: OpenRequests = new OpenRequests({
-    ...{ queue, fleet, affinity, clock, log, metrics, region, holdMs, claims },
+    ...{ queue, fleet, affinity, estimates, clock, log, metrics, region, holdMs, claims },
     ...{ ackWaitMs: settings.ackWaitMs, boundWaitMs: settings.boundWaitMs },
     deadLetter: ({ address }, code) => queue.moveToDead(address, code),
   });
   const workMeta = new WorkMetaWriter(ingressId, fleet);
   const shardFor = (slug: string) => fleet.shardFor(slug);
-  const { acceptance, canceller, convertedCall, done, expiry, finder, keeper, waiters } = storedRuns(
-    ports,
-    settings,
-    clock,
-    claims,
-  );
+  const stored = storedRuns(ports, settings, clock, claims);
+  const { acceptance, canceller, convertedCall, done, expiry, finder, keeper, waiters } = stored;
   const runIntake = new RunIntake({ acceptance, workMeta, shardFor, region, claims });
   const lanes = new Lanes(queue, clock);
   fleet.whenGone(worker => open.releaseBoundTo(worker));
   onRunEnd(done, waiters, open);
   await listen(ports, settings, open);
 
-  const intake = new Intake(fleet, settings.boundaries, clock, settings.modelDefaultsOf);
+  const { boundaries, modelDefaultsOf: defaultsOf } = settings;
+  const intake = new Intake({ models: fleet, boundaries, estimates, defaultsOf, clock });
   const dispatcher = new Dispatcher({
     ...{ queue, fleet, affinity, workMeta, open, claims, convertedCall, clock, metrics, region, keepAliveMs },
   });

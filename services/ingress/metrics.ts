@@ -9,6 +9,9 @@ import {
   Registry,
 } from '@penstock/runtime';
 
+/** Even on both sides of 1, where an estimate is right. */
+const RATIO_BUCKETS = [1 / 8, 1 / 4, 1 / 2, 1 / 1.5, 1 / 1.25, 1 / 1.1, 1, 1.1, 1.25, 1.5, 2, 4, 8];
+
 export interface IngressMetrics {
   readonly registry: Registry;
   readonly requests: Counter<'endpoint' | 'status'>;
@@ -20,6 +23,7 @@ export interface IngressMetrics {
   readonly promptTokens: Counter<'model'>;
   readonly expectedTokens: Counter<'model'>;
   readonly cachedTokens: Counter<'model'>;
+  readonly estimateRatio: Histogram<'model'>;
   readonly ttft: Histogram;
   readonly queueWait: Histogram;
 }
@@ -88,9 +92,20 @@ export function createIngressMetrics(
       'Of these, tokens that the engine found there. Over penstock_prompt_tokens_total: the hit ratio.',
       'model',
     ),
+    estimateRatio: createEstimateRatio(registry),
     ttft: histogram('penstock_ttft_seconds', 'From acceptance to the first byte of the answer.'),
     queueWait: histogram('penstock_queue_wait_seconds', 'From acceptance until a worker took the request.'),
   };
+}
+
+function createEstimateRatio(registry: Registry): Histogram<'model'> {
+  return new Histogram({
+    name: 'penstock_prompt_token_estimate_ratio',
+    help: 'Estimated prompt tokens of an answered request over those that its engine counted.',
+    labelNames: ['model'],
+    buckets: RATIO_BUCKETS,
+    registers: [registry],
+  });
 }
 
 /** Engines that report no cached tokens are not counted in the hit ratio. */

@@ -1,6 +1,6 @@
 /** A tasks process: runs batches, delivers webhooks, keeps deadlines. It has no port; several may run, and any may die. */
 import { watchFleet } from '@penstock/fleet';
-import { HEARTBEAT_MS } from '@penstock/policy';
+import { HEARTBEAT_MS, TokenEstimator } from '@penstock/policy';
 import type { Endpoint } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunCanceller, RunExpiry } from '@penstock/runs';
 import {
@@ -83,6 +83,7 @@ const queueFor = (name: string, endpoint: Endpoint) => {
   const model = fleet.model(name);
   return model === undefined ? null : fleet.queueFor(model, endpoint);
 };
+const estimator = new TokenEstimator();
 const room = new FeedRoom(config.PENSTOCK_BATCH_WINDOW);
 const runner = new BatchRunner({
   records,
@@ -98,11 +99,12 @@ const runner = new BatchRunner({
   newFeeder: input =>
     new LineFeeder({
       ...input,
-      ...{ records, runs, canceller, queue, claims, region, room, clock: systemClock },
+      ...{ records, runs, canceller, queue, claims, region, room, estimator, clock: systemClock },
       shardFor: slug => fleet.shardFor(slug),
       queueFor,
       served: line => servedLine(line, fleet.model(line.summary.model), modelDefaultsOf),
     }),
+  estimator,
   turns: room.turns,
   clock: systemClock,
   log,

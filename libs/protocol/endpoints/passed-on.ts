@@ -6,8 +6,10 @@ import { z } from 'zod';
 import { countTokensFields, messagesFields } from '../anthropic/fields.ts';
 import { checkFields } from '../openai/check-fields.ts';
 import { endUserFields, modelField } from '../openai/fields.ts';
-import { BYTES_PER_TOKEN, MAX_INPUTS } from '../openai/prompt-input.ts';
+import { MAX_INPUTS } from '../openai/prompt-input.ts';
 import type { RequestSummary } from '../openai/request-summary.ts';
+import { countInput } from '../prompt/count-parts.ts';
+import { emptyProfile } from '../prompt/prompt-profile.ts';
 import type { Endpoint } from '../wire/endpoints.ts';
 
 /** Endpoints whose requests are checked by this file's schemas alone. */
@@ -100,22 +102,12 @@ export const PASSED_ON: Readonly<Record<PassedOn, PassedOnRequest>> = {
 export function validatePassedOn(endpoint: PassedOn, value: unknown): RequestSummary {
   const { fields, prompt } = PASSED_ON[endpoint];
   const body = checkFields(fields, value) as Record<string, unknown> & { model: string };
+  const counted = emptyProfile();
+  for (const field of prompt) countInput(body[field], counted);
   return {
     model: body.model,
-    promptBytes: prompt.reduce((sum, field) => sum + textSize(body[field]), 0),
+    prompt: counted,
     ...{ stream: false, maxTokens: null, continuable: false },
     ...{ cacheKey: null, endUser: null, conversation: null, tier: null, store: false },
   };
-}
-
-/** Bytes of the text in a value; of an image or another medium only its address counts, and that only up to a point. */
-const MAX_TEXT_OF_MEDIUM = 4000;
-
-/** UTF-16 units of all texts in it. The depth is bounded: `parseJson` accepts no deeper body. */
-function textSize(value: unknown, key = ''): number {
-  if (typeof value === 'string')
-    return key === 'url' ? Math.min(value.length, MAX_TEXT_OF_MEDIUM) : value.length;
-  if (typeof value === 'number') return BYTES_PER_TOKEN;
-  if (typeof value !== 'object' || value === null) return 0;
-  return Object.entries(value).reduce((sum, [name, part]) => sum + textSize(part, name), 0);
 }

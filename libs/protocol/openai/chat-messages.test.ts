@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { emptyProfile } from '../prompt/prompt-profile.ts';
 import { checkMessages, messagesSchema } from './chat-messages.ts';
 import { chatFields, validateChat } from './chat-request.ts';
 
@@ -53,7 +54,7 @@ test('the check of messages and the schema that describes it give the same verdi
     const isValid = messagesSchema.safeParse(messages).success;
     let isAccepted = true;
     try {
-      checkMessages(messages);
+      checkMessages(messages, emptyProfile());
     } catch {
       isAccepted = false;
     }

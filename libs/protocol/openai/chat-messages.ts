@@ -4,15 +4,21 @@
  * description is made from; a test holds both to the same verdict.
  */
 import { z } from 'zod';
+import { countJson, countPart } from '../prompt/count-parts.ts';
+import { countText } from '../prompt/count-text.ts';
+import type { PromptProfile } from '../prompt/prompt-profile.ts';
 import { invalidField, missingField } from './check-fields.ts';
 
 /** Roles whose messages need content. Others may go without, and models have roles of their own (`ipython`). */
 const CONTENT_ROLES = ['system', 'developer', 'user'] as const;
 const MAX_ROLE = 64;
 
-/** Returns the size of all text, UTF-16 units. @throws DispatchError that names the message and field at fault. */
-export function checkMessages(messages: readonly unknown[]): number {
-  let size = 0;
+/** Counts what is in them. @throws DispatchError that names the message and field at fault. */
+export function checkMessages(messages: readonly unknown[], into: PromptProfile): void {
+  const lastQuestion = messages.findLastIndex(
+    message => (message as { role?: unknown } | null)?.role === 'user',
+  );
+  into.messages += messages.length;
   for (const [i, message] of messages.entries()) {
     if (typeof message !== 'object' || message === null || Array.isArray(message)) {
       throw invalidField(`messages[${i}]`, 'expected an object');
@@ -21,29 +27,43 @@ export function checkMessages(messages: readonly unknown[]): number {
     if (typeof role !== 'string') throw invalidField(`messages[${i}].role`, 'expected a string');
     if (role === '' || role.length > MAX_ROLE)
       throw invalidField(`messages[${i}].role`, 'expected user, assistant, system, developer or tool');
-    size += checkContent(content, role, i);
+    checkContent(content, role, i, into);
+    if (role === 'assistant') countAnswer(message as Answer, i > lastQuestion, into);
   }
-  return size;
 }
 
-function checkContent(content: unknown, role: string, i: number): number {
-  if (typeof content === 'string') return content.length;
+function checkContent(content: unknown, role: string, i: number, into: PromptProfile): void {
+  if (typeof content === 'string') return countText(content, into);
   const path = `messages[${i}].content`;
   if (content === null || content === undefined) {
     if ((CONTENT_ROLES as readonly string[]).includes(role)) throw missingField(path);
-    return 0;
+    return;
   }
   if (!Array.isArray(content)) throw invalidField(path, 'expected a string or an array of parts');
-  let size = 0;
   for (const [j, part] of content.entries()) {
     if (typeof part !== 'object' || part === null) throw invalidField(`${path}[${j}]`, 'expected an object');
     const { type, text } = part as { type?: unknown; text?: unknown };
     if (typeof type !== 'string') throw invalidField(`${path}[${j}].type`, 'expected a string');
     if (type === 'text' && typeof text !== 'string')
       throw invalidField(`${path}[${j}].text`, 'expected a string');
-    if (typeof text === 'string') size += text.length;
+    countPart(part as Record<string, unknown>, into);
   }
-  return size;
+}
+
+interface Answer {
+  readonly tool_calls?: unknown;
+  readonly reasoning_content?: unknown;
+  readonly reasoning?: unknown;
+}
+
+/** Templates leave out the reasoning of earlier turns (Qwen3, DeepSeek, gpt-oss): it counts only after the last question. */
+function countAnswer(
+  { tool_calls: calls, reasoning_content: thought, reasoning = thought }: Answer,
+  isThisTurn: boolean,
+  into: PromptProfile,
+): void {
+  if (calls) countJson(calls, into);
+  if (isThisTurn && typeof reasoning === 'string') countText(reasoning, into);
 }
 
 /** The array itself, for the schema that checks requests; what is in it is left to {@link checkMessages}. */

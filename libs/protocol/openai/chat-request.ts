@@ -1,5 +1,7 @@
 /** `POST /v1/chat/completions`: the fields that are checked, and what dispatch takes from them. */
 import { z } from 'zod';
+import { countJson } from '../prompt/count-parts.ts';
+import { emptyProfile } from '../prompt/prompt-profile.ts';
 import { checkMessages, messagesArray } from './chat-messages.ts';
 import { checkFields } from './check-fields.ts';
 import { generationFields, limitOf, maxTokensField, metadataField, sessionOf, tierField } from './fields.ts';
@@ -27,13 +29,15 @@ const storedFields = z.looseObject({ metadata: metadataField });
 export function validateChat(value: unknown): RequestSummary {
   const body = checkFields(chatFields, value);
   if (body.store) checkFields(storedFields, value);
-  const promptBytes = checkMessages(body.messages);
+  const prompt = emptyProfile();
+  checkMessages(body.messages, prompt);
+  if (body.tools?.length) countJson(body.tools, prompt);
   const format = body.response_format?.type ?? 'text';
   return {
     model: body.model,
     stream: body.stream ?? false,
     maxTokens: limitOf(body.max_completion_tokens, body.max_tokens),
-    promptBytes,
+    prompt,
     ...sessionOf(body),
     continuable: (body.n ?? 1) === 1 && !body.tools?.length && !body.logprobs && format === 'text',
     tier: body.service_tier ?? null,

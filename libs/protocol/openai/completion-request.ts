@@ -1,8 +1,10 @@
 /** `POST /v1/completions`: the fields that are checked, and what dispatch takes from them. */
 import { z } from 'zod';
+import { countEmbeddings } from '../prompt/count-parts.ts';
+import { emptyProfile } from '../prompt/prompt-profile.ts';
 import { checkFields, missingField } from './check-fields.ts';
 import { countUpTo, generationFields, limitOf, sessionOf } from './fields.ts';
-import { promptInput, sizeOf } from './prompt-input.ts';
+import { countPromptInput, promptInput } from './prompt-input.ts';
 import type { RequestSummary } from './request-summary.ts';
 
 /** Output tokens of a completion that names no limit. */
@@ -23,11 +25,14 @@ export function validateCompletion(value: unknown): RequestSummary {
   const body = checkFields(completionFields, value);
   const { prompt_embeds: embeds } = body;
   if ((body.prompt ?? null) === null && (embeds ?? null) === null) throw missingField('prompt');
+  const prompt = emptyProfile();
+  countPromptInput(body.prompt, prompt);
+  countEmbeddings(embeds, prompt);
   return {
     model: body.model,
     stream: body.stream ?? false,
     maxTokens: limitOf(body.max_tokens ?? DEFAULT_MAX_TOKENS),
-    promptBytes: sizeOf(body.prompt) + (typeof embeds === 'string' ? embeds.length : 0),
+    prompt,
     ...sessionOf(body),
     continuable:
       typeof body.prompt === 'string' && (body.n ?? 1) === 1 && !body.logprobs && !body.echo && !body.suffix,

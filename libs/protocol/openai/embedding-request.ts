@@ -1,9 +1,10 @@
 /** `POST /v1/embeddings`: the fields that are checked, and what dispatch takes from them. */
 import { z } from 'zod';
+import { emptyProfile } from '../prompt/prompt-profile.ts';
 import { checkMessages, messagesArray } from './chat-messages.ts';
 import { checkFields, invalidField, missingField } from './check-fields.ts';
 import { endUserFields, modelField } from './fields.ts';
-import { promptInput, sizeOf } from './prompt-input.ts';
+import { countPromptInput, promptInput } from './prompt-input.ts';
 import type { RequestSummary } from './request-summary.ts';
 
 export const embeddingFields = z.looseObject({
@@ -22,11 +23,14 @@ export function validateEmbedding(value: unknown): RequestSummary {
   const { input, messages } = body;
   if (input === '') throw invalidField('input', 'expected a text that is not empty');
   if ((input ?? null) === null && !messages) throw missingField('input');
+  const prompt = emptyProfile();
+  countPromptInput(input, prompt);
+  if (messages) checkMessages(messages, prompt);
   return {
     model: body.model,
     stream: false,
     maxTokens: null,
-    promptBytes: sizeOf(input) + (messages ? checkMessages(messages) : 0),
+    prompt,
     cacheKey: null,
     endUser: null,
     conversation: null,

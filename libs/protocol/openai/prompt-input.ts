@@ -3,14 +3,13 @@
  * of the union's other branches. The schema beside it is what the API's description is made from; a test holds both to the same verdict.
  */
 import { z } from 'zod';
+import { countInput } from '../prompt/count-parts.ts';
+import type { PromptProfile } from '../prompt/prompt-profile.ts';
 
 /** Prompts, or inputs to embed, of one request. */
 export const MAX_INPUTS = 2048;
 
 export type PromptInput = string | readonly string[] | readonly number[] | readonly (readonly number[])[];
-
-/** Bytes of English text per token, about. */
-export const BYTES_PER_TOKEN = 4;
 
 /** As a field of a request; absent where something else stands for it (`prompt_embeds`, `messages`). */
 export const promptInput = z.custom<PromptInput>(isPromptInput, {
@@ -37,14 +36,7 @@ export const promptInputSchema = z.union([
   z.array(z.array(z.int()).min(1)).min(1).max(MAX_INPUTS),
 ]);
 
-/** `promptBytes` of it: UTF-16 units; a token id counts as the text of one token. */
-export function sizeOf(input: PromptInput | null | undefined): number {
-  if (input === null || input === undefined) return 0;
-  if (typeof input === 'string') return input.length;
-  let size = 0;
-  for (const item of input) {
-    if (typeof item === 'string') size += item.length;
-    else size += BYTES_PER_TOKEN * (typeof item === 'number' ? 1 : item.length);
-  }
-  return size;
+/** Texts, or token ids. */
+export function countPromptInput(input: PromptInput | null | undefined, into: PromptProfile): void {
+  if (input !== null && input !== undefined) countInput(input, into);
 }

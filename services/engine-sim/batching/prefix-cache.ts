@@ -7,7 +7,7 @@ import { TextHash } from './hash.ts';
 
 /** vLLM's default block size, tokens. */
 export const DEFAULT_BLOCK_TOKENS = 16;
-/** Text that counts as one token, here and in the estimate of prompt lengths. */
+/** Text that counts as one token: the simulated tokenizer knows no words. */
 export const BYTES_PER_TOKEN = 4;
 
 /** The leading full blocks of a text. */

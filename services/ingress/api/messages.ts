@@ -4,7 +4,6 @@
  */
 import {
   DispatchError,
-  estimatePromptTokens,
   exactJson,
   type MessageBase,
   parseJson,
@@ -74,9 +73,7 @@ export class MessagesApi implements Api {
     const acceptedAt = clock.now();
     const { body, parsed, exact } = bodyOf(request);
     const { tool_choice: _choice, ...prompt } = readCountRequest(parsed, exact);
-    const { model, promptTokens } = intake.understand('chat', bytesOf(prompt), prompt, acceptedAt);
-    const tools = prompt['tools'] === undefined ? '' : JSON.stringify(prompt['tools']);
-    const estimate = promptTokens + estimatePromptTokens(tools.length);
+    const { model, promptTokens: estimate } = intake.understand('chat', bytesOf(prompt), prompt, acceptedAt);
     const endpoint = COUNTERS.find(name => models.queueFor(model, name) !== null);
     if (endpoint === undefined)
       return answer(reply.headers(dialectOf(request).headers), request, { input_tokens: estimate });

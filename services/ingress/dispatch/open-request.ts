@@ -10,6 +10,7 @@ import {
 } from '@penstock/protocol';
 import { failureError } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
+import type { TokenEstimate } from '../intake/token-estimates.ts';
 import type { PrefixTrace } from '../placement/affinity.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
 import type { Conversion } from './conversion.ts';
@@ -23,6 +24,8 @@ export interface NewRequest {
   readonly bound: Bound | null;
   /** For learning who holds the prefix. */
   readonly trace: PrefixTrace | null;
+  /** To be held against the engine's own count; null where that counts something else than the prompt. */
+  readonly estimate: TokenEstimate | null;
   readonly endpoint: Endpoint;
   readonly continuable: boolean;
   readonly streamed: boolean;

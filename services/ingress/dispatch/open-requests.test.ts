@@ -13,6 +13,7 @@ import {
 } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
+import type { TokenEstimates } from '../intake/token-estimates.ts';
 import { createIngressMetrics } from '../metrics.ts';
 import type { Affinity } from '../placement/affinity.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
@@ -62,11 +63,12 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
       () => 0,
     ),
     affinity: { learn() {}, hear() {} } as unknown as Affinity,
+    estimates: { hear() {} } as unknown as TokenEstimates,
     claims: { discard: async ({ id, claim }) => void (claim && done.push(`discard ${id}`)) },
     ...{ boundWaitMs: 10, holdMs: 1000, deadLetter: async () => void done.push('dead letter') },
   });
   const request: NewRequest = {
-    ...{ id: 'r1', slug: 'm', address: ADDRESS, bound: null, trace: null },
+    ...{ id: 'r1', slug: 'm', address: ADDRESS, bound: null, trace: null, estimate: null },
     ...{ endpoint: 'chat', continuable: true, streamed: true },
     ...{ deadlineAt: 1e9, sink: reply, conversion: conversion ?? null },
   };

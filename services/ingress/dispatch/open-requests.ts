@@ -11,9 +11,11 @@ import {
   type ResultMeta,
   type ResumeAnswer,
   type ResumeQuestion,
+  readPromptUsage,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ClaimCheck, ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
+import type { TokenEstimates } from '../intake/token-estimates.ts';
 import type { IngressMetrics } from '../metrics.ts';
 import type { Affinity } from '../placement/affinity.ts';
 import type { Served } from '../replies/reply-sink.ts';
@@ -36,6 +38,7 @@ export interface OpenRequestsOptions {
   readonly queue: WorkPublisher & Pick<WorkConsumer, 'settle'> & Pick<ControlChannel, 'send'>;
   readonly fleet: Fleet;
   readonly affinity: Affinity;
+  readonly estimates: TokenEstimates;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: IngressMetrics;
@@ -251,8 +254,7 @@ export class OpenRequests {
         if (request.trace !== null) affinity.learn(request.trace, effect.worker);
         return;
       case 'learn_usage':
-        if (frame !== null)
-          affinity.hear(request.slug, request.trace, request.running?.worker ?? '', frame.body);
+        if (frame !== null) this.#learnUsage(request, frame);
         return;
       case 'suspect':
         return fleet.suspect(effect.worker);
@@ -267,6 +269,14 @@ export class OpenRequests {
       case 'answer':
       // Returned to the worker that asked.
     }
+  }
+
+  #learnUsage({ slug, trace, running, estimate }: OpenRequest, { body }: Frame): void {
+    const { affinity, estimates } = this.#o;
+    const usage = readPromptUsage(body);
+    if (usage === null) return;
+    affinity.hear(slug, trace, running?.worker ?? '', usage);
+    if (estimate !== null) estimates.hear(estimate, usage.promptTokens);
   }
 
   #forget(request: OpenRequest): void {

@@ -5,7 +5,6 @@ import {
   ENDPOINT_TABLE,
   type Endpoint,
   endpointPath,
-  estimatePromptTokens,
   type Lane,
   type ModelInfo,
   parseJson,
@@ -18,6 +17,7 @@ import {
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import { readForm, withFormField } from './form.ts';
+import type { TokenEstimates } from './token-estimates.ts';
 
 const FORM = { message: 'Send the request as multipart/form-data.' };
 
@@ -52,29 +52,31 @@ export interface ModelCatalogue {
 /** Fields that requests for a model have where the client gives none. @param model its name. */
 export type DefaultsOf = (model: string) => Readonly<Record<string, unknown>>;
 
-export class Intake {
-  readonly #models: ModelCatalogue;
-  readonly #boundaries: SizeBoundaries;
-  readonly #clock: Clock;
-  readonly #defaultsOf: DefaultsOf;
+export interface IntakeOptions {
+  readonly models: ModelCatalogue;
+  readonly boundaries: SizeBoundaries;
+  readonly estimates: Pick<TokenEstimates, 'of'>;
+  readonly defaultsOf: DefaultsOf;
+  readonly clock: Clock;
+}
 
-  constructor(models: ModelCatalogue, boundaries: SizeBoundaries, clock: Clock, defaultsOf: DefaultsOf) {
-    this.#defaultsOf = defaultsOf;
-    this.#models = models;
-    this.#boundaries = boundaries;
-    this.#clock = clock;
+export class Intake {
+  readonly #o: IntakeOptions;
+
+  constructor(options: IntakeOptions) {
+    this.#o = options;
   }
 
   /** @throws DispatchError for an invalid body or an unknown model. */
   read(endpoint: Endpoint, body: unknown): InferenceRequest {
-    const acceptedAt = this.#clock.now();
+    const acceptedAt = this.#o.clock.now();
     if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
     return this.understand(endpoint, body, parseJson(body), acceptedAt);
   }
 
   /** As {@link read}, of a multipart form. */
   async readForm(endpoint: Endpoint, body: unknown, contentType: string): Promise<InferenceRequest> {
-    const acceptedAt = this.#clock.now();
+    const acceptedAt = this.#o.clock.now();
     if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type', FORM);
     const fields = await readForm(body, contentType);
     const write: WriteFields = (form, { model }) => withFormField(form, contentType, 'model', String(model));
@@ -92,20 +94,19 @@ export class Intake {
     acceptedAt: number,
     write: WriteFields = withFields,
   ): InferenceRequest {
+    const { models, boundaries, estimates, defaultsOf } = this.#o;
     const asked = { body, summary: validateRequest(endpoint, parsed) };
-    const model = this.#models.model(asked.summary.model);
+    const model = models.model(asked.summary.model);
     if (model === undefined) throw new DispatchError('model_not_found', { param: 'model' });
     const { name } = model;
-    const by = { model: name, defaults: this.#defaultsOf(name) };
+    const by = { model: name, defaults: defaultsOf(name) };
     const served = servedBy(endpoint, asked, parsed as object, by, write);
     const { summary } = served.request;
-    const queue = this.#models.queueFor(model, endpoint);
-    if (queue === null) throw noEndpoint(endpoint, this.#models.endpointsOf(model));
-    const promptTokens = estimatePromptTokens(summary.promptBytes);
+    const queue = models.queueFor(model, endpoint);
+    if (queue === null) throw noEndpoint(endpoint, models.endpointsOf(model));
+    const promptTokens = estimates.of(model.slug, summary.prompt);
     // Endpoints that not every engine has are rare: their work is not told apart by size.
-    const size = ENDPOINT_TABLE[endpoint].inModelQueue
-      ? sizeClassOf(promptTokens, this.#boundaries)
-      : 'short';
+    const size = ENDPOINT_TABLE[endpoint].inModelQueue ? sizeClassOf(promptTokens, boundaries) : 'short';
     return { acceptedAt, ...served.request, parsed: served.parsed, model, queue, promptTokens, size };
   }
 }

@@ -36,8 +36,8 @@ function startAffinity(fleet: readonly Omit<Candidate, 'matchedTokens'>[], owner
     mayHold: () => true,
   } as unknown as Fleet;
   const affinity = new Affinity(store, known, {} as unknown as IngressMetrics, () => 'prefix');
-  const place = async (promptTokens: number) => {
-    const text = () => Buffer.alloc(promptTokens * 4, 'x');
+  const place = async (promptTokens: number, bytesPerToken = 4) => {
+    const text = () => Buffer.alloc(promptTokens * bytesPerToken, 'x');
     const request = { slug: 'm', tenant: 't', cacheKey: null, sessionKey: () => null, promptTokens, text };
     return (await affinity.place(request)).placement;
   };
@@ -61,6 +61,13 @@ test('an owner is preferred, and a busy one spared too', async () => {
   const late = SCARCE.map(each => (each.worker === 'busy-1' ? { ...each, waitS: 9 } : each));
   const placement = await startAffinity(late, 'busy-1').place(24 * BLOCK_TOKENS);
   assert.ok(placement.kind === 'bound' && placement.reason === 'spares_fast');
+});
+
+test('what a cache holds is told in the tokens of the prompt, however many bytes they take', async () => {
+  for (const bytesPerToken of [2, 4, 8]) {
+    const placement = await startAffinity(SCARCE, 'fast').place(24 * BLOCK_TOKENS, bytesPerToken);
+    assert.ok(placement.kind === 'bound' && placement.matchedTokens === 24 * BLOCK_TOKENS);
+  }
 });
 
 test('other workers are considered only if the owner is late', async () => {

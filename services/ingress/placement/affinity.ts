@@ -14,10 +14,10 @@ import {
   soonestOf,
   trustedTokens,
 } from '@penstock/policy';
-import { readPromptUsage } from '@penstock/protocol';
+import type { PromptUsage } from '@penstock/protocol';
 import type { PlacementStore } from '@penstock/transport';
 import { countUsage, type IngressMetrics } from '../metrics.ts';
-import { BLOCK_TOKENS, checkpoints, promptChain } from './prefix-chain.ts';
+import { BLOCK_BYTES, checkpoints, promptChain } from './prefix-chain.ts';
 
 export interface AffinityRequest {
   readonly slug: string;
@@ -81,10 +81,11 @@ export class Affinity {
 
   async #placePrefix(request: AffinityRequest): Promise<Placed> {
     const seed = `${request.tenant} ${request.slug} ${request.cacheKey ?? ''}`;
-    const chain = promptChain(seed, request.text());
+    const text = request.text();
+    const chain = promptChain(seed, text);
     if (chain.length === 0) return NOWHERE;
     const owners = await this.#store.lookup(chain);
-    const expected = this.#heldTokens(owners);
+    const expected = this.#heldTokens(owners, (request.promptTokens * BLOCK_BYTES) / text.length);
     const matched = new Map<string, number>();
     for (const [worker, tokens] of expected)
       matched.set(worker, trustedTokens(tokens, this.#fleet.trustIn(worker)));
@@ -114,12 +115,12 @@ export class Affinity {
     return placement;
   }
 
-  /** Worker → tokens of the longest known prefix that its cache can still hold. */
-  #heldTokens(owners: readonly (readonly string[])[]): Map<string, number> {
+  /** Worker → tokens of the longest known prefix that its cache can still hold. Blocks are of bytes: a prompt's own tokens tell how many they are. */
+  #heldTokens(owners: readonly (readonly string[])[], tokensPerBlock: number): Map<string, number> {
     const held = new Map<string, number>();
     for (const [i, entries] of owners.entries()) {
       for (const { worker, stamp } of entries.map(ownerOf))
-        if (this.#fleet.mayHold(worker, stamp)) held.set(worker, (i + 1) * BLOCK_TOKENS);
+        if (this.#fleet.mayHold(worker, stamp)) held.set(worker, Math.round((i + 1) * tokensPerBlock));
     }
     return held;
   }
@@ -138,9 +139,7 @@ export class Affinity {
    * An answer is complete. The prompt tokens that its engine reports are counted, and correct the trust in the worker's cache.
    * The placement stays: whatever was missing in the cache has now been computed there.
    */
-  hear(slug: string, trace: PrefixTrace | null, worker: string, lastBytes: Buffer): void {
-    const usage = readPromptUsage(lastBytes);
-    if (usage === null) return;
+  hear(slug: string, trace: PrefixTrace | null, worker: string, usage: PromptUsage): void {
     const expected = trace === null ? 0 : (trace.expected.get(worker) ?? 0) / Math.max(1, trace.promptTokens);
     countUsage(this.#metrics, slug, usage, expected * usage.promptTokens);
     if (usage.cachedTokens !== null)

@@ -17,6 +17,7 @@ test('where nothing can be written, it is the batch that fails, not the process'
   };
   try {
     const written = writeOutput({
+      estimator: { learn: () => false },
       batch: { id: 'batch_a' } as BatchRecord,
       ...{ endpoint: 'chat', lines, unanswered: 'batch_expired' },
       runs: { read: async () => null } as unknown as RunStore,

@@ -1,11 +1,13 @@
 /** Writes the output file and the error file of a batch from the records of its runs, in one pass over the input. */
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
+import type { TokenEstimator } from '@penstock/policy';
 import {
   addTokens,
   answeredLine,
   type BatchEndpoint,
   type BatchRecord,
+  ENDPOINT_TABLE,
   isBatchError,
   type LineOutcome,
   lineRunId,
@@ -13,6 +15,7 @@ import {
   readBatchLine,
   type StoredRun,
   type TokenCounts,
+  toModelSlug,
   unansweredLine,
 } from '@penstock/protocol';
 import type { FileContents, RunStore, StoredContent } from '@penstock/transport';
@@ -29,6 +32,8 @@ export interface OutputOptions {
   readonly lines: () => AsyncIterable<InputLine>;
   readonly runs: RunStore;
   readonly contents: FileContents;
+  /** Learns from what the engines counted. */
+  readonly estimator: Pick<TokenEstimator, 'learn'>;
   /** The error of lines without an answer. */
   readonly unanswered: 'batch_expired' | 'batch_cancelled';
 }
@@ -83,7 +88,7 @@ function readRuns(
 }
 
 function* tell(
-  { batch, endpoint, unanswered }: OutputOptions,
+  { batch, endpoint, estimator, unanswered }: OutputOptions,
   lines: readonly InputLine[],
   runs: readonly (StoredRun | null)[],
 ): Generator<LineOutcome> {
@@ -92,7 +97,14 @@ function* tell(
     if (isBatchError(line)) continue;
     const id = lineRunId(batch.id, number);
     const result = runs[i]?.result ?? null;
-    yield result === null ? unansweredLine(id, line.customId, unanswered) : answeredLine(id, line, result);
+    if (result === null) yield unansweredLine(id, line.customId, unanswered);
+    else {
+      const answered = answeredLine(id, line, result);
+      const { model, prompt } = line.summary;
+      if (ENDPOINT_TABLE[line.endpoint].usual)
+        estimator.learn(toModelSlug(model), prompt, answered.usage.input);
+      yield answered;
+    }
   }
 }
 

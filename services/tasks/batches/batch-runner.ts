@@ -4,6 +4,7 @@
  * validating → failed | in_progress → finalizing → completed. A cancellation or the end of its time stops the open lines; finished
  * lines are written all the same. Any process may begin it again, in any state.
  */
+import type { TokenEstimator } from '@penstock/policy';
 import {
   type BatchError,
   type BatchRecord,
@@ -30,6 +31,7 @@ export interface BatchRunnerOptions {
   readonly rules: CheckRules;
   /** Makes the feeder of one batch. */
   readonly newFeeder: (input: FeederInput) => LineFeeder;
+  readonly estimator: Pick<TokenEstimator, 'learn'>;
   /** Bounds how many batches of the process hold much of a file in memory at once. */
   readonly turns: Semaphore;
   readonly clock: Clock;
@@ -59,7 +61,7 @@ export class BatchRunner {
   }
 
   async run(batchId: string): Promise<void> {
-    const { records, runs, contents, library } = this.#o;
+    const { records, runs, contents, library, estimator } = this.#o;
     const batch = await records.batch(batchId);
     if (batch === null) return records.forgetOpenBatch(batchId);
     const endpoint = batchEndpoint(batch.endpoint);
@@ -74,7 +76,7 @@ export class BatchRunner {
         },
       ]);
     const lines = () => this.#lines(batch.inputDigest);
-    const work: Work = { batch, endpoint, lines, runs, contents };
+    const work: Work = { batch, endpoint, lines, runs, contents, estimator };
     // A cancellation may come before the file was checked.
     const isChecked = batch.at.in_progress !== undefined;
     if (!isChecked && !(await this.#validate(work))) return;

@@ -80,6 +80,7 @@ function world(count: number, window: number) {
     claims,
     clock,
     region: 'local',
+    estimator: { estimate: () => 1 },
     shardFor: () => 0,
     queueFor: () => null,
     served: <T>(line: T) => line,

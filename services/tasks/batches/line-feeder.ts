@@ -7,13 +7,14 @@
  * server that kept it lost its disk) is made anew in another pass. So is a message that the broker has lost: it tells nobody, but
  * then nothing ends any more, and queueing again what it still has changes nothing.
  */
+
+import type { TokenEstimator } from '@penstock/policy';
 import {
   type BatchEndpoint,
   type BatchLine,
   type BatchRecord,
   DispatchError,
   type Endpoint,
-  estimatePromptTokens,
   isBatchError,
   isBatchFinal,
   isErrorStatus,
@@ -60,6 +61,7 @@ export interface FeederOptions extends FeederInput {
   /** Slug of the queue for requests to an endpoint of a model; null where no worker of it has the endpoint now. */
   readonly queueFor: (model: string, endpoint: Endpoint) => string | null;
   /** Shared with the other batches of the process. */
+  readonly estimator: Pick<TokenEstimator, 'estimate'>;
   readonly room: FeedRoom;
   readonly clock: Clock;
 }
@@ -288,7 +290,7 @@ export class LineFeeder {
     const run = await recordOnce(runs, this.#newRun(id, line), ttlMs);
     for (;;) {
       try {
-        await publishRun(queue, run, await encodeRunMessage(claims, run, workOf(line)), ttlMs);
+        await publishRun(queue, run, await encodeRunMessage(claims, run, this.#workOf(line)), ttlMs);
         return null;
       } catch (err) {
         if (!(err instanceof DispatchError)) throw err;
@@ -297,6 +299,15 @@ export class LineFeeder {
       if (end !== null) return end;
       await new Promise(resolve => setTimeout(resolve, REFUSED_MS));
     }
+  }
+
+  #workOf({ summary, body }: BatchLine): RunWork {
+    return {
+      ...({ from: 'tasks', lane: 'batch', size: 'any', stream: false, fleetRate: 0 } as const),
+      promptTokens: this.#o.estimator.estimate(toModelSlug(summary.model), summary.prompt),
+      maxTokens: summary.maxTokens,
+      body,
+    };
   }
 
   #newRun(id: string, line: BatchLine): NewRun {
@@ -332,13 +343,4 @@ export class LineFeeder {
     });
     await Promise.all(open.map(id => canceller.cancelLine(id, batch.tenant)));
   }
-}
-
-function workOf({ summary, body }: BatchLine): RunWork {
-  return {
-    ...({ from: 'tasks', lane: 'batch', size: 'any', stream: false, fleetRate: 0 } as const),
-    promptTokens: estimatePromptTokens(summary.promptBytes),
-    maxTokens: summary.maxTokens,
-    body,
-  };
 }
