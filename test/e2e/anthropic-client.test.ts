@@ -157,6 +157,8 @@ test('errors have Anthropic’s shape and class', async () => {
   const refused = await failureOf(client.messages.create({ ...asked, model: 'sim-400' }));
   assert.ok(refused instanceof BadRequestError);
   assert.match(refused.message, /the simulated engine refuses/);
+  const keyed = await failureOf(client.messages.create(asked, { headers: { 'Idempotency-Key': 'k' } }));
+  assert.ok(keyed instanceof BadRequestError && keyed.message.includes('Idempotency-Key'));
   const stranger = new Anthropic({ baseURL: stack.url, apiKey: 'sk-wrong-key', maxRetries: 0 });
   const denied = await failureOf(stranger.messages.create(asked));
   assert.ok(denied instanceof AuthenticationError && denied.type === 'authentication_error');

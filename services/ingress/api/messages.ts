@@ -17,6 +17,7 @@ import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import { dialectOf } from '../http/errors.ts';
 import type { Api, Guards } from '../http/guards.ts';
 import { answer, publicRequestId } from '../http/headers.ts';
+import { isKeyed } from '../intake/idempotency.ts';
 import { NO_PREFERENCES } from '../intake/preferences.ts';
 import type { InferenceRequest, Intake, ModelCatalogue } from '../intake/understand.ts';
 import { MessageReply, PassedMessageReply } from '../replies/message-reply.ts';
@@ -30,6 +31,10 @@ export interface MessagesOptions {
   readonly clock: Clock;
 }
 
+const KEYED = {
+  message: 'Idempotency-Key cannot be used here: messages are not stored, so a repeated one would run again.',
+  param: 'Idempotency-Key',
+};
 /** Endpoints that count tokens, the better first. */
 const COUNTERS = ['messageTokens', 'tokenize'] as const;
 /** The client is held for as long as it likes. */
@@ -51,6 +56,7 @@ export class MessagesApi implements Api {
   async #create(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { intake, models, dispatcher, clock } = this.#o;
     const acceptedAt = clock.now();
+    if (isKeyed(request)) throw new DispatchError('invalid_request', KEYED);
     const { body, parsed, exact } = bodyOf(request);
     const { chat, stopSequences } = readMessagesRequest(parsed, exact);
     const read = intake.understand('chat', bytesOf(chat), chat, acceptedAt);

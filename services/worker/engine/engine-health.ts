@@ -55,12 +55,13 @@ export class EngineHealth {
     this.#tryIfWanted();
   }
 
-  /** Called once a second. */
-  async probe(): Promise<void> {
+  /** Called once a second. @returns whether the engine says now that it is well. */
+  async probe(): Promise<boolean> {
     const isHealthy = await this.#o.engine.healthy();
     this.#set(afterProbe(this.#health, isHealthy));
     this.#mayTry = true;
     this.#tryIfWanted();
+    return isHealthy;
   }
 
   #tryIfWanted(): void {

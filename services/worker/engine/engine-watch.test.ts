@@ -102,6 +102,19 @@ test('two failed probes make an engine sick, two good ones well again', async t 
   assert.deepEqual(heard, ['probed', 'sick', 'probed', 'probed', 'well', 'probed']);
 });
 
+test('an engine that is still loading is asked again what it has', async t => {
+  const { watch, engine, queue, probe } = await startWatch(t, null, false);
+  queue.isMade = true;
+  engine.isHealthy = false;
+  engine.list = [MODEL];
+  await probe();
+  assert.deepEqual(watch.models[0]?.endpoints, USUAL_ENDPOINTS);
+  engine.has = ['chat', 'rerank'];
+  engine.isHealthy = true;
+  await probe();
+  assert.deepEqual(watch.models[0]?.endpoints, ['chat', 'rerank']);
+});
+
 test('an engine that comes back is asked again what it has', async t => {
   const { watch, engine, probe } = await startWatch(t);
   engine.isHealthy = false;
@@ -110,8 +123,7 @@ test('an engine that comes back is asked again what it has', async t => {
   engine.has = ['chat', 'rerank'];
   engine.isHealthy = true;
   await probe();
-  assert.deepEqual(watch.models[0]?.endpoints, USUAL_ENDPOINTS);
-  await probe();
+  assert.ok(!watch.isWell);
   assert.deepEqual(watch.models[0]?.endpoints, ['chat', 'rerank']);
 });
 

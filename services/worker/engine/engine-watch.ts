@@ -43,6 +43,8 @@ export class EngineWatch {
   readonly #missed = new Set<string>();
   /** Models that it lists nevertheless. */
   #ghosts: ReadonlySet<string> = new Set();
+  /** The last probe of its health failed. */
+  #wasAway = false;
   /** The last list was empty. */
   #sawNone = false;
   #timer: NodeJS.Timeout | null = null;
@@ -101,10 +103,12 @@ export class EngineWatch {
   async #probe(): Promise<void> {
     const { engine, onProbed } = this.#o;
     const wasWell = this.isWell;
-    await this.#health.probe();
+    const isHealthy = await this.#health.probe();
     this.#gauges = await engine.gauges();
-    // One that was away may have been started with other endpoints and models.
-    if (!wasWell && this.isWell) {
+    // One that was away may have been started with other endpoints and models; one that loads refuses whatever it is asked.
+    const isBack = (isHealthy && this.#wasAway) || (!wasWell && this.isWell);
+    this.#wasAway = !isHealthy;
+    if (isBack) {
       this.#endpoints = null;
       this.#listIn = 0;
     }
