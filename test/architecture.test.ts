@@ -157,6 +157,13 @@ const FOLDERS: Record<string, readonly string[]> = {
     'services/ingress/dispatch',
     'services/ingress/http',
     'services/ingress/intake',
+    'services/ingress/replies',
+    'services/ingress/runs',
+  ],
+  'services/ingress/api/responses': [
+    'services/ingress/dispatch',
+    'services/ingress/http',
+    'services/ingress/intake',
     'services/ingress/placement',
     'services/ingress/replies',
     'services/ingress/runs',

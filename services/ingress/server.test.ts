@@ -8,7 +8,7 @@ import { JobsApi } from './api/jobs.ts';
 import { MessagesApi } from './api/messages.ts';
 import { ModelsApi } from './api/models.ts';
 import { OperationsApi } from './api/operations.ts';
-import { ResponsesApi } from './api/responses.ts';
+import { ResponsesApi } from './api/responses/responses-api.ts';
 import { StoredCompletionsApi } from './api/stored-completions.ts';
 import { MAX_FILE_BYTES } from './api/upload.ts';
 import { WebhooksApi } from './api/webhooks.ts';

@@ -7,7 +7,7 @@ import type { JobsApi } from './api/jobs.ts';
 import type { MessagesApi } from './api/messages.ts';
 import type { ModelsApi } from './api/models.ts';
 import type { OperationsApi } from './api/operations.ts';
-import type { ResponsesApi } from './api/responses.ts';
+import type { ResponsesApi } from './api/responses/responses-api.ts';
 import type { StoredCompletionsApi } from './api/stored-completions.ts';
 import type { WebhooksApi } from './api/webhooks.ts';
 import type { Authenticate } from './http/auth.ts';

@@ -82,8 +82,11 @@ test('engine words', async t => {
     assert.deepEqual(types.slice(3), [
       'response.output_item.added',
       'response.content_part.added',
+      'response.reasoning_summary_part.added',
       'response.reasoning_text.done',
       'response.content_part.done',
+      'response.reasoning_summary_text.done',
+      'response.reasoning_summary_part.done',
       'response.output_item.done',
       'response.output_item.added',
       'response.content_part.added',

@@ -179,7 +179,7 @@ test('responses', async t => {
       [{ model: MODEL, input: [{ role: 'ghost', content: 'x' }] }, 'input[0].role'],
       [{ model: MODEL, input: [{ role: 'user', content: [{ type: 'smell' }] }] }, 'input[0].content[0]'],
       [{ model: MODEL, input: 'x', background: true, store: false }, 'background'],
-      [{ model: MODEL, input: 'x', tools: [{ type: 'web_search' }] }, 'tools[0].type'],
+      [{ model: MODEL, input: 'x', tools: [{ type: 'custom' }] }, 'tools[0].name'],
       [{ model: MODEL, input: 'x', max_output_tokens: 0 }, 'max_output_tokens'],
     ];
     for (const [body, param] of cases) {

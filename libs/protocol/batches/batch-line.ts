@@ -124,12 +124,15 @@ function readResponse(body: unknown, text: Buffer): Omit<BatchLine, 'customId'> 
   if (asked.background) refuse('background', 'A line of a batch is never waited for: leave background out.');
   if (asked.previousId !== null)
     refuse('previous_response_id', 'A line of a batch has no history: put all messages into its input.');
-  const { chat } = asked;
+  if (asked.input.some(item => item['type'] === 'item_reference'))
+    refuse('input', 'A line of a batch has no stored items: put the items themselves into its input.');
+  const chat = asked.chatOf(asked.input);
+  const bytes = Buffer.from(JSON.stringify(chat));
   const echo = { ...asked.params, store: false };
   return {
     endpoint: 'chat',
-    body: Buffer.from(JSON.stringify(chat)),
-    summary: validateRequest('chat', chat),
+    body: bytes,
+    summary: validateRequest('chat', asked.isPlain ? chat : parseJson(bytes)),
     inputs: 0,
     echo,
   };

@@ -69,6 +69,11 @@ export const ERRORS = {
     type: invalid,
     text: 'No such response. It may have been deleted, or have expired.',
   },
+  item_not_found: {
+    status: 404,
+    type: invalid,
+    text: 'No such item. It was not stored, was deleted, or has expired.',
+  },
   previous_response_not_found: {
     status: 400,
     type: invalid,

@@ -1,21 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { emptyProfile } from '../prompt/prompt-profile.ts';
+import { seeded } from '../random.fixture.ts';
 import { checkMessages, messagesSchema } from './chat-messages.ts';
 import { chatFields, validateChat } from './chat-request.ts';
 
 const CASES = 20_000;
-
-/** Deterministic random numbers (mulberry32), so that a failing case can be run again. */
-function seeded(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 const rand = seeded(7);
 const pick = <T>(from: readonly T[]): T => from[Math.floor(rand() * from.length)] as T;

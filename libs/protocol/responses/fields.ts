@@ -13,13 +13,12 @@ import {
   topPField,
 } from '../openai/fields.ts';
 
-const MAX_ITEMS = 2048;
 const notServed = (error: string) => z.null({ error }).optional();
 
 export const responsesFields = z.looseObject({
   model: modelField,
-  input: z.union([z.string(), z.array(z.looseObject({})).min(1).max(MAX_ITEMS)], {
-    error: `expected a string or an array of 1 to ${MAX_ITEMS} items`,
+  input: z.union([z.string(), z.array(z.looseObject({})).min(1)], {
+    error: 'expected a string or an array of at least 1 item',
   }),
   instructions: z.string().nullish(),
   background: z.boolean().nullish(),
@@ -32,13 +31,14 @@ export const responsesFields = z.looseObject({
   presence_penalty: penaltyField,
   frequency_penalty: penaltyField,
   max_tool_calls: countUpTo(1_000_000),
-  tools: z
-    .array(z.looseObject({ type: z.string() }))
-    .max(256)
-    .nullish(),
+  tools: z.array(z.looseObject({ type: z.string() })).nullish(),
   tool_choice: z.union([z.string(), z.looseObject({ type: z.string() })]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
-  text: z.looseObject({ format: z.looseObject({ type: z.string() }).nullish() }).nullish(),
+  text: z
+    .looseObject({ format: z.looseObject({ type: z.string() }).nullish(), verbosity: z.string().nullish() })
+    .nullish(),
+  top_logprobs: z.int().min(0).max(20).nullish(),
+  include: z.array(z.string()).nullish(),
   reasoning: z.looseObject({ effort: z.string().nullish() }).nullish(),
   metadata: metadataField,
   service_tier: tierField,

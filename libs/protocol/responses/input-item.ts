@@ -2,7 +2,7 @@
  * Input items as they are listed. A client may leave out much of an item (`content` as a string, no `type`, no `status`); the
  * list shows every field.
  */
-import type { InputItem } from './to-chat.ts';
+import type { InputItem } from './messages.ts';
 
 type Part = Record<string, unknown>;
 
@@ -38,7 +38,7 @@ function messageFields({ role, content, status }: InputItem): InputItem {
 
 function inputPart(part: Part): Part {
   if (part['type'] === 'input_image') return { ...part, detail: part['detail'] ?? 'auto' };
-  return { ...part, type: 'input_text' };
+  return part['type'] === 'text' ? { ...part, type: 'input_text' } : part;
 }
 
 function outputPart(part: Part): Part {

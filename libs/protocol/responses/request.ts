@@ -1,6 +1,10 @@
 /** `POST /v1/responses`: the request checked, what is echoed of it in every response, and the chat completion that an engine gets. */
+import { toChatFields } from './chat-fields.ts';
 import { type ResponsesFields, refuse, responsesFields } from './fields.ts';
-import { type ChatMessage, type InputItem, messagesOf, toChatFields } from './to-chat.ts';
+import { type ChatMessage, type InputItem, messagesOf } from './messages.ts';
+import { ToolBook } from './tools.ts';
+
+type Json = Record<string, unknown>;
 
 export interface ResponsesRequest {
   readonly model: string;
@@ -11,13 +15,19 @@ export interface ResponsesRequest {
   readonly tier: string | null;
   readonly input: readonly InputItem[];
   /** Echoed in every response object. */
-  readonly params: Record<string, unknown>;
-  /** The chat completion, without the messages of earlier responses. */
-  readonly chat: Record<string, unknown> & { readonly messages: readonly ChatMessage[] };
+  readonly params: Json;
+  /** Fields that the response is to hold beside the usual ones, as the client asked (`include`). */
+  readonly include: readonly string[];
+  /** Types of tools that no engine has: they are left out. */
+  readonly omittedTools: readonly string[];
+  /** Whether {@link chatOf} has plain values alone; if not, long numbers in it are opaque. */
+  readonly isPlain: boolean;
+  /** The chat completion for an engine. @param items the whole conversation, the input too. */
+  readonly chatOf: (items: readonly InputItem[]) => Json & { readonly messages: readonly ChatMessage[] };
 }
 
 /**
- * @param exact the same, whose long numbers survive (see {@link exactJson}): the schemas for the engine are taken from it.
+ * @param exact the same, whose long numbers survive (see {@link exactJson}): what the engine gets as it is, is taken from it.
  * @throws DispatchError `invalid_request` with the field in `param`.
  */
 export function readResponsesRequest(value: unknown, exact: unknown = value): ResponsesRequest {
@@ -34,10 +44,11 @@ export function readResponsesRequest(value: unknown, exact: unknown = value): Re
     typeof body.input === 'string'
       ? [{ type: 'message', role: 'user', content: [{ type: 'input_text', text: body.input }] }]
       : body.input;
-  const own = messagesOf(input);
-  if (own.length === 0 && !body.previous_response_id)
+  const book = new ToolBook((exact as Schemas).tools ?? []);
+  const refersToOthers = body.previous_response_id || input.some(item => item['type'] === 'item_reference');
+  if (messagesOf(input, null, book).length === 0 && !refersToOthers)
     refuse('Put a message, a function call or its output into the input.', 'input');
-  const messages = body.instructions ? [{ role: 'system', content: body.instructions }, ...own] : own;
+  const fields = toChatFields(withSchema(body, exact as Schemas), exact as Json, book);
   return {
     model: body.model,
     background: body.background ?? false,
@@ -47,28 +58,23 @@ export function readResponsesRequest(value: unknown, exact: unknown = value): Re
     tier: body.service_tier ?? null,
     input,
     params: echo(body, store),
-    chat: { ...toChatFields(withSchemas(body, exact as Schemas)), messages },
+    include: body.include ?? [],
+    omittedTools: book.omitted,
+    isPlain: exact === value,
+    chatOf: items => ({ ...fields, messages: messagesOf(items, body.instructions ?? null, book) }),
   };
 }
 
 interface Schemas {
-  readonly tools?: readonly { readonly parameters?: Record<string, unknown> | null }[] | null;
-  readonly text?: { readonly format?: { readonly schema?: Record<string, unknown> } | null } | null;
+  readonly tools?: readonly Json[] | null;
+  readonly text?: { readonly format?: { readonly schema?: Json } | null } | null;
 }
 
-function withSchemas(body: ResponsesFields, exact: Schemas): ResponsesFields {
-  const tools = body.tools?.map((tool, i) => {
-    const parameters = exact.tools?.[i]?.parameters;
-    return parameters === undefined ? tool : { ...tool, parameters };
-  });
+function withSchema(body: ResponsesFields, exact: Schemas): ResponsesFields {
   const format = body.text?.format;
   const schema = exact.text?.format?.schema;
-  const text = format && schema !== undefined ? { ...body.text, format: { ...format, schema } } : body.text;
-  return {
-    ...body,
-    ...(tools === undefined ? {} : { tools }),
-    ...(text === undefined ? {} : { text }),
-  } as ResponsesFields;
+  if (!format || schema === undefined) return body;
+  return { ...body, text: { ...body.text, format: { ...format, schema } } };
 }
 
 /** Every field that the schema of OpenAI or of Open Responses requires in a response, whether or not the request had it. */
@@ -88,14 +94,18 @@ function echo(body: ResponsesFields, store: boolean): Record<string, unknown> {
     service_tier: 'default',
     store,
     temperature: body.temperature ?? 1,
-    text: { format: body.text?.format ?? { type: 'text' } },
+    text: {
+      format: body.text?.format ?? { type: 'text' },
+      ...(body.text?.verbosity ? { verbosity: body.text.verbosity } : {}),
+    },
     tool_choice: body.tool_choice ?? 'auto',
-    tools: (body.tools ?? []).map(tool => ({ description: null, parameters: null, strict: null, ...tool })),
-    // Log probabilities are not supported.
-    top_logprobs: 0,
+    tools: (body.tools ?? []).map(tool =>
+      tool.type === 'function' ? { description: null, parameters: null, strict: null, ...tool } : tool,
+    ),
+    top_logprobs: body.top_logprobs ?? 0,
     top_p: body.top_p ?? 1,
     truncation: body.truncation ?? 'disabled',
-    user: body.user ?? null,
+    user: body.user?.toString() ?? null,
     metadata: body.metadata ?? {},
   };
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ChatChunk } from '../engine/chat-chunk.ts';
 import { eventData } from '../engine/sse.ts';
-import { ResponseStream } from './response-stream.ts';
+import { sealedText } from './reasoning.ts';
+import { failureOf, type ResponseBase, ResponseStream } from './response-stream.ts';
 
 const base = { id: 'resp_abc', createdAt: 1, background: false, params: { model: 'm' } };
 type Event = {
@@ -13,8 +14,8 @@ type Event = {
   delta?: string;
 };
 
-function tell(chunks: ChatChunk[]): { events: Event[]; stream: ResponseStream } {
-  const stream = new ResponseStream(base);
+function tell(chunks: ChatChunk[], about: ResponseBase = base): { events: Event[]; stream: ResponseStream } {
+  const stream = new ResponseStream(about);
   const text =
     stream.created() + stream.inProgress() + chunks.map(chunk => stream.push(chunk)).join('') + stream.end(2);
   const events = [...eventData(text)]
@@ -102,17 +103,90 @@ test('the partial answer of a cancelled response is incomplete in its last item'
   );
 });
 
-test('reasoning comes in a part that is opened before its text and closed after it', () => {
-  const { events } = tell([{ choices: [{ delta: { reasoning_content: 'hm' }, finish_reason: 'stop' }] }]);
+test('reasoning comes in a part of its own and as a summary, both opened before their text and closed after it', () => {
+  const { events, stream } = tell([
+    { choices: [{ delta: { reasoning_content: 'hm' }, finish_reason: 'stop' }] },
+  ]);
   assert.deepEqual(
     events.slice(2, -1).map(event => event.type.replace('response.', '')),
     [
       'output_item.added',
       'content_part.added',
+      'reasoning_summary_part.added',
       'reasoning_text.delta',
+      'reasoning_summary_text.delta',
       'reasoning_text.done',
       'content_part.done',
+      'reasoning_summary_text.done',
+      'reasoning_summary_part.done',
       'output_item.done',
     ],
   );
+  const [item] = stream.object('completed')['output'] as object[];
+  assert.deepEqual(item, {
+    id: 'rs_abc_0',
+    type: 'reasoning',
+    summary: [{ type: 'summary_text', text: 'hm' }],
+    content: [{ type: 'reasoning_text', text: 'hm' }],
+    status: 'completed',
+  });
+});
+
+test('reasoning is packed for clients that hand it on, where they ask for that', () => {
+  const include = ['reasoning.encrypted_content'];
+  const stream = new ResponseStream({ ...base, include });
+  stream.push({ choices: [{ message: { reasoning: 'hm', content: 'x' }, finish_reason: 'stop' }] });
+  const [item] = stream.object('completed')['output'] as { encrypted_content: string }[];
+  assert.equal(sealedText(item?.encrypted_content), 'hm');
+});
+
+const custom = { type: 'custom', name: 'patch' };
+const space = { type: 'namespace', name: 'mcp__x', tools: [{ type: 'function', name: 'g' }] };
+const part = (index: number, id: string | null, name: string | null, args: string): ChatChunk => ({
+  choices: [{ delta: { tool_calls: [{ index, id, function: { name, arguments: args } }] } }],
+});
+
+test('a call of a custom tool is told as one, its text piece by piece; one of a namespace with its name', () => {
+  const chunks = [
+    part(0, 'c1', 'patch', ''),
+    part(0, null, null, '{"inp'),
+    part(0, null, null, 'ut": "a\\n'),
+    part(0, null, null, 'b\\"c"}'),
+    part(1, 'c2', 'mcp__x__g', '{"n":1}'),
+    { choices: [{ delta: {}, finish_reason: 'tool_calls' }] },
+  ];
+  const { events, stream } = tell(chunks, { ...base, params: { tools: [custom, space] } });
+  const call = { type: 'custom_tool_call', id: 'ctc_abc_0', call_id: 'c1', name: 'patch', input: 'a\nb"c' };
+  const other = { type: 'function_call', id: 'fc_abc_1', call_id: 'c2', name: 'g', namespace: 'mcp__x' };
+  const output = [
+    { ...call, status: 'completed' },
+    { ...other, arguments: '{"n":1}', status: 'completed' },
+  ];
+  assert.deepEqual(stream.object('completed')['output'], output);
+  const told = events.slice(2, -1).map(({ type, delta }) => [type.replace('response.', ''), delta]);
+  assert.deepEqual(told, [
+    ['output_item.added', undefined],
+    ['custom_tool_call_input.delta', 'a\n'],
+    ['custom_tool_call_input.delta', 'b"c'],
+    ['custom_tool_call_input.done', undefined],
+    ['output_item.done', undefined],
+    ['output_item.added', undefined],
+    ['function_call_arguments.delta', '{"n":1}'],
+    ['function_call_arguments.done', undefined],
+    ['output_item.done', undefined],
+  ]);
+  assert.deepEqual(events[2]?.item, { ...call, input: '', status: 'in_progress' });
+  const kept = tell([stream.completion], { ...base, params: { tools: [custom, space] } });
+  assert.deepEqual(kept.stream.object('completed')['output'], output);
+});
+
+test('a failure names its cause by the codes of the API', () => {
+  for (const [status, code] of [
+    [400, 'invalid_prompt'],
+    [413, 'invalid_prompt'],
+    [429, 'rate_limit_exceeded'],
+    [502, 'server_error'],
+    [504, 'server_error'],
+  ] as const)
+    assert.deepEqual(failureOf(status, 'why'), { code, message: 'why' });
 });

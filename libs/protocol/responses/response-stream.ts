@@ -11,6 +11,19 @@ import { countTokens, toResponsesUsage } from '../openai/usage.ts';
 import { ChunkReader } from '../runs/chunk-reader.ts';
 import { type Completion, CompletionBuilder, opsOfCompletion } from '../runs/completion-builder.ts';
 import type { LogOp } from '../runs/run-log.ts';
+import {
+  type CallStart,
+  NO_CALL,
+  newItem,
+  type OutputItem,
+  partOf,
+  placeOf,
+  startedItem,
+  summaryPart,
+  type TextKind,
+  wholeItem,
+} from './output-item.ts';
+import { ToolBook } from './tools.ts';
 
 type Json = Record<string, unknown>;
 export type ResponseStatus = 'queued' | 'in_progress' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
@@ -21,52 +34,54 @@ export interface ResponseBase {
   /** Unix seconds. */
   readonly createdAt: number;
   readonly background: boolean;
-  /** Echoed request fields. */
+  /** Echoed request fields; calls are told by their `tools`. */
   readonly params: Json;
+  /** What the client asked to have in it beside the usual; nothing if absent. */
+  readonly include?: readonly string[];
 }
 
-type TextKind = 'message' | 'reasoning' | 'refusal';
-
-interface CallStart {
-  readonly number: number;
-  readonly id: string | null;
-  readonly name: string | null;
+/** Why a response failed; codes are those of the API. */
+export interface ResponseFailure {
+  readonly code: 'server_error' | 'rate_limit_exceeded' | 'invalid_prompt';
+  readonly message: string;
 }
 
-interface Item {
-  readonly kind: TextKind | 'function_call';
-  readonly index: number;
-  readonly id: string;
-  readonly callId: string;
-  readonly name: string;
-  text: string;
-  readonly logprobs: object[];
-  /** The answer was cut off within this item. */
-  isCut: boolean;
+/** @param status of HTTP: that of the engine's answer, or of the error in its place. */
+export function failureOf(status: number, message: string): ResponseFailure {
+  const isClients = status >= 400 && status < 500;
+  return {
+    code: status === 429 ? 'rate_limit_exceeded' : isClients ? 'invalid_prompt' : 'server_error',
+    message,
+  };
 }
-
-const ITEM_PREFIX = { message: 'msg', reasoning: 'rs', function_call: 'fc' } as const;
 
 export class ResponseStream {
   readonly #base: ResponseBase;
-  readonly #items: Item[] = [];
-  readonly #open = new Set<Item>();
+  readonly #items: OutputItem[] = [];
+  readonly #open = new Set<OutputItem>();
   /** The open item that is no call. */
-  #said: Item | null = null;
+  #said: OutputItem | null = null;
   /** By number of the call. */
-  readonly #calls = new Map<number, Item>();
+  readonly #calls = new Map<number, OutputItem>();
   readonly #reader = new ChunkReader();
   readonly #whole = new CompletionBuilder();
   #finish: string | null = null;
   #usage: CompletionUsage | null = null;
   #sequence = 0;
   readonly #after: number;
+  readonly #runId: string;
+  readonly #book: ToolBook;
+  readonly #isSealed: boolean;
   #out = '';
 
   /** @param after events up to this sequence number are counted, but left out. */
   constructor(base: ResponseBase, after = -1) {
     this.#base = base;
     this.#after = after;
+    this.#runId = base.id.slice('resp_'.length);
+    const { tools } = base.params;
+    this.#book = new ToolBook(Array.isArray(tools) ? tools : []);
+    this.#isSealed = base.include?.includes('reasoning.encrypted_content') ?? false;
   }
 
   /** `response.created`; for a background response `response.queued` too. */
@@ -113,8 +128,8 @@ export class ResponseStream {
     return `${this.#take()}data: [DONE]\n\n`;
   }
 
-  failed(message: string): string {
-    this.#emit('response.failed', () => ({ response: this.object('failed', { error: message }) }));
+  failed(error: ResponseFailure): string {
+    this.#emit('response.failed', () => ({ response: this.object('failed', { error }) }));
     return `${this.#take()}data: [DONE]\n\n`;
   }
 
@@ -135,7 +150,7 @@ export class ResponseStream {
   }
 
   /** The response object. */
-  object(status: ResponseStatus, end: { completedAt?: number; error?: string } = {}): Json {
+  object(status: ResponseStatus, end: { completedAt?: number; error?: ResponseFailure } = {}): Json {
     const done = status === 'completed' || status === 'incomplete';
     const reason = this.#finish === 'content_filter' ? 'content_filter' : 'max_output_tokens';
     return {
@@ -145,17 +160,21 @@ export class ResponseStream {
       status,
       background: this.#base.background,
       completed_at: status === 'completed' ? (end.completedAt ?? null) : null,
-      error: end.error === undefined ? null : { code: 'server_error', message: end.error },
+      error: end.error ?? null,
       incomplete_details: status === 'incomplete' ? { reason } : null,
       ...this.#base.params,
       output:
         done || status === 'failed' || status === 'cancelled'
           ? this.#items.map(item =>
-              whole(item, item.isCut || (this.#open.has(item) && status !== 'completed')),
+              this.#shown(item, item.isCut || (this.#open.has(item) && status !== 'completed')),
             )
           : [],
       usage: done && this.#usage !== null ? toUsage(this.#usage) : null,
     };
+  }
+
+  #shown(item: OutputItem, isCut: boolean): Json {
+    return wholeItem(item, { isCut, isSealed: this.#isSealed });
   }
 
   #text(kind: TextKind, delta: string, logprobs: readonly object[] = []): void {
@@ -164,53 +183,51 @@ export class ResponseStream {
     item.logprobs.push(...logprobs);
     const at = { ...placeOf(item), delta };
     if (kind === 'message') this.#emit('response.output_text.delta', { ...at, logprobs });
-    else this.#emit(`response.${kind === 'refusal' ? kind : 'reasoning_text'}.delta`, at);
+    else if (kind === 'refusal') this.#emit('response.refusal.delta', at);
+    else {
+      this.#emit('response.reasoning_text.delta', at);
+      this.#emit('response.reasoning_summary_text.delta', { ...summaryPlace(item), delta });
+    }
   }
 
   #call([, number, id, name, delta]: Extract<LogOp, readonly ['c', ...unknown[]]>): void {
     const known = this.#calls.get(number);
     // A log of an earlier version may count two calls as one.
     const goesOn = known !== undefined && (id === null || id === known.callId);
-    const item = goesOn ? known : this.#begin('function_call', { number, id, name });
+    const item = goesOn ? known : this.#begin('call', { number, id, tool: this.#book.called(name ?? '') });
     // Closed once its arguments were complete: what follows is white space.
     if (delta === '' || !this.#open.has(item)) return;
     item.text += delta;
-    this.#emitArguments(item, delta);
+    this.#emitArguments(item, item.custom === null ? delta : item.custom.push(delta));
   }
 
-  #emitArguments(item: Item, delta: string): void {
+  #emitArguments(item: OutputItem, delta: string): void {
+    if (delta === '') return;
+    const name = item.custom === null ? 'function_call_arguments' : 'custom_tool_call_input';
     const at = { item_id: item.id, output_index: item.index };
-    this.#emit('response.function_call_arguments.delta', { ...at, delta });
+    this.#emit(`response.${name}.delta`, { ...at, delta });
   }
 
-  #begin(kind: Item['kind'], call: CallStart = { number: -1, id: null, name: null }): Item {
+  #begin(kind: OutputItem['kind'], call: CallStart = NO_CALL): OutputItem {
     this.#closeComplete();
     const index = this.#items.length;
-    const prefix = kind === 'refusal' ? ITEM_PREFIX.message : ITEM_PREFIX[kind];
-    const id = `${prefix}_${this.#base.id.slice('resp_'.length)}_${index}`;
-    const item: Item = {
-      ...{ kind, index, id },
-      callId: call.id ?? id,
-      name: call.name ?? '',
-      text: '',
-      logprobs: [],
-      isCut: false,
-    };
+    const item = newItem(kind, index, this.#runId, call);
     this.#items.push(item);
     this.#open.add(item);
-    if (kind === 'function_call') this.#calls.set(call.number, item);
+    if (kind === 'call') this.#calls.set(call.number, item);
     else this.#said = item;
-    this.#emit('response.output_item.added', { output_index: index, item: started(item) });
-    if (kind !== 'function_call')
+    this.#emit('response.output_item.added', { output_index: index, item: startedItem(item) });
+    if (kind !== 'call')
       this.#emit('response.content_part.added', { ...placeOf(item), part: partOf(kind, '') });
+    if (kind === 'reasoning')
+      this.#emit('response.reasoning_summary_part.added', { ...summaryPlace(item), part: summaryPart('') });
     return item;
   }
 
   /** Another item begins. Calls may come in turns: one whose arguments are not complete stays open. */
   #closeComplete(): void {
     this.#said = null;
-    for (const item of [...this.#open])
-      if (item.kind !== 'function_call' || isJson(item.text)) this.#close(item);
+    for (const item of [...this.#open]) if (item.kind !== 'call' || isJson(item.text)) this.#close(item);
   }
 
   #closeAll(isCut: boolean): void {
@@ -219,28 +236,40 @@ export class ResponseStream {
     for (const item of [...this.#open]) this.#close(item, isCut && item === last);
   }
 
-  #close(item: Item, isCut = false): void {
+  #close(item: OutputItem, isCut = false): void {
     this.#open.delete(item);
     item.isCut = isCut;
-    const { kind, name } = item;
-    const at = { item_id: item.id, output_index: item.index };
-    if (kind === 'function_call') {
-      if (item.text === '' && !isCut) {
-        item.text = '{}';
-        this.#emitArguments(item, item.text);
-      }
-      this.#emit('response.function_call_arguments.done', { ...at, name, arguments: item.text });
-    } else this.#closeText(item, kind);
-    this.#emit('response.output_item.done', { output_index: item.index, item: whole(item, isCut) });
+    if (item.kind === 'call') this.#closeCall(item);
+    else this.#closeText(item, item.kind);
+    this.#emit('response.output_item.done', { output_index: item.index, item: this.#shown(item, isCut) });
   }
 
-  #closeText(item: Item, kind: TextKind): void {
+  #closeCall(item: OutputItem): void {
+    const at = { item_id: item.id, output_index: item.index };
+    if (item.custom !== null) {
+      const { input, rest } = item.custom.end();
+      this.#emitArguments(item, rest);
+      this.#emit('response.custom_tool_call_input.done', { ...at, input });
+      return;
+    }
+    if (item.text === '' && !item.isCut) {
+      item.text = '{}';
+      this.#emitArguments(item, item.text);
+    }
+    const { tool, text } = item;
+    this.#emit('response.function_call_arguments.done', { ...at, name: tool.name, arguments: text });
+  }
+
+  #closeText(item: OutputItem, kind: TextKind): void {
     const { text, logprobs } = item;
     const place = placeOf(item);
     if (kind === 'message') this.#emit('response.output_text.done', { ...place, text, logprobs });
     else if (kind === 'refusal') this.#emit('response.refusal.done', { ...place, refusal: text });
     else this.#emit('response.reasoning_text.done', { ...place, text });
     this.#emit('response.content_part.done', { ...place, part: partOf(kind, text, logprobs) });
+    if (kind !== 'reasoning') return;
+    this.#emit('response.reasoning_summary_text.done', { ...summaryPlace(item), text });
+    this.#emit('response.reasoning_summary_part.done', { ...summaryPlace(item), part: summaryPart(text) });
   }
 
   #emit(type: string, fields: Json | (() => Json)): void {
@@ -258,30 +287,10 @@ export class ResponseStream {
   }
 }
 
-const placeOf = (item: Item) => ({ item_id: item.id, output_index: item.index, content_index: 0 });
-
-function partOf(kind: TextKind, text: string, logprobs: readonly object[] = []): Json {
-  if (kind === 'reasoning') return { type: 'reasoning_text', text };
-  if (kind === 'refusal') return { type: 'refusal', refusal: text };
-  return { type: 'output_text', text, annotations: [], logprobs };
-}
-
-function started(item: Item): Json {
-  const { id, kind, callId, name } = item;
-  const status = 'in_progress';
-  if (kind === 'reasoning') return { id, type: kind, summary: [], content: [], status };
-  if (kind === 'function_call') return { id, type: kind, call_id: callId, name, arguments: '', status };
-  return { id, type: 'message', role: 'assistant', status, content: [] };
-}
-
-function whole(item: Item, isCut: boolean): Json {
-  const { id, kind, callId, name, text, logprobs } = item;
-  const status = isCut ? 'incomplete' : 'completed';
-  if (kind === 'function_call') return { id, type: kind, call_id: callId, name, arguments: text, status };
-  const content = [partOf(kind, text, logprobs)];
-  if (kind === 'reasoning') return { id, type: kind, summary: [], content, status };
-  return { id, type: 'message', role: 'assistant', status, content };
-}
+/** Engines summarise nothing: the reasoning itself is told as its only part, for clients that show nothing else. */
+const summaryPlace = (item: OutputItem) => ({
+  ...{ item_id: item.id, output_index: item.index, summary_index: 0 },
+});
 
 function isJson(text: string): boolean {
   try {

@@ -1,19 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { seeded } from '../random.fixture.ts';
 import { decodePacket, encodePacket, FRAME_KINDS, type Frame, type FrameKind } from './frame.ts';
 
 const QUOTE = { waitMs: 1234, tokensPerSec: 9876, cacheTokens: 1_764_000_000_000_123 };
-
-/** Deterministic random numbers (mulberry32), so that a failing fuzz case can be run again. */
-function seeded(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 function randomFrame(rand: () => number): Frame {
   const kinds = Object.keys(FRAME_KINDS) as FrameKind[];

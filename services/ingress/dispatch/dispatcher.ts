@@ -109,8 +109,11 @@ export class Dispatcher {
     // Earlier errors are answered by the framework.
     reply.hijack();
     const raw = reply.raw;
-    const headers = { 'x-penstock-model': headerText(read.model.name), ...appliedHeader(terms.preferences) };
-    const http = this.#openReply(endpoint, read, request, raw, headers);
+    const http = this.#openReply(endpoint, read, request, raw, {
+      ...(reply.getHeaders() as Record<string, string>),
+      'x-penstock-model': headerText(read.model.name),
+      ...appliedHeader(terms.preferences),
+    });
     const sink = terms.reshape?.(http) ?? http;
     metrics.placements.inc({ reason: placement.reason });
     const { id } = request;

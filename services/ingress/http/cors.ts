@@ -21,6 +21,7 @@ export const EXPOSED_HEADERS = [
   'x-penstock-attempt',
   'x-penstock-job',
   'x-penstock-model',
+  'x-penstock-omitted-tools',
   'x-penstock-queue-eta-ms',
   'x-penstock-queue-position',
   'x-penstock-queue-wait-ms',

@@ -5,6 +5,7 @@ import {
   type DispatchError,
   type ErrorBody,
   eventData,
+  failureOf,
   type LogOp,
   opsOfCompletion,
   type ResponseBase,
@@ -73,12 +74,13 @@ export class ResponseReply implements ReplySink {
   #refused(meta: ResultMeta, body: Buffer, served: Served): void {
     if (!this.#begun) return this.#to.result(meta, body, served);
     const { error } = JSON.parse(body.toString('utf8')) as ErrorBody;
-    this.#to.end(Buffer.from(this.#stream.failed(error.message)), served);
+    this.#to.end(Buffer.from(this.#stream.failed(failureOf(meta.status, error.message))), served);
   }
 
   error(error: DispatchError, served: Served | null): void {
     // Once events have gone out, a failed generation is an event too: a top-level error would hide the response.
-    if (this.#begun) this.#to.end(Buffer.from(this.#stream.failed(error.message)), served);
+    if (this.#begun)
+      this.#to.end(Buffer.from(this.#stream.failed(failureOf(error.status, error.message))), served);
     else this.#to.error(error, served);
   }
 

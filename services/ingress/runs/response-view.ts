@@ -2,10 +2,12 @@
 import {
   type ChatChunk,
   decodeOps,
+  failureOf,
   type InputItem,
   isFinalStatus,
   publicId,
   type ResponseBase,
+  type ResponseFailure,
   ResponseStream,
   type ResponsesRequest,
   type StoredRun,
@@ -18,13 +20,15 @@ export interface ResponseDetail {
   readonly previousId: string | null;
   readonly background: boolean;
   readonly params: Record<string, unknown>;
+  /** Absent in records of an earlier version. */
+  readonly include?: readonly string[];
   /** What the chain it belongs to is known by; null where it began none. */
   readonly chain: string | null;
 }
 
 export function detailOf(asked: ResponsesRequest, chain: string | null): ResponseDetail {
-  const { input, previousId, background, params } = asked;
-  return { input, previousId, background, params, chain };
+  const { input, previousId, background, params, include } = asked;
+  return { input, previousId, background, params, include, chain };
 }
 
 export function detailIn(run: StoredRun): ResponseDetail {
@@ -32,12 +36,13 @@ export function detailIn(run: StoredRun): ResponseDetail {
 }
 
 export function baseOf(id: string, createdAt: number, detail: ResponseDetail): ResponseBase {
-  const { background, params } = detail;
+  const { background, params, include = [] } = detail;
   return {
     id: publicId({ kind: 'response', id }),
     createdAt: Math.floor(createdAt / 1000),
     background,
     params,
+    include,
   };
 }
 
@@ -82,7 +87,7 @@ export class ResponseEvents {
         : this.#stream.push(JSON.parse(run.result.body.toString('utf8')) as ChatChunk);
       return whole + this.#stream.end(Math.floor(run.result.finishedAt / 1000));
     }
-    return this.#stream.failed(errorIn(run.result?.body));
+    return this.#stream.failed(failureIn(run));
   }
 }
 
@@ -100,16 +105,22 @@ export function responseObject(run: StoredRun, logged: readonly Buffer[]): objec
   }
   for (const entry of logged) told.add(decodeOps(entry));
   if (run.status === 'cancelled') return told.object('cancelled');
-  return told.object('failed', { error: errorIn(run.result?.body) });
+  return told.object('failed', { error: failureIn(run) });
+}
+
+/** The items of its answer; none before it has one. */
+export function outputOf(run: StoredRun): InputItem[] {
+  return (responseObject(run, []) as { output: InputItem[] }).output;
 }
 
 /** The engine's own words, where it gave any. */
-function errorIn(body: Buffer | undefined): string {
+function failureIn({ result }: StoredRun): ResponseFailure {
+  const status = result?.status ?? 500;
   try {
-    const { error } = JSON.parse(body?.toString('utf8') ?? '') as { error?: { message?: unknown } };
-    if (typeof error?.message === 'string') return error.message;
+    const { error } = JSON.parse(result?.body.toString('utf8') ?? '') as { error?: { message?: unknown } };
+    if (typeof error?.message === 'string') return failureOf(status, error.message);
   } catch {
     // Not JSON.
   }
-  return 'The engine failed to answer.';
+  return failureOf(status, 'The engine failed to answer.');
 }

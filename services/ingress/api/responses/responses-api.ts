@@ -22,18 +22,18 @@ import type { AnswerKeeper, RunCanceller, RunFinder, RunWaiters } from '@penstoc
 import type { Clock } from '@penstock/runtime';
 import type { RunLog } from '@penstock/transport';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ConversionPlan } from '../dispatch/conversion.ts';
-import type { Dispatcher } from '../dispatch/dispatcher.ts';
-import { letGoOfBody } from '../http/body-reader.ts';
-import type { Api, Guards } from '../http/guards.ts';
-import { answer, baseHeaders } from '../http/headers.ts';
-import { pageOf, readPaging } from '../http/paging.ts';
-import { isKeyed } from '../intake/idempotency.ts';
-import { holding, NO_PREFERENCES, type Preferences, readPreferences } from '../intake/preferences.ts';
-import type { InferenceRequest, Intake } from '../intake/understand.ts';
-import { chainKeyOf, sessionHeader } from '../placement/session-key.ts';
-import { ResponseReply } from '../replies/response-reply.ts';
-import type { PollHints } from '../runs/poll-hints.ts';
+import type { ConversionPlan } from '../../dispatch/conversion.ts';
+import type { Dispatcher } from '../../dispatch/dispatcher.ts';
+import { letGoOfBody } from '../../http/body-reader.ts';
+import type { Api, Guards } from '../../http/guards.ts';
+import { answer, baseHeaders } from '../../http/headers.ts';
+import { pageOf, readPaging } from '../../http/paging.ts';
+import { isKeyed } from '../../intake/idempotency.ts';
+import { holding, NO_PREFERENCES, type Preferences, readPreferences } from '../../intake/preferences.ts';
+import type { InferenceRequest, Intake } from '../../intake/understand.ts';
+import { chainKeyOf, sessionHeader } from '../../placement/session-key.ts';
+import { ResponseReply } from '../../replies/response-reply.ts';
+import type { PollHints } from '../../runs/poll-hints.ts';
 import {
   baseOf,
   detailIn,
@@ -41,12 +41,12 @@ import {
   type ResponseDetail,
   ResponseEvents,
   responseObject,
-} from '../runs/response-view.ts';
-import { runCallOf } from '../runs/run-call.ts';
-import type { RunAbout, RunIntake } from '../runs/run-intake.ts';
-import { shownCallOf } from '../runs/shown-call.ts';
-import type { LogStreams } from '../runs/stream-log.ts';
-import type { History, ResponseHistory } from './response-history.ts';
+} from '../../runs/response-view.ts';
+import { runCallOf } from '../../runs/run-call.ts';
+import type { RunAbout, RunIntake } from '../../runs/run-intake.ts';
+import { shownCallOf } from '../../runs/shown-call.ts';
+import type { LogStreams } from '../../runs/stream-log.ts';
+import type { History, ResponseHistory } from './history.ts';
 
 /** Log entries read for the partial answer of a response that did not end well. */
 const MAX_PARTIAL = 100_000;
@@ -115,17 +115,20 @@ export class ResponsesApi implements Api {
     const acceptedAt = this.#o.clock.now();
     if (!Buffer.isBuffer(request.body)) throw new DispatchError('unsupported_media_type');
     const parsed = parseJson(request.body);
-    const asked = readResponsesRequest(parsed, exactJson(request.body, parsed));
-    const history = await this.#o.history.read(asked.previousId, request.tenant);
+    const exact = exactJson(request.body, parsed);
+    const given = readResponsesRequest(parsed, exact);
+    const history = await this.#o.history.read(given.previousId, request.tenant);
+    const asked = { ...given, input: await this.#o.history.resolve(given.input, request.tenant) };
+    if (asked.omittedTools.length > 0) void reply.header(...omittedHeader(asked.omittedTools));
     // A response that is not stored begins no chain.
     const chain = history.root ?? (asked.store ? chainKeyOf(sessionHeader(request), request.id) : null);
     const preferences = readPreferences(request.headers['prefer']);
     const { isBackground, isRun } = modeOf(asked, preferences, request);
     const chat = this.#toChat(asked, history, isRun, acceptedAt);
     const tier = decideTier(asked.tier, !isBackground);
-    const given = detailOf(asked, chain);
-    const params = { ...given.params, service_tier: tier.used, model: chat.model.name };
-    const detail = { ...given, params, background: isBackground };
+    const kept = detailOf(asked, chain);
+    const params = { ...kept.params, service_tier: tier.used, model: chat.model.name };
+    const detail = { ...kept, params, background: isBackground };
     const read = { asked, chat, preferences, detail };
     if (!isRun) return this.#dispatch(read, request, reply);
     const about = { kind: 'response', detail: JSON.stringify(detail), log: 'deltas' } as const;
@@ -139,13 +142,11 @@ export class ResponsesApi implements Api {
     isLogged: boolean,
     acceptedAt: number,
   ): InferenceRequest {
-    const [first, ...rest] = asked.chat.messages;
-    // Instructions belong to this response only, and come before the history.
-    const instructed = asked.params['instructions'] !== null && first !== undefined;
-    const messages = instructed ? [first, ...earlier, ...rest] : [...earlier, ...asked.chat.messages];
-    const chat = { ...asked.chat, messages, ...(isLogged ? STREAMED : {}) };
-    const body = Buffer.from(JSON.stringify(chat));
+    const made = { ...asked.chatOf([...earlier, ...asked.input]), ...(isLogged ? STREAMED : {}) };
+    const body = Buffer.from(JSON.stringify(made));
     this.#o.history.assertFits(body.length);
+    // Where a long number is opaque in it, the bytes are read again.
+    const chat = asked.isPlain ? made : parseJson(body);
     return this.#o.intake.understand('chat', body, chat, acceptedAt);
   }
 
@@ -290,6 +291,12 @@ function modeOf(asked: ResponsesRequest, preferences: Preferences, request: Fast
       param: 'Idempotency-Key',
     });
   return { isBackground, isRun: isBackground || isKeyed(request) };
+}
+
+/** Tells which tools the model was not offered, and why a client would never see them called. */
+function omittedHeader(types: readonly string[]): [string, string] {
+  const known = types.filter(type => /^[\w.-]{1,64}$/.test(type)).slice(0, 20);
+  return ['x-penstock-omitted-tools', known.join(', ') || 'unknown'];
 }
 
 /** URL path of the response. */

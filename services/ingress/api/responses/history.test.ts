@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunFinder } from '@penstock/runs';
-import { ResponseHistory } from './response-history.ts';
+import { ResponseHistory } from './history.ts';
 
 test('a chain of too many responses is refused as that, not as one that is not known', async () => {
   const run = {
