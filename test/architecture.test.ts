@@ -65,6 +65,7 @@ const FOLDERS: Record<string, readonly string[]> = {
     'libs/protocol/errors',
     'libs/protocol/openai',
     'libs/protocol/runs',
+    'libs/protocol/wire',
   ],
   'libs/protocol/runs': ['libs/protocol/engine', 'libs/protocol/wire'],
   'libs/protocol/webhooks': ['libs/protocol', 'libs/protocol/wire'],

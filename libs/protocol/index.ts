@@ -23,6 +23,7 @@ export type { RequestSummary } from './openai/request-summary.ts';
 export * from './openai/usage.ts';
 export { OPERATIONS, openApiDocument } from './openapi/index.ts';
 export { emptyProfile, type PromptProfile } from './prompt/prompt-profile.ts';
+export * from './responses/conversation.ts';
 export * from './responses/input-item.ts';
 export type { ChatMessage, InputItem } from './responses/messages.ts';
 export { placeOfItem } from './responses/output-item.ts';

@@ -92,7 +92,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
         placements: new MemoryPlacementStore(),
       },
       ...{ runLog: new MemoryRunLog(runStore), records: none, contents: none, batchJobs: none },
-      ...{ webhooks: none, deliveries: none, deliveryJobs: none },
+      ...{ webhooks: none, deliveries: none, deliveryJobs: none, conversations: none },
     },
     { ...SETTINGS, ...some },
     { clock, log, nextId: () => `r${++ids}`, notReady: () => null },

@@ -17,6 +17,7 @@ import {
   type AllowList,
   type BatchJobs,
   ClaimCheck,
+  type ConversationRecords,
   type DeliveryJobs,
   type DeliveryLog,
   type FileContents,
@@ -39,8 +40,12 @@ import { JobsApi } from './api/jobs.ts';
 import { MessagesApi } from './api/messages.ts';
 import { ModelsApi } from './api/models.ts';
 import { OperationsApi } from './api/operations.ts';
+import { Conversations } from './api/responses/conversations.ts';
+import { ConversationsApi } from './api/responses/conversations-api.ts';
 import { ResponseHistory } from './api/responses/history.ts';
-import { ResponsesApi } from './api/responses/responses-api.ts';
+import { InputTokensApi } from './api/responses/input-tokens-api.ts';
+import { ResponseIntake } from './api/responses/response-intake.ts';
+import { ResponsesApi, type ResponsesOptions } from './api/responses/responses-api.ts';
 import { StoredCompletionsApi } from './api/stored-completions.ts';
 import { WebhooksApi } from './api/webhooks.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
@@ -74,6 +79,7 @@ export interface IngressPorts {
   readonly webhooks: WebhookRecords;
   readonly deliveries: DeliveryLog;
   readonly deliveryJobs: DeliveryJobs;
+  readonly conversations: ConversationRecords;
 }
 
 /** See config.ts for what each setting means. */
@@ -165,7 +171,6 @@ export async function startIngress(
   });
   const pollHints = new PollHints(lanes, fleet, clock);
   const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, keepAliveMs);
-  const history = new ResponseHistory(finder, settings.bodyLimitBytes);
   const accepting = { runIntake, finder, canceller, waiters, holdMs };
   const jobs = new JobsApi({ ...accepting, logStreams, pollHints, metrics });
   const app = buildServer({
@@ -175,8 +180,8 @@ export async function startIngress(
       inference: new InferenceApi({ intake, dispatcher, jobs, runIntake, pollHints, keeper }),
       storedCompletions: new StoredCompletionsApi({ store: runStore, finder, canceller, pollHints }),
       ...{ jobs, messages: new MessagesApi({ intake, models: fleet, dispatcher, clock }) },
-      responses: new ResponsesApi({
-        ...{ ...accepting, intake, dispatcher, history, runLog, logStreams, pollHints, keeper, clock },
+      ...responses(ports, settings, host, {
+        ...{ ...accepting, intake, dispatcher, runLog, logStreams, pollHints, keeper },
       }),
       ...filesAndWebhooks(ports, settings, nextId),
     },
@@ -215,6 +220,28 @@ function storedRuns(
     waiters: new RunWaiters(store),
     keeper: new AnswerKeeper(wires),
     convertedCall: (run: NewRun) => new ConvertedCall(wires, run),
+  };
+}
+
+type ResponseParts = Omit<ResponsesOptions, 'responseIntake' | 'conversations'> & { readonly intake: Intake };
+
+/** The Responses API: responses, conversations, and what both are read with. */
+function responses(
+  { conversations: records }: IngressPorts,
+  { bodyLimitBytes, ttl }: IngressSettings,
+  { nextId, clock }: IngressHost,
+  { intake, ...parts }: ResponseParts,
+) {
+  const { finder, dispatcher } = parts;
+  const history = new ResponseHistory(finder, bodyLimitBytes);
+  const conversations = new Conversations({
+    ...{ records, nextId, clock, runs: finder, ttlMs: ttl.recordMs, maxBytes: bodyLimitBytes },
+  });
+  const responseIntake = new ResponseIntake({ intake, history, conversations, clock });
+  return {
+    responses: new ResponsesApi({ ...parts, responseIntake, conversations }),
+    inputTokens: new InputTokensApi({ intake, responseIntake, dispatcher }),
+    conversations: new ConversationsApi(conversations),
   };
 }
 

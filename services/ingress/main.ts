@@ -17,6 +17,7 @@ import {
   BullDeliveries,
   NatsWorkQueue,
   openStores,
+  RedisConversations,
   RedisDeliveries,
   RedisReplyBus,
   RedisRunLog,
@@ -55,6 +56,7 @@ const batchJobs = new BullBatches(config.PENSTOCK_REDIS_URL);
 const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const webhooks = await RedisWebhooks.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const deliveries = await RedisDeliveries.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
+const conversations = await RedisConversations.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
 const deliveryJobs = new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEMPTS);
 
 let draining = false;
@@ -71,7 +73,7 @@ const { app, open, tick } = await startIngress(
       ...stores,
       batchJobs,
     },
-    ...{ webhooks, deliveries, deliveryJobs },
+    ...{ webhooks, deliveries, deliveryJobs, conversations },
   },
   {
     ingressId,
@@ -139,9 +141,10 @@ stopOnSignal(log, [
     limitMs: 2000,
     run: () =>
       Promise.all(
-        [queue, bus, runStore, runLog, records, batchJobs, webhooks, deliveries, deliveryJobs].map(wire =>
-          wire.close(),
-        ),
+        [
+          ...[queue, bus, runStore, runLog, records, batchJobs],
+          ...[webhooks, deliveries, deliveryJobs, conversations],
+        ].map(wire => wire.close()),
       ).then(() => {}),
   },
 ]);

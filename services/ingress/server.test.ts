@@ -8,6 +8,8 @@ import { JobsApi } from './api/jobs.ts';
 import { MessagesApi } from './api/messages.ts';
 import { ModelsApi } from './api/models.ts';
 import { OperationsApi } from './api/operations.ts';
+import { ConversationsApi } from './api/responses/conversations-api.ts';
+import { InputTokensApi } from './api/responses/input-tokens-api.ts';
 import { ResponsesApi } from './api/responses/responses-api.ts';
 import { StoredCompletionsApi } from './api/stored-completions.ts';
 import { MAX_FILE_BYTES } from './api/upload.ts';
@@ -17,7 +19,7 @@ import { type Apis, buildServer } from './server.ts';
 
 /** Routes that only say what is not served, and other names of documented ones. */
 const UNDOCUMENTED = [
-  ...['POST /v1/responses/compact', 'POST /v1/responses/input_tokens'],
+  'POST /v1/responses/compact',
   ...['/', '/healthz', '/ping', '/health/liveliness', '/health/liveness', '/health/readiness'].map(
     path => `GET ${path}`,
   ),
@@ -34,6 +36,8 @@ function startServer(corsOrigins: Origins = new Set()) {
     jobs: new JobsApi(none),
     messages: new MessagesApi(none),
     responses: new ResponsesApi(none),
+    inputTokens: new InputTokensApi(none),
+    conversations: new ConversationsApi(none),
     files: new FilesApi(none, none, none),
     batches: new BatchesApi(none),
     webhooks: new WebhooksApi(none),

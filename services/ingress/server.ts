@@ -7,6 +7,8 @@ import type { JobsApi } from './api/jobs.ts';
 import type { MessagesApi } from './api/messages.ts';
 import type { ModelsApi } from './api/models.ts';
 import type { OperationsApi } from './api/operations.ts';
+import type { ConversationsApi } from './api/responses/conversations-api.ts';
+import type { InputTokensApi } from './api/responses/input-tokens-api.ts';
 import type { ResponsesApi } from './api/responses/responses-api.ts';
 import type { StoredCompletionsApi } from './api/stored-completions.ts';
 import type { WebhooksApi } from './api/webhooks.ts';
@@ -33,6 +35,8 @@ export interface Apis {
   readonly jobs: JobsApi;
   readonly messages: MessagesApi;
   readonly responses: ResponsesApi;
+  readonly inputTokens: InputTokensApi;
+  readonly conversations: ConversationsApi;
   readonly files: FilesApi;
   readonly batches: BatchesApi;
   readonly webhooks: WebhooksApi;

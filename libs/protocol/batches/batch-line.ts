@@ -124,6 +124,8 @@ function readResponse(body: unknown, text: Buffer): Omit<BatchLine, 'customId'> 
   if (asked.background) refuse('background', 'A line of a batch is never waited for: leave background out.');
   if (asked.previousId !== null)
     refuse('previous_response_id', 'A line of a batch has no history: put all messages into its input.');
+  if (asked.conversationId !== null)
+    refuse('conversation', 'A line of a batch has no history: put all messages into its input.');
   if (asked.input.some(item => item['type'] === 'item_reference'))
     refuse('input', 'A line of a batch has no stored items: put the items themselves into its input.');
   const chat = asked.chatOf(asked.input);

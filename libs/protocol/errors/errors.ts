@@ -69,6 +69,16 @@ export const ERRORS = {
     type: invalid,
     text: 'No such response. It may have been deleted, or have expired.',
   },
+  conversation_not_found: {
+    status: 404,
+    type: invalid,
+    text: 'No such conversation. It may have been deleted, or have expired.',
+  },
+  conversation_locked: {
+    status: 409,
+    type: invalid,
+    text: 'Another response is being made in this conversation. Try again when it is over.',
+  },
   item_not_found: {
     status: 404,
     type: invalid,

@@ -3,6 +3,7 @@ import { MAX_IDEMPOTENCY_KEY } from '../runs/idempotency.ts';
 import { MAX_CALL_TIMEOUT_MS, MAX_RUN_TIMEOUT_MS } from '../runs/timeouts.ts';
 import { ENDPOINT_TABLE, ENDPOINTS, type Endpoint } from '../wire/endpoints.ts';
 import { COMPLETION_OPERATIONS } from './completion-operations.ts';
+import { CONVERSATION_OPERATIONS } from './conversation-operations.ts';
 import { header, type Operation, type Parameter, paging, query } from './operation.ts';
 import type { REQUESTS } from './requests.ts';
 import { count, flag, text } from './schema.ts';
@@ -259,6 +260,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...inferences,
   ...COMPLETION_OPERATIONS,
   ...responses,
+  ...CONVERSATION_OPERATIONS,
   ...jobs,
   ...STORED_OPERATIONS,
   ...operations,

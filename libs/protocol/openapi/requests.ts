@@ -9,6 +9,7 @@ import { completionFields } from '../openai/completion-request.ts';
 import { completionUpdate } from '../openai/completion-update.ts';
 import { embeddingFields } from '../openai/embedding-request.ts';
 import { promptInputSchema } from '../openai/prompt-input.ts';
+import { conversationAddition, conversationCreate, conversationUpdate } from '../responses/conversation.ts';
 import { responsesFields } from '../responses/fields.ts';
 import { webhookCreate, webhookRotate, webhookTest, webhookUpdate } from '../webhooks/requests.ts';
 import type { JsonSchema } from './schema.ts';
@@ -47,6 +48,9 @@ export const REQUESTS = {
   CreateMessage: fromZod(messagesFields),
   CountTokens: fromZod(countTokensFields),
   CreateResponse: fromZod(responsesFields),
+  CreateConversation: fromZod(conversationCreate),
+  UpdateConversation: fromZod(conversationUpdate),
+  AddConversationItems: fromZod(conversationAddition),
   UpdateChatCompletion: fromZod(completionUpdate),
   CreateFile: withFile(fileForm, 'At most 512 MiB; of purpose `batch` 200 MiB.'),
   CreateBatch: fromZod(batchCreate),

@@ -12,6 +12,7 @@ import {
   tierField,
   topPField,
 } from '../openai/fields.ts';
+import { conversationField } from './conversation.ts';
 
 const notServed = (error: string) => z.null({ error }).optional();
 
@@ -44,7 +45,7 @@ export const responsesFields = z.looseObject({
   service_tier: tierField,
   ...endUserFields,
   truncation: z.enum(['auto', 'disabled']).nullish(),
-  conversation: notServed('conversations are not kept here; go on with previous_response_id'),
+  conversation: conversationField,
   prompt: notServed('stored prompts are not kept here; put the text into instructions and input'),
 });
 export type ResponsesFields = z.infer<typeof responsesFields>;

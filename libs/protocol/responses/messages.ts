@@ -52,16 +52,18 @@ interface Turn {
 /**
  * @param instructions come first.
  * @param book the tools that calls are of.
+ * @param at field that has the items.
  * @throws DispatchError that names the item.
  */
 export function messagesOf(
   items: readonly InputItem[],
   instructions: string | null,
   book: ToolBook,
+  at = 'input',
 ): ChatMessage[] {
   const writer = new MessageWriter(book);
   if (instructions) writer.system(instructions);
-  for (const [i, item] of items.entries()) writer.add(item, `input[${i}]`);
+  for (const [i, item] of items.entries()) writer.add(item, `${at}[${i}]`);
   return writer.messages();
 }
 

@@ -23,7 +23,10 @@ test('calls, their outputs and tools without the names that an engine needs are 
 test('an error about a missing or unsupported field says what to do', () => {
   for (const [fields, message] of [
     [{}, /string or an array/],
-    [{ input: 'x', conversation: 'conv_1' }, /previous_response_id/],
+    [
+      { input: 'x', conversation: 'conv_1', previous_response_id: 'resp_1' },
+      /leave previous_response_id out/,
+    ],
     [{ input: 'x', prompt: { id: 'p' } }, /instructions/],
   ] as const)
     assert.throws(() => readResponsesRequest({ model: 'm', ...fields }), { message });

@@ -12,6 +12,8 @@ export interface ResponsesRequest {
   readonly stream: boolean;
   readonly store: boolean;
   readonly previousId: string | null;
+  /** As the client knows it. */
+  readonly conversationId: string | null;
   readonly tier: string | null;
   readonly input: readonly InputItem[];
   /** Echoed in every response object. */
@@ -40,12 +42,22 @@ export function readResponsesRequest(value: unknown, exact: unknown = value): Re
   const body = checked.data;
   const store = body.store ?? true;
   if (body.background && !store) refuse('background can only be used when `store` is true', 'background');
+  const { conversation } = body;
+  const conversationId = (typeof conversation === 'object' ? conversation?.id : conversation) ?? null;
+  if (conversationId !== null && body.previous_response_id)
+    refuse(
+      'A conversation holds what was said before: leave previous_response_id out.',
+      'previous_response_id',
+    );
   const input: InputItem[] =
     typeof body.input === 'string'
       ? [{ type: 'message', role: 'user', content: [{ type: 'input_text', text: body.input }] }]
       : body.input;
   const book = new ToolBook((exact as Schemas).tools ?? []);
-  const refersToOthers = body.previous_response_id || input.some(item => item['type'] === 'item_reference');
+  const refersToOthers =
+    body.previous_response_id ||
+    conversationId !== null ||
+    input.some(item => item['type'] === 'item_reference');
   if (messagesOf(input, null, book).length === 0 && !refersToOthers)
     refuse('Put a message, a function call or its output into the input.', 'input');
   const fields = toChatFields(withSchema(body, exact as Schemas), exact as Json, book);
@@ -55,14 +67,22 @@ export function readResponsesRequest(value: unknown, exact: unknown = value): Re
     stream: body.stream ?? false,
     store,
     previousId: body.previous_response_id ?? null,
+    conversationId,
     tier: body.service_tier ?? null,
     input,
-    params: echo(body, store),
+    params: echo(body, store, conversationId),
     include: body.include ?? [],
     omittedTools: book.omitted,
     isPlain: exact === value,
     chatOf: items => ({ ...fields, messages: messagesOf(items, body.instructions ?? null, book) }),
   };
+}
+
+/** Checks items that are only kept. @param at field that has them. @throws DispatchError that names the item. */
+export function readResponsesItems(items: readonly InputItem[], at: string): void {
+  if (items.some(item => item['type'] === 'item_reference'))
+    refuse('Send the items themselves: a conversation keeps no references.', at);
+  messagesOf(items, null, new ToolBook([]), at);
 }
 
 interface Schemas {
@@ -78,7 +98,7 @@ function withSchema(body: ResponsesFields, exact: Schemas): ResponsesFields {
 }
 
 /** Every field that the schema of OpenAI or of Open Responses requires in a response, whether or not the request had it. */
-function echo(body: ResponsesFields, store: boolean): Record<string, unknown> {
+function echo(body: ResponsesFields, store: boolean, conversationId: string | null): Record<string, unknown> {
   return {
     frequency_penalty: body.frequency_penalty ?? 0,
     instructions: body.instructions ?? null,
@@ -106,6 +126,7 @@ function echo(body: ResponsesFields, store: boolean): Record<string, unknown> {
     top_p: body.top_p ?? 1,
     truncation: body.truncation ?? 'disabled',
     user: body.user?.toString() ?? null,
+    ...(conversationId === null ? {} : { conversation: { id: conversationId } }),
     metadata: body.metadata ?? {},
   };
 }

@@ -7,7 +7,9 @@ export const keepingSettings = {
     .int()
     .min(1)
     .default(86_400)
-    .describe('How long a finished answer can be fetched. Must be the same in all processes of the region.'),
+    .describe(
+      'How long a finished answer can be fetched, and a conversation after the last addition to it. Must be the same in all processes of the region.',
+    ),
   PENSTOCK_EVENTS_TTL_S: z.coerce
     .number()
     .int()

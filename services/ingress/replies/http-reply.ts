@@ -49,7 +49,7 @@ export class HttpReply implements ReplySink {
     this.#finish(200, bytes);
   }
 
-  result(meta: ResultMeta, body: Buffer, served: Served): void {
+  result(meta: ResultMeta, body: Buffer, served: Served | null): void {
     const { raw } = this.#o;
     if (raw.destroyed) return;
     if (raw.headersSent) {

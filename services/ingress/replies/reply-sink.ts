@@ -5,7 +5,7 @@ export interface ReplySink {
   events(bytes: Buffer, served: Served): void;
   /** @param served null only where something was shown before. */
   end(bytes: Buffer, served: Served | null): void;
-  result(meta: ResultMeta, body: Buffer, served: Served): void;
+  result(meta: ResultMeta, body: Buffer, served: Served | null): void;
   error(error: DispatchError, served: Served | null): void;
   /** Called once a second. @param waitedMs since the request was dispatched. */
   waiting(waitedMs: number): void;

@@ -11,6 +11,7 @@ import {
   ResponseStream,
   type ResponsesRequest,
   type StoredRun,
+  toInputItems,
 } from '@penstock/protocol';
 import type { LogNews } from './follow-log.ts';
 
@@ -31,7 +32,7 @@ export function detailOf(asked: ResponsesRequest, chain: string | null): Respons
   return { input, previousId, background, params, include, chain };
 }
 
-export function detailIn(run: StoredRun): ResponseDetail {
+export function detailIn(run: Pick<StoredRun, 'detail'>): ResponseDetail {
   return JSON.parse(run.detail) as ResponseDetail;
 }
 
@@ -106,6 +107,25 @@ export function responseObject(run: StoredRun, logged: readonly Buffer[]): objec
   for (const entry of logged) told.add(decodeOps(entry));
   if (run.status === 'cancelled') return told.object('cancelled');
   return told.object('failed', { error: failureIn(run) });
+}
+
+/** Its input and its answer, as they are listed. */
+export function itemsOf(run: StoredRun): InputItem[] {
+  return [...inputOf(run), ...outputOf(run)];
+}
+
+/** The same of a response in the foreground, whose answer is stored just now. */
+export function conversationItems(
+  call: Pick<StoredRun, 'id' | 'createdAt' | 'detail'>,
+  completion: ChatChunk,
+): InputItem[] {
+  const told = new ResponseStream(baseOf(call.id, call.createdAt, detailIn(call)));
+  told.push(completion);
+  return [...inputOf(call), ...(told.object('completed')['output'] as InputItem[])];
+}
+
+export function inputOf(run: Pick<StoredRun, 'id' | 'detail'>) {
+  return toInputItems(detailIn(run).input, `item_${run.id}`);
 }
 
 /** The items of its answer; none before it has one. */

@@ -1,15 +1,8 @@
 /** What a response builds on: the chain of `previous_response_id`, and stored items that its input only refers to. */
-import {
-  DispatchError,
-  type InputItem,
-  placeOfItem,
-  publicId,
-  type StoredRun,
-  toInputItems,
-} from '@penstock/protocol';
+import { DispatchError, type InputItem, placeOfItem, publicId, type StoredRun } from '@penstock/protocol';
 import type { RunFinder } from '@penstock/runs';
 import { chainKeyOf } from '../../placement/session-key.ts';
-import { detailIn, outputOf } from '../../runs/response-view.ts';
+import { detailIn, itemsOf, outputOf } from '../../runs/response-view.ts';
 
 /** Responses a chain of `previous_response_id` may have, or the references of one input lead to. */
 const MAX_RUNS = 200;
@@ -59,11 +52,16 @@ export class ResponseHistory {
 
   /**
    * The input with the items that its `item_reference`s mean in their places.
+   * @param earlier items of the conversation before it.
    * @throws DispatchError `item_not_found` for an item that is not stored, or not this tenant's.
    */
-  async resolve(input: readonly InputItem[], tenant: string): Promise<readonly InputItem[]> {
+  async resolve(
+    input: readonly InputItem[],
+    tenant: string,
+    earlier: readonly InputItem[],
+  ): Promise<readonly InputItem[]> {
     if (!input.some(isReference)) return input;
-    const items = new Map<unknown, InputItem>();
+    const items = new Map(earlier.map(item => [item['id'], item]));
     const known = new Map<string, Promise<readonly InputItem[]>>();
     const resolved: InputItem[] = [];
     for (const item of input) {
@@ -98,7 +96,7 @@ export class ResponseHistory {
   async #itemsOf(runId: string, tenant: string): Promise<readonly InputItem[]> {
     const run = await this.#answered(publicId({ kind: 'response', id: runId }), tenant);
     if (run === null) return [];
-    return [...toInputItems(detailIn(run).input, `item_${run.id}`), ...outputOf(run)];
+    return itemsOf(run);
   }
 
   /** Null where there is no such response, or not yet an answer. */

@@ -5,21 +5,15 @@
  */
 import { decideTier } from '@penstock/policy';
 import {
-  type ChatChunk,
+  type ConversationRecord,
   DispatchError,
   encodeOps,
-  exactJson,
   isFinalStatus,
-  type LogOp,
-  parseJson,
   publicId,
   type ResponsesRequest,
-  readResponsesRequest,
   type StoredRun,
-  toInputItems,
 } from '@penstock/protocol';
 import type { AnswerKeeper, RunCanceller, RunFinder, RunWaiters } from '@penstock/runs';
-import type { Clock } from '@penstock/runtime';
 import type { RunLog } from '@penstock/transport';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ConversionPlan } from '../../dispatch/conversion.ts';
@@ -30,14 +24,16 @@ import { answer, baseHeaders } from '../../http/headers.ts';
 import { pageOf, readPaging } from '../../http/paging.ts';
 import { isKeyed } from '../../intake/idempotency.ts';
 import { holding, NO_PREFERENCES, type Preferences, readPreferences } from '../../intake/preferences.ts';
-import type { InferenceRequest, Intake } from '../../intake/understand.ts';
+import type { InferenceRequest } from '../../intake/understand.ts';
 import { chainKeyOf, sessionHeader } from '../../placement/session-key.ts';
-import { ResponseReply } from '../../replies/response-reply.ts';
+import { type Keep, ResponseReply } from '../../replies/response-reply.ts';
 import type { PollHints } from '../../runs/poll-hints.ts';
 import {
   baseOf,
+  conversationItems,
   detailIn,
   detailOf,
+  inputOf,
   type ResponseDetail,
   ResponseEvents,
   responseObject,
@@ -46,12 +42,11 @@ import { runCallOf } from '../../runs/run-call.ts';
 import type { RunAbout, RunIntake } from '../../runs/run-intake.ts';
 import { shownCallOf } from '../../runs/shown-call.ts';
 import type { LogStreams } from '../../runs/stream-log.ts';
-import type { History, ResponseHistory } from './history.ts';
+import type { Conversations } from './conversations.ts';
+import type { ResponseIntake } from './response-intake.ts';
 
 /** Log entries read for the partial answer of a response that did not end well. */
 const MAX_PARTIAL = 100_000;
-/** The engine streams whatever is logged while it runs. */
-const STREAMED = { stream: true, stream_options: { include_usage: true } } as const;
 
 interface ResponseRoute {
   Params: { id: string };
@@ -60,9 +55,9 @@ interface ResponseRoute {
 type ResponseRequest = FastifyRequest<ResponseRoute>;
 
 export interface ResponsesOptions {
-  readonly intake: Intake;
+  readonly responseIntake: ResponseIntake;
+  readonly conversations: Conversations;
   readonly dispatcher: Dispatcher;
-  readonly history: ResponseHistory;
   readonly runIntake: RunIntake;
   readonly finder: RunFinder;
   readonly canceller: RunCanceller;
@@ -73,7 +68,6 @@ export interface ResponsesOptions {
   readonly keeper: AnswerKeeper;
   /** How long the client of a call without a stream is held, ms. */
   readonly holdMs: number;
-  readonly clock: Clock;
 }
 
 /** A request for a response, as far as it is the same in the foreground and as a stored run. */
@@ -82,6 +76,7 @@ interface ReadResponse {
   readonly chat: InferenceRequest;
   readonly preferences: Preferences;
   readonly detail: ResponseDetail;
+  readonly conversation: ConversationRecord | null;
 }
 
 export class ResponsesApi implements Api {
@@ -94,11 +89,10 @@ export class ResponsesApi implements Api {
   addTo(app: FastifyInstance, { admit: onRequest }: Guards): void {
     const path = '/v1/responses';
     app.post(path, { onRequest }, (request, reply) => this.create(request, reply));
-    // Not served; without a route of their own they would be taken for ids, and answered with 405.
-    for (const name of ['compact', 'input_tokens'])
-      app.post(`${path}/${name}`, { onRequest }, () => {
-        throw new DispatchError('not_found', { message: `POST ${path}/${name} is not served here.` });
-      });
+    // Not served; without a route of its own it would be taken for an id, and answered with 405.
+    app.post(`${path}/compact`, { onRequest }, () => {
+      throw new DispatchError('not_found', { message: `POST ${path}/compact is not served here.` });
+    });
     app.get<ResponseRoute>(`${path}/:id`, { onRequest }, (request, reply) => this.#show(request, reply));
     app.delete<ResponseRoute>(`${path}/:id`, { onRequest }, async (request, reply) =>
       answer(reply, request, await this.#remove(request)),
@@ -112,95 +106,90 @@ export class ResponsesApi implements Api {
   }
 
   async create(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    const acceptedAt = this.#o.clock.now();
-    if (!Buffer.isBuffer(request.body)) throw new DispatchError('unsupported_media_type');
-    const parsed = parseJson(request.body);
-    const exact = exactJson(request.body, parsed);
-    const given = readResponsesRequest(parsed, exact);
-    const history = await this.#o.history.read(given.previousId, request.tenant);
-    const asked = { ...given, input: await this.#o.history.resolve(given.input, request.tenant) };
+    const given = await this.#o.responseIntake.read(request);
+    const { asked, before, conversation } = given;
     if (asked.omittedTools.length > 0) void reply.header(...omittedHeader(asked.omittedTools));
     // A response that is not stored begins no chain.
-    const chain = history.root ?? (asked.store ? chainKeyOf(sessionHeader(request), request.id) : null);
+    const chain = before.root ?? (asked.store ? chainKeyOf(sessionHeader(request), request.id) : null);
     const preferences = readPreferences(request.headers['prefer']);
     const { isBackground, isRun } = modeOf(asked, preferences, request);
-    const chat = this.#toChat(asked, history, isRun, acceptedAt);
+    const chat = this.#o.responseIntake.toChat(given, isRun);
     const tier = decideTier(asked.tier, !isBackground);
     const kept = detailOf(asked, chain);
     const params = { ...kept.params, service_tier: tier.used, model: chat.model.name };
     const detail = { ...kept, params, background: isBackground };
-    const read = { asked, chat, preferences, detail };
+    const read = { asked, chat, preferences, detail, conversation };
     if (!isRun) return this.#dispatch(read, request, reply);
     const about = { kind: 'response', detail: JSON.stringify(detail), log: 'deltas' } as const;
     return this.#run(read, { ...about, lane: tier.lane }, request, reply);
   }
 
-  /** The chat completion that the engine is asked for. */
-  #toChat(
-    asked: ResponsesRequest,
-    { earlier }: History,
-    isLogged: boolean,
-    acceptedAt: number,
-  ): InferenceRequest {
-    const made = { ...asked.chatOf([...earlier, ...asked.input]), ...(isLogged ? STREAMED : {}) };
-    const body = Buffer.from(JSON.stringify(made));
-    this.#o.history.assertFits(body.length);
-    // Where a long number is opaque in it, the bytes are read again.
-    const chat = asked.isPlain ? made : parseJson(body);
-    return this.#o.intake.understand('chat', body, chat, acceptedAt);
-  }
-
   /** In the foreground, with a client that waits. */
-  #dispatch(
-    { asked, chat, preferences, detail }: ReadResponse,
-    request: FastifyRequest,
-    reply: FastifyReply,
-  ): Promise<void> {
+  #dispatch(made: ReadResponse, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { asked, chat, preferences, detail } = made;
     const read = { ...chat, summary: { ...chat.summary, tier: asked.tier } };
     const base = baseOf(request.id, chat.acceptedAt, detail);
-    const keep = this.#keeping(asked.store, chat, request, detail);
+    const keep = this.#keeping(made, request);
     return this.#o.dispatcher.dispatch('chat', read, request, reply, {
       // A response that may not be stored cannot be fetched later: its client is held as long as any other, then refused.
       preferences: preferences.respondAsync ? NO_PREFERENCES : preferences,
       chain: detail.chain,
       reshape: sink => new ResponseReply(sink, base, keep),
-      conversion: asked.store ? this.#conversion(chat, request, detail) : 'refuse',
+      conversion: asked.store ? this.#conversion(made, request) : 'refuse',
     });
   }
 
-  /** Stores the delivered answer as if a worker had stored it. */
-  #keeping(isStored: boolean, chat: InferenceRequest, request: FastifyRequest, detail: ResponseDetail) {
-    if (!isStored) return async () => {};
-    const { keeper } = this.#o;
+  /** Stores the delivered answer as if a worker had stored it, and in its conversation. */
+  #keeping({ asked, chat, detail, conversation }: ReadResponse, request: FastifyRequest): Keep {
+    const { keeper, conversations } = this.#o;
     const call = shownCallOf(chat, request, JSON.stringify(detail));
     const kept = { ...call, kind: 'response', log: 'deltas' } as const;
-    return (completion: ChatChunk, ops: readonly LogOp[], isCut: boolean) => {
+    const keep: Keep = async (completion, ops, isCut) => {
       const status = isCut ? 'incomplete' : 'completed';
-      return keeper.keep({ ...kept, status, completion, logged: encodeOps(ops) });
+      await keeper.keep({ ...kept, status, completion, logged: encodeOps(ops) });
+    };
+    const keepOrNot: Keep = asked.store ? keep : async () => {};
+    if (conversation === null) return keepOrNot;
+    return async (completion, ops, isCut) => {
+      const items = conversationItems(call, completion);
+      // As with the record, a failure costs what is kept, not the answer.
+      await Promise.all([
+        keepOrNot(completion, ops, isCut),
+        conversations.add(conversation, items).catch(() => {}),
+      ]);
     };
   }
 
   /** A foreground response whose client waited too long goes on as one in the background. */
-  #conversion(chat: InferenceRequest, request: FastifyRequest, detail: ResponseDetail): ConversionPlan {
+  #conversion({ chat, detail, conversation }: ReadResponse, request: FastifyRequest): ConversionPlan {
     const { runIntake, pollHints } = this.#o;
     const background = JSON.stringify({ ...detail, background: true });
     const about = { kind: 'response', detail: background, log: 'deltas', lane: 'interactive' } as const;
     return {
       run: runIntake.newRun('chat', chat, runCallOf(request), about),
       location: locationOf(request.id),
-      describe: run => ({ body: responseObject(run, []), headers: pollHints.headers(run) }),
+      describe: run => {
+        void this.#noteRun(conversation, run.id);
+        return { body: responseObject(run, []), headers: pollHints.headers(run) };
+      },
     };
+  }
+
+  /** Never rejects: the run is stored, and goes on. */
+  async #noteRun(conversation: ConversationRecord | null, id: string): Promise<void> {
+    if (conversation !== null) await this.#o.conversations.addRun(conversation, id).catch(() => {});
   }
 
   /** As a stored run: in the background, or because its key may be used again. */
   async #run(
-    { asked, chat, preferences }: ReadResponse,
+    { asked, chat, preferences, conversation }: ReadResponse,
     about: RunAbout,
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<unknown> {
     const run = await this.#o.runIntake.accept('chat', chat, runCallOf(request), about);
     letGoOfBody(request);
+    if (run.id === request.id) await this.#noteRun(conversation, run.id);
     const call = { stream: asked.stream, acceptedAt: chat.acceptedAt, preferences };
     // In a method of its own: this one would keep the prompt while the client waits.
     return this.#accepted(run, call, request, reply);
@@ -263,8 +252,7 @@ export class ResponsesApi implements Api {
   async #inputItems(request: ResponseRequest): Promise<object> {
     const run = await this.#find(request);
     const paging = readPaging(request.query, 20, 100);
-    const items = toInputItems(detailIn(run).input, `item_${run.id}`);
-    return pageOf(items.reverse(), paging, item => item);
+    return pageOf(inputOf(run).reverse(), paging, item => item);
   }
 
   #find(request: ResponseRequest): Promise<StoredRun> {

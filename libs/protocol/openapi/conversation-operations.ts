@@ -1,0 +1,75 @@
+/** Operations on conversations and their items, and the count of what a response is asked with. */
+import { type Operation, paging } from './operation.ts';
+
+export const CONVERSATION_OPERATIONS: readonly Operation[] = [
+  {
+    method: 'post',
+    path: '/v1/responses/input_tokens',
+    id: 'countInputTokens',
+    summary: 'Count the input tokens of a response: by the engine where it can, else as estimated',
+    body: 'CreateResponse',
+    answers: { 200: ['InputTokens'] },
+  },
+  {
+    method: 'post',
+    path: '/v1/conversations',
+    id: 'createConversation',
+    summary: 'Create a conversation',
+    body: 'CreateConversation',
+    bodyMayLack: true,
+    answers: { 200: ['Conversation'] },
+  },
+  {
+    method: 'get',
+    path: '/v1/conversations/{id}',
+    id: 'retrieveConversation',
+    summary: 'Retrieve a conversation',
+    answers: { 200: ['Conversation'] },
+  },
+  {
+    method: 'post',
+    path: '/v1/conversations/{id}',
+    id: 'updateConversation',
+    summary: 'Change the metadata of a conversation',
+    body: 'UpdateConversation',
+    bodyMayLack: true,
+    answers: { 200: ['Conversation'] },
+  },
+  {
+    method: 'delete',
+    path: '/v1/conversations/{id}',
+    id: 'deleteConversation',
+    summary: 'Delete a conversation and its items',
+    answers: { 200: ['DeletedConversation'] },
+  },
+  {
+    method: 'get',
+    path: '/v1/conversations/{id}/items',
+    id: 'listConversationItems',
+    summary: 'List the items of a conversation',
+    parameters: paging(100),
+    answers: { 200: ['ItemList'] },
+  },
+  {
+    method: 'post',
+    path: '/v1/conversations/{id}/items',
+    id: 'addConversationItems',
+    summary: 'Add items to a conversation',
+    body: 'AddConversationItems',
+    answers: { 200: ['ItemList'] },
+  },
+  {
+    method: 'get',
+    path: '/v1/conversations/{id}/items/{item}',
+    id: 'retrieveConversationItem',
+    summary: 'Retrieve an item of a conversation',
+    answers: { 200: ['Item'] },
+  },
+  {
+    method: 'delete',
+    path: '/v1/conversations/{id}/items/{item}',
+    id: 'deleteConversationItem',
+    summary: 'Delete an item of a conversation',
+    answers: { 200: ['Conversation'] },
+  },
+];

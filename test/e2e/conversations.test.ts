@@ -1,0 +1,134 @@
+/** `/v1/conversations` and responses made in them, and the count of input tokens, through the official client. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { expectedTokens, promptHash } from '@penstock/engine-sim';
+import OpenAI from 'openai';
+import { sdk } from '../../testkit/sdk.ts';
+import { API_KEY, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+
+const OTHER_KEY = 'sk-penstock-other-key';
+const model = 'sim-chat';
+let stack: Stack;
+let client: OpenAI;
+before(async () => {
+  stack = await startStack({
+    engines: [{}, { models: ['plain'], endpoints: [] }],
+    ingressEnv: { PENSTOCK_API_KEYS: `${API_KEY},${OTHER_KEY}` },
+  });
+  client = sdk(stack);
+});
+after(() => stack[Symbol.asyncDispose]());
+
+const said = (...messages: [role: string, content: string][]) =>
+  expectedTokens(promptHash({ messages: messages.map(([role, content]) => ({ role, content })) }), 16).join(
+    '',
+  );
+const user = (content: string) => ({ role: 'user' as const, content });
+const rolesIn = async (id: string) => {
+  const roles: string[] = [];
+  for await (const item of client.conversations.items.list(id, { order: 'asc', limit: 2 }))
+    roles.push(item.type === 'message' ? item.role : item.type);
+  return roles;
+};
+
+test('responses in a conversation go on with what was said in it, in the foreground, streamed and in the background', async () => {
+  const { id } = await client.conversations.create({ items: [user('One')], metadata: { topic: 'x' } });
+  const asked = { model, conversation: id, max_output_tokens: 16 };
+  const first = await client.responses.create({ ...asked, input: 'Two' });
+  assert.equal(first.output_text, said(['user', 'One'], ['user', 'Two']));
+  assert.deepEqual(first.conversation, { id });
+  const spoken: [string, string][] = [
+    ['user', 'One'],
+    ['user', 'Two'],
+    ['assistant', first.output_text],
+  ];
+  const second = await client.responses
+    .stream({ ...asked, conversation: { id }, input: 'Three' })
+    .finalResponse();
+  assert.equal(second.output_text, said(...spoken, ['user', 'Three']));
+  spoken.push(['user', 'Three'], ['assistant', second.output_text]);
+  const third = await client.responses.create({ ...asked, input: 'Four', background: true });
+  await waitFor(async () => (await client.responses.retrieve(third.id)).status === 'incomplete');
+  assert.equal((await client.responses.retrieve(third.id)).output_text, said(...spoken, ['user', 'Four']));
+  const unstored = await client.responses.create({ ...asked, input: 'Five', store: false });
+  assert.ok(unstored.output_text.length > 0);
+  const turns = ['user', ...Array(4).fill(['user', 'assistant']).flat()];
+  assert.deepEqual(await rolesIn(id), turns);
+  await client.responses.delete(first.id);
+  assert.deepEqual(await rolesIn(id), turns, 'what was said stays when its response is deleted');
+});
+
+test('a conversation that a response is being made in is locked', async () => {
+  const { id } = await client.conversations.create();
+  const long = { model, conversation: id, input: 'Forever', background: true, max_output_tokens: 5000 };
+  const running = await client.responses.create(long);
+  const locked = await post(stack, '/v1/responses', { model, conversation: id, input: 'x' });
+  assert.deepEqual([locked.status, (await errorOf(locked)).code], [409, 'conversation_locked']);
+  await client.responses.cancel(running.id);
+  await client.responses.create({ model, conversation: id, input: 'x', max_output_tokens: 16 });
+  assert.deepEqual(await rolesIn(id), ['user', 'assistant']);
+});
+
+test('conversations and their items are created, retrieved, changed and deleted', async () => {
+  const { id, metadata } = await client.conversations.create({ metadata: { a: 'b' } });
+  assert.deepEqual(metadata, { a: 'b' });
+  assert.deepEqual((await client.conversations.update(id, { metadata: { c: 'd' } })).metadata, { c: 'd' });
+  assert.deepEqual((await client.conversations.retrieve(id)).metadata, { c: 'd' });
+  const { items } = client.conversations;
+  const added = await items.create(id, { items: [user('x'), { ...user('y'), type: 'message' }] });
+  const [x, y] = added.data;
+  assert.ok(x?.type === 'message' && y?.type === 'message');
+  assert.deepEqual(await items.retrieve(x.id, { conversation_id: id }), x);
+  assert.equal((await items.delete(x.id, { conversation_id: id })).id, id);
+  assert.deepEqual((await items.list(id)).data, [y]);
+  for (const call of [
+    () => items.retrieve(x.id, { conversation_id: id }),
+    () => items.delete(x.id, { conversation_id: id }),
+    () => sdk(stack, { apiKey: OTHER_KEY }).conversations.retrieve(id),
+    () => sdk(stack, { apiKey: OTHER_KEY }).responses.create({ model, conversation: id, input: 'x' }),
+    () => client.responses.create({ model, conversation: 'conv_nobody', input: 'x' }),
+  ])
+    await assert.rejects(call(), OpenAI.NotFoundError);
+  assert.equal((await client.conversations.delete(id)).deleted, true);
+  await assert.rejects(client.conversations.retrieve(id), OpenAI.NotFoundError);
+  await assert.rejects(items.create(id, { items: [user('x')] }), OpenAI.NotFoundError);
+});
+
+test('what is no conversation and no item is refused by name', async () => {
+  const { id } = await client.conversations.create();
+  const path = `/v1/conversations/${id}`;
+  for (const [to, body, param] of [
+    ['/v1/conversations', { metadata: { a: 1 } }, 'metadata.a'],
+    ['/v1/conversations', { items: [{ role: 'ghost', content: 'x' }] }, 'items[0].role'],
+    ['/v1/conversations', { items: Array(21).fill(user('x')) }, 'items'],
+    [`${path}/items`, {}, 'items'],
+    [`${path}/items`, { items: [{ type: 'telepathy' }] }, 'items[0].type'],
+    [`${path}/items`, { items: [{ type: 'item_reference', id: 'x' }] }, 'items'],
+    [
+      '/v1/responses',
+      { model, input: 'x', conversation: id, previous_response_id: 'resp_x' },
+      'previous_response_id',
+    ],
+  ] as const) {
+    const answer = await post(stack, to, body);
+    assert.deepEqual(
+      [answer.status, (await errorOf(answer)).param],
+      [400, param],
+      JSON.stringify(body).slice(0, 80),
+    );
+  }
+});
+
+test('input tokens are counted by an engine that counts, else estimated, with what came before', async () => {
+  const count = async (more: object) =>
+    (await client.responses.inputTokens.count({ model, ...more })).input_tokens;
+  const messages = [user('y'.repeat(4000)), user('x'.repeat(400))];
+  const { id } = await client.conversations.create({ items: messages.slice(0, 1) });
+  const input = messages.slice(1);
+  await waitFor(async () => (await post(stack, '/tokenize', { model, messages })).ok);
+  const told = await (await post(stack, '/tokenize', { model, messages })).json();
+  assert.equal(await count({ input, conversation: id }), (told as { count: number }).count);
+  const estimated = await count({ input, conversation: id, model: 'plain' });
+  assert.ok(estimated >= 1000 && estimated < 1500, `${estimated}`);
+  await assert.rejects(count({ input: 'x', model: 'nobody' }), OpenAI.NotFoundError);
+});
