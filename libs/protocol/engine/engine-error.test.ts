@@ -34,6 +34,36 @@ test('an error without a message gets ours, and one that is too long is cut', ()
   assert.equal(told(JSON.stringify({ message: 'x'.repeat(9000) })).message.length, 2000);
 });
 
+test('fields that FastAPI finds wrong are named with the reason, and what they held is not repeated', () => {
+  const detail = [
+    {
+      type: 'missing',
+      loc: ['body', 'messages', 0, 'role'],
+      msg: 'Field required',
+      input: { content: 'secret' },
+    },
+    {
+      type: 'less_than_equal',
+      loc: ['body', 'top_p'],
+      msg: 'Input should be at most 1',
+      input: 7,
+      ctx: { le: 1 },
+    },
+  ];
+  const { fault, body } = readEngineError(422, Buffer.from(JSON.stringify({ detail })));
+  assert.equal(fault, 'client');
+  assert.deepEqual(body.error, {
+    message: 'messages[0].role: Field required; top_p: Input should be at most 1',
+    type: 'invalid_request_error',
+    param: 'messages[0].role',
+    code: null,
+  });
+  assert.equal(told(JSON.stringify({ detail: { message: 'no adapter' } })).message, 'no adapter');
+  assert.equal(told(JSON.stringify({ detail: [{ loc: ['body'], msg: 'not JSON' }] })).message, 'not JSON');
+  const many = Array(50).fill(detail[0]);
+  assert.equal(told(JSON.stringify({ detail: many })).message.split(';').length, 5);
+});
+
 test('an error is found in every spelling, and an answer is none', () => {
   const flat = { object: 'error', message: 'no', type: 'BadRequestError', code: 400 };
   const errors: [said: object, status: number][] = [

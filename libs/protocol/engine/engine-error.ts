@@ -75,10 +75,12 @@ export function readEngineError(status: number, body: Buffer): EngineError {
 function toError(said: Json, told: number | null): EngineError {
   const inner = said['error'];
   const fields = isJson(inner) ? inner : said;
-  const words = [fields['message'], inner, said['message'], said['detail'], fields['msg']].find(
+  const faults = faultsIn(said['detail']);
+  const detail = faults.length === 0 ? said['detail'] : wordsOf(faults);
+  const words = [fields['message'], inner, said['message'], detail, fields['msg']].find(
     (text): text is string => typeof text === 'string' && text !== '',
   );
-  const { type, param, code } = fields;
+  const { type, param = faults[0]?.field, code } = fields;
   const status = statusOf(fields, told, words ?? '');
   const hasEndpoint = told === null || !isNoEndpoint(status, said);
   const fault = faultOf(status, hasEndpoint);
@@ -89,12 +91,43 @@ function toError(said: Json, told: number | null): EngineError {
       error: {
         message: messageOf(words, fault, hasEndpoint).slice(0, MAX_MESSAGE),
         type: typeof type === 'string' && type !== 'error' ? type : 'invalid_request_error',
-        param: typeof param === 'string' ? param : null,
+        param: typeof param === 'string' && param !== '' ? param : null,
         code:
           typeof code === 'string' ? code : isNoModel(status, hasEndpoint, words) ? 'model_not_found' : null,
       },
     },
   };
+}
+
+/** What FastAPI finds wrong with a field. */
+interface FieldFault {
+  /** As `messages[0].role`. */
+  readonly field: string;
+  readonly words: string;
+}
+
+/** Of many, the first few say enough. */
+const MAX_FAULTS = 5;
+
+/** Each entry has `loc`, the path to the field, and `msg`. Its `input` repeats the prompt, and is left out. */
+function faultsIn(detail: unknown): FieldFault[] {
+  const entries: unknown[] = Array.isArray(detail) ? detail.slice(0, MAX_FAULTS) : [detail];
+  return entries.flatMap(entry => {
+    if (!isJson(entry)) return [];
+    const words = entry['msg'] ?? entry['message'];
+    if (typeof words !== 'string' || words === '') return [];
+    const path = Array.isArray(entry['loc'])
+      ? entry['loc'].filter((part, i) => i > 0 || part !== 'body')
+      : [];
+    const field = path.map((part, i) =>
+      typeof part === 'number' ? `[${part}]` : `${i > 0 ? '.' : ''}${part}`,
+    );
+    return [{ field: field.join(''), words }];
+  });
+}
+
+function wordsOf(faults: readonly FieldFault[]): string {
+  return faults.map(({ field, words }) => (field === '' ? words : `${field}: ${words}`)).join('; ');
 }
 
 function messageOf(words: string | undefined, fault: Fault, hasEndpoint: boolean): string {
