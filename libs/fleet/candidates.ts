@@ -4,12 +4,12 @@ import type { Clock } from '@penstock/runtime';
 import type { Member, Members } from './members.ts';
 import { rateOf, waitLeftS } from './quote.ts';
 
-/** Longest that an {@link Outlook} is reused, ms: the interval of heartbeats. */
-const OUTLOOK_FOR_MS = 1000;
+/** Longest that a {@link CandidateSummary} is reused, ms: the interval of heartbeats. */
+const SUMMARY_FOR_MS = 1000;
 const NOTHING_CACHED: ReadonlyMap<string, number> = new Map();
 
 /** What all candidates of a model have in common. */
-export interface Outlook {
+export interface CandidateSummary {
   readonly fastestTokensPerSec: number;
   /** Mean share of recent time spent working, 0–1. */
   readonly meanLoad: number;
@@ -19,7 +19,7 @@ export class Candidates {
   readonly #members: Members;
   readonly #clock: Clock;
   /** By slug. */
-  readonly #outlooks = new Map<string, Outlook & { readonly at: number }>();
+  readonly #summaries = new Map<string, CandidateSummary & { readonly at: number }>();
 
   constructor(members: Members, clock: Clock) {
     this.#members = members;
@@ -59,15 +59,15 @@ export class Candidates {
   }
 
   /** Cached for a second: going through a thousand workers would be a large part of the cost of a request. */
-  outlook(slug: string): Outlook {
+  summary(slug: string): CandidateSummary {
     const now = this.#clock.monotonic();
-    const known = this.#outlooks.get(slug);
-    if (known !== undefined && now - known.at < OUTLOOK_FOR_MS) return known;
+    const known = this.#summaries.get(slug);
+    if (known !== undefined && now - known.at < SUMMARY_FOR_MS) return known;
     const all = this.all(slug, NOTHING_CACHED);
     const load = all.reduce((sum, candidate) => sum + candidate.load, 0);
     const fastest = all.reduce((most, candidate) => Math.max(most, candidate.tokensPerSec), 0);
     const fresh = { at: now, fastestTokensPerSec: fastest, meanLoad: load / Math.max(1, all.length) };
-    this.#outlooks.set(slug, fresh);
+    this.#summaries.set(slug, fresh);
     return fresh;
   }
 

@@ -116,7 +116,7 @@ test('the architecture a worker tells stays known when another one does not know
   assert.equal(fleet.defaultAffinity('m'), 'prefix');
 });
 
-test('owners are listed without going through all workers, and the outlook is a second old at most', () => {
+test('owners are listed without going through all workers, and the summary is a second old at most', () => {
   const { fleet, hear, pass } = startFleet();
   hear({ worker: 'w-1', load: 0.2 });
   hear({ worker: 'w-2', load: 0.4, tokensPerSec: 20_000 });
@@ -126,14 +126,14 @@ test('owners are listed without going through all workers, and the outlook is a 
     owners.map(({ worker, matchedTokens }) => [worker, matchedTokens]),
     [['w-2', 512]],
   );
-  const { fastestTokensPerSec, meanLoad } = fleet.outlook('m');
+  const { fastestTokensPerSec, meanLoad } = fleet.summary('m');
   assert.equal(fastestTokensPerSec, 20_000);
   assert.ok(Math.abs(meanLoad - 0.3) < 1e-9);
   hear({ worker: 'w-4', load: 0.9, tokensPerSec: 30_000 });
-  assert.equal(fleet.outlook('m').fastestTokensPerSec, 20_000);
+  assert.equal(fleet.summary('m').fastestTokensPerSec, 20_000);
   pass(1);
-  assert.equal(fleet.outlook('m').fastestTokensPerSec, 30_000);
-  assert.ok(Math.abs(fleet.outlook('m').meanLoad - 0.5) < 1e-9);
+  assert.equal(fleet.summary('m').fastestTokensPerSec, 30_000);
+  assert.ok(Math.abs(fleet.summary('m').meanLoad - 0.5) < 1e-9);
 });
 
 const RULES: ModelNamesOptions = {

@@ -3,7 +3,7 @@ import type { Affinity, Candidate } from '@penstock/policy';
 import type { Endpoint, Heartbeat, ModelInfo, Quote } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import { CacheBeliefs } from './cache-beliefs.ts';
-import { Candidates, type Outlook } from './candidates.ts';
+import { type CandidateSummary, Candidates } from './candidates.ts';
 import { EndpointDirectory } from './endpoint-directory.ts';
 import { Members } from './members.ts';
 import { ModelCatalogue } from './model-catalogue.ts';
@@ -210,9 +210,9 @@ export class Fleet {
     return this.#candidates.owners(slug, matched);
   }
 
-  /** {@link Candidates.outlook} */
-  outlook(slug: string): Outlook {
-    return this.#candidates.outlook(slug);
+  /** {@link Candidates.summary} */
+  summary(slug: string): CandidateSummary {
+    return this.#candidates.summary(slug);
   }
 
   /** {@link Candidates.expectAt} */

@@ -11,7 +11,7 @@ export class DoneChannel {
     this.#address = { kind: 'run_ended', region };
   }
 
-  tell(id: string): void {
+  announce(id: string): void {
     this.#control.send(this.#address, Buffer.from(id));
   }
 

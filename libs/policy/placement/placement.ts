@@ -18,7 +18,7 @@ export const MAX_OWNERS = 4;
 export const BOUND_WAIT_MS = 250;
 
 /** The workers that take work for a model, as one process knows them. What needs a pass over all workers is evaluated only when needed. */
-export interface FleetOutlook {
+export interface ModelFleet {
   /** Those believed to hold some of the prompt. */
   owners(): readonly Candidate[];
   /** All of them. */
@@ -37,7 +37,7 @@ export interface FleetOutlook {
 export interface PlacementEvent {
   readonly promptTokens: number;
   readonly isOwned: boolean;
-  readonly known: Pick<FleetOutlook, 'fastestTokensPerSec' | 'fleetTokensPerSec' | 'meanLoad'>;
+  readonly known: Pick<ModelFleet, 'fastestTokensPerSec' | 'fleetTokensPerSec' | 'meanLoad'>;
   readonly owners: readonly Candidate[];
   /** The workers as each pass over all of them found them. */
   readonly looks: readonly (readonly Candidate[])[];
@@ -48,7 +48,7 @@ export interface PlacementEvent {
 export function decidePlacement(
   promptTokens: number,
   isOwned: boolean,
-  fleet: FleetOutlook,
+  fleet: ModelFleet,
   tuning: AffinityTuning = DEFAULT_AFFINITY,
 ): Placement {
   const placement = isOwned

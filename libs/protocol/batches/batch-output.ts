@@ -71,10 +71,10 @@ function toResponse(
   const completedAt = Math.floor(result.finishedAt / 1000);
   const id = publicId({ kind: 'response', id: runId.replace(/^batch_/, '') });
   const createdAt = completion.created ?? completedAt;
-  const told = new ResponseStream({ id, createdAt, background: false, params });
-  told.push(completion);
-  told.end(completedAt);
-  return JSON.stringify(told.object(told.finalStatus, { completedAt }));
+  const response = new ResponseStream({ id, createdAt, background: false, params });
+  response.push(completion);
+  response.end(completedAt);
+  return JSON.stringify(response.object(response.finalStatus, { completedAt }));
 }
 
 /** JSON may contain line breaks between its tokens, never within a string. */

@@ -1,6 +1,6 @@
 /**
  * Ids of runs as their clients see them. A prefix tells the kinds apart, so that one kind is never found as another. The script
- * `tell_run.lua`, which names a run in a webhook event, spells the same prefixes.
+ * `announce_run.lua`, which names a run in a webhook event, spells the same prefixes.
  */
 import { isToken } from '../wire/token.ts';
 import type { RunKind } from './stored-run.ts';

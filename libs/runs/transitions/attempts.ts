@@ -49,7 +49,7 @@ export class RunAttempts {
   async finish(id: string, attempt: number, end: RunEnd): Promise<boolean> {
     const { store, done, ttl } = this.#o;
     if (!(await store.finish(id, attempt, end, ttl))) return false;
-    done.tell(id);
+    done.announce(id);
     return true;
   }
 
@@ -62,7 +62,7 @@ export class RunAttempts {
     const outcome = await store.fail(run.id, attempt, end, most, ttl);
     if (outcome === 'again') return { kind: 'again', delayMs: pauseAfter(attempt, run.deadlineAt) };
     if (outcome === 'fenced') return { kind: 'fenced' };
-    done.tell(run.id);
+    done.announce(run.id);
     return { kind: 'final', code: error.code };
   }
 }

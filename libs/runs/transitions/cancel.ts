@@ -24,7 +24,7 @@ export class RunCanceller {
   async cancel(run: StoredRun): Promise<StoredRun> {
     if (isFinalStatus(run.status)) return run;
     const now = (await this.#stop(run)) ?? run;
-    this.#o.done.tell(run.id);
+    this.#o.done.announce(run.id);
     return now;
   }
 

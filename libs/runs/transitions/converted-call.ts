@@ -61,6 +61,6 @@ export class ConvertedCall {
     // The attempt may be later than the one that ran when the call was converted.
     await store.begin(id, attempt, worker);
     // Nothing was logged, so there is no log to keep and no follower to notify.
-    if (await store.finish(id, attempt, { ...end, log: 'none' }, ttl)) done.tell(id);
+    if (await store.finish(id, attempt, { ...end, log: 'none' }, ttl)) done.announce(id);
   }
 }

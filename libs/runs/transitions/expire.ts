@@ -55,7 +55,7 @@ export class RunExpiry {
     const error = errorResult(new DispatchError('deadline_exceeded'), now);
     const hasEnded = await store.expire({ id, log }, error, slackMs, ttl);
     if (hasEnded) {
-      done.tell(id);
+      done.announce(id);
       void claims.discard(run);
     }
     return hasEnded;

@@ -9,9 +9,9 @@ export class Recorded<T> {
 
   add(item: T): void {
     this.#items.push(item);
-    const told = this.#waiters.filter(waiter => waiter.matches(item));
-    this.#waiters = this.#waiters.filter(waiter => !told.includes(waiter));
-    for (const waiter of told) waiter.resolve(item);
+    const matching = this.#waiters.filter(waiter => waiter.matches(item));
+    this.#waiters = this.#waiters.filter(waiter => !matching.includes(waiter));
+    for (const waiter of matching) waiter.resolve(item);
   }
 
   /** The first item that matches, among those that were added before and those to come. */

@@ -31,7 +31,7 @@ test('what a script includes comes before it, once, and behind what it includes 
   const order = [
     "local WEBHOOK_LIST_PREFIX = 'penstock:",
     'function add_event',
-    'function tell_run',
+    'function announce_run',
     'function final',
   ];
   const places = order.map(part => lua.indexOf(part));

@@ -4,12 +4,12 @@
  */
 import {
   type Candidate,
-  type FleetOutlook,
   fewOf,
   HEARTBEAT_MS,
   isFast,
   type LoadMeter,
   learnTrust,
+  type ModelFleet,
   mayBeCached,
   SAME_STEP_MS,
   timeToFirstToken,
@@ -45,7 +45,7 @@ interface Member<Worker> {
   firstTokenAt: number;
 }
 
-export class FleetView<Worker extends SeenWorker> implements FleetOutlook {
+export class FleetView<Worker extends SeenWorker> implements ModelFleet {
   readonly #agenda: Agenda;
   readonly #members: readonly Member<Worker>[];
   /** Members whose standing changes as time passes; of all others the rate is below, 0 for the former. */

@@ -136,16 +136,16 @@ export class JobsApi implements Api {
     if (run.result === null) return reply.send(jobObject(run));
     const { status, contentType, body } = run.result;
     if (status === 200 && run.kind === 'completion') return reply.send(storedCompletion(run));
-    const told =
+    const answer =
       status === 200 && run.detail !== '' ? withTier(JSON.parse(body.toString('utf8')), run) : body;
-    return reply.code(status).type(contentType).send(told);
+    return reply.code(status).type(contentType).send(answer);
   }
 
   /** The events as the engine sent them, from the first, and on until the last. */
   async #follow(run: StoredRun, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     await this.#o.logStreams.send(run, request, reply, {
       headers: { 'x-penstock-job': run.id },
-      tell: news => {
+      render: news => {
         if (news.kind === 'entries') return eventsOf(run, Buffer.concat(news.entries));
         return news.kind === 'final' ? lastWord(news.run) : '';
       },

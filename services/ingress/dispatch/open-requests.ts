@@ -72,7 +72,7 @@ export class OpenRequests {
       forget: request => this.#forget(request),
     });
     this.#boundTimer = new BoundTimer(boundWaitMs, clock);
-    this.#watchdog = new Watchdog(options, (request, event) => this.#tell(request, event));
+    this.#watchdog = new Watchdog(options, (request, event) => this.#apply(request, event));
   }
 
   get size(): number {
@@ -92,27 +92,27 @@ export class OpenRequests {
   /** Offers to all what its worker has not taken in time. Called often; costs nothing while nothing is bound. */
   releaseOverdue(): void {
     for (let id = this.#boundTimer.takeDue(); id !== null; id = this.#boundTimer.takeDue())
-      this.#tellOf(id, { kind: 'not_taken' });
+      this.#applyTo(id, { kind: 'not_taken' });
   }
 
   /** A worker takes nothing new any more: what is bound to it is offered to all at once. */
   releaseBoundTo(worker: string): void {
-    for (const request of this.#open.values()) this.#tell(request, { kind: 'worker_leaves' }, worker);
+    for (const request of this.#open.values()) this.#apply(request, { kind: 'worker_leaves' }, worker);
   }
 
   /** The client left, or submitting failed: stops all work on the request, wherever it is. */
   cancel(id: string): void {
-    this.#tellOf(id, { kind: 'cancelled' });
+    this.#applyTo(id, { kind: 'cancelled' });
   }
 
   /** The client left before it had the end of its reply. */
   left(id: string): void {
-    this.#tellOf(id, { kind: 'client_left' });
+    this.#applyTo(id, { kind: 'client_left' });
   }
 
   /** A stored run is final, maybe one that a call here was converted to. */
   runEnded(id: string): void {
-    this.#tellOf(id, { kind: 'run_ended' });
+    this.#applyTo(id, { kind: 'run_ended' });
   }
 
   /** A worker holds a redelivery and asks what to do with it. */
@@ -133,7 +133,7 @@ export class OpenRequests {
 
   /** Ends every open request with an error, and leaves converted ones to others; for the end of a drain. */
   async abandonAll(): Promise<void> {
-    for (const request of [...this.#open.values()]) this.#tell(request, { kind: 'drained' });
+    for (const request of [...this.#open.values()]) this.#apply(request, { kind: 'drained' });
     await this.#conversions.settled();
   }
 
@@ -161,7 +161,7 @@ export class OpenRequests {
     } catch {
       // A reply in another shape has to parse the engine's events, and could not.
       const { attempt, kind } = frame;
-      this.#tell(request, { kind: 'unusable', attempt, retryable: kind === 'result' }, worker);
+      this.#apply(request, { kind: 'unusable', attempt, retryable: kind === 'result' }, worker);
     }
   }
 
@@ -171,12 +171,12 @@ export class OpenRequests {
     this.#settlement.ack((JSON.parse(frame.meta) as AcceptedMeta).ack);
   }
 
-  #tellOf(id: string, event: RequestEvent): void {
+  #applyTo(id: string, event: RequestEvent): void {
     const request = this.#open.get(id);
-    if (request !== undefined) this.#tell(request, event);
+    if (request !== undefined) this.#apply(request, event);
   }
 
-  #tell(request: OpenRequest, event: RequestEvent, worker = ''): void {
+  #apply(request: OpenRequest, event: RequestEvent, worker = ''): void {
     for (const effect of transition(request, event, this.#o.clock.monotonic(), worker))
       this.#carryOut(effect, request, null, worker);
   }
@@ -187,7 +187,7 @@ export class OpenRequests {
       case 'show':
       case 'show_end':
       case 'show_result':
-      case 'tell_error':
+      case 'show_error':
         return this.#reply(effect, request, frame, worker);
       case 'ack':
       case 'renew_lease':
@@ -212,7 +212,7 @@ export class OpenRequests {
 
   #reply(effect: ReplyEffect, request: OpenRequest, frame: Frame | null, worker: string): void {
     const { sink } = request;
-    if (effect.kind === 'tell_error') return sink.error(effect.error, null);
+    if (effect.kind === 'show_error') return sink.error(effect.error, null);
     const waitMs = request.running?.waitMs ?? 0;
     if (effect.kind === 'first_token') return this.#countFirstToken(request, waitMs);
     if (frame === null) return;
@@ -241,7 +241,7 @@ export class OpenRequests {
   /** It was purged from one subject and could not be published on another, so no worker will ever get it. */
   #unqueued(request: OpenRequest, err: unknown): void {
     const error = err instanceof DispatchError ? err : new DispatchError('internal_error', { cause: err });
-    this.#tell(request, { kind: 'unqueued', error });
+    this.#apply(request, { kind: 'unqueued', error });
   }
 
   #note(effect: LocalEffect, request: OpenRequest, frame: Frame | null): void {
@@ -249,12 +249,12 @@ export class OpenRequests {
     switch (effect.kind) {
       case 'forget':
         return this.#forget(request);
-      case 'learn_worker':
+      case 'record_placement':
         fleet.hearFrom(effect.worker, effect.incarnation);
         if (request.trace !== null) affinity.learn(request.trace, effect.worker);
         return;
-      case 'learn_usage':
-        if (frame !== null) this.#learnUsage(request, frame);
+      case 'record_usage':
+        if (frame !== null) this.#recordUsage(request, frame);
         return;
       case 'suspect':
         return fleet.suspect(effect.worker);
@@ -271,7 +271,7 @@ export class OpenRequests {
     }
   }
 
-  #learnUsage({ slug, trace, running, estimate }: OpenRequest, { body }: Frame): void {
+  #recordUsage({ slug, trace, running, estimate }: OpenRequest, { body }: Frame): void {
     const { affinity, estimates } = this.#o;
     const usage = readPromptUsage(body);
     if (usage === null) return;

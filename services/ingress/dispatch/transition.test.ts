@@ -61,7 +61,7 @@ test('a frame of an older attempt changes nothing, and who accepts with one is s
 test('an accepted request is running, and others learn who has it', () => {
   const request = queued();
   assert.deepEqual(on(request, ACCEPTED, 'w-1', 50), [
-    { kind: 'learn_worker', worker: 'w-1', incarnation: 'p1' },
+    { kind: 'record_placement', worker: 'w-1', incarnation: 'p1' },
   ]);
   assert.deepEqual(request.running, { worker: 'w-1', incarnation: 'p1', ack: 'ack-1', waitMs: 5 });
   assert.deepEqual([request.attempt, request.starts, request.leaseAt], [1, 1, 50]);
@@ -98,7 +98,7 @@ test('a frame of which no reply can be made fails the attempt; a whole answer is
 });
 
 test('an answer is shown, then the request is forgotten, then its delivery acked', () => {
-  const answered = ['learn_usage', 'forget', 'ack', 'count_finished'];
+  const answered = ['record_usage', 'forget', 'ack', 'count_finished'];
   const streamed = running();
   on(streamed, frame('events', 1));
   assert.deepEqual(kinds(on(streamed, frame('end', 2))), ['show_end', ...answered]);
@@ -110,7 +110,7 @@ test('the answer of a converted call is stored, and not acked before', () => {
   const request = running();
   request.converted = conversion;
   const effects = kinds(on(request, frame('result', 1)));
-  assert.deepEqual(effects, ['first_token', 'learn_usage', 'forget', 'count_finished', 'store_result']);
+  assert.deepEqual(effects, ['first_token', 'record_usage', 'forget', 'count_finished', 'store_result']);
 });
 
 test('a failed attempt that may be tried again goes back to the queue, fenced', () => {
@@ -231,7 +231,7 @@ test('a call that is held for too long is converted once, or refused where nothi
   assert.deepEqual(on(request, { kind: 'held_too_long' }), [{ kind: 'convert', conversion }]);
   assert.deepEqual(on(request, { kind: 'held_too_long' }), []);
   const refused = on(queued({ conversion: 'refuse' }), { kind: 'held_too_long' });
-  assert.deepEqual(kinds(refused), ['forget', 'purge', 'tell_error']);
+  assert.deepEqual(kinds(refused), ['forget', 'purge', 'show_error']);
 });
 
 test('a request that ends otherwise is purged, its worker stopped, and a client that still waits gets the reason', () => {
@@ -247,11 +247,11 @@ test('a request that ends otherwise is purged, its worker stopped, and a client 
   assert.deepEqual(ended({ kind: 'client_left' }, true), [...stop, 'undo_conversion']);
   assert.deepEqual(ended({ kind: 'run_ended' }), [], 'not of this call');
   assert.deepEqual(ended({ kind: 'run_ended' }, true), stop);
-  assert.deepEqual(ended({ kind: 'deadline' }), [...stop, 'count_finished', 'tell_error']);
+  assert.deepEqual(ended({ kind: 'deadline' }), [...stop, 'count_finished', 'show_error']);
   assert.deepEqual(ended({ kind: 'deadline' }, true), [...stop, 'count_finished', 'store_error']);
-  assert.deepEqual(ended({ kind: 'unqueued', error }), [...stop, 'tell_error']);
+  assert.deepEqual(ended({ kind: 'unqueued', error }), [...stop, 'show_error']);
   assert.deepEqual(ended({ kind: 'unqueued', error }, true), [...stop, 'store_error']);
-  assert.deepEqual(ended({ kind: 'drained' }), [...stop, 'tell_error']);
+  assert.deepEqual(ended({ kind: 'drained' }), [...stop, 'show_error']);
   assert.deepEqual(ended({ kind: 'drained' }, true), ['stop_worker', 'forget', 'hand_over']);
   assert.deepEqual(kinds(on(queued(), { kind: 'cancelled' })), ['forget', 'purge'], 'nobody to stop');
 });
@@ -316,6 +316,6 @@ test('an answer in one piece has its deadline, and the error names the last fail
   const meta = { code: 'engine_error', message: 'no room: queue of 9', retryable: true, busyMs: 500 };
   on(request, frame('failed', 1, { meta }), 'w-1', 100);
   assert.equal(request.endsAt, 3000);
-  const told = on(request, { kind: 'deadline' }, '', 3000).find(effect => effect.kind === 'tell_error');
+  const told = on(request, { kind: 'deadline' }, '', 3000).find(effect => effect.kind === 'show_error');
   assert.match(told?.error.message ?? '', /time limit\. Last: no room: queue of 9/);
 });

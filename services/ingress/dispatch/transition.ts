@@ -59,9 +59,9 @@ export type RequestEvent =
 /** What is written to the client. Those of frames mean the frame that is being dealt with. */
 export type ReplyEffect =
   | { readonly kind: 'first_token' | 'show' | 'show_end' | 'show_result' }
-  | { readonly kind: 'tell_error'; readonly error: DispatchError };
+  | { readonly kind: 'show_error'; readonly error: DispatchError };
 
-/** What the broker and the workers are told. */
+/** What is sent to the broker and the workers. */
 export type QueueEffect =
   | { readonly kind: 'ack' | 'renew_lease' | 'purge' }
   | { readonly kind: 'nak'; readonly ack: string; readonly delayMs: number }
@@ -87,8 +87,8 @@ export type ConversionEffect =
 
 /** What this node learns, counts and forgets. */
 export type LocalEffect =
-  | { readonly kind: 'forget' | 'count_fenced' | 'learn_usage' }
-  | { readonly kind: 'learn_worker'; readonly worker: string; readonly incarnation: string }
+  | { readonly kind: 'forget' | 'count_fenced' | 'record_usage' }
+  | { readonly kind: 'record_placement'; readonly worker: string; readonly incarnation: string }
   | { readonly kind: 'suspect'; readonly worker: string }
   | { readonly kind: 'count_moved' | 'count_retry'; readonly reason: string }
   | { readonly kind: 'count_finished'; readonly outcome: string }
@@ -109,11 +109,11 @@ const RENEW_LEASE: readonly Effect[] = [{ kind: 'renew_lease' }];
 const LEAVE_SHARD: readonly Effect[] = [{ kind: 'leave_shard' }];
 const FIRST_TOKEN: Effect = { kind: 'first_token' };
 const DONE: Effect = { kind: 'count_finished', outcome: 'done' };
-const ANSWERED: readonly Effect[] = [{ kind: 'learn_usage' }, { kind: 'forget' }, { kind: 'ack' }, DONE];
+const ANSWERED: readonly Effect[] = [{ kind: 'record_usage' }, { kind: 'forget' }, { kind: 'ack' }, DONE];
 /** The ack follows once the answer is in the record. */
 const STORED: readonly Effect[] = [
   FIRST_TOKEN,
-  { kind: 'learn_usage' },
+  { kind: 'record_usage' },
   { kind: 'forget' },
   DONE,
   { kind: 'store_result' },
@@ -184,7 +184,7 @@ function onFrame(request: OpenRequest, frame: Frame, worker: string, now: number
       request.starts++;
       request.running = { worker, incarnation, ack, waitMs };
       request.leaseAt = now;
-      return [{ kind: 'learn_worker', worker, incarnation }];
+      return [{ kind: 'record_placement', worker, incarnation }];
     }
     case 'events': {
       const isFirst = !request.shown;
@@ -328,7 +328,7 @@ function onModelLeft(request: OpenRequest): readonly Effect[] {
   return [
     ...withdraw(request),
     { kind: 'count_finished', outcome: 'model_left' },
-    { kind: 'tell_error', error },
+    { kind: 'show_error', error },
   ];
 }
 
@@ -337,12 +337,12 @@ function onHeldTooLong(request: OpenRequest): Effect[] {
   request.conversion = null;
   if (conversion === null) return [];
   if (conversion !== 'refuse') return [{ kind: 'convert', conversion }];
-  return [...withdraw(request), { kind: 'tell_error', error: new DispatchError('held_too_long') }];
+  return [...withdraw(request), { kind: 'show_error', error: new DispatchError('held_too_long') }];
 }
 
 /** Its error, for the client that waits, or for the record in its place. */
 function endWith({ converted, attempt }: OpenRequest, error: DispatchError): Effect {
-  if (converted === null) return { kind: 'tell_error', error };
+  if (converted === null) return { kind: 'show_error', error };
   return { kind: 'store_error', error, attempt: attempt + 1 };
 }
 
@@ -373,7 +373,7 @@ function onEnd(
     }
     case 'drained': {
       if (converted === null)
-        return [...withdraw(request), { kind: 'tell_error', error: new DispatchError('shutting_down') }];
+        return [...withdraw(request), { kind: 'show_error', error: new DispatchError('shutting_down') }];
       const stop: Effect[] =
         running === null ? [] : [{ kind: 'stop_worker', worker: running.worker, attempt }];
       return [...stop, ...HAND_OVER];

@@ -15,26 +15,26 @@ export interface WatchdogOptions {
 
 export class Watchdog {
   readonly #o: WatchdogOptions;
-  readonly #tell: (request: OpenRequest, event: RequestEvent) => void;
+  readonly #onEvent: (request: OpenRequest, event: RequestEvent) => void;
 
-  constructor(options: WatchdogOptions, tell: (request: OpenRequest, event: RequestEvent) => void) {
+  constructor(options: WatchdogOptions, onEvent: (request: OpenRequest, event: RequestEvent) => void) {
     this.#o = options;
-    this.#tell = tell;
+    this.#onEvent = onEvent;
   }
 
   look(requests: Iterable<OpenRequest>): void {
     const now = this.#o.clock.monotonic();
     for (const request of requests) {
       if (now >= request.endsAt) {
-        this.#tell(request, { kind: 'deadline' });
+        this.#onEvent(request, { kind: 'deadline' });
         continue;
       }
       const waitedMs = now - request.openedAt;
       request.sink.waiting(waitedMs);
       if (request.conversion !== null && waitedMs >= this.#o.holdMs)
-        this.#tell(request, { kind: 'held_too_long' });
+        this.#onEvent(request, { kind: 'held_too_long' });
       const event = this.#attemptEvent(request, now);
-      if (event !== null) this.#tell(request, event);
+      if (event !== null) this.#onEvent(request, event);
     }
   }
 

@@ -30,7 +30,7 @@ function startAffinity(fleet: readonly Omit<Candidate, 'matchedTokens'>[], owner
       fleet
         .filter(each => matched.has(each.worker))
         .map(each => ({ ...each, matchedTokens: matched.get(each.worker) ?? 0 })),
-    outlook: () => ({ fastestTokensPerSec: RATE, meanLoad: 0 }),
+    summary: () => ({ fastestTokensPerSec: RATE, meanLoad: 0 }),
     fleetRate: () => RATE,
     trustIn: () => 1,
     mayHold: () => true,

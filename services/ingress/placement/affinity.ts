@@ -96,7 +96,7 @@ export class Affinity {
 
   #choose({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
     if (matched.size === 0 && promptTokens < LEAST_OFFLOAD_TOKENS) return NOWHERE.placement;
-    const { fastestTokensPerSec, meanLoad } = this.#fleet.outlook(slug);
+    const { fastestTokensPerSec, meanLoad } = this.#fleet.summary(slug);
     const known = { fastestTokensPerSec, meanLoad, fleetTokensPerSec: this.#fleet.fleetRate(slug) };
     const owners = this.#fleet.owners(slug, matched);
     const looks: Candidate[][] = [];

@@ -28,8 +28,8 @@ export interface ChatReplyOptions {
 export function rewriteEvents(events: Buffer, dress: (chunk: Answer) => object): Buffer {
   let out = '';
   for (const data of eventData(events.toString('utf8'))) {
-    const told = data === '[DONE]' ? data : JSON.stringify(dress(readChunk(data) as Answer));
-    out += `data: ${told}\n\n`;
+    const shown = data === '[DONE]' ? data : JSON.stringify(dress(readChunk(data) as Answer));
+    out += `data: ${shown}\n\n`;
   }
   return Buffer.from(out);
 }

@@ -83,10 +83,10 @@ export class HttpReply implements ReplySink {
   }
 
   /** Answers 202 with the location of the stored run. */
-  accepted(told: object, headers: Record<string, string>): void {
+  accepted(run: object, headers: Record<string, string>): void {
     const { raw } = this.#o;
     if (raw.destroyed || raw.headersSent) return;
-    const body = Buffer.from(JSON.stringify(told));
+    const body = Buffer.from(JSON.stringify(run));
     raw.writeHead(202, {
       'content-type': JSON_CONTENT_TYPE,
       'content-length': body.length,

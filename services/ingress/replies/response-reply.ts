@@ -15,7 +15,7 @@ import {
 } from '@penstock/protocol';
 import type { ReplySink, Served } from './reply-sink.ts';
 
-/** Stores what was told for later; called once, when it is whole. The client gets the end when it is stored. */
+/** Stores what the client got, for later; called once, when it is whole. The client gets the end when it is stored. */
 export type Keep = (completion: Completion, ops: readonly LogOp[], isCut: boolean) => Promise<void>;
 
 export class ResponseReply implements ReplySink {
@@ -23,7 +23,7 @@ export class ResponseReply implements ReplySink {
   readonly #stream: ResponseStream;
   readonly #keep: Keep;
   readonly #reader = new ChunkReader();
-  /** What the events are told from, so that they can be told again. */
+  /** What the events are derived from, so that they can be derived again. */
   readonly #ops: LogOp[] = [];
   #begun = false;
 
@@ -34,17 +34,17 @@ export class ResponseReply implements ReplySink {
   }
 
   events(bytes: Buffer, served: Served): void {
-    this.#to.events(Buffer.from(this.#tell(bytes)), served);
+    this.#to.events(Buffer.from(this.#eventsOf(bytes)), served);
   }
 
   end(bytes: Buffer, served: Served | null): void {
-    const told = this.#tell(bytes);
-    const end = Buffer.from(told + this.#stream.end(nowS()));
+    const last = this.#eventsOf(bytes);
+    const end = Buffer.from(last + this.#stream.end(nowS()));
     void this.#kept().then(() => this.#to.end(end, served));
   }
 
   /** @throws where the engine's events cannot be read; then none of them reaches the client. */
-  #tell(bytes: Buffer): string {
+  #eventsOf(bytes: Buffer): string {
     const ops = [...eventData(bytes.toString('utf8'))].flatMap(data =>
       data === '[DONE]' ? [] : this.#reader.read(readChunk(data)),
     );
@@ -67,8 +67,8 @@ export class ResponseReply implements ReplySink {
     this.#push(opsOfCompletion(readChunk(body.toString('utf8'))));
     this.#stream.end(nowS());
     const response = this.#stream.object(this.#stream.finalStatus, { completedAt: nowS() });
-    const told = Buffer.from(JSON.stringify(response));
-    void this.#kept().then(() => this.#to.result(meta, told, served));
+    const bytes = Buffer.from(JSON.stringify(response));
+    void this.#kept().then(() => this.#to.result(meta, bytes, served));
   }
 
   #refused(meta: ResultMeta, body: Buffer, served: Served): void {

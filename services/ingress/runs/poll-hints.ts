@@ -6,7 +6,7 @@ import { type Lanes, UNKNOWN_LANE } from './lanes.ts';
 
 const LEAST_PAUSE_MS = 250;
 
-export interface FleetOutlook {
+export interface FleetCapacity {
   /** Wait before a new prompt of the model is begun, s. */
   waitS(slug: string): number;
   /** Requests that all workers of the model hold at once. */
@@ -16,10 +16,10 @@ export interface FleetOutlook {
 /** What the client of an unfinished run gets. */
 export class PollHints {
   readonly #lanes: Lanes;
-  readonly #fleet: FleetOutlook;
+  readonly #fleet: FleetCapacity;
   readonly #clock: Clock;
 
-  constructor(lanes: Lanes, fleet: FleetOutlook, clock: Clock) {
+  constructor(lanes: Lanes, fleet: FleetCapacity, clock: Clock) {
     this.#lanes = lanes;
     this.#fleet = fleet;
     this.#clock = clock;

@@ -47,7 +47,7 @@ export function baseOf(id: string, createdAt: number, detail: ResponseDetail): R
   };
 }
 
-/** The events of one response, told from its log as it is read. */
+/** The events of one response, derived from its log as it is read. */
 export class ResponseEvents {
   readonly #stream: ResponseStream;
   #isLogged = false;
@@ -61,7 +61,7 @@ export class ResponseEvents {
     return this.#stream.created();
   }
 
-  tell(news: LogNews): string {
+  render(news: LogNews): string {
     switch (news.kind) {
       case 'begun':
         return this.#stream.inProgress();

@@ -15,7 +15,7 @@ function reader() {
   return { heard, stream };
 }
 const runs = { read: async () => null } as unknown as RunStore;
-const tell = () => 'news';
+const render = () => 'news';
 const onSilence = async () => {};
 
 function logOf(slice: () => Promise<unknown>): RunLog {
@@ -25,7 +25,7 @@ function logOf(slice: () => Promise<unknown>): RunLog {
 test('a log that is read to its end ends the stream', async () => {
   const { heard, stream } = reader();
   const runLog = logOf(async () => ({ status: 'completed', attempt: 1, entries: [Buffer.from('x')] }));
-  await streamLog({ runs, runLog }, 'r1', stream, { tell, onSilence });
+  await streamLog({ runs, runLog }, 'r1', stream, { render, onSilence });
   assert.deepEqual(heard, ['news', 'news', 'news', 'end']);
 });
 
@@ -35,13 +35,13 @@ test('a log that can no longer be read or rendered breaks the connection off', a
   const unreadable = () => {
     throw new SyntaxError('no JSON');
   };
-  for (const [runLog, say] of [
-    [broken, tell],
+  for (const [runLog, render] of [
+    [broken, () => 'news'],
     [whole, unreadable],
     [whole, () => null],
   ] as const) {
     const { heard, stream } = reader();
-    await streamLog({ runs, runLog }, 'r1', stream, { tell: say, onSilence });
+    await streamLog({ runs, runLog }, 'r1', stream, { render, onSilence });
     assert.deepEqual(heard, ['cut']);
   }
 });

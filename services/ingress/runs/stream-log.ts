@@ -7,14 +7,14 @@ import { EventStream } from '../http/event-stream.ts';
 import { baseHeaders } from '../http/headers.ts';
 import { followLog, type LogNews, type LogSources } from './follow-log.ts';
 
-/** How a run's log is presented to a reader. */
-export interface LogTelling {
+/** How a reader sees a run's log. */
+export interface LogView {
   /** In addition to the usual headers. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent before the log. */
   readonly start?: string;
-  /** The bytes for a piece of news; null breaks the stream off. */
-  readonly tell: (news: LogNews) => string | Buffer | null;
+  /** The bytes that are sent for it; null breaks the stream off. */
+  readonly render: (news: LogNews) => string | Buffer | null;
 }
 
 export class LogStreams {
@@ -33,7 +33,7 @@ export class LogStreams {
     run: StoredRun,
     request: FastifyRequest,
     reply: FastifyReply,
-    { headers = {}, start = '', tell }: LogTelling,
+    { headers = {}, start = '', render }: LogView,
   ): Promise<void> {
     await assertLogKept(this.#sources.runLog, run);
     const stream = new EventStream(reply, this.#keepAliveMs, {
@@ -43,7 +43,7 @@ export class LogStreams {
     });
     if (start !== '') await stream.write(start);
     await streamLog(this.#sources, run.id, stream, {
-      tell,
+      render,
       onSilence: () => this.#expiry.look(run),
     });
   }
@@ -56,7 +56,7 @@ async function assertLogKept(runLog: RunLog, run: StoredRun): Promise<void> {
 }
 
 export interface StreamLogOptions {
-  readonly tell: LogTelling['tell'];
+  readonly render: LogView['render'];
   /** Called about once a second while there is no news. */
   readonly onSilence: () => Promise<unknown>;
 }
@@ -66,14 +66,14 @@ export async function streamLog(
   sources: LogSources,
   id: string,
   stream: EventStream,
-  { tell, onSilence }: StreamLogOptions,
+  { render, onSilence }: StreamLogOptions,
 ): Promise<void> {
   try {
     for await (const news of followLog(sources, id)) {
       if (stream.isGone) return;
-      const told = tell(news);
-      if (told === null) return stream.cut();
-      await stream.write(told);
+      const bytes = render(news);
+      if (bytes === null) return stream.cut();
+      await stream.write(bytes);
       if (news.kind === 'silence') await onSilence();
     }
     stream.end();

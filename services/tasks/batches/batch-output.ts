@@ -73,11 +73,11 @@ async function* outcomes(options: OutputOptions): AsyncGenerator<LineOutcome> {
     waiting.push(line);
     if (waiting.length < ahead) continue;
     const runs = await readRuns(options, waiting);
-    yield* tell(options, waiting, runs);
+    yield* outcomesOf(options, waiting, runs);
     ahead = runs.some(run => (run?.result?.body.length ?? 0) > LONG) ? 1 : AHEAD;
     waiting = [];
   }
-  yield* tell(options, waiting, await readRuns(options, waiting));
+  yield* outcomesOf(options, waiting, await readRuns(options, waiting));
 }
 
 function readRuns(
@@ -87,7 +87,7 @@ function readRuns(
   return Promise.all(lines.map(({ number }) => runs.read(lineRunId(batch.id, number))));
 }
 
-function* tell(
+function* outcomesOf(
   { batch, endpoint, estimator, unanswered }: OutputOptions,
   lines: readonly InputLine[],
   runs: readonly (StoredRun | null)[],

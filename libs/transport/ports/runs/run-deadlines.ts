@@ -1,4 +1,4 @@
-/** Deadlines of unfinished runs whose clients are told by webhook: they are told of an expiry too, though nobody asks. */
+/** Deadlines of unfinished runs whose clients have webhook endpoints: an expiry has an event too, although nobody asks for the run. */
 export interface RunDeadlines {
   /** Ids of runs whose deadline has passed, earliest first; a limited number at once. */
   due(now: number): Promise<string[]>;

@@ -265,7 +265,7 @@ export class ResponsesApi implements Api {
     await this.#o.logStreams.send(run, request, reply, {
       start: events.start(),
       // Deleted meanwhile: a clean end would look like a whole answer.
-      tell: news => (news.kind === 'final' && news.run === null ? null : events.tell(news)),
+      render: news => (news.kind === 'final' && news.run === null ? null : events.render(news)),
     });
   }
 }

@@ -1,5 +1,5 @@
 -- watch_deadline(key): lists the deadline of the run under the key, which has just been queued, if its tenant has webhook
--- endpoints: they are told of an expiry although nobody asks for the run.
+-- endpoints: an expiry has an event too, although nobody asks for the run.
 -- include: names
 local function watch_deadline(key)
   local r = redis.call('HMGET', key, 'kind', 'tenant', 'deadlineAt')

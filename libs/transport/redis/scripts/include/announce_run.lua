@@ -1,7 +1,7 @@
--- tell_run(key, status, code): adds the event that the run under the key became final, and strikes out its deadline.
+-- announce_run(key, status, code): adds the event that the run under the key became final, and strikes out its deadline.
 -- Answers that are errors count as failed. Lines of a batch are reported by their batch.
 -- include: names, add_event
-local function tell_run(key, status, code)
+local function announce_run(key, status, code)
   local r = redis.call('HMGET', key, 'kind', 'tenant')
   if not r[2] or (r[1] ~= 'job' and r[1] ~= 'response' and r[1] ~= 'completion') then return end
   local id = string.match(key, '[^:]+$')
