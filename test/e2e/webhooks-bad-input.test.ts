@@ -101,6 +101,6 @@ test('webhook routes refuse what is wrong and say what is right', async t => {
       if (answer.status !== 200) refused = answer;
     }
     assert.equal(refused?.status, 400);
-    assert.match((await errorOf(refused as Response)).message, /20 webhook endpoints already/);
+    assert.match((await errorOf(refused as Response)).message, /You have 20 webhook endpoints/);
   });
 });

@@ -97,7 +97,7 @@ test('webhooks', async t => {
     assert.ok(await unwrap(receiver.to('/operator')[0], OPERATOR_SECRET));
     const own = (await client.webhooks.list()).data.find(each => each.name === 'operator');
     assert.ok(own);
-    await assert.rejects(client.webhooks.delete(own.id), /set up by the operator/);
+    await assert.rejects(client.webhooks.delete(own.id), /The operator configured this endpoint/);
     const off = await client.post<Shown>(`/webhook_endpoints/${own.id}`, {
       body: { status: 'disabled' },
     });

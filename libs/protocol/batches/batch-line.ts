@@ -121,11 +121,18 @@ function readResponse(body: unknown, text: Buffer): Omit<BatchLine, 'customId'> 
   const refuse = (param: string, message: string) => {
     throw new DispatchError('invalid_request', { param, message });
   };
-  if (asked.background) refuse('background', 'A line of a batch is never waited for: leave background out.');
+  if (asked.background)
+    refuse('background', 'Every line of a batch runs in the background: leave `background` out.');
   if (asked.previousId !== null)
-    refuse('previous_response_id', 'A line of a batch has no history: put all messages into its input.');
+    refuse(
+      'previous_response_id',
+      'A line of a batch cannot continue a response: put all messages into its `input`.',
+    );
   if (asked.conversationId !== null)
-    refuse('conversation', 'A line of a batch has no history: put all messages into its input.');
+    refuse(
+      'conversation',
+      'A line of a batch cannot continue a response: put all messages into its `input`.',
+    );
   if (asked.input.some(item => item['type'] === 'item_reference'))
     refuse('input', 'A line of a batch has no stored items: put the items themselves into its input.');
   const chat = asked.chatOf(asked.input);

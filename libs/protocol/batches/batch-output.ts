@@ -20,7 +20,9 @@ export interface LineOutcome {
 export function answeredLine(runId: string, line: BatchLine, result: RunResult): LineOutcome {
   const parsed = parseAnswer(result.body);
   if (parsed === null) {
-    const error = new DispatchError('engine_error', { message: 'The engine did not answer with JSON.' });
+    const error = new DispatchError('engine_error', {
+      message: 'The engine did not answer with JSON. Send this line again.',
+    });
     const text = outputLine(runId, line.customId, error.status, JSON.stringify(toErrorBody(error)));
     return { text, isGood: false, usage: NO_TOKENS };
   }

@@ -15,7 +15,11 @@ const invalid = 'invalid_request_error';
 const server = 'server_error';
 
 export const ERRORS = {
-  invalid_request: { status: 400, type: invalid, text: 'The request is not valid.' },
+  invalid_request: {
+    status: 400,
+    type: invalid,
+    text: 'The request is not valid. Compare it with GET /openapi.json.',
+  },
   invalid_json: {
     status: 400,
     type: invalid,
@@ -24,7 +28,7 @@ export const ERRORS = {
   json_too_complex: {
     status: 400,
     type: invalid,
-    text: 'The body is nested too deeply or has too many parts.',
+    text: 'The body is nested too deeply or has too many parts. Send less, or a simpler structure.',
   },
   missing_api_key: {
     status: 401,
@@ -41,14 +45,23 @@ export const ERRORS = {
     type: invalid,
     text: 'No such job. It may have been deleted, or have expired.',
   },
-  job_cancelled: { status: 409, type: invalid, shouldRetry: false, text: 'The job was cancelled.' },
+  job_cancelled: {
+    status: 409,
+    type: invalid,
+    shouldRetry: false,
+    text: 'The job was cancelled. Send the request again if you still need the answer.',
+  },
   completion_not_found: {
     status: 404,
     type: invalid,
     text: 'No such chat completion. It was not stored, was deleted, or has expired.',
   },
   file_not_found: { status: 404, type: invalid, text: 'No such File object. It may have been deleted.' },
-  batch_not_found: { status: 404, type: invalid, text: 'No such batch. It may have expired.' },
+  batch_not_found: {
+    status: 404,
+    type: invalid,
+    text: 'No such batch. It may have expired, or belong to another API key.',
+  },
   webhook_not_found: {
     status: 404,
     type: invalid,
@@ -112,19 +125,23 @@ export const ERRORS = {
   endpoint_not_found: {
     status: 404,
     type: invalid,
-    text: 'No worker of this model has this endpoint.',
+    text: 'No worker of this model serves this endpoint. Use another model or another endpoint.',
   },
   method_not_allowed: {
     status: 405,
     type: invalid,
-    text: 'This route does not allow the method. The Allow header lists those that it does.',
+    text: 'This route does not allow this method. The Allow header lists those it does.',
   },
   body_timeout: {
     status: 408,
     type: invalid,
-    text: 'The body did not come in time: its sender fell silent. Send it again.',
+    text: 'The body did not arrive in time. Send the request again.',
   },
-  body_too_large: { status: 413, type: invalid, text: 'The body is larger than this server accepts.' },
+  body_too_large: {
+    status: 413,
+    type: invalid,
+    text: 'The body is larger than this server accepts. Send a smaller one.',
+  },
   unsupported_media_type: {
     status: 415,
     type: invalid,
@@ -144,9 +161,13 @@ export const ERRORS = {
     status: 500,
     type: server,
     shouldRetry: false,
-    text: 'The stored body of this request could not be read.',
+    text: 'The stored body of this request could not be read. Send the request again.',
   },
-  engine_error: { status: 502, type: server, text: 'The engine failed to answer.' },
+  engine_error: {
+    status: 502,
+    type: server,
+    text: 'The engine failed to answer. Try again; report the request id if the problem persists.',
+  },
   stream_interrupted: {
     status: 502,
     type: server,
@@ -156,7 +177,7 @@ export const ERRORS = {
     status: 502,
     type: server,
     shouldRetry: false,
-    text: 'Every attempt at this request failed. It was set aside for the operator.',
+    text: 'Every attempt at this request failed. Do not repeat it unchanged; report the request id to the operator, who has a copy.',
   },
   broker_unavailable: {
     status: 503,
@@ -176,25 +197,25 @@ export const ERRORS = {
   too_many_large_bodies: {
     status: 503,
     type: 'service_unavailable_error',
-    text: 'This node holds as many large bodies as it has memory for. Try again after the time in Retry-After.',
+    text: 'The server has no memory for another large body now. Try again after the time in Retry-After.',
   },
   shutting_down: {
     status: 503,
     type: 'service_unavailable_error',
-    text: 'This node is shutting down. Try again.',
+    text: 'The server is shutting down. Try again: another one takes the request.',
   },
   deadline_exceeded: {
     status: 504,
     type: server,
-    text: 'The request was not answered within its time limit.',
+    text: 'The request was not answered within its time limit. Try again, or set a longer one with x-request-timeout-ms.',
   },
   held_too_long: {
     status: 504,
     type: server,
     shouldRetry: false,
-    text: 'The connection cannot be held open any longer. Use stream, background, or the header Prefer: respond-async.',
+    text: 'The server does not hold a connection open for this long. Use `stream`, `background`, or the header Prefer: respond-async.',
   },
-  engine_timeout: { status: 504, type: server, text: 'The engine stopped responding.' },
+  engine_timeout: { status: 504, type: server, text: 'The engine stopped responding. Try again.' },
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -31,7 +31,8 @@ const NINE = 0x39;
 
 /** @throws DispatchError `invalid_json` or `json_too_complex`. */
 export function guardJson(bytes: Buffer, limits: JsonLimits = JSON_LIMITS): void {
-  if (!isUtf8(bytes)) throw new DispatchError('invalid_json', { message: 'The body is not valid UTF-8.' });
+  if (!isUtf8(bytes))
+    throw new DispatchError('invalid_json', { message: 'The body is not valid UTF-8. Encode it as UTF-8.' });
   let depth = 0;
   let parts = 0;
   let numbers = 0;
@@ -96,9 +97,14 @@ export function parseJson(bytes: Buffer): unknown {
 
 function reviveSafely(this: unknown, key: string, value: unknown): unknown {
   if (key === '__proto__' || (key === 'constructor' && hasPrototype(value)))
-    throw new DispatchError('invalid_json', { message: 'The body has a key that is not allowed.' });
+    throw new DispatchError('invalid_json', {
+      message: 'The body has a key that is not allowed, such as `__proto__`. Leave it out.',
+    });
   if (typeof value === 'string' && !value.isWellFormed())
-    throw new DispatchError('invalid_json', { message: 'The body has a string with an unpaired surrogate.' });
+    throw new DispatchError('invalid_json', {
+      message:
+        'The body has a string with an unpaired surrogate, which is no valid Unicode. Replace or remove it.',
+    });
   return value;
 }
 

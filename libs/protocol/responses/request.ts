@@ -41,7 +41,7 @@ export function readResponsesRequest(value: unknown, exact: unknown = value): Re
   }
   const body = checked.data;
   const store = body.store ?? true;
-  if (body.background && !store) refuse('background can only be used when `store` is true', 'background');
+  if (body.background && !store) refuse('`background` can only be used when `store` is true.', 'background');
   const { conversation } = body;
   const conversationId = (typeof conversation === 'object' ? conversation?.id : conversation) ?? null;
   if (conversationId !== null && body.previous_response_id)
@@ -59,7 +59,7 @@ export function readResponsesRequest(value: unknown, exact: unknown = value): Re
     conversationId !== null ||
     input.some(item => item['type'] === 'item_reference');
   if (messagesOf(input, null, book).length === 0 && !refersToOthers)
-    refuse('Put a message, a function call or its output into the input.', 'input');
+    refuse('`input` needs at least one message, function call or function call output.', 'input');
   const fields = toChatFields(withSchema(body, exact as Schemas), exact as Json, book);
   return {
     model: body.model,

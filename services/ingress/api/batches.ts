@@ -61,7 +61,7 @@ export class BatchesApi implements Api {
     const file = await files.find(asked.input_file_id, request.tenant);
     if (file.purpose !== 'batch')
       throw new DispatchError('invalid_request', {
-        message: 'The file must have been uploaded with purpose "batch".',
+        message: 'The input file must have the purpose `batch`. Upload it again with that purpose.',
         param: 'input_file_id',
       });
     const batch = this.#newBatch(file, asked);

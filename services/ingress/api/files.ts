@@ -103,7 +103,7 @@ export class FilesApi implements Api {
     const { purpose = null } = query;
     if (purpose !== null && !LISTABLE.includes(purpose))
       throw new DispatchError('invalid_request', {
-        message: `Use one of ${LISTABLE.join(', ')}.`,
+        message: `Unknown purpose. Use one of ${LISTABLE.join(', ')}.`,
         param: 'purpose',
       });
     const page = await this.#records.files(request.tenant, purpose, readPaging(query, 10_000, 10_000));

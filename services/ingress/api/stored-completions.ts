@@ -74,7 +74,8 @@ export class StoredCompletionsApi implements Api {
     const parsed = completionUpdate.safeParse(parseJson(request.body));
     if (!parsed.success)
       throw new DispatchError('invalid_request', {
-        message: 'metadata: up to 16 pairs; keys up to 64 characters, values up to 512.',
+        message:
+          '`metadata` can have up to 16 pairs, with keys of up to 64 characters and values of up to 512.',
         param: 'metadata',
       });
     const detail = JSON.stringify({ ...completionDetailIn(run), metadata: parsed.data.metadata ?? {} });

@@ -78,7 +78,7 @@ class Parts {
     const purpose = checked(filePurpose, this.#fields.get('purpose'), 'purpose');
     if (purpose === 'batch' && content.bytes > MAX_BATCH_BYTES)
       throw new DispatchError('body_too_large', {
-        message: 'A file of purpose batch has at most 200 MB. Make several batches of it.',
+        message: 'A file with the purpose `batch` can have at most 200 MB. Split it into several batches.',
         param: 'file',
       });
     const [anchor, seconds] = ['anchor', 'seconds'].map(name => this.#fields.get(`expires_after[${name}]`));
@@ -88,7 +88,7 @@ class Parts {
   }
 }
 
-const INCOMPLETE = { message: 'The upload broke off. Nothing was stored; send it again.' };
+const INCOMPLETE = { message: 'The upload broke off and nothing was stored. Send it again.' };
 
 /** A name without its path and without characters that a header cannot hold. */
 function cleanName(name: string | undefined): string {
@@ -104,18 +104,25 @@ function explain(err: unknown): unknown {
   const { code, message } = err as { code?: string; message?: string };
   switch (code) {
     case 'FST_REQ_FILE_TOO_LARGE':
-      return new DispatchError('body_too_large', { message: 'A file has at most 512 MB.', param: 'file' });
+      return new DispatchError('body_too_large', {
+        message: 'A file can have at most 512 MB. Split it into several.',
+        param: 'file',
+      });
     case 'FST_FILES_LIMIT':
       return new DispatchError('invalid_request', { message: 'Send one file at a time.', param: 'file' });
     case 'FST_FIELDS_LIMIT':
     case 'FST_PARTS_LIMIT':
-      return new DispatchError('invalid_request', { message: 'The form has too many fields.' });
+      return new DispatchError('invalid_request', {
+        message: 'The form has too many fields. Send `file`, `purpose` and `expires_after` only.',
+      });
   }
   if (message?.startsWith('Unexpected end of') || code === 'ERR_STREAM_PREMATURE_CLOSE')
     return new DispatchError('invalid_request', INCOMPLETE);
   // Errors of the parser (such as a missing boundary) have no code; those of the store have one.
   if (code !== undefined && !code.startsWith('FST_')) return err;
-  return new DispatchError('invalid_request', { message: 'The multipart body is not valid.' });
+  return new DispatchError('invalid_request', {
+    message: 'The body is not valid multipart/form-data. Check its boundary.',
+  });
 }
 
 /** @throws DispatchError that names the first mistake. */

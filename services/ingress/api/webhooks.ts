@@ -129,7 +129,7 @@ export class WebhooksApi implements Api {
     };
     if (!(await this.#o.webhooks.add(endpoint, MOST_ENDPOINTS)))
       throw new DispatchError('invalid_request', {
-        message: `There are ${MOST_ENDPOINTS} webhook endpoints already. Delete one first.`,
+        message: `You have ${MOST_ENDPOINTS} webhook endpoints, the most there can be. Delete one first.`,
       });
     return withSecret(endpoint);
   }
@@ -187,7 +187,7 @@ export class WebhooksApi implements Api {
     );
     if (outcome?.kind !== 'answered')
       throw new DispatchError('webhook_unreachable', {
-        message: `The endpoint could not be reached: ${outcome?.reason ?? 'no tasks process made the attempt'}.`,
+        message: `The endpoint could not be reached: ${outcome?.reason ?? 'no tasks process was there to try'}.`,
       });
     return {
       object: 'webhook_endpoint.test',
@@ -242,7 +242,7 @@ function withSecret(endpoint: WebhookEndpoint): object {
 function refuseManaged({ endpoint }: KnownEndpoint): void {
   if (!endpoint.managed) return;
   throw new DispatchError('invalid_request', {
-    message: 'This endpoint is set up by the operator: only its status can be changed here.',
+    message: 'The operator configured this endpoint. You can only change its status.',
   });
 }
 

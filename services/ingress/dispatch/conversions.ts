@@ -14,7 +14,7 @@ import type { ConversionEffect } from './transition.ts';
 const LEFT_OUT = {
   gone: new DispatchError('deadline_exceeded'),
   refused: new DispatchError('broker_unavailable', {
-    message: 'The queue did not accept the request again. Send it again.',
+    message: 'The queue did not take the request back. Send it again.',
   }),
 } as const;
 

@@ -131,7 +131,7 @@ export function deadlineError(last: FailedMeta | null): DispatchError {
   const text = ERRORS.deadline_exceeded.text;
   return new DispatchError(
     'deadline_exceeded',
-    last === null ? {} : { message: `${text} Last: ${last.message}` },
+    last === null ? {} : { message: `${text} The last attempt failed: ${last.message}` },
   );
 }
 

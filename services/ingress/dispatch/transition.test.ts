@@ -219,7 +219,7 @@ test('a request that is stranded in its shard leaves it, unless it runs or waits
 test('what waits for a model that was unloaded everywhere is told so; what runs goes on', () => {
   const request = queued();
   const effects = on(request, { kind: 'model_left' });
-  assert.deepEqual(kinds(effects).slice(-2), ['count_finished', 'tell_error']);
+  assert.deepEqual(kinds(effects).slice(-2), ['count_finished', 'show_error']);
   assert.ok(kinds(effects).includes('purge') && kinds(effects).includes('forget'));
   const told = effects.at(-1) as { error: { code: string; status: number } };
   assert.deepEqual([told.error.code, told.error.status], ['model_not_found', 404]);
@@ -317,5 +317,5 @@ test('an answer in one piece has its deadline, and the error names the last fail
   on(request, frame('failed', 1, { meta }), 'w-1', 100);
   assert.equal(request.endsAt, 3000);
   const told = on(request, { kind: 'deadline' }, '', 3000).find(effect => effect.kind === 'show_error');
-  assert.match(told?.error.message ?? '', /time limit\. Last: no room: queue of 9/);
+  assert.match(told?.error.message ?? '', /time limit\..* The last attempt failed: no room: queue of 9/);
 });

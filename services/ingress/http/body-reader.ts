@@ -59,7 +59,7 @@ export class BodyReader {
 
   #tooLarge(): DispatchError {
     return new DispatchError('body_too_large', {
-      message: `The body has more than the ${this.#o.limitBytes} bytes that this server accepts. Send less, or ask its operator to raise PENSTOCK_BODY_LIMIT_BYTES.`,
+      message: `The body has more than the ${this.#o.limitBytes} bytes that this server accepts. Send less, or ask the operator to raise PENSTOCK_BODY_LIMIT_BYTES.`,
     });
   }
 }
@@ -168,5 +168,7 @@ class Pieces {
 }
 
 function brokenOff(): DispatchError {
-  return new DispatchError('invalid_request', { message: 'The body broke off. Send it again.' });
+  return new DispatchError('invalid_request', {
+    message: 'The body broke off before its end. Send the request again.',
+  });
 }

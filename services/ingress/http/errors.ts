@@ -59,9 +59,9 @@ function toDispatchError(error: FastifyError | DispatchError): DispatchError {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new DispatchError('unsupported_media_type');
     case 'FST_ERR_BAD_URL':
-      return new DispatchError('invalid_request', { message: 'The URL is not valid: check its % escapes.' });
+      return new DispatchError('invalid_request', { message: 'The URL is not valid. Check its % escapes.' });
     case 'FST_ERR_MAX_PARAM_LENGTH':
-      return new DispatchError('not_found', { message: 'Nothing here has an id of this length.' });
+      return new DispatchError('not_found', { message: 'Not found: no id is this long. Check the URL.' });
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new DispatchError('invalid_request');

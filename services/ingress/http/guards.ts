@@ -53,12 +53,15 @@ export function createGuards(authenticate: Authenticate, bodies: BodyReader): Gu
 function refuseRepeated(query: Record<string, unknown>): void {
   const param = Object.keys(query).find(name => typeof query[name] !== 'string' && !name.endsWith('[]'));
   if (param === undefined) return;
-  throw new DispatchError('invalid_request', { message: 'Give each query parameter once.', param });
+  throw new DispatchError('invalid_request', {
+    message: 'A query parameter was given twice. Give each one once.',
+    param,
+  });
 }
 
 function refuseCompressed(encoding: string | undefined): void {
   if (encoding === undefined || encoding === 'identity') return;
   throw new DispatchError('unsupported_media_type', {
-    message: 'Compressed request bodies are not accepted; send the body without Content-Encoding.',
+    message: 'Compressed request bodies are not accepted. Send the body without Content-Encoding.',
   });
 }

@@ -11,9 +11,12 @@ export function readPaging(
   const { limit = String(usual), order = 'desc', after = null } = query;
   const count = Number(limit);
   if (!(Number.isInteger(count) && count >= 1 && count <= most))
-    throw new DispatchError('invalid_request', { message: `Use a limit from 1 to ${most}.`, param: 'limit' });
+    throw new DispatchError('invalid_request', {
+      message: `\`limit\` must be a whole number from 1 to ${most}.`,
+      param: 'limit',
+    });
   if (order !== 'asc' && order !== 'desc')
-    throw new DispatchError('invalid_request', { message: 'Use asc or desc.', param: 'order' });
+    throw new DispatchError('invalid_request', { message: '`order` must be asc or desc.', param: 'order' });
   return { limit: count, order, after };
 }
 

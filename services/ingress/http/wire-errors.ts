@@ -4,10 +4,13 @@ import type { Socket } from 'node:net';
 import { DispatchError, JSON_CONTENT_TYPE, toErrorBody } from '@penstock/protocol';
 
 const BY_CODE: Readonly<Record<string, readonly [status: number, message: string]>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not come in time. Send it again.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time. Send it again.'],
   HPE_HEADER_OVERFLOW: [431, 'The headers are longer than this server accepts. Send fewer or shorter ones.'],
 };
-const NO_HTTP = [400, 'This is not a valid HTTP request.'] as const;
+const NO_HTTP = [
+  400,
+  'This is not a valid HTTP request. Check the client or the proxy that sent it.',
+] as const;
 
 /** Node's `clientError`: the bytes were not a request, or not a whole one. */
 export function refuseOnWire(error: Error & { code?: string }, socket: Socket): void {

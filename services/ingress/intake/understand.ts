@@ -113,7 +113,7 @@ export class Intake {
 
 function noEndpoint(endpoint: Endpoint, has: readonly Endpoint[]): DispatchError {
   return new DispatchError('endpoint_not_found', {
-    message: `No worker of this model has ${endpointPath(endpoint)}. It has: ${has.map(endpointPath).join(', ')}.`,
+    message: `No worker of this model serves ${endpointPath(endpoint)}. It serves: ${has.map(endpointPath).join(', ')}.`,
   });
 }
 

@@ -12,6 +12,6 @@ test('a chain of too many responses is refused as that, not as one that is not k
   await assert.rejects(new ResponseHistory(runs, 1e6).read('resp_r1', 't'), {
     code: 'invalid_request',
     param: 'previous_response_id',
-    message: /follow 200 others/,
+    message: /at most 200 responses/,
   });
 });

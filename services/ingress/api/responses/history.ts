@@ -37,7 +37,7 @@ export class ResponseHistory {
         throw new DispatchError('previous_response_not_found', { param: 'previous_response_id' });
       if (parts.length >= MAX_RUNS)
         throw new DispatchError('invalid_request', {
-          message: `A response may follow ${MAX_RUNS} others. Begin a new chain with what matters of it.`,
+          message: `A chain has at most ${MAX_RUNS} responses. Begin a new one with the parts of this one that matter.`,
           param: 'previous_response_id',
         });
       bytes += run.detail.length + (run.result?.body.length ?? 0);
@@ -109,7 +109,7 @@ export class ResponseHistory {
   assertFits(bytes: number): void {
     if (bytes <= this.#mostBytes) return;
     throw new DispatchError('body_too_large', {
-      message: `The input and the responses before it have more than ${this.#mostBytes} bytes. Begin a new chain with what matters of it.`,
+      message: `The input and the responses before it have more than ${this.#mostBytes} bytes together. Begin a new chain with the parts that matter.`,
       param: 'previous_response_id',
     });
   }

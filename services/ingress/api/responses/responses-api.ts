@@ -91,7 +91,9 @@ export class ResponsesApi implements Api {
     app.post(path, { onRequest }, (request, reply) => this.create(request, reply));
     // Not served; without a route of its own it would be taken for an id, and answered with 405.
     app.post(`${path}/compact`, { onRequest }, () => {
-      throw new DispatchError('not_found', { message: `POST ${path}/compact is not served here.` });
+      throw new DispatchError('not_found', {
+        message: `POST ${path}/compact is not supported. Use POST ${path}.`,
+      });
     });
     app.get<ResponseRoute>(`${path}/:id`, { onRequest }, (request, reply) => this.#show(request, reply));
     app.delete<ResponseRoute>(`${path}/:id`, { onRequest }, async (request, reply) =>
@@ -228,7 +230,10 @@ export class ResponsesApi implements Api {
     const { stream = 'false' } = request.query;
     const after = startingAfter(request.query['starting_after']);
     if (stream !== 'true' && stream !== 'false')
-      throw new DispatchError('invalid_request', { message: 'Use true or false.', param: 'stream' });
+      throw new DispatchError('invalid_request', {
+        message: '`stream` must be true or false.',
+        param: 'stream',
+      });
     if (stream === 'true') return this.#follow(run, after, request, reply);
     if (!isFinalStatus(run.status)) reply.headers(this.#o.pollHints.headers(run));
     return answer(reply, request, await this.#object(run));
@@ -238,7 +243,10 @@ export class ResponsesApi implements Api {
     const run = await this.#find(request);
     // One in the foreground can be found while it runs only where a key keeps it going: it may be stopped too.
     if (!detailIn(run).background && isFinalStatus(run.status) && run.status !== 'cancelled')
-      throw new DispatchError('invalid_request', { message: 'Cannot cancel a synchronous response.' });
+      throw new DispatchError('invalid_request', {
+        message:
+          'Cannot cancel a synchronous response. Only those created with `background` can be cancelled.',
+      });
     await this.#o.canceller.cancel(run);
     return this.#object(await this.#find(request));
   }
@@ -275,7 +283,7 @@ function modeOf(asked: ResponsesRequest, preferences: Preferences, request: Fast
   const isBackground = asked.background || (preferences.respondAsync && asked.store);
   if (isKeyed(request) && !asked.store)
     throw new DispatchError('invalid_request', {
-      message: 'Idempotency-Key can only be used when `store` is true.',
+      message: 'Idempotency-Key can only be used when `store` is true. Set it, or leave the key out.',
       param: 'Idempotency-Key',
     });
   return { isBackground, isRun: isBackground || isKeyed(request) };
@@ -297,7 +305,7 @@ function startingAfter(text: string | undefined): number {
   if (text === undefined) return -1;
   if (!/^\d{1,9}$/.test(text))
     throw new DispatchError('invalid_request', {
-      message: 'starting_after must be the sequence number of an event.',
+      message: '`starting_after` must be the sequence number of an event: a whole number of up to 9 digits.',
       param: 'starting_after',
     });
   return Number(text);
