@@ -18,7 +18,7 @@ import { readTraceFile } from './trace-file.ts';
 const FILE = 'agentic-coding/claude_code_conversations.rle.jsonl.gz';
 /** Mean time between the starts of two conversations, ms. */
 const START_EVERY_MS = 20_000;
-/** The recorded models had contexts that the simulated engines have not: turns stop here. */
+/** The recorded models had longer contexts than the simulated engines: conversations stop here, tokens. */
 const MAX_CONTEXT_TOKENS = 65_536;
 
 interface Turn {
@@ -29,7 +29,7 @@ interface Turn {
   readonly hash_runs?: readonly (readonly [first: number, count: number])[];
 }
 
-/** The agentic trace, or where its file is missing generated conversations of the same kind. */
+/** The agentic trace or, if its file is missing, generated conversations of the same kind. */
 export function agenticTrace(limits: TraceLimits = {}, seed = 1, env = process.env): Trace {
   const file = readTraceFile(FILE, env);
   if (file === null) return { source: 'generated', requests: limitTrace(generateAgents(seed), limits) };
@@ -71,7 +71,7 @@ function isTurn({ t, in: input, out, hash_runs: runs }: Turn): boolean {
   return [t, input, out].every(isCount) && (runs ?? []).every(run => run.length === 2 && run.every(isCount));
 }
 
-/** Their blocks have 64 tokens and ids of the conversation's own: every eighth one names a block of ours. */
+/** Blocks of the trace have 64 tokens and ids that are local to a conversation: every eighth one names a block of 512. */
 function requestOf(turn: Turn, startMs: number, conversation: number): TraceRequest {
   const each = BLOCK_TOKENS / 64;
   const blocks: number[] = [];

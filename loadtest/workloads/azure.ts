@@ -11,7 +11,7 @@ const FILE = 'azure-2023/AzureLLMInferenceTrace_code.csv.gz';
 const HEADER = 'TIMESTAMP,ContextTokens,GeneratedTokens';
 const LINE = /^([^,]+),(\d+),(\d+)$/;
 
-/** The code trace, or where its file is missing a generated stand-in with its lengths and bursts. */
+/** The code trace or, if its file is missing, a generated one with its lengths and bursts. */
 export function codeTrace(limits: TraceLimits = {}, seed = 1, env = process.env): Trace {
   const file = readTraceFile(FILE, env);
   if (file === null) return { source: 'generated', requests: limitTrace(generateBursts(seed), limits) };
@@ -38,7 +38,7 @@ export function parseAzure(text: string, file = 'trace'): TraceRequest[] {
   return requests;
 }
 
-/** Stamps have seven digits behind the second, more than Date reads. */
+/** Time stamps have seven decimals of a second, more than Date can parse. */
 function timeOf(stamp: string): number {
   const [whole = '', fraction = '0'] = stamp.split('.');
   return Date.parse(`${whole.replace(' ', 'T')}Z`) + Number(`0.${fraction}`) * 1000;

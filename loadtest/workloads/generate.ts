@@ -1,4 +1,4 @@
-/** Requests like those of the public traces, for where their files are not at hand; and chat with shared system prompts. */
+/** Requests with the statistics of the public traces, for use without the trace files; and chat with shared system prompts. */
 import { BLOCK_TOKENS, seededRandom, type TraceRequest } from './trace.ts';
 
 /** Quantiles of the trace (Mooncake, Apache-2.0): share → tokens. Between them the logarithm is taken to be linear. */

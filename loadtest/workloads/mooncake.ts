@@ -17,7 +17,7 @@ const FILE = 'mooncake/conversation_trace.jsonl.gz';
 /** Time stamps sit on ticks this far apart; a tick's requests are spread over it. */
 const TICK_MS = 3000;
 
-/** The conversation trace, or where its file is missing a generated stand-in with the same statistics. */
+/** The conversation trace or, if its file is missing, a generated one with the same statistics. */
 export function conversationTrace(limits: TraceLimits = {}, seed = 1, env = process.env): Trace {
   const file = readTraceFile(FILE, env);
   if (file === null)
@@ -57,7 +57,7 @@ function parseLine(line: string): TraceRequest | null {
   return { atMs: timestamp, inputTokens: input, outputTokens: output, blocks };
 }
 
-/** Spreads what came on one tick at random over the tick, in order. */
+/** Spreads the requests of one tick over it at random, in their order. */
 function spread(requests: readonly TraceRequest[], seed: number): TraceRequest[] {
   const random = seededRandom(seed);
   return requests

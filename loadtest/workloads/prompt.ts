@@ -1,4 +1,4 @@
-/** Prompt text for a traced request: equal blocks give equal text at equal places, all else differs. */
+/** Prompt text for a traced request: equal blocks become equal text at the same position, everything else differs. */
 import { BLOCK_TOKENS, type TraceRequest } from './trace.ts';
 
 /** What simulated engines count as a token. */

@@ -82,7 +82,7 @@ export const SCENARIOS = {
 
 export type ScenarioName = keyof typeof SCENARIOS;
 
-/** @throws RangeError that lists the names there are. */
+/** @throws RangeError that lists the known names. */
 export function scenarioOf(name: string): Scenario {
   if (!Object.hasOwn(SCENARIOS, name))
     throw new RangeError(`no scenario ${name}; there are ${Object.keys(SCENARIOS).join(', ')}`);

@@ -14,7 +14,7 @@ function directories(env: Environment): string[] {
 }
 
 /**
- * The text of a gzipped trace, or null where nobody put it.
+ * The text of a gzipped trace; null if there is no such file.
  * @throws TraceError when the user's own directory lacks it, or the file is not gzip.
  */
 export function readTraceFile(name: string, env: Environment): { path: string; text: string } | null {

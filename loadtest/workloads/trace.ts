@@ -1,4 +1,4 @@
-/** Workloads to replay: who asks when for how much, and which prompts begin alike. */
+/** Workloads to replay: when requests arrive, how long they are, and which prompts share a prefix. */
 
 /** Tokens of one prefix block. */
 export const BLOCK_TOKENS = 512;
@@ -28,18 +28,18 @@ export interface TraceLimits {
   readonly maxSeconds?: number;
 }
 
-/** A trace file that is not what it should be. Its message names file, line and remedy. */
+/** A trace file that is missing or malformed. The message names the file, the line and the remedy. */
 export class TraceError extends Error {
   override readonly name = 'TraceError';
 }
 
-/** @throws TraceError where the wanted time holds no request. */
+/** @throws TraceError if there is no request in the wanted time. */
 export function assertSome(requests: readonly TraceRequest[], seconds: number): void {
   if (requests.length === 0)
     throw new TraceError(`the workload has no requests in its first ${seconds} s; raise --seconds`);
 }
 
-/** Cuts a trace down, and squeezes its time by the load factor. */
+/** Shortens a trace, and compresses its time by the load factor. */
 export function limitTrace(requests: readonly TraceRequest[], limits: TraceLimits): TraceRequest[] {
   const {
     load = 1,

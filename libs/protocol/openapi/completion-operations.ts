@@ -12,7 +12,7 @@ export const COMPLETION_OPERATIONS: readonly Operation[] = [
     summary: 'List the completions stored with `store: true`, oldest first by default',
     parameters: [
       query('model', text),
-      query('metadata[key]', text, 'Only completions with this value under the key.'),
+      query('metadata[key]', text, 'Only completions whose metadata has this value for the key.'),
       ...paging(100),
     ],
     answers: { 200: ['ChatCompletionList'] },
@@ -21,7 +21,7 @@ export const COMPLETION_OPERATIONS: readonly Operation[] = [
     method: 'get',
     path: `${path}/{id}`,
     id: 'retrieveChatCompletion',
-    summary: 'Retrieve a stored completion; 202 while one requested with `respond-async` is not done',
+    summary: 'Retrieve a stored completion; 202 while it is still running (`respond-async`)',
     answers: { 200: ['ChatCompletion', 'Job'], 202: ['Job'] },
   },
   {

@@ -43,7 +43,7 @@ export function openApiDocument(): JsonSchema {
       title: 'Penstock',
       version: '1',
       description:
-        'The supported part of the OpenAI API. Request bodies may have further fields, which are passed to the engine unchanged.',
+        'The supported part of the OpenAI API. Request bodies may contain other fields, which are passed to the engine unchanged.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],

@@ -87,7 +87,7 @@ const inference: Record<string, JsonSchema> = {
     error: object({ type: text, message: text }),
     request_id: text,
   }),
-  EngineAnswer: { description: 'The answer of the engine, as it is.' },
+  EngineAnswer: { description: 'The answer of the engine, unchanged.' },
   EmbeddingList: object({
     object: { const: 'list' },
     model: text,
@@ -96,7 +96,7 @@ const inference: Record<string, JsonSchema> = {
         object: { const: 'embedding' },
         index: count,
         embedding: {
-          description: 'Base64 of little-endian 32-bit floats where that was asked for.',
+          description: 'Base64 of little-endian 32-bit floats if `encoding_format` is `base64`.',
           anyOf: [list(number), text],
         },
       }),

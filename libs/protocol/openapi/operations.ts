@@ -17,7 +17,7 @@ const timeout = header(
 const idempotency = header(
   'Idempotency-Key',
   { type: 'string', minLength: 1, maxLength: MAX_IDEMPOTENCY_KEY },
-  'A request that is repeated under the same key is not run again; it gets the answer of the first.',
+  'A request that is repeated with the same key does not run again: it gets the answer of the first.',
 );
 const prefer = header(
   'Prefer',
@@ -31,7 +31,7 @@ const inference: Parameter[] = [
   header(
     'x-session-affinity',
     text,
-    'Name of the session. Requests of one session go to the worker whose cache holds it. Up to 512 characters; a longer name is ignored.',
+    'Name of the session. Requests of one session go to the worker that has its prefix in the cache. Up to 512 characters; a longer name is ignored.',
   ),
 ];
 
@@ -69,7 +69,7 @@ const INFERENCES: Readonly<Record<Endpoint, Inference>> = {
   classify: passed('Classification', 'Classify an input'),
   tokenize: passed('Tokenization', 'Turn a text or a chat into token ids'),
   detokenize: passed('Detokenization', 'Turn token ids into text'),
-  moderations: passed('Moderation', 'Say whether an input is harmful'),
+  moderations: passed('Moderation', 'Classify whether an input is harmful'),
   images: passed('Image', 'Generate images'),
   speech: passed('Speech', 'Say a text', ['audio/*']),
   transcriptions: passed('Transcription', 'Write down what is said', TRANSCRIPT),
@@ -82,7 +82,7 @@ const INFERENCES: Readonly<Record<Endpoint, Inference>> = {
     'Count the tokens of a prompt: by an engine that can, else estimated',
     ['MessageTokensCount'],
   ),
-  translations: passed('Translation', 'Write down in English what is said', TRANSCRIPT),
+  translations: passed('Translation', 'Translate speech into English text', TRANSCRIPT),
 };
 
 /** One operation for each path of the endpoint. */
@@ -217,7 +217,7 @@ const operations: Operation[] = [
     method: 'get',
     path: '/health',
     id: 'health',
-    summary: 'The same; /healthz and /ping too',
+    summary: 'Same as /readyz; also served at /healthz and /ping',
     answers: { 200: ['Health'], 503: ['Health'] },
     open: true,
   },
@@ -233,7 +233,7 @@ const operations: Operation[] = [
     method: 'get',
     path: '/v1',
     id: 'index',
-    summary: 'What is served',
+    summary: 'List the operations',
     answers: { 200: ['Index'] },
     open: true,
   },
@@ -249,7 +249,7 @@ const operations: Operation[] = [
     method: 'get',
     path: '/openapi.json',
     id: 'openapi',
-    summary: 'This document',
+    summary: 'OpenAPI description of this server',
     answers: { 200: ['Document'] },
     open: true,
   },

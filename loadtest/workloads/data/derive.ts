@@ -1,5 +1,5 @@
 /**
- * `node loadtest/workloads/data/derive.ts`: writes the small tables beside it anew from the public traces. Only figures leave the
+ * `node loadtest/workloads/data/derive.ts`: derives the small tables beside it from the public traces. Only figures leave the
  * traces: quantiles of lengths, turns and gaps, and arrival rates relative to their mean.
  */
 import { writeFileSync } from 'node:fs';
