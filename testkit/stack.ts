@@ -73,6 +73,8 @@ export async function startStack(options: StackOptions) {
         PENSTOCK_ENGINE_URL: engineUrls[index] ?? '',
         // An engine that counts its calls is not to be asked what it has.
         ...(options.engineUrls === undefined ? {} : { PENSTOCK_ENGINE_ENDPOINTS: USUAL_ENDPOINTS.join(',') }),
+        // Simulated engines do, and what engines are sent is counted.
+        PENSTOCK_CONTINUES: 'yes',
         PENSTOCK_FILES_DIR: filesDir,
         ...options.workerEnv,
         ...env,

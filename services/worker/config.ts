@@ -7,6 +7,7 @@ import {
   keepingSettings,
   msPerModel,
   nameSetting,
+  readPerModel,
   regionSettings,
   settingOf,
 } from '@penstock/runtime';
@@ -15,6 +16,14 @@ import { parseEndpoints } from './engine/endpoint-probe.ts';
 import { LIST_EVERY_MS } from './engine/engine-watch.ts';
 
 const ms = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
+
+/** `auto`, or per model: `llama=yes,*=no`. Null where the engine is to be tried. */
+function parseContinues(text: string): (slug: string) => boolean | null {
+  const values: Record<string, boolean | null> = { auto: null, yes: true, no: false };
+  const read = (value: string) => (Object.hasOwn(values, value) ? values[value] : undefined);
+  const ofModel = readPerModel(text, read, 'use auto, yes or no, or <model>=<one of these>, comma-separated');
+  return slug => ofModel(slug) ?? null;
+}
 
 export const workerConfig = z.object({
   PENSTOCK_WORKER_ID: nameSetting.optional().describe('Name of this worker; generated if absent.'),
@@ -40,6 +49,11 @@ export const workerConfig = z.object({
     .min(1000)
     .default(LIST_EVERY_MS)
     .describe('How often the engine is asked for its models again: adapters come and go.'),
+  PENSTOCK_CONTINUES: settingOf(parseContinues)
+    .prefault('auto')
+    .describe(
+      'Whether the engine goes on with an answer that another one began (continue_final_message), for all models or per model: yes, no, or auto (it is tried).',
+    ),
   PENSTOCK_SLOTS: z.coerce
     .number()
     .int()

@@ -21,6 +21,7 @@ import {
   RedisRunStore,
 } from '@penstock/transport';
 import { BodyLoader } from './attempts/body-loader.ts';
+import { Continuing } from './attempts/continuing.ts';
 import { workerConfig } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import { StoredRuns } from './stored/stored-runs.ts';
@@ -56,22 +57,23 @@ const life = {
   ttl,
   clock: systemClock,
 };
-const stored = new StoredRuns({
-  store: runs,
-  attempts: new RunAttempts({ ...life, expiry: new RunExpiry(life) }),
-  log: runLog,
-  ...{ bodies, claims },
-  queue,
-  worker: id,
-  ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
-  clock: systemClock,
-  logger: log,
-});
 const engine = new Engine({
   url: config.PENSTOCK_ENGINE_URL,
   apiKey: config.PENSTOCK_ENGINE_API_KEY,
   connections: config.PENSTOCK_SLOTS,
   endpoints: config.PENSTOCK_ENGINE_ENDPOINTS,
+});
+const continuing = new Continuing({ engine, configured: config.PENSTOCK_CONTINUES, log });
+const stored = new StoredRuns({
+  store: runs,
+  attempts: new RunAttempts({ ...life, expiry: new RunExpiry(life) }),
+  log: runLog,
+  ...{ bodies, claims, continuing },
+  queue,
+  worker: id,
+  ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
+  clock: systemClock,
+  logger: log,
 });
 const worker = new Worker({
   id,
@@ -93,6 +95,7 @@ const worker = new Worker({
   models: bus.models,
   bodies: new BodyLoader(bodies, new ByteBudget(config.PENSTOCK_BODY_BUDGET_BYTES)),
   engine,
+  continuing,
   stored,
   clock: systemClock,
   log,

@@ -24,6 +24,7 @@ import {
   MemoryWorkQueue,
 } from '@penstock/transport/memory';
 import { BodyLoader } from './attempts/body-loader.ts';
+import { Continuing } from './attempts/continuing.ts';
 import type { EngineHandlers } from './engine/engine.ts';
 import { StoredRuns } from './stored/stored-runs.ts';
 import { Worker } from './worker.ts';
@@ -61,13 +62,16 @@ async function startWorker(t: TestContext) {
   };
   const address = { region: 'eu', shard: 0, ackWaitMs: 10_000 };
   const calls: { handlers: EngineHandlers; isAborted: boolean }[] = [];
+  const engineOf = { ask: async () => ({ status: 200, body: Buffer.from(ANSWER) }) };
+  const continuing = new Continuing({ engine: engineOf, configured: () => true, log });
   const worker = new Worker({
+    continuing,
     ...{ id: 'w-1', incarnation: 'p1', slots: 1, architecture: null, listEveryMs: 10_000, tickMs: 10 },
     ...{ boundaries: DEFAULT_BOUNDARIES, queue, bus, models, clock, log, ...address },
     limitsOf: () => ({ firstTokenMs: 120_000, betweenTokensMs: 300_000 }),
     bodies: new BodyLoader(bodies, new ByteBudget(1e6)),
     engine: {
-      ask: async () => ({ status: 200, body: Buffer.from(ANSWER) }),
+      ...engineOf,
       healthy: async () => true,
       gauges: async () => null,
       endpoints: async () => ['chat'],
@@ -85,6 +89,7 @@ async function startWorker(t: TestContext) {
       ...{
         bodies,
         claims,
+        continuing,
         store,
         queue,
         clock,

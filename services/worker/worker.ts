@@ -8,6 +8,7 @@ import type { Clock, Logger } from '@penstock/runtime';
 import type { ControlChannel, ModelRegistry, QueueAdmin, ReplyBus, WorkConsumer } from '@penstock/transport';
 import { Admission } from './admission/admission.ts';
 import type { BodyLoader } from './attempts/body-loader.ts';
+import type { Continuing } from './attempts/continuing.ts';
 import { FrameBatcher } from './attempts/frame-batcher.ts';
 import type { StreamLimits } from './attempts/phase-limit.ts';
 import { RunningAttempts } from './attempts/running-attempts.ts';
@@ -40,6 +41,7 @@ export interface WorkerOptions {
   readonly models: Pick<ModelRegistry, 'announce'>;
   readonly bodies: Pick<BodyLoader, 'load'>;
   readonly engine: Pick<Engine, 'ask' | 'endpoints' | 'gauges' | 'healthy' | 'models' | 'run'>;
+  readonly continuing: Continuing;
   readonly stored: StoredRuns;
   readonly clock: Clock;
   readonly log: Logger;
@@ -72,16 +74,20 @@ export class Worker {
   }
 
   #createWatch(): EngineWatch {
-    const { engine, architecture, listEveryMs, log, clock } = this.#o;
+    const { engine, architecture, listEveryMs, continuing, log, clock } = this.#o;
     return new EngineWatch({
       ...{ engine, architecture, listEveryMs, log },
       open: model => this.#open(model),
       retain: models => this.#bidder.retain(new Set(models.flatMap(queuesOf))),
-      onOpened: () => this.#presence.beat(),
+      onOpened: () => {
+        this.#presence.beat();
+        void continuing.learn(this.#watch.models);
+      },
       onHealthChanged: () => {
         this.#presence.beat();
-        // The engine may have been restarted, with an empty cache.
+        // The engine may have been restarted, with an empty cache, or be another one.
         this.#meter.emptied(cacheCountAt(clock));
+        continuing.forget();
       },
       onProbed: () => {
         this.#meter.recover(clock.monotonic());
@@ -122,9 +128,9 @@ export class Worker {
   }
 
   #createAdmission(): Admission {
-    const { id: worker, slots, queue, stored, clock, log } = this.#o;
+    const { id: worker, slots, queue, stored, continuing, clock, log } = this.#o;
     return new Admission({
-      ...{ worker, slots, queue, stored, clock, log },
+      ...{ worker, slots, queue, stored, continuing, clock, log },
       running: this.#running,
       replies: {
         attach() {},

@@ -33,6 +33,7 @@ function startAdmission({
   answer = async (): Promise<Answer> => ({ kind: 'nobody' }),
   beginning = async (): Promise<Beginning> => ({ kind: 'gone' }),
   converted = async (): Promise<WorkEnvelope | null> => null,
+  goesOn = true,
 } = {}) {
   const said: string[] = [];
   const runs: { work: WorkEnvelope; continuation: Continuation | null; sink: AttemptSink }[] = [];
@@ -40,6 +41,7 @@ function startAdmission({
   const state = { now: 0, draining: false };
   const admission = new Admission({
     worker: 'w-1',
+    continuing: { canContinue: async () => goesOn },
     slots,
     queue: {
       settle: (_ack, how, delayMs) => void said.push(delayMs === undefined ? how : `${how} ${delayMs}`),
@@ -127,6 +129,15 @@ test('a redelivery continues what the client has', async () => {
   assert.deepEqual(said, ['taken r1', 'ask ctl.ingress.in-1', 'run']);
   const body = JSON.parse(runs[0]?.continuation?.bodyFrom(runs[0].work.body).toString() ?? '{}');
   assert.deepEqual(body.messages, [{ role: 'assistant', content: 'Hel' }]);
+});
+
+test('where the engine cannot continue, it is asked as the client asked', async () => {
+  const partial = { kind: 'continue', text: 'Hel', chunks: 1, chunkId: 'c1', created: 7 } as const;
+  const { deliver, runs } = startAdmission({ answer: async () => answered(partial), goesOn: false });
+  deliver({}, 2);
+  await turn();
+  const [{ work, continuation } = assert.fail('nothing runs')] = runs;
+  assert.equal(continuation?.bodyFrom(work.body), work.body);
 });
 
 for (const { name, answer, settlement } of [

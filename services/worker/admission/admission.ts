@@ -9,6 +9,7 @@ import type { Clock, Logger } from '@penstock/runtime';
 import type { ControlChannel, Delivery, WorkConsumer } from '@penstock/transport';
 import { attemptNumberOf } from '../attempts/attempt.ts';
 import { createContinuation } from '../attempts/continuation.ts';
+import type { Continuing } from '../attempts/continuing.ts';
 import type { AttemptSink, RunningAttempts } from '../attempts/running-attempts.ts';
 import type { ResumeState } from '../stored/resume-state.ts';
 import type { StoredRuns } from '../stored/stored-runs.ts';
@@ -24,6 +25,7 @@ export interface AdmissionOptions {
   readonly slots: number;
   readonly queue: Pick<WorkConsumer, 'settle'> & Pick<ControlChannel, 'ask'>;
   readonly stored: Pick<StoredRuns, 'asStored' | 'attach' | 'begin' | 'collect' | 'release'>;
+  readonly continuing: Pick<Continuing, 'canContinue'>;
   readonly running: Pick<RunningAttempts, 'cancel' | 'run' | 'size'>;
   /** Takes the frames of attempts whose ingress waits. */
   readonly replies: AttemptSink;
@@ -85,21 +87,21 @@ export class Admission {
   }
 
   async #ask(delivery: Delivery, work: WorkEnvelope, reason: AskReason): Promise<void> {
-    const { queue, worker, stored, running, replies, onSettled } = this.#o;
-    const question = { id: work.meta.id, attempt: attemptNumberOf(delivery, work), worker };
-    const { known: answer, isCancelled } = await this.#starts.during(
-      question.id,
-      question.attempt,
-      queue.ask({ kind: 'ingress', ingress: work.meta.from }, encodeMessage(question), ASK_TIMEOUT_MS),
+    const { queue, stored, running, replies, onSettled } = this.#o;
+    const attempt = attemptNumberOf(delivery, work);
+    const { known, isCancelled } = await this.#starts.during(
+      work.meta.id,
+      attempt,
+      this.#decide(delivery, work, attempt, reason),
     );
     if (isCancelled) {
       queue.settle(delivery.ackSubject, 'term');
       return onSettled();
     }
-    const decision = decideOnAnswer(answer, reason, delivery.deliveryCount);
+    const { decision, goesOn } = known;
     if (decision.kind === 'run') {
-      const continuation =
-        decision.resume === null ? null : createContinuation(work.meta.endpoint, decision.resume);
+      const { resume } = decision;
+      const continuation = resume === null ? null : createContinuation(work.meta.endpoint, resume, goesOn);
       return running.run(delivery, work, continuation, replies);
     }
     const converted = decision.kind === 'retry' ? null : await stored.asStored(work).catch(() => null);
@@ -108,6 +110,16 @@ export class Admission {
       queue.settle(delivery.ackSubject, 'term');
     else queue.settle(delivery.ackSubject, 'nak', RETRY_MS);
     onSettled();
+  }
+
+  /** Asks the ingress, and the engine where a stream is to go on. */
+  async #decide(delivery: Delivery, { meta }: WorkEnvelope, attempt: number, reason: AskReason) {
+    const { queue, worker, continuing } = this.#o;
+    const question = encodeMessage({ id: meta.id, attempt, worker });
+    const answer = await queue.ask({ kind: 'ingress', ingress: meta.from }, question, ASK_TIMEOUT_MS);
+    const decision = decideOnAnswer(answer, reason, delivery.deliveryCount);
+    const isResumed = decision.kind === 'run' && decision.resume !== null && decision.resume.text !== '';
+    return { decision, goesOn: !isResumed || (await continuing.canContinue(meta)) };
   }
 
   async #beginStored(delivery: Delivery, work: WorkEnvelope): Promise<void> {

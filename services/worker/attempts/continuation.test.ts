@@ -2,20 +2,25 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Endpoint, eventData } from '@penstock/protocol';
 import { createContinuation } from './continuation.ts';
+import { Contradiction } from './repetition.ts';
 
 const RESUME = { kind: 'continue', text: 'Hel', chunks: 2, chunkId: 'c1', created: 7 } as const;
 
 function bodyOf(endpoint: Endpoint, body: object, resume = RESUME as typeof RESUME | { text: '' }) {
-  const continuation = createContinuation(endpoint, { ...RESUME, ...resume });
+  const continuation = createContinuation(endpoint, { ...RESUME, ...resume }, true);
   return JSON.parse(continuation.bodyFrom(Buffer.from(JSON.stringify(body))).toString());
 }
 
 /** What the client sees of the events. */
 function rewritten(...chunks: (object | string)[]) {
+  return rewrittenBy(true, ...chunks);
+}
+
+function rewrittenBy(goesOn: boolean, ...chunks: (object | string)[]) {
   const events = chunks.map(
     chunk => `data: ${typeof chunk === 'string' ? chunk : JSON.stringify(chunk)}\n\n`,
   );
-  const { rewrite } = createContinuation('chat', RESUME);
+  const { rewrite } = createContinuation('chat', RESUME, goesOn);
   const shown = rewrite(Buffer.from(events.join(''))).toString();
   return [...eventData(shown)].map(data => (data === '[DONE]' ? data : JSON.parse(data)));
 }
@@ -67,15 +72,26 @@ test('the partial answer is counted as output, though this engine read it as pro
   assert.equal(none?.usage, null);
 });
 
-test('an engine that begins again instead of going on is heard from where the client is', () => {
-  const say = (content: string, finish: string | null = null) => ({
-    choices: [{ delta: { content }, finish_reason: finish }],
-  });
-  const shown = rewritten(say('H'), say('el'), say('lo'), say('', 'stop'), {
-    choices: [],
-    usage: { prompt_tokens: 10, completion_tokens: 4 },
-  });
-  const texts = shown.map(chunk => chunk.choices[0]?.delta.content ?? '');
-  assert.equal(texts.join(''), 'lo');
+const say = (content: string, finish: string | null = null) => ({
+  choices: [{ delta: { content }, finish_reason: finish }],
+});
+const textOf = (chunks: { choices: { delta: { content?: string } }[] }[]) =>
+  chunks.map(chunk => chunk.choices[0]?.delta.content ?? '').join('');
+
+test('an engine that cannot go on is asked as the client asked, and heard from where the client is', () => {
+  const asked = Buffer.from('{"messages":[{"role":"user","content":"Hi"}],"max_tokens":10}');
+  assert.equal(createContinuation('chat', RESUME, false).bodyFrom(asked), asked);
+  const usage = { choices: [], usage: { prompt_tokens: 10, completion_tokens: 4 } };
+  const shown = rewrittenBy(false, say('H'), say('el'), say('lo'), say('', 'stop'), usage);
+  assert.equal(textOf(shown), 'lo');
   assert.deepEqual(shown.at(-1)?.usage, { prompt_tokens: 10, completion_tokens: 4 });
+});
+
+test('it must not say anything else', () => {
+  for (const chunks of [[say('Ho')], [say('He', 'stop')], [say('', 'tool_calls')]])
+    assert.throws(() => rewrittenBy(false, ...chunks), Contradiction);
+});
+
+test('an engine that goes on may begin with the words that are there', () => {
+  assert.equal(textOf(rewritten(say('Hel'), say('lo'), say('', 'stop'))), 'Hello');
 });

@@ -1,16 +1,18 @@
 /**
  * Going on with a stream whose first engine died: the client keeps what it has, the next engine gets the prompt plus
- * the partial answer (`continue_final_message`, vLLM and SGLang) and its chunks are made to look like the old stream's.
+ * the partial answer (`continue_final_message`, vLLM and SGLang) and its chunks are made to look like the old stream's. An engine
+ * that cannot do that gets the prompt alone, and has to say first what the client has.
  */
 import { type Endpoint, eventData, parseExactText, type ResumeAnswer } from '@penstock/protocol';
+import { GO_ON } from './continuing.ts';
 import { Repetition } from './repetition.ts';
 
 export interface Continuation {
   /** The request for the engine, made from the client's. */
   bodyFrom(body: Buffer): Buffer;
   /**
-   * Gives events the id and time of the stream they continue, and drops the repeated role chunk, and what an engine says again.
-   * @throws Contradiction where the engine began again and said something else.
+   * Gives events the id and time of the stream they continue, and drops the repeated role chunk, and what an engine that began
+   * again says once more. @throws Contradiction where it says something else.
    */
   rewrite(events: Buffer): Buffer;
 }
@@ -18,10 +20,11 @@ export interface Continuation {
 type Resume = Extract<ResumeAnswer, { kind: 'continue' }>;
 type Json = Record<string, unknown>;
 
-export function createContinuation(endpoint: Endpoint, resume: Resume): Continuation {
-  const stream = new ContinuedStream(resume);
+/** @param goesOn whether the engine continues what was begun elsewhere; else it begins again. */
+export function createContinuation(endpoint: Endpoint, resume: Resume, goesOn: boolean): Continuation {
+  const stream = new ContinuedStream(resume, goesOn);
   return {
-    bodyFrom: body => Buffer.from(JSON.stringify(continuedBody(endpoint, body, resume))),
+    bodyFrom: body => (goesOn ? Buffer.from(JSON.stringify(continuedBody(endpoint, body, resume))) : body),
     rewrite: events => stream.rewrite(events),
   };
 }
@@ -40,8 +43,7 @@ function continuedBody(endpoint: Endpoint, asked: Buffer, resume: Resume): Json 
   return {
     ...body,
     messages: [...messages, { role: 'assistant', content: resume.text }],
-    add_generation_prompt: false,
-    continue_final_message: true,
+    ...GO_ON,
   };
 }
 
@@ -50,13 +52,13 @@ type Chunk = Json & { usage?: Json | null; choices?: Choice[] };
 
 class ContinuedStream {
   readonly #resume: Resume;
+  readonly #goesOn: boolean;
   readonly #repetition: Repetition;
-  /** Events that may say again what the client has. */
-  #held = '';
 
-  constructor(resume: Resume) {
+  constructor(resume: Resume, goesOn: boolean) {
     this.#resume = resume;
-    this.#repetition = new Repetition(resume.text);
+    this.#goesOn = goesOn;
+    this.#repetition = new Repetition(goesOn ? '' : resume.text);
   }
 
   /** @throws Contradiction */
@@ -81,14 +83,9 @@ class ContinuedStream {
     const said = choice.delta === undefined ? choice.text : choice.delta['content'];
     const verdict = this.#repetition.take(typeof said === 'string' ? said : '');
     const isEnd = Boolean(choice.finish_reason);
-    if (verdict.kind === 'hold' && !isEnd) {
-      this.#held += this.#write(chunk);
-      return '';
-    }
     if (isEnd) this.#repetition.end();
-    const before = verdict.kind === 'rest' ? '' : this.#held;
-    this.#held = '';
-    if (verdict.kind !== 'rest') return before + this.#write(chunk);
+    if (verdict.kind === 'hold') return '';
+    if (verdict.kind === 'all') return this.#write(chunk);
     if (choice.delta === undefined) choice.text = verdict.text;
     else choice.delta['content'] = verdict.text;
     return verdict.text === '' && !isEnd ? '' : this.#write(chunk);
@@ -96,7 +93,7 @@ class ContinuedStream {
 
   #write(chunk: Chunk): string {
     const { chunkId: id, created, chunks } = this.#resume;
-    if (chunk.usage && !this.#repetition.isRepeated) addUsage(chunk.usage, chunks);
+    if (chunk.usage && this.#goesOn) addUsage(chunk.usage, chunks);
     return `data: ${JSON.stringify({ ...chunk, id, created })}\n\n`;
   }
 }

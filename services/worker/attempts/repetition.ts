@@ -1,61 +1,50 @@
 /**
- * Notices an engine that begins an answer again instead of going on with it: many ignore `continue_final_message`. What the client
- * has is skipped then, so that it reads every word once.
+ * An answer that is begun again by an engine that cannot go on with one: what the client has is skipped, so that it reads every
+ * word once. An engine that says something else contradicts what was read.
  */
 
-/** So many characters of the old answer, said again, are no accident. */
-const NO_ACCIDENT = 16;
-
-/** The engine began again, and said something else. */
+/** The engine said something else than the client has read. */
 export class Contradiction extends Error {
   override readonly name = 'Contradiction';
+
+  constructor() {
+    super('the engine cannot continue an answer, and began it again with other words');
+  }
 }
 
-export type Verdict = { readonly kind: 'hold' | 'all' } | { readonly kind: 'rest'; readonly text: string };
+export type Verdict =
+  | { readonly kind: 'hold' }
+  | { readonly kind: 'all' }
+  | { readonly kind: 'rest'; readonly text: string };
 
 export class Repetition {
   readonly #shown: string;
-  #held = '';
-  #state: 'undecided' | 'goes_on' | 'repeated';
+  #said = '';
+  #isOver: boolean;
 
-  /** @param shown what the client has of the answer. */
+  /** @param shown what the client has of the answer; empty where nothing has to be said again. */
   constructor(shown: string) {
     this.#shown = shown;
-    this.#state = shown === '' ? 'goes_on' : 'undecided';
-  }
-
-  /** Whether the engine began again. */
-  get isRepeated(): boolean {
-    return this.#state === 'repeated';
+    this.#isOver = shown === '';
   }
 
   /**
-   * @returns `hold` while it cannot be told; then `all`: what was held back, and this, is new; or `rest`: only that is.
+   * @returns `hold` while it says what the client has; then `rest`: the part of the text that is new; from there on `all` of it is.
    * @throws Contradiction
    */
   take(text: string): Verdict {
-    if (this.#state !== 'undecided') return { kind: 'all' };
-    this.#held += text;
-    if (this.#held.startsWith(this.#shown)) {
-      this.#state = 'repeated';
-      return { kind: 'rest', text: this.#held.slice(this.#shown.length) };
+    if (this.#isOver) return { kind: 'all' };
+    this.#said += text;
+    if (this.#said.startsWith(this.#shown)) {
+      this.#isOver = true;
+      return { kind: 'rest', text: this.#said.slice(this.#shown.length) };
     }
-    if (this.#shown.startsWith(this.#held)) return { kind: 'hold' };
-    let same = 0;
-    while (this.#held[same] === this.#shown[same]) same++;
-    return this.#goOn(same);
+    if (this.#shown.startsWith(this.#said)) return { kind: 'hold' };
+    throw new Contradiction();
   }
 
-  /** The answer ends, and what was held back is new. @throws Contradiction */
+  /** The answer ends. @throws Contradiction where the client has more. */
   end(): void {
-    if (this.#state === 'undecided') this.#goOn(this.#held.length);
-  }
-
-  /** @param same characters that were said before. */
-  #goOn(same: number): Verdict {
-    if (same >= NO_ACCIDENT)
-      throw new Contradiction('the engine began the answer again, and said something else');
-    this.#state = 'goes_on';
-    return { kind: 'all' };
+    if (!this.#isOver) throw new Contradiction();
   }
 }

@@ -13,7 +13,7 @@ const chunk = (content: string) =>
 async function resume(
   kind: RunLogKind,
   entries: readonly (Buffer | string)[],
-  { wasRead = false, request = {} as object } = {},
+  { wasRead = false, request = {} as object, goesOn = true } = {},
 ) {
   const store = new MemoryRunStore({ now: () => 0 });
   const log = new MemoryRunLog(store);
@@ -32,7 +32,14 @@ async function resume(
   await store.begin('r1', 2, 'w-2');
   const body = { model: 'm', messages: [{ role: 'user', content: 'Hi' }], ...request };
   const work = { meta: { id: 'r1', endpoint: 'chat' }, body: Buffer.from(JSON.stringify(body)) };
-  const found = await readResumeState(log, work as WorkEnvelope, kind, 2, async () => work.body);
+  const found = await readResumeState(
+    log,
+    work as WorkEnvelope,
+    kind,
+    2,
+    async () => work.body,
+    async () => goesOn,
+  );
   const asked =
     found.continuation === null ? null : JSON.parse(found.continuation.bodyFrom(work.body).toString());
   return { ...found, asked, left: (await log.peek('r1', 0, 9999)).length };
@@ -54,6 +61,14 @@ test('plain text is continued where it stopped', async () => {
   );
   assert.deepEqual(resumeState, { entries: 2, ops, replays: false });
   assert.deepEqual(asked.messages.at(-1), { role: 'assistant', content: 'One two' });
+});
+
+test('where the engine cannot go on, plain text is begun again, or repeated once it was read', async () => {
+  const ops: LogOp[] = [['t', 'One', 1]];
+  const unread = await resume('deltas', [encodeOps(ops)], { goesOn: false });
+  assert.deepEqual([unread.resumeState, unread.continuation, unread.left], [null, null, 0]);
+  const read = await resume('deltas', [encodeOps(ops)], { goesOn: false, wasRead: true });
+  assert.deepEqual([read.resumeState, read.continuation], [{ entries: 1, ops, replays: true }, null]);
 });
 
 test('a log of more entries than are read at once is read whole', async () => {

@@ -29,7 +29,7 @@ const SLICE = 1000;
 /**
  * Plain text is continued where it stopped. Anything else starts from the beginning: with an empty log if nobody has read
  * it yet, else repeating what is logged.
- * @param bodyOf the request; asked only where it matters.
+ * @param bodyOf the request; asked only where it matters. @param canContinue whether the engine goes on with what another began.
  */
 export async function readResumeState(
   log: RunLog,
@@ -37,21 +37,18 @@ export async function readResumeState(
   kind: RunLogKind,
   attempt: number,
   bodyOf: () => Promise<Buffer>,
+  canContinue: () => Promise<boolean>,
 ): Promise<{ resumeState: ResumeState | null; continuation: Continuation | null }> {
   const entries = await readAll(log, work.meta.id);
   if (entries.length === 0) return { resumeState: null, continuation: null };
   const logged = kind === 'deltas' ? answerOfDeltas(entries) : answerOfEvents(entries);
-  if (logged !== null && (await isContinuable(work.meta.endpoint, logged.ops, bodyOf))) {
+  const { endpoint } = work.meta;
+  if (logged !== null && (await isContinuable(endpoint, logged.ops, bodyOf)) && (await canContinue())) {
     const { ops, chunkId, created } = logged;
     const text = ops.map(op => (op[0] === 't' ? op[1] : '')).join('');
     const chunks = ops.reduce((sum, op) => sum + (op[0] === 't' ? op[2] : 0), 0);
-    const continuation = createContinuation(work.meta.endpoint, {
-      kind: 'continue',
-      text,
-      chunks,
-      chunkId,
-      created,
-    });
+    const resume = { kind: 'continue', text, chunks, chunkId, created } as const;
+    const continuation = createContinuation(endpoint, resume, true);
     return { resumeState: { entries: entries.length, ops, replays: false }, continuation };
   }
   if (await log.restart(work.meta.id, attempt)) return { resumeState: null, continuation: null };

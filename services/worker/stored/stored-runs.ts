@@ -24,6 +24,7 @@ import type {
 } from '@penstock/transport';
 import type { Attempt } from '../attempts/attempt.ts';
 import type { Continuation } from '../attempts/continuation.ts';
+import type { Continuing } from '../attempts/continuing.ts';
 import { type ResumeState, readResumeState } from './resume-state.ts';
 import { RunLogWriter } from './run-log-writer.ts';
 
@@ -33,6 +34,7 @@ export interface StoredRunsOptions {
   readonly log: RunLog;
   readonly bodies: Pick<RequestBodies, 'read'>;
   readonly claims: Pick<ClaimCheck, 'discard'>;
+  readonly continuing: Pick<Continuing, 'canContinue'>;
   readonly queue: Pick<WorkConsumer, 'settle'> & Pick<WorkPublisher, 'moveToDead'>;
   readonly worker: string;
   readonly ackWaitMs: number;
@@ -83,7 +85,8 @@ export class StoredRuns {
     if (outcome !== 'begun') return { kind: outcome };
     if (isFirst || kind === 'none') return { kind: 'begun', resumeState: null, continuation: null };
     const bodyOf = () => this.#bodyOf(work);
-    return { kind: 'begun', ...(await readResumeState(log, work, kind, attempt, bodyOf)) };
+    const canContinue = () => this.#o.continuing.canContinue(work.meta);
+    return { kind: 'begun', ...(await readResumeState(log, work, kind, attempt, bodyOf, canContinue)) };
   }
 
   async #bodyOf({ meta, body }: WorkEnvelope): Promise<Buffer> {

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { WorkMeta } from '@penstock/protocol';
+import type { Logger } from '@penstock/runtime';
+import { Continuing } from './continuing.ts';
+
+const WORDS = ['One', ',', ' two', ',', ' three', ',', ' four'];
+type Asked = {
+  messages: { role: string; content: string }[];
+  max_tokens: number;
+  continue_final_message?: true;
+};
+type Model = (asked: Asked) => string | number | null;
+
+/** Says its words from the first one that it has not said. */
+const obeys: Model = ({ messages, max_tokens, continue_final_message }) => {
+  const last = messages.at(-1);
+  const said = continue_final_message && last?.role === 'assistant' ? last.content : '';
+  const from = WORDS.findIndex((_, i) => WORDS.slice(0, i).join('').trim() === said.trim());
+  return WORDS.slice(from, from + max_tokens).join('');
+};
+const repeats: Model = ({ max_tokens }) => WORDS.slice(0, max_tokens).join('');
+
+function start(model: Model, configured: boolean | null = null) {
+  let asked = 0;
+  const continuing = new Continuing({
+    engine: {
+      ask: async (_endpoint, body) => {
+        asked++;
+        const said = model(body as Asked);
+        if (said === null) throw new Error('reset');
+        const answer = { choices: [{ message: { content: said }, finish_reason: 'length' }] };
+        const isError = typeof said === 'number';
+        return { status: isError ? said : 200, body: Buffer.from(isError ? '{}' : JSON.stringify(answer)) };
+      },
+    },
+    configured: () => configured,
+    log: { info() {} } as unknown as Logger,
+  });
+  const about = { endpoint: 'chat', slug: 'm', model: 'm' } as WorkMeta;
+  return { continuing, about, can: () => continuing.canContinue(about), asked: () => asked };
+}
+
+test('whether an engine goes on or begins again is seen from what it says', async () => {
+  assert.equal(await start(obeys).can(), true);
+  assert.equal(await start(repeats).can(), false);
+  assert.equal(await start(() => 'One two three').can(), false, 'always the same, whatever the limit');
+  assert.equal(await start(asked => (asked.continue_final_message ? 400 : repeats(asked))).can(), false);
+});
+
+test('an engine is asked once for each model, and again when it was replaced', async () => {
+  const { continuing, about, can, asked } = start(obeys);
+  await Promise.all([can(), can()]);
+  await can();
+  assert.equal(asked(), 3);
+  await continuing.canContinue({ ...about, slug: 'n' });
+  assert.equal(asked(), 6);
+  continuing.forget();
+  await can();
+  assert.equal(asked(), 9);
+});
+
+test('what cannot be told is no, and asked again the next time', async () => {
+  for (const model of [
+    () => null,
+    () => 503,
+    () => '',
+    () => 'ha'.repeat(9),
+    (() => {
+      let n = 0;
+      return () => `answer ${n++}`;
+    })(),
+  ]) {
+    const { can, asked } = start(model);
+    assert.equal(await can(), false);
+    const before = asked();
+    assert.equal(await can(), false);
+    assert.ok(asked() > before || model() === 'ha'.repeat(9));
+  }
+});
+
+test('the operator has the last word, and completions need none', async () => {
+  for (const known of [true, false]) {
+    const { continuing, about, can, asked } = start(obeys, known);
+    assert.equal(await can(), known);
+    assert.equal(await continuing.canContinue({ ...about, endpoint: 'completions' }), true);
+    assert.equal(asked(), 0);
+  }
+});
