@@ -40,3 +40,58 @@ test('a comment before the first event does not hide whose stream it is', () => 
   shown.add(Buffer.from(`: ping\n\n${chunk('x')}`));
   assert.deepEqual(shown.read(), { text: 'x', chunks: 1, chunkId: 'chatcmpl-1', created: 7 });
 });
+
+const event = (value: object) => Buffer.from(`data: ${JSON.stringify(value)}\n\n`);
+const about = { id: 'm', created: 7, model: 'm' };
+const say = (delta: object, more: object = {}) =>
+  event({ ...about, choices: [{ index: 0, delta, finish_reason: null, ...more }] });
+
+test('what an event means is what its JSON says, whatever the events before it looked like', () => {
+  const events: [said: Buffer, text: string][] = [
+    [say({ role: 'assistant', content: '' }), ''],
+    [say({ content: 'm' }), 'm'],
+    [say({ content: 'One' }), 'One'],
+    [say({ content: ' \\' }), ' \\'],
+    [say({ content: '"' }), '"'],
+    [say({ content: ' "content":"no" ' }), ' "content":"no" '],
+    [say({ content: 'two' }, { matched: { content: 'no', text: 'no' } }), 'two'],
+    [say({ content: 'three', tool_calls: [], refusal: null, reasoning_content: '' }), 'three'],
+    [say({ content: '\ud83d' }), '\ud83d'],
+    [say({ content: '\ude80' }), '\ude80'],
+    [event({ content: 'no', ...about, choices: [] }), ''],
+    [
+      Buffer.from('data: {"choices" : [ {"delta" :{"content"\n\n'.replace('\n\n', ' : "four"}}]}\n\n')),
+      'four',
+    ],
+    [Buffer.from(': {"choices":[{"delta":{"content":"no"}}]}\n\n'), ''],
+  ];
+  for (const joined of [false, true]) {
+    const shown = new ShownText('chat', true);
+    if (joined) shown.add(Buffer.concat(events.map(([said]) => said)));
+    else for (const [said] of events) shown.add(said);
+    assert.equal(shown.read()?.text, events.map(([, text]) => text).join(''));
+    assert.equal(shown.read()?.chunks, events.filter(([, text]) => text !== '').length);
+  }
+});
+
+test('an event that differs from one before in its text alone is not parsed', t => {
+  const parse = t.mock.method(JSON, 'parse');
+  const shown = new ShownText('chat', true);
+  for (let i = 0; i < 100; i++) shown.add(say({ content: ` word\n${i}` }));
+  assert.ok(parse.mock.callCount() <= 2, `${parse.mock.callCount()}`);
+  assert.match(shown.read()?.text ?? '', /^ word\n0 word\n1.* word\n99$/s);
+});
+
+test('an event that says something else than text, in any spelling, ends what can be continued', () => {
+  for (const other of [
+    '"tool_calls" : [ {"index":0} ]',
+    '"thinking":"hm"',
+    '"audio":{"id":"a"}',
+    '"content":[{}]',
+  ]) {
+    const shown = new ShownText('chat', true);
+    shown.add(say({ content: 'x' }));
+    shown.add(Buffer.from(`data: {"choices":[{"delta":{${other}}}]}\n\n`));
+    assert.deepEqual([shown.continuable, shown.read()], [false, null], other);
+  }
+});
