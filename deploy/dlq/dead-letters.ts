@@ -20,6 +20,7 @@ export interface ShownLetter {
   readonly id: string;
   readonly model: string;
   readonly reason: string;
+  readonly message: string;
   readonly died_at: string;
   readonly bytes: number;
 }
@@ -140,8 +141,8 @@ function whyNot(meta: WorkMeta, run: StoredRun | null): string | null {
 }
 
 function shown(letter: DeadLetter, model: string): ShownLetter {
-  const { id, reason, diedAt, bytes } = letter;
-  return { id, model, reason, died_at: new Date(diedAt).toISOString(), bytes };
+  const { id, reason, message, diedAt, bytes } = letter;
+  return { id, model, reason, message, died_at: new Date(diedAt).toISOString(), bytes };
 }
 
 function asJson(body: Buffer): unknown {

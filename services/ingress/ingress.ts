@@ -152,7 +152,7 @@ export async function startIngress(
   const open: OpenRequests = new OpenRequests({
     ...{ queue, fleet, affinity, estimates, clock, log, metrics, region, holdMs, claims },
     ...{ ackWaitMs: settings.ackWaitMs, boundWaitMs: settings.boundWaitMs },
-    deadLetter: ({ address }, code) => queue.moveToDead(address, code),
+    deadLetter: ({ address }, failure) => queue.moveToDead(address, failure),
   });
   const workMeta = new WorkMetaWriter(ingressId, fleet);
   const shardFor = (slug: string) => fleet.shardFor(slug);

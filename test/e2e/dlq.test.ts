@@ -107,6 +107,7 @@ test('dead letters', async t => {
     const shown = JSON.parse((await dlq(['show', id, '--json'])).out);
     assert.deepEqual(shown.run, { kind: 'job', status: 'failed', attempts: 3 });
     assert.deepEqual([shown.reason, shown.can_requeue, shown.endpoint], ['engine_error', true, 'chat']);
+    assert.match(String(shown.message), /the engine failed \(500\)/);
   });
 
   await t.test('requeued work runs under its own id, with its attempts counted on', async () => {

@@ -68,7 +68,7 @@ function testAdmin(subject: () => WorkQueueSubject): void {
       [await holds('held-1'), await holds('held-2'), await holds('held')],
       [true, true, false],
     );
-    await queue.moveToDead(bound, 'engine_error');
+    await queue.moveToDead(bound, { code: 'engine_error', message: '' });
     for (const address of [sharedAddress(keyOf('held'), 'held-1'), bound]) await queue.clear(address);
     assert.deepEqual([await holds('held-1'), await holds('held-2')], [false, true]);
   });
@@ -150,11 +150,11 @@ function testPublishing(subject: () => WorkQueueSubject): void {
     await queue.ensureDeadStream(REGION);
     const at = sharedAddress(keyOf('dead'), 'd1');
     await publish(subject(), 'dead', 'd1');
-    await queue.moveToDead(at, 'engine_error');
+    await queue.moveToDead(at, { code: 'engine_error', message: 'a loose\nwire' });
     assert.notEqual(await queue.read(at), null);
     await queue.clear(at);
     // There is nothing left to copy.
-    await queue.moveToDead(at, 'engine_error');
+    await queue.moveToDead(at, { code: 'engine_error', message: 'a loose\nwire' });
   });
 }
 

@@ -1,6 +1,6 @@
 /** The dead-letter stream of a region, for an operator. Listing reads headers only, not bodies. */
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import { deadStream, deadSubject, requestIdOf } from '@penstock/protocol';
 import { ConnectError } from '../ports/connect-error.ts';
 import type { DeadLetter, DeadLetters } from '../ports/queue/dead-letters.ts';
@@ -8,6 +8,9 @@ import { dial, type NatsOptions } from './connection.ts';
 
 /** Header that says why the request failed. */
 export const DEAD_LETTER_REASON = 'Penstock-Reason';
+/** Header with the message of the last failure. */
+export const DEAD_LETTER_MESSAGE = 'Penstock-Message';
+const MAX_MESSAGE = 500;
 const PAGE = 500;
 const PAGE_LIMIT_MS = 5000;
 /** JetStream's code for a message that is not there. */
@@ -51,10 +54,7 @@ export class NatsDeadLetters implements DeadLetters {
         left = msg.info.pending;
         const bytes = Number(msg.headers?.get('Nats-Msg-Size') ?? 0);
         // A request that failed twice is listed once, with its last failure.
-        letters.set(
-          msg.subject,
-          toLetter(msg.subject, msg.headers?.get(DEAD_LETTER_REASON), msg.time, bytes),
-        );
+        letters.set(msg.subject, toLetter(msg.subject, msg.headers, msg.time, bytes));
         if (left === 0) break;
       }
       if (got === 0) break;
@@ -71,7 +71,7 @@ export class NatsDeadLetters implements DeadLetters {
         throw err;
       });
     if (msg === null) return null;
-    const letter = toLetter(msg.subject, msg.header?.get(DEAD_LETTER_REASON), msg.time, msg.data.length);
+    const letter = toLetter(msg.subject, msg.header, msg.time, msg.data.length);
     return { letter, data: msg.data };
   }
 
@@ -84,13 +84,19 @@ export class NatsDeadLetters implements DeadLetters {
   }
 }
 
-function toLetter(subject: string, reason: string | undefined, at: Date, bytes: number): DeadLetter {
+/** As much of a text as a header takes: one line. */
+export function headerText(text: string): string {
+  return text.replaceAll(/[\p{Cc}\s]+/gu, ' ').slice(0, MAX_MESSAGE);
+}
+
+function toLetter(subject: string, headers: MsgHdrs | undefined, at: Date, bytes: number): DeadLetter {
   const slug = subject.split('.')[2] ?? '';
   return {
     id: requestIdOf(subject),
     subject,
     slug,
-    reason: reason || 'unknown',
+    reason: headers?.get(DEAD_LETTER_REASON) || 'unknown',
+    message: headers?.get(DEAD_LETTER_MESSAGE) ?? '',
     diedAt: at.getTime(),
     bytes,
   };

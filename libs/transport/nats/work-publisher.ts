@@ -9,8 +9,8 @@ import {
   subjectOf,
   workStream,
 } from '@penstock/protocol';
-import type { PublishOptions, WorkPublisher } from '../ports/queue/work-publisher.ts';
-import { DEAD_LETTER_REASON } from './dead-letters.ts';
+import type { DeadReason, PublishOptions, WorkPublisher } from '../ports/queue/work-publisher.ts';
+import { DEAD_LETTER_MESSAGE, DEAD_LETTER_REASON, headerText } from './dead-letters.ts';
 import type { NatsRequests } from './requests.ts';
 
 /** Past this the broker counts as unavailable: with a full disk it never sends a PubAck. */
@@ -87,12 +87,13 @@ export class NatsWorkPublisher implements WorkPublisher {
     return found?.data ?? null;
   }
 
-  async moveToDead(address: QueueAddress, reason: string): Promise<void> {
+  async moveToDead(address: QueueAddress, { code, message }: DeadReason): Promise<void> {
     const data = await this.read(address);
     if (data === null) return;
     const to = deadSubject(address.region, address.slug, address.id);
     const h = headers();
-    h.set(DEAD_LETTER_REASON, reason);
+    h.set(DEAD_LETTER_REASON, code);
+    h.set(DEAD_LETTER_MESSAGE, headerText(message));
     for (let tries = 0; tries < DEAD_TRIES; tries++) {
       const reply = await this.#requests.ask(to, data, PUBLISH_TIMEOUT_MS, h);
       if (reply.kind === 'reply' && (JSON.parse(reply.msg.string()) as PubAck).error === undefined) return;

@@ -5,7 +5,7 @@ import type { ControlAddress, ControlFilter, QueueAddress, WorkQueueKey } from '
 import type { Answer } from '../ports/queue/control-channel.ts';
 import type { ConsumerOptions, QueueState, StreamLimits } from '../ports/queue/queue-admin.ts';
 import type { Delivery, Puller, Settlement } from '../ports/queue/work-consumer.ts';
-import type { PublishOptions } from '../ports/queue/work-publisher.ts';
+import type { DeadReason, PublishOptions } from '../ports/queue/work-publisher.ts';
 import type { WorkQueue } from '../ports/queue/work-queue.ts';
 import { dialBroker, type NatsOptions } from './connection.ts';
 import { NatsControlChannel } from './control-channel.ts';
@@ -98,8 +98,8 @@ export class NatsWorkQueue implements WorkQueue {
     return this.#publisher.clear(address);
   }
 
-  moveToDead(address: QueueAddress, reason: string): Promise<void> {
-    return this.#publisher.moveToDead(address, reason);
+  moveToDead(address: QueueAddress, failure: DeadReason): Promise<void> {
+    return this.#publisher.moveToDead(address, failure);
   }
 
   pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void, onSurplus?: () => void): Puller {

@@ -7,6 +7,7 @@ import {
   type AcceptedMeta,
   DispatchError,
   decodePacket,
+  type FailedMeta,
   type Frame,
   type ResultMeta,
   type ResumeAnswer,
@@ -50,7 +51,7 @@ export interface OpenRequestsOptions {
   /** How long the client of a call without a stream is held, ms. */
   readonly holdMs: number;
   readonly claims: Pick<ClaimCheck, 'discard'>;
-  readonly deadLetter: (request: NewRequest, code: string) => Promise<void>;
+  readonly deadLetter: (request: NewRequest, failure: FailedMeta) => Promise<void>;
 }
 
 export class OpenRequests {

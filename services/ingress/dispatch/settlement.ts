@@ -1,4 +1,5 @@
 /** Closes deliveries, takes requests off the queue and stops workers. */
+import type { FailedMeta } from '@penstock/protocol';
 import { stopAttempt } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
 import type { ClaimCheck, ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
@@ -11,14 +12,14 @@ export type SettlementQueue = Pick<WorkConsumer, 'settle'> &
 
 export class Settlement {
   readonly #queue: SettlementQueue;
-  readonly #deadLetter: (request: OpenRequest, code: string) => Promise<void>;
+  readonly #deadLetter: (request: OpenRequest, failure: FailedMeta) => Promise<void>;
   readonly #claims: Pick<ClaimCheck, 'discard'>;
   readonly #log: Logger;
 
   /** @param deadLetter keeps a copy of a request that failed on every attempt, and what its body is claimed with. */
   constructor(
     queue: SettlementQueue,
-    deadLetter: (request: OpenRequest, code: string) => Promise<void>,
+    deadLetter: (request: OpenRequest, failure: FailedMeta) => Promise<void>,
     claims: Pick<ClaimCheck, 'discard'>,
     log: Logger,
   ) {
@@ -71,7 +72,7 @@ export class Settlement {
   ): void {
     const { id, failures, starts, converted, attempt } = request;
     this.#log.warn({ id, worker, code: failure.code, reason, failures }, 'request given up');
-    void this.#deadLetter(request, failure.code)
+    void this.#deadLetter(request, failure)
       .catch((err: Error) => this.#log.error({ id, err }, 'dead letter not written'))
       .finally(() => {
         if (ack) this.#queue.settle(ack, 'term');

@@ -40,7 +40,7 @@ test('a body stays while a message of its request is in any shard, or is a dead 
   for (const id of ['r1', 'r2', 'r3']) await bodies.put(id, Buffer.from('x'));
   await publish('r1');
   await publish('r2');
-  await queue.moveToDead(sharedAddress(KEY, 'r2'), 'engine_error');
+  await queue.moveToDead(sharedAddress(KEY, 'r2'), { code: 'engine_error', message: '' });
   await queue.clear(sharedAddress(KEY, 'r2'));
   await pass(10);
   assert.deepEqual(await kept(), ['r1', 'r2']);

@@ -350,15 +350,16 @@ export class Attempt implements FrameSource {
   #refused(error: EngineError): void {
     const { fault, status, body } = error;
     if (body.error.code === 'model_not_found' && this.#hooks.isModelLeaving(this)) {
-      const message = worded('the engine has the model no more', error);
+      const message = worded('the engine has the model no more', error, this.work.body);
       return this.#fail({ code: 'model_not_found', message, retryable: true, busyMs: LEAVING_MS }, 'busy');
     }
     if (fault === 'busy') {
       const busyMs = busyPause(this.#retryAfterMs, this.number);
-      const message = worded('the engine has no room', error);
+      const message = worded('the engine has no room', error, this.work.body);
       return this.#fail({ code: 'engine_error', message, retryable: true, busyMs }, 'busy');
     }
-    if (fault === 'engine') return this.#fail(engineFailure(worded('the engine failed', error)));
+    if (fault === 'engine')
+      return this.#fail(engineFailure(worded('the engine failed', error, this.work.body)));
     const meta = JSON.stringify({ status, contentType: JSON_CONTENT_TYPE });
     const final = { kind: 'result', meta, body: Buffer.from(JSON.stringify(body)) } as const;
     this.#call?.abort();

@@ -19,7 +19,53 @@ export function engineFailure(message: string): FailedMeta {
   return { code: 'engine_error', message, retryable: true };
 }
 
-/** @param lead what it means, for people. */
-export function worded(lead: string, { status, words }: EngineError): string {
-  return words === null ? `${lead} (${status})` : `${lead} (${status}): ${words}`;
+/** @param lead what it means, for people. @param asked the request, which is not quoted. */
+export function worded(lead: string, { status, words }: EngineError, asked: Buffer): string {
+  return words === null ? `${lead} (${status})` : `${lead} (${status}): ${withoutQuotes(words, asked)}`;
+}
+
+const MAX_WORDS = 500;
+/** As many characters of the request, said by the engine, are no accident. */
+const QUOTE = 24;
+const STEP = QUOTE / 2;
+/** Longer requests are not parsed for this. */
+const MAX_PARSED = 1024 * 1024;
+
+/** Engines quote prompts, and messages of failures go into logs and headers: what is also in the request is left out. */
+export function withoutQuotes(words: string, asked: Buffer): string {
+  const request = asked.toString('utf8', 0, MAX_PARSED);
+  const text = asked.length > MAX_PARSED ? request : normal(request);
+  // Written as in JSON, both have the same characters for the same text.
+  const said = JSON.stringify(words.slice(0, MAX_WORDS)).slice(1, -1);
+  let out = '';
+  let at = 0;
+  for (let from = 0; from + STEP <= said.length; from = Math.max(from + STEP, at)) {
+    const found = text.indexOf(said.slice(from, from + STEP));
+    if (found < 0) continue;
+    let start = from;
+    while (start > at && text[found - (from - start) - 1] === said[start - 1]) start--;
+    let end = from + STEP;
+    while (end < said.length && text[found + end - from] === said[end]) end++;
+    if (end - start < QUOTE) continue;
+    out += `${said.slice(at, start)}…`;
+    at = end;
+  }
+  return unescaped(out + said.slice(at));
+}
+
+function normal(json: string): string {
+  try {
+    return JSON.stringify(JSON.parse(json));
+  } catch {
+    return json;
+  }
+}
+
+/** A cut may have gone through an escape. */
+function unescaped(said: string): string {
+  try {
+    return JSON.parse(`"${said}"`);
+  } catch {
+    return said;
+  }
 }

@@ -176,6 +176,7 @@ test('a failure hands the run back until no attempt is left: then it is dead, an
   }
   const [letter] = queue.deadLetters.items;
   assert.deepEqual([letter?.reason, letter?.subject], ['engine_error', 'dead.eu.m.r1']);
+  assert.notEqual(letter?.message, '');
   assert.match((await record()).result?.body.toString() ?? '', /connection to the engine failed/);
   assert.equal(doneHints(queue), 1);
 });

@@ -15,6 +15,7 @@ import { asStoredWork, endedBy, type RunAttempts } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
 import type {
   ClaimCheck,
+  DeadReason,
   RequestBodies,
   RunEnd,
   RunLog,
@@ -197,14 +198,15 @@ export class StoredRuns {
     if (failure.busyMs !== undefined) return queue.settle(ackSubject, 'nak', failure.busyMs);
     const outcome = await attempts.fail(work.meta, attempt.number, failure);
     if (outcome.kind === 'again') queue.settle(ackSubject, 'nak', outcome.delayMs);
-    if (outcome.kind === 'final') await this.#giveUp(attempt, outcome.code);
+    if (outcome.kind === 'final')
+      await this.#giveUp(attempt, { code: outcome.code, message: failure.message });
   }
 
-  async #giveUp(attempt: Attempt, code: string): Promise<void> {
+  async #giveUp(attempt: Attempt, reason: DeadReason): Promise<void> {
     const { queue, logger } = this.#o;
     const { meta } = attempt.work;
-    logger.warn({ id: meta.id, code }, 'stored run given up');
-    await queue.moveToDead(attempt.address, code).catch((err: Error) => {
+    logger.warn({ id: meta.id, code: reason.code }, 'stored run given up');
+    await queue.moveToDead(attempt.address, reason).catch((err: Error) => {
       // The record has the failure; only the operator's copy is missing.
       logger.error({ id: meta.id, err }, 'dead letter not written');
     });

@@ -19,7 +19,7 @@ import {
 } from '@penstock/protocol';
 import type { ConsumerOptions, QueueState, StreamLimits } from '../../ports/queue/queue-admin.ts';
 import type { Delivery, Puller, Settlement } from '../../ports/queue/work-consumer.ts';
-import type { PublishOptions } from '../../ports/queue/work-publisher.ts';
+import type { DeadReason, PublishOptions } from '../../ports/queue/work-publisher.ts';
 import type { WorkQueue } from '../../ports/queue/work-queue.ts';
 import type { MemoryClock } from '../clock.ts';
 import { Recorded } from '../recorded.ts';
@@ -38,6 +38,7 @@ export interface MemorySettlement {
 export interface MemoryDeadLetter {
   readonly subject: string;
   readonly reason: string;
+  readonly message: string;
   readonly data: Uint8Array;
 }
 
@@ -138,12 +139,12 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
     this.#stream(streamOf(address)).purge(subjectOf(address));
   }
 
-  async moveToDead(address: QueueAddress, reason: string): Promise<void> {
+  async moveToDead(address: QueueAddress, { code: reason, message }: DeadReason): Promise<void> {
     const data = await this.read(address);
     if (data === null) return;
     const { region, slug, id } = address;
     if (!this.#deadStreams.has(deadStream(region))) throw new DispatchError('broker_unavailable');
-    this.deadLetters.add({ subject: deadSubject(region, slug, id), reason, data });
+    this.deadLetters.add({ subject: deadSubject(region, slug, id), reason, message, data });
   }
 
   pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void): Puller {

@@ -4,6 +4,8 @@ export interface DeadLetter {
   readonly subject: string;
   readonly slug: string;
   readonly reason: string;
+  /** Of the last failure, in the engine's words where it gave any; at most 500 characters. Empty where there is none. */
+  readonly message: string;
   /** Unix ms. */
   readonly diedAt: number;
   readonly bytes: number;

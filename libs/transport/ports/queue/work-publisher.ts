@@ -1,4 +1,4 @@
-import type { QueueAddress } from '@penstock/protocol';
+import type { FailedMeta, QueueAddress } from '@penstock/protocol';
 
 export interface PublishOptions {
   /** The broker drops a repeated publish with the same id. */
@@ -6,6 +6,9 @@ export interface PublishOptions {
   /** Lifetime in the queue, ms; rounded up to whole seconds. */
   readonly ttlMs: number;
 }
+
+/** Why a request was given up: code and message of its last failure. */
+export type DeadReason = Pick<FailedMeta, 'code' | 'message'>;
 
 /** Puts work on the queue and takes it off again. One message is queued at an address. */
 export interface WorkPublisher {
@@ -26,9 +29,9 @@ export interface WorkPublisher {
    */
   clear(address: QueueAddress): Promise<void>;
   /**
-   * Copies the message at the address to the dead-letter stream, with the reason as a header. The original stays until it
+   * Copies the message at the address to the dead-letter stream, with the failure in its headers. The original stays until it
    * is settled. Does nothing when the original is gone.
    * @throws DispatchError `broker_unavailable` when the broker does not confirm the copy within some seconds.
    */
-  moveToDead(address: QueueAddress, reason: string): Promise<void>;
+  moveToDead(address: QueueAddress, failure: DeadReason): Promise<void>;
 }
