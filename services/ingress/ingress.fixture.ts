@@ -6,6 +6,7 @@ import {
   encodePacket,
   type Frame,
   type FrameKind,
+  type SizeClass,
   USUAL_ENDPOINTS,
 } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
@@ -83,14 +84,8 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
   const none = {} as never;
   const { app, open, tick } = await startIngress(
     {
-      ...{
-        queue,
-        bus,
-        runStore,
-        bodies,
-        registry: new MemoryModelRegistry(),
-        placements: new MemoryPlacementStore(),
-      },
+      ...{ queue, bus, runStore, bodies, registry: new MemoryModelRegistry() },
+      placements: new MemoryPlacementStore(),
       ...{ runLog: new MemoryRunLog(runStore), records: none, contents: none, batchJobs: none },
       ...{ webhooks: none, deliveries: none, deliveryJobs: none, conversations: none },
     },
@@ -113,9 +108,13 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
     call: (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object, headers = {}) =>
       callApi(url + path, method, body, headers),
     /** As the worker: takes one message of a lane, bound to it or for all. */
-    async take(lane: 'interactive' | 'background', isBound = false): Promise<Delivery> {
+    async take(
+      lane: 'interactive' | 'background',
+      isBound = false,
+      size: SizeClass = 'short',
+    ): Promise<Delivery> {
       const options = { ackWaitMs: 10_000 };
-      const key = { ...KEY, lane, size: lane === 'interactive' ? 'short' : 'any' } as const;
+      const key = { ...KEY, lane, size: lane === 'interactive' ? size : 'any' } as const;
       await queue.ensureConsumer(key, options);
       await queue.ensureBoundConsumer(REGION, 0, 'w-1', options);
       return new Promise(resolve => {

@@ -62,21 +62,24 @@ const said = async (response: Response) => {
 };
 
 test('the engine gets the bytes of the client: a call, a stream, a job', async () => {
-  const open = engine.hold();
-  const plain = ask();
-  const streamed = ask({ stream: true });
-  const job = ask({ user: 'job' });
-  const answers = [post(stack, CHAT, plain), post(stack, CHAT, streamed)];
-  const location = (await post(stack, CHAT, job, ASYNC)).headers.get('location') ?? '';
-  await waitFor(() => [plain, streamed, job].every(sent => engine.got.some(got => String(got) === sent)));
-  assert.equal((await kept()).length, 3);
-  open();
-  const [one, two] = await Promise.all(answers);
-  assert.equal(await said(one as Response), digestOf(plain));
-  assert.match(await (two as Response).text(), new RegExp(digestOf(streamed)));
   const auth = { headers: { authorization: `Bearer ${API_KEY}` } };
+  const cameOf = (body: string) => waitFor(() => engine.got.some(got => String(got) === body));
+  const job = ask({ user: 'job' });
+  const openJob = engine.hold();
+  const location = (await post(stack, CHAT, job, ASYNC)).headers.get('location') ?? '';
+  await cameOf(job);
+  assert.equal((await kept()).length, 1);
+  openJob();
   await waitFor(async () => (await fetch(stack.url + location, auth)).status === 200);
   assert.equal(await said(await fetch(stack.url + location, auth)), digestOf(job));
+  const openCalls = engine.hold();
+  const [plain, streamed] = [ask(), ask({ stream: true })];
+  const [one, two] = [post(stack, CHAT, plain), post(stack, CHAT, streamed)];
+  await Promise.all([cameOf(plain), cameOf(streamed)]);
+  assert.equal((await kept()).length, 2);
+  openCalls();
+  assert.equal(await said(await one), digestOf(plain));
+  assert.match(await (await two).text(), new RegExp(digestOf(streamed)));
   await nothingKept();
 });
 
@@ -91,6 +94,13 @@ test('responses, in the foreground and in the background, reach the engine with 
   const { id } = await client.responses.create({ ...asked, background: true });
   await waitFor(async () => (await client.responses.retrieve(id)).status === 'completed');
   assert.equal(got(), 2);
+});
+
+test('a stored completion shows the picture that its client sent', async () => {
+  const part = photo();
+  const stored = await sdk(stack).chat.completions.create(JSON.parse(ask({ store: true }, part)));
+  const messages = await sdk(stack).chat.completions.messages.list(stored.id);
+  assert.deepEqual(messages.data[0]?.content_parts?.[1], part);
 });
 
 test('a line of a batch with a picture is answered', async () => {

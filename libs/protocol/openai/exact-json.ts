@@ -1,4 +1,6 @@
 /** JSON whose numbers survive: those beyond 2^53 are cut by JSON.parse, and tool schemas have them. */
+import { endOfString } from '../prompt/json-string.ts';
+
 /** JSON.parse tells a reviver the source of a number, and JSON.stringify writes what `rawJSON` holds as it is. */
 type ExactReviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
 const exact = JSON as unknown as {
@@ -23,7 +25,7 @@ export function parseExactText(text: string): unknown {
   );
 }
 
-const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [QUOTE, COMMA] = [0x22, 0x2c];
 const OPEN = new Set([0x7b, 0x5b]);
 const CLOSE = new Set([0x7d, 0x5d]);
 
@@ -92,15 +94,6 @@ function endOfValue(json: Buffer, start: number): number {
     else if (OPEN.has(byte)) depth++;
     else if (CLOSE.has(byte) && depth-- === 0) return at;
     else if (byte === COMMA && depth === 0) return at;
-  }
-  return json.length;
-}
-
-/** Offset of the quote that closes the string. */
-function endOfString(json: Buffer, open: number): number {
-  for (let at = open + 1; at < json.length; at++) {
-    if (json[at] === BACKSLASH) at++;
-    else if (json[at] === QUOTE) return at;
   }
   return json.length;
 }

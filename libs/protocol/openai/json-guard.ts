@@ -5,6 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { DispatchError } from '../errors/errors.ts';
+import { endOfString } from '../prompt/json-string.ts';
 
 export interface JsonLimits {
   readonly maxDepth: number;
@@ -17,7 +18,6 @@ export interface JsonLimits {
 const JSON_LIMITS: JsonLimits = { maxDepth: 256, maxParts: 200_000, maxNumbers: 2_000_000 };
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
@@ -63,18 +63,6 @@ function lastSpaceAfter(bytes: Buffer, at: number): number {
 
 function startsNumber(byte: number | undefined): boolean {
   return byte !== undefined && ((byte >= ZERO && byte <= NINE) || byte === MINUS);
-}
-
-/** Index of the quote that closes the string opened at `open`; the end of the bytes when none does. */
-function endOfString(bytes: Buffer, open: number): number {
-  let close = bytes.indexOf(QUOTE, open + 1);
-  while (close >= 0) {
-    let slashes = 0;
-    while (bytes[close - 1 - slashes] === BACKSLASH) slashes++;
-    if (slashes % 2 === 0) return close;
-    close = bytes.indexOf(QUOTE, close + 1);
-  }
-  return bytes.length;
 }
 
 /**

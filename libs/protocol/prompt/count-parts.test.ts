@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { validateRequest } from '../endpoints/validate-request.ts';
+import { elideMedia } from './elided-media.ts';
 
 /** What a chat completion's prompt is made of. */
 function counted(body: object) {
@@ -60,4 +61,14 @@ test('reasoning counts since the last question: templates drop what is older', (
   const answer = { role: 'assistant', content: 'a', reasoning_content: 'bbcc' };
   assert.equal(counted({ messages: [user('q'), answer, user('q')] })['letters'], 3);
   assert.equal(counted({ messages: [user('q'), answer] })['letters'], 6);
+});
+
+test('media that were taken out of a large body count as if they were in it', () => {
+  const audio = { type: 'input_audio', input_audio: { data: 'A'.repeat(200_000), format: 'wav' } };
+  const body = { messages: [image(data(600_000)), image(data(100_000)), user([audio])] };
+  const { bytes } = elideMedia(Buffer.from(JSON.stringify(body)));
+  assert.ok(bytes.length < 1000);
+  const [whole, elided] = [counted(body), counted(JSON.parse(bytes.toString()))];
+  assert.deepEqual([elided['largeImages'], elided['mediumImages']], [1, 1]);
+  assert.deepEqual(elided, whole);
 });

@@ -1,5 +1,7 @@
 /** Counts what is not plain text: parts of messages, media and JSON. */
+
 import { countText } from './count-text.ts';
+import { mediaBytes } from './elided-media.ts';
 import type { PromptProfile } from './prompt-profile.ts';
 
 const KIB = 1024;
@@ -44,7 +46,7 @@ export function countEmbeddings(embeds: unknown, into: PromptProfile): void {
 
 /** Length of the longest text in a part: its data, or the link to it. */
 function lengthIn(value: unknown): number {
-  if (typeof value === 'string') return value.length;
+  if (typeof value === 'string') return mediaBytes(value);
   if (typeof value !== 'object' || value === null) return 0;
   return Object.values(value).reduce<number>((most, each) => Math.max(most, lengthIn(each)), 0);
 }
@@ -69,7 +71,8 @@ export function countInput(value: unknown, into: PromptProfile, name = ''): void
   if (typeof value === 'number') into.ids++;
   else if (typeof value === 'string') {
     // `data` is an image in Anthropic's API.
-    if (name === 'url' || (name === 'data' && value.length > KIB)) countImageOf(value.length, into);
+    const length = mediaBytes(value);
+    if (name === 'url' || (name === 'data' && length > KIB)) countImageOf(length, into);
     else countText(value, into);
   } else if (Array.isArray(value)) for (const item of value) countInput(item, into);
   else if (typeof value === 'object' && value !== null)

@@ -69,6 +69,7 @@ export class InferenceApi implements Api {
     return dispatcher.dispatch(endpoint, read, request, reply, {
       preferences,
       reshape: this.#reshape(endpoint, read, request),
+      isShownLater: read.summary.store,
       // A stream is never converted.
       conversion: read.summary.stream ? 'refuse' : this.#conversion(endpoint, read, request),
     });
@@ -80,7 +81,7 @@ export class InferenceApi implements Api {
     const { used } = decideTier(tier, true);
     const record =
       endpoint === 'chat' && store
-        ? { kind: 'completion' as const, detail: completionDetail(read.parsed, used) }
+        ? { kind: 'completion' as const, detail: read.restore(completionDetail(read.parsed, used)) }
         : { kind: 'job' as const, detail: jobDetail(endpoint, tier, used) };
     const about = { ...record, log: 'none', lane: 'interactive' } as const;
     const run = runIntake.newRun(endpoint, read, runCallOf(request), about);
@@ -105,7 +106,7 @@ export class InferenceApi implements Api {
 
   /** How the completion of a call whose client waits for it is stored. */
   #storing(read: InferenceRequest, request: FastifyRequest, tier: string) {
-    const call = shownCallOf(read, request, completionDetail(read.parsed, tier));
+    const call = shownCallOf(read, request, read.restore(completionDetail(read.parsed, tier)));
     const kept = { ...call, kind: 'completion', status: 'completed', logged: null } as const;
     const keep = (completion: object) => this.#o.keeper.keep({ ...kept, completion });
     return {

@@ -103,7 +103,9 @@ export class JobsApi implements Api {
     const kind: RunKind = endpoint === 'chat' && store && !stream ? 'completion' : 'job';
     const { lane, used } = decideTier(tier, !preferences.respondAsync);
     const detail =
-      kind === 'completion' ? completionDetail(read.parsed, used) : jobDetail(endpoint, tier, used);
+      kind === 'completion'
+        ? read.restore(completionDetail(read.parsed, used))
+        : jobDetail(endpoint, tier, used);
     const log = stream ? 'events' : 'none';
     return this.#o.runIntake.accept(endpoint, read, runCallOf(request), { kind, detail, log, lane });
   }

@@ -142,3 +142,32 @@ test('they limit the wait for its first token, and for an answer in one piece', 
       assert.deepEqual(queue.queued, []);
     }
 });
+
+const LARGE = { ...CHAT, messages: [{ role: 'user', content: 'x'.repeat(1_500_000) }] };
+
+test('a large body is in the store while it is answered; its memory is free unless it is shown later', async () => {
+  await using ingress = await startMemoryIngress({ bodyLimitBytes: 3e6 });
+  const { call, take, reply, bodies } = ingress;
+  const room = async () => {
+    const { body } = await call('GET', '/metrics');
+    return Number(/^penstock_large_body_bytes (\d+)/m.exec(body)?.[1]);
+  };
+  const kept = async () => {
+    const ids: string[] = [];
+    for await (const { id } of bodies.list()) ids.push(id);
+    return ids;
+  };
+  for (const store of [false, true]) {
+    const asked = { ...LARGE, store };
+    const answered = call('POST', PATH, asked);
+    const delivery = await take('interactive', false, 'long');
+    const { meta, body } = decodeEnvelope(delivery.data);
+    assert.deepEqual([body.length, meta.claim?.bytes], [0, JSON.stringify(asked).length]);
+    assert.equal((await kept()).length, 1);
+    assert.equal((await room()) > 0, store);
+    await reply(delivery, [['accepted'], ['result', '{"choices":[]}']]);
+    assert.equal((await answered).statusCode, 200);
+    await turn();
+    assert.deepEqual([await kept(), await room()], [[], 0]);
+  }
+});

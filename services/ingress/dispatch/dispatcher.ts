@@ -63,6 +63,8 @@ export interface ReplyTerms {
   readonly reshape?: ((sink: ReplySink) => ReplySink) | null;
   /** Key of the chain of responses it belongs to. */
   readonly chain?: string | null;
+  /** What it asks is kept here until it is answered, and then stored: its body goes on taking room. */
+  readonly isShownLater?: boolean;
   /** The stored run that a call becomes when its client has waited too long. */
   readonly conversion: ConversionPlan | 'refuse';
 }
@@ -133,7 +135,7 @@ export class Dispatcher {
       conversion: summary.stream ? null : this.#conversionOf(terms.conversion, http),
     });
     await this.#send(work, sink, raw);
-    letGoOfBody(request);
+    if (!terms.isShownLater) letGoOfBody(request);
   }
 
   /** A large body goes to the store; neither a message nor this node keeps it. */

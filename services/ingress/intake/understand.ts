@@ -4,6 +4,7 @@ import {
   DispatchError,
   ENDPOINT_TABLE,
   type Endpoint,
+  elideMedia,
   endpointPath,
   type Lane,
   type ModelInfo,
@@ -29,8 +30,10 @@ export interface InferenceRequest {
   readonly body: Buffer;
   /** Of the body; absent for JSON. */
   readonly contentType?: string;
-  /** That body, or the fields of that form. */
+  /** That body, with markers in place of large media, or the fields of that form. */
   readonly parsed: unknown;
+  /** JSON made of `parsed`, with the media back in it. */
+  readonly restore: (json: string) => string;
   readonly summary: RequestSummary;
   readonly model: ModelInfo;
   /** Slug of the queue whose workers have the endpoint. */
@@ -71,7 +74,9 @@ export class Intake {
   read(endpoint: Endpoint, body: unknown): InferenceRequest {
     const acceptedAt = this.#o.clock.now();
     if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
-    return this.understand(endpoint, body, parseJson(body), acceptedAt);
+    const { bytes, restore } = elideMedia(body);
+    const read = this.understand(endpoint, body, parseJson(bytes), acceptedAt);
+    return bytes === body ? read : { ...read, restore: json => restore(json).toString() };
   }
 
   /** As {@link read}, of a multipart form. */
@@ -107,7 +112,8 @@ export class Intake {
     const promptTokens = estimates.of(model.slug, summary.prompt);
     // Endpoints that not every engine has are rare: their work is not told apart by size.
     const size = ENDPOINT_TABLE[endpoint].inModelQueue ? sizeClassOf(promptTokens, boundaries) : 'short';
-    return { acceptedAt, ...served.request, parsed: served.parsed, model, queue, promptTokens, size };
+    const { request, parsed: read } = served;
+    return { acceptedAt, ...request, parsed: read, restore: json => json, model, queue, promptTokens, size };
   }
 }
 

@@ -4,7 +4,7 @@
  * Other session keys are not part of the seed: what requests have in common shows in the chain, also across sessions.
  */
 import { hash } from 'node:crypto';
-import type { Endpoint } from '@penstock/protocol';
+import { type Endpoint, withoutMedia } from '@penstock/protocol';
 
 /** Text of one block: 512 tokens at four bytes each. */
 export const BLOCK_TOKENS = 512;
@@ -34,7 +34,7 @@ export function promptText(endpoint: Endpoint, body: unknown): Buffer {
   const parts: string[] = tools ? [JSON.stringify(tools)] : [];
   for (const message of messages as { role: string; content?: unknown; tool_calls?: unknown }[]) {
     const { role, content, tool_calls: calls } = message;
-    parts.push('\n', role, '\n', typeof content === 'string' ? content : JSON.stringify(content ?? ''));
+    parts.push('\n', role, '\n', typeof content === 'string' ? content : withoutMedia(content ?? ''));
     if (calls) parts.push(JSON.stringify(calls));
   }
   return Buffer.from(parts.join(''));

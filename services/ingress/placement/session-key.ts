@@ -4,7 +4,7 @@
  * a block ("Hello") is no sign while there is a better one, and still one when there is none.
  */
 import { hash } from 'node:crypto';
-import type { Endpoint } from '@penstock/protocol';
+import { type Endpoint, withoutMedia } from '@penstock/protocol';
 import type { FastifyRequest } from 'fastify';
 import { BLOCK_BYTES, BLOCK_TOKENS } from './prefix-chain.ts';
 
@@ -50,7 +50,7 @@ export function openingOf(endpoint: Endpoint, body: unknown): string {
   if (endpoint !== 'chat' && endpoint !== 'messages') return '';
   const parts: string[] = tools ? [JSON.stringify(tools)] : [];
   for (const { role, content } of messages as { role: string; content?: unknown }[]) {
-    parts.push(role, typeof content === 'string' ? content : JSON.stringify(content ?? ''));
+    parts.push(role, typeof content === 'string' ? content : withoutMedia(content ?? ''));
     if (role === 'user') break;
   }
   return parts.join('\n');

@@ -136,6 +136,7 @@ export class ResponsesApi implements Api {
       // A response that may not be stored cannot be fetched later: its client is held as long as any other, then refused.
       preferences: preferences.respondAsync ? NO_PREFERENCES : preferences,
       chain: detail.chain,
+      isShownLater: asked.store,
       reshape: sink => new ResponseReply(sink, base, keep),
       conversion: asked.store ? this.#conversion(made, request) : 'refuse',
     });

@@ -1,0 +1,10 @@
+import { hash } from 'node:crypto';
+
+/** JSON for hashing and comparing prompts: media are told apart in it, and take no length that text would. */
+export function withoutMedia(content: unknown): string {
+  return JSON.stringify(content, (key, value: unknown) =>
+    typeof value === 'string' && (value.startsWith('data:') || key === 'data' || key === 'file_data')
+      ? `media ${hash('sha1', value)}`
+      : value,
+  );
+}
