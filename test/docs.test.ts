@@ -69,10 +69,7 @@ test('README.md names what npm start takes from the environment', () => {
 });
 
 test('docs/operations.md lists exactly the metrics there are', async () => {
-  const { registry } = createIngressMetrics(
-    () => 0,
-    () => 0,
-  );
+  const { registry } = createIngressMetrics(() => 0, { workers: 0, slotsByModel: () => [] });
   const own = (await registry.getMetricsAsJSON()).filter(({ name }) => name.startsWith('penstock_'));
   const expected = own.map(({ name, help }) => `| \`${name}\` | ${help} |`);
   const listed = page('docs/operations.md').split('\n');

@@ -235,6 +235,11 @@ export class Fleet {
     return this.#shards.waitS(slug);
   }
 
+  /** Requests that the workers of each model run at once. */
+  slotsByModel(): (readonly [model: string, slots: number])[] {
+    return this.models().map(({ name, slug }) => [name, this.slots(slug)]);
+  }
+
   /** {@link ShardLoads.slots} */
   slots(slug: string): number {
     return this.#shards.slots(slug);

@@ -25,5 +25,7 @@ export * from './placement/placement.ts';
 export * from './placement/shard.ts';
 export * from './retries/retry.ts';
 export * from './retries/webhook.ts';
+export * from './slots/learned-slots.ts';
+export * from './slots/slot-meter.ts';
 export type { PromptUnits } from './tokens/prompt-rates.ts';
 export { TokenEstimator } from './tokens/token-estimator.ts';

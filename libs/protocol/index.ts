@@ -31,6 +31,7 @@ export type { ChatMessage, InputItem } from './responses/messages.ts';
 export { placeOfItem } from './responses/output-item.ts';
 export * from './responses/request.ts';
 export * from './responses/response-stream.ts';
+export * from './runs/choices-builder.ts';
 export * from './runs/chunk-reader.ts';
 export * from './runs/completion-builder.ts';
 export * from './runs/idempotency.ts';

@@ -1,6 +1,7 @@
 /** Everything that can be set on a simulated engine, or on several in one process. */
 import { z } from 'zod';
 import { PROFILES } from './batching/timing.ts';
+import { DIALECTS } from './engine/dialect.ts';
 import type { EngineOptions } from './engine/engine.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -23,6 +24,7 @@ const oneEngine = z.strictObject({
   listSentinels: z.boolean().optional(),
   obeySentinels: z.boolean().optional(),
   endpoints: z.array(z.string()).optional(),
+  dialect: z.enum(DIALECTS).optional(),
 });
 
 const json = z.string().transform((text, ctx): unknown => {

@@ -142,7 +142,7 @@ export async function startIngress(
   const budget = new ByteBudget(settings.bodyBudgetBytes);
   const metrics = createIngressMetrics(
     () => open.size,
-    () => fleet.workers,
+    fleet,
     () => budget.takenBytes,
   );
   const kindOf = (slug: string) => settings.affinityOf(slug) ?? fleet.defaultAffinity(slug);

@@ -1,4 +1,5 @@
 /** What an ingress counts. Labels come from closed sets only, never from user text. */
+import type { Fleet } from '@penstock/fleet';
 import type { PromptUsage } from '@penstock/protocol';
 import {
   Counter,
@@ -30,29 +31,14 @@ export interface IngressMetrics {
 
 export function createIngressMetrics(
   open: () => number,
-  workers: () => number,
+  fleet: Pick<Fleet, 'slotsByModel' | 'workers'>,
   bodyBytes: () => number = () => 0,
 ): IngressMetrics {
   const registry = new Registry();
   const registers = [registry];
   const buckets = [...LATENCY_BUCKETS_S];
   collectDefaultMetrics({ register: registry });
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  gauge('penstock_open_requests', 'Requests whose clients wait at this ingress.', open);
-  gauge('penstock_workers', 'Workers heard from.', workers);
-  gauge(
-    'penstock_large_body_bytes',
-    'Memory that large bodies take here, out of PENSTOCK_BODY_BUDGET_BYTES.',
-    bodyBytes,
-  );
+  createGauges(registry, open, fleet, bodyBytes);
   const counter = <T extends string = never>(name: string, help: string, ...labelNames: T[]) =>
     new Counter<T>({ name, help, labelNames, registers });
   const histogram = (name: string, help: string) => new Histogram({ name, help, buckets, registers });
@@ -98,6 +84,32 @@ export function createIngressMetrics(
   };
 }
 
+function createGauges(
+  registry: Registry,
+  open: () => number,
+  fleet: Pick<Fleet, 'slotsByModel' | 'workers'>,
+  bodyBytes: () => number,
+): void {
+  const registers = [registry];
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  gauge('penstock_open_requests', 'Requests whose clients wait at this ingress.', open);
+  gauge('penstock_workers', 'Workers heard from.', () => fleet.workers);
+  gauge(
+    'penstock_large_body_bytes',
+    'Memory that large bodies take here, out of PENSTOCK_BODY_BUDGET_BYTES.',
+    bodyBytes,
+  );
+  gaugeSlots(registry, fleet);
+}
+
 function createEstimateRatio(registry: Registry): Histogram<'model'> {
   return new Histogram({
     name: 'penstock_prompt_token_estimate_ratio',
@@ -105,6 +117,19 @@ function createEstimateRatio(registry: Registry): Histogram<'model'> {
     labelNames: ['model'],
     buckets: RATIO_BUCKETS,
     registers: [registry],
+  });
+}
+
+function gaugeSlots(registry: Registry, fleet: Pick<Fleet, 'slotsByModel'>): void {
+  new Gauge({
+    name: 'penstock_slots',
+    help: 'Requests that the workers of a model run at once, as learned of their engines.',
+    labelNames: ['model'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [model, count] of fleet.slotsByModel()) this.set({ model }, count);
+    },
   });
 }
 

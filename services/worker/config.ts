@@ -14,6 +14,7 @@ import {
 import { z } from 'zod';
 import { parseEndpoints } from './engine/endpoint-probe.ts';
 import { LIST_EVERY_MS } from './engine/engine-watch.ts';
+import { PLAIN_CALLS } from './engine/plain-as-stream.ts';
 
 const ms = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
 
@@ -36,6 +37,12 @@ export const workerConfig = z.object({
     .prefault('auto')
     .describe(
       'Endpoints that the engine has, comma-separated, each with its path behind = where it is not the usual one (chat,rerank=/rerank). auto: the engine is asked at the start.',
+    ),
+  PENSTOCK_STREAM_PLAIN_CALLS: z
+    .enum(PLAIN_CALLS, { error: `use ${PLAIN_CALLS.join(', ')}` })
+    .default('auto')
+    .describe(
+      'Which chat calls without a stream are made as streams, with the answer assembled by the worker: always, never, or auto: those to engines that go on computing when the client of a plain call leaves (llama.cpp).',
     ),
   PENSTOCK_ARCHITECTURE: z
     .enum(ARCHITECTURES, { error: `use ${ARCHITECTURES.join(' or ')}` })
@@ -60,7 +67,9 @@ export const workerConfig = z.object({
     .min(1)
     .max(4096)
     .default(128)
-    .describe("Requests that run at once. At most the engine's own limit (vLLM: max_num_seqs)."),
+    .describe(
+      'Most requests that run at once. The worker takes fewer where the engine tells that it runs fewer, keeps requests waiting inside or refuses them, or is used by others.',
+    ),
   ...regionSettings,
   ...keepingSettings,
   ...filesSettings,

@@ -62,6 +62,7 @@ const engine = new Engine({
   apiKey: config.PENSTOCK_ENGINE_API_KEY,
   connections: config.PENSTOCK_SLOTS,
   endpoints: config.PENSTOCK_ENGINE_ENDPOINTS,
+  plainCalls: config.PENSTOCK_STREAM_PLAIN_CALLS,
 });
 const continuing = new Continuing({ engine, configured: config.PENSTOCK_CONTINUES, log });
 const stored = new StoredRuns({

@@ -5,6 +5,7 @@ import { MemoryWorkQueue } from '@penstock/transport/memory';
 import { Presence } from './presence.ts';
 
 const VITALS = {
+  slots: 8,
   ...{ models: [], waitS: 0.5, tokensPerSec: 9000, load: 0.25 },
   ...{ cacheTokens: 77, cacheCapacity: null },
 };
@@ -12,7 +13,7 @@ const VITALS = {
 function startPresence(isWell: () => boolean = () => true) {
   const control = new MemoryWorkQueue({ now: () => 0 });
   const presence = new Presence({
-    ...{ worker: 'w-1', incarnation: 'p1', region: 'eu', shard: 2, slots: 8, control },
+    ...{ worker: 'w-1', incarnation: 'p1', region: 'eu', shard: 2, control },
     vitals: () => ({ ...VITALS, isWell: isWell() }),
   });
   const beats = () => control.sent.items.map(({ payload }) => readHeartbeat(payload));
@@ -28,7 +29,7 @@ test('a heartbeat a second carries the identity and the state of the worker', t 
   t.mock.timers.tick(2001);
   assert.equal(beats().length, 3);
   assert.deepEqual(beats()[0], {
-    ...{ v: 1, worker: 'w-1', incarnation: 'p1', shard: 2, slots: 8, pulling: true, leaving: false },
+    ...{ v: 1, worker: 'w-1', incarnation: 'p1', shard: 2, pulling: true, leaving: false },
     ...VITALS,
   });
   assert.deepEqual(control.sent.items[0]?.address, { kind: 'heartbeat', region: 'eu', worker: 'w-1' });

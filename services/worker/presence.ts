@@ -5,7 +5,10 @@ import type { ControlChannel } from '@penstock/transport';
 
 /** What a heartbeat says that changes while the worker runs. */
 export interface Vitals
-  extends Pick<Heartbeat, 'models' | 'waitS' | 'tokensPerSec' | 'load' | 'cacheTokens' | 'cacheCapacity'> {
+  extends Pick<
+    Heartbeat,
+    'models' | 'slots' | 'waitS' | 'tokensPerSec' | 'load' | 'cacheTokens' | 'cacheCapacity'
+  > {
   readonly isWell: boolean;
 }
 
@@ -15,7 +18,6 @@ export interface PresenceOptions {
   readonly incarnation: string;
   readonly region: string;
   readonly shard: number;
-  readonly slots: number;
   readonly control: Pick<ControlChannel, 'send'>;
   readonly vitals: () => Vitals;
 }
@@ -56,10 +58,10 @@ export class Presence {
   }
 
   #send(leaving: boolean): void {
-    const { worker, incarnation, region, shard, slots, control } = this.#o;
+    const { worker, incarnation, region, shard, control } = this.#o;
     const { isWell, ...vitals } = this.#o.vitals();
     const pulling = !this.#isDraining && isWell;
-    const heartbeat: Heartbeat = { v: 1, worker, incarnation, shard, slots, pulling, leaving, ...vitals };
+    const heartbeat: Heartbeat = { v: 1, worker, incarnation, shard, pulling, leaving, ...vitals };
     control.send({ kind: 'heartbeat', region, worker }, encodeMessage(heartbeat));
   }
 }

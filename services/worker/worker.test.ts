@@ -76,6 +76,7 @@ async function startWorker(t: TestContext) {
       gauges: async () => null,
       endpoints: async () => ['chat'],
       models: async () => [MODEL],
+      slotLimit: async () => null,
       run: (_path, _body, handlers) => {
         const call = { handlers, isAborted: false };
         calls.push(call);

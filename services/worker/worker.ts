@@ -2,7 +2,13 @@
  * A worker: bids for work that it has room for, runs it on its engine, and reports to the ingress that waits or into the run's
  * record. Neither is owned here: an ingress settles the deliveries of the requests it holds, and a record fences its attempts.
  */
-import { type Architecture, LoadMeter, type SizeBoundaries, type WorkerStanding } from '@penstock/policy';
+import {
+  type Architecture,
+  LoadMeter,
+  type SizeBoundaries,
+  SlotMeter,
+  type WorkerStanding,
+} from '@penstock/policy';
 import { encodeMessage, type ModelInfo, queuesOf, readCancel } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ControlChannel, ModelRegistry, QueueAdmin, ReplyBus, WorkConsumer } from '@penstock/transport';
@@ -25,7 +31,7 @@ export interface WorkerOptions {
   readonly region: string;
   /** Stream of the region that it pulls from. */
   readonly shard: number;
-  /** Requests run at once. */
+  /** Most requests run at once; fewer where the engine runs fewer, see {@link SlotMeter}. */
   readonly slots: number;
   /** Of the engine's models, as the operator states it; null leaves it to the engine. */
   readonly architecture: Architecture | null;
@@ -40,7 +46,7 @@ export interface WorkerOptions {
   readonly bus: Pick<ReplyBus, 'pendingBytes' | 'publish'>;
   readonly models: Pick<ModelRegistry, 'announce'>;
   readonly bodies: Pick<BodyLoader, 'load'>;
-  readonly engine: Pick<Engine, 'ask' | 'endpoints' | 'gauges' | 'healthy' | 'models' | 'run'>;
+  readonly engine: Pick<Engine, 'ask' | 'endpoints' | 'gauges' | 'healthy' | 'models' | 'run' | 'slotLimit'>;
   readonly continuing: Continuing;
   readonly stored: StoredRuns;
   readonly clock: Clock;
@@ -53,6 +59,7 @@ const MAX_PENDING_REPLY_BYTES = 64 * 1024 * 1024;
 export class Worker {
   readonly #o: WorkerOptions;
   readonly #meter: LoadMeter;
+  readonly #slots: SlotMeter;
   readonly #watch: EngineWatch;
   readonly #presence: Presence;
   readonly #batcher: FrameBatcher;
@@ -65,6 +72,7 @@ export class Worker {
   constructor(options: WorkerOptions) {
     this.#o = options;
     this.#meter = new LoadMeter(cacheCountAt(options.clock), this.#traced());
+    this.#slots = new SlotMeter(options.slots);
     this.#watch = this.#createWatch();
     this.#presence = this.#createPresence();
     this.#batcher = this.#createBatcher();
@@ -79,6 +87,7 @@ export class Worker {
       ...{ engine, architecture, listEveryMs, log },
       open: model => this.#open(model),
       retain: models => this.#bidder.retain(new Set(models.flatMap(queuesOf))),
+      onSlotLimit: limit => this.#slots.told(limit),
       onOpened: () => {
         this.#presence.beat();
         void continuing.learn(this.#watch.models);
@@ -91,15 +100,26 @@ export class Worker {
       },
       onProbed: () => {
         this.#meter.recover(clock.monotonic());
+        this.#readSlots();
         this.#bidder.requote();
       },
     });
   }
 
+  /** The gauges are those of the probe that has just ended. */
+  #readSlots(): void {
+    const { clock, log } = this.#o;
+    const before = this.#slots.learned;
+    const { running = null, waiting = null } = this.#watch.gauges ?? {};
+    this.#slots.read({ running, waiting }, this.#running.size, this.#meter.unstarted, clock.monotonic());
+    const { learned } = this.#slots;
+    if (learned !== before) log.info({ slots: learned, before }, 'slots learned');
+  }
+
   #createPresence(): Presence {
-    const { id: worker, incarnation, region, shard, slots, queue: control } = this.#o;
+    const { id: worker, incarnation, region, shard, queue: control } = this.#o;
     const vitals = () => this.#vitals();
-    return new Presence({ worker, incarnation, region, shard, slots, control, vitals });
+    return new Presence({ worker, incarnation, region, shard, control, vitals });
   }
 
   #createBatcher(): FrameBatcher {
@@ -122,15 +142,17 @@ export class Worker {
         const isFirst = attempt.number - attempt.work.meta.attemptBase === 1;
         if (outcome === 'done' || outcome === 'client_error') this.#watch.answered(isFirst);
         if (outcome === 'failed') this.#watch.failed(attempt.work, isFirst);
+        if (outcome === 'busy') this.#slots.refused(this.#running.size, clock.monotonic());
         this.#bidder.requote();
       },
     });
   }
 
   #createAdmission(): Admission {
-    const { id: worker, slots, queue, stored, continuing, clock, log } = this.#o;
+    const { id: worker, queue, stored, continuing, clock, log } = this.#o;
     return new Admission({
-      ...{ worker, slots, queue, stored, continuing, clock, log },
+      slots: () => this.#slots.slots,
+      ...{ worker, queue, stored, continuing, clock, log },
       running: this.#running,
       replies: {
         attach() {},
@@ -140,6 +162,7 @@ export class Worker {
       isDraining: () => this.#presence.isDraining,
       onTaken: ({ fleetRate, size, promptTokens }) => {
         this.#traced()?.({ kind: 'taken', fleetRate, size, promptTokens });
+        this.#slots.begin(this.#admission.slotsTaken + 1, clock.monotonic());
         if (fleetRate > 0) this.#fleetTokensPerSec = fleetRate;
         this.#bidder.took(size, promptTokens);
         this.#bidder.requote();
@@ -182,11 +205,11 @@ export class Worker {
   }
 
   #standing(now: number): WorkerStanding {
-    const { slots, bus } = this.#o;
+    const { bus } = this.#o;
     const { gauges, errorRate, isWell } = this.#watch;
     const readings = {
       running: this.#admission.slotsTaken,
-      slots,
+      slots: this.#slots.slots,
       kvUse: gauges?.kvUse ?? null,
       kvCapacity: gauges?.kvCapacity ?? null,
       errorRate,
@@ -204,6 +227,7 @@ export class Worker {
     return {
       models: [...this.#watch.models],
       ...this.#meter.quote(now),
+      slots: this.#slots.learned,
       load: this.#meter.worked(now),
       cacheCapacity: this.#watch.gauges?.kvCapacity ?? null,
       isWell: this.#watch.isWell,

@@ -87,6 +87,11 @@ export class LoadMeter<Id = string> {
     return this.#prefill.settled;
   }
 
+  /** Requests without a first token; those that will show none are taken to have begun when the rate says so. */
+  get unstarted(): number {
+    return this.#prefill.size;
+  }
+
   get cacheTokens(): number {
     return this.#cacheTokens;
   }

@@ -64,6 +64,11 @@ export class PrefillQueue<Id = string> {
     return this.#prompts.length === 0 && this.#step === null;
   }
 
+  /** Prompts without a first token. */
+  get size(): number {
+    return this.#prompts.length;
+  }
+
   get rate(): number {
     return this.#rate === 0 ? ASSUMED_TOKENS_PER_SEC : this.#rate;
   }

@@ -50,8 +50,7 @@ export function replayBids(events: readonly RecordedBidding[]): Replayed[] {
     profile: { kvCapacityTokens: null },
     kvUse: null,
   };
-  const slots = events.find(event => event.kind === 'read')?.readings.slots ?? 0;
-  const worker = new SimulatedWorker(engine, sharedConsumers(), slots, DEFAULT_TUNING, () => {});
+  const worker = new SimulatedWorker(engine, sharedConsumers(), 0, DEFAULT_TUNING, () => {});
   const numbers = new Map<string, number>();
   const numberOf = (id: string) => numbers.get(id) ?? numbers.set(id, numbers.size).size - 1;
   const replayed: Replayed[] = [];
@@ -67,6 +66,7 @@ export function replayBids(events: readonly RecordedBidding[]): Replayed[] {
     else if (event.kind === 'had_turn') worker.served(event.slot);
     else if (event.kind === 'settled') worker.running = event.running;
     else if (event.kind === 'read') {
+      worker.slots = event.readings.slots;
       engine.kvUse = event.readings.kvUse;
       engine.profile = { kvCapacityTokens: event.readings.kvCapacity };
     } else {

@@ -94,6 +94,11 @@ export class SimulatedWorker {
     this.#readings.running = requests;
   }
 
+  /** Requests it may hold at once. */
+  set slots(requests: number) {
+    this.#readings.slots = requests;
+  }
+
   /** Tokens; null where the engine does not tell. */
   get cacheCapacity(): number | null {
     return this.#engine.profile.kvCapacityTokens;

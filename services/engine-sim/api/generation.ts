@@ -74,7 +74,9 @@ export class Generation {
   }
 
   start(): void {
-    this.#res.on('close', () => this.#clientGone());
+    // llama.cpp computes a plain answer to its end, whoever is left to read it.
+    const notices = this.#events !== null || this.#engine.dialect !== 'llamacpp';
+    if (notices) this.#res.on('close', () => this.#clientGone());
     this.#choices.forEach((choice, index) => {
       if (this.#over) return;
       const { promptTokens, outputTokens, blocks, answeredBlocks } = choice.answer;

@@ -18,7 +18,7 @@ import {
   sendServerError,
   sendText,
 } from './http-io.ts';
-import { renderMetrics } from './metrics.ts';
+import { renderMetrics, tellLimit } from './metrics.ts';
 import { errorBody } from './shapes.ts';
 import { readTask, runTask } from './tasks.ts';
 
@@ -95,7 +95,13 @@ const ROUTES: Readonly<Record<string, Route>> = {
   }),
   'GET /v1/models': (engine, res) => sendJson(res, 200, modelList(engine)),
   'GET /health': (engine, res) => sendText(res, engine.healthy ? 200 : 503, 'text/plain', ''),
-  'GET /metrics': (engine, res) => sendText(res, 200, 'text/plain; version=0.0.4', renderMetrics(engine)),
+  'GET /metrics': (engine, res) => {
+    const metrics = renderMetrics(engine);
+    if (metrics === null) sendJson(res, 404, { detail: 'Not Found' });
+    else sendText(res, 200, 'text/plain; version=0.0.4', metrics);
+  },
+  'GET /props': (engine, res) => sendLimit(engine, res, '/props'),
+  'GET /get_server_info': (engine, res) => sendLimit(engine, res, '/get_server_info'),
   'GET /sim/stats': (engine, res, _body, url) => {
     const { startedIds, ...counts } = engine.stats();
     sendJson(res, 200, url.searchParams.get('ids') === '0' ? counts : { ...counts, startedIds });
@@ -161,10 +167,20 @@ function refuseRoute(engine: EngineState, path: string, res: ServerResponse): vo
   else sendJson(res, 405, { detail: 'Method Not Allowed' });
 }
 
+function sendLimit(engine: EngineState, res: ServerResponse, path: string): void {
+  const told = tellLimit(engine, path);
+  sendJson(res, told === null ? 404 : 200, told ?? { detail: 'Not Found' });
+}
+
 function modelList(engine: EngineState): object {
   const ids = engine.listSentinels ? [...engine.models, ...SENTINEL_MODELS] : engine.models;
   const { architecture } = engine.profile;
-  const own = { object: 'model', created: engine.startedAt, owned_by: 'penstock-sim', architecture };
+  const own = {
+    object: 'model',
+    created: engine.startedAt,
+    owned_by: engine.dialect === 'llamacpp' ? 'llamacpp' : 'penstock-sim',
+    architecture,
+  };
   const data = ids.map(id => ({ id, ...own }));
   return { object: 'list', data };
 }

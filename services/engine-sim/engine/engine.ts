@@ -4,6 +4,7 @@ import { Batcher } from '../batching/batcher.ts';
 import { timerClock } from '../batching/clock.ts';
 import { DEFAULT_BLOCK_TOKENS, PrefixCache } from '../batching/prefix-cache.ts';
 import { PROFILES, type Profile } from '../batching/timing.ts';
+import type { Dialect } from './dialect.ts';
 import { type EngineStats, Ledger } from './ledger.ts';
 
 /** Most different speeds for `sim-slow-<factor>`; each has a batcher. */
@@ -33,6 +34,8 @@ export interface EngineOptions {
   readonly obeySentinels?: boolean | undefined;
   /** What it can be asked beside chat, completions and embeddings: `rerank`, `messages`, …. Default all. */
   readonly endpoints?: readonly string[] | undefined;
+  /** Whose metrics and settings it shows, see `api/metrics.ts`. Default `vllm`, which tells no limit of its own. */
+  readonly dialect?: Dialect | undefined;
 }
 
 export class EngineState {
@@ -41,6 +44,7 @@ export class EngineState {
   readonly blockTokens: number;
   readonly listSentinels: boolean;
   readonly obeySentinels: boolean;
+  readonly dialect: Dialect;
   readonly #endpoints: ReadonlySet<string> | null;
   readonly ledger = new Ledger();
   /** Unix seconds. */
@@ -69,6 +73,7 @@ export class EngineState {
     this.listSentinels = options.listSentinels ?? false;
     this.obeySentinels = options.obeySentinels ?? true;
     this.#endpoints = options.endpoints === undefined ? null : new Set(options.endpoints);
+    this.dialect = options.dialect ?? 'vllm';
     this.#slowdown = options.slowdown ?? 1;
     this.#timeScale = options.timeScale ?? 1;
     if (options.prefixCache !== false && !this.profile.instant)

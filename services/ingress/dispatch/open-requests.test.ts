@@ -58,10 +58,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
   const open = new OpenRequests({
     ...{ queue, fleet, log, region: 'eu', ackWaitMs: 1000 },
     clock: { now: () => wallMs, monotonic: () => nowMs },
-    metrics: createIngressMetrics(
-      () => 0,
-      () => 0,
-    ),
+    metrics: createIngressMetrics(() => 0, { workers: 0, slotsByModel: () => [] }),
     affinity: { learn() {}, hear() {} } as unknown as Affinity,
     estimates: { hear() {} } as unknown as TokenEstimates,
     claims: { discard: async ({ id, claim }) => void (claim && done.push(`discard ${id}`)) },

@@ -4,8 +4,7 @@
  */
 import {
   type ChatChunk,
-  ChunkReader,
-  CompletionBuilder,
+  ChoicesBuilder,
   type DispatchError,
   eventData,
   type ResultMeta,
@@ -39,7 +38,7 @@ type Answer = Record<string, unknown> & { choices?: NonNullable<ChatChunk['choic
 export class ChatReply implements ReplySink {
   readonly #to: ReplySink;
   readonly #o: ChatReplyOptions;
-  readonly #choices = new Map<number, { reader: ChunkReader; builder: CompletionBuilder }>();
+  readonly #choices = new ChoicesBuilder();
   #head: Answer = {};
 
   constructor(to: ReplySink, options: ChatReplyOptions) {
@@ -94,24 +93,19 @@ export class ChatReply implements ReplySink {
     if (this.#o.stored === null) return;
     if (chunk.usage) this.#head = { ...this.#head, usage: chunk.usage };
     else if (this.#head['id'] === undefined) this.#head = { ...chunk, ...this.#head };
-    for (const choice of chunk.choices ?? []) {
-      const index = Number((choice as { index?: number }).index ?? 0);
-      const { reader, builder } = this.#choices.get(index) ?? {
-        reader: new ChunkReader(),
-        builder: new CompletionBuilder(),
-      };
-      this.#choices.set(index, { reader, builder });
-      for (const op of reader.read({ choices: [choice] })) builder.add(op);
-    }
+    this.#choices.add(chunk);
   }
 
   /** The stream as the completion it would have been. */
   #gathered(): object {
-    const choices = [...this.#choices].map(([index, { builder }]) => ({
-      ...builder.completion.choices?.[0],
-      index,
-    }));
     const { id, created, model, usage } = this.#head;
-    return { id, object: 'chat.completion', created, model, choices, usage: usage ?? null };
+    return {
+      id,
+      object: 'chat.completion',
+      created,
+      model,
+      choices: this.#choices.choices,
+      usage: usage ?? null,
+    };
   }
 }

@@ -42,7 +42,7 @@ function startAdmission({
   const admission = new Admission({
     worker: 'w-1',
     continuing: { canContinue: async () => goesOn },
-    slots,
+    slots: () => slots,
     queue: {
       settle: (_ack, how, delayMs) => void said.push(delayMs === undefined ? how : `${how} ${delayMs}`),
       ask: to => {

@@ -22,7 +22,8 @@ const RETRY_MS = 1000;
 
 export interface AdmissionOptions {
   readonly worker: string;
-  readonly slots: number;
+  /** Requests that there is room for at once, now. */
+  readonly slots: () => number;
   readonly queue: Pick<WorkConsumer, 'settle'> & Pick<ControlChannel, 'ask'>;
   readonly stored: Pick<StoredRuns, 'asStored' | 'attach' | 'begin' | 'collect' | 'release'>;
   readonly continuing: Pick<Continuing, 'canContinue'>;
@@ -54,7 +55,7 @@ export class Admission {
   /** @returns whether there was room for it; else it was handed back. */
   take(delivery: Delivery): boolean {
     const { queue, slots, isDraining, clock } = this.#o;
-    if (isDraining() || this.slotsTaken >= slots) {
+    if (isDraining() || this.slotsTaken >= slots()) {
       queue.settle(delivery.ackSubject, 'nak');
       return false;
     }

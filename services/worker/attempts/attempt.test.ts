@@ -127,7 +127,7 @@ test('a request for a model that was unloaded a moment ago goes back to the queu
     const frame = last();
     assert.deepEqual(
       [outcomes, frame?.kind],
-      isLeaving ? [['busy'], 'failed'] : [['client_error'], 'result'],
+      isLeaving ? [['gone'], 'failed'] : [['client_error'], 'result'],
     );
     assert.equal(JSON.parse(frame?.meta ?? '').busyMs !== undefined, isLeaving, 'no attempt is counted');
   }

@@ -31,14 +31,15 @@ import { Contradiction } from './repetition.ts';
 import { type Heard, StreamedAnswer } from './streamed-answer.ts';
 
 /**
- * How an attempt ended. `client_error`: the engine refused the request, which is not the engine's fault. `busy`: the engine has
- * no room. `misconfigured`: the engine does not accept this worker's credentials. `not_loaded`: the request's body is not to be
- * had, and the engine was not asked.
+ * How an attempt ended. `client_error`: the engine refused the request, which is not the engine's fault. `busy`: it has no room.
+ * `gone`: it has just unloaded the model. `misconfigured`: it does not accept this worker's credentials. `not_loaded`: the
+ * request's body is not to be had, and the engine was not asked.
  */
 export type AttemptOutcome =
   | 'done'
   | 'client_error'
   | 'busy'
+  | 'gone'
   | 'misconfigured'
   | 'not_loaded'
   | 'failed'
@@ -81,7 +82,6 @@ export interface AttemptOptions {
 /** Until the worker has found out what its engine serves, ms. */
 const LEAVING_MS = 1500;
 const NO_BYTES = Buffer.alloc(0);
-const JSON_BODY = 'application/json';
 const DONE_EVENT = Buffer.from('data: [DONE]\n\n');
 const MESSAGE_STOP = Buffer.from('event: message_stop\ndata: {"type":"message_stop"}\n\n');
 /** How long the end of a stream is awaited in which every choice has ended, ms. */
@@ -176,7 +176,7 @@ export class Attempt implements FrameSource {
       end: () => this.#onEnd(),
       error: error => this.#onError(error),
     };
-    const { contentType = JSON_BODY } = this.work.meta;
+    const { contentType = 'application/json' } = this.work.meta;
     const headers = { ...engineHeadersOf(this.work.meta, this.number), 'content-type': contentType };
     this.#call = engine.run(this.work.meta.endpoint, body, handlers, headers);
   }
@@ -351,7 +351,7 @@ export class Attempt implements FrameSource {
     const { fault, status, body } = error;
     if (body.error.code === 'model_not_found' && this.#hooks.isModelLeaving(this)) {
       const message = worded('the engine has the model no more', error, this.work.body);
-      return this.#fail({ code: 'model_not_found', message, retryable: true, busyMs: LEAVING_MS }, 'busy');
+      return this.#fail({ code: 'model_not_found', message, retryable: true, busyMs: LEAVING_MS }, 'gone');
     }
     if (fault === 'busy') {
       const busyMs = busyPause(this.#retryAfterMs, this.number);

@@ -27,6 +27,7 @@ async function startWatch(t: TestContext, architecture: Architecture | null = nu
     gauges: async () => engine.current,
     has: [...USUAL_ENDPOINTS] as Endpoint[],
     endpoints: async () => engine.has,
+    slotLimit: async () => 4,
     models: async () => {
       if (engine.list instanceof Error) throw engine.list;
       return engine.list;
@@ -45,6 +46,7 @@ async function startWatch(t: TestContext, architecture: Architecture | null = nu
     retain: async models => {
       retained.push(models.map(({ name }) => name));
     },
+    onSlotLimit: limit => assert.equal(limit, 4),
     onOpened: () => void heard.push('opened'),
     onHealthChanged: () => void heard.push(watch.isWell ? 'well' : 'sick'),
     onProbed: () => void heard.push('probed'),

@@ -14,7 +14,7 @@ const PROBE_MS = 1000;
 export const LIST_EVERY_MS = 10_000;
 
 export interface EngineWatchOptions {
-  readonly engine: Pick<Engine, 'ask' | 'endpoints' | 'gauges' | 'healthy' | 'models'>;
+  readonly engine: Pick<Engine, 'ask' | 'endpoints' | 'gauges' | 'healthy' | 'models' | 'slotLimit'>;
   /** Of all models, as the operator states it. Where null, what the engine says counts. */
   readonly architecture: Architecture | null;
   /** How often the models are listed again, ms; in probes, rounded up. */
@@ -25,6 +25,8 @@ export interface EngineWatchOptions {
   readonly retain: (models: readonly ModelInfo[]) => Promise<void>;
   /** All models are open: for the first time, or because something changed. */
   readonly onOpened: () => void;
+  /** The engine was met, perhaps anew. @param limit requests that it runs at once; null where it does not tell. */
+  readonly onSlotLimit: (limit: number | null) => void;
   readonly onHealthChanged: () => void;
   readonly onProbed: () => void;
   readonly log: Logger;
@@ -148,9 +150,12 @@ export class EngineWatch {
   }
 
   async #readModels(): Promise<ModelInfo[]> {
-    const { engine, architecture } = this.#o;
+    const { engine, architecture, onSlotLimit } = this.#o;
     const listed = await engine.models();
-    this.#endpoints ??= listed.length === 0 ? null : await engine.endpoints();
+    if (this.#endpoints === null && listed.length > 0) {
+      this.#endpoints = await engine.endpoints();
+      onSlotLimit(await engine.slotLimit());
+    }
     const endpoints = this.#endpoints ?? [];
     return listed.map(model => ({
       ...model,

@@ -2,9 +2,12 @@
 import { ENDPOINT_TABLE, type Endpoint } from '@penstock/protocol';
 import { Pool, request } from 'undici';
 import { type EnginePaths, probeEndpoints } from './endpoint-probe.ts';
+import type { EngineHandlers } from './engine-handlers.ts';
 import { type EngineGauges, readGauges } from './gauges.ts';
 import { type EngineModel, readModel } from './model-list.ts';
+import { AssembledAnswer, bodyAsStream, type PlainCalls, streamsPlainCalls } from './plain-as-stream.ts';
 import { readRetryAfter } from './retry-after.ts';
+import { readSlotLimit, SLOT_LIMIT_PATHS } from './slot-limit.ts';
 
 /** A longer answer fails: the reply bus is not made to carry files. */
 export const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
@@ -13,13 +16,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** Shorter than what uvicorn (vLLM, SGLang) has by default, 5 s: else a request may meet the end of its connection. */
 const KEEP_ALIVE_MS = 4000;
 
-export interface EngineHandlers {
-  /** @param retryAfterMs pause that the engine asks for; null where it names none. */
-  start(status: number, contentType: string, retryAfterMs?: number | null): void;
-  data(bytes: Buffer): void;
-  end(): void;
-  error(error: Error): void;
-}
+export type { EngineHandlers } from './engine-handlers.ts';
 
 export interface EngineOptions {
   readonly url: string;
@@ -28,6 +25,8 @@ export interface EngineOptions {
   readonly connections: number;
   /** What the engine has, as the operator says; null where it is to be found out. */
   readonly endpoints: EnginePaths | null;
+  /** Which plain chat calls are made as streams. */
+  readonly plainCalls: PlainCalls;
 }
 
 export class Engine {
@@ -36,11 +35,16 @@ export class Engine {
   readonly #url: string;
   readonly #configured: EnginePaths | null;
   #paths: EnginePaths;
+  readonly #plainCalls: PlainCalls;
+  /** Plain chat calls are made as streams. */
+  #streamsPlain: boolean;
 
   constructor(options: EngineOptions) {
     this.#url = options.url;
     this.#configured = options.endpoints;
     this.#paths = options.endpoints ?? new Map();
+    this.#plainCalls = options.plainCalls;
+    this.#streamsPlain = streamsPlainCalls(options.plainCalls, []);
     this.#pool = new Pool(options.url, {
       connections: options.connections,
       pipelining: 1,
@@ -63,6 +67,17 @@ export class Engine {
    * @param headers beside those of every call.
    */
   run(
+    endpoint: Endpoint,
+    body: Uint8Array,
+    handlers: EngineHandlers,
+    headers: Readonly<Record<string, string>>,
+  ): { abort(): void } {
+    const streamed = this.#streamsPlain ? bodyAsStream(endpoint, body) : null;
+    if (streamed === null) return this.#post(endpoint, body, handlers, headers);
+    return this.#post(endpoint, streamed, new AssembledAnswer(handlers), headers);
+  }
+
+  #post(
     endpoint: Endpoint,
     body: Uint8Array,
     handlers: EngineHandlers,
@@ -106,7 +121,12 @@ export class Engine {
   async models(): Promise<EngineModel[]> {
     const answer = JSON.parse(await this.#get('/v1/models')) as { data?: unknown };
     if (!Array.isArray(answer.data)) throw new Error('the engine has no model list');
-    return answer.data.flatMap(readModel);
+    const models = answer.data.flatMap(readModel);
+    this.#streamsPlain = streamsPlainCalls(
+      this.#plainCalls,
+      models.map(({ ownedBy }) => ownedBy),
+    );
+    return models;
   }
 
   /** What the engine can be asked: found out anew each time, unless it is configured. Never rejects. */
@@ -149,6 +169,17 @@ export class Engine {
 
   #pathOf(endpoint: Endpoint): string {
     return this.#paths.get(endpoint) ?? ENDPOINT_TABLE[endpoint].enginePaths[0];
+  }
+
+  /** Requests that it runs at once, where it tells; else null. Never rejects. */
+  async slotLimit(): Promise<number | null> {
+    for (const path of SLOT_LIMIT_PATHS) {
+      const limit = await this.#get(path)
+        .then(text => readSlotLimit(JSON.parse(text)))
+        .catch(() => null);
+      if (limit !== null) return limit;
+    }
+    return null;
   }
 
   async #status(path: string, method: 'GET' | 'POST' = 'GET'): Promise<number> {

@@ -2,7 +2,9 @@
 
 /** Each null where the engine does not publish it. */
 export interface EngineGauges {
+  /** Requests that it runs, and that wait inside for that. */
   readonly running: number | null;
+  readonly waiting: number | null;
   /** KV cache in use, 0–1. */
   readonly kvUse: number | null;
   /** Tokens the KV cache can hold. */
@@ -18,11 +20,24 @@ function readCapacity(text: string): number | null {
 }
 
 /**
- * Gauge names of vLLM, SGLang and llama.cpp, by meaning. Several series of one gauge (models, ranks) are added up.
+ * Gauge names of vLLM, SGLang, llama.cpp, LMDeploy and TGI, by meaning. Several series of one gauge (models, ranks) are added up.
  * llama.cpp's `kv_cache_usage_ratio` is not among them: it counts what idle slots still hold, and never goes down again.
  */
 const GAUGES = {
-  running: ['vllm:num_requests_running', 'sglang:num_running_reqs', 'llamacpp:requests_processing'],
+  running: [
+    'vllm:num_requests_running',
+    'sglang:num_running_reqs',
+    'llamacpp:requests_processing',
+    'lmdeploy:num_requests_running',
+    'tgi_batch_current_size',
+  ],
+  waiting: [
+    'vllm:num_requests_waiting',
+    'sglang:num_queue_reqs',
+    'llamacpp:requests_deferred',
+    'lmdeploy:num_requests_waiting',
+    'tgi_queue_size',
+  ],
   kvUse: ['vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc', 'sglang:token_usage'],
   capacity: ['sglang:max_total_num_tokens'],
 } as const;
@@ -43,6 +58,7 @@ export function readGauges(text: string): EngineGauges | null {
   const kv = find(GAUGES.kvUse)?.filter(share => share >= 0 && share <= 1) ?? [];
   const gauges = {
     running: sum(find(GAUGES.running)),
+    waiting: sum(find(GAUGES.waiting)),
     kvUse: kv.length === 0 ? null : Math.max(...kv),
     kvCapacity: readCapacity(text) ?? sum(find(GAUGES.capacity)),
   };

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { JSON_CONTENT_TYPE } from '@penstock/protocol';
+import type { EngineHandlers } from './engine-handlers.ts';
+import { AssembledAnswer, bodyAsStream, streamsPlainCalls } from './plain-as-stream.ts';
+
+const EVENTS = 'text/event-stream';
+/** What each of llama.cpp's chunks has beside its choices. */
+const HEAD = { created: 1795907584, id: 'chatcmpl-1h', model: 'tiny', system_fingerprint: 'b1-0c1e570' };
+const USAGE = { completion_tokens: 2, prompt_tokens: 24, total_tokens: 26 };
+const TIMINGS = { prompt_n: 24, predicted_n: 2 };
+
+/** An answer, and what it was told. */
+function listen() {
+  const heard = { status: 0, type: '', body: '', ends: 0, error: '' };
+  const to: EngineHandlers = {
+    start(status, type) {
+      heard.status = status;
+      heard.type = type;
+    },
+    data(bytes) {
+      heard.body += bytes;
+    },
+    end() {
+      heard.ends++;
+    },
+    error({ message }) {
+      heard.error = message;
+    },
+  };
+  return { answer: new AssembledAnswer(to), heard };
+}
+
+const chunk = (delta: object, finish: string | null = null, more: object = {}, index = 0) =>
+  `data: ${JSON.stringify({ choices: [{ finish_reason: finish, index, delta, ...more }], ...HEAD, object: 'chat.completion.chunk' })}\n\n`;
+const last = `data: ${JSON.stringify({ choices: [], ...HEAD, object: 'chat.completion.chunk', usage: USAGE, timings: TIMINGS })}\n\n`;
+const DONE = 'data: [DONE]\n\n';
+
+/** The answer of a stream that comes in pieces of so many bytes. */
+function assembled(stream: string, size = 1000) {
+  const { answer, heard } = listen();
+  answer.start(200, EVENTS);
+  const bytes = Buffer.from(stream);
+  for (let at = 0; at < bytes.length; at += size) answer.data(bytes.subarray(at, at + size));
+  answer.end();
+  return heard;
+}
+
+test("llama.cpp's stream becomes the answer it gives without one", () => {
+  const logprobs = [{ id: 605, token: ' found', logprob: -1.77 }];
+  const stream =
+    chunk({ role: 'assistant', content: null }) +
+    chunk({ content: ' found' }, null, { logprobs: { content: logprobs } }) +
+    chunk({ content: ' thése' }) +
+    chunk({}, 'length') +
+    last +
+    DONE;
+  for (const size of [1, 7, 4000]) {
+    const heard = assembled(stream, size);
+    assert.deepEqual([heard.status, heard.type, heard.ends], [200, JSON_CONTENT_TYPE, 1]);
+    assert.deepEqual(JSON.parse(heard.body), {
+      choices: [
+        {
+          finish_reason: 'length',
+          index: 0,
+          message: { role: 'assistant', content: ' found thése' },
+          logprobs: { content: logprobs },
+        },
+      ],
+      ...{ ...HEAD, object: 'chat.completion', usage: USAGE, timings: TIMINGS },
+    });
+  }
+});
+
+test('calls, reasoning and several choices are those of the plain answer, in order', () => {
+  const call = (args: string, id?: string) => ({
+    tool_calls: [
+      {
+        index: 0,
+        ...(id ? { id, type: 'function' } : {}),
+        function: { ...(id ? { name: 'f' } : {}), arguments: args },
+      },
+    ],
+  });
+  const stream =
+    chunk({ content: 'two' }, 'stop', {}, 1) +
+    chunk({ reasoning_content: 'So' }) +
+    chunk(call('{"a":', 'c1')) +
+    chunk(call('1}')) +
+    chunk({}, 'tool_calls') +
+    DONE;
+  const [first, second] = JSON.parse(assembled(stream).body).choices;
+  assert.deepEqual(first, {
+    finish_reason: 'tool_calls',
+    index: 0,
+    message: {
+      ...{ role: 'assistant', content: null, reasoning_content: 'So' },
+      tool_calls: [{ id: 'c1', type: 'function', function: { name: 'f', arguments: '{"a":1}' } }],
+    },
+  });
+  assert.equal(second.message.content, 'two');
+});
+
+test('errors are told as they came, within a stream or before it', () => {
+  const error = '{"error":{"message":"no","code":400}}';
+  assert.equal(assembled(`data: ${error}\n\n${DONE}`).body, error);
+  const { answer, heard } = listen();
+  answer.start(503, 'application/json', 2000);
+  answer.data(Buffer.from(error));
+  answer.end();
+  assert.deepEqual([heard.status, heard.body, heard.ends], [503, error, 1]);
+});
+
+test('a stream that breaks off is no answer, one that was whole is', () => {
+  assert.match(assembled(chunk({ content: 'half' })).error, /too early/);
+  assert.match(assembled('data: garbage\n\n').error, /not JSON/);
+  const { answer, heard } = listen();
+  answer.start(200, EVENTS);
+  answer.data(Buffer.from(chunk({ content: 'all' }, 'stop')));
+  answer.error(new Error('reset'));
+  assert.deepEqual([heard.ends, heard.error], [1, '']);
+});
+
+test('only plain chat calls become streams, and numbers stay as they were written', () => {
+  const body = Buffer.from('{"seed":12345678901234567890,"stream":false,"messages":[]}');
+  const streamed = bodyAsStream('chat', body)?.toString() ?? '';
+  assert.match(streamed, /12345678901234567890/);
+  assert.deepEqual(JSON.parse(streamed).stream_options, { include_usage: true });
+  assert.equal(JSON.parse(streamed).stream, true);
+  assert.equal(bodyAsStream('chat', Buffer.from('{"stream":true}')), null);
+  assert.equal(bodyAsStream('embeddings', body), null);
+  assert.equal(bodyAsStream('chat', Buffer.from('nonsense')), null);
+});
+
+test('by default only engines that are known to need it', () => {
+  assert.ok(streamsPlainCalls('auto', ['llamacpp']));
+  assert.ok(!streamsPlainCalls('auto', ['vllm', 'sglang']));
+  assert.ok(streamsPlainCalls('always', []));
+  assert.ok(!streamsPlainCalls('never', ['llamacpp']));
+});
