@@ -61,7 +61,7 @@ test('an endpoint that no worker of the model has is a 404 that names those ther
     const refused = await post(stack, '/v1/rerank', { ...RERANK, model });
     const { code, message, type } = await errorOf(refused);
     assert.deepEqual([refused.status, code, type], [404, 'endpoint_not_found', 'invalid_request_error']);
-    assert.match(message, /has \/v1\/rerank\. It has: \/v1\/chat\/completions, .*\/tokenize\./);
+    assert.match(message, /serves \/v1\/rerank\. It serves: \/v1\/chat\/completions, .*\/tokenize\./);
   } finally {
     await worker.stop();
     await engine.close();
