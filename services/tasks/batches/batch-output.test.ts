@@ -3,28 +3,49 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { BatchRecord } from '@penstock/protocol';
+import { TokenEstimator } from '@penstock/policy';
+import { type BatchRecord, emptyProfile } from '@penstock/protocol';
 import { DirectoryFiles, type RunStore } from '@penstock/transport';
 import { writeOutput } from './batch-output.ts';
 
-test('where nothing can be written, it is the batch that fails, not the process', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'penstock-output-'));
-  await writeFile(join(directory, 'file'), '');
-  const body = { model: 'm', messages: [{ role: 'user', content: 'hi' }] };
+async function temporaryDirectory() {
+  const path = await mkdtemp(join(tmpdir(), 'penstock-output-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+async function* linesOf(content: string, count: number) {
+  const body = { model: 'm', messages: [{ role: 'user', content }] };
   const line = { custom_id: 'a', method: 'POST', url: '/v1/chat/completions', body };
-  const lines = async function* () {
-    for (let number = 1; number <= 100; number++) yield { number, text: Buffer.from(JSON.stringify(line)) };
-  };
-  try {
-    const written = writeOutput({
-      estimator: { learn: () => false },
-      batch: { id: 'batch_a' } as BatchRecord,
-      ...{ endpoint: 'chat', lines, unanswered: 'batch_expired' },
-      runs: { read: async () => null } as unknown as RunStore,
-      contents: new DirectoryFiles(join(directory, 'file', 'below')),
-    });
-    await assert.rejects(written, { code: 'ENOTDIR' });
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  for (let number = 1; number <= count; number++) yield { number, text: Buffer.from(JSON.stringify(line)) };
+}
+
+test('where nothing can be written, it is the batch that fails, not the process', async () => {
+  await using files = await temporaryDirectory();
+  await writeFile(join(files.path, 'file'), '');
+  const written = writeOutput({
+    estimator: { learn: () => false },
+    batch: { id: 'batch_a' } as BatchRecord,
+    ...{ endpoint: 'chat', lines: () => linesOf('hi', 100), unanswered: 'batch_expired' },
+    runs: { read: async () => null } as unknown as RunStore,
+    contents: new DirectoryFiles(join(files.path, 'file', 'below')),
+  });
+  await assert.rejects(written, { code: 'ENOTDIR' });
+});
+
+test('the next lines of a model are estimated by what its engines counted of the last', async () => {
+  const estimator = new TokenEstimator();
+  const letters = { ...emptyProfile(), letters: 4000, messages: 1 };
+  const before = estimator.estimate('m', letters);
+  const body = Buffer.from('{"choices":[],"usage":{"prompt_tokens":500}}');
+  const result = { status: 200, contentType: 'application/json', body, finishedAt: 0 };
+  await using files = await temporaryDirectory();
+  const { usage } = await writeOutput({
+    ...{ estimator, batch: { id: 'batch_a' } as BatchRecord },
+    ...{ endpoint: 'chat', lines: () => linesOf('word'.repeat(1000), 3), unanswered: 'batch_expired' },
+    runs: { read: async () => ({ result }) } as unknown as RunStore,
+    contents: new DirectoryFiles(files.path),
+  });
+  assert.equal(usage.input, 1500);
+  const after = estimator.estimate('m', letters);
+  assert.ok(before > 900 && Math.abs(after / 500 - 1) < 0.1, `${before} and ${after}`);
 });
