@@ -135,8 +135,8 @@ test('stored streams', async t => {
   await t.test(
     'a stream whose node is killed goes on from another, and from the node that comes back',
     async () => {
-      const id = await begin(stack, 'Node dies', 400);
       const doomed = await stack.addIngress('in-3');
+      const id = await begin(stack, 'Node dies', 400);
       const seen: ResponseEvent[] = [];
       try {
         for await (const event of eventsOf(await resume(doomed.url, id))) {
