@@ -143,6 +143,9 @@ test('OPTIONS names the methods of a path; pages of other origins are told nothi
   const answer = await app.inject({ method: 'OPTIONS', url: '/v1/completions', headers });
   assert.deepEqual([answer.statusCode, answer.headers['allow']], [204, 'POST, OPTIONS']);
   assert.ok(Object.keys(answer.headers).every(name => !name.startsWith('access-control')));
+  // Not those of /v1/responses/{id}, which would take this for an id.
+  const exact = await app.inject({ method: 'OPTIONS', url: '/v1/responses/input_tokens' });
+  assert.equal(exact.headers['allow'], 'POST, OPTIONS');
   assert.equal((await app.inject({ method: 'OPTIONS', url: '/v1/nothing' })).statusCode, 404);
   assert.equal((await app.inject({ method: 'OPTIONS', url: '/' })).statusCode, 204);
 });

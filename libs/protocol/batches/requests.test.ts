@@ -35,6 +35,7 @@ test('an error in a batch request names the field', () => {
     [{ endpoint: 7 }, 'endpoint', /use one of/],
     [{ completion_window: '1h' }, 'completion_window', /use "24h"/],
     [{ metadata: pairs }, 'metadata', /at most 16 pairs/],
+    [{ output_expires_after: {} }, 'output_expires_after.anchor', /created_at/],
     [{ output_expires_after: { anchor: 'now', seconds: 3600 } }, 'output_expires_after.anchor', /created_at/],
   ];
   for (const [fields, path, message] of mistakes) {

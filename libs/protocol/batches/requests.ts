@@ -14,7 +14,7 @@ const lifetimeFields = {
   seconds: z.coerce.number(lifeError).int(lifeError).min(LIFE_S.least, lifeError).max(LIFE_S.most, lifeError),
 };
 
-/** When a file expires; absent, null or empty for never. */
+/** When an uploaded file expires; absent, null or, as a form without these fields has it, empty for never. */
 export const lifetime = z
   .preprocess(value => (isEmpty(value) ? undefined : value), z.looseObject(lifetimeFields).nullish())
   .optional();
@@ -42,5 +42,5 @@ export const batchCreate = z.looseObject({
   }),
   completion_window: z.literal('24h', { error: 'use "24h"' }),
   metadata: metadataField,
-  output_expires_after: lifetime,
+  output_expires_after: z.looseObject(lifetimeFields).nullish(),
 });

@@ -36,6 +36,7 @@ const inference: Parameter[] = [
 ];
 
 const EVENTS = 'text/event-stream';
+const SPOKEN = 'audio/*';
 const TRANSCRIPT = ['EngineAnswer', 'text/plain'];
 
 interface Inference {
@@ -71,7 +72,7 @@ const INFERENCES: Readonly<Record<Endpoint, Inference>> = {
   detokenize: passed('Detokenization', 'Turn token ids into text'),
   moderations: passed('Moderation', 'Classify whether an input is harmful'),
   images: passed('Image', 'Generate images'),
-  speech: passed('Speech', 'Say a text', ['audio/*']),
+  speech: passed('Speech', 'Say a text', [SPOKEN]),
   transcriptions: passed('Transcription', 'Write down what is said', TRANSCRIPT),
   messages: ofAnthropic('createMessage', 'CreateMessage', "Create a message, as Anthropic's API does", [
     ...['Message', EVENTS],
@@ -175,7 +176,7 @@ const jobs: Operation[] = [
     id: 'retrieveJob',
     summary: 'Retrieve the answer, in the shape of the endpoint that was called; 202 while there is none',
     answers: {
-      200: ['ChatCompletion', 'Completion', 'EmbeddingList', 'EngineAnswer', 'Job', EVENTS],
+      200: ['ChatCompletion', 'Completion', 'EmbeddingList', 'EngineAnswer', 'Job', EVENTS, SPOKEN],
       202: ['Job'],
     },
     queued: true,

@@ -19,12 +19,12 @@ function fromZod(schema: z.ZodType): JsonSchema {
   return rest as JsonSchema;
 }
 
-/** A form with a file, which is read past every schema. */
+/** A form with a file, which is read past every schema: it has no type, since any bytes are one (OpenAPI 3.1.1, file uploads). */
 function withFile(form: z.ZodType, description: string): JsonSchema {
   const { properties, required, ...rest } = fromZod(form);
   const { file: _name, ...fields } = properties as JsonSchema;
   const others = (required as string[]).filter(name => name !== 'file');
-  const file = { type: 'string', contentMediaType: 'application/octet-stream', description };
+  const file = { contentMediaType: 'application/octet-stream', description };
   return { ...rest, properties: { file, ...fields }, required: ['file', ...others] };
 }
 

@@ -15,12 +15,22 @@ export function answerUnrouted(
   reply: FastifyReply,
 ): void {
   const url = request.url.split('?', 1)[0] ?? '/';
-  const allowed = METHODS.filter(method => app.findRoute({ method, url }) !== null);
+  const allowed = methodsOf(app, url);
   if (allowed.length > 0) void reply.header('allow', [...allowed, 'OPTIONS'].join(', '));
   if (allowed.length === 0) return sendError(reply, request, noRoute(paths, url));
   if (request.method !== 'OPTIONS') return sendError(reply, request, new DispatchError('method_not_allowed'));
   answerPreflight(request, reply, allowed);
   void reply.code(204).send();
+}
+
+/** Methods of the path. One that is named in full, such as `/v1/responses/input_tokens`, is not also an id of its parent. */
+function methodsOf(app: FastifyInstance, url: string): readonly string[] {
+  const routes = METHODS.flatMap(method => {
+    const route = app.findRoute({ method, url });
+    return route === null ? [] : [{ method, isExact: Object.keys(route.params).length === 0 }];
+  });
+  const exact = routes.filter(({ isExact }) => isExact);
+  return (exact.length > 0 ? exact : routes).map(({ method }) => method);
 }
 
 /** Names only routes that there are: never what the client sent. */
