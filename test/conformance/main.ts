@@ -1,53 +1,76 @@
-/** `npm run conformance`: other people's suites against the whole stack; writes docs/conformance.md. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+/** `npm run conformance -- NAME`: a set of suites on the whole stack; writes its result and docs/conformance.md. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { takeNoArguments } from '../../deploy/local/no-arguments.ts';
 import { ensureNatsServer, ensureRedisServer, ToolError } from '../../deploy/local/tools.ts';
-import { API_KEY, startStack } from '../../testkit/stack.ts';
-import { conformancePage, unexplained } from './page.ts';
-import { ensurePython } from './python.ts';
-import { ConformanceError, countOf, type SuiteResult } from './suite.ts';
-import { SUITES } from './suites.ts';
+import { API } from './api/set.ts';
+import { CLIENTS } from './clients/set.ts';
+import { ENGINES } from './engines/set.ts';
+import { conformancePage, type Results, unexplained } from './page.ts';
+import { ConformanceError, countOf, type SuiteResult, type SuiteSet } from './suite.ts';
 
 const PAGE = resolve(import.meta.dirname, '../../docs/conformance.md');
-/** Suites receive webhooks on loopback. */
-const ALLOW = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1' };
-const ENGINE = { profile: 'dense-8b-h100', listSentinels: true };
+const SETS: Readonly<Record<string, SuiteSet>> = { api: API, engines: ENGINES, clients: CLIENTS };
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-async function main(): Promise<boolean> {
+/** @returns whether every failure is explained. */
+async function main(names: readonly string[]): Promise<boolean> {
   process.env['PENSTOCK_TEST_NATS_SERVER'] ??= ensureNatsServer(say);
   process.env['PENSTOCK_TEST_REDIS_SERVER'] ??= ensureRedisServer(say);
-  const python = ensurePython(say);
-  const results: SuiteResult[] = [];
-  const dir = mkdtempSync(join(tmpdir(), 'penstock-conformance-'));
-  await using stack = await startStack({ engines: [ENGINE, ENGINE], ingressEnv: ALLOW, tasksEnv: ALLOW });
-  try {
-    for (const suite of SUITES) {
-      const result = await suite(python, { url: stack.url, apiKey: API_KEY, dir });
-      const [passed, failed, skipped] = (['passed', 'failed', 'skipped'] as const).map(status =>
-        countOf(result, status),
-      );
-      say(`${result.suite}: ${passed} passed, ${failed} failed, ${skipped} skipped (${result.unit})`);
-      if (result.log !== undefined) say(result.log);
-      results.push(result);
-    }
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
+  let ok = true;
+  for (const name of names) {
+    const results = (await SETS[name]?.run(say)) ?? [];
+    for (const result of results) report(result);
+    const problems = unexplained(results);
+    for (const problem of problems) say(`UNEXPLAINED  ${problem}`);
+    if (problems.length === 0) {
+      writeResults(name, results);
+    } else ok = false;
   }
-  const problems = unexplained(results);
-  for (const problem of problems) say(`UNEXPLAINED  ${problem}`);
-  if (problems.length > 0) return false;
-  writeFileSync(PAGE, conformancePage(results));
+  const sets = Object.entries(SETS).map(
+    ([name, set]): Results => ({ name, set, results: readResults(name) }),
+  );
+  writeFileSync(PAGE, conformancePage(sets));
   say('wrote docs/conformance.md');
-  return true;
+  return ok;
 }
 
-takeNoArguments('npm run conformance', 'It runs all suites and writes docs/conformance.md anew.');
+function report(result: SuiteResult): void {
+  const [passed, failed, skipped] = (['passed', 'failed', 'skipped'] as const).map(status =>
+    countOf(result, status),
+  );
+  say(`${result.suite}: ${passed} passed, ${failed} failed, ${skipped} skipped (${result.unit})`);
+  if (result.log !== undefined) say(result.log);
+}
+
+function resultFile(name: string): string {
+  return join(import.meta.dirname, 'results', `${name}.json`);
+}
+
+function writeResults(name: string, results: readonly SuiteResult[]): void {
+  const fresh = results.map(({ log: _, ...result }) => result);
+  const isFresh = ({ suite }: SuiteResult) => fresh.some(result => result.suite === suite);
+  const others = SETS[name]?.partial ? readResults(name).filter(result => !isFresh(result)) : [];
+  writeFileSync(resultFile(name), `${JSON.stringify([...others, ...fresh], null, 2)}\n`);
+}
+
+function readResults(name: string): readonly SuiteResult[] {
+  return JSON.parse(readFileSync(resultFile(name), 'utf8')) as SuiteResult[];
+}
+
+/** Ends the process where the command line names no set. */
+function setsFor(args: readonly string[]): readonly string[] {
+  const known = Object.keys(SETS);
+  if (args.length === 0) return known;
+  if (args.every(name => known.includes(name))) return args;
+  process.stderr.write(
+    `penstock: npm run conformance -- ${known.join('|')}; without a name all of them run.\n`,
+  );
+  process.exit(2);
+}
+
 try {
-  process.exitCode = (await main()) ? 0 : 1;
+  process.exitCode = (await main(setsFor(process.argv.slice(2)))) ? 0 : 1;
 } catch (err) {
   if (!(err instanceof ConformanceError || err instanceof ToolError)) throw err;
   say(`penstock: ${err.message}`);

@@ -23,7 +23,8 @@ test('a failure needs a reason, and a reason a failure', () => {
 });
 
 test('the page counts, and tells why', () => {
-  const page = conformancePage([result(...explained, { name: 'fine', status: 'passed', detail: '' })]);
+  const results = [result(...explained, { name: 'fine', status: 'passed', detail: '' })];
+  const page = conformancePage([{ name: 'api', set: { title: 'Suites', notes: 'Run here.' }, results }]);
   assert.ok(page.includes(`| judge 1.0 | calls | 1 | ${explained.length} | 0 |`));
   assert.ok(page.includes(`| \`${known}\` | failed | ${EXPLANATIONS[suite]?.[known]} |`));
   assert.ok(!page.includes('fine'));

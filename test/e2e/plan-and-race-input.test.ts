@@ -64,7 +64,7 @@ const ARGUMENTS: [script: string, args: string[], message: RegExp][] = [
   ],
   ['bench', ['--help'], /npm run bench takes the name of one part at most \(cases, .*\), not --help/],
   ['chaos', ['--help'], /npm run chaos takes no options/],
-  ['conformance', ['--help'], /npm run conformance takes no options/],
+  ['conformance', ['--help'], /npm run conformance -- api\|engines\|clients/],
   ['race', ['--speed', 'fast'], /--speed must be a number above 0/],
 ];
 for (const [script, args, message] of ARGUMENTS) {

@@ -1,13 +1,11 @@
-/** A Python of its own for the suites: made once, from pinned packages, in `.tools/conformance-venv`. */
+/** Programs that suites need: Python environments, made once for each set from pinned packages in `.tools/conformance-<set>`, and npm's. */
 import { spawn, spawnSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ConformanceError } from './suite.ts';
+import { ConformanceError, type Say } from './suite.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
-const VENV = join(ROOT, '.tools/conformance-venv');
-const REQUIREMENTS = join(import.meta.dirname, 'requirements.txt');
+const TOOLS = resolve(import.meta.dirname, '../../.tools');
 const LIMIT_MS = 600_000;
 
 export interface Ran {
@@ -23,35 +21,42 @@ export interface Python {
   version(name: string): string;
 }
 
-/** @throws ConformanceError that says what to install. */
-export function ensurePython(say: (line: string) => void): Python {
-  const wanted = readFileSync(REQUIREMENTS, 'utf8');
-  const stamp = join(VENV, 'requirements.sha256');
+/**
+ * @param set names the environment
+ * @param requirements path of a file of pinned packages
+ * @throws ConformanceError that says what to install.
+ */
+export function ensurePython(set: string, requirements: string, say: Say): Python {
+  const venv = join(TOOLS, `conformance-${set}`);
+  const wanted = readFileSync(requirements, 'utf8');
+  const stamp = join(venv, 'requirements.sha256');
   const digest = hash('sha256', wanted);
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== digest) {
-    say('installing the suites with pip (about a minute, once)');
-    rmSync(VENV, { recursive: true, force: true });
+    say('installing Python packages with pip (minutes, once)');
+    rmSync(venv, { recursive: true, force: true });
     must(
       'python3',
-      ['-m', 'venv', VENV],
+      ['-m', 'venv', venv],
       'Install Python 3.10 or newer with venv (Debian: apt-get install python3-venv).',
     );
-    must(join(VENV, 'bin/pip'), ['install', '-q', '-r', REQUIREMENTS], 'pip needs its package index.');
+    must(join(venv, 'bin/pip'), ['install', '-q', '-r', requirements], 'pip needs its package index.');
     writeFileSync(stamp, digest);
   }
   return {
-    run: (program, args, cwd) => run(join(VENV, 'bin', program), args, cwd),
+    run: (program, args, cwd) => runProgram(join(venv, 'bin', program), args, cwd),
     version: name => new RegExp(`^${name}==(.+)$`, 'm').exec(wanted)?.[1] ?? 'unknown',
   };
 }
 
-function must(command: string, args: readonly string[], remedy: string): void {
-  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+/** Runs a command to its end, its output shown. @throws ConformanceError with the remedy when it fails. */
+export function must(command: string, args: readonly string[], remedy: string, cwd?: string): void {
+  const { status, error } = spawnSync(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
   if (status !== 0)
     throw new ConformanceError(`${command} failed${error ? `: ${error.message}` : ''}. ${remedy}`);
 }
 
-function run(command: string, args: readonly string[], cwd: string): Promise<Ran> {
+/** Runs a program to its end and keeps what it says. */
+export function runProgram(command: string, args: readonly string[], cwd: string): Promise<Ran> {
   const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1', NO_COLOR: '1' };
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: LIMIT_MS });
   let out = '';

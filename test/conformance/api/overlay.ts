@@ -2,7 +2,7 @@
  * The API's own document, narrowed to what makes a fuzzer's requests worth something: a model that exists, answers that end
  * soon, a file to make batches of, an endpoint that may be called. Nothing in it allows an answer that the document does not.
  */
-import type { Target } from './suite.ts';
+import type { Target } from './target.ts';
 
 type Schema = Record<string, unknown>;
 interface Document {

@@ -2,9 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { OPERATIONS } from '@penstock/protocol';
+import type { Python, Ran } from '../programs.ts';
+import { type CaseResult, ConformanceError, type SuiteResult } from '../suite.ts';
 import { overlay } from './overlay.ts';
-import type { Python, Ran } from './python.ts';
-import { type CaseResult, ConformanceError, type SuiteResult, type Target } from './suite.ts';
+import type { Target } from './target.ts';
 
 export type Suite = (python: Python, target: Target) => Promise<SuiteResult>;
 
