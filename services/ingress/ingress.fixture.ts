@@ -9,7 +9,7 @@ import {
   type SizeClass,
   USUAL_ENDPOINTS,
 } from '@penstock/protocol';
-import type { Logger } from '@penstock/runtime';
+import type { Clock, Logger } from '@penstock/runtime';
 import type { Delivery } from '@penstock/transport';
 import {
   MemoryModelRegistry,
@@ -69,12 +69,8 @@ function packetOf(delivery: Delivery, frames: readonly TestFrame[], nextSeq: Map
   return encodePacket('w-1', { waitMs: 0, tokensPerSec: 1, cacheTokens: 0 }, packet);
 }
 
-export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
-  let nowMs = Date.now();
-  let ids = 0;
-  const nextSeq = new Map<string, number>();
-  const clock = { now: () => nowMs, monotonic: () => nowMs };
-  const log = { info() {}, warn() {}, error() {}, isLevelEnabled: () => false } as unknown as Logger;
+/** What an ingress needs of the outside, in memory. What these tests do not touch is absent. */
+async function memoryPorts(clock: Clock) {
   const queue = new MemoryWorkQueue(clock);
   await queue.ensureWorkStream(REGION, 0, { maxMessages: 100, maxBytes: 1e9 });
   await queue.ensureDeadStream(REGION);
@@ -82,32 +78,27 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
   const runStore = new MemoryRunStore(clock);
   const bodies = new MemoryRequestBodies(clock);
   const none = {} as never;
-  const { app, open, tick } = await startIngress(
-    {
-      ...{ queue, bus, runStore, bodies, registry: new MemoryModelRegistry() },
-      placements: new MemoryPlacementStore(),
-      ...{ runLog: new MemoryRunLog(runStore), records: none, contents: none, batchJobs: none },
-      ...{ webhooks: none, deliveries: none, deliveryJobs: none, conversations: none },
-    },
-    { ...SETTINGS, ...some },
-    { clock, log, nextId: () => `r${++ids}`, notReady: () => null },
-  );
-  const beat = () =>
-    queue.send(
-      { kind: 'heartbeat', region: REGION, worker: 'w-1' },
-      encodeMessage({
-        ...{ v: 1, worker: 'w-1', incarnation: 'p1', models: [MODEL], shard: 0, slots: 8, pulling: true },
-        ...{ leaving: false, waitS: 0, tokensPerSec: 10_000, load: 0, cacheTokens: 0, cacheCapacity: null },
-      }),
-    );
-  beat();
-  const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
-    ...{ url, open, queue, runStore, bodies, beat },
-    /** As a client of the API, over HTTP. */
-    call: (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object, headers = {}) =>
-      callApi(url + path, method, body, headers),
-    /** As the worker: takes one message of a lane, bound to it or for all. */
+    ...{ queue, bus, runStore, bodies, registry: new MemoryModelRegistry() },
+    placements: new MemoryPlacementStore(),
+    ...{ runLog: new MemoryRunLog(runStore), records: none, contents: none, batchJobs: none },
+    ...{ webhooks: none, deliveries: none, deliveryJobs: none, conversations: none },
+  };
+}
+
+/** The worker `w-1`, of which the test says what it does. */
+function testWorker(queue: MemoryWorkQueue, bus: MemoryReplyBus) {
+  const nextSeq = new Map<string, number>();
+  return {
+    beat: () =>
+      queue.send(
+        { kind: 'heartbeat', region: REGION, worker: 'w-1' },
+        encodeMessage({
+          ...{ v: 1, worker: 'w-1', incarnation: 'p1', models: [MODEL], shard: 0, slots: 8, pulling: true },
+          ...{ leaving: false, waitS: 0, tokensPerSec: 10_000, load: 0, cacheTokens: 0, cacheCapacity: null },
+        }),
+      ),
+    /** Takes one message of a lane, bound to it or for all. */
     async take(
       lane: 'interactive' | 'background',
       isBound = false,
@@ -122,13 +113,37 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
         pull.bid({ level: 0, batch: 1 });
       });
     },
-    /** As the worker: tells the ingress about a delivery it took, in one packet. */
+    /** Tells the ingress about a delivery it took, in one packet. */
     reply: (delivery: Delivery, frames: readonly TestFrame[]) =>
       bus.publish('in-1', packetOf(delivery, frames, nextSeq)),
+  };
+}
+
+export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
+  let nowMs = Date.now();
+  let ids = 0;
+  const clock = { now: () => nowMs, monotonic: () => nowMs };
+  const log = { info() {}, warn() {}, error() {}, isLevelEnabled: () => false } as unknown as Logger;
+  const ports = await memoryPorts(clock);
+  const { queue, bus, runStore, bodies } = ports;
+  const { app, open, tick } = await startIngress(
+    ports,
+    { ...SETTINGS, ...some },
+    { clock, log, nextId: () => `r${++ids}`, notReady: () => null },
+  );
+  const worker = testWorker(queue, bus);
+  worker.beat();
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  return {
+    ...{ url, open, queue, runStore, bodies },
+    ...worker,
+    /** As a client of the API, over HTTP. */
+    call: (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object, headers = {}) =>
+      callApi(url + path, method, body, headers),
     /** Moves the clock, with everything that an ingress does once a second. */
     pass(ms: number) {
       nowMs += ms;
-      beat();
+      worker.beat();
       open.releaseOverdue();
       tick();
     },

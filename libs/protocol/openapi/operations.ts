@@ -48,8 +48,19 @@ interface Inference {
   readonly isHeld?: true;
 }
 
-const passed = (name: string, summary: string, answers: readonly string[] = ['EngineAnswer']): Inference => ({
-  ...{ id: `create${name}`, body: `Create${name}` as keyof typeof REQUESTS, answers, summary },
+/** What there is a request `Create…` of. */
+type Created = keyof typeof REQUESTS extends infer Name
+  ? Name extends `Create${infer What}`
+    ? What
+    : never
+  : never;
+
+const passed = (
+  name: Created,
+  summary: string,
+  answers: readonly string[] = ['EngineAnswer'],
+): Inference => ({
+  ...{ id: `create${name}`, body: `Create${name}`, answers, summary },
 });
 
 /** Nothing of it is stored. */

@@ -1,5 +1,5 @@
 /**
- * Every endpoint of the table (`libs/protocol/wire/endpoints.ts`): answered while the client waits, or stored for it as a job where it asks
+ * Every endpoint of OpenAI's kind in the table (`libs/protocol/wire/endpoints.ts`): answered while the client waits, or stored for it as a job where it asks
  * for that (`Prefer: respond-async`) or may ask for the same answer again (`Idempotency-Key`).
  */
 import { decideTier } from '@penstock/policy';

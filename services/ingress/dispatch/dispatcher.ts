@@ -39,7 +39,7 @@ import type { Bound } from './open-request.ts';
 import type { OpenRequests } from './open-requests.ts';
 
 /** Work of a lower lane goes to any worker with room. */
-const ANYWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trace: null, held: {} };
+const ANYWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, lookup: null, held: {} };
 
 export interface DispatcherOptions {
   readonly queue: WorkPublisher;
@@ -103,7 +103,7 @@ export class Dispatcher {
     const { lane } = decideTier(summary.tier, true);
     const looked = lane === 'interactive' ? this.#place(endpoint, read, request, terms) : ANYWHERE;
     // Most requests need no look-up: they go out in the same turn of the event loop.
-    const { placement, trace, held } = looked instanceof Promise ? await looked : looked;
+    const { placement, lookup, held } = looked instanceof Promise ? await looked : looked;
     const isLarge = this.#o.claims.isLarge(read.body);
     const { body, claim } = isLarge
       ? await this.#checkIn(request.id, read.body)
@@ -127,7 +127,7 @@ export class Dispatcher {
     const work = { address: { ...sharedAddress(key, id), worker }, meta, body, placement };
     cancelOnClose(open, raw, id);
     open.add({
-      ...{ id, slug, trace, endpoint, deadlineAt, sink, ...claim, estimate: estimateOf(endpoint, read) },
+      ...{ id, slug, lookup, endpoint, deadlineAt, sink, ...claim, estimate: estimateOf(endpoint, read) },
       address: work.address,
       bound: this.#boundOf(work),
       continuable: summary.continuable,

@@ -11,7 +11,7 @@ import {
 import { failureError } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { TokenEstimate } from '../intake/token-estimates.ts';
-import type { PrefixTrace } from '../placement/affinity.ts';
+import type { PrefixLookup } from '../placement/affinity.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
 import type { Conversion } from './conversion.ts';
 import { ShownText } from './shown-text.ts';
@@ -23,7 +23,7 @@ export interface NewRequest {
   /** Set while only one worker may take it. */
   readonly bound: Bound | null;
   /** For learning who holds the prefix. */
-  readonly trace: PrefixTrace | null;
+  readonly lookup: PrefixLookup | null;
   /** To be held against the engine's own count; null where that counts something else than the prompt. */
   readonly estimate: TokenEstimate | null;
   readonly endpoint: Endpoint;

@@ -65,7 +65,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
     ...{ boundWaitMs: 10, holdMs: 1000, deadLetter: async () => void done.push('dead letter') },
   });
   const request: NewRequest = {
-    ...{ id: 'r1', slug: 'm', address: ADDRESS, bound: null, trace: null, estimate: null },
+    ...{ id: 'r1', slug: 'm', address: ADDRESS, bound: null, lookup: null, estimate: null },
     ...{ endpoint: 'chat', continuable: true, streamed: true },
     ...{ deadlineAt: 1e9, sink: reply, conversion: conversion ?? null },
   };

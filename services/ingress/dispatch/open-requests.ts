@@ -252,7 +252,7 @@ export class OpenRequests {
         return this.#forget(request);
       case 'record_placement':
         fleet.hearFrom(effect.worker, effect.incarnation);
-        if (request.trace !== null) affinity.learn(request.trace, effect.worker);
+        if (request.lookup !== null) affinity.learn(request.lookup, effect.worker);
         return;
       case 'record_usage':
         if (frame !== null) this.#recordUsage(request, frame);
@@ -272,11 +272,11 @@ export class OpenRequests {
     }
   }
 
-  #recordUsage({ slug, trace, running, estimate }: OpenRequest, { body }: Frame): void {
+  #recordUsage({ slug, lookup, running, estimate }: OpenRequest, { body }: Frame): void {
     const { affinity, estimates } = this.#o;
     const usage = readPromptUsage(body);
     if (usage === null) return;
-    affinity.hear(slug, trace, running?.worker ?? '', usage);
+    affinity.hear(slug, lookup, running?.worker ?? '', usage);
     if (estimate !== null) estimates.hear(estimate, usage.promptTokens);
   }
 

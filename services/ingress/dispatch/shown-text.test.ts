@@ -74,6 +74,26 @@ test('what an event means is what its JSON says, whatever the events before it l
   }
 });
 
+test('what stands around the text of an event before it is no text', () => {
+  const shown = new ShownText('chat', true);
+  shown.add(say({ content: 'One' }));
+  shown.add(say({ content: ' two', reasoning_content: '' }));
+  shown.add(say({ content: ' \\', refusal: '' }));
+  assert.deepEqual([shown.read()?.text, shown.continuable], ['One two \\', true]);
+  shown.add(say({ content: 'I', refusal: 'I cannot help with that.' }));
+  assert.deepEqual([shown.read(), shown.continuable], [null, false]);
+});
+
+test('an event that is no JSON ends what can be continued, also where it looks like one before', () => {
+  for (const broken of ['\\', 'x\\', '\\q', '\\u12', '\t', '\u0000']) {
+    const shown = new ShownText('chat', true);
+    const text = '{"id":"m","created":7,"choices":[{"delta":{"content":"TEXT"}}]}';
+    shown.add(Buffer.from(`data: ${text.replace('TEXT', 'One')}\n\n`));
+    shown.add(Buffer.from(`data: ${text.replace('TEXT', () => broken)}\n\n`));
+    assert.deepEqual([shown.continuable, shown.read()], [false, null], JSON.stringify(broken));
+  }
+});
+
 test('an event that differs from one before in its text alone is not parsed', t => {
   const parse = t.mock.method(JSON, 'parse');
   const shown = new ShownText('chat', true);

@@ -16,6 +16,12 @@ export interface Shown {
   readonly created: number;
 }
 
+/**
+ * The whole of a JSON string between its quotes. Anything else ends before the closing quote of the template, or makes that quote a
+ * part of it, or is no JSON.
+ */
+const IN_QUOTES = /^(?:[^"\\\p{Cc}]|\\(?:["\\/bfnrt]|u[0-9a-f]{4}))*$/iu;
+
 /** An event without its text, as JSON: everything up to the opening quote, and from the closing one on. */
 interface Template {
   readonly before: string;
@@ -58,8 +64,7 @@ export class ShownText {
     const end = data.length - after.length;
     if (end < before.length || !data.startsWith(before) || !data.endsWith(after)) return null;
     const text = data.slice(before.length, end);
-    // Either may end the text before its quote does, or make that a part of it.
-    return text.includes('"') || text.endsWith('\\') ? null : text;
+    return IN_QUOTES.test(text) ? text : null;
   }
 
   /** The escaped text of any event, empty where it has none; null where text cannot stand for what it says. */

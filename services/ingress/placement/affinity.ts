@@ -32,7 +32,7 @@ export interface AffinityRequest {
 }
 
 /** Kept with the request until it is known which worker runs it. */
-export interface PrefixTrace {
+export interface PrefixLookup {
   readonly chain: readonly string[];
   readonly owners: readonly (readonly string[])[];
   /** Prompt tokens, as estimated. */
@@ -43,12 +43,12 @@ export interface PrefixTrace {
 
 export interface Placed {
   readonly placement: Placement;
-  readonly trace: PrefixTrace | null;
+  readonly lookup: PrefixLookup | null;
   /** Worker → leading prompt tokens that its cache is believed to hold. */
   readonly held: Readonly<Record<string, number>>;
 }
 
-const NOWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, trace: null, held: {} };
+const NOWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, lookup: null, held: {} };
 
 export class Affinity {
   readonly #store: PlacementStore;
@@ -90,8 +90,8 @@ export class Affinity {
     for (const [worker, tokens] of expected)
       matched.set(worker, trustedTokens(tokens, this.#fleet.trustIn(worker)));
     const placement = this.#choose(request, matched);
-    const trace = { chain, owners, promptTokens: request.promptTokens, expected };
-    return { placement, trace, held: Object.fromEntries(matched) };
+    const lookup = { chain, owners, promptTokens: request.promptTokens, expected };
+    return { placement, lookup, held: Object.fromEntries(matched) };
   }
 
   #choose({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
@@ -132,27 +132,31 @@ export class Affinity {
     const candidates = this.#fleet.candidates(slug, new Map());
     const hashOf = (worker: string) =>
       hash('sha1', `${tenant} ${slug} ${key} ${worker}`, 'buffer').readUInt32BE(0);
-    return { placement: decideSession(request.promptTokens, candidates, hashOf), trace: null, held: {} };
+    return { placement: decideSession(request.promptTokens, candidates, hashOf), lookup: null, held: {} };
   }
 
   /**
    * An answer is complete. The prompt tokens that its engine reports are counted, and correct the trust in the worker's cache.
    * The placement stays: whatever was missing in the cache has now been computed there.
    */
-  hear(slug: string, trace: PrefixTrace | null, worker: string, usage: PromptUsage): void {
-    const expected = trace === null ? 0 : (trace.expected.get(worker) ?? 0) / Math.max(1, trace.promptTokens);
+  hear(slug: string, lookup: PrefixLookup | null, worker: string, usage: PromptUsage): void {
+    const expected =
+      lookup === null ? 0 : (lookup.expected.get(worker) ?? 0) / Math.max(1, lookup.promptTokens);
     countUsage(this.#metrics, slug, usage, expected * usage.promptTokens);
     if (usage.cachedTokens !== null)
       this.#fleet.judgeCache(worker, expected, usage.cachedTokens / Math.max(1, usage.promptTokens));
   }
 
   /** A worker took the request: its cache holds the prefix from now on. */
-  learn(trace: PrefixTrace, worker: string): void {
+  learn(lookup: PrefixLookup, worker: string): void {
     const stamp = this.#fleet.cacheTokensOf(worker);
     if (stamp === null) return;
-    const entries = checkpoints(trace.chain.length).map(i => {
-      const others = (trace.owners[i] ?? []).filter(owner => ownerOf(owner).worker !== worker);
-      return { prefix: trace.chain[i] ?? '', owners: [`${worker}:${stamp}`, ...others].slice(0, MAX_OWNERS) };
+    const entries = checkpoints(lookup.chain.length).map(i => {
+      const others = (lookup.owners[i] ?? []).filter(owner => ownerOf(owner).worker !== worker);
+      return {
+        prefix: lookup.chain[i] ?? '',
+        owners: [`${worker}:${stamp}`, ...others].slice(0, MAX_OWNERS),
+      };
     });
     this.#store.learn(entries);
   }
