@@ -140,6 +140,8 @@ test('a mistake is named by its field', () => {
   refused({ messages: [{ role: 'tool', content: 'x' }] }, 'messages[0].role');
   refused({ messages: [{ role: 'user', content: [{ type: 'sound' }] }] }, 'messages[0].content[0].type');
   refused({ messages: [{ role: 'user', content: [{ type: 'image' }] }] }, 'messages[0].content[0].source');
+  const result = { type: 'tool_result', tool_use_id: 't', content: [null] };
+  refused({ messages: [{ role: 'user', content: [result] }] }, 'messages[0].content[0].content[0]');
   refused({ messages: [user], tools: [{ input_schema: {} }] }, 'tools[0].name');
 });
 

@@ -1,5 +1,5 @@
 /** Translates a request of Anthropic's Messages API into a chat completion, which every engine supports. */
-import { checkFields, invalidField } from '../openai/check-fields.ts';
+import { checkFields, invalidField, invalidValue } from '../openai/check-fields.ts';
 import {
   type Block,
   countTokensFields,
@@ -124,7 +124,7 @@ function toToolChoice(choice: MessagesPrompt['tool_choice']): unknown {
 
 function toMessages({ role, content }: { role: string; content: string | Block[] }, at: string): Json[] {
   if (role !== 'user' && role !== 'assistant' && role !== 'system')
-    throw invalidField(`${at}.role`, 'expected user or assistant');
+    throw invalidValue(`${at}.role`, 'expected user or assistant');
   if (typeof content === 'string') return [{ role, content }];
   return role === 'assistant' ? [toAssistant(content, at)] : toUser(role, content, at);
 }
@@ -169,7 +169,7 @@ function toResult(content: unknown, at: string): string | Json[] {
   if (content === null || content === undefined) return '';
   if (typeof content === 'string') return content;
   if (!Array.isArray(content)) throw invalidField(`${at}.content`, 'expected a string or an array of blocks');
-  return joined(content.flatMap((block, i) => toParts(block as Block, `${at}.content[${i}]`)));
+  return joined(content.flatMap((block, i) => toParts(block as Block | null, `${at}.content[${i}]`)));
 }
 
 /** Templates handle a text better than parts of one. */
@@ -178,7 +178,10 @@ function joined(parts: readonly Json[]): string | Json[] {
   return texts.length === parts.length ? texts.join('\n') : [...parts];
 }
 
-function toParts(block: Block, at: string): Json[] {
+/** @param block of a list that no schema has checked, or of one that has. */
+function toParts(block: Block | null, at: string): Json[] {
+  if (typeof block !== 'object' || block === null)
+    throw invalidField(at, 'expected a block, an object with a type');
   switch (block.type) {
     case 'text':
       return [{ type: 'text', text: textIn(block, 'text', at) }];
@@ -191,7 +194,7 @@ function toParts(block: Block, at: string): Json[] {
     case 'tool_reference':
       return [];
     default:
-      throw invalidField(`${at}.type`, 'expected text, image, document or tool_result');
+      throw invalidValue(`${at}.type`, 'expected text, image, document, search_result or tool_result');
   }
 }
 
@@ -199,7 +202,9 @@ function toDocument(block: Block, at: string): Json[] {
   const source = (block['source'] ?? {}) as Json;
   if (source['type'] === 'text') return [{ type: 'text', text: textIn(source, 'data', `${at}.source`) }];
   if (source['type'] === 'content' && Array.isArray(source['content']))
-    return source['content'].flatMap((part, i) => toParts(part as Block, `${at}.source.content[${i}]`));
+    return source['content'].flatMap((part, i) =>
+      toParts(part as Block | null, `${at}.source.content[${i}]`),
+    );
   const { title } = block;
   const file = { filename: typeof title === 'string' ? title : 'document', file_data: urlOf(source, at) };
   return [{ type: 'file', file }];
@@ -209,7 +214,10 @@ function urlOf(source: unknown, at: string): string {
   const { type, media_type: media, data, url } = (source ?? {}) as Json;
   if (type === 'url' && typeof url === 'string') return url;
   if (type === 'base64' && typeof data === 'string') return `data:${String(media)};base64,${data}`;
-  throw invalidField(`${at}.source`, 'expected one of type base64 or url');
+  throw invalidValue(
+    `${at}.source`,
+    'expected one of type base64, with media_type and data, or of type url, with url',
+  );
 }
 
 function textIn(from: Json, field: string, at: string): string {

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { countJson, countPart } from '../prompt/count-parts.ts';
 import { countText } from '../prompt/count-text.ts';
 import type { PromptProfile } from '../prompt/prompt-profile.ts';
-import { invalidField, missingField } from './check-fields.ts';
+import { invalidField, invalidValue, missingField } from './check-fields.ts';
 
 /** Roles whose messages need content. Others may go without, and models have roles of their own (`ipython`). */
 const CONTENT_ROLES = ['system', 'developer', 'user'] as const;
@@ -26,7 +26,7 @@ export function checkMessages(messages: readonly unknown[], into: PromptProfile)
     const { role, content } = message as { role?: unknown; content?: unknown };
     if (typeof role !== 'string') throw invalidField(`messages[${i}].role`, 'expected a string');
     if (role === '' || role.length > MAX_ROLE)
-      throw invalidField(`messages[${i}].role`, 'expected user, assistant, system, developer or tool');
+      throw invalidValue(`messages[${i}].role`, 'expected user, assistant, system, developer or tool');
     checkContent(content, role, i, into);
     if (role === 'assistant') countAnswer(message as Answer, i > lastQuestion, into);
   }

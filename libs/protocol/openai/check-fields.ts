@@ -23,20 +23,31 @@ export function invalidField(param: string, expected: string): DispatchError {
   });
 }
 
+/** @param expected what to send instead. */
+export function invalidValue(param: string, expected: string): DispatchError {
+  return new DispatchError('invalid_request', {
+    param,
+    message: `Invalid value for '${param}': ${expected}.`,
+  });
+}
+
 export function missingField(param: string): DispatchError {
   return new DispatchError('invalid_request', { param, message: `Missing required parameter: '${param}'.` });
 }
 
 function explain(value: object, path: string, issue: z.core.$ZodIssue | undefined): string {
   const top = issue?.path[0];
+  /** What a schema says in words of its own. */
+  const ours = issue === undefined || issue.message.startsWith('Invalid input') ? null : issue.message;
   if (
     issue?.path.length === 1 &&
     typeof top === 'string' &&
     (value as Record<string, unknown>)[top] == null
   ) {
-    return `Missing required parameter: '${path}'.`;
+    return `Missing required parameter: '${path}'${ours === null ? '' : `, ${ours}`}.`;
   }
-  if (issue?.code === 'invalid_type') return `Invalid type for '${path}': expected ${issue.expected}.`;
+  if (issue?.code === 'invalid_type' && ours === null)
+    return `Invalid type for '${path}': expected ${issue.expected}.`;
   return `Invalid value for '${path}': ${(issue?.message ?? 'not accepted').replace(/^Invalid input: /, '')}.`;
 }
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { emptyProfile } from '../prompt/prompt-profile.ts';
 import { checkMessages, messagesArray } from './chat-messages.ts';
-import { checkFields, invalidField, missingField } from './check-fields.ts';
+import { checkFields, invalidValue, missingField } from './check-fields.ts';
 import { endUserFields, modelField } from './fields.ts';
 import { countPromptInput, promptInput } from './prompt-input.ts';
 import type { RequestSummary } from './request-summary.ts';
@@ -21,7 +21,7 @@ export const embeddingFields = z.looseObject({
 export function validateEmbedding(value: unknown): RequestSummary {
   const body = checkFields(embeddingFields, value);
   const { input, messages } = body;
-  if (input === '') throw invalidField('input', 'expected a text that is not empty');
+  if (input === '') throw invalidValue('input', 'expected a text that is not empty');
   if ((input ?? null) === null && !messages) throw missingField('input');
   const prompt = emptyProfile();
   countPromptInput(input, prompt);

@@ -1,5 +1,5 @@
 /** Parts of messages and of tool outputs, as an engine's chat API has them. */
-import { refuse } from './fields.ts';
+import { refuseAt } from './fields.ts';
 
 type Json = Record<string, unknown>;
 export type ChatPart = Json & { readonly type: string };
@@ -8,12 +8,12 @@ export type ChatContent = string | ChatPart[];
 /** Parts that are the chat API's own, or an engine's. */
 const AS_THEY_ARE = new Set(['image_url', 'input_audio', 'audio_url', 'video_url', 'file']);
 const SUPPORTED =
-  'Use input_text, output_text, refusal, input_image, input_file or input_audio with their fields.';
+  'expected a part of type input_text, output_text, refusal, input_image, input_file or input_audio with its fields';
 
 /** @param glue between texts that follow one another. @throws DispatchError that names the part. */
 export function toContent(content: unknown, at: string, glue: string): ChatContent {
   if (typeof content === 'string') return content;
-  if (!Array.isArray(content)) return refuse('Expected a string or an array of parts.', at);
+  if (!Array.isArray(content)) return refuseAt(at, 'expected a string or an array of parts');
   const parts = content.map((part, i) => toPart(part, `${at}[${i}]`));
   return parts.every(part => part.type === 'text') ? parts.map(part => part['text']).join(glue) : parts;
 }
@@ -33,18 +33,21 @@ function toPart(part: unknown, at: string): ChatPart {
       return toFile(fields, at);
     default:
       if (typeof type === 'string' && AS_THEY_ARE.has(type)) return { type, ...fields };
-      return refuse(SUPPORTED, at);
+      return refuseAt(at, SUPPORTED);
   }
 }
 
 function text(value: unknown, at: string): ChatPart {
-  return typeof value === 'string' ? { type: 'text', text: value } : refuse(SUPPORTED, at);
+  return typeof value === 'string' ? { type: 'text', text: value } : refuseAt(at, SUPPORTED);
 }
 
 function toImage({ image_url: image, detail }: Json, at: string): ChatPart {
   const url = typeof image === 'object' && image !== null ? (image as Json)['url'] : image;
   if (typeof url !== 'string')
-    return refuse('Give the image in image_url, as a URL or a data URL: files are not read here.', at);
+    return refuseAt(
+      at,
+      'give the image in image_url, as a URL or a data URL, since ids of files are not read here',
+    );
   return { type: 'image_url', image_url: { url, detail: typeof detail === 'string' ? detail : 'auto' } };
 }
 
@@ -62,5 +65,5 @@ function toFile({ filename, file_data: data, file_url: url }: Json, at: string):
   }
   if (typeof url === 'string')
     return { type: 'file', file: { ...(name ? { filename: name } : {}), file_url: url } };
-  return refuse('Give the file in file_data, as a data URL: ids of files are not read here.', at);
+  return refuseAt(at, 'give the file in file_data, as a data URL, since ids of files are not read here');
 }

@@ -1,6 +1,7 @@
 /** Fields of a request to OpenAI's Responses API. Those that an engine's chat API does not have are refused if they would change the answer. */
 import { z } from 'zod';
 import { DispatchError } from '../errors/errors.ts';
+import { invalidValue } from '../openai/check-fields.ts';
 import {
   countUpTo,
   endUserFields,
@@ -50,6 +51,11 @@ export const responsesFields = z.looseObject({
 });
 export type ResponsesFields = z.infer<typeof responsesFields>;
 
-export function refuse(message: string, param?: string): never {
-  throw new DispatchError('invalid_request', param === undefined ? { message } : { message, param });
+export function refuse(message: string, param: string): never {
+  throw new DispatchError('invalid_request', { message, param });
+}
+
+/** @param at the field, such as `input[0].role`. @param expected what to send instead. */
+export function refuseAt(at: string, expected: string): never {
+  throw invalidValue(at, expected);
 }

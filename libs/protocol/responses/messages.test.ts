@@ -102,11 +102,15 @@ test('refusals and packed reasoning are kept; reasoning that led to nothing, and
 
 test('what cannot be read is refused by its place, and the answer names what can', () => {
   for (const [item, param, message] of [
-    [{ type: 'telepathy' }, 'input[1].type', /Use message, function_call, /],
-    [{ role: 'ghost', content: 'x' }, 'input[1].role', /Use user, assistant/],
-    [{ role: 'user', content: [{ type: 'smell' }] }, 'input[1].content[0]', /Use input_text, /],
+    [{ type: 'telepathy' }, 'input[1].type', /expected message, function_call, /],
+    [{ role: 'ghost', content: 'x' }, 'input[1].role', /'input\[1\]\.role': expected user, assistant/],
+    [
+      { role: 'user', content: [{ type: 'smell' }] },
+      'input[1].content[0]',
+      /expected a part of type input_text, /,
+    ],
     [{ role: 'user', content: [{ type: 'input_image', file_id: 'f' }] }, 'input[1].content[0]', /image_url/],
-    [output('c', [{ type: 'smell' }]), 'input[1].output[0]', /Use input_text, /],
+    [output('c', [{ type: 'smell' }]), 'input[1].output[0]', /expected a part of type input_text, /],
   ] as const)
     assert.throws(() => convert([user, item]), { code: 'invalid_request', param, message });
 });

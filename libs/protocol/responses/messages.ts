@@ -4,7 +4,7 @@
  * thought, said and called in a row into another.
  */
 import { type ChatContent, type ChatPart, toContent } from './content.ts';
-import { refuse } from './fields.ts';
+import { refuseAt } from './fields.ts';
 import { sealedText } from './reasoning.ts';
 import type { ToolBook } from './tools.ts';
 
@@ -40,7 +40,7 @@ const OMITTED: ReadonlySet<unknown> = new Set([
   'item_reference',
 ]);
 const SUPPORTED =
-  'Use message, function_call, function_call_output, custom_tool_call, custom_tool_call_output, reasoning, compaction or item_reference.';
+  'expected message, function_call, function_call_output, custom_tool_call, custom_tool_call_output, reasoning, compaction or item_reference';
 
 /** What the assistant did between two messages of others. */
 interface Turn {
@@ -96,7 +96,7 @@ class MessageWriter {
         return this.#compaction(item);
       default:
         if (OMITTED.has(type)) return;
-        refuse(`This type of input item is not supported. ${SUPPORTED}`, `${at}.type`);
+        refuseAt(`${at}.type`, SUPPORTED);
     }
   }
 
@@ -114,7 +114,7 @@ class MessageWriter {
   #message(item: InputItem, at: string): void {
     const given = String(item['role']);
     const role = Object.hasOwn(ROLES, given) ? ROLES[given] : undefined;
-    if (role === undefined) return refuse('Use user, assistant, system or developer.', `${at}.role`);
+    if (role === undefined) return refuseAt(`${at}.role`, 'expected user, assistant, system or developer');
     const content = toContent(item['content'], `${at}.content`, role === 'assistant' ? '' : '\n');
     if (role === 'system') this.system(content);
     else if (role === 'user') this.#other({ role, content });
@@ -200,5 +200,5 @@ function textsIn(parts: unknown, glue: string): string {
 function textIn(from: Record<string, unknown>, field: string, at: string): string {
   const text = from[field];
   if (typeof text === 'string' && text !== '') return text;
-  return refuse('Expected a string that is not empty.', `${at}.${field}`);
+  return refuseAt(`${at}.${field}`, 'expected a string that is not empty');
 }

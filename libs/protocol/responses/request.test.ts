@@ -12,6 +12,8 @@ test('calls, their outputs and tools without the names that an engine needs are 
     [{ input: [{ type: 'function_call_output', output: 'x' }] }, 'input[0].call_id'],
     [{ input: 'x', tools: [{ type: 'function' }] }, 'tools[0].name'],
     [{ input: 'x', tool_choice: { type: 'function' } }, 'tool_choice.name'],
+    [{ input: 'x', tool_choice: { type: 'allowed_tools', tools: [null] } }, 'tool_choice.tools[0]'],
+    [{ input: 'x', tools: [{ type: 7 }] }, 'tools[0].type'],
   ] as const)
     assert.throws(() => readResponsesRequest({ model: 'm', ...fields }), { code: 'invalid_request', param });
   const asked = readResponsesRequest({ model: 'm', input: [call] });
@@ -25,7 +27,7 @@ test('an error about a missing or unsupported field says what to do', () => {
     [{}, /string or an array/],
     [
       { input: 'x', conversation: 'conv_1', previous_response_id: 'resp_1' },
-      /leave previous_response_id out/,
+      /leave `previous_response_id` out/,
     ],
     [{ input: 'x', prompt: { id: 'p' } }, /instructions/],
   ] as const)

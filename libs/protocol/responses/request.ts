@@ -1,4 +1,5 @@
 /** `POST /v1/responses`: the request checked, what is echoed of it in every response, and the chat completion that an engine gets. */
+import { checkFields } from '../openai/check-fields.ts';
 import { toChatFields } from './chat-fields.ts';
 import { type ResponsesFields, refuse, responsesFields } from './fields.ts';
 import { type ChatMessage, type InputItem, messagesOf } from './messages.ts';
@@ -33,20 +34,18 @@ export interface ResponsesRequest {
  * @throws DispatchError `invalid_request` with the field in `param`.
  */
 export function readResponsesRequest(value: unknown, exact: unknown = value): ResponsesRequest {
-  const checked = responsesFields.safeParse(value);
-  if (!checked.success) {
-    const issue = checked.error.issues[0];
-    const param = (issue?.path ?? []).map(String).join('.');
-    refuse(param === '' ? 'The body must be an object.' : `${param}: ${issue?.message}`, param || undefined);
-  }
-  const body = checked.data;
+  const body = checkFields(responsesFields, value);
   const store = body.store ?? true;
-  if (body.background && !store) refuse('`background` can only be used when `store` is true.', 'background');
+  if (body.background && !store)
+    refuse(
+      '`background` keeps the response until it is fetched: send `store: true`, or leave `background` out.',
+      'background',
+    );
   const { conversation } = body;
   const conversationId = (typeof conversation === 'object' ? conversation?.id : conversation) ?? null;
   if (conversationId !== null && body.previous_response_id)
     refuse(
-      'A conversation holds what was said before: leave previous_response_id out.',
+      'A conversation holds what was said before: leave `previous_response_id` out.',
       'previous_response_id',
     );
   const input: InputItem[] =

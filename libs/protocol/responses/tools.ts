@@ -4,7 +4,7 @@
  * one of the tool that the client knows.
  */
 import { hash } from 'node:crypto';
-import { refuse } from './fields.ts';
+import { refuseAt } from './fields.ts';
 
 type Json = Record<string, unknown>;
 
@@ -86,7 +86,7 @@ const keyOf = (namespace: string | null, name: string) => JSON.stringify([namesp
 function nameIn(tool: Json, at: string): string {
   const { name } = tool;
   if (typeof name === 'string' && name !== '') return name;
-  return refuse('Expected a string that is not empty.', `${at}.name`);
+  return refuseAt(`${at}.name`, 'expected a string that is not empty');
 }
 
 function flatName(namespace: string, name: string): string {
@@ -139,7 +139,7 @@ function chosen(
   if (typeof choice === 'string') return { only: null, tool_choice: choice };
   const { type } = choice;
   if (type === 'allowed_tools') {
-    const allowed = Array.isArray(choice['tools']) ? (choice['tools'] as Json[]) : [];
+    const allowed = Array.isArray(choice['tools']) ? (choice['tools'] as (Json | null)[]) : [];
     const only = new Set(allowed.flatMap((tool, i) => nameChosen(book, tool, `tool_choice.tools[${i}]`)));
     return { only, tool_choice: choice['mode'] === 'required' ? 'required' : 'auto' };
   }
@@ -151,7 +151,8 @@ function chosen(
 }
 
 /** The engine's name of a chosen tool; none for a tool that is left out. */
-function nameChosen(book: ToolBook, choice: Json, at: string): string[] {
+function nameChosen(book: ToolBook, choice: Json | null, at: string): string[] {
+  if (typeof choice !== 'object' || choice === null) return refuseAt(at, 'expected an object with a type');
   if (choice['type'] !== 'function' && choice['type'] !== 'custom') return [];
   const { namespace } = choice;
   return [book.engineName(typeof namespace === 'string' ? namespace : null, nameIn(choice, at))];
