@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { ENDPOINT_TABLE, ENDPOINTS } from '@penstock/protocol';
 import { z } from 'zod';
 import { startConfig } from '../deploy/local/config.ts';
 import { simConfig } from '../services/engine-sim/config.ts';
@@ -66,6 +67,15 @@ test('README.md names what npm start takes from the environment', () => {
   const elsewhere = new Set(['PENSTOCK_WEBHOOK_ALLOW']);
   for (const name of Object.keys(startConfig.shape))
     assert.ok(elsewhere.has(name) || text.includes(name), name);
+});
+
+test('README.md names every path at which an endpoint of engines is served', () => {
+  const text = page('README.md');
+  const paths = ENDPOINTS.flatMap(endpoint => ENDPOINT_TABLE[endpoint].paths);
+  assert.deepEqual(
+    paths.filter(path => !text.includes(`\`${path}\``)),
+    [],
+  );
 });
 
 test('docs/operations.md lists exactly the metrics there are', async () => {
