@@ -1,4 +1,5 @@
 /** The HTTP server: the framework's settings, and the routes of all resources. Listens to nothing by itself. */
+import { DispatchError } from '@penstock/protocol';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { BatchesApi } from './api/batches.ts';
 import type { FilesApi } from './api/files.ts';
@@ -25,6 +26,7 @@ import about from './package.json' with { type: 'json' };
 
 /** A client may take this long to send its request: the largest file at 2.4 Mbit/s. Node gives the head a minute of it. */
 const REQUEST_TIMEOUT_MS = 30 * 60_000;
+const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** All resources: one left out here would not be served. */
 export interface Apis {
@@ -68,7 +70,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   });
   app.decorateRequest('tenant', '');
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', (request: FastifyRequest) => bodies.read(request.raw));
+  addJsonBodies(app, bodies);
   app.addHook('onResponse', async request => letGoOfBody(request));
   app.setErrorHandler<Parameters<typeof sendError>[2]>((error, request, reply) => {
     // For a request without a route, other faults (its body, a method such as QUERY without one) do not matter.
@@ -84,6 +86,19 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   for (const api of Object.values<Api>({ ...apis })) api.addTo(app, guards);
   addIndex(app, paths);
   return app;
+}
+
+/** Bodies as bytes. Without a type they are taken for JSON, as scripts send it, and a byte order mark is left out (RFC 8259, 8.1). */
+function addJsonBodies(app: FastifyInstance, bodies: BodyReader): void {
+  const read = async ({ raw }: FastifyRequest) => {
+    const body = await bodies.read(raw);
+    return body.subarray(0, BOM.length).equals(BOM) ? body.subarray(BOM.length) : body;
+  };
+  app.addContentTypeParser('application/json', read);
+  app.addContentTypeParser('*', async (request: FastifyRequest) => {
+    if (request.headers['content-type'] !== undefined) throw new DispatchError('unsupported_media_type');
+    return read(request);
+  });
 }
 
 /** What tools ask for first, to see whether there is anything, and people to see what. */

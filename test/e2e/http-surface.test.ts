@@ -54,6 +54,19 @@ after(async () => {
 
 const lastHeaders = () => engine.calls.at(-1)?.headers ?? {};
 
+test('a body without a type is taken for JSON, and one with a byte order mark too', async () => {
+  const body = Buffer.from(JSON.stringify(ASKED));
+  const headers = { authorization: `Bearer ${API_KEY}` };
+  const untyped = await fetch(`${stack.url}/v1/chat/completions`, {
+    ...{ method: 'POST', headers, body: new Uint8Array(body) },
+  });
+  assert.equal(untyped.status, 200);
+  assert.match(await untyped.text(), /Hello/);
+  const marked = await post(stack, '/v1/chat/completions', Buffer.concat([Buffer.from('\uFEFF'), body]));
+  assert.equal(marked.status, 200);
+  assert.match(await marked.text(), /Hello/);
+});
+
 test('a POST arrives whole whatever the base URL was', async () => {
   for (const path of [
     '/v1/chat/completions/',
