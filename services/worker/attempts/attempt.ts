@@ -380,7 +380,8 @@ export class Attempt implements FrameSource {
 
   #end(): void {
     this.#over = true;
-    this.#isOver.abort();
+    // With a reason of our own: without one each attempt would make an exception with its stack.
+    this.#isOver.abort('over');
     this.#limit?.stop();
     if (this.#endTimer !== null) clearTimeout(this.#endTimer);
     this.#endTimer = null;
