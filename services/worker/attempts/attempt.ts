@@ -380,8 +380,7 @@ export class Attempt implements FrameSource {
 
   #end(): void {
     this.#over = true;
-    // With a reason of our own: without one each attempt would make an exception with its stack.
-    this.#isOver.abort('over');
+    this.#isOver.abort('over'); // Without a reason it makes an exception, with its stack.
     this.#limit?.stop();
     if (this.#endTimer !== null) clearTimeout(this.#endTimer);
     this.#endTimer = null;
