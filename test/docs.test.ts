@@ -7,9 +7,9 @@ import { z } from 'zod';
 import { startConfig } from '../deploy/local/config.ts';
 import { simConfig } from '../services/engine-sim/config.ts';
 import { ingressConfig } from '../services/ingress/config.ts';
-import { createIngressMetrics } from '../services/ingress/metrics.ts';
 import { tasksConfig } from '../services/tasks/config.ts';
 import { workerConfig } from '../services/worker/config.ts';
+import { listedRows, registeredMetrics, rowOf } from '../testkit/telemetry/metric-catalogue.ts';
 
 const PROCESSES = {
   ingress: ingressConfig,
@@ -78,15 +78,11 @@ test('README.md names every path at which an endpoint of engines is served', () 
   );
 });
 
-test('docs/operations.md lists exactly the metrics there are', async () => {
-  const { registry } = createIngressMetrics(() => 0, { workers: 0, slotsByModel: () => [] });
-  const own = (await registry.getMetricsAsJSON()).filter(({ name }) => name.startsWith('penstock_'));
-  const expected = own.map(({ name, help }) => `| \`${name}\` | ${help} |`);
-  const listed = page('docs/operations.md').split('\n');
-  assert.deepEqual(
-    listed.filter(line => line.startsWith('| `penstock_')),
-    expected,
-  );
+test('docs/metrics.md lists exactly the metrics there are, by process, with type, labels, unit and meaning', async () => {
+  const expected = new Map<string, string[]>();
+  for (const metric of await registeredMetrics())
+    expected.set(metric.process, [...(expected.get(metric.process) ?? []), rowOf(metric)]);
+  assert.deepEqual(listedRows(), expected);
 });
 
 test('every file that a page names by its path exists', () => {

@@ -235,6 +235,16 @@ export class Fleet {
     return this.#shards.waitS(slug);
   }
 
+  /** {@link ModelCatalogue.nameOf} */
+  nameOf(slug: string): string | undefined {
+    return this.#catalogue.nameOf(slug);
+  }
+
+  /** How many workers of each known model take work now: 0 where all are away. */
+  workersByModel(): (readonly [model: string, workers: number])[] {
+    return this.#catalogue.all().map(({ name, slug }) => [name, this.#members.serving(slug).length]);
+  }
+
   /** Requests that the workers of each model run at once. */
   slotsByModel(): (readonly [model: string, slots: number])[] {
     return this.models().map(({ name, slug }) => [name, this.slots(slug)]);

@@ -25,6 +25,8 @@ export class ModelCatalogue {
   readonly #o: ModelCatalogueOptions;
   readonly #models = new Map<string, ModelInfo>();
   readonly #affinities = new Map<string, Affinity>();
+  /** Slug of a queue → name of its model. */
+  readonly #names = new Map<string, string>();
   readonly #announced = new Set<string>();
   /** Models that a worker serves no more, since monotonic ms. */
   readonly #dropped = new Map<string, { readonly model: ModelInfo; readonly since: number }>();
@@ -109,6 +111,7 @@ export class ModelCatalogue {
     const learned = { ...model, architecture: model.architecture ?? known };
     this.#models.set(model.name, learned);
     this.#affinities.set(model.slug, defaultAffinity(learned.architecture));
+    for (const queue of queuesOf(model)) this.#names.set(queue, model.name);
   }
 
   /** As {@link get}, but asks the registry again about a name that is not known: its first worker may just have started. */
@@ -122,6 +125,11 @@ export class ModelCatalogue {
 
   get(name: string): ModelInfo | undefined {
     return this.#models.get(name);
+  }
+
+  /** The model whose requests wait in a queue; undefined where nothing of it is known. @param slug of the queue. */
+  nameOf(slug: string): string | undefined {
+    return this.#names.get(slug);
   }
 
   /** By name. */

@@ -140,11 +140,10 @@ export async function startIngress(
     rand: Math.random,
   });
   const budget = new ByteBudget(settings.bodyBudgetBytes);
-  const metrics = createIngressMetrics(
-    () => open.size,
-    fleet,
-    () => budget.takenBytes,
-  );
+  const metrics = createIngressMetrics({
+    ...{ fleet, open: () => open.size, oldestWaitS: () => open.oldestWaitMs() / 1000 },
+    bodyBytes: () => budget.takenBytes,
+  });
   const kindOf = (slug: string) => settings.affinityOf(slug) ?? fleet.defaultAffinity(slug);
   const affinity = new Affinity(ports.placements, fleet, metrics, kindOf, placementLog(log));
   const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes);

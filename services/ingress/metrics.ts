@@ -2,19 +2,35 @@
 import type { Fleet } from '@penstock/fleet';
 import type { PromptUsage } from '@penstock/protocol';
 import {
-  Counter,
-  collectDefaultMetrics,
-  Gauge,
-  Histogram,
-  LATENCY_BUCKETS_S,
-  Registry,
+  BoundedLabel,
+  type Counter,
+  FIRST_TOKEN_BUCKETS_S,
+  type Histogram,
+  MetricSet,
+  OTHER,
+  REQUEST_BUCKETS_S,
+  type Registry,
 } from '@penstock/runtime';
+import about from './package.json' with { type: 'json' };
 
 /** Even on both sides of 1, where an estimate is right. */
 const RATIO_BUCKETS = [1 / 8, 1 / 4, 1 / 2, 1 / 1.5, 1 / 1.25, 1 / 1.1, 1, 1.1, 1.25, 1.5, 2, 4, 8];
 
+/** What the gauges show. */
+export interface IngressGauges {
+  /** Requests whose clients wait here. */
+  readonly open: () => number;
+  /** How long the one of these has waited that has waited longest for a worker, s; 0 where none waits. */
+  readonly oldestWaitS: () => number;
+  /** Memory that large bodies take. */
+  readonly bodyBytes: () => number;
+  readonly fleet: Pick<Fleet, 'nameOf' | 'slotsByModel' | 'workers' | 'workersByModel'>;
+}
+
 export interface IngressMetrics {
   readonly registry: Registry;
+  /** The label `model` of what waits in a queue. @param slug of the queue. */
+  readonly modelOf: (slug: string) => string;
   readonly requests: Counter<'endpoint' | 'status'>;
   readonly finished: Counter<'outcome'>;
   readonly retries: Counter<'reason'>;
@@ -25,122 +41,127 @@ export interface IngressMetrics {
   readonly expectedTokens: Counter<'model'>;
   readonly cachedTokens: Counter<'model'>;
   readonly estimateRatio: Histogram<'model'>;
-  readonly ttft: Histogram;
-  readonly queueWait: Histogram;
+  readonly ttft: Histogram<'model' | 'lane'>;
+  readonly queueWait: Histogram<'model' | 'lane'>;
+  readonly duration: Histogram<'model' | 'lane'>;
 }
 
-export function createIngressMetrics(
-  open: () => number,
-  fleet: Pick<Fleet, 'slotsByModel' | 'workers'>,
-  bodyBytes: () => number = () => 0,
-): IngressMetrics {
-  const registry = new Registry();
-  const registers = [registry];
-  const buckets = [...LATENCY_BUCKETS_S];
-  collectDefaultMetrics({ register: registry });
-  createGauges(registry, open, fleet, bodyBytes);
-  const counter = <T extends string = never>(name: string, help: string, ...labelNames: T[]) =>
-    new Counter<T>({ name, help, labelNames, registers });
-  const histogram = (name: string, help: string) => new Histogram({ name, help, buckets, registers });
+export function createIngressMetrics(gauges: IngressGauges): IngressMetrics {
+  const set = new MetricSet({ service: 'ingress', version: about.version });
+  addGauges(set, gauges);
+  const models = new BoundedLabel();
   return {
-    registry,
-    requests: counter(
+    registry: set.registry,
+    modelOf: slug => {
+      const name = gauges.fleet.nameOf(slug);
+      return name === undefined ? OTHER : models.of(name);
+    },
+    ...counters(set),
+    estimateRatio: set.histogram(
+      'penstock_prompt_token_estimate_ratio',
+      'Estimated prompt tokens of an answered request over those that its engine counted.',
+      RATIO_BUCKETS,
+      'model',
+    ),
+    ttft: set.histogram(
+      'penstock_time_to_first_token_seconds',
+      'From acceptance to the first byte of the answer, where a client waits for it.',
+      FIRST_TOKEN_BUCKETS_S,
+      ...(['model', 'lane'] as const),
+    ),
+    queueWait: set.histogram(
+      'penstock_request_queue_time_seconds',
+      'Of these, from acceptance until a worker took the request.',
+      FIRST_TOKEN_BUCKETS_S,
+      ...(['model', 'lane'] as const),
+    ),
+    duration: set.histogram(
+      'penstock_e2e_request_latency_seconds',
+      'From acceptance to the end of the answer, where there is one and a client waits for it.',
+      REQUEST_BUCKETS_S,
+      ...(['model', 'lane'] as const),
+    ),
+  };
+}
+
+function counters(set: MetricSet) {
+  return {
+    requests: set.counter(
       'penstock_http_requests_total',
       'Requests by endpoint and HTTP status.',
       'endpoint',
       'status',
     ),
-    finished: counter('penstock_requests_finished_total', 'Dispatched requests by outcome.', 'outcome'),
-    retries: counter('penstock_failed_attempts_total', 'Failed attempts by what was decided.', 'reason'),
-    fencedFrames: counter('penstock_fenced_frames_total', 'Frames of superseded attempts that were dropped.'),
-    placements: counter(
+    finished: set.counter('penstock_requests_finished_total', 'Dispatched requests by outcome.', 'outcome'),
+    retries: set.counter('penstock_failed_attempts_total', 'Failed attempts by what was decided.', 'reason'),
+    fencedFrames: set.counter(
+      'penstock_fenced_frames_total',
+      'Frames of superseded attempts that were dropped.',
+    ),
+    placements: set.counter(
       'penstock_placements_total',
       'Requests by why they went to one worker or to all.',
       'reason',
     ),
-    moved: counter(
+    moved: set.counter(
       'penstock_moved_requests_total',
       'Requests that were bound to one worker and then offered to all.',
       'reason',
     ),
-    promptTokens: counter(
+    promptTokens: set.counter(
       'penstock_prompt_tokens_total',
       'Prompt tokens of answers whose engine said how many of them it found in its prefix cache.',
       'model',
     ),
-    expectedTokens: counter(
+    expectedTokens: set.counter(
       'penstock_expected_cached_prompt_tokens_total',
       'Of these, tokens that the dispatcher believed to be there.',
       'model',
     ),
-    cachedTokens: counter(
+    cachedTokens: set.counter(
       'penstock_cached_prompt_tokens_total',
       'Of these, tokens that the engine found there. Over penstock_prompt_tokens_total: the hit ratio.',
       'model',
     ),
-    estimateRatio: createEstimateRatio(registry),
-    ttft: histogram('penstock_ttft_seconds', 'From acceptance to the first byte of the answer.'),
-    queueWait: histogram('penstock_queue_wait_seconds', 'From acceptance until a worker took the request.'),
   };
 }
 
-function createGauges(
-  registry: Registry,
-  open: () => number,
-  fleet: Pick<Fleet, 'slotsByModel' | 'workers'>,
-  bodyBytes: () => number,
-): void {
-  const registers = [registry];
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  gauge('penstock_open_requests', 'Requests whose clients wait at this ingress.', open);
-  gauge('penstock_workers', 'Workers heard from.', () => fleet.workers);
-  gauge(
+function addGauges(set: MetricSet, { open, oldestWaitS, bodyBytes, fleet }: IngressGauges): void {
+  set.gauge('penstock_open_requests', 'Requests whose clients wait at this ingress.', open);
+  set.gauge(
+    'penstock_oldest_waiting_request_age_seconds',
+    'Of these, how long the one has waited that has waited longest for a worker; 0 where none waits.',
+    oldestWaitS,
+  );
+  set.gauge('penstock_workers', 'Workers heard from.', () => fleet.workers);
+  set.gauges(
+    'penstock_model_workers',
+    'Workers of each known model that take work now: not sick, not draining, not silent.',
+    ['model'],
+    () => fleet.workersByModel().map(([model, count]) => [{ model }, count]),
+  );
+  set.gauge(
     'penstock_large_body_bytes',
     'Memory that large bodies take here, out of PENSTOCK_BODY_BUDGET_BYTES.',
     bodyBytes,
   );
-  gaugeSlots(registry, fleet);
+  set.gauges(
+    'penstock_slots',
+    'Requests that the workers of a model run at once, as learned of their engines.',
+    ['model'],
+    () => fleet.slotsByModel().map(([model, count]) => [{ model }, count]),
+  );
 }
 
-function createEstimateRatio(registry: Registry): Histogram<'model'> {
-  return new Histogram({
-    name: 'penstock_prompt_token_estimate_ratio',
-    help: 'Estimated prompt tokens of an answered request over those that its engine counted.',
-    labelNames: ['model'],
-    buckets: RATIO_BUCKETS,
-    registers: [registry],
-  });
-}
-
-function gaugeSlots(registry: Registry, fleet: Pick<Fleet, 'slotsByModel'>): void {
-  new Gauge({
-    name: 'penstock_slots',
-    help: 'Requests that the workers of a model run at once, as learned of their engines.',
-    labelNames: ['model'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [model, count] of fleet.slotsByModel()) this.set({ model }, count);
-    },
-  });
-}
-
-/** Engines that report no cached tokens are not counted in the hit ratio. */
+/** Engines that report no cached tokens are not counted in the hit ratio. @param slug of the queue. */
 export function countUsage(
   metrics: IngressMetrics,
-  model: string,
+  slug: string,
   usage: PromptUsage,
   expectedTokens: number,
 ): void {
   if (usage.cachedTokens === null) return;
+  const model = metrics.modelOf(slug);
   metrics.promptTokens.inc({ model }, usage.promptTokens);
   metrics.expectedTokens.inc({ model }, Math.round(expectedTokens));
   metrics.cachedTokens.inc({ model }, usage.cachedTokens);

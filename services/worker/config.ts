@@ -1,10 +1,11 @@
-/** Everything an operator can set on a worker. A worker only dials out: it has no port. */
+/** Everything an operator can set on a worker. A worker only dials out; the one port it may open is for those who watch it. */
 import { ARCHITECTURES } from '@penstock/policy';
 import {
   bodyBudgetSetting,
   dispatchSettings,
   filesSettings,
   keepingSettings,
+  monitoringSettings,
   msPerModel,
   nameSetting,
   readPerModel,
@@ -75,6 +76,7 @@ export const workerConfig = z.object({
   ...filesSettings,
   ...bodyBudgetSetting,
   ...dispatchSettings,
+  ...monitoringSettings,
   PENSTOCK_TICK_MS: ms(10).describe(
     'How long deltas for one ingress are collected and then sent together. The first delta never waits.',
   ),

@@ -8,7 +8,9 @@ import {
   createIdSource,
   createLogger,
   exitBlaming,
+  monitoringAddress,
   readConfigOrExit,
+  startMonitoring,
   stopOnSignal,
   systemClock,
 } from '@penstock/runtime';
@@ -24,6 +26,8 @@ import { BodyLoader } from './attempts/body-loader.ts';
 import { Continuing } from './attempts/continuing.ts';
 import { workerConfig } from './config.ts';
 import { Engine } from './engine/engine.ts';
+import { createWorkerMetrics } from './metrics.ts';
+import { whyNotReady } from './status.ts';
 import { StoredRuns } from './stored/stored-runs.ts';
 import { Worker } from './worker.ts';
 
@@ -76,7 +80,10 @@ const stored = new StoredRuns({
   clock: systemClock,
   logger: log,
 });
-const worker = new Worker({
+const watchedAt = monitoringAddress(config);
+const metrics =
+  watchedAt === null ? null : createWorkerMetrics(() => worker.status(), config.PENSTOCK_SLOTS, systemClock);
+const worker: Worker = new Worker({
   id,
   incarnation,
   region: config.PENSTOCK_REGION,
@@ -98,9 +105,17 @@ const worker = new Worker({
   engine,
   continuing,
   stored,
+  observers: metrics === null ? [] : [metrics.attempts],
   clock: systemClock,
   log,
 });
+if (watchedAt !== null && metrics !== null) {
+  const notReady = () => whyNotReady(worker.status(), { hasNats: queue.connected, hasRedis: bus.connected });
+  const { url } = await startMonitoring({ ...watchedAt, metrics: metrics.set, notReady }).catch(
+    exitBlaming('PENSTOCK_METRICS_PORT'),
+  );
+  log.info({ url }, 'metrics');
+}
 worker.start();
 log.info({ engine: new URL(config.PENSTOCK_ENGINE_URL).host }, 'worker started');
 

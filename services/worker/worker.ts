@@ -17,11 +17,12 @@ import type { BodyLoader } from './attempts/body-loader.ts';
 import type { Continuing } from './attempts/continuing.ts';
 import { FrameBatcher } from './attempts/frame-batcher.ts';
 import type { StreamLimits } from './attempts/phase-limit.ts';
-import { RunningAttempts } from './attempts/running-attempts.ts';
+import { type AttemptObserver, RunningAttempts } from './attempts/running-attempts.ts';
 import { Bidder } from './bidding/bidder.ts';
 import type { Engine } from './engine/engine.ts';
 import { EngineWatch } from './engine/engine-watch.ts';
 import { Presence, type Vitals } from './presence.ts';
+import type { WorkerStatus } from './status.ts';
 import type { StoredRuns } from './stored/stored-runs.ts';
 
 export interface WorkerOptions {
@@ -49,6 +50,8 @@ export interface WorkerOptions {
   readonly engine: Pick<Engine, 'ask' | 'endpoints' | 'gauges' | 'healthy' | 'models' | 'run' | 'slotLimit'>;
   readonly continuing: Continuing;
   readonly stored: StoredRuns;
+  /** Are told of every attempt. */
+  readonly observers: readonly AttemptObserver[];
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -132,9 +135,9 @@ export class Worker {
   }
 
   #createRunningAttempts(): RunningAttempts {
-    const { id: worker, incarnation, engine, bodies, clock, log, limitsOf } = this.#o;
+    const { id: worker, incarnation, engine, bodies, observers, clock, log, limitsOf } = this.#o;
     return new RunningAttempts({
-      ...{ worker, incarnation, engine, bodies, clock, log, limitsOf },
+      ...{ worker, incarnation, engine, bodies, observers, clock, log, limitsOf },
       meter: this.#meter,
       isModelLeaving: model => this.#watch.missedModel(model),
       onFirstToken: () => this.#bidder.requote(),
@@ -231,6 +234,27 @@ export class Worker {
       load: this.#meter.worked(now),
       cacheCapacity: this.#watch.gauges?.kvCapacity ?? null,
       isWell: this.#watch.isWell,
+    };
+  }
+
+  /** What its metrics show. */
+  status(): WorkerStatus {
+    const now = this.#o.clock.monotonic();
+    return {
+      models: this.#watch.models.length,
+      isWell: this.#watch.isWell,
+      isDraining: this.#presence.isDraining,
+      errorRate: this.#watch.errorRate,
+      gauges: this.#watch.gauges,
+      running: this.#admission.slotsTaken,
+      slots: this.#slots.slots,
+      learnedSlots: this.#slots.learned,
+      quote: this.#meter.quote(now),
+      load: this.#meter.worked(now),
+      pendingReplyBytes: this.#o.bus.pendingBytes,
+      bids: this.#bidder.bids,
+      deliveries: this.#bidder.deliveries,
+      renewals: this.#bidder.renewals,
     };
   }
 

@@ -14,7 +14,7 @@ import {
 import type { Logger } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
 import type { TokenEstimates } from '../intake/token-estimates.ts';
-import { createIngressMetrics } from '../metrics.ts';
+import { emptyIngressMetrics } from '../metrics.fixture.ts';
 import type { Affinity } from '../placement/affinity.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
 import type { Conversion } from './conversion.ts';
@@ -58,7 +58,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
   const open = new OpenRequests({
     ...{ queue, fleet, log, region: 'eu', ackWaitMs: 1000 },
     clock: { now: () => wallMs, monotonic: () => nowMs },
-    metrics: createIngressMetrics(() => 0, { workers: 0, slotsByModel: () => [] }),
+    metrics: emptyIngressMetrics(),
     affinity: { learn() {}, hear() {} } as unknown as Affinity,
     estimates: { hear() {} } as unknown as TokenEstimates,
     claims: { discard: async ({ id, claim }) => void (claim && done.push(`discard ${id}`)) },

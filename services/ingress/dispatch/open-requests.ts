@@ -80,6 +80,15 @@ export class OpenRequests {
     return this.#open.size;
   }
 
+  /** How long the request has waited that has waited longest for its first worker, ms; 0 where none waits. */
+  oldestWaitMs(): number {
+    const now = this.#o.clock.monotonic();
+    // They are in the order in which they came.
+    for (const { starts, openedAt, gone } of this.#open.values())
+      if (starts === 0 && !gone) return now - openedAt;
+    return 0;
+  }
+
   /** Call before publishing: the reply may be faster than the PubAck. */
   add(request: NewRequest): void {
     this.#open.set(request.id, openRequest(request, this.#o.clock));
@@ -223,10 +232,22 @@ export class OpenRequests {
     sink.result(JSON.parse(frame.meta) as ResultMeta, frame.body, served);
   }
 
-  #countFirstToken({ openedAt }: OpenRequest, waitMs: number): void {
+  #countFirstToken(request: OpenRequest, waitMs: number): void {
     const { metrics, clock } = this.#o;
-    metrics.ttft.observe((clock.monotonic() - openedAt) / 1000);
-    metrics.queueWait.observe(waitMs / 1000);
+    const labels = this.#labelsOf(request);
+    metrics.ttft.observe(labels, (clock.monotonic() - request.openedAt) / 1000);
+    metrics.queueWait.observe(labels, waitMs / 1000);
+  }
+
+  #countFinished(request: OpenRequest, outcome: string): void {
+    const { metrics, clock } = this.#o;
+    metrics.finished.inc({ outcome });
+    if (outcome === 'done' && request.converted === null)
+      metrics.duration.observe(this.#labelsOf(request), (clock.monotonic() - request.openedAt) / 1000);
+  }
+
+  #labelsOf({ slug, address }: OpenRequest) {
+    return { model: this.#o.metrics.modelOf(slug), lane: address.lane };
   }
 
   #publishAgain(effect: RequeueEffect, request: OpenRequest): void {
@@ -266,7 +287,7 @@ export class OpenRequests {
       case 'count_retry':
         return metrics.retries.inc({ reason: effect.reason });
       case 'count_finished':
-        return metrics.finished.inc({ outcome: effect.outcome });
+        return this.#countFinished(request, effect.outcome);
       case 'answer':
       // Returned to the worker that asked.
     }

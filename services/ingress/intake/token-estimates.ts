@@ -13,9 +13,9 @@ export interface TokenEstimate {
 
 export class TokenEstimates {
   readonly #estimator = new TokenEstimator();
-  readonly #metrics: Pick<IngressMetrics, 'estimateRatio'>;
+  readonly #metrics: Pick<IngressMetrics, 'estimateRatio' | 'modelOf'>;
 
-  constructor(metrics: Pick<IngressMetrics, 'estimateRatio'>) {
+  constructor(metrics: Pick<IngressMetrics, 'estimateRatio' | 'modelOf'>) {
     this.#metrics = metrics;
   }
 
@@ -27,6 +27,6 @@ export class TokenEstimates {
   /** @param promptTokens as the engine counted them. What no tokenizer can have counted is neither believed nor shown. */
   hear({ model, prompt, tokens }: TokenEstimate, promptTokens: number): void {
     if (this.#estimator.learn(model, prompt, promptTokens))
-      this.#metrics.estimateRatio.observe({ model }, tokens / promptTokens);
+      this.#metrics.estimateRatio.observe({ model: this.#metrics.modelOf(model) }, tokens / promptTokens);
   }
 }

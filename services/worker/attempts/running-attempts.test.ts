@@ -27,6 +27,7 @@ function start() {
   const meter = new LoadMeter();
   const running = new RunningAttempts({
     ...{ worker: 'w-1', incarnation: 'p1', meter },
+    observers: [],
     limitsOf: () => ({ firstTokenMs: 120_000, betweenTokensMs: 300_000 }),
     bodies: { load: async () => null },
     engine: {

@@ -19,6 +19,14 @@ export interface AttemptSink {
   release(attempt: Attempt): void;
 }
 
+/** Is told of what attempts go through. Must not throw. */
+export interface AttemptObserver {
+  begun(attempt: Attempt): void;
+  firstToken(attempt: Attempt): void;
+  /** @param detail why, for people; empty where it went well. */
+  ended(attempt: Attempt, outcome: AttemptOutcome, detail: string): void;
+}
+
 export interface RunningAttemptsOptions {
   readonly worker: string;
   readonly incarnation: string;
@@ -31,6 +39,7 @@ export interface RunningAttemptsOptions {
   readonly isModelLeaving: (model: string) => boolean;
   readonly onFirstToken: () => void;
   readonly onEnded: (outcome: AttemptOutcome, attempt: Attempt) => void;
+  readonly observers: readonly AttemptObserver[];
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -74,6 +83,7 @@ export class RunningAttempts {
     const silent = !stream && ENDPOINT_TABLE[endpoint].answer === 'choices';
     const request = { promptTokens, heldTokens: held[worker] ?? 0, kvTokens: kvTokensOf(work), silent };
     meter.begin(attempt.id, request, clock.monotonic());
+    for (const observer of this.#o.observers) observer.begun(attempt);
     attempt.start(engine, bodies);
   }
 
@@ -90,6 +100,7 @@ export class RunningAttempts {
 
   #onFirstToken(attempt: Attempt): void {
     this.#o.meter.firstToken(attempt.id, this.#o.clock.monotonic());
+    for (const observer of this.#o.observers) observer.firstToken(attempt);
     this.#o.onFirstToken();
   }
 
@@ -109,6 +120,7 @@ export class RunningAttempts {
         about,
         'ALARM: the engine does not accept the credentials of this worker: check PENSTOCK_ENGINE_API_KEY',
       );
+    for (const observer of this.#o.observers) observer.ended(attempt, outcome, detail);
     onEnded(outcome, attempt);
   }
 }

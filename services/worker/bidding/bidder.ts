@@ -23,6 +23,7 @@ import {
   typicalTokens,
   WORK_KINDS,
   type WorkerStanding,
+  type WorkKind,
 } from '@penstock/policy';
 import type { WorkQueueKey } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
@@ -62,6 +63,14 @@ const BOUND = 'bound any';
 /** In the order of {@link WORK_KINDS}. */
 const KINDS = WORK_KINDS.map(({ lane, size }) => `${lane} ${size}`);
 
+/** What became of deliveries since the start. */
+export interface DeliveryCounts {
+  /** There was room, and the worker took them. */
+  readonly taken: number;
+  /** They came when the last slot was gone, or after their pull had been withdrawn. */
+  readonly handedBack: number;
+}
+
 /** One pull, and what it is for. */
 interface BidSlot {
   readonly id: string;
@@ -82,6 +91,9 @@ export class Bidder {
   #expiry: NodeJS.Timeout | null = null;
   #quotedAt = 0;
   #stopped = false;
+  #decisions: readonly BidDecision[] = [];
+  #renewals = 0;
+  readonly #deliveries = { taken: 0, handedBack: 0 };
 
   constructor(options: BidderOptions) {
     this.#o = options;
@@ -118,9 +130,27 @@ export class Bidder {
     await Promise.all(left.map(({ puller }) => puller.stop()));
   }
 
+  /** The latest decision for each kind of work; none before the first. */
+  get bids(): readonly (readonly [WorkKind, BidDecision])[] {
+    return WORK_KINDS.flatMap((kind, i) => {
+      const decision = this.#decisions[i];
+      return decision === undefined ? [] : [[kind, decision] as const];
+    });
+  }
+
+  /** How often all bids were renewed. */
+  get renewals(): number {
+    return this.#renewals;
+  }
+
+  get deliveries(): DeliveryCounts {
+    return this.#deliveries;
+  }
+
   /** @param id of a bid slot that takes turns; null for one that takes idle capacity. */
   #receiver(id: string | null) {
     const surplus = () => {
+      this.#deliveries.handedBack++;
       if (id === null) return;
       const now = this.#o.clock.monotonic();
       this.#memory = rememberHandedBack(this.#memory, id, now);
@@ -128,6 +158,7 @@ export class Bidder {
     };
     const take = (delivery: Delivery) => {
       if (!this.#o.onDelivery(delivery)) return surplus();
+      this.#deliveries.taken++;
       if (id === null) return;
       this.#memory = forgetHandedBack(this.#memory, id);
       this.#o.observe?.({ kind: 'had_turn', slot: id });
@@ -166,6 +197,8 @@ export class Bidder {
     const standing = this.#o.standing(now);
     const round = decideBids(WORK_KINDS, standing, this.#memory, this.#tuning, now);
     this.#memory = round.memory;
+    this.#decisions = round.decisions;
+    this.#renewals++;
     this.#o.observe?.({ kind: 'renewed', now, standing, decisions: round.decisions });
     for (const { kind, puller } of this.#inTurn(now)) {
       const bid = round.decisions[KINDS.indexOf(kind)];
