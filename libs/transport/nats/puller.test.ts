@@ -47,3 +47,24 @@ test('a promise of more than there is room for is taken back at once, at whateve
   assert.equal(revoked(), 2);
   await puller.stop();
 });
+
+test('where the offer may lag, a pull is replaced by the latest after that time, and withdrawn at once', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { puller, posted, revoked } = startPuller();
+  const lagMs = 100;
+  puller.bid({ level: 2, batch: 4, lagMs });
+  puller.bid({ level: 5, batch: 4, lagMs });
+  t.mock.timers.tick(60);
+  puller.bid({ level: 6, batch: 1, lagMs });
+  assert.deepEqual([posted, revoked()], [[2], 0]);
+  t.mock.timers.tick(40);
+  assert.deepEqual([posted, revoked()], [[2, 6], 1]);
+  puller.bid({ level: 1, batch: 1, lagMs });
+  t.mock.timers.tick(50);
+  assert.deepEqual(posted, [2, 6]);
+  puller.bid(null);
+  assert.equal(revoked(), 2);
+  t.mock.timers.tick(100);
+  assert.deepEqual(posted, [2, 6]);
+  await puller.stop();
+});

@@ -5,9 +5,9 @@
  * broker refused; a timer posts again), **stopped**.
  *
  * - `bid` while idle posts a pull. `bid` while live does nothing unless the level changed or the batch shrank below what was
- *   offered: then the pull is *revoked* and a new one posted. At once where it offered too much. Where it offered too little it
- *   still serves, and is replaced after {@link BETTER_MS} unless the level has risen again by then: a series of short requests
- *   would otherwise cost two revocations each.
+ *   offered: then the pull is *revoked* and a new one posted. At once where it offered too much, or after `lagMs` where the offer
+ *   allows that. Where it offered too little it still serves, and is replaced after {@link BETTER_MS} at least, unless the level
+ *   has risen again by then: a series of short requests would otherwise cost two revocations each.
  * - A pull cannot be cancelled. To revoke is to `drain()` its own inbox and to `-NAK` what still arrives there; a bare
  *   UNSUB would leave messages that are already on the wire undelivered until their lease runs out.
  * - 408 (expired) → idle, and posted again. 409 (leadership change, consumer recreated) and 503 (nobody answers) →
@@ -79,7 +79,7 @@ export class NatsPuller implements Puller {
   #live: Live | null = null;
   #offer: Offer | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #better: NodeJS.Timeout | null = null;
+  #replacement: NodeJS.Timeout | null = null;
   #stopped = false;
   /** Pulls in a row that nobody answered. */
   #unanswered = 0;
@@ -95,10 +95,7 @@ export class NatsPuller implements Puller {
     if (this.#stopped) return;
     this.#offer = offer;
     if (this.#live !== null) {
-      if (offer !== null && offer.level <= this.#live.level && this.#live.remaining <= offer.batch) {
-        if (offer.level < this.#live.level) this.#better ??= setTimeout(() => this.#improve(), BETTER_MS);
-        return;
-      }
+      if (offer !== null && this.#mayStay(this.#live, offer)) return;
       this.#revoke();
     } else if (this.#timer !== null) {
       return; // backing off: the timer will use the newest offer
@@ -106,10 +103,20 @@ export class NatsPuller implements Puller {
     if (offer !== null) this.#post();
   }
 
-  /** The level has been better than the offer for a while. */
-  #improve(): void {
-    this.#better = null;
-    if (this.#live === null || this.#offer === null || this.#offer.level >= this.#live.level) return;
+  /** Sees to it that a pull which may stay for now is replaced in time. */
+  #mayStay(live: Live, offer: Offer): boolean {
+    if (isAsOffered(live, offer)) return true;
+    const { lagMs = 0 } = offer;
+    const isBetter = offer.level <= live.level && live.remaining <= offer.batch;
+    if (lagMs === 0 && !isBetter) return false;
+    this.#replacement ??= setTimeout(() => this.#replace(), isBetter ? Math.max(BETTER_MS, lagMs) : lagMs);
+    return true;
+  }
+
+  /** The live pull has been something else than the offer for a while. */
+  #replace(): void {
+    this.#replacement = null;
+    if (this.#live === null || this.#offer === null || isAsOffered(this.#live, this.#offer)) return;
     this.#revoke();
     this.#post();
   }
@@ -125,7 +132,7 @@ export class NatsPuller implements Puller {
     this.#stopped = true;
     this.#offer = null;
     this.#setTimer(0, null);
-    if (this.#better !== null) clearTimeout(this.#better);
+    if (this.#replacement !== null) clearTimeout(this.#replacement);
     const inbox = this.#inbox;
     this.#live = null;
     this.#inbox = null;
@@ -217,6 +224,11 @@ export class NatsPuller implements Puller {
       then();
     }, afterMs);
   }
+}
+
+/** A pull that has been served in part still promises no more than an offer of a larger batch. */
+function isAsOffered(live: Live, offer: Offer): boolean {
+  return live.level === offer.level && live.remaining <= offer.batch;
 }
 
 /**

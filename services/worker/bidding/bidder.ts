@@ -63,6 +63,12 @@ const BOUND = 'bound any';
 /** In the order of {@link WORK_KINDS}. */
 const KINDS = WORK_KINDS.map(({ lane, size }) => `${lane} ${size}`);
 
+/**
+ * How old the offer may be that the broker holds for work whose first token nobody waits for, or of which there is little, ms. Its
+ * consumers are most of a worker's pulls, and replacing them with each change of the load cost more than the work itself.
+ */
+const RELAXED_MS = 100;
+
 /** What became of deliveries since the start. */
 export interface DeliveryCounts {
   /** There was room, and the worker took them. */
@@ -78,6 +84,7 @@ interface BidSlot {
   readonly queue: string;
   /** Lane and size class. */
   readonly kind: string;
+  readonly lagMs: number;
   readonly puller: Puller;
 }
 
@@ -111,15 +118,17 @@ export class Bidder {
       await queue.ensureBoundConsumer(region, shard, worker, { ackWaitMs });
       const { take, surplus } = this.#receiver(BOUND);
       const puller = queue.pullBound(region, shard, worker, take, surplus);
-      this.#bound = { id: BOUND, queue: '', kind: BOUND, puller };
+      this.#bound = { id: BOUND, queue: '', kind: BOUND, lagMs: 0, puller };
     }
     for (const key of keysOf(region, shard, slug, isSized)) {
       const kind = `${key.lane} ${key.size}`;
       const id = `${slug} ${kind}`;
       if (this.#slots.has(id)) continue;
       await queue.ensureConsumer(key, { ackWaitMs });
-      const { take, surplus } = this.#receiver(key.lane === 'interactive' ? id : null);
-      this.#slots.set(id, { id, queue: slug, kind, puller: queue.pull(key, take, surplus) });
+      const isInteractive = key.lane === 'interactive';
+      const { take, surplus } = this.#receiver(isInteractive ? id : null);
+      const lagMs = isInteractive && isSized ? 0 : RELAXED_MS;
+      this.#slots.set(id, { id, queue: slug, kind, lagMs, puller: queue.pull(key, take, surplus) });
     }
   }
 
@@ -200,9 +209,9 @@ export class Bidder {
     this.#decisions = round.decisions;
     this.#renewals++;
     this.#o.observe?.({ kind: 'renewed', now, standing, decisions: round.decisions });
-    for (const { kind, puller } of this.#inTurn(now)) {
+    for (const { kind, lagMs, puller } of this.#inTurn(now)) {
       const bid = round.decisions[KINDS.indexOf(kind)];
-      puller.bid(bid?.kind === 'bid' ? bid : null);
+      puller.bid(bid?.kind === 'bid' ? { level: bid.level, batch: bid.batch, lagMs } : null);
     }
     this.#renewAfter(round.validS);
   }

@@ -18,6 +18,11 @@ export interface Offer {
   readonly level: number;
   /** Most messages to be delivered. */
   readonly batch: number;
+  /**
+   * For how long the broker may still hold another offer, ms; 0 unless said. Each replacement costs the broker three commands. A
+   * withdrawal is never put off.
+   */
+  readonly lagMs?: number;
 }
 
 /** One live pull on one consumer. */
