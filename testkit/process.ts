@@ -2,7 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { SERVICE_NODE_FLAGS } from '@penstock/runtime';
 
-const READY_LIMIT_MS = 20_000;
+/** A start takes a second, and many times that where others eat the cores. */
+const READY_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 15_000;
 const KEPT_OUTPUT = 200;
 const running = new Set<ChildProcess>();

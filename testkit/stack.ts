@@ -30,9 +30,28 @@ export interface StackOptions {
 export type Stack = Awaited<ReturnType<typeof startStack>>;
 
 export async function startStack(options: StackOptions) {
-  const [nats, redis] = await Promise.all([startNats(), startRedis()]);
+  // What has started ends too where a later part does not start: it would keep the process of the failed test alive.
+  await using parts = new AsyncDisposableStack();
+  const nats = parts.adopt(await startNats(), server => server.stop());
+  const redis = parts.adopt(await startRedis(), server => server.stop());
   const wires = { PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: redis.url, PENSTOCK_LOG_LEVEL: 'info' };
-  const filesDir = await mkdtemp(join(tmpdir(), 'penstock-files-'));
+  const filesDir = parts.adopt(await mkdtemp(join(tmpdir(), 'penstock-files-')), dir =>
+    rm(dir, { recursive: true, force: true }),
+  );
+  const engines: SimEngine[] = [];
+  for (const engine of options.engines ?? []) {
+    const sim = buildEngine(engine);
+    await sim.listen(0);
+    engines.push(parts.adopt(sim, () => sim.close()));
+  }
+  const services = parts.adopt<ServiceProcess[]>([], async all => {
+    await Promise.all(all.map(service => service.stop()));
+  });
+  const start = async (...about: Parameters<typeof startService>) => {
+    const service = await startService(...about);
+    services.push(service);
+    return service;
+  };
   /** @param port of a node that comes back; a free one when absent. */
   const startNode = async (name: string, port?: number) => {
     const at = port ?? (await freePort());
@@ -44,7 +63,7 @@ export async function startStack(options: StackOptions) {
       PENSTOCK_FILES_DIR: filesDir,
       ...options.ingressEnv,
     };
-    const process = await startService(INGRESS, env, {
+    const process = await start(INGRESS, env, {
       readyWhen: line => {
         options.onLine?.(line, -1);
         return line.includes('ingress listening');
@@ -53,19 +72,12 @@ export async function startStack(options: StackOptions) {
     return { url: `http://127.0.0.1:${at}`, port: at, process };
   };
   const first = await startNode('in-1');
-  const others: ServiceProcess[] = [];
   const ingress = first.process;
   /** The first node once more, where the test ended it. */
   const startIngress = async () => (await startNode('in-1', first.port)).process;
-  const engines: SimEngine[] = [];
-  for (const engine of options.engines ?? []) {
-    const sim = buildEngine(engine);
-    await sim.listen(0);
-    engines.push(sim);
-  }
   const engineUrls = options.engineUrls ?? engines.map(engine => engine.url);
   const startWorker = (index: number, name = `w-${index + 1}`, env: Record<string, string> = {}) =>
-    startService(
+    start(
       WORKER,
       {
         ...wires,
@@ -87,7 +99,7 @@ export async function startStack(options: StackOptions) {
       },
     );
   const startTasks = () =>
-    startService(
+    start(
       TASKS,
       { ...wires, PENSTOCK_FILES_DIR: filesDir, ...options.tasksEnv },
       { readyWhen: line => line.includes('tasks started') },
@@ -96,6 +108,7 @@ export async function startStack(options: StackOptions) {
   const workers: ServiceProcess[] = await Promise.all(engineUrls.map((_, index) => startWorker(index)));
   const { url } = first;
   await waitFor(async () => (await fetch(`${url}/readyz`)).ok);
+  const running = parts.move();
   return {
     url,
     nats,
@@ -106,7 +119,6 @@ export async function startStack(options: StackOptions) {
     /** Another node, or one that was killed, on the port it had; ended with the stack. */
     async addIngress(name: string, port?: number) {
       const added = await startNode(name, port);
-      others.push(added.process);
       await waitFor(async () => (await fetch(`${added.url}/readyz`)).ok);
       return added;
     },
@@ -115,12 +127,7 @@ export async function startStack(options: StackOptions) {
     startWorker,
     tasks,
     startTasks,
-    async [Symbol.asyncDispose]() {
-      await Promise.all([...workers, ...tasks, ...others, this.ingress].map(process => process.stop()));
-      await Promise.all(engines.map(engine => engine.close()));
-      await Promise.all([nats.stop(), redis.stop()]);
-      await rm(filesDir, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
 
