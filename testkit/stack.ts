@@ -144,6 +144,12 @@ export async function waitFor(condition: () => boolean | Promise<boolean>, limit
   }
 }
 
+/** Resolves once the ingress says of a model that it does not exist: before it has listened for a while, it says "not yet". */
+export function whenAllHeard({ url }: Pick<Stack, 'url'>): Promise<void> {
+  const headers = { authorization: `Bearer ${API_KEY}` };
+  return waitFor(async () => (await fetch(`${url}/v1/models/nobody`, { headers })).status === 404);
+}
+
 export function post(stack: Stack, path: string, body: unknown, init: RequestInit = {}): Promise<Response> {
   return fetch(stack.url + path, {
     method: 'POST',

@@ -1,10 +1,10 @@
 /** `npm start`: runs a complete Penstock on this machine until Ctrl-C. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, EXIT_CONFIG, readConfig } from '@penstock/runtime';
 import { checkPort, planChildren } from './children.ts';
 import { startConfig } from './config.ts';
 import { apiKeyOf, StartError, takeDataDir } from './data-dir.ts';
 import { takeNoArguments } from './no-arguments.ts';
+import { whenReady } from './ready.ts';
 import { checkServers } from './servers.ts';
 import { Supervisor } from './supervisor.ts';
 import { ensureNatsServer, ensureRedisServer, ToolError } from './tools.ts';
@@ -12,22 +12,6 @@ import { ensureNatsServer, ensureRedisServer, ToolError } from './tools.ts';
 const STOP_LIMIT_MS = 9000;
 const READY_LIMIT_MS = 60_000;
 const say = (line: string) => process.stdout.write(`${line}\n`);
-
-/** @returns the models once the stack is ready; null when it is not within the limit. */
-async function whenReady(url: string, apiKey: string): Promise<string[] | null> {
-  const end = performance.now() + READY_LIMIT_MS;
-  while (performance.now() < end) {
-    try {
-      const answer = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${apiKey}` } });
-      const { data } = (await answer.json()) as { data: { id: string }[] };
-      if ((await fetch(`${url}/readyz`)).ok && data.length > 0) return data.map(model => model.id);
-    } catch {
-      // Not listening yet.
-    }
-    await sleep(50);
-  }
-  return null;
-}
 
 function banner(url: string, apiKey: string, model: string): string {
   return `
@@ -82,14 +66,14 @@ async function main(): Promise<void> {
   }
   const host = config.PENSTOCK_HOST === '0.0.0.0' ? '127.0.0.1' : config.PENSTOCK_HOST;
   const url = `http://${host}:${config.PENSTOCK_PORT}`;
-  const models = await whenReady(url, apiKey);
+  const ready = await whenReady(url, apiKey, READY_LIMIT_MS);
   if (stopping) return;
-  if (models === null) {
-    say(`not ready after ${READY_LIMIT_MS / 1000} s; the logs in ${dir.path}/log say why`);
+  if (ready === null) {
+    say(`no model has answered for ${READY_LIMIT_MS / 1000} s; the logs in ${dir.path}/log say why`);
     await stop();
     return;
   }
-  say(banner(url, apiKey, models.find(model => model === 'sim-chat') ?? models[0] ?? ''));
+  say(banner(url, apiKey, ready.model));
 }
 
 takeNoArguments('npm start', 'Its settings are environment variables, PENSTOCK_PORT for one: see README.md.');

@@ -149,8 +149,18 @@ const RULES: ModelNamesOptions = {
 };
 
 test('a name stands for its model, and for one that stands in while that has no worker', async () => {
-  const { fleet, hear } = startFleet(RULES);
+  const { fleet, hear, pass } = startFleet(RULES);
   const servedBy = (name: string) => fleet.model(name)?.name;
+  hear({ worker: 'w-1', models: [modelOf('big')], pulling: false });
+  hear({ worker: 'w-2', models: [modelOf('small'), modelOf('other')] });
+  assert.deepEqual(
+    ['big', 'gpt'].map(servedBy),
+    ['big', 'big'],
+    'another may serve it that was not heard yet',
+  );
+  assert.equal(fleet.unheardMs, 3000);
+  pass(3);
+  assert.equal(fleet.unheardMs, 0);
   hear({ worker: 'w-1', models: [modelOf('big')] });
   hear({ worker: 'w-2', models: [modelOf('small'), modelOf('other')] });
   assert.deepEqual(['big', 'gpt', 'mini', 'small', 'ghost'].map(servedBy), [

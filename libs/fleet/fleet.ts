@@ -110,12 +110,15 @@ export class Fleet {
 
   /**
    * The model that serves requests for a name: its own, that of an alias, or where none of its workers takes work now the first
-   * of its fallbacks that has one. Undefined where nothing of it is known.
+   * of its fallbacks that has one. Undefined where nothing of it is known. As long as not every worker can have been heard, a model
+   * that is known is not known to have no worker.
    */
   model(name: string): ModelInfo | undefined {
     const model = this.#catalogue.get(this.#names.target(name));
     const others = this.#names.standIns(name);
-    if (others.length === 0 || (model !== undefined && this.#members.isServed(model.name))) return model;
+    if (others.length === 0) return model;
+    if (model !== undefined && (!this.#members.hasHeardAll || this.#members.isServed(model.name)))
+      return model;
     const other = others.find(each => this.#members.isServed(each));
     return other === undefined ? model : this.#catalogue.get(other);
   }
@@ -148,6 +151,11 @@ export class Fleet {
     if (!this.#members.hasHeardAll) return () => true;
     const names = this.#members.modelNames();
     return name => names.has(name);
+  }
+
+  /** ms until every worker that is there must have been heard: before, nobody can say that none serves a model. 0 once that is so. */
+  get unheardMs(): number {
+    return this.#members.unheardMs;
   }
 
   /** Whether a queue is of a model that was unloaded everywhere. */

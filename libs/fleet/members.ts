@@ -124,7 +124,12 @@ export class Members {
 
   /** Whether whoever is there must have been heard by now. */
   get hasHeardAll(): boolean {
-    return this.#now() - this.#listeningSince >= LOST_AFTER_MS;
+    return this.unheardMs === 0;
+  }
+
+  /** ms until that is so. */
+  get unheardMs(): number {
+    return Math.max(0, this.#listeningSince + LOST_AFTER_MS - this.#now());
   }
 
   #leave(member: Member): void {

@@ -119,7 +119,8 @@ function testWorker(queue: MemoryWorkQueue, bus: MemoryReplyBus) {
   };
 }
 
-export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
+/** @param isHeard whether the worker is heard from the beginning. */
+export async function startMemoryIngress(some: Partial<IngressSettings> = {}, isHeard = true) {
   let nowMs = Date.now();
   let ids = 0;
   const clock = { now: () => nowMs, monotonic: () => nowMs };
@@ -132,7 +133,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
     { clock, log, nextId: () => `r${++ids}`, notReady: () => null },
   );
   const worker = testWorker(queue, bus);
-  worker.beat();
+  if (isHeard) worker.beat();
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
     ...{ url, open, queue, runStore, bodies },
@@ -143,7 +144,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}) {
     /** Moves the clock, with everything that an ingress does once a second. */
     pass(ms: number) {
       nowMs += ms;
-      worker.beat();
+      if (isHeard) worker.beat();
       open.releaseOverdue();
       tick();
     },

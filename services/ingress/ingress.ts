@@ -1,5 +1,5 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
-import { type ModelNamesOptions, watchFleet } from '@penstock/fleet';
+import { type Fleet, type ModelNamesOptions, watchFleet } from '@penstock/fleet';
 import type { Affinity as AffinityKind, PlacementEvent, SizeBoundaries } from '@penstock/policy';
 import { encodeMessage, type NewRun, readResumeQuestion } from '@penstock/protocol';
 import {
@@ -174,7 +174,7 @@ export async function startIngress(
   const jobs = new JobsApi({ ...accepting, logStreams, pollHints, metrics });
   const app = buildServer({
     apis: {
-      operations: new OperationsApi(metrics, host.notReady),
+      operations: new OperationsApi(metrics, () => host.notReady() ?? notYetHeard(fleet)),
       models: new ModelsApi(fleet),
       inference: new InferenceApi({ intake, dispatcher, jobs, runIntake, pollHints, keeper }),
       storedCompletions: new StoredCompletionsApi({ store: runStore, finder, canceller, pollHints }),
@@ -194,6 +194,11 @@ export async function startIngress(
     lanes.tick();
   };
   return { app, open, tick };
+}
+
+/** A node that has just started should get no requests before it has heard a worker, or knows that there is none. */
+function notYetHeard(fleet: Pick<Fleet, 'models' | 'unheardMs'>): string | null {
+  return fleet.unheardMs > 0 && fleet.models().length === 0 ? 'no worker heard yet' : null;
 }
 
 /** Every placement can be reproduced from these lines. */

@@ -1,4 +1,5 @@
 /** A tasks process: runs batches, delivers webhooks, keeps deadlines. It has no port; several may run, and any may die. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { watchFleet } from '@penstock/fleet';
 import { HEARTBEAT_MS, TokenEstimator } from '@penstock/policy';
 import type { Endpoint } from '@penstock/protocol';
@@ -94,6 +95,9 @@ const runner = new BatchRunner({
   rules: {
     isModel: name => fleet.isModel(name),
     hasEndpoint: (name, endpoint) => queueFor(name, endpoint) !== null,
+    whenHeard: async () => {
+      while (fleet.unheardMs > 0) await sleep(fleet.unheardMs);
+    },
     oneModel: config.PENSTOCK_BATCH_ONE_MODEL,
   },
   newFeeder: input =>

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
-import { API_KEY, chat, errorOf, post, type Stack, startStack } from '../../testkit/stack.ts';
+import { API_KEY, chat, errorOf, post, type Stack, startStack, whenAllHeard } from '../../testkit/stack.ts';
 
 let stack: Stack;
 before(async () => {
   stack = await startStack({ engines: [{}], ingressEnv: { PENSTOCK_BODY_LIMIT_BYTES: '200000' } });
+  await whenAllHeard(stack);
 });
 after(() => stack[Symbol.asyncDispose]());
 

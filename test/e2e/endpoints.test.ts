@@ -4,7 +4,15 @@ import { after, before, test } from 'node:test';
 import { buildEngine } from '@penstock/engine-sim';
 import { batchesOf, lineOf } from '../../testkit/batches.ts';
 import { sdk } from '../../testkit/sdk.ts';
-import { API_KEY, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+import {
+  API_KEY,
+  errorOf,
+  post,
+  type Stack,
+  startStack,
+  waitFor,
+  whenAllHeard,
+} from '../../testkit/stack.ts';
 
 let stack: Stack;
 const DOCUMENTS = ['Paris is in France.', 'Cats sleep.', 'Rome is in Italy.'];
@@ -17,6 +25,7 @@ before(async () => {
   });
   // Both workers are known to the ingress.
   await waitFor(async () => (await post(stack, '/rerank', RERANK)).ok);
+  await whenAllHeard(stack);
 });
 after(() => stack[Symbol.asyncDispose]());
 

@@ -13,7 +13,15 @@ import {
   startScriptedEngine,
 } from '../../testkit/scripted-engine.ts';
 import { sdk } from '../../testkit/sdk.ts';
-import { API_KEY, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+import {
+  API_KEY,
+  errorOf,
+  post,
+  type Stack,
+  startStack,
+  waitFor,
+  whenAllHeard,
+} from '../../testkit/stack.ts';
 
 const ORIGIN = 'https://app.example';
 const PARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
@@ -46,6 +54,7 @@ before(async () => {
     workerEnv: { PENSTOCK_SLOTS: '1', PENSTOCK_MODEL_LIST_MS: '1000' },
     tasksEnv: RULES,
   });
+  await whenAllHeard(stack);
 });
 after(async () => {
   await stack[Symbol.asyncDispose]();

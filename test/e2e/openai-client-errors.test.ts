@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { promptHash } from '@penstock/engine-sim';
 import OpenAI, { type APIError } from 'openai';
 import { countedSdk, sdk } from '../../testkit/sdk.ts';
-import { chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+import { chat, post, type Stack, startStack, waitFor, whenAllHeard } from '../../testkit/stack.ts';
 
 /** Requests the queue holds: as many long ones make it full. */
 const ROOM = 3;
@@ -20,6 +20,7 @@ before(async () => {
     ingressEnv: { PENSTOCK_QUEUE_MAX_MESSAGES: String(ROOM), PENSTOCK_BODY_LIMIT_BYTES: '100000' },
   });
   client = sdk(stack);
+  await whenAllHeard(stack);
 });
 after(() => stack[Symbol.asyncDispose]());
 

@@ -184,6 +184,11 @@ export const ERRORS = {
     type: 'service_unavailable_error',
     text: 'The queue is not available. The request was not accepted; try again.',
   },
+  workers_not_known: {
+    status: 503,
+    type: 'service_unavailable_error',
+    text: 'The server has just started, or was cut off, and does not know yet what its workers serve. Try again after the time in Retry-After.',
+  },
   storage_busy: {
     status: 503,
     type: 'service_unavailable_error',

@@ -3,8 +3,9 @@ import { DispatchError, type ModelInfo } from '@penstock/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { Api, Guards } from '../http/guards.ts';
 import { answer } from '../http/headers.ts';
+import { absent, type Listening, notKnownYet } from '../intake/absent.ts';
 
-export interface Models {
+export interface Models extends Listening {
   /** Served now. */
   models(): ModelInfo[];
 }
@@ -17,13 +18,17 @@ export class ModelsApi implements Api {
   }
 
   addTo(app: FastifyInstance, { identify }: Guards): void {
-    app.get('/v1/models', { onRequest: identify }, (request, reply) =>
-      answer(reply, request, { object: 'list', data: this.#models.models().map(toModel) }),
-    );
+    app.get('/v1/models', { onRequest: identify }, (request, reply) => {
+      const data = this.#models.models().map(toModel);
+      const problem = data.length === 0 ? notKnownYet(this.#models) : null;
+      if (problem !== null) throw problem;
+      return answer(reply, request, { object: 'list', data });
+    });
     // A wildcard: model names hold slashes.
     app.get<{ Params: { '*': string } }>('/v1/models/*', { onRequest: identify }, (request, reply) => {
       const model = this.#models.models().find(({ name }) => name === request.params['*']);
-      if (model === undefined) throw new DispatchError('model_not_found', { param: 'model' });
+      if (model === undefined)
+        throw absent(this.#models, new DispatchError('model_not_found', { param: 'model' }));
       return answer(reply, request, toModel(model));
     });
   }

@@ -17,6 +17,7 @@ import {
   withFields,
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
+import { absent, type Listening } from './absent.ts';
 import { readForm, withFormField } from './form.ts';
 import type { TokenEstimates } from './token-estimates.ts';
 
@@ -43,7 +44,7 @@ export interface InferenceRequest {
   readonly size: PromptSize;
 }
 
-export interface ModelCatalogue {
+export interface ModelCatalogue extends Listening {
   model(name: string): ModelInfo | undefined;
   /** Null where no worker of the model has the endpoint. */
   queueFor(model: ModelInfo, endpoint: Endpoint): string | null;
@@ -102,13 +103,13 @@ export class Intake {
     const { models, boundaries, estimates, defaultsOf } = this.#o;
     const asked = { body, summary: validateRequest(endpoint, parsed) };
     const model = models.model(asked.summary.model);
-    if (model === undefined) throw new DispatchError('model_not_found', { param: 'model' });
+    if (model === undefined) throw absent(models, new DispatchError('model_not_found', { param: 'model' }));
     const { name } = model;
     const by = { model: name, defaults: defaultsOf(name) };
     const served = servedBy(endpoint, asked, parsed as object, by, write);
     const { summary } = served.request;
     const queue = models.queueFor(model, endpoint);
-    if (queue === null) throw noEndpoint(endpoint, models.endpointsOf(model));
+    if (queue === null) throw absent(models, noEndpoint(endpoint, models.endpointsOf(model)));
     const promptTokens = estimates.of(model.slug, summary.prompt);
     // Endpoints that not every engine has are rare: their work is not told apart by size.
     const size = ENDPOINT_TABLE[endpoint].inModelQueue ? sizeClassOf(promptTokens, boundaries) : 'short';

@@ -23,6 +23,8 @@ export interface CheckRules {
   readonly isModel: (name: string) => Promise<boolean>;
   /** Whether a worker of the model has the endpoint. */
   readonly hasEndpoint: (name: string, endpoint: Endpoint) => boolean;
+  /** Resolves once whoever serves something must have been heard: a process that has just started does not know of all workers. */
+  readonly whenHeard: () => Promise<void>;
   /** Whether every line must ask for the same model. */
   readonly oneModel: boolean;
 }
@@ -95,9 +97,10 @@ class Check {
       this.add('duplicate_custom_id', 'This custom_id is used twice.', 'custom_id', line);
     this.#seen.add(digest);
     const { model } = read.summary;
-    if (!(await this.#o.isModel(model)))
+    const { isModel, hasEndpoint } = this.#o;
+    if (!(await this.#surely(() => isModel(model))))
       this.add('model_not_found', ERRORS.model_not_found.text, 'body.model', line);
-    else if (!this.#o.hasEndpoint(model, read.endpoint))
+    else if (!(await this.#surely(() => hasEndpoint(model, read.endpoint))))
       this.add('endpoint_not_found', ERRORS.endpoint_not_found.text, 'body.model', line);
     this.#models.add(model);
     if (this.#o.oneModel && this.#models.size > 1)
@@ -107,6 +110,13 @@ class Check {
         'body.model',
         line,
       );
+  }
+
+  /** A no counts only from one who must have heard of it. */
+  async #surely(look: () => boolean | Promise<boolean>): Promise<boolean> {
+    if (await look()) return true;
+    await this.#o.whenHeard();
+    return look();
   }
 
   end(): Checked {

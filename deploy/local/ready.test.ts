@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { whenReady } from './ready.ts';
+
+type Said = readonly [status: number, body: object];
+const NO_CHAT: Said = [404, { error: { code: 'endpoint_not_found' } }];
+const NOT_YET: Said = [503, { error: { code: 'workers_not_known' } }];
+const listOf = (...ids: string[]): Said => [200, { data: ids.map(id => ({ id })) }];
+
+/** Says one after the other at each path; the last again and again. */
+async function stack(script: Record<string, Said[]>) {
+  const server = createServer((request, response) => {
+    const left = script[request.url ?? ''] ?? [[200, {}]];
+    const [status, body] = (left.length > 1 ? left.shift() : left[0]) ?? [200, {}];
+    request.resume().on('end', () => response.writeHead(status).end(JSON.stringify(body)));
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+test('a stack is ready once a model has answered, not when it is listed', async () => {
+  const chat: Said[] = [
+    [503, {}],
+    [502, {}],
+    [200, {}],
+  ];
+  await using it = await stack({
+    '/readyz': [
+      [503, {}],
+      [200, {}],
+    ],
+    '/v1/models': [NOT_YET, listOf(), listOf('other', 'sim-chat')],
+    '/v1/chat/completions': chat,
+  });
+  assert.deepEqual(await whenReady(it.url, 'k', 60_000), { model: 'sim-chat' });
+  assert.equal(chat.length, 1);
+});
+
+test('a model that does not chat is passed over, and is enough where there is no other', async () => {
+  await using mixed = await stack({
+    '/v1/models': [listOf('embed', 'chat')],
+    '/v1/chat/completions': [NO_CHAT, [200, {}]],
+  });
+  assert.deepEqual(await whenReady(mixed.url, 'k', 60_000), { model: 'chat' });
+  await using embedding = await stack({ '/v1/models': [listOf('embed')], '/v1/chat/completions': [NO_CHAT] });
+  assert.deepEqual(await whenReady(embedding.url, 'k', 60_000), { model: 'embed' });
+});
+
+test('a stack that never answers is not ready', async () => {
+  await using it = await stack({ '/v1/models': [listOf('m')], '/v1/chat/completions': [[502, {}]] });
+  assert.equal(await whenReady(it.url, 'k', 300), null);
+});
