@@ -14,7 +14,12 @@ after(() => rmSync(dir, { recursive: true, force: true }));
 function run(name: string, content: string, ...args: readonly string[]) {
   const file = join(dir, `${name}.test.ts`);
   writeFileSync(file, `import { test } from 'node:test';\n${content}`);
-  const env = { ...process.env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: undefined };
+  const env = {
+    ...process.env,
+    NODE_OPTIONS: '',
+    NODE_TEST_CONTEXT: undefined,
+    PENSTOCK_TEST_KEPT_ALIVE_MS: '100',
+  };
   const ran = spawnSync(process.execPath, ['test/run.ts', file, ...args], {
     cwd: ROOT,
     env,
@@ -61,8 +66,15 @@ test('a file that ends outside of its tests is named', () => {
   assert.equal(last.at(-1), `FAILED  ${file}   (alone: npm test -- ${file})`);
 });
 
-test('what is no test file is refused', () => {
+test('a file that something keeps alive after its tests is ended and named', () => {
+  const { code, out, last, file } = run('left', `test('fine', () => void setInterval(() => {}, 1000));`);
+  assert.equal(code, 1);
+  assert.match(out, /✔ fine/);
+  assert.equal(last.at(-1), `FAILED  ${file}   (alone: npm test -- ${file})`);
+});
+
+test('what is not a test file is refused', () => {
   const ran = spawnSync(process.execPath, ['test/run.ts', '--help'], { cwd: ROOT, encoding: 'utf8' });
   assert.equal(ran.status, 2);
-  assert.match(ran.stderr, /--help is no test file\. Usage: npm test \[-- FILE \[TEST\]\]/);
+  assert.match(ran.stderr, /--help is not a test file\. Usage: npm test \[-- FILE \[TEST\]\]/);
 });

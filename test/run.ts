@@ -32,7 +32,7 @@ function stagesFor([file, only, ...more]: readonly string[]): Stage[] {
     ];
   if (file.endsWith('.test.ts') && existsSync(file) && more.length === 0)
     return [tests('alone', { files: [file], concurrency: 1, only })];
-  process.stderr.write(`penstock: ${file} is no test file. Usage: npm test [-- FILE [TEST]]\n`);
+  process.stderr.write(`penstock: ${file} is not a test file. Usage: npm test [-- FILE [TEST]]\n`);
   process.exit(2);
 }
 

@@ -5,10 +5,11 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
 const ROOT = resolve(import.meta.dirname, '..');
+const KEPT_ALIVE = resolve(import.meta.dirname, 'kept-alive.ts');
 
 /** Of one test, ms: none takes half as long. */
 const TEST_LIMIT_MS = 300_000;
-/** A failed test may leave behind what keeps its process alive: after this long without a word the run is ended, ms. */
+/** After this long without a word the run is ended, ms: no file takes half as long. */
 const SILENCE_LIMIT_MS = 360_000;
 
 export interface TestResult {
@@ -47,7 +48,7 @@ export async function runTests({ files, concurrency, only }: TestRunOptions): Pr
   const silence = new AbortController();
   const stream = run({
     ...{ cwd: ROOT, files: files.map(file => resolve(ROOT, file)), concurrency, ...filter },
-    ...{ timeout: TEST_LIMIT_MS, signal: silence.signal },
+    ...{ timeout: TEST_LIMIT_MS, signal: silence.signal, execArgv: ['--import', KEPT_ALIVE] },
   });
   const watchdog = setTimeout(() => silence.abort(), SILENCE_LIMIT_MS);
   const resultOf = (data: {

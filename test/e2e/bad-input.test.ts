@@ -175,7 +175,7 @@ test('multipart bodies that are none, methods nobody serves, and parameters give
   assert.deepEqual([twice.status, (await errorOf(twice)).param], [400, 'order']);
 });
 
-test('what is no HTTP, or too long a head, is refused in the same shape and does not stop the server', async () => {
+test('what is not HTTP, or too long a head, is refused in the same shape and does not stop the server', async () => {
   const { port } = new URL(stack.url);
   for (const [sent, status] of [
     ['GET / HTTP/9.9 \0\r\n\r\n', 400],

@@ -81,7 +81,7 @@ test('engines that talk nonsense', async t => {
     );
   }
 
-  await t.test('a whole answer that is no JSON is an error, and not stored', async () => {
+  await t.test('a whole answer that is not JSON is an error, and not stored', async () => {
     for (const [path, body] of [
       ['/v1/chat/completions', { messages: messages('x'), store: true }],
       ['/v1/responses', { input: 'x' }],

@@ -228,7 +228,7 @@ describe('bad input is one line and no zero', { concurrency: 3 }, () => {
   }
 });
 
-test('a server that is no Penstock is recognised', async () => {
+test('a server that is not Penstock is recognised', async () => {
   const server = createServer((_, res) => res.end('<html>hello</html>'));
   await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
   try {

@@ -27,7 +27,7 @@ interface Asked {
 
 /**
  * Defaults are of a model, not of an endpoint: one that does not suit this request is left out.
- * @param request a valid one. @param parsed its body. @param write sets fields in the bytes of a body that is no JSON.
+ * @param request a valid one. @param parsed its body. @param write sets fields in the bytes of a body that is not JSON.
  * @returns the request and its parsed body, the same ones where nothing differs; else all bytes but those of the changed fields
  * are the client's.
  */

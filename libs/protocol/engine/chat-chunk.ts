@@ -37,11 +37,11 @@ export interface ChatChunk {
   readonly usage?: CompletionUsage | null;
 }
 
-/** The data of an engine's event, or its whole answer. @throws where it is no JSON object. */
+/** The data of an engine's event, or its whole answer. @throws where it is not a JSON object. */
 export function readChunk(data: string): ChatChunk {
   const chunk = parseEngineJson(data);
   if (typeof chunk !== 'object' || chunk === null || Array.isArray(chunk))
-    throw new TypeError('the engine sent JSON that is no object');
+    throw new TypeError('the engine sent JSON that is not an object');
   return chunk;
 }
 

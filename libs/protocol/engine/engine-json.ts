@@ -3,7 +3,7 @@
 /** Python's json module writes these where a number is none. */
 const NO_NUMBER = /([:[,]\s*)(-?Infinity|NaN)(?=\s*[,}\]])/g;
 
-/** @throws where it is no JSON; numbers that are none are read as null. */
+/** @throws where it is not JSON; numbers that are none are read as null. */
 export function parseEngineJson(text: string): unknown {
   try {
     return JSON.parse(text);

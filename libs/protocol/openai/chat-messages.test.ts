@@ -54,7 +54,7 @@ test('the check of messages and the schema that describes it give the same verdi
   assert.ok(accepted.yes > CASES / 10 && accepted.no > CASES / 10, JSON.stringify(accepted));
 });
 
-test('what is no array of messages is refused by both, and a long session is not', () => {
+test('what is not an array of messages is refused by both, and a long session is not', () => {
   const described = chatFields.extend({ messages: messagesSchema });
   const user = { role: 'user', content: 'x' };
   for (const messages of [...ODD, [user], Array(5000).fill(user)]) {

@@ -56,7 +56,7 @@ export function guardJson(bytes: Buffer, limits: JsonLimits = JSON_LIMITS): void
 
 function lastSpaceAfter(bytes: Buffer, at: number): number {
   let i = at;
-  // All white space of JSON is at or below the space; what else is there is no JSON.
+  // All white space of JSON is at or below the space; what else is there is not JSON.
   while ((bytes[i + 1] ?? QUOTE) <= SPACE) i++;
   return i;
 }

@@ -20,7 +20,7 @@ export function metricsModule(vu: VirtualUser): ModuleExports {
       add(value: unknown, tags?: Readonly<Record<string, unknown>>): void {
         const number = typeof value === 'boolean' ? Number(value) : value;
         if (typeof number !== 'number' || !Number.isFinite(number)) {
-          throw new TypeError(`metric '${this.name}': ${String(value)} is no number`);
+          throw new TypeError(`metric '${this.name}': ${String(value)} is not a number`);
         }
         if (type === 'counter' && number < 0) {
           throw new TypeError(`metric '${this.name}': a counter does not go down`);

@@ -210,7 +210,7 @@ export class LoadTest implements RunState {
       return JSON.stringify(result);
     } catch (error) {
       const why = (error as Error).message.split('\n')[0];
-      throw new RunFailure(EXIT.scriptException, `${name}() returned what is no JSON: ${why}`);
+      throw new RunFailure(EXIT.scriptException, `${name}() returned what is not JSON: ${why}`);
     }
   }
 

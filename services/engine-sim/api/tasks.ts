@@ -15,7 +15,7 @@ export interface TaskJob {
   readonly answer: () => object | RawAnswer;
 }
 
-/** What an answer is that is no JSON. */
+/** What an answer is that is not JSON. */
 export interface RawAnswer {
   readonly type: string;
   readonly bytes: Buffer;

@@ -92,7 +92,7 @@ export class MessagesApi implements Api {
   }
 }
 
-/** The parsed body, and the same with its long numbers intact. @throws DispatchError where it is no JSON. */
+/** The parsed body, and the same with its long numbers intact. @throws DispatchError where it is not JSON. */
 function bodyOf({ body }: FastifyRequest) {
   if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
   const parsed = parseJson(body);

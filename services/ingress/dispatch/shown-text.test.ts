@@ -84,7 +84,7 @@ test('what stands around the text of an event before it is no text', () => {
   assert.deepEqual([shown.read(), shown.continuable], [null, false]);
 });
 
-test('an event that is no JSON ends what can be continued, also where it looks like one before', () => {
+test('an event that is not JSON ends what can be continued, also where it looks like one before', () => {
   for (const broken of ['\\', 'x\\', '\\q', '\\u12', '\t', '\u0000']) {
     const shown = new ShownText('chat', true);
     const text = '{"id":"m","created":7,"choices":[{"delta":{"content":"TEXT"}}]}';

@@ -18,7 +18,7 @@ export interface Shown {
 
 /**
  * The whole of a JSON string between its quotes. Anything else ends before the closing quote of the template, or makes that quote a
- * part of it, or is no JSON.
+ * part of it, or is not JSON.
  */
 const IN_QUOTES = /^(?:[^"\\\p{Cc}]|\\(?:["\\/bfnrt]|u[0-9a-f]{4}))*$/iu;
 

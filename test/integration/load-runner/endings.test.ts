@@ -111,10 +111,10 @@ const ENDINGS: readonly (readonly [string, string, number, RegExp | null])[] = [
     /^setup\(\) failed: Error: no key/,
   ],
   [
-    'setup returns what is no JSON',
+    'setup returns what is not JSON',
     `${EMPTY}\nexport function setup() { const a = {}; a.a = a; return a; }`,
     107,
-    /^setup\(\) returned what is no JSON: Converting circular structure/,
+    /^setup\(\) returned what is not JSON: Converting circular structure/,
   ],
   [
     'setup hangs',
