@@ -5,6 +5,7 @@ import {
   filesSettings,
   keepingSettings,
   modelSettings,
+  monitoringSettings,
   nameSetting,
   regionSettings,
   webhookAllowSetting,
@@ -25,6 +26,7 @@ export const tasksConfig = z.object({
     .default(512)
     .describe('Requests of one batch that are queued or running at once.'),
   ...keepingSettings,
+  ...monitoringSettings,
   ...modelSettings,
   ...webhookAllowSetting(readAllowList),
   PENSTOCK_WEBHOOKS: z

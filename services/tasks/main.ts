@@ -1,4 +1,4 @@
-/** A tasks process: runs batches, delivers webhooks, keeps deadlines. It has no port; several may run, and any may die. */
+/** A tasks process: runs batches, delivers webhooks, keeps deadlines. It serves nobody; several may run, and any may die. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { watchFleet } from '@penstock/fleet';
 import { HEARTBEAT_MS, TokenEstimator } from '@penstock/policy';
@@ -11,7 +11,9 @@ import {
   exitBlaming,
   keepHeapSmall,
   modelRulesOf,
+  monitoringAddress,
   readConfigOrExit,
+  startMonitoring,
   stopOnSignal,
   systemClock,
 } from '@penstock/runtime';
@@ -19,11 +21,13 @@ import {
   BullBatches,
   ClaimCheck,
   FileLibrary,
+  NatsQueueSurvey,
   NatsWorkQueue,
   openStores,
   RedisModelRegistry,
   RedisRunDeadlines,
   RedisRunStore,
+  RedisStoreSurvey,
   RedisTaskRecords,
 } from '@penstock/transport';
 import { BatchRunner } from './batches/batch-runner.ts';
@@ -32,9 +36,11 @@ import { LineFeeder } from './batches/line-feeder.ts';
 import { servedLine } from './batches/served-line.ts';
 import { tasksConfig } from './config.ts';
 import { BodySweeper } from './housekeeping/body-sweeper.ts';
+import { RegionWatch, UNSEEN } from './housekeeping/region-watch.ts';
 import { watchDeadlines } from './housekeeping/run-deadlines.ts';
 import { startSweeping } from './housekeeping/sweeper.ts';
 import { WithdrawnModels } from './housekeeping/withdrawn-models.ts';
+import { createTasksMetrics } from './metrics.ts';
 import { startWebhooks } from './webhooks/start.ts';
 
 keepHeapSmall();
@@ -86,7 +92,14 @@ const queueFor = (name: string, endpoint: Endpoint) => {
 };
 const estimator = new TokenEstimator();
 const room = new FeedRoom(config.PENSTOCK_BATCH_WINDOW);
-const runner = new BatchRunner({
+let regionWatch: RegionWatch | null = null;
+const metrics = createTasksMetrics({
+  region: () => regionWatch?.state ?? UNSEEN,
+  batches: () => runner.open,
+  nameOf: slug => fleet.nameOf(slug),
+  clock: systemClock,
+});
+const runner: BatchRunner = new BatchRunner({
   records,
   contents,
   library,
@@ -110,15 +123,19 @@ const runner = new BatchRunner({
     }),
   estimator,
   turns: room.turns,
+  observers: [metrics.batches],
   clock: systemClock,
   log,
 });
 done.listen(id => runner.heard(id));
 batches.work(
   batchId => runner.run(batchId),
-  (batchId, err) => log.error({ batch: batchId, err: err.message }, 'batch interrupted; it will be resumed'),
+  (batchId, err) => {
+    metrics.interrupted();
+    log.error({ batch: batchId, err: err.message }, 'batch interrupted; it will be resumed');
+  },
 );
-const stopWebhooks = await startWebhooks({
+const webhooks = await startWebhooks({
   redis,
   allow: config.PENSTOCK_WEBHOOK_ALLOW,
   configured: config.PENSTOCK_WEBHOOKS,
@@ -126,6 +143,7 @@ const stopWebhooks = await startWebhooks({
   timeoutMs: config.PENSTOCK_WEBHOOK_TIMEOUT_MS,
   concurrency: config.PENSTOCK_WEBHOOK_CONCURRENCY,
   scale: config.PENSTOCK_WEBHOOK_SCHEDULE_SCALE,
+  observers: [metrics.webhooks],
   clock: systemClock,
   log,
   blame: exitBlaming,
@@ -135,13 +153,42 @@ const stopDeadlines = watchDeadlines({
   runs,
   expiry,
   deadlines,
+  watch: metrics.housekeeping,
   clock: systemClock,
   logger: log,
 });
-const stopSweeping = startSweeping({ records, contents, library, jobs: batches, clock: systemClock, log });
+const stopSweeping = startSweeping({
+  ...{ records, contents, library, jobs: batches, watch: metrics.housekeeping, clock: systemClock, log },
+});
 const stopSweepingBodies = new BodySweeper({
-  ...{ bodies, queue, region, shards: config.PENSTOCK_SHARDS, clock: systemClock, log },
+  ...{ bodies, queue, region, shards: config.PENSTOCK_SHARDS, watch: metrics.housekeeping },
+  ...{ clock: systemClock, log },
 }).start();
+
+let isDraining = false;
+const surveys: { close(): Promise<void> }[] = [];
+const watchedAt = monitoringAddress(config);
+if (watchedAt !== null) {
+  const store = await RedisStoreSurvey.connect(redis);
+  const survey = await NatsQueueSurvey.connect(
+    { url: config.PENSTOCK_NATS_URL, name: id },
+    { region, shards: config.PENSTOCK_SHARDS },
+  );
+  surveys.push(store, survey);
+  regionWatch = new RegionWatch({
+    ...{ queue: survey, store, webhookJobs: () => webhooks.counts(), clock: systemClock, log },
+  });
+  regionWatch.start();
+  const notReady = () => {
+    if (isDraining) return 'draining';
+    if (!queue.connected) return 'no connection to NATS';
+    return store.connected ? null : 'no connection to Redis';
+  };
+  const { url } = await startMonitoring({ ...watchedAt, metrics: metrics.set, notReady }).catch(
+    exitBlaming('PENSTOCK_METRICS_PORT'),
+  );
+  log.info({ url }, 'metrics');
+}
 log.info({ region }, 'tasks started');
 
 stopOnSignal(log, [
@@ -149,6 +196,7 @@ stopOnSignal(log, [
     name: 'leave batches to others',
     limitMs: 2000,
     run: () => {
+      isDraining = true;
       stopSweeping();
       stopSweepingBodies();
       clearInterval(sweepingFleet);
@@ -156,11 +204,13 @@ stopOnSignal(log, [
       return batches.close();
     },
   },
-  { name: 'leave webhooks to others', limitMs: 2000, run: stopWebhooks },
+  { name: 'leave webhooks to others', limitMs: 2000, run: () => webhooks.stop() },
   {
     name: 'close wires',
     limitMs: 2000,
     run: () =>
-      Promise.all([queue, registry, runs, records, deadlines].map(wire => wire.close())).then(() => {}),
+      Promise.all([queue, registry, runs, records, deadlines, ...surveys].map(wire => wire.close())).then(
+        () => {},
+      ),
   },
 ]);

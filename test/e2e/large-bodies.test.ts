@@ -217,7 +217,8 @@ test('what an ingress that was killed left behind is swept once its message is g
   const queue = await NatsWorkQueue.connect({ url: stack.nats.url, name: 'test' });
   const { bodies } = await openStores(stack.filesDir, null, 'local');
   const log = { info() {}, warn: (about: object) => assert.fail(JSON.stringify(about)) } as unknown as Logger;
-  const sweeper = new BodySweeper({ bodies, queue, region: 'local', shards: 1, clock, log });
+  const watch = { removed() {}, failed: (what: string) => assert.fail(what) };
+  const sweeper = new BodySweeper({ bodies, queue, region: 'local', shards: 1, watch, clock, log });
   const sweep = async () => {
     for (let minutes = 0; minutes < 7; minutes++) {
       await sweeper.sweep();

@@ -156,7 +156,10 @@ test('the sweep deletes what is over and takes up batches whose job was lost', a
   const added: string[] = [];
   const jobs = { add: async (id: string) => void added.push(id) } as unknown as BatchJobs;
   const log = createLogger({ service: 'test', level: 'silent' });
-  await sweep({ records, contents, library, jobs, clock: systemClock, log });
+  const removed: string[] = [];
+  const watch = { removed: (what: string) => void removed.push(what), failed() {} };
+  await sweep({ records, contents, library, jobs, watch, clock: systemClock, log });
+  assert.deepEqual(removed, ['file']);
   assert.equal(await records.file(over.id), null);
   assert.equal(await contents.has(over.digest), false);
   assert.deepEqual((await records.file(fresh.id))?.id, fresh.id);

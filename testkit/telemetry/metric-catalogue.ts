@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Registry } from '@penstock/runtime';
 import { emptyIngressMetrics } from '../../services/ingress/metrics.fixture.ts';
+import { tasksMetricsOf } from '../../services/tasks/metrics.fixture.ts';
 import { emptyWorkerMetrics } from '../../services/worker/metrics.fixture.ts';
 
 const PAGE = new URL('../../docs/metrics.md', import.meta.url);
@@ -10,6 +11,7 @@ const PAGE = new URL('../../docs/metrics.md', import.meta.url);
 const PROCESSES: Readonly<Record<string, () => Registry>> = {
   Ingress: () => emptyIngressMetrics().registry,
   Worker: () => emptyWorkerMetrics().registry,
+  Tasks: () => tasksMetricsOf().set.registry,
 };
 
 /** By what a name ends with; the base unit of Prometheus. */

@@ -102,6 +102,15 @@ export class BullDeliveries implements DeliveryJobs {
     this.#worker = worker;
   }
 
+  async counts(): Promise<{ waiting: number; active: number; delayed: number }> {
+    const counts = await this.#queue.getJobCounts('waiting', 'active', 'delayed');
+    return {
+      waiting: counts['waiting'] ?? 0,
+      active: counts['active'] ?? 0,
+      delayed: counts['delayed'] ?? 0,
+    };
+  }
+
   async close(): Promise<void> {
     // Attempts under way are made again by another process: delivery is at least once, and receivers can tell by the id.
     await this.#worker?.close(true);

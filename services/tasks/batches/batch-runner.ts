@@ -22,6 +22,15 @@ import type { Semaphore } from './feed-room.ts';
 import { type InputLine, readLines } from './input-lines.ts';
 import type { FeedEnd, FeederInput, LineFeeder } from './line-feeder.ts';
 
+/** Is told of batches that this process brought to their end. */
+export interface BatchObserver {
+  /** @param batch as it was when it was begun here. */
+  finished(
+    batch: BatchRecord,
+    end: { readonly status: string; readonly completed: number; readonly failed: number },
+  ): void;
+}
+
 export interface BatchRunnerOptions {
   readonly records: TaskRecords;
   readonly contents: FileContents;
@@ -34,6 +43,7 @@ export interface BatchRunnerOptions {
   readonly estimator: Pick<TokenEstimator, 'learn'>;
   /** Bounds how many batches of the process hold much of a file in memory at once. */
   readonly turns: Semaphore;
+  readonly observers: readonly BatchObserver[];
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -53,6 +63,13 @@ export class BatchRunner {
 
   constructor(options: BatchRunnerOptions) {
     this.#o = options;
+  }
+
+  /** Batches that this process works on, and lines of theirs that are queued or running. */
+  get open(): { readonly batches: number; readonly lines: number } {
+    let lines = 0;
+    for (const feeder of this.#feeders) lines += feeder.open;
+    return { batches: this.#feeders.size, lines };
   }
 
   /** A run was announced as final. */
@@ -134,6 +151,7 @@ export class BatchRunner {
     await this.#update(batch, { ...files, total, completed, failed, usage, status });
     await this.#expireRuns(work);
     this.#o.log.info({ batch: batch.id, total, completed, failed, status }, 'batch finished');
+    for (const observer of this.#o.observers) observer.finished(batch, { status, completed, failed });
     return true;
   }
 
@@ -179,6 +197,8 @@ export class BatchRunner {
 
   async #fail(batch: BatchRecord, errors: readonly BatchError[]): Promise<void> {
     await this.#update(batch, { errors, status: 'failed' });
+    for (const observer of this.#o.observers)
+      observer.finished(batch, { status: 'failed', completed: 0, failed: 0 });
     await this.#o.library.closeBatch(batch);
   }
 

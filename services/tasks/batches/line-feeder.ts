@@ -113,6 +113,11 @@ export class LineFeeder {
     this.#place = options.room.enter();
   }
 
+  /** Lines that are queued or running. */
+  get open(): number {
+    return this.#open.size;
+  }
+
   /** A run was announced as final. */
   heard(id: string): void {
     if (!this.#open.has(id)) return;

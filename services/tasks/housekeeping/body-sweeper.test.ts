@@ -17,7 +17,11 @@ async function start() {
   const bodies = new MemoryRequestBodies(clock);
   const warned: string[] = [];
   const log = { info() {}, warn: (_about: object, text: string) => void warned.push(text) };
-  const options = { bodies, queue, region: 'eu', shards: 2, clock, log: log as unknown as Logger };
+  const watch = { removed() {}, failed() {} };
+  const options = {
+    ...{ bodies, queue, region: 'eu', shards: 2, watch, clock },
+    log: log as unknown as Logger,
+  };
   const sweeper = new BodySweeper(options);
   const pass = async (minutes: number) => {
     for (let i = 0; i < minutes; i++) {

@@ -5,6 +5,7 @@
  */
 import type { Clock, Logger } from '@penstock/runtime';
 import type { QueueAdmin, RequestBodies } from '@penstock/transport';
+import type { HousekeepingObserver } from './sweeper.ts';
 
 const EVERY_MS = 60_000;
 /** A request that moves, or that the broker does not take, is in no stream for up to two minutes. */
@@ -15,6 +16,7 @@ export interface BodySweeperOptions {
   readonly queue: Pick<QueueAdmin, 'holds'>;
   readonly region: string;
   readonly shards: number;
+  readonly watch: HousekeepingObserver;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -42,13 +44,14 @@ export class BodySweeper {
     try {
       await this.#sweep();
     } catch (err) {
+      this.#o.watch.failed('bodies');
       this.#o.log.warn({ err: (err as Error).message }, 'bodies of requests not swept; trying again');
     }
     this.#isBusy = false;
   }
 
   async #sweep(): Promise<void> {
-    const { bodies, queue, region, shards, clock, log } = this.#o;
+    const { bodies, queue, region, shards, watch, clock, log } = this.#o;
     const now = clock.monotonic();
     const missing = new Map<string, number>();
     for await (const { id } of bodies.list()) {
@@ -58,6 +61,7 @@ export class BodySweeper {
       if (now - since < MISSING_MS) continue;
       await bodies.drop(id);
       missing.delete(id);
+      watch.removed('body');
       log.info({ id }, 'body without a request removed');
     }
     this.#missing = missing;

@@ -5,11 +5,13 @@
 import { dueAgain, type RunExpiry } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { RunDeadlines, RunStore } from '@penstock/transport';
+import type { HousekeepingObserver } from './sweeper.ts';
 
 export interface RunDeadlinesOptions {
   readonly runs: Pick<RunStore, 'read'>;
   readonly expiry: RunExpiry;
   readonly deadlines: RunDeadlines;
+  readonly watch: HousekeepingObserver;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -25,6 +27,7 @@ export function watchDeadlines(options: RunDeadlinesOptions): () => void {
     try {
       await endOverdue(options);
     } catch (err) {
+      options.watch.failed('deadlines');
       options.logger.warn({ err: (err as Error).message }, 'deadlines could not be read; trying again');
     }
     busy = false;
@@ -33,11 +36,14 @@ export function watchDeadlines(options: RunDeadlinesOptions): () => void {
   return () => clearInterval(timer);
 }
 
-async function endOverdue({ runs, expiry, deadlines, clock }: RunDeadlinesOptions): Promise<void> {
+async function endOverdue({ runs, expiry, deadlines, watch, clock }: RunDeadlinesOptions): Promise<void> {
   const now = clock.now();
   for (const id of await deadlines.due(now)) {
     const run = await runs.read(id);
-    if (run !== null && (await expiry.end(run))) continue;
+    if (run !== null && (await expiry.end(run))) {
+      watch.removed('overdue_run');
+      continue;
+    }
     const at = run === null ? null : dueAgain(run, now);
     if (at === null) await deadlines.forget(id);
     else await deadlines.again(id, at);

@@ -54,6 +54,7 @@ function world(
   const time = { now: () => clock.now, monotonic: () => clock.monotonic };
   const delivery = new EventSender({
     ...{ records, log, poster, clock: time, gate: new EndpointGate(time, 1) },
+    observers: [],
     ...{ timeoutMs: 15_000, scale: 1, rand: () => 0, logger: { warn: () => {} } as never },
   });
   return { delivery, endpoint, state, posts, attempts, clock };

@@ -21,6 +21,18 @@ import type {
 import type { EndpointGate } from './endpoint-gate.ts';
 import { signedHeaders, signingSecrets } from './signature.ts';
 
+/** Is told what came of attempts. */
+export interface DeliveryObserver {
+  /** @param ms that the attempt took. @param ageMs since the event was first due. */
+  attempted(
+    decision: WebhookDecision,
+    outcome: PostOutcome,
+    times: { readonly ms: number; readonly ageMs: number },
+    job: DeliveryJob,
+  ): void;
+  disabled(why: 'gone' | 'failing'): void;
+}
+
 export interface EventSenderOptions {
   readonly records: WebhookRecords;
   readonly log: DeliveryLog;
@@ -32,6 +44,7 @@ export interface EventSenderOptions {
   readonly scale: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly observers: readonly DeliveryObserver[];
   /** Uniform in [0, 1). */
   readonly rand: () => number;
 }
@@ -72,7 +85,9 @@ export class EventSender {
       return { kind: 'later', delayMs: health.pausedUntil - now + rand() * SPREAD_MS * Math.min(1, scale) };
     const outcome = await this.#post(endpoint, job, stop);
     const decision = decideWebhook(this.#tried(job, attempt, outcome), scale, rand());
-    await this.#record(id, attempt, outcome, clock.now() - now, decision);
+    const times = { ms: clock.now() - now, ageMs: clock.now() - begunAt(job) };
+    for (const observer of this.#o.observers) observer.attempted(decision, outcome, times, job);
+    await this.#record(id, attempt, outcome, times.ms, decision);
     await this.#learn(endpoint, job, decision, now);
     return this.#outcomeOf(decision, outcome);
   }
@@ -136,6 +151,7 @@ export class EventSender {
 
   async #disable(endpoint: WebhookEndpoint, why: 'gone' | 'failing'): Promise<void> {
     await this.#o.records.update(endpoint.id, { disabled: why });
+    for (const observer of this.#o.observers) observer.disabled(why);
     this.#o.logger.warn({ endpoint: endpoint.id, why }, 'webhook endpoint disabled');
   }
 

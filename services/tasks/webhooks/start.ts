@@ -4,6 +4,7 @@ import type { Clock, Logger } from '@penstock/runtime';
 import {
   type AllowList,
   BullDeliveries,
+  type DeliveryJobs,
   GuardedPoster,
   RedisDeliveries,
   RedisEventOutbox,
@@ -13,7 +14,7 @@ import {
 import { readConfiguredWebhooks, readWebhooksFile, toManagedEndpoint } from './configured-webhooks.ts';
 import { EndpointGate } from './endpoint-gate.ts';
 import { EventFanout } from './event-fanout.ts';
-import { EventSender } from './event-sender.ts';
+import { type DeliveryObserver, EventSender } from './event-sender.ts';
 
 export interface WebhooksOptions {
   readonly redis: RedisOptions;
@@ -26,13 +27,18 @@ export interface WebhooksOptions {
   readonly scale: number;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly observers: readonly DeliveryObserver[];
   /** Ends the process with an error that names the wrong variable. */
   readonly blame: (variable: string) => (err: Error) => never;
 }
 
-/** @returns a function that stops it. */
-export async function startWebhooks(options: WebhooksOptions): Promise<() => Promise<void>> {
-  const { redis, clock, log, scale, timeoutMs, allow } = options;
+export interface Webhooks {
+  counts(): ReturnType<DeliveryJobs['counts']>;
+  stop(): Promise<void>;
+}
+
+export async function startWebhooks(options: WebhooksOptions): Promise<Webhooks> {
+  const { redis, clock, log, scale, timeoutMs, allow, observers } = options;
   const managed = configuredEndpoints(options);
   const records = await RedisWebhooks.connect(redis);
   const deliveries = await RedisDeliveries.connect(redis);
@@ -40,7 +46,7 @@ export async function startWebhooks(options: WebhooksOptions): Promise<() => Pro
   const jobs = new BullDeliveries(redis.url, WEBHOOK_ATTEMPTS);
   await records.replaceManaged(managed);
   const delivery = new EventSender({
-    ...{ records, log: deliveries, clock, logger: log, scale, timeoutMs },
+    ...{ records, log: deliveries, clock, logger: log, scale, timeoutMs, observers },
     poster: new GuardedPoster({ allow, timeoutMs }),
     gate: new EndpointGate(clock, options.concurrency),
     rand: Math.random,
@@ -51,11 +57,12 @@ export async function startWebhooks(options: WebhooksOptions): Promise<() => Pro
   );
   const fanout = new EventFanout({ outbox, records, log: deliveries, jobs, logger: log });
   fanout.start();
-  return async () => {
+  const stop = async () => {
     fanout.stop();
     await Promise.all([outbox.close(), jobs.close()]);
     await Promise.all([records.close(), deliveries.close()]);
   };
+  return { counts: () => jobs.counts(), stop };
 }
 
 function configuredEndpoints({ configured, configuredFile, allow, clock, blame }: WebhooksOptions) {

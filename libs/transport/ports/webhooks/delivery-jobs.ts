@@ -34,5 +34,7 @@ export interface DeliveryJobs {
     run: (job: DeliveryJob, attempt: number, stop: AbortSignal) => Promise<JobOutcome>,
     trouble: (err: Error) => void,
   ): void;
+  /** How many deliveries wait for an attempt, are being made, or wait for their next one. */
+  counts(): Promise<{ readonly waiting: number; readonly active: number; readonly delayed: number }>;
   close(): Promise<void>;
 }
