@@ -22,7 +22,7 @@ export * from './openai/json-guard.ts';
 export type { RequestSummary } from './openai/request-summary.ts';
 export * from './openai/usage.ts';
 export { OPERATIONS, openApiDocument } from './openapi/index.ts';
-export { type ElidedBody, elideMedia } from './prompt/elided-media.ts';
+export { type ElidedBody, ElidedMedia, elideMedia } from './prompt/elided-media.ts';
 export { emptyProfile, type PromptProfile } from './prompt/prompt-profile.ts';
 export { withoutMedia } from './prompt/without-media.ts';
 export * from './responses/conversation.ts';

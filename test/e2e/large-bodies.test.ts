@@ -94,6 +94,28 @@ test('responses, in the foreground and in the background, reach the engine with 
   const { id } = await client.responses.create({ ...asked, background: true });
   await waitFor(async () => (await client.responses.retrieve(id)).status === 'completed');
   assert.equal(got(), 2);
+  const other = photo().image_url.url;
+  const next = { role: 'user' as const, content: [{ ...picture, image_url: other }] };
+  await client.responses.create({ ...asked, input: [next], previous_response_id: answered.id });
+  const last = JSON.parse(String(engine.got.at(-1))).messages as { content: unknown }[];
+  const shown = (url: string) => [{ type: 'image_url', image_url: { url, detail: 'auto' } }];
+  assert.deepEqual([last[0]?.content, last[2]?.content], [shown(image_url.url), shown(other)]);
+  const { data } = await client.responses.inputItems.list(answered.id);
+  assert.ok(data[0]?.type === 'message' && data[0].role === 'user');
+  assert.deepEqual(data[0].content[0], picture);
+});
+
+test('messages of Anthropic’s API reach the engine with their pictures', async () => {
+  const data = randomBytes(300_000).toString('base64');
+  const source = { type: 'base64', media_type: 'image/png', data };
+  const content = [{ type: 'image', source }];
+  const asked = { model: 'digest', max_tokens: 16, messages: [{ role: 'user', content }] };
+  const answer = await post(stack, '/v1/messages', JSON.stringify(asked));
+  assert.equal(answer.status, 200, await answer.clone().text());
+  const [message] = JSON.parse(String(engine.got.at(-1))).messages as { content: unknown[] }[];
+  assert.deepEqual(message?.content, [
+    { type: 'image_url', image_url: { url: `data:image/png;base64,${data}` } },
+  ]);
 });
 
 test('a stored completion shows the picture that its client sent', async () => {

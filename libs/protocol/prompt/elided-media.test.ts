@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { elideMedia, mediaBytes } from './elided-media.ts';
+import { ElidedMedia, elideMedia, mediaBytes } from './elided-media.ts';
+import { withoutMedia } from './without-media.ts';
 
 const base64 = (bytes: number) => randomBytes(bytes).toString('base64');
 const picture = (data: string) => ({
@@ -44,6 +45,9 @@ test('what is short, or is no base64, stays for the parser', () => {
     bodyOf(picture(`${long}\\`)),
     bodyOf(picture(`${long}\n`)),
     bodyOf(picture(`${long}ä`)),
+    { source: { type: 'text', data: `${long} and more` } },
+    { file_data: `data:text/plain;base64,${long}` },
+    { file_data: `data:application/json;charset=utf-8;base64,${long}` },
     bodyOf({ type: 'image_url', image_url: { url: `https://x/${long}` } }),
     `{"data" "${long}`,
     `{"a":"${'\\'.repeat(99_999)}`,
@@ -66,4 +70,19 @@ test('equal contents have equal markers, others do not', () => {
   const marked = (text: string) => elide(bodyOf(picture(text))).bytes.toString();
   assert.equal(marked(data), marked(data));
   assert.notEqual(marked(data), marked(`${data.slice(0, -4)}AAAA`));
+});
+
+test('contents of several texts go together into one, and equal ones are equal prompts wherever they stand', () => {
+  const [one, two] = [base64(100_000), base64(200_000)];
+  const media = new ElidedMedia();
+  const read = (...data: string[]) =>
+    JSON.parse(media.elide(Buffer.from(JSON.stringify(bodyOf(...data.map(picture))))).toString()).messages[0];
+  const [later, earlier] = [read(two, one), read(one)];
+  const made = JSON.stringify([earlier, 'ä', later]);
+  const whole = [bodyOf(picture(one)).messages[0], 'ä', bodyOf(picture(two), picture(one)).messages[0]];
+  assert.deepEqual(JSON.parse(media.restore(made).toString()), whole);
+  assert.equal(media.restoreText(made), media.restore(made).toString());
+  assert.notEqual(JSON.stringify(earlier.content[0]), JSON.stringify(later.content[1]));
+  assert.equal(withoutMedia(earlier.content[0]), withoutMedia(later.content[1]));
+  assert.notEqual(withoutMedia(earlier.content[0]), withoutMedia(later.content[0]));
 });

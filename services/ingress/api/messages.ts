@@ -4,6 +4,7 @@
  */
 import {
   DispatchError,
+  elideMedia,
   exactJson,
   type MessageBase,
   parseJson,
@@ -57,9 +58,9 @@ export class MessagesApi implements Api {
     const { intake, models, dispatcher, clock } = this.#o;
     const acceptedAt = clock.now();
     if (isKeyed(request)) throw new DispatchError('invalid_request', KEYED);
-    const { body, parsed, exact } = bodyOf(request);
+    const { body, parsed, exact, bytesOf } = bodyOf(request);
     const { chat, stopSequences } = readMessagesRequest(parsed, exact);
-    const read = intake.understand('chat', bytesOf(chat), chat, acceptedAt);
+    const read = intake.readMade('chat', bytesOf(chat), acceptedAt);
     const requestId = publicRequestId(request);
     if (models.isEverywhere(read.model, 'messages')) {
       // Another engine could not go on with the events of this one.
@@ -77,30 +78,29 @@ export class MessagesApi implements Api {
   async #count(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const { intake, models, dispatcher, clock } = this.#o;
     const acceptedAt = clock.now();
-    const { body, parsed, exact } = bodyOf(request);
+    const { body, parsed, exact, bytesOf } = bodyOf(request);
     const { tool_choice: _choice, ...prompt } = readCountRequest(parsed, exact);
-    const { model, promptTokens: estimate } = intake.understand('chat', bytesOf(prompt), prompt, acceptedAt);
+    const { model, promptTokens: estimate } = intake.readMade('chat', bytesOf(prompt), acceptedAt);
     const endpoint = COUNTERS.find(name => models.queueFor(model, name) !== null);
     if (endpoint === undefined)
       return answer(reply.headers(dialectOf(request).headers), request, { input_tokens: estimate });
-    const read =
-      endpoint === 'messageTokens'
-        ? intake.understand(endpoint, body, parsed, acceptedAt)
-        : intake.understand(endpoint, bytesOf(prompt), prompt, acceptedAt);
+    const asked = endpoint === 'messageTokens' ? body : bytesOf(prompt);
+    const read = intake.readMade(endpoint, asked, acceptedAt);
     const reshape = (sink: ReplySink) => new TokenCountReply(sink, estimate);
     return dispatcher.dispatch(endpoint, read, request, reply, { ...HELD, reshape });
   }
 }
 
-/** The parsed body, and the same with its long numbers intact. @throws DispatchError where it is not JSON. */
+/**
+ * The parsed body, with markers in place of large media; the same with its long numbers intact; and how JSON is made of what is made of it.
+ * @throws DispatchError where it is not JSON.
+ */
 function bodyOf({ body }: FastifyRequest) {
   if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
-  const parsed = parseJson(body);
-  return { body, parsed, exact: exactJson(body, parsed) };
-}
-
-function bytesOf(body: object): Buffer {
-  return Buffer.from(JSON.stringify(body));
+  const { bytes, restore } = elideMedia(body);
+  const parsed = parseJson(bytes);
+  const bytesOf = (made: object) => restore(JSON.stringify(made));
+  return { body, parsed, exact: exactJson(bytes, parsed), bytesOf };
 }
 
 function baseOf(id: string, { summary, promptTokens }: InferenceRequest): MessageBase {

@@ -73,11 +73,24 @@ export class Intake {
 
   /** @throws DispatchError for an invalid body or an unknown model. */
   read(endpoint: Endpoint, body: unknown): InferenceRequest {
-    const acceptedAt = this.#o.clock.now();
     if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
-    const { bytes, restore } = elideMedia(body);
-    const read = this.understand(endpoint, body, parseJson(bytes), acceptedAt);
-    return bytes === body ? read : { ...read, restore: json => restore(json).toString() };
+    return this.#read(endpoint, body, this.#o.clock.now(), parseJson);
+  }
+
+  /** As {@link read}, of JSON that was made here of what had been read. */
+  readMade(endpoint: Endpoint, body: Buffer, acceptedAt: number): InferenceRequest {
+    return this.#read(endpoint, body, acceptedAt, bytes => JSON.parse(bytes.toString('utf8')) as unknown);
+  }
+
+  #read(
+    endpoint: Endpoint,
+    body: Buffer,
+    acceptedAt: number,
+    parse: (bytes: Buffer) => unknown,
+  ): InferenceRequest {
+    const { bytes, restoreText } = elideMedia(body);
+    const read = this.#understand(endpoint, body, parse(bytes), acceptedAt);
+    return bytes === body ? read : { ...read, restore: restoreText };
   }
 
   /** As {@link read}, of a multipart form. */
@@ -86,14 +99,14 @@ export class Intake {
     if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type', FORM);
     const fields = await readForm(body, contentType);
     const write: WriteFields = (form, { model }) => withFormField(form, contentType, 'model', String(model));
-    return { ...this.understand(endpoint, body, fields, acceptedAt, write), contentType };
+    return { ...this.#understand(endpoint, body, fields, acceptedAt, write), contentType };
   }
 
   /**
-   * As {@link read}, of a body that was parsed already.
+   * @param parsed the body, with markers in place of large media, or the fields of the form.
    * @throws DispatchError where the body is not one for the endpoint, its model is not known, or does not have the endpoint.
    */
-  understand(
+  #understand(
     endpoint: Endpoint,
     body: Buffer,
     parsed: unknown,

@@ -2,6 +2,7 @@
 import {
   type ChatChunk,
   decodeOps,
+  ElidedMedia,
   failureOf,
   type InputItem,
   isFinalStatus,
@@ -27,16 +28,32 @@ export interface ResponseDetail {
   readonly chain: string | null;
 }
 
-export function detailOf(asked: ResponsesRequest, chain: string | null): ResponseDetail {
-  const { input, previousId, background, params, include } = asked;
-  return { input, previousId, background, params, include, chain };
+export function detailOf(asked: ResponsesRequest, chain: string | null, background: boolean): ResponseDetail {
+  const { input, previousId, params, include } = asked;
+  // First, so that it is cheaply found: see inBackground.
+  return { background, input, previousId, params, include, chain };
+}
+
+/** The record of the same response in the background. It may be large, and shares what it has with the one given. */
+export function inBackground(detail: string): string {
+  return detail.replace('{"background":false', '{"background":true');
 }
 
 export function detailIn(run: Pick<StoredRun, 'detail'>): ResponseDetail {
   return JSON.parse(run.detail) as ResponseDetail;
 }
 
-export function baseOf(id: string, createdAt: number, detail: ResponseDetail): ResponseBase {
+/** As {@link detailIn}, with markers in place of large media. @param media keeps what they stand for. */
+export function elidedDetailIn(run: Pick<StoredRun, 'detail'>, media: ElidedMedia): ResponseDetail {
+  return JSON.parse(media.elide(Buffer.from(run.detail)).toString('utf8')) as ResponseDetail;
+}
+
+/** All of the detail but its input, which may be large. */
+export function detailHeadIn(run: Pick<StoredRun, 'detail'>): Omit<ResponseDetail, 'input'> {
+  return elidedDetailIn(run, new ElidedMedia());
+}
+
+export function baseOf(id: string, createdAt: number, detail: Omit<ResponseDetail, 'input'>): ResponseBase {
   const { background, params, include = [] } = detail;
   return {
     id: publicId({ kind: 'response', id }),
@@ -54,7 +71,7 @@ export class ResponseEvents {
 
   /** @param after events up to this number are left out. */
   constructor(run: StoredRun, after: number) {
-    this.#stream = new ResponseStream(baseOf(run.id, run.createdAt, detailIn(run)), after);
+    this.#stream = new ResponseStream(baseOf(run.id, run.createdAt, detailHeadIn(run)), after);
   }
 
   start(): string {
@@ -96,8 +113,12 @@ export class ResponseEvents {
  * The response object as of now.
  * @param logged what was said before it failed or was cancelled; nothing where its log is gone.
  */
-export function responseObject(run: StoredRun, logged: readonly Buffer[]): object {
-  const told = new ResponseStream(baseOf(run.id, run.createdAt, detailIn(run)), Number.POSITIVE_INFINITY);
+export function responseObject(
+  run: StoredRun,
+  logged: readonly Buffer[],
+  head: Omit<ResponseDetail, 'input'> = detailHeadIn(run),
+): object {
+  const told = new ResponseStream(baseOf(run.id, run.createdAt, head), Number.POSITIVE_INFINITY);
   if (!isFinalStatus(run.status)) return told.object(run.status);
   if (run.result?.status === 200) {
     told.push(JSON.parse(run.result.body.toString('utf8')) as ChatChunk);
@@ -119,7 +140,7 @@ export function conversationItems(
   call: Pick<StoredRun, 'id' | 'createdAt' | 'detail'>,
   completion: ChatChunk,
 ): InputItem[] {
-  const told = new ResponseStream(baseOf(call.id, call.createdAt, detailIn(call)));
+  const told = new ResponseStream(baseOf(call.id, call.createdAt, detailHeadIn(call)));
   told.push(completion);
   return [...inputOf(call), ...(told.object('completed')['output'] as InputItem[])];
 }
@@ -129,8 +150,8 @@ export function inputOf(run: Pick<StoredRun, 'id' | 'detail'>) {
 }
 
 /** The items of its answer; none before it has one. */
-export function outputOf(run: StoredRun): InputItem[] {
-  return (responseObject(run, []) as { output: InputItem[] }).output;
+export function outputOf(run: StoredRun, head = detailHeadIn(run)): InputItem[] {
+  return (responseObject(run, [], head) as { output: InputItem[] }).output;
 }
 
 /** The engine's own words, where it gave any. */

@@ -61,7 +61,7 @@ test('a response on its way becomes its items when it is over, in its place', as
   await conversations.addRun(conversation, 'r1');
   await conversations.add(conversation, [{ role: 'user', content: 'last' }]);
   let busy = 0;
-  assert.deepEqual(textsOf(await conversations.items(conversation, () => busy++)), ['first', 'last']);
+  assert.deepEqual(textsOf(await conversations.items(conversation, null, () => busy++)), ['first', 'last']);
   assert.equal(busy, 1);
   runs['r1'] = answered('r1', 'hello');
   for (let i = 0; i < 2; i++)

@@ -4,6 +4,7 @@ import {
   type ConversationRecord,
   conversationIdIn,
   DispatchError,
+  type ElidedMedia,
   type InputItem,
   isFinalStatus,
   publicConversationId,
@@ -101,13 +102,19 @@ export class Conversations {
 
   /**
    * All items, oldest first; those of responses that are not over are not among them.
+   * @param media gets the large ones of the items, which have markers in their places; absent: they stay there.
    * @param isBusy called where there is such a response.
    */
-  async items(record: ConversationRecord, isBusy = () => {}): Promise<ConversationItem[]> {
+  async items(
+    record: ConversationRecord,
+    media: ElidedMedia | null = null,
+    isBusy = () => {},
+  ): Promise<ConversationItem[]> {
     // An addition whose answer from Redis was lost may be there twice.
     const items = new Map<string, ConversationItem>();
     for (const text of await this.#o.records.entries(record.id)) {
-      const entry = JSON.parse(text) as ConversationEntry;
+      const read = media === null ? text : media.elide(Buffer.from(text)).toString('utf8');
+      const entry = JSON.parse(read) as ConversationEntry;
       const found = 'item' in entry ? [entry.item] : await this.#itemsOfRun(record, text, entry.run);
       if (found === null) isBusy();
       for (const item of found ?? []) items.set(String(item['id']), item as ConversationItem);

@@ -1,8 +1,15 @@
 /** What a response builds on: the chain of `previous_response_id`, and stored items that its input only refers to. */
-import { DispatchError, type InputItem, placeOfItem, publicId, type StoredRun } from '@penstock/protocol';
+import {
+  DispatchError,
+  type ElidedMedia,
+  type InputItem,
+  placeOfItem,
+  publicId,
+  type StoredRun,
+} from '@penstock/protocol';
 import type { RunFinder } from '@penstock/runs';
 import { chainKeyOf } from '../../placement/session-key.ts';
-import { detailIn, itemsOf, outputOf } from '../../runs/response-view.ts';
+import { elidedDetailIn, itemsOf, outputOf } from '../../runs/response-view.ts';
 
 /** Responses a chain of `previous_response_id` may have, or the references of one input lead to. */
 const MAX_RUNS = 200;
@@ -26,8 +33,11 @@ export class ResponseHistory {
     this.#mostBytes = mostBytes;
   }
 
-  /** @throws DispatchError where a response of the chain is not there, or the chain is too long. */
-  async read(previousId: string | null, tenant: string): Promise<History> {
+  /**
+   * @param media gets the large ones of the items, which have markers in their places.
+   * @throws DispatchError where a response of the chain is not there, or the chain is too long.
+   */
+  async read(previousId: string | null, tenant: string, media: ElidedMedia): Promise<History> {
     let root: string | null = null;
     let bytes = 0;
     const parts: InputItem[][] = [];
@@ -42,8 +52,8 @@ export class ResponseHistory {
         });
       bytes += run.detail.length + (run.result?.body.length ?? 0);
       this.assertFits(bytes);
-      const detail = detailIn(run);
-      parts.unshift([...detail.input, ...outputOf(run)]);
+      const detail = elidedDetailIn(run, media);
+      parts.unshift([...detail.input, ...outputOf(run, detail)]);
       root = detail.chain ?? chainKeyOf(null, run.id);
       id = detail.previousId;
     }

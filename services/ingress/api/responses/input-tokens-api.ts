@@ -42,12 +42,12 @@ export class InputTokensApi implements Api {
   }
 
   /** Null where no worker's engine can be asked. */
-  #toTokenize({ parsed, acceptedAt }: InferenceRequest): InferenceRequest | null {
+  #toTokenize({ parsed, restore, acceptedAt }: InferenceRequest): InferenceRequest | null {
     const { model, messages, tools, chat_template_kwargs } = parsed as Record<string, unknown>;
     const asked = { model, messages, tools, chat_template_kwargs, add_generation_prompt: true };
-    const body = Buffer.from(JSON.stringify(asked));
+    const body = Buffer.from(restore(JSON.stringify(asked)));
     try {
-      return this.#o.intake.understand('tokenize', body, asked, acceptedAt);
+      return this.#o.intake.readMade('tokenize', body, acceptedAt);
     } catch (err) {
       if (err instanceof DispatchError && err.code === 'endpoint_not_found') return null;
       throw err;

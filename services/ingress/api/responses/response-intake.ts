@@ -2,6 +2,7 @@
 import {
   type ConversationRecord,
   DispatchError,
+  ElidedMedia,
   exactJson,
   parseJson,
   type ResponsesRequest,
@@ -19,11 +20,13 @@ const STREAMED = { stream: true, stream_options: { include_usage: true } } as co
 export interface ReadRequest {
   /** Unix ms. */
   readonly acceptedAt: number;
-  /** Its input has items in the places of references. */
+  /** Its input has items in the places of references, and markers in those of large media. */
   readonly asked: ResponsesRequest;
   readonly before: History;
   /** The conversation it is made in, if any. */
   readonly conversation: ConversationRecord | null;
+  /** The large media of it and of what it builds on. */
+  readonly media: ElidedMedia;
 }
 
 export interface ResponseIntakeOptions {
@@ -45,31 +48,32 @@ export class ResponseIntake {
     const { history, clock } = this.#o;
     const acceptedAt = clock.now();
     if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
-    const parsed = parseJson(body);
-    const given = readResponsesRequest(parsed, exactJson(body, parsed));
-    const { before, conversation } = await this.#before(given, tenant);
+    const media = new ElidedMedia();
+    const bytes = media.elide(body);
+    const parsed = parseJson(bytes);
+    const given = readResponsesRequest(parsed, exactJson(bytes, parsed));
+    const { before, conversation } = await this.#before(given, tenant, media);
     const input = await history.resolve(given.input, tenant, before.earlier);
-    return { acceptedAt, asked: { ...given, input }, before, conversation };
+    return { acceptedAt, asked: { ...given, input }, before, conversation, media };
   }
 
-  async #before({ previousId, conversationId }: ResponsesRequest, tenant: string) {
+  async #before({ previousId, conversationId }: ResponsesRequest, tenant: string, media: ElidedMedia) {
     const { history, conversations } = this.#o;
     if (conversationId === null)
-      return { before: await history.read(previousId, tenant), conversation: null };
+      return { before: await history.read(previousId, tenant, media), conversation: null };
     const conversation = await conversations.find(conversationId, tenant);
-    const earlier = await conversations.items(conversation, () => {
+    const earlier = await conversations.items(conversation, media, () => {
       throw new DispatchError('conversation_locked', { param: 'conversation' });
     });
     return { before: { earlier, root: `conversation:${conversation.id}` }, conversation };
   }
 
   /** The chat completion that the engine is asked for. @throws DispatchError where no worker has the model. */
-  toChat({ asked, before, acceptedAt }: ReadRequest, isLogged: boolean): InferenceRequest {
+  toChat({ asked, before, acceptedAt, media }: ReadRequest, isLogged: boolean): InferenceRequest {
     const { history, intake } = this.#o;
     const made = { ...asked.chatOf([...before.earlier, ...asked.input]), ...(isLogged ? STREAMED : {}) };
-    const body = Buffer.from(JSON.stringify(made));
+    const body = media.restore(JSON.stringify(made));
     history.assertFits(body.length);
-    // Where a long number is opaque in it, the bytes are read again.
-    return intake.understand('chat', body, asked.isPlain ? made : parseJson(body), acceptedAt);
+    return intake.readMade('chat', body, acceptedAt);
   }
 }

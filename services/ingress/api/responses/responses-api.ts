@@ -31,8 +31,9 @@ import type { PollHints } from '../../runs/poll-hints.ts';
 import {
   baseOf,
   conversationItems,
-  detailIn,
+  detailHeadIn,
   detailOf,
+  inBackground,
   inputOf,
   type ResponseDetail,
   ResponseEvents,
@@ -75,7 +76,10 @@ interface ReadResponse {
   readonly asked: ResponsesRequest;
   readonly chat: InferenceRequest;
   readonly preferences: Preferences;
+  /** With markers in place of large media. */
   readonly detail: ResponseDetail;
+  /** The same as it is stored; empty where it is not. */
+  readonly record: string;
   readonly conversation: ConversationRecord | null;
 }
 
@@ -117,12 +121,14 @@ export class ResponsesApi implements Api {
     const { isBackground, isRun } = modeOf(asked, preferences, request);
     const chat = this.#o.responseIntake.toChat(given, isRun);
     const tier = decideTier(asked.tier, !isBackground);
-    const kept = detailOf(asked, chain);
+    const kept = detailOf(asked, chain, isBackground);
     const params = { ...kept.params, service_tier: tier.used, model: chat.model.name };
-    const detail = { ...kept, params, background: isBackground };
-    const read = { asked, chat, preferences, detail, conversation };
+    const detail = { ...kept, params };
+    const isKept = isRun || asked.store || conversation !== null;
+    const record = isKept ? given.media.restoreText(JSON.stringify(detail)) : '';
+    const read = { asked, chat, preferences, detail, record, conversation };
     if (!isRun) return this.#dispatch(read, request, reply);
-    const about = { kind: 'response', detail: JSON.stringify(detail), log: 'deltas' } as const;
+    const about = { kind: 'response', detail: record, log: 'deltas' } as const;
     return this.#run(read, { ...about, lane: tier.lane }, request, reply);
   }
 
@@ -143,9 +149,9 @@ export class ResponsesApi implements Api {
   }
 
   /** Stores the delivered answer as if a worker had stored it, and in its conversation. */
-  #keeping({ asked, chat, detail, conversation }: ReadResponse, request: FastifyRequest): Keep {
+  #keeping({ asked, chat, record, conversation }: ReadResponse, request: FastifyRequest): Keep {
     const { keeper, conversations } = this.#o;
-    const call = shownCallOf(chat, request, JSON.stringify(detail));
+    const call = shownCallOf(chat, request, record);
     const kept = { ...call, kind: 'response', log: 'deltas' } as const;
     const keep: Keep = async (completion, ops, isCut) => {
       const status = isCut ? 'incomplete' : 'completed';
@@ -164,10 +170,10 @@ export class ResponsesApi implements Api {
   }
 
   /** A foreground response whose client waited too long goes on as one in the background. */
-  #conversion({ chat, detail, conversation }: ReadResponse, request: FastifyRequest): ConversionPlan {
+  #conversion({ chat, record, conversation }: ReadResponse, request: FastifyRequest): ConversionPlan {
     const { runIntake, pollHints } = this.#o;
-    const background = JSON.stringify({ ...detail, background: true });
-    const about = { kind: 'response', detail: background, log: 'deltas', lane: 'interactive' } as const;
+    const detail = inBackground(record);
+    const about = { kind: 'response', detail, log: 'deltas', lane: 'interactive' } as const;
     return {
       run: runIntake.newRun('chat', chat, runCallOf(request), about),
       location: locationOf(request.id),
@@ -208,7 +214,7 @@ export class ResponsesApi implements Api {
     let run = accepted;
     const isSentAway = preferences.respondAsync;
     const isFollowed = stream && !isSentAway;
-    const usualMs = isFollowed || detailIn(run).background ? 0 : holdMs;
+    const usualMs = isFollowed || detailHeadIn(run).background ? 0 : holdMs;
     const { heldMs, headers } = holding(preferences, usualMs);
     reply.headers(headers);
     if (isFollowed) return this.#follow(run, -1, request, reply);
@@ -243,7 +249,7 @@ export class ResponsesApi implements Api {
   async #cancel(request: ResponseRequest): Promise<object> {
     const run = await this.#find(request);
     // One in the foreground can be found while it runs only where a key keeps it going: it may be stopped too.
-    if (!detailIn(run).background && isFinalStatus(run.status) && run.status !== 'cancelled')
+    if (!detailHeadIn(run).background && isFinalStatus(run.status) && run.status !== 'cancelled')
       throw new DispatchError('invalid_request', {
         message:
           'Cannot cancel a synchronous response. Only those created with `background` can be cancelled.',
