@@ -14,6 +14,7 @@
  * | queued, in_progress → in_progress     | a worker that got the message        | only a higher attempt than the record's          | attempts.ts       |
  * | in_progress → completed, incomplete   | that worker                          | the record's attempt is still its own            | attempts.ts       |
  * | in_progress → queued or failed        | that worker                          | the same, and the number of failures             | attempts.ts       |
+ * | in_progress → queued (engine is full) | that worker                          | the record's attempt is still its own            | attempts.ts       |
  * | in_progress → any end (an open call)  | the ingress that converted the call  | the attempt whose answer it has                  | converted-call.ts |
  * | queued, in_progress → cancelled       | ingress (its client), tasks (batch)  | the tenant; final runs stay as they are          | cancel.ts         |
  * | queued, in_progress → failed          | any service, past its deadline       | the deadline, by the record                      | expire.ts         |

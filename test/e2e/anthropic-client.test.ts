@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import Anthropic, { APIError, AuthenticationError, BadRequestError, NotFoundError } from '@anthropic-ai/sdk';
 import { chunk, DONE, type ScriptedEngine, startScriptedEngine } from '../../testkit/scripted-engine.ts';
-import { API_KEY, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+import { API_KEY, type Stack, startStack, waitFor, whenAllHeard } from '../../testkit/stack.ts';
 
 const model = 'sim-chat';
 const messages = [{ role: 'user' as const, content: 'Hello' }];
@@ -145,6 +145,7 @@ test('messages.countTokens: the engine’s own count where it has a tokenizer, e
 
 test('errors have Anthropic’s shape and class', async () => {
   const asked = { model, max_tokens: 5, messages };
+  await whenAllHeard(stack);
   const unknown = await failureOf(client.messages.create({ ...asked, model: 'none' }));
   assert.ok(unknown instanceof NotFoundError);
   const body = unknown.error as {

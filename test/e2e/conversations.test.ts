@@ -4,7 +4,15 @@ import { after, before, test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import OpenAI from 'openai';
 import { sdk } from '../../testkit/sdk.ts';
-import { API_KEY, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+import {
+  API_KEY,
+  errorOf,
+  post,
+  type Stack,
+  startStack,
+  waitFor,
+  whenAllHeard,
+} from '../../testkit/stack.ts';
 
 const OTHER_KEY = 'sk-penstock-other-key';
 const model = 'sim-chat';
@@ -131,5 +139,6 @@ test('input tokens are counted by an engine that counts, else estimated, with wh
   const estimated = await count({ input, conversation: id, model: 'plain' });
   const without = await count({ input, model: 'plain' });
   assert.ok(without > 0 && estimated > 2 * without, `${without} ${estimated}`);
+  await whenAllHeard(stack);
   await assert.rejects(count({ input: 'x', model: 'nobody' }), OpenAI.NotFoundError);
 });

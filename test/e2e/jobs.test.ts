@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import { Redis } from 'ioredis';
-import { chat, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+import { chat, errorOf, post, type Stack, startStack, waitFor, whenAllHeard } from '../../testkit/stack.ts';
 
 const OTHER_KEY = 'sk-penstock-other-key';
 const ASYNC = { prefer: 'respond-async' };
@@ -203,6 +203,7 @@ test('a job that fails every time ends with an error that can be fetched', async
 
 test('bad requests are refused before anything is stored', async () => {
   await using stack = await startStack({ engines: [{}] });
+  await whenAllHeard(stack);
   const cases: [object, Record<string, string>, number][] = [
     [{ model: 'sim-chat' }, {}, 400],
     [chat('x', { model: 'nobody' }), {}, 404],

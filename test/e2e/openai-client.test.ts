@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import OpenAI from 'openai';
 import { sdk } from '../../testkit/sdk.ts';
-import { post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+import { post, type Stack, startStack, waitFor, whenAllHeard } from '../../testkit/stack.ts';
 
 let stack: Stack;
 let client: OpenAI;
@@ -33,6 +33,7 @@ test('models.list and models.retrieve; an unknown one is a 404', async () => {
   const models = await client.models.list();
   assert.ok(models.data.some(({ id }) => id === model));
   assert.equal((await client.models.retrieve(model)).object, 'model');
+  await whenAllHeard(stack);
   await assert.rejects(client.models.retrieve('no-such'), OpenAI.NotFoundError);
 });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import OpenAI, { BadRequestError, NotFoundError } from 'openai';
-import { API_KEY, errorOf, post, startStack, waitFor } from '../../testkit/stack.ts';
+import { API_KEY, errorOf, post, startStack, waitFor, whenAllHeard } from '../../testkit/stack.ts';
 
 const OTHER_KEY = 'sk-penstock-other-key';
 const MODEL = 'sim-chat';
@@ -189,6 +189,7 @@ test('responses', async t => {
       assert.equal(error.param, param);
       assert.equal(error.type, 'invalid_request_error');
     }
+    await whenAllHeard(stack);
     assert.equal((await post(stack, '/v1/responses', { model: 'nobody', input: 'x' })).status, 404);
   });
 

@@ -90,7 +90,7 @@ test('a run cancelled twice and finished late makes one event; so does one that 
   await runs.create(newRun('f1', 'job'), 60_000, null);
   for (const attempt of [1, 2]) {
     await runs.begin('f1', attempt, 'w');
-    await runs.fail('f1', attempt, { result: result(502, '{}'), log: 'none' }, 2, ttl);
+    await runs.fail('f1', attempt, { result: result(502, '{}'), log: 'none', lastWords: 'oops' }, 2, ttl);
   }
   assert.deepEqual(await told(), ['response.cancelled resp_c1', 'job.failed f1']);
 });

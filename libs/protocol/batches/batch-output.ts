@@ -46,9 +46,18 @@ const UNANSWERED = {
   batch_cancelled: 'The batch was cancelled before this request was answered.',
 } as const;
 
-/** A line that was never answered. */
-export function unansweredLine(runId: string, customId: string, code: keyof typeof UNANSWERED): LineOutcome {
-  const error = { code, message: UNANSWERED[code] };
+/** A line that was never answered. @param lastWords why its last attempt ended. */
+export function unansweredLine(
+  runId: string,
+  customId: string,
+  code: keyof typeof UNANSWERED,
+  lastWords?: string,
+): LineOutcome {
+  const text = UNANSWERED[code];
+  const error = {
+    code,
+    message: lastWords === undefined ? text : `${text} The last attempt failed: ${lastWords}`,
+  };
   const line = { id: `batch_req_${runId}`, custom_id: customId, response: null, error };
   return { text: `${JSON.stringify(line)}\n`, isGood: false, usage: NO_TOKENS };
 }

@@ -82,6 +82,8 @@ export interface StoredRun extends NewRun {
   readonly logLength: number;
   /** Set once completed, incomplete or failed. */
   readonly result: RunResult | null;
+  /** Why its last attempt ended that did not answer, for the error of a run that never gets another. */
+  readonly lastWords?: string;
 }
 
 /**

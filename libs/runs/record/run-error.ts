@@ -1,6 +1,7 @@
 /** Errors that take the place of an answer. */
 import {
   DispatchError,
+  ERRORS,
   type FailedMeta,
   isErrorCode,
   JSON_CONTENT_TYPE,
@@ -18,4 +19,11 @@ export function errorResult(error: DispatchError, finishedAt: number): RunResult
 /** The error that a client gets for a failed attempt. Codes of a newer version become `engine_error`. */
 export function failureError({ code, message }: FailedMeta): DispatchError {
   return new DispatchError(isErrorCode(code) ? code : 'engine_error', { message });
+}
+
+/** The error of what was not answered in time. @param lastWords why its last attempt ended. */
+export function deadlineError(lastWords: string | null): DispatchError {
+  const text = ERRORS.deadline_exceeded.text;
+  const message = lastWords === null ? text : `${text} The last attempt failed: ${lastWords}`;
+  return new DispatchError('deadline_exceeded', { message });
 }

@@ -22,7 +22,7 @@ export type RunFailure =
   | { readonly kind: 'fenced' };
 
 export interface RunAttemptsOptions {
-  readonly store: Pick<RunStore, 'begin' | 'finish' | 'fail'>;
+  readonly store: Pick<RunStore, 'begin' | 'finish' | 'fail' | 'putBack'>;
   readonly expiry: RunExpiry;
   readonly done: DoneChannel;
   readonly ttl: RunTtl;
@@ -53,11 +53,20 @@ export class RunAttempts {
     return true;
   }
 
+  /**
+   * The attempt ended by nobody's fault: the run is queued again, and nothing is counted.
+   * @returns false where the attempt is not the current one: then its delivery may not be settled.
+   */
+  putBack(id: string, attempt: number, { message }: FailedMeta): Promise<boolean> {
+    return this.#o.store.putBack(id, attempt, message);
+  }
+
   /** Counts a failed attempt: the run is queued again, or has failed if no attempt is left or none can help. */
   async fail(run: AttemptedRun, attempt: number, failure: FailedMeta): Promise<RunFailure> {
     const { store, done, ttl, clock } = this.#o;
     const error = failureError(failure);
-    const end = { result: errorResult(error, clock.now()), log: run.log ?? 'none' };
+    const result = errorResult(error, clock.now());
+    const end = { result, log: run.log ?? 'none', lastWords: failure.message };
     const most = failure.retryable ? MAX_ATTEMPTS : 1;
     const outcome = await store.fail(run.id, attempt, end, most, ttl);
     if (outcome === 'again') return { kind: 'again', delayMs: pauseAfter(attempt, run.deadlineAt) };

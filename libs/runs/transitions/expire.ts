@@ -1,9 +1,9 @@
 /** Ends runs whose deadline has passed. The queue drops them silently, so any process that notices does it. */
-import { DispatchError, isFinalStatus, type StoredRun, type WorkMeta } from '@penstock/protocol';
+import { isFinalStatus, type StoredRun, type WorkMeta } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { ClaimCheck, ClaimHolder, RunStore, RunTtl } from '@penstock/transport';
 import type { DoneChannel } from '../done-channel.ts';
-import { errorResult } from '../record/run-error.ts';
+import { deadlineError, errorResult } from '../record/run-error.ts';
 import { RUNNING_SLACK_MS } from '../record/run-life.ts';
 
 export interface RunExpiryOptions {
@@ -52,7 +52,8 @@ export class RunExpiry {
   async #end(run: EndedRun, now: number, slackMs: number): Promise<boolean> {
     const { store, done, ttl, claims } = this.#o;
     const { id, log = 'none' } = run;
-    const error = errorResult(new DispatchError('deadline_exceeded'), now);
+    const { lastWords = null } = (await store.read(id)) ?? {};
+    const error = errorResult(deadlineError(lastWords), now);
     const hasEnded = await store.expire({ id, log }, error, slackMs, ttl);
     if (hasEnded) {
       done.announce(id);

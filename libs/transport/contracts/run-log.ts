@@ -72,7 +72,7 @@ export function testRunLog(subject: () => RunLogSubject): void {
   });
 
   test('a run that is queued again loses its log, unless a client has read it', async () => {
-    const error = { result: resultOf('oops', { status: 502 }), log: 'deltas' } as const;
+    const error = { result: resultOf('oops'), log: 'deltas', lastWords: 'oops' } as const;
     for (const isRead of [false, true]) {
       const id = `reopen-${isRead}`;
       const { runs, log } = await begun(id);

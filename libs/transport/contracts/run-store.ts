@@ -36,6 +36,7 @@ export function endOf(text: string): RunEnd {
 export function testRunStore(subject: () => RunStoreSubject): void {
   testCreating(subject);
   testAttempts(subject);
+  testPuttingBack(subject);
   testEndings(subject);
   testKeeping(subject);
   testCompletionList(subject);
@@ -86,7 +87,7 @@ function testAttempts(subject: () => RunStoreSubject): void {
     assert.equal(await runs.begin('fence', 2, 'w-3'), 'fenced');
     assert.equal(await runs.begin('fence', 1, 'w-1'), 'fenced');
     assert.equal(await runs.finish('fence', 1, endOf('old'), TTL), false);
-    assert.equal(await runs.fail('fence', 1, endOf('old'), 1, TTL), 'fenced');
+    assert.equal(await runs.fail('fence', 1, { ...endOf('old'), lastWords: '' }, 1, TTL), 'fenced');
     assert.equal(await runs.finish('fence', 2, endOf('new'), TTL), true);
     const run = await runs.read('fence');
     assert.deepEqual([run?.status, run?.worker, run?.attempt], ['completed', 'w-2', 2]);
@@ -99,19 +100,44 @@ function testAttempts(subject: () => RunStoreSubject): void {
     const { runs } = subject();
     await runs.create(newRun('g'), LONG_MS, null);
     await runs.begin('g', 1, 'w');
-    const error = { result: resultOf('oops', { status: 502 }), log: 'none' } as const;
+    const result = resultOf('oops', { status: 502 });
+    const error = { result, log: 'none', lastWords: 'out of memory' } as const;
     assert.equal(await runs.fail('g', 1, error, 2, TTL), 'again');
-    assert.equal((await runs.read('g'))?.status, 'queued');
+    const failed = await runs.read('g');
+    assert.deepEqual([failed?.status, failed?.lastWords], ['queued', 'out of memory']);
     await runs.begin('g', 2, 'w');
     assert.equal(await runs.fail('g', 2, error, 2, TTL), 'final');
     assert.deepEqual(await runs.progress(['g', 'unknown']), [{ status: 'failed', code: 502 }, null]);
     assert.equal(await runs.reopen('g', 99, LONG_MS), true);
     const again = await runs.read('g');
-    assert.deepEqual([again?.status, again?.deadlineAt, again?.result], ['queued', 99, null]);
+    assert.deepEqual(
+      [again?.status, again?.deadlineAt, again?.result, again?.lastWords],
+      ['queued', 99, null, undefined],
+    );
     assert.equal(await runs.begin('g', 2, 'w'), 'fenced', 'its attempts go on counting');
     assert.equal(await runs.begin('g', 3, 'w'), 'begun');
     assert.equal(await runs.reopen('g', 100, LONG_MS), false);
     assert.equal(await runs.fail('g', 3, error, 2, TTL), 'again', 'its failures do not');
+  });
+}
+
+function testPuttingBack(subject: () => RunStoreSubject): void {
+  test('a run that is put back is queued, says why, and has not failed', async () => {
+    const { runs } = subject();
+    await runs.create(newRun('full'), LONG_MS, null);
+    for (const attempt of [1, 2, 3]) {
+      await runs.begin('full', attempt, 'w');
+      assert.equal(await runs.putBack('full', attempt, `full ${attempt}`), true);
+    }
+    const run = await runs.read('full');
+    assert.deepEqual([run?.status, run?.attempt, run?.lastWords], ['queued', 3, 'full 3']);
+    assert.equal(await runs.putBack('full', 2, 'old'), false, 'a later attempt has begun');
+    await runs.begin('full', 4, 'w');
+    const error = { result: resultOf('oops', { status: 502 }), log: 'none', lastWords: 'oops' } as const;
+    assert.equal(await runs.fail('full', 4, error, 2, TTL), 'again', 'it is the first failure');
+    await runs.cancel(newRun('full'), 5, TTL);
+    assert.equal(await runs.putBack('full', 4, 'late'), false);
+    assert.equal((await runs.read('full'))?.lastWords, 'oops');
   });
 }
 

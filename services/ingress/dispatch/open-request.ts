@@ -4,7 +4,6 @@ import {
   type BodyClaim,
   DispatchError,
   type Endpoint,
-  ERRORS,
   type FailedMeta,
   type QueueAddress,
 } from '@penstock/protocol';
@@ -124,15 +123,6 @@ const ATTEMPTS_A_SUBJECT = 1024;
 /** Above every attempt that may still come of the subject that a request leaves. */
 export function nextAttemptBase(attempt: number): number {
   return (Math.floor(attempt / ATTEMPTS_A_SUBJECT) + 1) * ATTEMPTS_A_SUBJECT;
-}
-
-/** The client's error when its time is up. @param last why the last attempt ended. */
-export function deadlineError(last: FailedMeta | null): DispatchError {
-  const text = ERRORS.deadline_exceeded.text;
-  return new DispatchError(
-    'deadline_exceeded',
-    last === null ? {} : { message: `${text} The last attempt failed: ${last.message}` },
-  );
 }
 
 /** The client's error after its last failed attempt. @param reason why there is no other attempt. */

@@ -40,8 +40,9 @@ import {
   type QueueAddress,
   type ResumeAnswer,
 } from '@penstock/protocol';
+import { deadlineError } from '@penstock/runs';
 import type { Conversion } from './conversion.ts';
-import { type Bound, deadlineError, nextAttemptBase, type OpenRequest } from './open-request.ts';
+import { type Bound, nextAttemptBase, type OpenRequest } from './open-request.ts';
 
 export type RequestEvent =
   | Frame
@@ -368,7 +369,7 @@ function onEnd(
       // Nobody knows of a record that was made to send this client to.
       return converted === null ? withdraw(request) : [...withdraw(request), { kind: 'undo_conversion' }];
     case 'deadline': {
-      const end = endWith(request, deadlineError(request.lastFailure));
+      const end = endWith(request, deadlineError(request.lastFailure?.message ?? null));
       return [...withdraw(request), { kind: 'count_finished', outcome: 'deadline' }, end];
     }
     case 'drained': {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { TokenEstimator } from '@penstock/policy';
 import { type BatchRecord, emptyProfile } from '@penstock/protocol';
@@ -48,4 +49,24 @@ test('the next lines of a model are estimated by what its engines counted of the
   assert.equal(usage.input, 1500);
   const after = estimator.estimate('m', letters);
   assert.ok(before > 900 && Math.abs(after / 500 - 1) < 0.1, `${before} and ${after}`);
+});
+
+test('a line that no engine had room for tells what the last one said', async () => {
+  await using files = await temporaryDirectory();
+  const contents = new DirectoryFiles(files.path);
+  const runs = [{ result: null, lastWords: 'the engine has no room (429): slow down' }, null];
+  const { error } = await writeOutput({
+    estimator: { learn: () => false },
+    batch: { id: 'batch_a' } as BatchRecord,
+    ...{ endpoint: 'chat', lines: () => linesOf('hi', 2), unanswered: 'batch_expired', contents },
+    runs: { read: async () => runs.shift() } as unknown as RunStore,
+  });
+  const stored = await contents.open(error?.digest ?? '');
+  const lines = (await text(stored ?? assert.fail())).trim().split('\n');
+  const messages = lines.map(line => JSON.parse(line).error.message);
+  assert.match(
+    messages[0],
+    /expired before .* The last attempt failed: the engine has no room \(429\): slow down$/,
+  );
+  assert.match(messages[1], /answered\.$/);
 });

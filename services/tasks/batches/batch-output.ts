@@ -96,8 +96,8 @@ function* outcomesOf(
     const line = readBatchLine(text, number, endpoint);
     if (isBatchError(line)) continue;
     const id = lineRunId(batch.id, number);
-    const result = runs[i]?.result ?? null;
-    if (result === null) yield unansweredLine(id, line.customId, unanswered);
+    const { result = null, lastWords } = runs[i] ?? {};
+    if (result === null) yield unansweredLine(id, line.customId, unanswered, lastWords);
     else {
       const answered = answeredLine(id, line, result);
       const { model, prompt } = line.summary;

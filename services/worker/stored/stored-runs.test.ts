@@ -39,11 +39,12 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
   const claims = new ClaimCheck(bodies, INLINE_BYTES);
   const loader = new BodyLoader(bodies, new ByteBudget(1e6));
   const wires = { store, done: new DoneChannel(queue, 'eu'), ttl, clock, claims };
+  const expiry = new RunExpiry(wires);
   const errors: string[] = [];
   const stored = new StoredRuns({
     ...{ store, queue, clock, bodies, claims, log: runLog, worker: 'w-1', ackWaitMs: ACK_WAIT_MS },
     continuing: { canContinue: async () => true },
-    attempts: new RunAttempts({ ...wires, expiry: new RunExpiry(wires) }),
+    attempts: new RunAttempts({ ...wires, expiry }),
     logger: {
       warn() {},
       error: (_about: object, text: string) => void errors.push(text),
@@ -116,7 +117,9 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
   };
   const settlements = () => queue.settled.items.map(({ how }) => how);
   const record = async () => (await store.read('r1')) ?? assert.fail('the record is gone');
-  return { ...{ stored, queue, store, runLog, time, run, begin, settlements, record, errors, delivery } };
+  return {
+    ...{ stored, queue, store, runLog, expiry, time, run, begin, settlements, record, errors, delivery },
+  };
 }
 
 /** Lets everything happen that waits for nothing but promises. */
@@ -211,7 +214,7 @@ test('an engine without room hands the run back for as long as it asks, without 
   }
   const pauses = queue.settled.items.map(({ how, delayMs }) => [how, delayMs]);
   assert.deepEqual(pauses, Array(MAX_ATTEMPTS + 1).fill(['nak', 1500]));
-  assert.equal((await record()).status, 'in_progress');
+  assert.equal((await record()).status, 'queued');
 });
 
 test('the last failure of the engine is reported with its message', async t => {
@@ -320,4 +323,34 @@ test('work whose ingress is gone is looked for among the stored runs', async t =
   const found = await stored.asStored({ ...delivery.work, meta });
   assert.deepEqual(found?.meta, { ...meta, stored: true, log: 'deltas', deadlineAt: run.deadlineAt });
   assert.equal(await stored.asStored({ ...delivery.work, meta: { ...meta, id: 'r2' } }), null);
+});
+
+test('a run that no engine had room for keeps the last words of one for the error of its deadline', async t => {
+  const { begin, settlements, record, expiry, run, time } = await startRun(t, 'none');
+  for (const number of [1, 2, 3, 4]) {
+    const { handlers } = await begin(number);
+    handlers.start(503, 'application/json', 1000);
+    handlers.data(Buffer.from('{"error":{"message":"the pool is drained for maintenance"}}'));
+    handlers.end();
+    await settle();
+    assert.equal((await record()).status, 'queued', 'it runs nowhere');
+  }
+  assert.deepEqual(settlements(), ['nak', 'nak', 'nak', 'nak']);
+  time.now = run.deadlineAt + 1;
+  assert.equal(await expiry.end(run), true);
+  const { result, status } = await record();
+  assert.deepEqual([status, result?.status], ['failed', 504]);
+  const { code, message } = JSON.parse(String(result?.body)).error;
+  assert.equal(code, 'deadline_exceeded');
+  assert.match(message, /The last attempt failed: .*\(503\): the pool is drained for maintenance$/);
+});
+
+test('an attempt that is not the current one any more gives nothing back', async t => {
+  const { begin, settlements, store } = await startRun(t, 'none');
+  const { handlers } = await begin();
+  await store.begin('r1', 2, 'w-2');
+  handlers.start(429, 'application/json', 1000);
+  handlers.end();
+  await settle();
+  assert.deepEqual(settlements(), []);
 });

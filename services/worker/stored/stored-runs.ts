@@ -195,7 +195,12 @@ export class StoredRuns {
     this.#writers.get(attempt)?.stop();
     // Not the request's fault: it is run elsewhere or later, and not counted as a failure.
     if (failure.code === HANDED_BACK) return queue.settle(ackSubject, 'nak');
-    if (failure.busyMs !== undefined) return queue.settle(ackSubject, 'nak', failure.busyMs);
+    if (failure.busyMs !== undefined) {
+      // Kept for the error of a run whose time ends before an engine has room.
+      if (await attempts.putBack(attempt.id, attempt.number, failure))
+        queue.settle(ackSubject, 'nak', failure.busyMs);
+      return;
+    }
     const outcome = await attempts.fail(work.meta, attempt.number, failure);
     if (outcome.kind === 'again') queue.settle(ackSubject, 'nak', outcome.delayMs);
     if (outcome.kind === 'final')

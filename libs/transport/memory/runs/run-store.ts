@@ -1,7 +1,14 @@
 /** The run store in memory, with the rules of the Lua scripts. Records end by the clock that is given. */
 import type { NewRun, RunResult, StoredRun } from '@penstock/protocol';
 import type { CreateOutcome, Idempotency } from '../../ports/runs/idempotency.ts';
-import type { BeginOutcome, FailOutcome, RunEnd, RunProgress, RunStore } from '../../ports/runs/run-store.ts';
+import type {
+  AttemptEnd,
+  BeginOutcome,
+  FailOutcome,
+  RunEnd,
+  RunProgress,
+  RunStore,
+} from '../../ports/runs/run-store.ts';
 import type { RunTtl } from '../../ports/runs/run-ttl.ts';
 import type { MemoryClock } from '../clock.ts';
 import { MemoryCompletionList } from './completion-list.ts';
@@ -65,18 +72,25 @@ export class MemoryRunStore implements RunStore {
   async fail(
     id: string,
     attempt: number,
-    { result, log }: Pick<RunEnd, 'result' | 'log'>,
+    { result, log, lastWords }: AttemptEnd,
     mostFailures: number,
     ttl: RunTtl,
   ): Promise<FailOutcome> {
     const record = this.records.current(id, attempt);
     if (record === undefined) return 'fenced';
     if (++record.failures < mostFailures) {
-      this.records.change(record, { status: 'queued' });
+      this.records.change(record, { status: 'queued', lastWords });
       return 'again';
     }
     this.records.finish(record, { status: 'failed', result, log }, ttl.logMs);
     return 'final';
+  }
+
+  async putBack(id: string, attempt: number, lastWords: string): Promise<boolean> {
+    const record = this.records.current(id, attempt);
+    if (record === undefined) return false;
+    this.records.change(record, { status: 'queued', lastWords });
+    return true;
   }
 
   async cancel(run: Pick<NewRun, 'id' | 'tenant' | 'log'>, _now: number, ttl: RunTtl): Promise<boolean> {
@@ -109,6 +123,8 @@ export class MemoryRunStore implements RunStore {
     const record = this.records.get(id);
     if (record?.run.status !== 'failed' && record?.run.status !== 'queued') return false;
     record.failures = 0;
+    const { lastWords: _words, ...rest } = record.run;
+    record.run = rest;
     this.records.change(record, { status: 'queued', deadlineAt, result: null, logLength: 0 });
     this.#setLife(id, ttlMs);
     if (record.wasRead) this.records.keepLog(id, ttlMs);

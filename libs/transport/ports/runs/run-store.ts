@@ -17,6 +17,12 @@ export interface RunEnd {
   readonly last: { readonly entry: Buffer; readonly at: number } | null;
 }
 
+/** How an attempt failed, and what that makes of the run if it was the last one. */
+export type AttemptEnd = Pick<RunEnd, 'result' | 'log'> & {
+  /** Why, for the error of a run that never gets another attempt. */
+  readonly lastWords: string;
+};
+
 /** How far a run is. */
 export interface RunProgress {
   readonly status: RunStatus;
@@ -45,13 +51,12 @@ export interface RunStore {
   /** @returns false when the attempt is not the current one: nothing was written, and nothing may be acked. */
   finish(id: string, attempt: number, end: RunEnd, ttl: RunTtl): Promise<boolean>;
   /** Puts the run back to queued, or stores the error as its result once it has failed `mostFailures` times. */
-  fail(
-    id: string,
-    attempt: number,
-    end: Pick<RunEnd, 'result' | 'log'>,
-    mostFailures: number,
-    ttl: RunTtl,
-  ): Promise<FailOutcome>;
+  fail(id: string, attempt: number, end: AttemptEnd, mostFailures: number, ttl: RunTtl): Promise<FailOutcome>;
+  /**
+   * Puts the run back to queued without counting a failure. @param lastWords why.
+   * @returns false when the attempt is not the current one: then its delivery may not be settled.
+   */
+  putBack(id: string, attempt: number, lastWords: string): Promise<boolean>;
   /** Does nothing to a final run. @returns false for an unknown run or one of another tenant. */
   cancel(
     run: Pick<NewRun, 'id' | 'tenant' | 'log'>,

@@ -49,6 +49,7 @@ export function toRun(id: string, fields: Record<string, Buffer>): StoredRun | n
     attempt: Number(text('attempt')),
     logLength: Number(text('logLength')),
     result: body === undefined ? null : toResult(text, body),
+    ...(text('lastWords') === '' ? {} : { lastWords: text('lastWords') }),
   };
 }
 

@@ -12,7 +12,7 @@ import {
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { CreateOutcome, Idempotency } from '../../ports/runs/idempotency.ts';
-import type { BeginOutcome, FailOutcome, RunEnd, RunStore } from '../../ports/runs/run-store.ts';
+import type { AttemptEnd, BeginOutcome, FailOutcome, RunEnd, RunStore } from '../../ports/runs/run-store.ts';
 import type { RunTtl } from '../../ports/runs/run-ttl.ts';
 import { openRedis, type RedisOptions } from '../connection.ts';
 import { RedisScripts } from '../scripts.ts';
@@ -26,6 +26,7 @@ const SCRIPTS = [
   'runs/begin',
   'runs/finish',
   'runs/fail',
+  'runs/put-back',
   'runs/cancel',
   'runs/expire',
   'runs/reopen',
@@ -117,13 +118,18 @@ export class RedisRunStore implements RunStore {
   async fail(
     id: string,
     attempt: number,
-    end: Pick<RunEnd, 'result' | 'log'>,
+    end: AttemptEnd,
     mostFailures: number,
     ttl: RunTtl,
   ): Promise<FailOutcome> {
-    const { result, log } = end;
+    const { result, log, lastWords } = end;
     const about = [attempt, mostFailures, result.finishedAt, ttl.logMs, channelOf(id, log)];
-    return (await this.#run('runs/fail', ...keysOf(id), ...about, ...answerOf(result))) as FailOutcome;
+    const said = [...answerOf(result), lastWords];
+    return (await this.#run('runs/fail', ...keysOf(id), ...about, ...said)) as FailOutcome;
+  }
+
+  async putBack(id: string, attempt: number, lastWords: string): Promise<boolean> {
+    return (await this.#run('runs/put-back', runKey(id), attempt, lastWords)) === 1;
   }
 
   async cancel(run: Pick<NewRun, 'id' | 'tenant' | 'log'>, now: number, ttl: RunTtl): Promise<boolean> {

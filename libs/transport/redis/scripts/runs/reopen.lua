@@ -7,7 +7,7 @@
 local r = redis.call('HMGET', KEYS[1], 'status', 'read')
 if r[1] ~= 'failed' and r[1] ~= 'queued' then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'queued', 'failures', '0', 'deadlineAt', ARGV[1])
-redis.call('HDEL', KEYS[1], 'code', 'type', 'body', 'finishedAt', 'logLength')
+redis.call('HDEL', KEYS[1], 'code', 'type', 'body', 'finishedAt', 'logLength', 'lastWords')
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 if r[2] then redis.call('PEXPIRE', KEYS[2], ARGV[2]) else redis.call('DEL', KEYS[2]) end
 watch_deadline(KEYS[1])
