@@ -25,6 +25,12 @@ export { OPERATIONS, openApiDocument } from './openapi/index.ts';
 export { type ElidedBody, ElidedMedia, elideMedia } from './prompt/elided-media.ts';
 export { emptyProfile, type PromptProfile } from './prompt/prompt-profile.ts';
 export { withoutMedia } from './prompt/without-media.ts';
+export {
+  type Compaction,
+  compactionObject,
+  keptItems,
+  readCompactRequest,
+} from './responses/compaction.ts';
 export * from './responses/conversation.ts';
 export * from './responses/input-item.ts';
 export type { ChatMessage, InputItem } from './responses/messages.ts';

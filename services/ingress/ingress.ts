@@ -40,6 +40,7 @@ import { JobsApi } from './api/jobs.ts';
 import { MessagesApi } from './api/messages.ts';
 import { ModelsApi } from './api/models.ts';
 import { OperationsApi } from './api/operations.ts';
+import { CompactApi } from './api/responses/compact-api.ts';
 import { Conversations } from './api/responses/conversations.ts';
 import { ConversationsApi } from './api/responses/conversations-api.ts';
 import { ResponseHistory } from './api/responses/history.ts';
@@ -245,6 +246,7 @@ function responses(
   return {
     responses: new ResponsesApi({ ...parts, responseIntake, conversations }),
     inputTokens: new InputTokensApi({ intake, responseIntake, dispatcher }),
+    compact: new CompactApi({ responseIntake, dispatcher }),
     conversations: new ConversationsApi(conversations),
   };
 }

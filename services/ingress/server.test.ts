@@ -8,6 +8,7 @@ import { JobsApi } from './api/jobs.ts';
 import { MessagesApi } from './api/messages.ts';
 import { ModelsApi } from './api/models.ts';
 import { OperationsApi } from './api/operations.ts';
+import { CompactApi } from './api/responses/compact-api.ts';
 import { ConversationsApi } from './api/responses/conversations-api.ts';
 import { InputTokensApi } from './api/responses/input-tokens-api.ts';
 import { ResponsesApi } from './api/responses/responses-api.ts';
@@ -17,9 +18,8 @@ import { WebhooksApi } from './api/webhooks.ts';
 import type { Origins } from './http/cors.ts';
 import { type Apis, buildServer } from './server.ts';
 
-/** Routes that only say what is not served, and other names of documented ones. */
+/** Other names of documented routes, and the index at the root. */
 const UNDOCUMENTED = [
-  'POST /v1/responses/compact',
   ...['/', '/healthz', '/ping', '/health/liveliness', '/health/liveness', '/health/readiness'].map(
     path => `GET ${path}`,
   ),
@@ -37,6 +37,7 @@ function startServer(corsOrigins: Origins = new Set()) {
     messages: new MessagesApi(none),
     responses: new ResponsesApi(none),
     inputTokens: new InputTokensApi(none),
+    compact: new CompactApi(none),
     conversations: new ConversationsApi(none),
     files: new FilesApi(none, none, none),
     batches: new BatchesApi(none),

@@ -8,6 +8,7 @@ import type { JobsApi } from './api/jobs.ts';
 import type { MessagesApi } from './api/messages.ts';
 import type { ModelsApi } from './api/models.ts';
 import type { OperationsApi } from './api/operations.ts';
+import type { CompactApi } from './api/responses/compact-api.ts';
 import type { ConversationsApi } from './api/responses/conversations-api.ts';
 import type { InputTokensApi } from './api/responses/input-tokens-api.ts';
 import type { ResponsesApi } from './api/responses/responses-api.ts';
@@ -38,6 +39,7 @@ export interface Apis {
   readonly messages: MessagesApi;
   readonly responses: ResponsesApi;
   readonly inputTokens: InputTokensApi;
+  readonly compact: CompactApi;
   readonly conversations: ConversationsApi;
   readonly files: FilesApi;
   readonly batches: BatchesApi;

@@ -11,8 +11,6 @@ export const EXPLANATIONS: Readonly<Record<string, Readonly<Record<string, strin
   'llm-comply open-responses': {
     'reasoning-summary':
       'The suite runs it only for models with certain names (o1, o3, gpt-5, …); the engine here is simulated.',
-    'compact-response':
-      'Passed by the 404 that it allows: `POST /v1/responses/compact` is not served. Chains are kept by `previous_response_id`.',
   },
   'llm-comply openai-chat': {
     'chat-reasoning-summary':

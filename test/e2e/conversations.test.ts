@@ -142,3 +142,49 @@ test('input tokens are counted by an engine that counts, else estimated, with wh
   await whenAllHeard(stack);
   await assert.rejects(count({ input: 'x', model: 'nobody' }), OpenAI.NotFoundError);
 });
+
+test('a conversation is compacted, and goes on from what comes back: sent as input, then as a chain', async () => {
+  const asked = { model, max_output_tokens: 16 };
+  const first = await client.responses.create({ ...asked, input: 'One' });
+  const compacted = await client.responses.compact({
+    ...{ model, previous_response_id: first.id, input: [user('Two')] },
+  });
+  assert.equal(compacted.object, 'response.compaction');
+  assert.ok(compacted.usage.output_tokens > 0 && compacted.usage.input_tokens > 0);
+  const kinds = compacted.output.map(item => (item.type === 'message' ? (item.role as string) : item.type));
+  assert.deepEqual(kinds, ['user', 'user', 'compaction']);
+  const last = compacted.output.at(-1);
+  assert.ok(last?.type === 'compaction');
+  const summary = Buffer.from(last.encrypted_content.replace('penstock1.', ''), 'base64').toString();
+  const opened = `One\n\nTwo\n\nSummary of the conversation so far:\n\n${summary}\n\nThree`;
+  const input = [...compacted.output, user('Three')] as OpenAI.Responses.ResponseInputItem[];
+  const second = await client.responses.create({ ...asked, input });
+  assert.equal(second.output_text, said(['user', opened]));
+  const third = await client.responses.create({ ...asked, input: 'Four', previous_response_id: second.id });
+  const spoken = [
+    ['user', opened],
+    ['assistant', second.output_text],
+    ['user', 'Four'],
+  ] as const;
+  assert.equal(third.output_text, said(...spoken.map(([role, text]): [string, string] => [role, text])));
+  const { id } = await client.conversations.create({ items: [user('Five')] });
+  const other = await post(stack, '/v1/responses/compact', { model, conversation: id });
+  const { output } = (await other.json()) as { output: { type: string }[] };
+  assert.deepEqual([other.status, output.map(({ type }) => type)], [200, ['message', 'compaction']]);
+  assert.deepEqual(await rolesIn(id), ['user'], 'the conversation itself stays as it is');
+});
+
+test('what cannot be compacted is refused by name', async () => {
+  const refusal = async (body: object, headers = {}) => {
+    const answer = await post(stack, '/v1/responses/compact', body, { headers });
+    const { code, param } = await errorOf(answer);
+    return [answer.status, code, param];
+  };
+  assert.deepEqual(await refusal({ model }), [400, 'invalid_request', 'input']);
+  assert.deepEqual(await refusal({ input: 'x' }), [400, 'invalid_request', 'model']);
+  assert.deepEqual(await refusal({ model: 'none', input: 'x' }), [404, 'model_not_found', 'model']);
+  const keyed = await refusal({ model, input: 'x' }, { 'idempotency-key': 'k' });
+  assert.deepEqual(keyed, [400, 'invalid_request', 'Idempotency-Key']);
+  const gone = await refusal({ model, previous_response_id: 'resp_none' });
+  assert.equal(gone[1], 'previous_response_not_found');
+});

@@ -1,4 +1,4 @@
-/** Operations on conversations and their items, and the count of what a response is asked with. */
+/** Operations on conversations and their items, and on what a response is asked with: its count, and its compaction. */
 import { type Operation, paging } from './operation.ts';
 
 export const CONVERSATION_OPERATIONS: readonly Operation[] = [
@@ -9,6 +9,16 @@ export const CONVERSATION_OPERATIONS: readonly Operation[] = [
     summary: 'Count the input tokens of a response: by the engine where it can, else as estimated',
     body: 'CreateResponse',
     answers: { 200: ['InputTokens'] },
+  },
+  {
+    method: 'post',
+    path: '/v1/responses/compact',
+    id: 'compactResponse',
+    summary:
+      'Compact a conversation: its messages of users and for the system, and a summary of it by the model, as the input to go on with',
+    body: 'CompactResponse',
+    answers: { 200: ['CompactedResponse'] },
+    queued: true,
   },
   {
     method: 'post',

@@ -106,6 +106,13 @@ const inference: Record<string, JsonSchema> = {
 };
 
 const itemStatus: JsonSchema = { enum: ['in_progress', 'completed', 'incomplete'] };
+const responseUsage = object({
+  input_tokens: count,
+  input_tokens_details: object({ cached_tokens: count, cache_write_tokens: count }),
+  output_tokens: count,
+  output_tokens_details: object({ reasoning_tokens: count }),
+  total_tokens: count,
+});
 const responses: Record<string, JsonSchema> = {
   OutputItem: {
     anyOf: [
@@ -160,15 +167,7 @@ const responses: Record<string, JsonSchema> = {
     instructions: nullable(text),
     model: text,
     output: list(ref('OutputItem')),
-    usage: nullable(
-      object({
-        input_tokens: count,
-        input_tokens_details: object({ cached_tokens: count, cache_write_tokens: count }),
-        output_tokens: count,
-        output_tokens_details: object({ reasoning_tokens: count }),
-        total_tokens: count,
-      }),
-    ),
+    usage: nullable(responseUsage),
     previous_response_id: nullable(text),
     max_output_tokens: nullable(count),
     max_tool_calls: nullable(count),
@@ -192,6 +191,10 @@ const responses: Record<string, JsonSchema> = {
   }),
   InputItemList: pageOf(ref('Item')),
   DeletedResponse: deleted('response'),
+  CompactedResponse: object({
+    ...{ id: text, object: { const: 'response.compaction' }, created_at: seconds },
+    ...{ output: list(ref('Item')), usage: responseUsage },
+  }),
   InputTokens: object({ object: { const: 'response.input_tokens' }, input_tokens: count }),
   Conversation: object({
     ...{ id: text, object: { const: 'conversation' }, created_at: seconds, metadata: record(text) },

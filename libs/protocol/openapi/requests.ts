@@ -9,6 +9,7 @@ import { completionFields } from '../openai/completion-request.ts';
 import { completionUpdate } from '../openai/completion-update.ts';
 import { embeddingFields } from '../openai/embedding-request.ts';
 import { promptInputSchema } from '../openai/prompt-input.ts';
+import { compactFields } from '../responses/compaction.ts';
 import { conversationAddition, conversationCreate, conversationUpdate } from '../responses/conversation.ts';
 import { responsesFields } from '../responses/fields.ts';
 import { webhookCreate, webhookRotate, webhookTest, webhookUpdate } from '../webhooks/requests.ts';
@@ -48,6 +49,7 @@ export const REQUESTS = {
   CreateMessage: fromZod(messagesFields),
   CountTokens: fromZod(countTokensFields),
   CreateResponse: fromZod(responsesFields),
+  CompactResponse: fromZod(compactFields),
   CreateConversation: fromZod(conversationCreate),
   UpdateConversation: fromZod(conversationUpdate),
   AddConversationItems: fromZod(conversationAddition),

@@ -42,6 +42,9 @@ const OMITTED: ReadonlySet<unknown> = new Set([
 const SUPPORTED =
   'expected message, function_call, function_call_output, custom_tool_call, custom_tool_call_output, reasoning, compaction or item_reference';
 
+/** Before the text of a compaction. */
+const SUMMARY = 'Summary of the conversation so far:\n\n';
+
 /** What the assistant did between two messages of others. */
 interface Turn {
   readonly texts: string[];
@@ -72,6 +75,8 @@ class MessageWriter {
   readonly #system: ChatContent[] = [];
   readonly #rest: ChatMessage[] = [];
   #turn: Turn | null = null;
+  /** The last message has what was said before, in short. */
+  #isSummary = false;
 
   constructor(book: ToolBook) {
     this.#book = book;
@@ -139,10 +144,19 @@ class MessageWriter {
     this.#other({ role: 'tool', tool_call_id: textIn(item, 'call_id', at), content });
   }
 
-  /** What was said before, in short. */
+  /**
+   * What was said before, in short. With the users' messages beside it, which are those of a compacted conversation and the next one, it
+   * makes one message: many templates want users and assistants in turn.
+   */
   #compaction(item: InputItem): void {
     const said = sealedText(item['encrypted_content']);
-    if (said !== null) this.#other({ role: 'user', content: said });
+    if (said === null) return;
+    this.#endTurn();
+    let first = this.#rest.length;
+    while (this.#rest[first - 1]?.['role'] === 'user') first--;
+    const kept = this.#rest.splice(first).map(({ content }) => content as ChatContent);
+    this.#rest.push({ role: 'user', content: joined([...kept, SUMMARY + said], '\n\n') });
+    this.#isSummary = true;
   }
 
   #assistant(): Turn {
@@ -152,14 +166,19 @@ class MessageWriter {
 
   #other(message: ChatMessage): void {
     this.#endTurn();
-    this.#rest.push(message);
+    const last = this.#isSummary && message['role'] === 'user' ? this.#rest.at(-1) : undefined;
+    this.#isSummary = false;
+    if (last === undefined) this.#rest.push(message);
+    else last['content'] = joined([last['content'], message['content']] as ChatContent[], '\n\n');
   }
 
   #endTurn(): void {
     const turn = this.#turn;
     this.#turn = null;
     // Reasoning that led to nothing is of no use to a template.
-    if (turn === null || (turn.texts.length === 0 && turn.calls.length === 0)) return;
+    if (turn === null) return;
+    this.#isSummary = false;
+    if (turn.texts.length === 0 && turn.calls.length === 0) return;
     this.#rest.push({
       role: 'assistant',
       content: turn.texts.length === 0 ? null : turn.texts.join('\n\n'),

@@ -43,15 +43,21 @@ export class ResponseIntake {
     this.#o = options;
   }
 
-  /** @throws DispatchError for an invalid body, or where something that it builds on is not there. */
-  async read({ body, tenant }: FastifyRequest): Promise<ReadRequest> {
+  /**
+   * @param readBody of a request that is like one for a response.
+   * @throws DispatchError for an invalid body, or where something that it builds on is not there.
+   */
+  async read(
+    { body, tenant }: FastifyRequest,
+    readBody: typeof readResponsesRequest = readResponsesRequest,
+  ): Promise<ReadRequest> {
     const { history, clock } = this.#o;
     const acceptedAt = clock.now();
     if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
     const media = new ElidedMedia();
     const bytes = media.elide(body);
     const parsed = parseJson(bytes);
-    const given = readResponsesRequest(parsed, exactJson(bytes, parsed));
+    const given = readBody(parsed, exactJson(bytes, parsed));
     const { before, conversation } = await this.#before(given, tenant, media);
     const input = await history.resolve(given.input, tenant, before.earlier);
     return { acceptedAt, asked: { ...given, input }, before, conversation, media };

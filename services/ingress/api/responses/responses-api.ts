@@ -93,12 +93,6 @@ export class ResponsesApi implements Api {
   addTo(app: FastifyInstance, { admit: onRequest }: Guards): void {
     const path = '/v1/responses';
     app.post(path, { onRequest }, (request, reply) => this.create(request, reply));
-    // Not served; without a route of its own it would be taken for an id, and answered with 405.
-    app.post(`${path}/compact`, { onRequest }, () => {
-      throw new DispatchError('not_found', {
-        message: `POST ${path}/compact is not supported. Use POST ${path}.`,
-      });
-    });
     app.get<ResponseRoute>(`${path}/:id`, { onRequest }, (request, reply) => this.#show(request, reply));
     app.delete<ResponseRoute>(`${path}/:id`, { onRequest }, async (request, reply) =>
       answer(reply, request, await this.#remove(request)),
