@@ -1,4 +1,7 @@
-/** `done.<region>`: announces that a run is final. Delivered at most once, so a waiting process reads the record, too. */
+/**
+ * `done.<region>`: announces that a run is final, with what its engine counted of the prompt, from which the process that accepted it
+ * learns. Delivered at most once, so a waiting process reads the record, too.
+ */
 import type { ControlAddress } from '@penstock/protocol';
 import type { ControlChannel } from '@penstock/transport';
 
@@ -11,11 +14,15 @@ export class DoneChannel {
     this.#address = { kind: 'run_ended', region };
   }
 
-  announce(id: string): void {
-    this.#control.send(this.#address, Buffer.from(id));
+  /** @param promptTokens null where the engine told none, or there was no answer. */
+  announce(id: string, promptTokens: number | null = null): void {
+    this.#control.send(this.#address, Buffer.from(promptTokens === null ? id : `${id} ${promptTokens}`));
   }
 
-  listen(onDone: (id: string) => void): void {
-    this.#control.listen(this.#address, id => onDone(Buffer.from(id).toString('latin1')));
+  listen(onDone: (id: string, promptTokens: number | null) => void): void {
+    this.#control.listen(this.#address, payload => {
+      const [id = '', count] = Buffer.from(payload).toString('latin1').split(' ');
+      onDone(id, count !== undefined && /^\d{1,9}$/.test(count) ? Number(count) : null);
+    });
   }
 }

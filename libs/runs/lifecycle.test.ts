@@ -350,3 +350,31 @@ test('a large body whose message is refused does not stay, and without its store
   });
   assert.equal(await w.statusOf('r1'), undefined);
 });
+
+test('the end of an answered run is announced with what its engine counted of the prompt', async () => {
+  const w = await world();
+  const counted = '"usage":{"prompt_tokens":7,"completion_tokens":1}}';
+  const answers: [id: string, body: string, log: string | null][] = [
+    ['plain', `{"choices":[],${counted}`, null],
+    ['events', '', `data: {"choices":[],${counted}\n\ndata: [DONE]\n\n`],
+    ['silent', '{"choices":[]}', null],
+  ];
+  for (const [id, body, log] of answers) {
+    await w.acceptance.accept(aRun({ id }), work, null);
+    await w.attempts.begin(aRun({ id }), 1, 'w');
+    const result = { status: 200, contentType: 'x', body: Buffer.from(body), finishedAt: 0 };
+    const last = log === null ? null : { entry: Buffer.from(log), at: 0 };
+    await w.attempts.finish(id, 1, { status: 'completed', result, log: 'none', last });
+  }
+  assert.deepEqual(w.sent(), ['run_ended plain 7', 'run_ended events 7', 'run_ended silent']);
+  const heard: [string, number | null][] = [];
+  const channel = new DoneChannel(w.queue, 'local');
+  channel.listen((id, promptTokens) => heard.push([id, promptTokens]));
+  channel.announce('r1');
+  channel.announce('r2', 12);
+  await new Promise(resolve => setImmediate(resolve));
+  assert.deepEqual(heard, [
+    ['r1', null],
+    ['r2', 12],
+  ]);
+});

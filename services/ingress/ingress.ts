@@ -158,10 +158,10 @@ export async function startIngress(
   const shardFor = (slug: string) => fleet.shardFor(slug);
   const stored = storedRuns(ports, settings, clock, claims);
   const { acceptance, canceller, convertedCall, done, expiry, finder, keeper, waiters } = stored;
-  const runIntake = new RunIntake({ acceptance, workMeta, shardFor, region, claims });
+  const runIntake = new RunIntake({ acceptance, workMeta, shardFor, region, claims, estimates });
   const lanes = new Lanes(queue, clock);
   fleet.whenGone(worker => open.releaseBoundTo(worker));
-  onRunEnd(done, waiters, open);
+  onRunEnd(done, waiters, open, estimates);
   await listen(ports, settings, open);
 
   const { boundaries, modelDefaultsOf: defaultsOf } = settings;
@@ -252,8 +252,14 @@ function responses(
 }
 
 /** Passes announcements of final runs to those that wait for them. */
-function onRunEnd(done: DoneChannel, waiters: RunWaiters, open: OpenRequests): void {
-  done.listen(id => {
+function onRunEnd(
+  done: DoneChannel,
+  waiters: RunWaiters,
+  open: OpenRequests,
+  estimates: TokenEstimates,
+): void {
+  done.listen((id, promptTokens) => {
+    estimates.runEnded(id, promptTokens);
     waiters.heard(id);
     open.runEnded(id);
   });

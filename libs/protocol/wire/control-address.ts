@@ -8,7 +8,7 @@ export type ControlAddress =
   | { readonly kind: 'worker'; readonly worker: string }
   /** Questions to one ingress: "is this attempt current, and what has the client received?" */
   | { readonly kind: 'ingress'; readonly ingress: string }
-  /** Announces that a run is final; the payload is its id. Delivered at most once, so a waiting process reads the record, too. */
+  /** Announces that a run is final; the payload is its id, perhaps with its prompt tokens. Delivered at most once, so a waiting process reads the record, too. */
   | { readonly kind: 'run_ended'; readonly region: string };
 
 /** What can be listened to: one address, or the heartbeats of all workers of a region. */

@@ -5,6 +5,7 @@ import {
   type FailedMeta,
   type ResultMeta,
   type RunLogKind,
+  readPromptUsage,
   responseStatusOf,
   type WorkMeta,
 } from '@penstock/protocol';
@@ -49,7 +50,7 @@ export class RunAttempts {
   async finish(id: string, attempt: number, end: RunEnd): Promise<boolean> {
     const { store, done, ttl } = this.#o;
     if (!(await store.finish(id, attempt, end, ttl))) return false;
-    done.announce(id);
+    done.announce(id, promptTokensIn(end));
     return true;
   }
 
@@ -74,6 +75,12 @@ export class RunAttempts {
     done.announce(run.id);
     return { kind: 'final', code: error.code };
   }
+}
+
+/** As the engine counted them: an answer ends with its usage, and so does the log of a stream that is kept as events. */
+function promptTokensIn({ result, last }: RunEnd): number | null {
+  const usage = readPromptUsage(result.body) ?? (last === null ? null : readPromptUsage(last.entry));
+  return usage?.promptTokens ?? null;
 }
 
 /**

@@ -9,7 +9,6 @@ import {
   type BodyClaim,
   callNamesIn,
   DispatchError,
-  ENDPOINT_TABLE,
   type Endpoint,
   encodeEnvelope,
   type NewRun,
@@ -25,7 +24,7 @@ import { letGoOfBody } from '../http/body-reader.ts';
 import { dialectOf } from '../http/errors.ts';
 import { appliedHeader, type Preferences } from '../intake/preferences.ts';
 import { callTimeoutOf } from '../intake/timeouts.ts';
-import type { TokenEstimate } from '../intake/token-estimates.ts';
+import { estimateOf } from '../intake/token-estimates.ts';
 import type { InferenceRequest } from '../intake/understand.ts';
 import type { WorkMetaWriter } from '../intake/work-meta.ts';
 import type { IngressMetrics } from '../metrics.ts';
@@ -222,12 +221,6 @@ export class Dispatcher {
 /** Names have any characters; a header has not. */
 function headerText(name: string): string {
   return /^[\x21-\x7e]+$/.test(name) ? name : encodeURIComponent(name);
-}
-
-/** Only where the engine counts the prompt once: a reranker counts the query with every document. */
-function estimateOf(endpoint: Endpoint, read: InferenceRequest): TokenEstimate | null {
-  if (!ENDPOINT_TABLE[endpoint].usual) return null;
-  return { model: read.model.slug, prompt: read.summary.prompt, tokens: read.promptTokens };
 }
 
 /** `request.signal` fires on every POST with a body; a client that left shows as a close before the end. */

@@ -2,6 +2,7 @@
 import type { Endpoint, Lane, NewRun, RunKind, RunLogKind, StoredRun } from '@penstock/protocol';
 import { newRun, type RunAcceptance } from '@penstock/runs';
 import type { ClaimCheck } from '@penstock/transport';
+import { estimateOf, type TokenEstimates } from '../intake/token-estimates.ts';
 import { type InferenceRequest, queueSizeOf } from '../intake/understand.ts';
 import type { WorkMetaWriter } from '../intake/work-meta.ts';
 import type { RunCall } from './run-call.ts';
@@ -20,6 +21,7 @@ export interface RunIntakeOptions {
   /** The shard for a request that any worker of the model may take. */
   readonly shardFor: (slug: string) => number;
   readonly claims: Pick<ClaimCheck, 'isLarge'>;
+  readonly estimates: Pick<TokenEstimates, 'awaitRun' | 'runEnded'>;
   readonly region: string;
 }
 
@@ -46,11 +48,24 @@ export class RunIntake {
   }
 
   /** Resolves once the run is stored and queued; a key that was used before leads to its run, as it is now. */
-  accept(endpoint: Endpoint, request: InferenceRequest, call: RunCall, about: RunAbout): Promise<StoredRun> {
-    const { acceptance, workMeta } = this.#o;
+  async accept(
+    endpoint: Endpoint,
+    request: InferenceRequest,
+    call: RunCall,
+    about: RunAbout,
+  ): Promise<StoredRun> {
+    const { acceptance, workMeta, estimates } = this.#o;
     const run = this.newRun(endpoint, request, call, about);
     const terms = { ...run, lane: about.lane, names: call.names };
     const work = { ...workMeta.write(request, terms), body: request.body };
-    return acceptance.accept(run, work, call.idempotency);
+    // Before it is accepted: its answer may be there before this node hears of the acceptance.
+    estimates.awaitRun(run.id, estimateOf(endpoint, request));
+    let accepted: StoredRun | null = null;
+    try {
+      accepted = await acceptance.accept(run, work, call.idempotency);
+      return accepted;
+    } finally {
+      if (accepted?.id !== run.id) estimates.runEnded(run.id, null);
+    }
   }
 }
