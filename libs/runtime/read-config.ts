@@ -1,4 +1,10 @@
-/** Environment → validated, frozen configuration, once per process. All problems are reported together. */
+/**
+ * Environment → validated, frozen configuration, once per process. All problems are reported together.
+ *
+ * Every setting `X` may be given as `X_FILE` instead, the path of a file that holds its value: Docker and Kubernetes mount secrets
+ * as files, which neither `inspect` nor a child process shows.
+ */
+import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 
 /** Exit code for a configuration error (sysexits.h EX_CONFIG). */
@@ -14,20 +20,48 @@ export class ConfigError extends Error {
 }
 
 /** @throws ConfigError with one line per problem, each naming its variable. Values are never quoted: some are secrets. */
-export function readConfig<T extends z.ZodType>(
+export function readConfig<T extends z.ZodObject>(
   schema: T,
   env: Record<string, string | undefined>,
 ): Readonly<z.infer<T>> {
-  const given = Object.fromEntries(
-    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
-  );
+  const problems: string[] = [];
+  const given: Record<string, string> = {};
+  for (const name of Object.keys(schema.shape)) {
+    const value = settingOf(name, env, problem => problems.push(problem));
+    if (value !== '') given[name] = value;
+  }
   const parsed = schema.safeParse(given);
-  if (parsed.success) return Object.freeze(parsed.data as object) as Readonly<z.infer<T>>;
-  throw new ConfigError(parsed.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`));
+  if (parsed.success && problems.length === 0) return Object.freeze(parsed.data) as Readonly<z.infer<T>>;
+  // A setting whose file could not be read is not missing too.
+  const invalid = (parsed.error?.issues ?? [])
+    .map(issue => ({ name: issue.path.join('.'), message: issue.message }))
+    .filter(({ name }) => !problems.some(problem => problem.startsWith(`${name}_FILE:`)));
+  throw new ConfigError([...problems, ...invalid.map(({ name, message }) => `${name}: ${message}`)]);
+}
+
+/** Empty where it is not set. A line break at the end of a file is an editor's, not part of the value. */
+function settingOf(
+  name: string,
+  env: Record<string, string | undefined>,
+  report: (problem: string) => void,
+): string {
+  const value = env[name] ?? '';
+  const path = env[`${name}_FILE`] ?? '';
+  if (path === '') return value;
+  if (value !== '') {
+    report(`${name}_FILE: ${name} is set too; set one of them`);
+    return '';
+  }
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch (err) {
+    report(`${name}_FILE: the file cannot be read (${(err as NodeJS.ErrnoException).code})`);
+    return '';
+  }
 }
 
 /** Reads the configuration or ends the process with every problem on stderr. */
-export function readConfigOrExit<T extends z.ZodType>(schema: T): Readonly<z.infer<T>> {
+export function readConfigOrExit<T extends z.ZodObject>(schema: T): Readonly<z.infer<T>> {
   try {
     return readConfig(schema, process.env);
   } catch (err) {

@@ -35,7 +35,6 @@ export const tasksConfig = z.object({
     .describe(
       'Webhook endpoints that you configure for tenants, as JSON. Must be the same at all tasks processes.',
     ),
-  PENSTOCK_WEBHOOKS_FILE: z.string().optional().describe('The same, as the path of a file.'),
   PENSTOCK_WEBHOOK_TIMEOUT_MS: z.coerce
     .number()
     .int()

@@ -139,14 +139,13 @@ const webhooks = await startWebhooks({
   redis,
   allow: config.PENSTOCK_WEBHOOK_ALLOW,
   configured: config.PENSTOCK_WEBHOOKS,
-  configuredFile: config.PENSTOCK_WEBHOOKS_FILE,
   timeoutMs: config.PENSTOCK_WEBHOOK_TIMEOUT_MS,
   concurrency: config.PENSTOCK_WEBHOOK_CONCURRENCY,
   scale: config.PENSTOCK_WEBHOOK_SCHEDULE_SCALE,
   observers: [metrics.webhooks],
   clock: systemClock,
   log,
-  blame: exitBlaming,
+  blame: exitBlaming('PENSTOCK_WEBHOOKS'),
 });
 const deadlines = await RedisRunDeadlines.connect(redis);
 const stopDeadlines = watchDeadlines({

@@ -1,6 +1,5 @@
 /** Webhook endpoints that the operator configures for tenants, in a file or a variable. */
 import { hash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import {
   type ConfiguredWebhook,
   configuredWebhooks,
@@ -33,15 +32,6 @@ export function readConfiguredWebhooks(json: string, allow: AllowList): Configur
     }
   }
   return parsed.data;
-}
-
-/** @throws Error when the file cannot be read. */
-export function readWebhooksFile(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (err) {
-    throw new Error(`cannot be read (${(err as NodeJS.ErrnoException).code})`);
-  }
 }
 
 /** The id is made of tenant and URL, so an entry is the same endpoint at every start and in every process. */

@@ -11,7 +11,7 @@ import {
   type RedisOptions,
   RedisWebhooks,
 } from '@penstock/transport';
-import { readConfiguredWebhooks, readWebhooksFile, toManagedEndpoint } from './configured-webhooks.ts';
+import { readConfiguredWebhooks, toManagedEndpoint } from './configured-webhooks.ts';
 import { EndpointGate } from './endpoint-gate.ts';
 import { EventFanout } from './event-fanout.ts';
 import { type DeliveryObserver, EventSender } from './event-sender.ts';
@@ -19,17 +19,16 @@ import { type DeliveryObserver, EventSender } from './event-sender.ts';
 export interface WebhooksOptions {
   readonly redis: RedisOptions;
   readonly allow: AllowList;
-  /** Endpoints that the operator configured: JSON, or the path of a file. */
+  /** Endpoints that the operator configured, as JSON. */
   readonly configured: string | undefined;
-  readonly configuredFile: string | undefined;
   readonly timeoutMs: number;
   readonly concurrency: number;
   readonly scale: number;
   readonly clock: Clock;
   readonly log: Logger;
   readonly observers: readonly DeliveryObserver[];
-  /** Ends the process with an error that names the wrong variable. */
-  readonly blame: (variable: string) => (err: Error) => never;
+  /** Ends the process with an error that names the variable of what is configured. */
+  readonly blame: (err: Error) => never;
 }
 
 export interface Webhooks {
@@ -65,12 +64,10 @@ export async function startWebhooks(options: WebhooksOptions): Promise<Webhooks>
   return { counts: () => jobs.counts(), stop };
 }
 
-function configuredEndpoints({ configured, configuredFile, allow, clock, blame }: WebhooksOptions) {
-  const variable = configured === undefined ? 'PENSTOCK_WEBHOOKS_FILE' : 'PENSTOCK_WEBHOOKS';
+function configuredEndpoints({ configured = '[]', allow, clock, blame }: WebhooksOptions) {
   try {
-    const json = configured ?? (configuredFile === undefined ? '[]' : readWebhooksFile(configuredFile));
-    return readConfiguredWebhooks(json, allow).map(each => toManagedEndpoint(each, clock.now()));
+    return readConfiguredWebhooks(configured, allow).map(each => toManagedEndpoint(each, clock.now()));
   } catch (err) {
-    return blame(variable)(err as Error);
+    return blame(err as Error);
   }
 }
