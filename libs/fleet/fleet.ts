@@ -5,7 +5,7 @@ import type { Clock } from '@penstock/runtime';
 import { CacheBeliefs } from './cache-beliefs.ts';
 import { type CandidateSummary, Candidates } from './candidates.ts';
 import { EndpointDirectory } from './endpoint-directory.ts';
-import { Members } from './members.ts';
+import { type Member, Members } from './members.ts';
 import { ModelCatalogue } from './model-catalogue.ts';
 import { ModelNames, type ModelNamesOptions, NO_NAMES } from './model-names.ts';
 import { ShardLoads } from './shard-loads.ts';
@@ -92,6 +92,11 @@ export class Fleet {
   /** Whether a worker, or the process of it that ran something, was silent for too long while this process was listening. */
   isLost(worker: string, incarnation = ''): boolean {
     return this.#members.isLost(worker, incarnation);
+  }
+
+  /** All workers that are not forgotten, as heard of last. */
+  members(): Iterable<Readonly<Member>> {
+    return this.#members.all();
   }
 
   /** Number of workers that are not forgotten. */

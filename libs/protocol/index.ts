@@ -59,6 +59,7 @@ export * from './wire/endpoints.ts';
 export * from './wire/envelope.ts';
 export * from './wire/frame.ts';
 export * from './wire/heartbeat.ts';
+export * from './wire/ingress-status.ts';
 export * from './wire/names.ts';
 export * from './wire/queue-address.ts';
 export * from './wire/token.ts';

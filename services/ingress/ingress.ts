@@ -64,6 +64,7 @@ import { PollHints } from './runs/poll-hints.ts';
 import { RunIntake } from './runs/run-intake.ts';
 import { LogStreams } from './runs/stream-log.ts';
 import { buildServer } from './server.ts';
+import { StatusReporter } from './status.ts';
 
 /** The ports to other processes and to the stores. */
 export interface IngressPorts {
@@ -124,6 +125,8 @@ export interface Ingress {
   readonly open: OpenRequests;
   /** Call once a second. */
   tick(): void;
+  /** Tells the region what this node counts: once a second, and when it leaves. */
+  tellStatus(leaving: boolean): Promise<void>;
 }
 
 /** Begins to hear heartbeats, replies and questions. */
@@ -155,10 +158,11 @@ export async function startIngress(
     deadLetter: ({ address }, failure) => queue.moveToDead(address, failure),
   });
   const workMeta = new WorkMetaWriter(ingressId, fleet);
-  const shardFor = (slug: string) => fleet.shardFor(slug);
   const stored = storedRuns(ports, settings, clock, claims);
   const { acceptance, canceller, convertedCall, done, expiry, finder, keeper, waiters } = stored;
-  const runIntake = new RunIntake({ acceptance, workMeta, shardFor, region, claims, estimates });
+  const runIntake = new RunIntake({
+    ...{ acceptance, workMeta, region, claims, estimates, shardFor: slug => fleet.shardFor(slug) },
+  });
   const lanes = new Lanes(queue, clock);
   fleet.whenGone(worker => open.releaseBoundTo(worker));
   onRunEnd(done, waiters, open, estimates);
@@ -190,11 +194,18 @@ export async function startIngress(
     corsOrigins: settings.corsOrigins,
     nextId,
   });
-  const tick = () => {
-    open.tick();
-    lanes.tick();
-  };
-  return { app, open, tick };
+  const reporter = new StatusReporter({
+    ...{ ingressId, region, incarnation: nextId() },
+    control: queue,
+    metrics,
+    open,
+    clock,
+  });
+  return { app, open, tick: () => tickAll(open, lanes), tellStatus: leaving => reporter.tell(leaving) };
+}
+
+function tickAll(...parts: readonly { tick(): void }[]): void {
+  for (const part of parts) part.tick();
 }
 
 /** A node that has just started should get no requests before it has heard a worker, or knows that there is none. */

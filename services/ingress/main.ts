@@ -60,7 +60,7 @@ const conversations = await RedisConversations.connect({ url: config.PENSTOCK_RE
 const deliveryJobs = new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEMPTS);
 
 let draining = false;
-const { app, open, tick } = await startIngress(
+const { app, open, tick, tellStatus } = await startIngress(
   {
     ...{
       queue,
@@ -104,7 +104,10 @@ const { app, open, tick } = await startIngress(
     },
   },
 );
-const ticker = setInterval(tick, 1000);
+const ticker = setInterval(() => {
+  tick();
+  void tellStatus(false);
+}, 1000);
 const releaser = setInterval(() => open.releaseOverdue(), 20);
 trimMemoryAfterSpikes(() => open.size);
 const url = await app.listen({ host: config.PENSTOCK_HOST, port: config.PENSTOCK_PORT });
@@ -129,6 +132,7 @@ stopOnSignal(log, [
     limitMs: 1000,
     run: async () => {
       clearInterval(ticker);
+      void tellStatus(true);
       clearInterval(releaser);
       // Hijacked keep-alive sockets hold close() up until they are swept.
       const sweep = setInterval(() => app.server.closeIdleConnections(), 50);

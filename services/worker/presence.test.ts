@@ -8,6 +8,7 @@ const VITALS = {
   slots: 8,
   ...{ models: [], waitS: 0.5, tokensPerSec: 9000, load: 0.25 },
   ...{ cacheTokens: 77, cacheCapacity: null },
+  report: { running: 2, kvUse: 0.5, errorRate: 0, outputTokens: 40 },
 };
 
 function startPresence(isWell: () => boolean = () => true) {
@@ -31,6 +32,7 @@ test('a heartbeat a second carries the identity and the state of the worker', t 
   assert.deepEqual(beats()[0], {
     ...{ v: 1, worker: 'w-1', incarnation: 'p1', shard: 2, pulling: true, leaving: false },
     ...VITALS,
+    report: { ...VITALS.report, resting: null },
   });
   assert.deepEqual(control.sent.items[0]?.address, { kind: 'heartbeat', region: 'eu', worker: 'w-1' });
 });

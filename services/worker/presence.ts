@@ -1,6 +1,6 @@
 /** Announces this worker to the fleet once a second. */
 import { HEARTBEAT_MS } from '@penstock/policy';
-import { encodeMessage, type Heartbeat } from '@penstock/protocol';
+import { encodeMessage, type Heartbeat, type WorkerReport } from '@penstock/protocol';
 import type { ControlChannel } from '@penstock/transport';
 
 /** What a heartbeat says that changes while the worker runs. */
@@ -10,6 +10,7 @@ export interface Vitals
     'models' | 'slots' | 'waitS' | 'tokensPerSec' | 'load' | 'cacheTokens' | 'cacheCapacity'
   > {
   readonly isWell: boolean;
+  readonly report: Omit<WorkerReport, 'resting'>;
 }
 
 export interface PresenceOptions {
@@ -59,9 +60,12 @@ export class Presence {
 
   #send(leaving: boolean): void {
     const { worker, incarnation, region, shard, control } = this.#o;
-    const { isWell, ...vitals } = this.#o.vitals();
-    const pulling = !this.#isDraining && isWell;
-    const heartbeat: Heartbeat = { v: 1, worker, incarnation, shard, pulling, leaving, ...vitals };
+    const { isWell, report, ...vitals } = this.#o.vitals();
+    const resting = this.#isDraining ? 'draining' : isWell ? null : 'engine_sick';
+    const heartbeat: Heartbeat = {
+      ...{ v: 1, worker, incarnation, shard, pulling: resting === null, leaving },
+      ...{ ...vitals, report: { ...report, resting } },
+    };
     control.send({ kind: 'heartbeat', region, worker }, encodeMessage(heartbeat));
   }
 }

@@ -234,6 +234,12 @@ export class Worker {
       load: this.#meter.worked(now),
       cacheCapacity: this.#watch.gauges?.kvCapacity ?? null,
       isWell: this.#watch.isWell,
+      report: {
+        running: this.#admission.slotsTaken,
+        kvUse: this.#watch.gauges?.kvUse ?? null,
+        errorRate: this.#watch.errorRate,
+        outputTokens: this.#running.outputTokens,
+      },
     };
   }
 

@@ -4,6 +4,8 @@ import { assertToken } from './token.ts';
 export type ControlAddress =
   /** A worker announces itself here once a second. */
   | { readonly kind: 'heartbeat'; readonly region: string; readonly worker: string }
+  /** An ingress tells here once a second what it counts. */
+  | { readonly kind: 'ingress_status'; readonly region: string; readonly ingress: string }
   /** Cancel messages for one worker. */
   | { readonly kind: 'worker'; readonly worker: string }
   /** Questions to one ingress: "is this attempt current, and what has the client received?" */
@@ -11,8 +13,10 @@ export type ControlAddress =
   /** Announces that a run is final; the payload is its id, perhaps with its prompt tokens. Delivered at most once, so a waiting process reads the record, too. */
   | { readonly kind: 'run_ended'; readonly region: string };
 
-/** What can be listened to: one address, or the heartbeats of all workers of a region. */
-export type ControlFilter = ControlAddress | { readonly kind: 'heartbeats'; readonly region: string };
+/** What can be listened to: one address, or what all workers or all ingress nodes of a region tell of themselves. */
+export type ControlFilter =
+  | ControlAddress
+  | { readonly kind: 'heartbeats' | 'ingress_statuses'; readonly region: string };
 
 export function controlSubject(filter: ControlFilter): string {
   switch (filter.kind) {
@@ -20,6 +24,10 @@ export function controlSubject(filter: ControlFilter): string {
       return `hb.${assertToken(filter.region)}.${assertToken(filter.worker)}`;
     case 'heartbeats':
       return `hb.${assertToken(filter.region)}.*`;
+    case 'ingress_status':
+      return `st.${assertToken(filter.region)}.${assertToken(filter.ingress)}`;
+    case 'ingress_statuses':
+      return `st.${assertToken(filter.region)}.*`;
     case 'worker':
       return `ctl.worker.${assertToken(filter.worker)}`;
     case 'ingress':

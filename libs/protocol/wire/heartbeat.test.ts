@@ -19,6 +19,13 @@ test('a heartbeat is read as it was sent', () => {
   assert.deepEqual(readHeartbeat(encodeMessage(HEARTBEAT)), HEARTBEAT);
 });
 
+test('a report that cannot be read does not hide its worker', () => {
+  const report = { running: 3, kvUse: null, errorRate: 0, outputTokens: 5, resting: 'draining' } as const;
+  assert.deepEqual(readHeartbeat(encodeMessage({ ...HEARTBEAT, report })), { ...HEARTBEAT, report });
+  const newer = readHeartbeat(bytes({ ...HEARTBEAT, report: { ...report, resting: 'asleep' } }));
+  assert.deepEqual([newer?.worker, newer?.report], ['w-1', undefined]);
+});
+
 test('a heartbeat of an older version is read: what it adds is ignored, what it lacks has a default', () => {
   const { incarnation: _incarnation, load: _load, ...older } = HEARTBEAT;
   const models = [{ ...MODEL, architecture: undefined, endpoints: undefined }];

@@ -27,6 +27,21 @@ const modelInfo = z.object({
 });
 export type ModelInfo = z.infer<typeof modelInfo>;
 
+/** What only people look at; nothing is decided by it. */
+const report = z.object({
+  /** Requests that run or are about to. */
+  running: z.number().min(0),
+  /** KV cache in use, 0–1; null where the engine does not tell. */
+  kvUse: z.number().nullable(),
+  /** Share of recent attempts that failed, 0–1. */
+  errorRate: z.number(),
+  /** Output tokens since the process began: as engines report them, else one a chunk. */
+  outputTokens: z.number().min(0),
+  /** Why nothing new is taken; null while it is. */
+  resting: z.enum(['draining', 'engine_sick']).nullable(),
+});
+export type WorkerReport = z.infer<typeof report>;
+
 const heartbeat = z.object({
   v: z.literal(1),
   worker: z.string(),
@@ -50,6 +65,8 @@ const heartbeat = z.object({
   cacheTokens: z.number(),
   /** Tokens the prefix cache can hold; null where the engine does not report it. */
   cacheCapacity: z.number().nullable(),
+  /** Absent from versions that do not send it, and where this version cannot read it: that must not hide a worker. */
+  report: report.optional().catch(undefined),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;
 

@@ -77,15 +77,21 @@ function testAdmin(subject: () => WorkQueueSubject): void {
     const { queue } = subject();
     assert.equal(await queue.queueState(keyOf('unknown')), null);
     await queue.ensureConsumer(keyOf('state'), LONG_LEASE);
-    for (const id of ['s1', 's2']) await publish(subject(), 'state', id);
     const stateIs = (pending: number, delivered: number) =>
       eventually(async () => {
         const state = await queue.queueState(keyOf('state'));
         return state?.pending === pending && state.delivered === delivered;
       });
+    const oldest = () => queue.oldestPendingAt(keyOf('state'));
+    assert.deepEqual([await oldest(), await queue.oldestPendingAt(keyOf('unknown'))], [null, null]);
+    for (const id of ['s1', 's2']) await publish(subject(), 'state', id);
     await stateIs(2, 0);
+    const first = await oldest();
+    assert.ok(first !== null && first > 0);
     const { taken, puller } = collect(queue, 'state', { level: 0, batch: 1 });
     await stateIs(1, 1);
+    const second = await oldest();
+    assert.ok(second !== null && second >= first);
     for (const { ackSubject } of taken) queue.settle(ackSubject, 'ack');
     await puller.stop();
     queue.purge(sharedAddress(keyOf('state'), 's2'));

@@ -174,4 +174,16 @@ export class NatsTopology implements QueueAdmin {
       return null;
     }
   }
+
+  async oldestPendingAt(key: WorkQueueKey): Promise<number | null> {
+    const stream = workStream(key.region, key.shard);
+    try {
+      const { num_pending, delivered } = await this.#jsm.consumers.info(stream, workConsumer(key));
+      if (num_pending === 0) return null;
+      const after = { seq: delivered.stream_seq + 1, next_by_subj: workFilter(key) };
+      return (await this.#jsm.streams.getMessage(stream, after))?.time.getTime() ?? null;
+    } catch {
+      return null;
+    }
+  }
 }

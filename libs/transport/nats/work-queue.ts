@@ -78,6 +78,10 @@ export class NatsWorkQueue implements WorkQueue {
     return this.#topology.queueState(key);
   }
 
+  oldestPendingAt(key: WorkQueueKey): Promise<number | null> {
+    return this.#topology.oldestPendingAt(key);
+  }
+
   publish(address: QueueAddress, payload: Uint8Array, options: PublishOptions): Promise<void> {
     return this.#publisher.publish(address, payload, options);
   }

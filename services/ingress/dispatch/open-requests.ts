@@ -89,6 +89,11 @@ export class OpenRequests {
     return 0;
   }
 
+  /** In the order in which they came. */
+  all(): Iterable<Readonly<OpenRequest>> {
+    return this.#open.values();
+  }
+
   /** Call before publishing: the reply may be faster than the PubAck. */
   add(request: NewRequest): void {
     this.#open.set(request.id, openRequest(request, this.#o.clock));

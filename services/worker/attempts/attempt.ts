@@ -142,7 +142,7 @@ export class Attempt implements FrameSource {
     return this.work.meta.from;
   }
 
-  /** Tokens of a finished answer: as the engine reports them, else one an event; 0 where neither is known. */
+  /** Output tokens so far: as the engine reports them, else one an event; 0 where neither is known. */
   get answerTokens(): number {
     return this.#answerTokens;
   }

@@ -47,6 +47,8 @@ export interface RunningAttemptsOptions {
 export class RunningAttempts {
   readonly #o: RunningAttemptsOptions;
   readonly #attempts = new Map<string, Attempt>();
+  /** Of attempts that have ended. */
+  #outputTokens = 0;
 
   constructor(options: RunningAttemptsOptions) {
     this.#o = options;
@@ -54,6 +56,13 @@ export class RunningAttempts {
 
   get size(): number {
     return this.#attempts.size;
+  }
+
+  /** Output tokens of all attempts so far. */
+  get outputTokens(): number {
+    let tokens = this.#outputTokens;
+    for (const attempt of this.#attempts.values()) tokens += attempt.answerTokens;
+    return tokens;
   }
 
   /** Starts an attempt; one at the same request that still runs here is superseded. */
@@ -106,6 +115,7 @@ export class RunningAttempts {
 
   #onEnded(attempt: Attempt, sink: AttemptSink, outcome: AttemptOutcome, detail: string): void {
     const { meter, log, onEnded } = this.#o;
+    this.#outputTokens += attempt.answerTokens;
     if (this.#attempts.get(attempt.id) === attempt) {
       this.#attempts.delete(attempt.id);
       meter.end(attempt.id, kvTokensOf(attempt.work));

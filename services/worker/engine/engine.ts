@@ -25,7 +25,7 @@ export interface EngineOptions {
   readonly connections: number;
   /** What the engine has, as the operator says; null where it is to be found out. */
   readonly endpoints: EnginePaths | null;
-  /** Which plain calls are made as streams. */
+  /** Which plain chat calls are made as streams. */
   readonly plainCalls: PlainCalls;
 }
 
@@ -36,7 +36,7 @@ export class Engine {
   readonly #configured: EnginePaths | null;
   #paths: EnginePaths;
   readonly #plainCalls: PlainCalls;
-  /** Plain calls are made as streams. */
+  /** Plain chat calls are made as streams. */
   #streamsPlain: boolean;
 
   constructor(options: EngineOptions) {
@@ -74,7 +74,7 @@ export class Engine {
   ): { abort(): void } {
     const streamed = this.#streamsPlain ? bodyAsStream(endpoint, body) : null;
     if (streamed === null) return this.#post(endpoint, body, handlers, headers);
-    return this.#post(endpoint, streamed, new AssembledAnswer(handlers, endpoint), headers);
+    return this.#post(endpoint, streamed, new AssembledAnswer(handlers), headers);
   }
 
   #post(

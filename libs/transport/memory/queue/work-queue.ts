@@ -106,13 +106,22 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
   }
 
   async queueState(key: WorkQueueKey): Promise<QueueState | null> {
+    const found = this.#pendingOf(key);
+    return found && { pending: found.pending.length, delivered: found.consumer.delivered };
+  }
+
+  async oldestPendingAt(key: WorkQueueKey): Promise<number | null> {
+    return this.#pendingOf(key)?.pending[0]?.availableAt ?? null;
+  }
+
+  #pendingOf(key: WorkQueueKey) {
     const stream = this.#streams.get(workStream(key.region, key.shard));
     const consumer = stream?.consumers.get(workConsumer(key));
     if (stream === undefined || consumer === undefined || !this.connected) return null;
-    const waiting = [...stream.messages.values()].filter(
+    const pending = [...stream.messages.values()].filter(
       message => message.deliveries === 0 && matchesFilter(message.subject, consumer.filter),
     );
-    return { pending: waiting.length, delivered: consumer.delivered };
+    return { consumer, pending };
   }
 
   async publish(address: QueueAddress, data: Uint8Array, options: PublishOptions): Promise<void> {

@@ -33,4 +33,6 @@ export interface QueueAdmin {
   holds(region: string, shards: number, id: string): Promise<boolean>;
   /** Null while it cannot be known: no such consumer, or no connection. */
   queueState(key: WorkQueueKey): Promise<QueueState | null>;
+  /** When the first message that waits for its first delivery was stored, Unix ms; null where none waits, or it cannot be known. */
+  oldestPendingAt(key: WorkQueueKey): Promise<number | null>;
 }

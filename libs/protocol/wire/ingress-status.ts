@@ -1,0 +1,56 @@
+/**
+ * What an ingress says about itself once a second, for people to look at: nothing is decided by it. JSON. Its numbers are read from
+ * the node's own metrics, so whoever adds up all nodes gets what Prometheus gets. A reader ignores what has another `v`; a
+ * field of a later version needs a default.
+ */
+import { z } from 'zod';
+import { jsonReader } from './json-message.ts';
+import { LANES } from './names.ts';
+
+const count = z.number().min(0);
+
+/** As Prometheus has it: each count includes those of the smaller bounds. */
+const histogram = z.object({
+  /** Upper bounds, s, rising; the last count is for everything. */
+  bounds: z.array(z.number()),
+  /** One more than bounds. */
+  counts: z.array(count),
+});
+export type StatusHistogram = z.infer<typeof histogram>;
+
+/** Requests of one queue whose clients wait here, and that no worker has. */
+const waiting = z.object({
+  slug: z.string(),
+  lane: z.enum(LANES),
+  requests: count,
+  /** How long the first of them has been waiting, ms. */
+  oldestMs: count,
+});
+export type WaitingRequests = z.infer<typeof waiting>;
+
+const ingressStatus = z.object({
+  v: z.literal(1),
+  ingress: z.string(),
+  /** Identifies the process: counts begin anew with another one. */
+  incarnation: z.string(),
+  /** True in the last status of a node that shuts down properly. */
+  leaving: z.boolean(),
+  /** `penstock_open_requests` */
+  open: count,
+  /** Requests dispatched so far: `penstock_placements_total` over all reasons. */
+  arrivals: count,
+  /** `penstock_requests_finished_total` by outcome. */
+  finished: z.record(z.string(), count),
+  /** `penstock_time_to_first_token_seconds` */
+  ttft: histogram,
+  /** `penstock_request_queue_time_seconds` */
+  queueWait: histogram,
+  /** The longest waiting first, at most {@link MOST_WAITING}. */
+  waiting: z.array(waiting),
+});
+export type IngressStatus = z.infer<typeof ingressStatus>;
+
+/** A status has to fit into a message, however many adapters an engine has. */
+export const MOST_WAITING = 1000;
+
+export const readIngressStatus = jsonReader(ingressStatus);
