@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { SCENARIOS, type ScenarioName } from '../../loadtest/cli/arguments.ts';
 import type { LoadResult, Summary } from '../../loadtest/cli/result.ts';
-import { ensureChromium, openPage } from '../../testkit/chromium.ts';
+import { ensureChromium, startBrowser } from '../../testkit/chromium.ts';
 import { freePort } from '../../testkit/ports.ts';
 import { startReceiver } from '../../testkit/receiver.ts';
 import { API_KEY, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
@@ -282,22 +282,23 @@ exec "${process.execPath}" "${RUNNER}" run "$6" --quiet --out "$5" --max-late 30
 });
 
 async function openReport(chromium: string, path: string): Promise<void> {
-  await using page = await openPage(chromium, `file://${path}`);
-  assert.equal(await page.evaluate('document.title'), 'Load test: smoke');
+  await using browser = await startBrowser(chromium);
+  const { page, errors } = await browser.open(`file://${path}`);
+  assert.equal(await page.title(), 'Load test: smoke');
   // Five have lines; there are no errors to draw. A canvas that nobody drew on is all zeros.
   const painted = `[...document.querySelectorAll('.uplot canvas')].filter(canvas =>
     canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)).length`;
   assert.equal(await page.evaluate(painted), 5);
-  assert.equal(await page.evaluate("document.querySelector('#errors .none').textContent"), 'No errors.');
+  assert.equal(await page.locator('#errors .none').textContent(), 'No errors.');
   assert.match(
-    await page.evaluate("document.querySelector('#ttft .plot').ariaLabel"),
+    (await page.locator('#ttft .plot').getAttribute('aria-label')) ?? '',
     /p99 from [\d.,]+ to [\d.,]+ ms/,
   );
-  assert.ok((await page.evaluate<number>("document.querySelectorAll('#ttft tbody tr').length")) >= 3);
-  const before = await page.screenshot();
-  await page.dark(true);
+  assert.ok((await page.locator('#ttft tbody tr').count()) >= 3);
+  const before = await page.screenshot({ fullPage: true });
+  await page.emulateMedia({ colorScheme: 'dark' });
   await page.evaluate('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))');
-  assert.notDeepEqual(await page.screenshot(), before, 'dark looks like light');
-  assert.deepEqual(page.errors, []);
+  assert.notDeepEqual(await page.screenshot({ fullPage: true }), before, 'dark looks like light');
+  assert.deepEqual(errors, []);
   writeFileSync(join(path, '../smoke.png'), before);
 }
