@@ -146,6 +146,9 @@ const FOLDERS: Record<string, readonly string[]> = {
     'loadtest/workloads',
   ],
   'loadtest/workloads/data': ['loadtest/workloads'],
+  'services/console/http': ['services/console/shared'],
+  'services/console/page': ['services/console/shared'],
+  'services/console/region': ['services/console/shared'],
   'services/engine-sim/api': [
     'services/engine-sim/batching',
     'services/engine-sim/engine',

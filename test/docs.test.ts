@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { ENDPOINT_TABLE, ENDPOINTS } from '@penstock/protocol';
 import { z } from 'zod';
 import { startConfig } from '../deploy/local/config.ts';
+import { consoleConfig } from '../services/console/config.ts';
 import { simConfig } from '../services/engine-sim/config.ts';
 import { ingressConfig } from '../services/ingress/config.ts';
 import { tasksConfig } from '../services/tasks/config.ts';
@@ -15,6 +16,7 @@ const PROCESSES = {
   ingress: ingressConfig,
   worker: workerConfig,
   tasks: tasksConfig,
+  console: consoleConfig,
   'engine-sim': simConfig,
 };
 

@@ -24,6 +24,13 @@ export function checks(): Stage[] {
     command('types', ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json']),
     // The k6 scripts run on k6, not on Node: their globals are other ones.
     command('k6 types', ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'loadtest/k6/tsconfig.json']),
+    // The console's page runs in a browser.
+    command('page types', [
+      'node_modules/typescript/bin/tsc',
+      '--noEmit',
+      '-p',
+      'services/console/tsconfig.page.json',
+    ]),
   ];
 }
 

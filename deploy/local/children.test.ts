@@ -17,11 +17,16 @@ test('every server of a local stack has a port of its own, which no outgoing con
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const config = startConfig.parse({ PENSTOCK_WORKERS: 64, PENSTOCK_PORT: 12_345 });
   const tools = { natsServer: 'nats-server', redisServer: 'redis-server' };
-  const children = await planChildren(config, dir, 'sk-a-key-for-tests', tools);
+  const children = await planChildren(
+    config,
+    dir,
+    { api: 'sk-a-key-for-tests', admin: 'a-key-for-tests' },
+    tools,
+  );
   const urls = JSON.parse(readFileSync(join(dir, 'servers.json'), 'utf8')) as Record<string, string>;
   const engines = children.flatMap(({ env }) => env?.['PENSTOCK_ENGINE_URL'] ?? []);
   const ports = [...Object.values(urls), ...engines].map(url => Number(new URL(url).port));
   assert.equal(ports.length, 66);
-  assert.equal(new Set([...ports, config.PENSTOCK_PORT]).size, 67);
+  assert.equal(new Set([...ports, config.PENSTOCK_PORT, config.PENSTOCK_CONSOLE_PORT]).size, 68);
   for (const port of ports) assert.ok(port < FIRST_OUTGOING || port > LAST_OUTGOING, String(port));
 });

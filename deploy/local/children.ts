@@ -20,13 +20,13 @@ export interface LocalTools {
 export async function planChildren(
   config: StartConfig,
   dataDir: string,
-  apiKey: string,
+  keys: { readonly api: string; readonly admin: string },
   tools: LocalTools,
 ): Promise<ChildSpec[]> {
   const children: ChildSpec[] = [];
   const engines = config.PENSTOCK_ENGINES ?? [];
   const simulated = engines.length === 0 ? config.PENSTOCK_WORKERS : 0;
-  const ports = await freePorts(2 + simulated, [config.PENSTOCK_PORT]);
+  const ports = await freePorts(2 + simulated, [config.PENSTOCK_PORT, config.PENSTOCK_CONSOLE_PORT]);
   const [natsPort = 0, redisPort = 0, ...enginePorts] = ports;
   if (tools.natsServer !== null) children.push(nats(tools.natsServer, dataDir, natsPort));
   if (tools.redisServer !== null) children.push(redis(tools.redisServer, dataDir, redisPort));
@@ -47,8 +47,19 @@ export async function planChildren(
       ...common,
       PENSTOCK_HOST: config.PENSTOCK_HOST,
       PENSTOCK_PORT: String(config.PENSTOCK_PORT),
-      PENSTOCK_API_KEYS: apiKey,
+      PENSTOCK_API_KEYS: keys.api,
       PENSTOCK_INGRESS_ID: 'ingress-1',
+    }),
+  );
+  children.push(
+    service('console', 'console', {
+      ...common,
+      PENSTOCK_CONSOLE_HOST: config.PENSTOCK_HOST,
+      PENSTOCK_CONSOLE_PORT: String(config.PENSTOCK_CONSOLE_PORT),
+      PENSTOCK_ADMIN_KEYS: keys.admin,
+      PENSTOCK_CONSOLE_ID: 'console-1',
+      // Whoever chose an address for the API of a local stack chose it without TLS.
+      PENSTOCK_CONSOLE_PLAIN_HTTP: 'true',
     }),
   );
   children.push(service('tasks', 'tasks', { ...common, PENSTOCK_TASKS_ID: 'tasks-1' }));
@@ -107,13 +118,13 @@ function redis(command: string, dataDir: string, port: number): ChildSpec {
   };
 }
 
-/** @throws StartError when the API's port is taken. */
-export async function checkPort(host: string, port: number): Promise<void> {
+/** @param variable sets the port. @throws StartError when the port is taken. */
+export async function checkPort(host: string, port: number, variable: string): Promise<void> {
   const problem = await tryPort(host, port);
   if (problem === null) return;
   const what =
     problem === 'EADDRINUSE'
       ? `port ${port} on ${host} is taken`
       : `cannot listen on ${host}:${port} (${problem})`;
-  throw new StartError(`${what}: choose another with PENSTOCK_PORT or PENSTOCK_HOST`);
+  throw new StartError(`${what}: choose another with ${variable} or PENSTOCK_HOST`);
 }

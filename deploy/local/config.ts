@@ -20,6 +20,19 @@ export const startConfig = z.object({
     .default(8080)
     .describe('Port of the API.'),
   PENSTOCK_HOST: z.string().default('127.0.0.1').describe('Address of the API.'),
+  PENSTOCK_CONSOLE_PORT: z.coerce
+    .number({ error: 'give a port from 1 to 65535' })
+    .int()
+    .min(1, 'give a port from 1 to 65535')
+    .max(65_535, 'give a port from 1 to 65535')
+    .default(8090)
+    .describe('Port of the console, at the address of the API.'),
+  PENSTOCK_ADMIN_KEY: z
+    .string()
+    .min(12, 'an admin key needs 12 characters or more')
+    .regex(/^[^\s,]+$/, 'an admin key holds no blanks and no commas')
+    .optional()
+    .describe('Key to log in to the console with; if absent, one is generated on the first start and kept.'),
   PENSTOCK_DATA_DIR: z
     .string()
     .default('.penstock')

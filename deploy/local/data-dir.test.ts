@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { apiKeyOf, takeDataDir } from './data-dir.ts';
+import { keyOf, takeDataDir } from './data-dir.ts';
 
 function tempDir(t: { after(run: () => void): void }): string {
   const dir = mkdtempSync(join(tmpdir(), 'penstock-data-'));
@@ -34,10 +34,13 @@ test('a place that holds no directories is refused, and directories in between a
   takeDataDir(join(tempDir(t), 'a/b/c')).release();
 });
 
-test('the key is made once and readable by its owner only', t => {
+test('each key is made once and readable by its owner only', t => {
   const dir = tempDir(t);
-  const key = apiKeyOf(dir, undefined);
-  assert.equal(apiKeyOf(dir, undefined), key);
-  assert.equal(statSync(join(dir, 'api-key')).mode & 0o777, 0o600);
-  assert.equal(apiKeyOf(dir, 'given-key'), 'given-key');
+  for (const name of ['api-key', 'admin-key'] as const) {
+    const key = keyOf(dir, name, undefined);
+    assert.equal(keyOf(dir, name, undefined), key);
+    assert.equal(statSync(join(dir, name)).mode & 0o777, 0o600);
+    assert.equal(keyOf(dir, name, 'given-key'), 'given-key');
+  }
+  assert.notEqual(keyOf(dir, 'api-key', undefined), keyOf(dir, 'admin-key', undefined));
 });

@@ -1,4 +1,4 @@
-/** The data directory of a local stack: used by one process at a time, and holds the generated API key. */
+/** The data directory of a local stack: used by one process at a time, and holds the generated keys. */
 import { randomBytes } from 'node:crypto';
 import {
   accessSync,
@@ -64,12 +64,17 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** A key that is kept in the data directory: of clients of the API, or of people who log in to the console. */
+export type KeyName = 'admin-key' | 'api-key';
+
+const PREFIXES: Readonly<Record<KeyName, string>> = { 'admin-key': 'admin', 'api-key': 'sk-penstock' };
+
 /** The given key, else the stored one, else a new one, which is stored readable by its owner only. */
-export function apiKeyOf(dir: string, given: string | undefined): string {
+export function keyOf(dir: string, name: KeyName, given: string | undefined): string {
   if (given !== undefined) return given;
-  const file = join(dir, 'api-key');
+  const file = join(dir, name);
   if (existsSync(file)) return readFileSync(file, 'utf8').trim();
-  const key = `sk-penstock-${randomBytes(24).toString('hex')}`;
+  const key = `${PREFIXES[name]}-${randomBytes(24).toString('hex')}`;
   writeFileSync(file, `${key}\n`, { mode: 0o600 });
   return key;
 }

@@ -2,7 +2,7 @@
 import { ConfigError, EXIT_CONFIG, readConfig } from '@penstock/runtime';
 import { checkPort, planChildren } from './children.ts';
 import { startConfig } from './config.ts';
-import { apiKeyOf, StartError, takeDataDir } from './data-dir.ts';
+import { keyOf, StartError, takeDataDir } from './data-dir.ts';
 import { takeNoArguments } from './no-arguments.ts';
 import { whenReady } from './ready.ts';
 import { checkServers } from './servers.ts';
@@ -13,12 +13,21 @@ const STOP_LIMIT_MS = 9000;
 const READY_LIMIT_MS = 60_000;
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-function banner(url: string, apiKey: string, model: string): string {
+interface Places {
+  readonly url: string;
+  readonly console: string;
+}
+
+function banner({ url, console }: Places, keys: { api: string; admin: string }, model: string): string {
+  const { api: apiKey, admin: adminKey } = keys;
   return `
 Penstock is ready.
 
   URL      ${url}/v1
   API key  ${apiKey}
+
+  Console  ${console}
+  Login    ${adminKey}
 
 Try it:
 
@@ -43,13 +52,17 @@ async function main(): Promise<void> {
   const config = readConfig(startConfig, process.env);
   const dir = takeDataDir(config.PENSTOCK_DATA_DIR);
   process.once('exit', dir.release);
-  await checkPort(config.PENSTOCK_HOST, config.PENSTOCK_PORT);
+  for (const variable of ['PENSTOCK_PORT', 'PENSTOCK_CONSOLE_PORT'] as const)
+    await checkPort(config.PENSTOCK_HOST, config[variable], variable);
   await checkServers(config);
   const tools = {
     natsServer: config.PENSTOCK_NATS_URL === undefined ? ensureNatsServer(say) : null,
     redisServer: config.PENSTOCK_REDIS_URL === undefined ? ensureRedisServer(say) : null,
   };
-  const apiKey = apiKeyOf(dir.path, config.PENSTOCK_API_KEY);
+  const keys = {
+    api: keyOf(dir.path, 'api-key', config.PENSTOCK_API_KEY),
+    admin: keyOf(dir.path, 'admin-key', config.PENSTOCK_ADMIN_KEY),
+  };
   const supervisor = new Supervisor({ dataDir: dir.path, say });
   let stopping = false;
   const stop = async () => {
@@ -60,20 +73,21 @@ async function main(): Promise<void> {
     process.exit(0);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
-  for (const child of await planChildren(config, dir.path, apiKey, tools)) {
+  for (const child of await planChildren(config, dir.path, keys, tools)) {
     say(`starting ${child.name}`);
     supervisor.start(child);
   }
   const host = config.PENSTOCK_HOST === '0.0.0.0' ? '127.0.0.1' : config.PENSTOCK_HOST;
   const url = `http://${host}:${config.PENSTOCK_PORT}`;
-  const ready = await whenReady(url, apiKey, READY_LIMIT_MS);
+  const ready = await whenReady(url, keys.api, READY_LIMIT_MS);
   if (stopping) return;
   if (ready === null) {
     say(`no model has answered for ${READY_LIMIT_MS / 1000} s; the logs in ${dir.path}/log say why`);
     await stop();
     return;
   }
-  say(banner(url, apiKey, ready.model));
+  const places = { url, console: `http://${host}:${config.PENSTOCK_CONSOLE_PORT}` };
+  say(banner(places, keys, ready.model));
 }
 
 takeNoArguments('npm start', 'Its settings are environment variables, PENSTOCK_PORT for one: see README.md.');

@@ -184,7 +184,11 @@ async function measureStops(): Promise<Reaction> {
   const dir = mkdtempSync(join(tmpdir(), 'penstock-bench-'));
   const ms: number[] = [];
   for (let i = 0; i < STOPS; i++) {
-    const env = { PATH, PENSTOCK_DATA_DIR: dir, PENSTOCK_PORT: String(await freePort()) };
+    const ports = {
+      PENSTOCK_PORT: String(await freePort()),
+      PENSTOCK_CONSOLE_PORT: String(await freePort()),
+    };
+    const env = { PATH, PENSTOCK_DATA_DIR: dir, ...ports };
     const readyWhen = (line: string) => line.includes('Ctrl-C stops it');
     const start = await startProcess(process.execPath, [START], { readyWhen }, env);
     const run = join(dir, 'run');

@@ -12,7 +12,7 @@ import {
   RunFinder,
   RunWaiters,
 } from '@penstock/runs';
-import { ByteBudget, type Clock, type Logger } from '@penstock/runtime';
+import { ByteBudget, type Clock, createIdSource, type Logger } from '@penstock/runtime';
 import {
   type AllowList,
   type BatchJobs,
@@ -195,7 +195,7 @@ export async function startIngress(
     nextId,
   });
   const reporter = new StatusReporter({
-    ...{ ingressId, region, incarnation: nextId() },
+    ...{ ingressId, region, incarnation: createIdSource()() },
     control: queue,
     metrics,
     open,

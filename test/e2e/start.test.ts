@@ -18,7 +18,8 @@ let env: Record<string, string>;
 let start: ServiceProcess;
 
 before(async () => {
-  env = { PATH, PENSTOCK_DATA_DIR: dir, PENSTOCK_PORT: String(await freePort()) };
+  const [api, console] = [String(await freePort()), String(await freePort())];
+  env = { PATH, PENSTOCK_DATA_DIR: dir, PENSTOCK_PORT: api, PENSTOCK_CONSOLE_PORT: console };
   start = await startProcess(
     process.execPath,
     [START],
@@ -63,6 +64,17 @@ test('it prints what to paste, and that works', async () => {
   assert.match(await streamOnce(), /data: \[DONE\]/);
 });
 
+test('it prints where the console is and what to log in with, and that works', async () => {
+  const said = (word: string) =>
+    start.output.map(line => new RegExp(`^  ${word} +(\\S+)$`).exec(line)?.[1]).find(Boolean) ?? '';
+  const answer = await fetch(`${said('Console')}/api/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ key: said('Login') }),
+  });
+  assert.equal(answer.status, 200);
+});
+
 test('a child that dies is started again', async () => {
   const killed = pidOf('worker-1');
   process.kill(killed, 'SIGKILL');
@@ -79,11 +91,13 @@ test('what cannot work is refused in one line that names the remedy', async () =
       rmSync(other, { recursive: true, force: true });
     },
   });
-  const free = { PENSTOCK_DATA_DIR: other, PENSTOCK_PORT: String(await freePort()) };
+  const ports = { PENSTOCK_PORT: String(await freePort()), PENSTOCK_CONSOLE_PORT: String(await freePort()) };
+  const free = { PENSTOCK_DATA_DIR: other, ...ports };
   const dead = await freePort();
   for (const [settings, message] of [
     [{}, /in use by process \d+: .*PENSTOCK_DATA_DIR/],
     [{ PENSTOCK_DATA_DIR: other }, /port \d+ on 127\.0\.0\.1 is taken: .*PENSTOCK_PORT/],
+    [{ PENSTOCK_DATA_DIR: other, PENSTOCK_PORT: ports.PENSTOCK_PORT }, /is taken: .*PENSTOCK_CONSOLE_PORT/],
     [{ ...free, PENSTOCK_PORT: 'abc' }, /PENSTOCK_PORT: give a port/],
     [{ ...free, PENSTOCK_WORKERS: '0' }, /PENSTOCK_WORKERS: /],
     [{ ...free, PENSTOCK_ENGINES: 'gpu' }, /PENSTOCK_ENGINES.*http/],
@@ -109,7 +123,7 @@ test('npm passes a signal on: its shell makes way', () => {
 
 test('Ctrl-C ends everything', async () => {
   const pids = readdirSync(join(dir, 'run')).map(file => pidOf(file.replace('.pid', '')));
-  assert.ok(pids.length >= 6);
+  assert.ok(pids.length >= 7);
   start.kill('SIGINT');
   await start.exited;
   for (const pid of pids) assert.throws(() => process.kill(pid, 0), /ESRCH/);

@@ -1,0 +1,86 @@
+/** How the parts of a console fit together: everything between its ports and its HTTP server. */
+import { watchFleet } from '@penstock/fleet';
+import { readIngressStatus } from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
+import type { ControlChannel, ModelRegistry, QueueAdmin } from '@penstock/transport';
+import type { FastifyInstance } from 'fastify';
+import { Guard } from './http/guard.ts';
+import { Live, LOOK_MS } from './http/live.ts';
+import { Sessions } from './http/session.ts';
+import { IngressNodes } from './region/ingress-nodes.ts';
+import { QueueDepths } from './region/queue-depths.ts';
+import { QueueDirectory } from './region/queue-directory.ts';
+import { RegionView } from './region/region-view.ts';
+import { buildServer } from './server.ts';
+
+/** The ports to other processes and to the stores. */
+export interface ConsolePorts {
+  readonly queue: Pick<ControlChannel, 'connected' | 'listen'> &
+    Pick<QueueAdmin, 'oldestPendingAt' | 'queueState'>;
+  readonly registry: ModelRegistry;
+}
+
+/** See config.ts for what each setting means. */
+export interface ConsoleSettings {
+  readonly region: string;
+  readonly shards: number;
+  readonly adminKeys: readonly string[];
+  readonly viewerKeys: readonly string[];
+  readonly sessionMs: number;
+  readonly plainHttp: boolean;
+  readonly targetTtftMs: number;
+  readonly priceOf: (slug: string) => number | undefined;
+}
+
+/** What the process itself gives. */
+export interface ConsoleHost {
+  readonly clock: Clock;
+  readonly nextId: () => string;
+}
+
+export interface Console {
+  /** Listens to nothing yet. */
+  readonly app: FastifyInstance;
+  /** Looks at the region from now on. */
+  start(): void;
+  /** Ends the streams of all pages, and looks no more. */
+  stop(): void;
+}
+
+/** Begins to hear heartbeats and statuses. */
+export async function startConsole(
+  { queue, registry }: ConsolePorts,
+  settings: ConsoleSettings,
+  { clock, nextId }: ConsoleHost,
+): Promise<Console> {
+  const { region, shards, adminKeys, viewerKeys, sessionMs: lastsMs, plainHttp } = settings;
+  const fleet = await watchFleet({ region, shards, channel: queue, registry, clock, rand: Math.random });
+  const nodes = new IngressNodes(clock);
+  queue.listen({ kind: 'ingress_statuses', region }, payload => {
+    const status = readIngressStatus(payload);
+    if (status !== null) nodes.hear(status);
+  });
+  const directory = new QueueDirectory({ fleet, nodes, clock });
+  const depths = new QueueDepths({ region, queue, known: () => directory.known(), clock });
+  const view = new RegionView({
+    ...{ region, fleet, nodes, depths, clock, connected: () => queue.connected },
+    ...{ targetTtftMs: settings.targetTtftMs, priceOf: settings.priceOf },
+  });
+  const live = new Live(view, nextId().slice(0, 8));
+  const sessions = new Sessions({ adminKeys, viewerKeys, lastsMs, clock });
+  const guard = new Guard({ sessions, lastsMs, plainHttp, clock });
+  const notReady = () => (queue.connected ? null : 'no connection to NATS');
+  let ticker: NodeJS.Timeout | null = null;
+  return {
+    app: buildServer({ guard, live, notReady }),
+    start() {
+      depths.start();
+      ticker = setInterval(() => live.tick(), LOOK_MS);
+    },
+    stop() {
+      if (ticker !== null) clearInterval(ticker);
+      depths.stop();
+      live.close();
+    },
+  };
+}

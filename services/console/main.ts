@@ -1,0 +1,62 @@
+/** A console process: read configuration, connect, listen, end on a signal. */
+import {
+  createIdSource,
+  createLogger,
+  exitBlaming,
+  readConfigOrExit,
+  stopOnSignal,
+  systemClock,
+} from '@penstock/runtime';
+import { NatsWorkQueue, RedisModelRegistry } from '@penstock/transport';
+import { consoleConfig } from './config.ts';
+import { startConsole } from './console.ts';
+
+const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
+
+const config = readConfigOrExit(consoleConfig);
+const nextId = createIdSource();
+const id = config.PENSTOCK_CONSOLE_ID ?? `console-${nextId().slice(0, 8)}`;
+const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
+const region = config.PENSTOCK_REGION;
+
+const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }).catch(
+  exitBlaming('PENSTOCK_NATS_URL'),
+);
+const registry = await RedisModelRegistry.connect({ url: config.PENSTOCK_REDIS_URL, name: id }).catch(
+  exitBlaming('PENSTOCK_REDIS_URL'),
+);
+const { app, start, stop } = await startConsole(
+  { queue, registry },
+  {
+    ...{ region, shards: config.PENSTOCK_SHARDS },
+    adminKeys: config.PENSTOCK_ADMIN_KEYS,
+    viewerKeys: config.PENSTOCK_VIEWER_KEYS,
+    sessionMs: 1000 * config.PENSTOCK_CONSOLE_SESSION_S,
+    plainHttp: config.PENSTOCK_CONSOLE_PLAIN_HTTP || LOOPBACK.includes(config.PENSTOCK_CONSOLE_HOST),
+    targetTtftMs: config.PENSTOCK_SLO_TTFT_MS,
+    priceOf: config.PENSTOCK_WORKER_PRICES ?? (() => undefined),
+  },
+  { clock: systemClock, nextId },
+);
+start();
+const url = await app.listen({ host: config.PENSTOCK_CONSOLE_HOST, port: config.PENSTOCK_CONSOLE_PORT });
+log.info({ url, region }, 'console listening');
+
+stopOnSignal(log, [
+  {
+    name: 'close http',
+    limitMs: 1000,
+    run: async () => {
+      stop();
+      // Hijacked keep-alive sockets hold close() up until they are swept.
+      const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
+      await app.close();
+      clearInterval(sweep);
+    },
+  },
+  {
+    name: 'close wires',
+    limitMs: 2000,
+    run: () => Promise.all([queue.close(), registry.close()]).then(() => {}),
+  },
+]);

@@ -1,0 +1,121 @@
+/** A cell for each worker: how full it is, and in which state. The one that is pointed at, or moved to with the arrow keys, is told in words. */
+import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
+import type { RegionState, WorkerRow, WorkerState } from '../shared/region-state.ts';
+import { count, number, percent, seconds, WORKER_STATES } from '../shared/words.ts';
+import { html } from './html.ts';
+
+type Named = readonly [name: string, row: WorkerRow];
+
+export function WorkerGrid({ workers }: { readonly workers: RegionState['workers'] }): VNode {
+  const [chosen, setChosen] = useState<string | null>(null);
+  const all = Object.entries(workers).sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
+  const at = Math.max(
+    0,
+    all.findIndex(([name]) => name === chosen),
+  );
+  const current = all[at];
+  const move = (event: KeyboardEvent) => {
+    const to = targetOf(event, at, all.length);
+    if (to === null) return;
+    event.preventDefault();
+    setChosen(all[to]?.[0] ?? null);
+  };
+  return html`
+    <section class="panel" aria-labelledby="workers">
+      <h2 id="workers">Workers <small>${summary(all)}</small></h2>
+      ${
+        current === undefined
+          ? html`<p>None is heard. A worker shows up within a second of its start.</p>`
+          : html`
+        <ul class="grid" role="listbox" aria-labelledby="workers" tabindex="0"
+          aria-activedescendant=${cellId(current[0])} onKeyDown=${move}>
+          ${all.map(([name, row]) => cell(name, row, name === current[0], setChosen))}
+        </ul>
+        <${Details} name=${current[0]} row=${current[1]} />
+        <${Legend} />`
+      }
+    </section>
+  `;
+}
+
+/** Rows of the grid are as long as the window is wide, so up and down go by rows as they are drawn. */
+function targetOf({ key, currentTarget }: KeyboardEvent, at: number, length: number): number | null {
+  const step = {
+    ArrowRight: 1,
+    ArrowLeft: -1,
+    ArrowDown: perRow(currentTarget),
+    ArrowUp: -perRow(currentTarget),
+  }[key];
+  if (key === 'Home') return 0;
+  if (key === 'End') return length - 1;
+  if (step === undefined) return null;
+  return Math.min(length - 1, Math.max(0, at + step));
+}
+
+function perRow(list: EventTarget | null): number {
+  const cells = list instanceof HTMLElement ? [...list.children] : [];
+  const top = cells[0]?.getBoundingClientRect().top;
+  const next = cells.findIndex(each => each.getBoundingClientRect().top !== top);
+  return next < 0 ? cells.length : next;
+}
+
+function cellId(name: string): string {
+  return `worker-${name}`;
+}
+
+function cell(name: string, row: WorkerRow, isChosen: boolean, choose: (name: string) => void): VNode {
+  const { mark, word } = WORKER_STATES[row.state];
+  const share = row.slots === 0 ? 0 : Math.min(1, (row.running ?? 0) / row.slots);
+  const label = `${name}: ${word}, ${row.running ?? 'an unknown number'} of ${row.slots} slots in use`;
+  return html`
+    <li key=${name} id=${cellId(name)} role="option" aria-selected=${isChosen} aria-label=${label}
+      class=${`cell ${row.state}`} style=${{ '--share': `${Math.round(100 * share)}%` }}
+      onPointerEnter=${() => choose(name)} onClick=${() => choose(name)}>
+      <span aria-hidden="true">${mark}</span>
+    </li>
+  `;
+}
+
+function Details({ name, row }: { readonly name: string; readonly row: WorkerRow }): VNode {
+  const { mark, word, about } = WORKER_STATES[row.state];
+  const facts: (readonly [string, string])[] = [
+    ['State', `${mark} ${word}: ${about}`],
+    ['Models', row.models.join(', ') || 'none yet'],
+    ['Slots', row.running === undefined ? `${row.slots}` : `${row.running} of ${row.slots} in use`],
+    ['Quote', `a new prompt would begin in ${seconds(row.waitS)}`],
+    [
+      'Rate',
+      row.tokensPerSec === 0
+        ? 'not learned yet'
+        : `${number(row.tokensPerSec)} prompt tokens/s${row.outputPerS === undefined ? '' : `, ${number(row.outputPerS)} output tokens/s now`}`,
+    ],
+    ...(row.kvUse === undefined ? [] : [['KV cache', `${percent(row.kvUse)} in use`] as const]),
+    ...(row.errorRate ? [['Failures', `${percent(row.errorRate)} of recent attempts`] as const] : []),
+    ...(row.silentS === undefined ? [] : [['Heard', `${row.silentS} s ago`] as const]),
+  ];
+  return html`
+    <div class="details" data-worker=${name}>
+      <h3>${name}</h3>
+      <dl>${facts.map(([term, fact]) => html`<div><dt>${term}</dt><dd>${fact}</dd></div>`)}</dl>
+    </div>
+  `;
+}
+
+function summary(all: readonly Named[]): string {
+  const states = Object.keys(WORKER_STATES) as WorkerState[];
+  const parts = states.flatMap(state => {
+    const n = all.filter(([, row]) => row.state === state).length;
+    return n === 0 ? [] : [`${n} ${WORKER_STATES[state].word}`];
+  });
+  return all.length === 0 ? '' : `${count(all.length, 'worker')}: ${parts.join(', ')}`;
+}
+
+function Legend(): VNode {
+  const states = Object.entries(WORKER_STATES).reverse();
+  return html`
+    <ul class="legend" aria-label="What the marks mean">
+      ${states.map(([state, { mark, word }]) => html`<li><span class=${`cell small ${state}`} aria-hidden="true"><span>${mark}</span></span>${word}</li>`)}
+    </ul>
+  `;
+}

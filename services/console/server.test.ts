@@ -1,0 +1,117 @@
+/** The console over HTTP, on in-memory adapters: its page, its logins, its refusals. */
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { MemoryModelRegistry, MemoryWorkQueue } from '@penstock/transport/memory';
+import { startConsole } from './console.ts';
+import { loadAssets } from './http/assets.ts';
+
+const KEY = 'an-admin-key-0001';
+const clock = { now: () => Date.now(), monotonic: () => performance.now() };
+const queue = new MemoryWorkQueue(clock);
+const { app, start, stop } = await startConsole(
+  { queue, registry: new MemoryModelRegistry() },
+  {
+    ...{ region: 'eu', shards: 1, adminKeys: [KEY], viewerKeys: [], sessionMs: 60_000 },
+    ...{ plainHttp: false, targetTtftMs: 1000, priceOf: () => undefined },
+  },
+  { clock, nextId: () => 'abcdefgh' },
+);
+start();
+after(async () => {
+  stop();
+  app.server.closeAllConnections();
+  await app.close();
+});
+
+const logIn = (key: string, headers: Record<string, string> = {}) =>
+  app.inject({ method: 'POST', url: '/api/session', payload: { key }, headers });
+const cookieOf = (answer: Awaited<ReturnType<typeof logIn>>) =>
+  String(answer.headers['set-cookie']).split(';')[0] ?? '';
+
+test('the page and all of its files are less than 80 kB, and nothing of them is elsewhere', async () => {
+  const page = await app.inject({ url: '/', headers: { 'accept-encoding': 'gzip' } });
+  const { files } = loadAssets();
+  const bytes = [...files.values()].reduce((sum, file) => sum + file.gzip.length, page.rawPayload.length);
+  assert.ok(bytes < 80_000, `${bytes} bytes`);
+  const text = gunzipSync(page.rawPayload).toString();
+  const paths = [...text.matchAll(/(?:href|src)="([^"]+)"/g)].map(match => match[1] ?? '');
+  assert.ok(paths.length > 15 && !/<script>|<style|style=|\son\w+=/.test(text));
+  for (const path of new Set(paths)) assert.equal((await app.inject({ url: path })).statusCode, 200, path);
+  for (const { type, body } of files.values())
+    if (type.startsWith('text/javascript')) {
+      const imports = [...body.toString().matchAll(/\bfrom\s*["']([^"']+)["']/g)].map(
+        match => match[1] ?? '',
+      );
+      assert.deepEqual(
+        imports.filter(path => !path.startsWith('.')),
+        [],
+      );
+    }
+});
+
+test('every answer forbids all that the page does not need, errors too', async () => {
+  for (const url of ['/', '/api/live', '/nothing', '/api/session', '/livez']) {
+    const { headers } = await app.inject({ url });
+    assert.match(String(headers['content-security-policy']), /default-src 'none'; script-src 'self'/);
+    assert.equal(/unsafe|\*|data:/.test(String(headers['content-security-policy'])), false);
+    assert.equal(headers['x-content-type-options'], 'nosniff');
+  }
+});
+
+test('nothing is shown to who is not logged in, and a login is a cookie that scripts cannot read', async () => {
+  assert.equal((await app.inject({ url: '/api/live' })).statusCode, 401);
+  assert.deepEqual((await app.inject({ url: '/api/session' })).json(), { session: null });
+  const answer = await logIn(KEY);
+  assert.equal(answer.statusCode, 200);
+  assert.match(String(answer.headers['set-cookie']), /; HttpOnly; SameSite=Strict; Secure$/);
+  assert.equal(answer.body.includes(KEY) || String(answer.headers['set-cookie']).includes(KEY), false);
+  const cookie = cookieOf(answer);
+  const { session } = (await app.inject({ url: '/api/session', headers: { cookie } })).json();
+  assert.equal(session.role, 'admin');
+});
+
+test('the live state comes as events', async () => {
+  const cookie = cookieOf(await logIn(KEY));
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const refused = await fetch(`${url}/api/live?hz=3`, { headers: { cookie } });
+  assert.equal(refused.status, 400);
+  const stopReading = new AbortController();
+  const answer = await fetch(`${url}/api/live?hz=4`, { headers: { cookie }, signal: stopReading.signal });
+  assert.match(answer.headers.get('content-type') ?? '', /^text\/event-stream/);
+  let text = '';
+  for await (const part of answer.body ?? []) {
+    text += Buffer.from(part).toString();
+    if (/event: delta\nid: \w+\.\d+\ndata: \{"patch":\{.*\n\n/.test(text)) break;
+  }
+  assert.match(text, /^retry: 1000\n\nevent: snapshot\nid: abcdefgh\.\d+\ndata: \{"state":\{"region":"eu"/);
+  stopReading.abort();
+});
+
+test('a page of another origin can neither log in nor out', async () => {
+  for (const headers of [
+    { origin: 'https://elsewhere.example' },
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+    { origin: 'null' },
+  ] as Record<string, string>[]) {
+    assert.equal((await logIn(KEY, headers)).statusCode, 403);
+    assert.equal((await app.inject({ method: 'DELETE', url: '/api/session', headers })).statusCode, 403);
+  }
+  assert.equal((await logIn(KEY, { origin: 'http://localhost:80', host: 'localhost' })).statusCode, 200);
+});
+
+test('what cannot be understood is refused in words', async () => {
+  for (const payload of ['{"key":', '{}', '{"key":7}', '[]', 'null']) {
+    const headers = { 'content-type': 'application/json' };
+    const answer = await app.inject({ method: 'POST', url: '/api/session', payload, headers });
+    assert.equal(answer.statusCode, 400, payload);
+    assert.ok(answer.json().error.message.length > 0);
+  }
+  assert.equal((await app.inject({ url: '/../../etc/passwd' })).statusCode, 404);
+});
+
+test('keys cannot be guessed: after ten wrong ones a right one has to wait too', async () => {
+  for (let i = 0; i < 10; i++) assert.equal((await logIn(`a-wrong-key-${i}`)).statusCode, 401);
+  assert.equal((await logIn(KEY)).statusCode, 429);
+});

@@ -1,0 +1,106 @@
+/** The HTTP server of the console: its page, its logins, and the live state. Listens to nothing by itself. */
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { loadAssets, pageOf, send, serveAssets } from './http/assets.ts';
+import { type Guard, HttpError, refuseCrossSite } from './http/guard.ts';
+import { type Live, MOST_READERS } from './http/live.ts';
+import { SECURITY_HEADERS } from './http/security-headers.ts';
+
+export interface ServerOptions {
+  readonly guard: Guard;
+  readonly live: Live;
+  /** Why the console cannot show the region now, or null. */
+  readonly notReady: () => string | null;
+}
+
+/** What the page sends is small. */
+const MOST_BODY = 16 * 1024;
+/** The page is asked for again each time: it names the files of this version. */
+const NOT_KEPT = 'no-cache';
+
+const login = z.object({ key: z.string().min(1) });
+const liveQuery = z.object({ after: z.string().max(64).default(''), hz: z.enum(['1', '4']).default('1') });
+
+export function buildServer({ guard, live, notReady }: ServerOptions): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    bodyLimit: MOST_BODY,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 75_000,
+  });
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.headers(SECURITY_HEADERS);
+  });
+  app.setErrorHandler(answerError);
+  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'There is nothing here.'));
+  const assets = loadAssets();
+  serveAssets(app, assets);
+  const page = pageOf(assets);
+  app.get('/', (request, reply) => send(request, reply, page, NOT_KEPT));
+  app.get('/robots.txt', (_request, reply) => reply.type('text/plain').send('User-agent: *\nDisallow: /\n'));
+  app.get('/livez', (_request, reply) => reply.send({ status: 'ok' }));
+  app.get('/readyz', (_request, reply) => {
+    const problem = notReady();
+    return reply.code(problem === null ? 200 : 503).send({ status: problem ?? 'ok' });
+  });
+  addSessions(app, guard);
+  app.get('/api/live', (request, reply) => streamLive(request, reply, guard, live));
+  return app;
+}
+
+function addSessions(app: FastifyInstance, guard: Guard): void {
+  app.get('/api/session', (request, reply) => unkept(reply).send({ session: guard.look(request) }));
+  app.post('/api/session', (request, reply) => {
+    refuseCrossSite(request);
+    const given = login.safeParse(request.body);
+    if (!given.success) throw new HttpError(400, 'Send {"key": …} as JSON.');
+    return unkept(reply).send({ session: guard.logIn(request, reply, given.data.key) });
+  });
+  app.delete('/api/session', (request, reply) => {
+    refuseCrossSite(request);
+    guard.logOut(reply);
+    return reply.code(204).send();
+  });
+}
+
+function unkept(reply: FastifyReply): FastifyReply {
+  return reply.header('cache-control', 'no-store');
+}
+
+function streamLive(request: FastifyRequest, reply: FastifyReply, guard: Guard, live: Live): void {
+  const session = guard.session(request);
+  const query = liveQuery.safeParse(request.query);
+  if (!query.success) throw new HttpError(400, 'Give hz as 1 or 4, and after as the id of an event.');
+  if (live.readers >= MOST_READERS)
+    throw new HttpError(
+      503,
+      `${MOST_READERS} pages are open at this console: close one, or start another console.`,
+    );
+  const { after, hz } = query.data;
+  // A browser that comes back by itself names the last event it has seen here; a page that comes back, in the query.
+  const last = request.headers['last-event-id'];
+  reply.hijack();
+  const { raw } = reply;
+  raw.writeHead(200, {
+    ...SECURITY_HEADERS,
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+  });
+  raw.write('retry: 1000\n\n');
+  live.add(raw, typeof last === 'string' ? last : after, hz === '4', () => session.until > Date.now());
+}
+
+function answerError(error: unknown, _request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error instanceof HttpError) return refuse(reply, error.status, error.message);
+  const status = (error as { statusCode?: number }).statusCode ?? 500;
+  return refuse(
+    reply,
+    status,
+    status < 500 ? (error as Error).message : 'The console failed: its log says more.',
+  );
+}
+
+function refuse(reply: FastifyReply, status: number, message: string): FastifyReply {
+  return unkept(reply).code(status).send({ error: { message } });
+}
