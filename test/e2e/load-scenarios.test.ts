@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { SCENARIOS, type ScenarioName } from '../../loadtest/cli/arguments.ts';
 import type { LoadResult, Summary } from '../../loadtest/cli/result.ts';
-import { ensureChromium, startBrowser } from '../../testkit/chromium.ts';
+import { ensureChromium, startBrowser } from '../../testkit/browser/chromium.ts';
 import { freePort } from '../../testkit/ports.ts';
 import { startReceiver } from '../../testkit/receiver.ts';
 import { API_KEY, type Stack, startStack, waitFor } from '../../testkit/stack.ts';

@@ -43,7 +43,7 @@ function IngressTable({ ingress }: { readonly ingress: RegionState['ingress'] })
         rows.length === 0
           ? html`<p>None is heard.</p>`
           : html`
-        <div class="scroll" tabindex="0" role="region" aria-labelledby="ingress">
+        <div class="scroll" tabindex="0" role="group" aria-label="Table of ingress nodes">
           <table>
             <thead><tr>
               <th scope="col">Node</th><th scope="col">State</th>

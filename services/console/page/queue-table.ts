@@ -16,7 +16,7 @@ export function QueueTable({ queues }: { readonly queues: RegionState['queues'] 
         rows.length === 0
           ? html`<p>No model is served, and nothing waits.</p>`
           : html`
-        <div class="scroll" tabindex="0" role="region" aria-labelledby="queues">
+        <div class="scroll" tabindex="0" role="group" aria-label="Table of queues">
           <table>
             <thead><tr>
               <th scope="col">State</th><th scope="col">Model</th><th scope="col">Lane</th>

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { installDebian } from '../deploy/local/tools.ts';
+import { installDebian } from '../../deploy/local/tools.ts';
 
 export type { Page };
 

@@ -1,0 +1,205 @@
+/** The console as an operator sees it: in a browser, on a real stack. One stack and one browser for all tests, which follow one another. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { DARK, LIGHT } from '../../services/console/shared/palette.ts';
+import { ensureChromium, type Page, startBrowser } from '../../testkit/browser/chromium.ts';
+import { ADMIN_KEY, startConsole } from '../../testkit/browser/console.ts';
+import { chat, readChat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+
+const chromium = ensureChromium();
+const skip = chromium === null && 'there is no chromium on the PATH, and only root may install it';
+const AXE = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+
+let stack: Stack;
+let operator: Awaited<ReturnType<typeof startConsole>>;
+let browser: Awaited<ReturnType<typeof startBrowser>>;
+/** Logged in, and open through all tests. */
+let page: Page;
+let errors: string[];
+
+before(async () => {
+  if (chromium === null) return;
+  [stack, browser] = await Promise.all([
+    startStack({ engines: [{}, {}], workerEnv: { PENSTOCK_SLOTS: '8' } }),
+    startBrowser(chromium),
+  ]);
+  operator = await startConsole(stack);
+  ({ page, errors } = await browser.open(operator.url));
+});
+
+after(async () => {
+  if (chromium === null) return;
+  await browser[Symbol.asyncDispose]();
+  await operator[Symbol.asyncDispose]();
+  await stack[Symbol.asyncDispose]();
+});
+
+/** What axe finds; empty where all is well. */
+async function findings(of: Page): Promise<string[]> {
+  // By the debugger: the page's policy lets in no script from outside.
+  await of.evaluate(`${AXE}; undefined`);
+  const { violations } = await of.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>(
+    "axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })",
+  );
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+}
+
+async function openLoggedIn(options: Parameters<typeof browser.open>[1]) {
+  const opened = await browser.open(operator.url, options);
+  await opened.page.getByLabel('Key').fill(ADMIN_KEY);
+  await opened.page.keyboard.press('Enter');
+  await opened.page.locator('.tiles').waitFor();
+  return opened;
+}
+
+const cell = (worker: string) => page.locator(`#worker-${worker}`);
+const connection = () => page.locator('[data-connection]').getAttribute('data-connection');
+
+test('a wrong key is refused in words, and the right one logs in, by keyboard alone', { skip }, async () => {
+  assert.deepEqual(await findings(page), []);
+  await page.keyboard.type('a-wrong-key-0001');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').filter({ hasText: 'knows no such key' }).waitFor();
+  assert.deepEqual(await findings(page), []);
+  // The browser itself tells of the refusal.
+  assert.equal(errors.splice(0).length, 1);
+  await page.keyboard.press('Control+A');
+  await page.keyboard.type(ADMIN_KEY);
+  await page.keyboard.press('Enter');
+  await page.locator('.tiles').waitFor();
+  assert.equal(new URL(page.url()).search, '');
+});
+
+test('live numbers are those of /metrics', { skip }, async () => {
+  await Promise.all(
+    Array.from({ length: 7 }, (_, i) => readChat(stack, chat(`Hello ${i}`, { max_tokens: 5 }))),
+  );
+  const metrics = await (await fetch(`${stack.url}/metrics`)).text();
+  const sum = (name: string) =>
+    [...metrics.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\d+)$`, 'gm'))].reduce(
+      (total, match) => total + Number(match[1]),
+      0,
+    );
+  const shown = (field: string) => page.locator(`[data-ingress=in-1] [data-field=${field}]`).textContent();
+  await waitFor(async () => (await shown('finished')) === `done ${sum('penstock_requests_finished_total')}`);
+  assert.equal(Number(await shown('arrivals')), sum('penstock_placements_total'));
+  assert.equal(Number(await shown('firstTokens')), sum('penstock_time_to_first_token_seconds_count'));
+  assert.equal(Number(await shown('open')), sum('penstock_open_requests'));
+  assert.deepEqual([sum('penstock_requests_finished_total'), sum('penstock_open_requests')], [7, 0]);
+  await waitFor(async () => (await page.locator('[data-tile="In flight"]').textContent()) === '0 of 16');
+  assert.equal(sum('penstock_workers'), await page.locator('[role=option]').count());
+  await waitFor(async () => (await page.locator('[data-tile="In target"]').textContent()) === '100 %');
+});
+
+test('what runs is drawn: in the cell of its worker, with exactly the colours of the palette', {
+  skip,
+}, async () => {
+  const slow = readChat(stack, chat('A long answer', { max_tokens: 800 }));
+  await waitFor(async () => (await page.locator('.cell.working[role=option]').count()) === 1);
+  const busy = await page.locator('.cell.working[role=option]').getAttribute('aria-label');
+  assert.match(busy ?? '', /^w-\d: working, 1 of 8 slots in use$/);
+  // An eighth of the cell is used; a pixel above it and one below are far from the edges and from the mark.
+  for (const [colorScheme, theme] of [
+    ['dark', DARK],
+    ['light', LIGHT],
+  ] as const) {
+    await page.emulateMedia({ colorScheme });
+    const png = await page.locator('.cell.small.working').screenshot();
+    const [free, used] = await pixels(png, [
+      [4, 5],
+      [4, 19],
+    ]);
+    assert.deepEqual([free, used], [theme.free, theme.used], colorScheme);
+  }
+  assert.equal((await slow).done, true);
+});
+
+/** Colours of points of a picture, as `#rrggbb`. */
+async function pixels(png: Buffer, points: readonly (readonly [number, number])[]): Promise<string[]> {
+  const { page: canvas } = await browser.open('about:blank');
+  const found = await canvas.evaluate<string[]>(`(async () => {
+    const image = new Image();
+    image.src = 'data:image/png;base64,${png.toString('base64')}';
+    await image.decode();
+    const context = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height }).getContext('2d');
+    context.drawImage(image, 0, 0);
+    return ${JSON.stringify(points)}.map(([x, y]) =>
+      '#' + [...context.getImageData(x, y, 1, 1).data.slice(0, 3)].map(part => part.toString(16).padStart(2, '0')).join(''));
+  })()`);
+  await canvas.context().close();
+  return found;
+}
+
+test('axe finds nothing: in light and dark, narrow, with forced colours', { skip }, async () => {
+  assert.deepEqual(await findings(page), []);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  assert.deepEqual(await findings(page), []);
+  await page.emulateMedia({ colorScheme: null, forcedColors: 'active', reducedMotion: 'reduce' });
+  assert.deepEqual(await findings(page), []);
+  await page.emulateMedia({ forcedColors: null, reducedMotion: null });
+  const narrow = await openLoggedIn({ viewport: { width: 320, height: 640 } });
+  assert.deepEqual(await findings(narrow.page), []);
+  assert.equal(await narrow.page.evaluate('document.documentElement.scrollWidth'), 320);
+  assert.deepEqual(narrow.errors, []);
+  await narrow.page.context().close();
+});
+
+test('workers are told in words to who moves by keys', { skip }, async () => {
+  await page.locator('[role=listbox]').focus();
+  await page.keyboard.press('End');
+  await page.locator('[data-worker=w-2]').waitFor();
+  await page.keyboard.press('ArrowLeft');
+  await page.locator('[data-worker=w-1]').waitFor();
+  assert.match(
+    (await page.locator('[data-worker=w-1]').textContent()) ?? '',
+    /idle.*sim-chat.*0 of 8 in use/,
+  );
+});
+
+test('a killed worker is shown as silent, and what follows is said in the sentence', { skip }, async () => {
+  stack.workers[1]?.kill('SIGKILL');
+  await waitFor(async () => (await cell('w-2').getAttribute('class')) === 'cell silent');
+  await waitFor(async () =>
+    ((await page.locator('.incident').textContent()) ?? '').includes('Worker w-2 is silent.'),
+  );
+  assert.equal(await page.locator('[data-tile="In flight"]').textContent(), '0 of 8');
+  assert.deepEqual(errors, []);
+});
+
+test('a hidden page asks for nothing, and goes on when it is looked at again', { skip }, async () => {
+  const hide = (isHidden: boolean) =>
+    page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${isHidden} });
+      document.dispatchEvent(new Event('visibilitychange'))`);
+  await hide(true);
+  await waitFor(async () => (await connection()) === 'paused');
+  await hide(false);
+  await waitFor(async () => (await connection()) === 'live');
+});
+
+test('a console that dies is said to be stale, and is followed again after its restart, without a login', {
+  skip,
+}, async () => {
+  await operator.kill();
+  await waitFor(async () => (await connection()) === 'stale');
+  assert.match((await page.getByRole('alert').textContent()) ?? '', /^Stale for \d+ s/);
+  await operator.startAgain();
+  await waitFor(async () => (await connection()) === 'live');
+  await cell('w-1').waitFor();
+  // The browser tells of each attempt to connect, and of nothing else.
+  assert.deepEqual(
+    errors
+      .splice(0)
+      .filter(
+        text => !text.includes('ERR_CONNECTION_REFUSED') && !text.includes('ERR_INCOMPLETE_CHUNKED_ENCODING'),
+      ),
+    [],
+  );
+});
+
+test('who logs out sees nothing more', { skip }, async () => {
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByLabel('Key').waitFor();
+  assert.equal((await page.context().cookies()).length, 0);
+  assert.deepEqual(errors, []);
+});
