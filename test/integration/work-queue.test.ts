@@ -101,3 +101,19 @@ test('pulls go on although the broker forgot their consumers', async () => {
   for (const delivery of taken) queue.settle(delivery.ackSubject, 'ack');
   await Promise.all(pulls.map(pull => pull.stop()));
 });
+
+test('a server that wants a password gets the one in its URL, and a wrong one is not told', async t => {
+  const guarded = await startNats('8MB', 'authorization { user: penstock, password: "p@ss w%rd" }');
+  t.after(() => guarded.stop());
+  const dial = (login: string) =>
+    NatsWorkQueue.connect({ url: guarded.url.replace('nats://', `nats://${login}`), name: 'guarded' });
+  const own = await dial('penstock:p%40ss%20w%25rd@');
+  assert.equal(own.connected, true);
+  await own.close();
+  for (const login of ['', 'penstock:s3cret@', 's3cret@'])
+    await assert.rejects(
+      () => dial(login),
+      (err: Error) => /Authorization Violation/.test(err.message) && !err.message.includes('s3cret'),
+      login,
+    );
+});

@@ -13,8 +13,18 @@ export const regionSettings = {
     .describe(
       'Streams of the region: one per thousand workers. Must be the same in all processes of the region.',
     ),
-  PENSTOCK_NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('NATS server(s) of the region.'),
-  PENSTOCK_REDIS_URL: z.string().default('redis://127.0.0.1:6379').describe('Redis of the region.'),
+  PENSTOCK_NATS_URL: z
+    .string()
+    .default('nats://127.0.0.1:4222')
+    .describe(
+      'NATS servers of the region, comma-separated: nats://host:port, nats://user:password@host:port, or tls:// for TLS.',
+    ),
+  PENSTOCK_REDIS_URL: z
+    .string()
+    .default('redis://127.0.0.1:6379')
+    .describe(
+      'Redis of the region: redis://host:port, redis://user:password@host:port, or rediss:// for TLS.',
+    ),
   PENSTOCK_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')

@@ -2,6 +2,7 @@
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { ConnectError } from '../ports/connect-error.ts';
+import { readServers } from './servers.ts';
 
 /** The first release with `priority_policy: prioritized`. */
 const LEAST_VERSION = [2, 12];
@@ -16,9 +17,10 @@ export interface NatsOptions {
 
 /** A connection that reconnects for ever once it has been made. @throws ConnectError */
 export async function dial(options: NatsOptions): Promise<NatsConnection> {
+  const servers = readServers(options.url);
   try {
     return await connect({
-      servers: options.url.split(','),
+      ...servers,
       name: options.name,
       maxReconnectAttempts: -1,
       reconnectTimeWait: 200,
