@@ -54,6 +54,7 @@ import { OpenRequests } from './dispatch/open-requests.ts';
 import { createAuthenticator } from './http/auth.ts';
 import { BodyReader } from './http/body-reader.ts';
 import type { Origins } from './http/cors.ts';
+import { FormReader } from './intake/form-body.ts';
 import { TokenEstimates } from './intake/token-estimates.ts';
 import { type DefaultsOf, Intake } from './intake/understand.ts';
 import { WorkMetaWriter } from './intake/work-meta.ts';
@@ -170,6 +171,8 @@ export async function startIngress(
 
   const { boundaries, modelDefaultsOf: defaultsOf } = settings;
   const intake = new Intake({ models: fleet, boundaries, estimates, defaultsOf, clock });
+  const reader = new BodyReader({ limitBytes: settings.bodyLimitBytes, budget });
+  const forms = new FormReader({ reader, bodies: ports.bodies, mostInline: settings.inlineBodyBytes });
   const dispatcher = new Dispatcher({
     ...{ queue, fleet, affinity, workMeta, open, claims, convertedCall, clock, metrics, region, keepAliveMs },
   });
@@ -181,7 +184,7 @@ export async function startIngress(
     apis: {
       operations: new OperationsApi(metrics, () => host.notReady() ?? notYetHeard(fleet)),
       models: new ModelsApi(fleet),
-      inference: new InferenceApi({ intake, dispatcher, jobs, runIntake, pollHints, keeper }),
+      inference: new InferenceApi({ intake, forms, dispatcher, jobs, runIntake, pollHints, keeper }),
       storedCompletions: new StoredCompletionsApi({ store: runStore, finder, canceller, pollHints }),
       ...{ jobs, messages: new MessagesApi({ intake, models: fleet, dispatcher, clock }) },
       ...responses(ports, settings, host, {
@@ -190,7 +193,7 @@ export async function startIngress(
       ...filesAndWebhooks(ports, settings, nextId),
     },
     authenticate: createAuthenticator(settings.apiKeys),
-    bodies: new BodyReader({ limitBytes: settings.bodyLimitBytes, budget }),
+    bodies: reader,
     corsOrigins: settings.corsOrigins,
     nextId,
   });

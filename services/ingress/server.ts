@@ -84,7 +84,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   app.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) if (each !== 'HEAD') paths.add(each, url);
   });
-  const guards = createGuards(authenticate, bodies);
+  const guards = createGuards(authenticate);
   for (const api of Object.values<Api>({ ...apis })) api.addTo(app, guards);
   addIndex(app, paths);
   return app;

@@ -21,6 +21,8 @@ const claimSchema = z.object({
   /** SHA-256 of the body, hex. */
   digest: z.string().regex(/^[0-9a-f]{64}$/),
   bytes: z.int().min(0),
+  /** Of a form: where in it its client calls the model by another name, which the worker replaces by that of `meta.model`. */
+  model: z.object({ at: z.int().min(0), bytes: z.int().min(0) }).optional(),
 });
 
 export type BodyClaim = z.infer<typeof claimSchema>;

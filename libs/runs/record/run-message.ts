@@ -5,7 +5,7 @@ import type { ClaimCheck } from '@penstock/transport';
 /** The fields of the message that the record does not have. */
 export type RunWork = Pick<
   WorkMeta,
-  'from' | 'lane' | 'size' | 'stream' | 'promptTokens' | 'maxTokens' | 'fleetRate' | 'names'
+  'from' | 'lane' | 'size' | 'stream' | 'promptTokens' | 'maxTokens' | 'fleetRate' | 'names' | 'claim'
 > & { readonly body: Uint8Array };
 
 /** Keeps the body where it is too large for the message. @throws DispatchError where it cannot be kept. */

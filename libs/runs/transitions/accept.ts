@@ -53,10 +53,13 @@ export class RunAcceptance {
     return { ...run, status: 'queued', worker: null, attempt: 0, logLength: 0, result: null };
   }
 
-  /** The process that first used the key may have died before it queued the run. */
+  /**
+   * The process that first used the key may have died before it queued the run. A form in the store was sent with another boundary than the first
+   * one, which a worker may be reading: it stays with that.
+   */
   async #repeat({ kind, tenant }: NewRun, id: string, work: RunWork): Promise<StoredRun> {
     const run = await this.#o.finder.look(publicId({ kind, id }), tenant, kind);
-    if (run.status === 'queued') await this.#publish(run, work);
+    if (run.status === 'queued' && work.claim === undefined) await this.#publish(run, work);
     return run;
   }
 

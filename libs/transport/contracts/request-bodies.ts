@@ -22,6 +22,8 @@ export function testRequestBodies(subject: () => RequestBodies): void {
       const pieces = [body.subarray(0, size / 2), body.subarray(size / 2)];
       assert.deepEqual(await store.put('r2', Readable.from(pieces)), { digest, bytes: size });
       assert.ok((await store.read('r2', { digest, bytes: size })).equals(body));
+      const opened = await store.open('r2', { digest, bytes: size });
+      assert.ok(Buffer.concat(await opened.toArray()).equals(body));
     }
   });
   test('equal bodies of two requests do not take each other along', async () => {
@@ -42,12 +44,26 @@ export function testRequestBodies(subject: () => RequestBodies): void {
         store.put('r3', Buffer.from(other)).then(() => store.read('r3', claim)),
         { code: 'body_unavailable', message: /damaged/ },
       );
+    const long = await store.put('r3', Buffer.alloc(3_000_000, 'a'));
+    for (const other of [Buffer.alloc(3_000_000, 'b'), Buffer.alloc(2_000_000), Buffer.alloc(4_000_000)]) {
+      await store.put('r3', other);
+      let came = 0;
+      const whole = async () => {
+        for await (const piece of await store.open('r3', long)) came += piece.length;
+      };
+      await assert.rejects(whole(), { code: 'body_unavailable', message: /damaged/ });
+      assert.ok(came < long.bytes, 'an engine must not take it for whole');
+    }
+    await store.put('r3', Buffer.from('as sent, and more'));
   });
   test('one that is not there names what to set', async () => {
     const store = subject();
     await assert.rejects(store.read('r9', { digest: '0'.repeat(64), bytes: 1 }), {
       code: 'body_unavailable',
       message: /PENSTOCK_FILES_DIR.*PENSTOCK_FILES_S3_BUCKET/,
+    });
+    await assert.rejects(store.open('r9', { digest: '0'.repeat(64), bytes: 1 }), {
+      code: 'body_unavailable',
     });
   });
   test('what breaks off leaves nothing', async () => {

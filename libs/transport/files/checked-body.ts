@@ -1,6 +1,6 @@
 /** Bodies of requests on their way into a store and out of it, without holding up the process: hashing 50 MB takes 100 ms. */
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type BodyClaim, DispatchError } from '@penstock/protocol';
 
@@ -30,19 +30,57 @@ const REMEDY =
  * @throws DispatchError `body_unavailable`
  */
 export async function readChecked(open: () => Promise<Readable | null>, claim: BodyClaim): Promise<Buffer> {
-  const { whole, digest, bytes } = await collect(open, claim.bytes).catch(err => {
-    const message = 'The stored body of this request could not be read.';
-    throw new DispatchError('body_unavailable', { message, cause: err });
-  });
-  if (whole === null)
-    throw new DispatchError('body_unavailable', {
-      message: `The stored body of this request is not in the store of the worker that took it. ${REMEDY}`,
-    });
-  if (bytes !== claim.bytes || digest !== claim.digest)
-    throw new DispatchError('body_unavailable', {
-      message: `The stored body of this request is damaged: ${bytes} bytes of ${claim.bytes}, or others than were sent. Send it again.`,
-    });
+  const { whole, digest, bytes } = await collect(open, claim.bytes).catch(unreadable);
+  if (whole === null) throw missing();
+  if (bytes !== claim.bytes || digest !== claim.digest) throw damaged(bytes, claim);
   return whole;
+}
+
+/** As {@link readChecked}, as a stream that fails before its last piece where it is not what was put. */
+export async function openChecked(open: () => Promise<Readable | null>, claim: BodyClaim): Promise<Readable> {
+  const source = await open().catch(unreadable);
+  if (source === null) throw missing();
+  return Readable.from(checkedPieces(source, claim));
+}
+
+async function* checkedPieces(source: AsyncIterable<Buffer>, claim: BodyClaim): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  let held: Buffer | null = null;
+  for await (const piece of pieceByPiece(source)) {
+    bytes += piece.length;
+    hash.update(piece);
+    if (bytes > claim.bytes) throw damaged(bytes, claim);
+    if (held !== null) yield held;
+    held = piece;
+  }
+  if (bytes !== claim.bytes || hash.digest('hex') !== claim.digest) throw damaged(bytes, claim);
+  if (held !== null) yield held;
+}
+
+async function* pieceByPiece(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* source;
+  } catch (err) {
+    unreadable(err);
+  }
+}
+
+function unreadable(err: unknown): never {
+  const message = 'The stored body of this request could not be read.';
+  throw new DispatchError('body_unavailable', { message, cause: err });
+}
+
+function missing(): DispatchError {
+  return new DispatchError('body_unavailable', {
+    message: `The stored body of this request is not in the store of the worker that took it. ${REMEDY}`,
+  });
+}
+
+function damaged(bytes: number, claim: BodyClaim): DispatchError {
+  return new DispatchError('body_unavailable', {
+    message: `The stored body of this request is damaged: ${bytes} bytes of ${claim.bytes}, or others than were sent. Send it again.`,
+  });
 }
 
 async function collect(open: () => Promise<Readable | null>, most: number) {

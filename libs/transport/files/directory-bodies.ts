@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { assertToken, type BodyClaim } from '@penstock/protocol';
 import type { KeptBody, RequestBodies } from '../ports/queue/request-bodies.ts';
-import { piecesOf, readChecked } from './checked-body.ts';
+import { openChecked, piecesOf, readChecked } from './checked-body.ts';
 import { isMissing } from './missing.ts';
 import { bufferUpload, removeStale } from './upload-buffer.ts';
 
@@ -29,12 +29,16 @@ export class DirectoryBodies implements RequestBodies {
   }
 
   read(id: string, claim: BodyClaim): Promise<Buffer> {
-    return readChecked(() => this.#open(id), claim);
+    return readChecked(() => this.#open(id, 1024 * 1024), claim);
   }
 
-  async #open(id: string): Promise<Readable | null> {
+  open(id: string, claim: BodyClaim): Promise<Readable> {
+    return openChecked(() => this.#open(id, 256 * 1024), claim);
+  }
+
+  async #open(id: string, pieceBytes: number): Promise<Readable | null> {
     try {
-      return (await open(this.#path(id))).createReadStream({ highWaterMark: 1024 * 1024 });
+      return (await open(this.#path(id))).createReadStream({ highWaterMark: pieceBytes });
     } catch (err) {
       if (isMissing(err)) return null;
       throw err;

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { assertToken, type BodyClaim } from '@penstock/protocol';
 import type { KeptBody, RequestBodies } from '../ports/queue/request-bodies.ts';
-import { claimOf, readChecked } from './checked-body.ts';
+import { claimOf, openChecked, readChecked } from './checked-body.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { bufferUpload, removeStale } from './upload-buffer.ts';
 
@@ -38,6 +38,10 @@ export class S3Bodies implements RequestBodies {
 
   read(id: string, claim: BodyClaim): Promise<Buffer> {
     return readChecked(() => this.#bucket.open(this.#key(id)), claim);
+  }
+
+  open(id: string, claim: BodyClaim): Promise<Readable> {
+    return openChecked(() => this.#bucket.open(this.#key(id)), claim);
   }
 
   drop(id: string): Promise<void> {

@@ -29,6 +29,10 @@ export class MemoryRequestBodies implements RequestBodies {
     return kept.body;
   }
 
+  async open(id: string, claim: BodyClaim): Promise<Readable> {
+    return Readable.from([await this.read(id, claim)]);
+  }
+
   async drop(id: string): Promise<void> {
     this.#kept.delete(id);
   }

@@ -9,8 +9,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ConversionPlan } from '../dispatch/conversion.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { Api, Guards } from '../http/guards.ts';
+import type { FormReader } from '../intake/form-body.ts';
 import { isKeyed } from '../intake/idempotency.ts';
-import { readPreferences } from '../intake/preferences.ts';
+import { type Preferences, readPreferences } from '../intake/preferences.ts';
 import type { InferenceRequest, Intake } from '../intake/understand.ts';
 import { ChatReply } from '../replies/chat-reply.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
@@ -24,6 +25,7 @@ import type { JobsApi } from './jobs.ts';
 
 export interface InferenceOptions {
   readonly intake: Intake;
+  readonly forms: FormReader;
   readonly dispatcher: Dispatcher;
   readonly jobs: JobsApi;
   readonly runIntake: RunIntake;
@@ -37,6 +39,12 @@ function isServed(endpoint: Endpoint, body: 'json' | 'form'): boolean {
   return row.api === 'openai' && row.body === body;
 }
 
+type Create = (endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+function isJob({ respondAsync }: Preferences, request: FastifyRequest): boolean {
+  return respondAsync || isKeyed(request);
+}
+
 export class InferenceApi implements Api {
   readonly #o: InferenceOptions;
 
@@ -45,28 +53,51 @@ export class InferenceApi implements Api {
   }
 
   addTo(app: FastifyInstance, { admit: onRequest, takeForms }: Guards): void {
-    const serve = (scope: FastifyInstance, body: 'json' | 'form') => {
+    const serve = (scope: FastifyInstance, body: 'json' | 'form', create: Create) => {
       for (const endpoint of ENDPOINTS.filter(name => isServed(name, body)))
         for (const path of ENDPOINT_TABLE[endpoint].paths)
-          scope.post(path, { onRequest }, (request, reply) => this.#create(endpoint, request, reply));
+          scope.post(path, { onRequest }, (request, reply) => create(endpoint, request, reply));
     };
-    serve(app, 'json');
+    serve(app, 'json', async (...call) => this.#create(...call));
     void app.register(async scope => {
       takeForms(scope);
-      serve(scope, 'form');
+      serve(scope, 'form', (...call) => this.#createOfForm(...call));
     });
   }
 
-  async #create(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    const { intake, dispatcher, jobs } = this.#o;
-    const isForm = ENDPOINT_TABLE[endpoint].body === 'form';
-    const read = isForm
-      ? await intake.readForm(endpoint, request.body, request.headers['content-type'] ?? '')
-      : intake.read(endpoint, request.body);
+  #create(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const read = this.#o.intake.read(endpoint, request.body);
     const preferences = readPreferences(request.headers['prefer']);
-    if (preferences.respondAsync || isKeyed(request))
-      return jobs.accept(endpoint, read, request, reply, preferences);
-    return dispatcher.dispatch(endpoint, read, request, reply, {
+    if (isJob(preferences, request)) return this.#o.jobs.accept(endpoint, read, request, reply, preferences);
+    return this.#dispatch(endpoint, read, request, reply, preferences);
+  }
+
+  /** Of a form that is in the store nothing may be left where it is refused. */
+  async #createOfForm(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const { intake, forms, jobs } = this.#o;
+    const form = await forms.receive(request);
+    const orDiscard = async <T>(step: () => T | Promise<T>): Promise<T> => {
+      try {
+        return await step();
+      } catch (err) {
+        await forms.discard(request, form);
+        throw err;
+      }
+    };
+    const read = await orDiscard(() => intake.readForm(endpoint, form));
+    const preferences = readPreferences(request.headers['prefer']);
+    if (isJob(preferences, request)) return jobs.accept(endpoint, read, request, reply, preferences);
+    return orDiscard(() => this.#dispatch(endpoint, read, request, reply, preferences));
+  }
+
+  #dispatch(
+    endpoint: Endpoint,
+    read: InferenceRequest,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    preferences: Preferences,
+  ): Promise<void> {
+    return this.#o.dispatcher.dispatch(endpoint, read, request, reply, {
       preferences,
       reshape: this.#reshape(endpoint, read, request),
       isShownLater: read.summary.store,

@@ -106,7 +106,7 @@ export class Dispatcher {
     const isLarge = this.#o.claims.isLarge(read.body);
     const { body, claim } = isLarge
       ? await this.#checkIn(request.id, read.body)
-      : { body: read.body, claim: {} };
+      : { body: read.body, claim: read.claim === undefined ? {} : { claim: read.claim } };
     // Earlier errors are answered by the framework.
     reply.hijack();
     const raw = reply.raw;

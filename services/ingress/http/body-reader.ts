@@ -44,8 +44,7 @@ export class BodyReader {
    * @throws DispatchError `body_too_large`, `too_many_large_bodies`, `body_timeout`, or `invalid_request` where it breaks off.
    */
   async read(raw: IncomingMessage): Promise<Buffer> {
-    const declared =
-      raw.headers['content-length'] === undefined ? null : Number(raw.headers['content-length']);
+    const declared = declaredIn(raw);
     if (declared !== null && declared > this.#o.limitBytes) throw this.#tooLarge();
     const pieces = new Pieces(raw, this.#o);
     try {
@@ -55,6 +54,21 @@ export class BodyReader {
       pieces.giveBack();
       throw err;
     }
+  }
+
+  /**
+   * Hands a body on as it comes, and holds nothing of it. @param take may return a promise: until it is kept nothing more is read.
+   * @throws DispatchError as {@link read}, but for room, and what `take` throws.
+   */
+  async receive(raw: IncomingMessage, take: Take): Promise<void> {
+    const declared = declaredIn(raw);
+    if (declared !== null && declared > this.#o.limitBytes) throw this.#tooLarge();
+    let bytes = 0;
+    await listen(raw, declared, this.#o, chunk => {
+      bytes += chunk.length;
+      if (bytes > this.#o.limitBytes) throw this.#tooLarge();
+      return take(chunk);
+    });
   }
 
   #tooLarge(): DispatchError {
@@ -106,9 +120,7 @@ class Pieces {
   /** @param declared length, where the client names it. */
   async collect(declared: number | null, tooLarge: () => DispatchError): Promise<Buffer> {
     const { limitBytes } = this.#o;
-    // The client may have left while there was no room.
-    if (this.#raw.destroyed) throw brokenOff();
-    await this.#listen(declared, chunk => {
+    await listen(this.#raw, declared, this.#o, chunk => {
       const bytes = this.#bytes + chunk.length;
       if (bytes > limitBytes) throw tooLarge();
       const room = this.#whole?.length ?? SMALL_BYTES;
@@ -128,43 +140,58 @@ class Pieces {
     else chunk.copy(this.#whole, this.#bytes);
     this.#bytes += chunk.length;
   }
+}
 
-  /** Resolves at the end of the body. @param take may return a promise: until it is kept nothing more is read. */
-  #listen(declared: number | null, take: (chunk: Buffer) => Promise<void> | null): Promise<void> {
-    const raw = this.#raw;
-    return new Promise((resolve, reject) => {
-      const silence =
-        declared !== null && declared <= SMALL_BYTES
-          ? undefined
-          : setTimeout(() => settle(new DispatchError('body_timeout')), this.#o.silenceMs ?? SILENCE_MS);
-      const settle = (err: unknown) => {
-        clearTimeout(silence);
-        raw.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
-        if (err === null) resolve();
-        else {
-          raw.pause();
-          reject(err);
-        }
-      };
-      const onData = (chunk: Buffer) => {
-        silence?.refresh();
-        try {
-          const room = take(chunk);
-          if (room === null) return;
-          raw.pause();
-          room.then(() => raw.resume(), settle);
-        } catch (err) {
-          settle(err);
-        }
-      };
-      const onEnd = () => {
-        const isWhole = declared === null || this.#bytes === declared;
-        settle(isWhole ? null : brokenOff());
-      };
-      const onBroken = () => settle(brokenOff());
-      raw.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken);
-    });
-  }
+/** Takes a piece of a body. */
+type Take = (chunk: Buffer) => Promise<void> | null;
+
+function declaredIn({ headers }: IncomingMessage): number | null {
+  return headers['content-length'] === undefined ? null : Number(headers['content-length']);
+}
+
+/** Resolves at the end of the body. */
+function listen(
+  raw: IncomingMessage,
+  declared: number | null,
+  { silenceMs = SILENCE_MS }: Pick<BodyReaderOptions, 'silenceMs'>,
+  take: Take,
+): Promise<void> {
+  // The client may have left while there was no room.
+  if (raw.destroyed) return Promise.reject(brokenOff());
+  let bytes = 0;
+  return new Promise((resolve, reject) => {
+    const silence =
+      declared !== null && declared <= SMALL_BYTES
+        ? undefined
+        : setTimeout(() => settle(new DispatchError('body_timeout')), silenceMs);
+    const settle = (err: unknown) => {
+      clearTimeout(silence);
+      raw.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
+      if (err === null) resolve();
+      else {
+        raw.pause();
+        reject(err);
+      }
+    };
+    const onData = (chunk: Buffer) => {
+      silence?.refresh();
+      bytes += chunk.length;
+      try {
+        const room = take(chunk);
+        if (room === null) return;
+        raw.pause();
+        room.then(() => raw.resume(), settle);
+      } catch (err) {
+        settle(err);
+      }
+    };
+    const onEnd = () => {
+      const isWhole = declared === null || bytes === declared;
+      settle(isWhole ? null : brokenOff());
+    };
+    const onBroken = () => settle(brokenOff());
+    raw.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken);
+  });
 }
 
 function brokenOff(): DispatchError {

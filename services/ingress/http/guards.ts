@@ -2,7 +2,6 @@
 import { DispatchError } from '@penstock/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Authenticate } from './auth.ts';
-import type { BodyReader } from './body-reader.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -18,7 +17,7 @@ export interface Guards {
   readonly identify: Guard;
   /** As `identify`, and refuses parameters that no route expects. */
   readonly admit: Guard;
-  /** Lets the routes of a scope take multipart forms, as bytes. Elsewhere they are an unsupported media type. */
+  /** Lets the routes of a scope take multipart forms, which they receive themselves. Elsewhere they are an unsupported media type. */
   readonly takeForms: (scope: FastifyInstance) => void;
 }
 
@@ -28,7 +27,7 @@ export interface Api {
 }
 
 /** Guards throw DispatchError. */
-export function createGuards(authenticate: Authenticate, bodies: BodyReader): Guards {
+export function createGuards(authenticate: Authenticate): Guards {
   const identify = async (request: FastifyRequest) => {
     request.tenant = authenticate(request.headers);
   };
@@ -39,7 +38,7 @@ export function createGuards(authenticate: Authenticate, bodies: BodyReader): Gu
   };
   const takeForms = (scope: FastifyInstance) => {
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('multipart/form-data', (request: FastifyRequest) => bodies.read(request.raw));
+    scope.addContentTypeParser('multipart/form-data', (_request, _raw, done) => done(null));
     scope.addContentTypeParser('*', async () => {
       throw new DispatchError('unsupported_media_type', {
         message: 'Send the request as multipart/form-data.',

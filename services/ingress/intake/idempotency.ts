@@ -2,7 +2,6 @@
 import { idempotencyOf } from '@penstock/runs';
 import type { Idempotency } from '@penstock/transport';
 import type { FastifyRequest } from 'fastify';
-import { isForm, withoutBoundary } from './form.ts';
 
 /** Whether the client wants a repeated request to be the same request. */
 export function isKeyed(request: FastifyRequest): boolean {
@@ -15,8 +14,5 @@ export function isKeyed(request: FastifyRequest): boolean {
  */
 export function keyOf(request: FastifyRequest, what: string): Idempotency | null {
   const { tenant, headers } = request;
-  const body = request.body as Buffer;
-  const type = headers['content-type'] ?? '';
-  const digested = isKeyed(request) && isForm(type) ? withoutBoundary(body, type) : body;
-  return idempotencyOf(tenant, headers['idempotency-key'], what, digested);
+  return idempotencyOf(tenant, headers['idempotency-key'], what, request.body as Buffer);
 }

@@ -1,6 +1,7 @@
 /** Reads an inference request: from its bytes to what the dispatcher needs to know. */
 import { type PromptSize, type SizeBoundaries, sizeClassOf } from '@penstock/policy';
 import {
+  type BodyClaim,
   DispatchError,
   ENDPOINT_TABLE,
   type Endpoint,
@@ -18,10 +19,9 @@ import {
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import { absent, type Listening } from './absent.ts';
-import { readForm, withFormField } from './form.ts';
+import type { FormBody } from './form-body.ts';
+import { withSpan } from './form-scan.ts';
 import type { TokenEstimates } from './token-estimates.ts';
-
-const FORM = { message: 'Send the request as multipart/form-data.' };
 
 /** A valid request for a model that is known. */
 export interface InferenceRequest {
@@ -31,6 +31,8 @@ export interface InferenceRequest {
   readonly body: Buffer;
   /** Of the body; absent for JSON. */
   readonly contentType?: string;
+  /** The body is in the store already, under the request's id, and `body` is empty. */
+  readonly claim?: BodyClaim;
   /** That body, with markers in place of large media, or the fields of that form. */
   readonly parsed: unknown;
   /** JSON made of `parsed`, with the media back in it. */
@@ -94,12 +96,15 @@ export class Intake {
   }
 
   /** As {@link read}, of a multipart form. */
-  async readForm(endpoint: Endpoint, body: unknown, contentType: string): Promise<InferenceRequest> {
-    const acceptedAt = this.#o.clock.now();
-    if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type', FORM);
-    const fields = await readForm(body, contentType);
-    const write: WriteFields = (form, { model }) => withFormField(form, contentType, 'model', String(model));
-    return { ...this.#understand(endpoint, body, fields, acceptedAt, write), contentType };
+  readForm(endpoint: Endpoint, form: FormBody): InferenceRequest {
+    const { body, fields, claim, contentType, model: named } = form;
+    // What is in the store is renamed on its way to the engine.
+    const write: WriteFields = (bytes, { model }) =>
+      named === null || claim !== null ? bytes : withSpan(bytes, named, String(model));
+    const read = this.#understand(endpoint, body, fields, this.#o.clock.now(), write);
+    if (claim === null) return { ...read, contentType };
+    const isRenamed = named !== null && read.summary.model !== fields['model'];
+    return { ...read, contentType, claim: isRenamed ? { ...claim, model: named } : claim };
   }
 
   /**

@@ -30,7 +30,7 @@ export class WorkMetaWriter {
 
   /** Of work whose client waits; work that is stored says so by a change to it. */
   write(request: InferenceRequest, { id, endpoint, slug, lane, deadlineAt, names }: WorkTerms): WorkMeta {
-    const { summary, promptTokens, acceptedAt, contentType } = request;
+    const { summary, promptTokens, acceptedAt, contentType, claim } = request;
     return {
       v: 1,
       id,
@@ -40,6 +40,7 @@ export class WorkMetaWriter {
       slug,
       stream: summary.stream,
       ...(contentType === undefined ? {} : { contentType }),
+      ...(claim === undefined ? {} : { claim }),
       maxTokens: summary.maxTokens,
       attemptBase: 0,
       ask: false,

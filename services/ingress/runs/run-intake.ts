@@ -1,5 +1,13 @@
 /** From a request that was understood to a stored run. It depends neither on this node nor on the client's connection. */
-import type { Endpoint, Lane, NewRun, RunKind, RunLogKind, StoredRun } from '@penstock/protocol';
+import {
+  DispatchError,
+  type Endpoint,
+  type Lane,
+  type NewRun,
+  type RunKind,
+  type RunLogKind,
+  type StoredRun,
+} from '@penstock/protocol';
 import { newRun, type RunAcceptance } from '@penstock/runs';
 import type { ClaimCheck } from '@penstock/transport';
 import { estimateOf, type TokenEstimates } from '../intake/token-estimates.ts';
@@ -20,7 +28,7 @@ export interface RunIntakeOptions {
   readonly workMeta: WorkMetaWriter;
   /** The shard for a request that any worker of the model may take. */
   readonly shardFor: (slug: string) => number;
-  readonly claims: Pick<ClaimCheck, 'isLarge'>;
+  readonly claims: Pick<ClaimCheck, 'discard' | 'isLarge'>;
   readonly estimates: Pick<TokenEstimates, 'awaitRun' | 'runEnded'>;
   readonly region: string;
 }
@@ -43,7 +51,7 @@ export class RunIntake {
       queue: { region, shard: shardFor(slug), slug, lane, size: queueSizeOf(lane, request) },
       createdAt: request.acceptedAt,
       deadlineAt: request.acceptedAt + call.timeoutMs,
-      ...(claims.isLarge(request.body) ? { hasClaim: true } : {}),
+      ...(request.claim !== undefined || claims.isLarge(request.body) ? { hasClaim: true } : {}),
     });
   }
 
@@ -63,9 +71,19 @@ export class RunIntake {
     let accepted: StoredRun | null = null;
     try {
       accepted = await acceptance.accept(run, work, call.idempotency);
+      if (accepted.id !== run.id) this.#discardForm(run.id, request);
       return accepted;
+    } catch (err) {
+      if (err instanceof DispatchError && err.code === 'idempotency_key_reused')
+        this.#discardForm(run.id, request);
+      throw err;
     } finally {
       if (accepted?.id !== run.id) estimates.runEnded(run.id, null);
     }
+  }
+
+  /** A form is in the store before it is known whether its key was used before. */
+  #discardForm(id: string, { claim }: InferenceRequest): void {
+    void this.#o.claims.discard({ id, claim });
   }
 }

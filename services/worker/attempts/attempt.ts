@@ -7,6 +7,7 @@
  */
 import {
   type AcceptedMeta,
+  DispatchError,
   type EngineError,
   engineHeadersOf,
   type FailedMeta,
@@ -20,30 +21,18 @@ import {
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { Delivery } from '@penstock/transport';
+import type { BodyStream } from '../engine/body-stream.ts';
 import type { Engine, EngineHandlers } from '../engine/engine.ts';
 import { type BodyLoader, notLoaded } from './body-loader.ts';
 import { busyPause } from './busy-pause.ts';
 import type { Continuation } from './continuation.ts';
-import { connectionFailure, engineFailure, worded } from './failures.ts';
+import { type AttemptOutcome, connectionFailure, engineFailure, worded } from './failures.ts';
 import type { FrameSource } from './frame-batcher.ts';
 import { PhaseLimit, type StreamLimits } from './phase-limit.ts';
 import { Contradiction } from './repetition.ts';
-import { type Heard, StreamedAnswer } from './streamed-answer.ts';
+import { endEventOf, type Heard, StreamedAnswer } from './streamed-answer.ts';
 
-/**
- * How an attempt ended. `client_error`: the engine refused the request, which is not the engine's fault. `busy`: it has no room.
- * `gone`: it has just unloaded the model. `misconfigured`: it does not accept this worker's credentials. `not_loaded`: the
- * request's body is not to be had, and the engine was not asked.
- */
-export type AttemptOutcome =
-  | 'done'
-  | 'client_error'
-  | 'busy'
-  | 'gone'
-  | 'misconfigured'
-  | 'not_loaded'
-  | 'failed'
-  | 'dropped';
+export type { AttemptOutcome } from './failures.ts';
 
 /** Moving a request to another subject resets its delivery count; the base keeps attempt numbers rising nevertheless. */
 export function attemptNumberOf(delivery: Delivery, work: WorkEnvelope): number {
@@ -82,8 +71,6 @@ export interface AttemptOptions {
 /** Until the worker has found out what its engine serves, ms. */
 const LEAVING_MS = 1500;
 const NO_BYTES = Buffer.alloc(0);
-const DONE_EVENT = Buffer.from('data: [DONE]\n\n');
-const MESSAGE_STOP = Buffer.from('event: message_stop\ndata: {"type":"message_stop"}\n\n');
 /** How long the end of a stream is awaited in which every choice has ended, ms. */
 const AWAIT_END_MS = 1000;
 
@@ -115,6 +102,8 @@ export class Attempt implements FrameSource {
   #sawFirst = false;
   #answerTokens = 0;
   #call: { abort(): void } | null = null;
+  /** The body where it is streamed to the engine. */
+  #sent: BodyStream | null = null;
   readonly #isOver = new AbortController();
 
   constructor(options: AttemptOptions) {
@@ -161,6 +150,7 @@ export class Attempt implements FrameSource {
       if (loaded === null) return;
       this.#isOver.signal.addEventListener('abort', loaded.giveBack);
       this.#work = { ...this.work, body: loaded.body };
+      this.#sent = loaded.stream;
       this.#ask(engine);
     } catch (err) {
       this.#fail(notLoaded(err), 'not_loaded');
@@ -169,7 +159,7 @@ export class Attempt implements FrameSource {
 
   #ask(engine: Pick<Engine, 'run'>): void {
     this.#limit = new PhaseLimit(this.work.meta, this.#limits, this.#clock, failure => this.#broke(failure));
-    const body = this.#continuation?.bodyFrom(this.work.body) ?? this.work.body;
+    const body = this.#sent ?? this.#continuation?.bodyFrom(this.work.body) ?? this.work.body;
     const handlers: EngineHandlers = {
       start: (...head) => this.#onStart(...head),
       data: bytes => this.#onData(bytes),
@@ -266,6 +256,7 @@ export class Attempt implements FrameSource {
   }
 
   #onError(error: Error): void {
+    if (error instanceof DispatchError) return this.#fail(notLoaded(error), 'not_loaded');
     const failure = connectionFailure(error);
     this.#broke(failure, failure.retryable ? 'failed' : 'client_error');
   }
@@ -320,7 +311,7 @@ export class Attempt implements FrameSource {
   #whole(events: Buffer): void {
     const isFirst = !this.#sawFirst;
     this.#keep(events);
-    this.#events.push(this.work.meta.endpoint === 'messages' ? MESSAGE_STOP : DONE_EVENT);
+    this.#events.push(endEventOf(this.work.meta.endpoint));
     this.#finish({ kind: 'end', meta: '', body: NO_BYTES }, 'done', isFirst);
   }
 
@@ -349,17 +340,17 @@ export class Attempt implements FrameSource {
   /** The engine answered with an error. */
   #refused(error: EngineError): void {
     const { fault, status, body } = error;
+    const asked = this.#sent?.said ?? this.work.body;
     if (body.error.code === 'model_not_found' && this.#hooks.isModelLeaving(this)) {
-      const message = worded('the engine has the model no more', error, this.work.body);
+      const message = worded('the engine has the model no more', error, asked);
       return this.#fail({ code: 'model_not_found', message, retryable: true, busyMs: LEAVING_MS }, 'gone');
     }
     if (fault === 'busy') {
       const busyMs = busyPause(this.#retryAfterMs, this.number);
-      const message = worded('the engine has no room', error, this.work.body);
+      const message = worded('the engine has no room', error, asked);
       return this.#fail({ code: 'engine_error', message, retryable: true, busyMs }, 'busy');
     }
-    if (fault === 'engine')
-      return this.#fail(engineFailure(worded('the engine failed', error, this.work.body)));
+    if (fault === 'engine') return this.#fail(engineFailure(worded('the engine failed', error, asked)));
     const meta = JSON.stringify({ status, contentType: JSON_CONTENT_TYPE });
     const final = { kind: 'result', meta, body: Buffer.from(JSON.stringify(body)) } as const;
     this.#call?.abort();

@@ -2,6 +2,21 @@
 import type { EngineError, FailedMeta } from '@penstock/protocol';
 import { MAX_ANSWER_BYTES } from '../engine/engine.ts';
 
+/**
+ * How an attempt ended. `client_error`: the engine refused the request, which is not the engine's fault. `busy`: it has no room.
+ * `gone`: it has just unloaded the model. `misconfigured`: it does not accept this worker's credentials. `not_loaded`: the
+ * request's body is not to be had, and the engine was not asked.
+ */
+export type AttemptOutcome =
+  | 'done'
+  | 'client_error'
+  | 'busy'
+  | 'gone'
+  | 'misconfigured'
+  | 'not_loaded'
+  | 'failed'
+  | 'dropped';
+
 /** The engine did not answer, or not to the end. */
 export function connectionFailure(error: Error & { code?: string }): FailedMeta {
   if (error.code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {

@@ -4,6 +4,7 @@
  */
 import {
   AnswerProgress,
+  type Endpoint,
   type EngineError,
   endingOf,
   type FailedMeta,
@@ -27,6 +28,14 @@ export type Heard =
 const MAX_EVENT_BYTES = 32 * 1024 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 const SILENCE: Heard = { kind: 'silence' };
+
+const DONE_EVENT = Buffer.from('data: [DONE]\n\n');
+const MESSAGE_STOP = Buffer.from('event: message_stop\ndata: {"type":"message_stop"}\n\n');
+
+/** What ends a stream that is whole. */
+export function endEventOf(endpoint: Endpoint): Buffer {
+  return endpoint === 'messages' ? MESSAGE_STOP : DONE_EVENT;
+}
 
 export class StreamedAnswer {
   readonly #work: WorkEnvelope;

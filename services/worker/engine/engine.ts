@@ -1,6 +1,7 @@
 /** The engine behind this worker: any server that speaks OpenAI's HTTP API. */
 import { ENDPOINT_TABLE, type Endpoint } from '@penstock/protocol';
 import { Pool, request } from 'undici';
+import { BodyStream } from './body-stream.ts';
 import { type EnginePaths, probeEndpoints } from './endpoint-probe.ts';
 import type { EngineHandlers } from './engine-handlers.ts';
 import { type EngineGauges, readGauges } from './gauges.ts';
@@ -68,10 +69,12 @@ export class Engine {
    */
   run(
     endpoint: Endpoint,
-    body: Uint8Array,
+    body: Uint8Array | BodyStream,
     handlers: EngineHandlers,
     headers: Readonly<Record<string, string>>,
   ): { abort(): void } {
+    if (body instanceof BodyStream)
+      return this.#post(endpoint, body, handlers, { ...headers, 'content-length': String(body.bytes) });
     const streamed = this.#streamsPlain ? bodyAsStream(endpoint, body) : null;
     if (streamed === null) return this.#post(endpoint, body, handlers, headers);
     return this.#post(endpoint, streamed, new AssembledAnswer(handlers), headers);
@@ -79,7 +82,7 @@ export class Engine {
 
   #post(
     endpoint: Endpoint,
-    body: Uint8Array,
+    body: Uint8Array | BodyStream,
     handlers: EngineHandlers,
     headers: Readonly<Record<string, string>>,
   ): { abort(): void } {

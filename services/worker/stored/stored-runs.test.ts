@@ -97,7 +97,7 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
     attempt.start(
       {
         run: (_path, body, handlers) => {
-          Object.assign(engine, { handlers, body: Buffer.from(body).toString() });
+          Object.assign(engine, { handlers, body: String(body) });
           const abort = () => {
             engine.isAborted = true;
           };

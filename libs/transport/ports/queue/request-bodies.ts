@@ -23,6 +23,11 @@ export interface RequestBodies {
    * @throws DispatchError `body_unavailable` where it is not there, is another one, or cannot be read now.
    */
   read(id: string, claim: BodyClaim): Promise<Buffer>;
+  /**
+   * As {@link read}, as a stream of which no more than a few pieces are in memory. One that is damaged fails before its last piece.
+   * @throws DispatchError `body_unavailable`, which the stream may also fail with.
+   */
+  open(id: string, claim: BodyClaim): Promise<Readable>;
   /** Does nothing for an unknown id. */
   drop(id: string): Promise<void>;
   list(): AsyncIterable<KeptBody>;
