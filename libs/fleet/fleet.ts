@@ -2,6 +2,7 @@
 import type { Affinity, Candidate } from '@penstock/policy';
 import type { Endpoint, Heartbeat, ModelInfo, Quote } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
+import { AbandonedQueues } from './abandoned-queues.ts';
 import { CacheBeliefs } from './cache-beliefs.ts';
 import { type CandidateSummary, Candidates } from './candidates.ts';
 import { EndpointDirectory } from './endpoint-directory.ts';
@@ -33,6 +34,7 @@ export class Fleet {
   readonly #catalogue: ModelCatalogue;
   readonly #names: ModelNames;
   readonly #endpoints: EndpointDirectory;
+  readonly #abandoned: AbandonedQueues;
   readonly #caches: CacheBeliefs;
   readonly #candidates: Candidates;
   readonly #shards: ShardLoads;
@@ -53,6 +55,7 @@ export class Fleet {
     });
     this.#catalogue = new ModelCatalogue({ listRegistered, register, clock });
     this.#endpoints = new EndpointDirectory(this.#members, rand);
+    this.#abandoned = new AbandonedQueues(this.#members, clock);
     this.#caches = new CacheBeliefs(this.#members);
     this.#candidates = new Candidates(this.#members, clock);
     this.#shards = new ShardLoads({ members: this.#members, clock, shards, rand });
@@ -87,6 +90,7 @@ export class Fleet {
   sweep(): void {
     this.#members.sweep();
     this.#catalogue.sweep(() => this.#members.modelNames());
+    this.#abandoned.sweep();
   }
 
   /** Whether a worker, or the process of it that ran something, was silent for too long while this process was listening. */
@@ -171,6 +175,16 @@ export class Fleet {
   /** Models that were unloaded everywhere: what waits for them is to be refused. */
   withdrawnModels(): ModelInfo[] {
     return [...this.#catalogue.withdrawn()];
+  }
+
+  /** Whether a queue is of endpoints that no engine of its model has any more: what waits there is to be refused. */
+  isAbandoned(queue: string): boolean {
+    return this.#abandoned.has(queue);
+  }
+
+  /** {@link AbandonedQueues.recent} */
+  abandonedQueues(withinMs: number): string[] {
+    return this.#abandoned.recent(withinMs);
   }
 
   /** {@link EndpointDirectory.endpointsOf} */

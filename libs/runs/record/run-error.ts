@@ -27,3 +27,11 @@ export function deadlineError(lastWords: string | null): DispatchError {
   const message = lastWords === null ? text : `${text} The last attempt failed: ${lastWords}`;
   return new DispatchError('deadline_exceeded', { message });
 }
+
+/** The error of what waited for an endpoint that no engine of its model has any more. */
+export function endpointLeft(): DispatchError {
+  return new DispatchError('endpoint_not_found', {
+    message:
+      'The engines of this model were replaced while the request waited. Send it again: if none serves this endpoint now, the answer says which they serve.',
+  });
+}

@@ -45,6 +45,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
   const fleet = {
     ...{ hearQuote() {}, hearFrom() {}, sweep() {}, isLost: () => false, shardFor: () => 1 },
     isWithdrawn: () => false,
+    isAbandoned: () => false,
     isStranded: () => isStranded,
   } as unknown as Fleet;
   const log = { warn() {}, error() {} } as unknown as Logger;

@@ -226,6 +226,15 @@ test('what waits for a model that was unloaded everywhere is told so; what runs 
   assert.deepEqual(on(running(), { kind: 'model_left' }), []);
 });
 
+test('what waits for an endpoint that no engine has any more is told so, in words of its own', () => {
+  const effects = on(queued(), { kind: 'endpoint_left' });
+  assert.deepEqual(kinds(effects).slice(-2), ['count_finished', 'show_error']);
+  const told = effects.at(-1) as { error: { code: string; status: number; message: string } };
+  assert.deepEqual([told.error.code, told.error.status], ['endpoint_not_found', 404]);
+  assert.match(told.error.message, /replaced/);
+  assert.deepEqual(on(running(), { kind: 'endpoint_left' }), []);
+});
+
 test('a call that is held for too long is converted once, or refused where nothing may be stored', () => {
   const request = queued({ conversion });
   assert.deepEqual(on(request, { kind: 'held_too_long' }), [{ kind: 'convert', conversion }]);

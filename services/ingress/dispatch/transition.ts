@@ -22,7 +22,7 @@
  * | queued  | bound and not taken in time                  | queued  | moved; the worker is suspect                       |
  * | queued  | bound to a worker that takes nothing new     | queued  | moved                                              |
  * | queued  | no worker of its model in its shard          | queued  | moves to another shard                             |
- * | queued  | its model was unloaded everywhere            | gone    | error; converted: handed over                      |
+ * | queued  | its model was unloaded everywhere, or no engine of it has the endpoint any more | gone | error; converted: handed over |
  * | queued  | refused by the queue on its way              | gone    | error, into the record if converted                |
  * | any     | client held for too long                     | as is   | converted; `refuse`: gone, with an error           |
  * | any     | client left, cancelled, deadline, drained    | gone    | purged, worker stopped, error where one still waits |
@@ -40,7 +40,7 @@ import {
   type QueueAddress,
   type ResumeAnswer,
 } from '@penstock/protocol';
-import { deadlineError } from '@penstock/runs';
+import { deadlineError, endpointLeft } from '@penstock/runs';
 import type { Conversion } from './conversion.ts';
 import { type Bound, nextAttemptBase, type OpenRequest } from './open-request.ts';
 
@@ -51,7 +51,7 @@ export type RequestEvent =
   /** A worker holds a redelivery and asks what to do with it. */
   | { readonly kind: 'asked'; readonly attempt: number }
   | { readonly kind: 'worker_lost' | 'lease_due' }
-  | { readonly kind: 'not_taken' | 'worker_leaves' | 'stranded' | 'model_left' }
+  | { readonly kind: 'not_taken' | 'worker_leaves' | 'stranded' | 'model_left' | 'endpoint_left' }
   | { readonly kind: 'unqueued'; readonly error: DispatchError }
   | { readonly kind: 'held_too_long' }
   /** `run_ended`: its stored run became final somewhere else. */
@@ -156,7 +156,8 @@ export function transition(
     case 'stranded':
       return request.running === null && request.bound === null ? LEAVE_SHARD : NOTHING;
     case 'model_left':
-      return onModelLeft(request);
+    case 'endpoint_left':
+      return onUnserved(request, event.kind);
     case 'held_too_long':
       return onHeldTooLong(request);
     case 'unqueued':
@@ -321,16 +322,13 @@ function move(request: OpenRequest, bound: Bound, reason: string): Effect[] {
   ];
 }
 
-function onModelLeft(request: OpenRequest): readonly Effect[] {
+function onUnserved(request: OpenRequest, why: 'model_left' | 'endpoint_left'): readonly Effect[] {
   if (request.running !== null) return NOTHING;
   // Its record is failed by whoever refuses stored work.
   if (request.converted !== null) return HAND_OVER;
-  const error = new DispatchError('model_not_found', { param: 'model' });
-  return [
-    ...withdraw(request),
-    { kind: 'count_finished', outcome: 'model_left' },
-    { kind: 'show_error', error },
-  ];
+  const error =
+    why === 'model_left' ? new DispatchError('model_not_found', { param: 'model' }) : endpointLeft();
+  return [...withdraw(request), { kind: 'count_finished', outcome: why }, { kind: 'show_error', error }];
 }
 
 function onHeldTooLong(request: OpenRequest): Effect[] {

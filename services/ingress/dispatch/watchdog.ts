@@ -5,7 +5,7 @@ import type { OpenRequest } from './open-request.ts';
 import type { RequestEvent } from './transition.ts';
 
 export interface WatchdogOptions {
-  readonly fleet: Pick<Fleet, 'isLost' | 'isStranded' | 'isWithdrawn'>;
+  readonly fleet: Pick<Fleet, 'isAbandoned' | 'isLost' | 'isStranded' | 'isWithdrawn'>;
   readonly clock: Clock;
   /** Lease of a delivery, ms. */
   readonly ackWaitMs: number;
@@ -41,6 +41,7 @@ export class Watchdog {
   #attemptEvent({ running, bound, slug, address, leaseAt }: OpenRequest, now: number): RequestEvent | null {
     const { fleet, ackWaitMs } = this.#o;
     if (running === null && fleet.isWithdrawn(slug)) return { kind: 'model_left' };
+    if (running === null && fleet.isAbandoned(slug)) return { kind: 'endpoint_left' };
     if (running === null)
       return bound === null && fleet.isStranded(slug, address.shard) ? { kind: 'stranded' } : null;
     if (fleet.isLost(running.worker, running.incarnation)) return { kind: 'worker_lost' };

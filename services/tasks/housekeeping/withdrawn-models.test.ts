@@ -15,7 +15,7 @@ const MODEL: ModelInfo = {
 } as ModelInfo;
 
 async function world() {
-  const state = { now: 1000, withdrawn: [] as ModelInfo[] };
+  const state = { now: 1000, withdrawn: [] as ModelInfo[], abandoned: [] as string[] };
   const clock = { now: () => state.now, monotonic: () => state.now };
   const queue = new MemoryWorkQueue(clock);
   await queue.ensureWorkStream('eu', 0, { maxMessages: 100, maxBytes: 1e6 });
@@ -28,6 +28,8 @@ async function world() {
   const models = new WithdrawnModels({
     fleet: {
       withdrawnModels: () => state.withdrawn,
+      abandonedQueues: () => state.abandoned,
+      isAbandoned: queue => state.abandoned.includes(queue),
       isWithdrawn: slug => state.withdrawn.some(model => model.slug === slug),
     },
     attempts: new RunAttempts({ store, expiry, done, ttl, clock }),
@@ -109,4 +111,19 @@ test('work whose client waits at an ingress is left to it, and a model withdrawn
   await accept('r1');
   await look();
   assert.equal((await store.read('r1'))?.status, 'queued');
+});
+
+test('stored work for an endpoint that no engine of its model has any more is refused as such', async () => {
+  const { state, queue, store, accept, look } = await world();
+  await accept('r1');
+  state.abandoned = ['lora'];
+  await look();
+  const { status, result } = (await store.read('r1')) ?? {};
+  assert.deepEqual([status, result?.status, queue.queued.length], ['failed', 404, 0]);
+  assert.match(String(result?.body), /"code":"endpoint_not_found"/);
+  state.abandoned = [];
+  await look();
+  await accept('r2');
+  await look();
+  assert.equal((await store.read('r2'))?.status, 'queued');
 });

@@ -1,17 +1,18 @@
 /**
- * Refuses stored work that waits for a model which was unloaded everywhere: nobody would run it, and its clients would wait until its
- * deadline. It is taken off the queue as a worker would take it, so that what happens to a run has one set of rules. A worker
+ * Refuses stored work that waits for a model which was unloaded everywhere, or for an endpoint that no engine of its model has any
+ * more: nobody would run it, and its clients would wait until its deadline. It is taken off the queue as a worker would take it, so that what happens to a run has one set of rules. A worker
  * that serves the model again bids lower and goes first. Work whose client waits at an ingress is refused there.
  */
 import { SIZE_CLASSES } from '@penstock/policy';
 import {
   decodeEnvelope,
+  type FailedMeta,
   type ModelInfo,
   queuesOf,
   type WorkEnvelope,
   type WorkQueueKey,
 } from '@penstock/protocol';
-import type { RunAttempts } from '@penstock/runs';
+import { endpointLeft, type RunAttempts } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ClaimCheck, Delivery, Puller, WorkConsumer } from '@penstock/transport';
 
@@ -19,6 +20,8 @@ export interface WithdrawnModelsOptions {
   readonly fleet: {
     withdrawnModels(): readonly ModelInfo[];
     isWithdrawn(slug: string): boolean;
+    abandonedQueues(withinMs: number): readonly string[];
+    isAbandoned(queue: string): boolean;
   };
   readonly queue: Pick<WorkConsumer, 'pull' | 'settle'>;
   readonly attempts: Pick<RunAttempts, 'begin' | 'fail'>;
@@ -39,11 +42,16 @@ const MOST_MODELS = 50;
 const OFFER = { level: 9, batch: 16 } as const;
 /** Before a message that is not ours is delivered again, ms: its ingress deletes it. */
 const NOT_OURS_MS = 5000;
-const REFUSAL = {
+const MODEL_LEFT: FailedMeta = {
   code: 'model_not_found',
   message: 'The model was unloaded before the request began. GET /v1/models lists the available models.',
   retryable: false,
-} as const;
+};
+const ENDPOINT_LEFT: FailedMeta = {
+  code: 'endpoint_not_found',
+  message: endpointLeft().message,
+  retryable: false,
+};
 
 export class WithdrawnModels {
   readonly #o: WithdrawnModelsOptions;
@@ -61,7 +69,8 @@ export class WithdrawnModels {
       .withdrawnModels()
       .filter(({ withdrawnAt = 0 }) => now - withdrawnAt < WATCHED_MS)
       .sort((a, b) => (b.withdrawnAt ?? 0) - (a.withdrawnAt ?? 0));
-    const wanted = new Set(recent.slice(0, MOST_MODELS).flatMap(queuesOf));
+    const abandoned = this.#o.fleet.abandonedQueues(WATCHED_MS).slice(-MOST_MODELS);
+    const wanted = new Set([...recent.slice(0, MOST_MODELS).flatMap(queuesOf), ...abandoned]);
     for (const [slug, pulls] of this.#pulls) {
       if (wanted.has(slug)) continue;
       this.#pulls.delete(slug);
@@ -83,14 +92,15 @@ export class WithdrawnModels {
   async #take(slug: string, delivery: Delivery): Promise<void> {
     const { queue, fleet, log } = this.#o;
     const work = this.#decode(delivery);
-    if (work === null || !work.meta.stored || !fleet.isWithdrawn(slug))
+    const why = fleet.isWithdrawn(slug) ? MODEL_LEFT : fleet.isAbandoned(slug) ? ENDPOINT_LEFT : null;
+    if (work === null || !work.meta.stored || why === null)
       return queue.settle(delivery.ackSubject, 'nak', NOT_OURS_MS);
     try {
-      await this.#refuse(delivery, work);
+      await this.#refuse(delivery, work, why);
     } catch (err) {
       log.warn(
         { id: work.meta.id, err: (err as Error).message },
-        'work for a withdrawn model not refused yet',
+        'work that nobody serves any more not refused yet',
       );
       queue.settle(delivery.ackSubject, 'nak', NOT_OURS_MS);
     }
@@ -104,17 +114,17 @@ export class WithdrawnModels {
     }
   }
 
-  async #refuse(delivery: Delivery, { meta }: WorkEnvelope): Promise<void> {
+  async #refuse(delivery: Delivery, { meta }: WorkEnvelope, why: FailedMeta): Promise<void> {
     const { attempts, queue, claims, name, log } = this.#o;
     const attempt = meta.attemptBase + delivery.deliveryCount;
     const beginning = await attempts.begin(meta, attempt, name);
     // Fenced: a settlement here would settle the delivery of the current attempt.
     if (beginning === 'fenced') return;
     if (beginning === 'begun') {
-      const failure = await attempts.fail(meta, attempt, REFUSAL);
+      const failure = await attempts.fail(meta, attempt, why);
       if (failure.kind === 'fenced') return;
       void claims.discard(meta);
-      log.info({ id: meta.id }, 'refused: its model was unloaded');
+      log.info({ id: meta.id, code: why.code }, 'refused: nobody serves it any more');
     }
     queue.settle(delivery.ackSubject, 'ack');
   }
