@@ -120,3 +120,20 @@ test('a missing route has an error of its own, a missing model the message of th
   assert.equal(message(404, '{"error":{"message":"no adapter x"}}'), 'no adapter x');
   assert.match(message(401, '{"error":"bad key"}'), /credentials.*bad key/);
 });
+
+test('a prompt that is too long is the client’s fault, also where the engine calls it its own', () => {
+  const wordings = [
+    "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens.",
+    "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
+    'the request exceeds the available context size, try increasing it',
+    'prompt is too long: 5000 tokens > 4096 maximum',
+  ];
+  for (const message of wordings) {
+    const { fault, status } = readEngineError(500, Buffer.from(JSON.stringify({ error: { message } })));
+    assert.deepEqual([fault, status], ['client', 400], message);
+  }
+  for (const message of ['CUDA is out of memory', 'the context was lost']) {
+    const { fault, status } = readEngineError(500, Buffer.from(JSON.stringify({ error: { message } })));
+    assert.deepEqual([fault, status], ['engine', 500], message);
+  }
+});
