@@ -15,24 +15,33 @@ function start() {
     answer: { status: 200, body: WHOLE } as { status: number; body: string } | null,
     asked: [] as { endpoint: string; body: object }[],
     healthy: async () => engine.isHealthy,
+    /** Models that it answers well whatever the answer above is. */
+    answering: new Set<string>(),
     ask: async (endpoint: string, body: object) => {
       engine.asked.push({ endpoint, body });
+      const { model } = body as { model: string };
+      if (engine.answering.has(model)) return { status: 200, body: Buffer.from(WHOLE) };
       if (engine.answer === null) throw new Error('reset');
       return { status: engine.answer.status, body: Buffer.from(engine.answer.body) };
     },
   };
   const heard: string[] = [];
+  const alarms: string[] = [];
   const health = new EngineHealth({
     engine,
     onChanged: () => void heard.push(health.isWell ? 'well' : 'sick'),
-    log: { warn() {} } as unknown as Logger,
+    parentOf: name => (name.startsWith('lora') ? 'm' : null),
+    log: {
+      warn() {},
+      error: (_about: object, text: string) => void alarms.push(text),
+    } as unknown as Logger,
   });
-  const fail = async (prompt: string, { isFirst = true, endpoint = 'chat' } = {}) => {
-    const meta = { endpoint, model: 'm' } as WorkMeta;
+  const fail = async (prompt: string, { isFirst = true, endpoint = 'chat', model = 'm' } = {}) => {
+    const meta = { endpoint, model } as WorkMeta;
     health.failed({ meta, body: Buffer.from(prompt) } satisfies WorkEnvelope, isFirst);
     await turn();
   };
-  return { engine, health, heard, fail };
+  return { engine, health, heard, alarms, fail };
 }
 
 test('prompts that an engine cannot stand, each another, do not make it sick', async () => {
@@ -88,4 +97,37 @@ test('a trial that takes long holds up no probe', async () => {
   await health.probe();
   await health.probe();
   assert.ok(!health.isWell);
+});
+
+test('an adapter that is broken is held against nobody else, and the operator is told once', async () => {
+  const { engine, health, heard, alarms, fail } = start();
+  engine.answer = { status: 500, body: '{"error":{"message":"cannot load the weights"}}' };
+  engine.answering.add('m');
+  for (let i = 0; i < 10; i++) {
+    await fail(`prompt ${i}`, { model: 'lora-1' });
+    await health.probe();
+    await turn();
+  }
+  assert.deepEqual([health.isWell, health.errorRate, heard], [true, 0, []]);
+  assert.equal(alarms.length, 1);
+  engine.answering.add('lora-1');
+  await fail('mended', { model: 'lora-1' });
+  await health.probe();
+  await turn();
+  engine.answering.delete('lora-1');
+  await fail('broken again', { model: 'lora-1' });
+  await health.probe();
+  await turn();
+  assert.equal(alarms.length, 2);
+});
+
+test('an engine that fails an adapter and its parent is sick', async () => {
+  const { engine, heard, alarms, fail, health } = start();
+  engine.answer = null;
+  for (const prompt of ['first', 'second', 'third']) {
+    await fail(prompt, { model: 'lora-1' });
+    await health.probe();
+    await turn();
+  }
+  assert.deepEqual([heard, alarms], [['sick'], []]);
 });

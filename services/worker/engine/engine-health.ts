@@ -15,6 +15,8 @@ import { tryOut } from './trial.ts';
 
 export interface EngineHealthOptions {
   readonly engine: Pick<Engine, 'ask' | 'healthy'>;
+  /** The listed model that an adapter was made for; null for a model that is no adapter. */
+  readonly parentOf: (model: string) => string | null;
   readonly onChanged: () => void;
   readonly log: Logger;
 }
@@ -26,6 +28,8 @@ export class EngineHealth {
   /** The last request that failed: trials are like it. */
   #lastFailed: WorkMeta | null = null;
   #isTrying = false;
+  /** Adapters that failed a trial which their parents passed: the operator is told once. */
+  readonly #broken = new Set<string>();
   /** A failure is followed by a trial at once, but not by more than one between two probes. */
   #mayTry = true;
 
@@ -78,7 +82,20 @@ export class EngineHealth {
     const { engine, log } = this.#o;
     const trial = await tryOut(engine, like);
     log.warn({ failures: this.#health.unjudged, trial }, 'requests failed, so a harmless one was tried');
-    this.#set(afterTrial(this.#health, trial));
+    if (trial === 'passed') this.#broken.delete(like.model);
+    const isAdapters = trial === 'failed' && (await this.#isAdaptersFault(like));
+    this.#set(afterTrial(this.#health, isAdapters ? 'passed' : trial));
+  }
+
+  /** An adapter that cannot be used says nothing of the engine, where the model that it was made for answers. */
+  async #isAdaptersFault({ endpoint, model }: WorkMeta): Promise<boolean> {
+    const { engine, parentOf, log } = this.#o;
+    const parent = parentOf(model);
+    if (parent === null || (await tryOut(engine, { endpoint, model: parent })) !== 'passed') return false;
+    if (!this.#broken.has(model))
+      log.error({ model, parent }, 'ALARM: the engine fails requests for an adapter, not for its parent');
+    this.#broken.add(model);
+    return true;
   }
 
   #set(health: Health): void {

@@ -55,7 +55,8 @@ export class EngineWatch {
   constructor(options: EngineWatchOptions) {
     this.#o = options;
     const { engine, onHealthChanged: onChanged, log } = options;
-    this.#health = new EngineHealth({ engine, onChanged, log });
+    const parentOf = (name: string) => this.#parentOf(name);
+    this.#health = new EngineHealth({ engine, parentOf, onChanged, log });
   }
 
   get isWell(): boolean {
@@ -75,6 +76,11 @@ export class EngineWatch {
   /** Empty until all of them are open. */
   get models(): readonly ModelInfo[] {
     return this.#models;
+  }
+
+  #parentOf(name: string): string | null {
+    const parent = this.#models.find(model => model.name === name)?.parent;
+    return this.#models.some(model => model.name === parent) ? (parent ?? null) : null;
   }
 
   start(): void {
