@@ -293,6 +293,19 @@ test('an engine without room costs neither an attempt nor a failure, however oft
   assert.deepEqual(kinds(on(bound, frame('failed', 1, busy))), ['count_retry', 'count_moved', 'move']);
 });
 
+test('a stream that was shown in part waits for room only where another engine can go on with it', () => {
+  const busy = { meta: { code: 'engine_error', message: 'no room', retryable: true, busyMs: 1500 } };
+  for (const continuable of [true, false]) {
+    const request = running({ continuable });
+    on(request, frame('events', 1, { body: content('One') }));
+    const effects = kinds(on(request, frame('failed', 2, busy)));
+    assert.deepEqual(
+      effects,
+      continuable ? ['count_retry', 'nak'] : ['count_retry', 'forget', 'count_finished', 'give_up'],
+    );
+  }
+});
+
 test('a stream that flows has no deadline, and one that was interrupted has as long again to go on', () => {
   const request = queued({ deadlineAt: 3000 });
   assert.equal(request.endsAt, 3000);

@@ -46,7 +46,13 @@ test('the chunks of a long answer that is not a stream are concatenated once, at
 });
 
 /** An attempt whose engine the test plays. */
-function startAttempt(meta: Partial<WorkMeta>, number = 1, clock = CLOCK, isLeaving = false) {
+function startAttempt(
+  meta: Partial<WorkMeta>,
+  number = 1,
+  clock = CLOCK,
+  isLeaving = false,
+  body = Buffer.from('{}'),
+) {
   let given: EngineHandlers | null = null;
   const engine = {
     run: (_path: string, _body: Uint8Array, handlers: EngineHandlers) => {
@@ -56,7 +62,7 @@ function startAttempt(meta: Partial<WorkMeta>, number = 1, clock = CLOCK, isLeav
   };
   const outcomes: string[] = [];
   const attempt = new Attempt({
-    work: { meta: { ...META, ...meta }, body: Buffer.from('{}') },
+    work: { meta: { ...META, ...meta }, body },
     ...{
       number,
       ackSubject: 'ack',
@@ -115,6 +121,21 @@ test('what an engine says with a status or without decides whose fault it is', (
       if (body === error(500)) assert.match(frame?.meta ?? '', /the words/);
       if (outcome === 'busy') assert.equal(JSON.parse(frame?.meta ?? '').busyMs, 1000);
     }
+});
+
+test('what an engine quotes of a request stays out of its failures, which go into logs and dead letters', () => {
+  const secret = 'the patient is called Erika Mustermann';
+  const body = Buffer.from(JSON.stringify({ messages: [{ role: 'user', content: secret }] }));
+  for (const [status, isLeaving] of [[500], [429], [404, true]] as const) {
+    const { handlers, last } = startAttempt({ endpoint: 'chat' }, 1, CLOCK, isLeaving, body);
+    handlers.start(status, 'application/json');
+    const message = `no such model: cannot run '${secret}' now`;
+    handlers.data(Buffer.from(JSON.stringify({ error: { message, code: status } })));
+    handlers.end();
+    const frame = last();
+    assert.equal(frame?.kind, 'failed');
+    assert.ok(!frame.meta.includes('Erika') && frame.meta.includes('cannot run'), frame.meta);
+  }
 });
 
 test('a request for a model that was unloaded a moment ago goes back to the queue; else the engine is believed', () => {

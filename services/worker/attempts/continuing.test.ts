@@ -61,21 +61,24 @@ test('an engine is asked once for each model, and again when it was replaced', a
 });
 
 test('what cannot be told is no, and asked again the next time', async () => {
-  for (const model of [
+  const models: Model[] = [
     () => null,
     () => 503,
     () => '',
     () => 'ha'.repeat(9),
+    // It begins an answer of its own, which is neither the beginning nor what follows it.
+    asked => (asked.continue_final_message ? 'Sure, here' : obeys(asked)),
     (() => {
       let n = 0;
       return () => `answer ${n++}`;
     })(),
-  ]) {
+  ];
+  for (const model of models) {
     const { can, asked } = start(model);
     assert.equal(await can(), false);
     const before = asked();
     assert.equal(await can(), false);
-    assert.ok(asked() > before || model() === 'ha'.repeat(9));
+    assert.ok(asked() > before || model({ messages: [], max_tokens: 1 }) === 'ha'.repeat(9));
   }
 });
 
