@@ -67,7 +67,10 @@ class Simulation {
   run(): SimulationResult {
     for (const event of this.#o.events ?? [])
       this.#agenda.set(new Timer(() => this.#happen(event)), event.atS * 1000);
-    for (const [index, request] of this.#o.requests.entries()) {
+    const { requests } = this.#o;
+    for (let index = 0; index < requests.length; index++) {
+      const request = requests[index];
+      if (request === undefined) continue;
       this.#agenda.runUntil(request.atMs);
       this.#dispatcher.arrive(request, index);
     }
@@ -96,7 +99,7 @@ class Simulation {
       this.#dispatcher.arrive(request, index);
     });
     this.#agenda.set(again, this.#agenda.now + LOST_AFTER_MS);
-    return { request, index, cachedTokens: 0, firstAt: 0, endV: 0 };
+    return { request, index, cachedTokens: 0, firstAt: 0 };
   }
 
   #firstToken(job: Job, worker: number): void {

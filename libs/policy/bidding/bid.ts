@@ -100,19 +100,26 @@ export function decideBid(
   const quoted = wait + interference / pace.tokensPerSec;
   const level = levelOf(quoted / ideal, tuning.step);
   const restS = ideal * (begins[level + 1] ?? 1) - quoted;
-  return {
-    kind: 'bid',
-    level,
-    batch:
-      ratio > reserve ? 1 : batchWithin((restS * pace.tokensPerSec) / Math.max(1, state.meanTokens), free),
-    validS:
-      level === 0 || level === MAX_LEVEL || !shrinks
-        ? Number.POSITIVE_INFINITY
-        : quoted - ideal * (begins[level] ?? 1),
-    overReserve: ratio > reserve,
-    reason: 'room',
-  };
+  const overReserve = ratio > reserve;
+  const batch = overReserve
+    ? 1
+    : batchWithin((restS * pace.tokensPerSec) / Math.max(1, state.meanTokens), free);
+  if (shrinks && level > 0 && level < MAX_LEVEL) {
+    const validS = quoted - ideal * (begins[level] ?? 1);
+    return { kind: 'bid', level, batch, validS, overReserve, reason: 'room' };
+  }
+  return (overReserve ? null : LASTING[level]?.[batch]) ?? lasting(level, batch, overReserve);
 }
+
+/** A bid that holds until something happens. */
+function lasting(level: number, batch: number, overReserve: boolean): BidDecision {
+  return { kind: 'bid', level, batch, validS: Number.POSITIVE_INFINITY, overReserve, reason: 'room' };
+}
+
+/** Nearly all bids of a fleet with room are such. By level and batch; those over the reserve price are made as they come. */
+const LASTING = Array.from({ length: MAX_LEVEL + 1 }, (_, level) =>
+  Array.from({ length: MAX_BATCH + 1 }, (_, batch) => lasting(level, batch, false)),
+);
 
 /** Requests promised at once: as many as keep the quote valid, at least one, at most a quarter of the free room. */
 function batchWithin(same: number, free: number): number {

@@ -6,7 +6,7 @@ import { FIRST_ANSWER_TOKENS, learnAnswer } from './decode-interference.ts';
 import { kvFree } from './kv-room.ts';
 import { PrefillQueue } from './prefill-queue.ts';
 import { lately, workS } from './recent-work.ts';
-import { effectiveRate, prefillAheadS, type WorkerLoad } from './worker-load.ts';
+import { effectiveRate, type Filled, prefillAheadS, type WorkerLoad } from './worker-load.ts';
 
 /** A request as the meter counts it. */
 export interface MeteredRequest {
@@ -60,7 +60,17 @@ export class LoadMeter<Id = string> {
   #workedAt = 0;
   #answerTokens = FIRST_ANSWER_TOKENS;
   #answers = 0;
-
+  readonly #load: Filled<WorkerLoad> = {
+    prefillBacklogTokens: 0,
+    head: null,
+    prefillTokensPerSec: 0,
+    running: 0,
+    slots: 0,
+    kvUse: null,
+    kvFreeTokens: null,
+    errorRate: 0,
+    answerTokens: FIRST_ANSWER_TOKENS,
+  };
   readonly #observe: ((event: MeterEvent<Id>) => void) | undefined;
 
   /**
@@ -137,31 +147,37 @@ export class LoadMeter<Id = string> {
     this.#prefill.recover(now);
   }
 
+  /** The record is the meter's own, and filled anew by each call. */
   load(readings: EngineReadings, now: number): WorkerLoad {
     this.#observe?.({ kind: 'read', readings, now });
-    const { tokens, head } = this.#prefill.look(now);
-    return {
-      prefillBacklogTokens: tokens,
-      head,
-      prefillTokensPerSec: this.#prefill.rate,
-      running: readings.running,
-      slots: readings.slots,
-      kvUse: readings.kvUse,
-      kvFreeTokens: kvFree(readings.kvCapacity, readings.kvUse, this.#kvTaken),
-      errorRate: readings.errorRate,
-      answerTokens: this.#answerTokens,
-    };
+    const { prefillBacklogTokens, head, prefillTokensPerSec } = this.#prefill.look(now);
+    const load = this.#load;
+    load.prefillBacklogTokens = prefillBacklogTokens;
+    load.head = head;
+    load.prefillTokensPerSec = prefillTokensPerSec;
+    load.running = readings.running;
+    load.slots = readings.slots;
+    load.kvUse = readings.kvUse;
+    load.kvFreeTokens = kvFree(readings.kvCapacity, readings.kvUse, this.#kvTaken);
+    load.errorRate = readings.errorRate;
+    load.answerTokens = this.#answerTokens;
+    return load;
   }
 
   quote(now: number): WorkerQuote {
-    const { tokens, head } = this.#prefill.look(now);
-    const { rate, learnedRate } = this.#prefill;
-    const load = { prefillBacklogTokens: tokens, head, prefillTokensPerSec: rate };
-    return {
-      waitS: prefillAheadS(load),
-      tokensPerSec: learnedRate === 0 ? 0 : effectiveRate(load),
-      cacheTokens: this.#cacheTokens,
-    };
+    const tokensPerSec = this.quotedRate(now);
+    return { waitS: this.waitS(now), tokensPerSec, cacheTokens: this.#cacheTokens };
+  }
+
+  /** The wait of {@link quote} alone. */
+  waitS(now: number): number {
+    return prefillAheadS(this.#prefill.look(now));
+  }
+
+  /** The rate of {@link quote} alone. */
+  quotedRate(now: number): number {
+    const load = this.#prefill.look(now);
+    return this.#prefill.learnedRate === 0 ? 0 : effectiveRate(load);
   }
 
   /** Share of recent time spent working, see {@link lately}. */

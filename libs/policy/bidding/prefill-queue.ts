@@ -7,6 +7,7 @@
  * as the rate says, and teaches nothing.
  */
 import { ASSUMED_TOKENS_PER_SEC, learnRate, recoverRate } from './prefill-rate.ts';
+import type { Filled, PrefillLoad } from './worker-load.ts';
 
 /** First tokens this close together came from one step, ms. */
 export const SAME_STEP_MS = 4;
@@ -27,22 +28,16 @@ interface Prompt<Id> {
   readonly tokens: number;
   readonly at: number;
   readonly silent: boolean;
+  /** The one that came after it. */
+  next: Prompt<Id> | null;
 }
-
-/** What {@link PrefillQueue.look} sees. */
-export interface PrefillState {
-  /** Tokens still to prefill. */
-  readonly tokens: number;
-  /** The prompt in prefill, with how long it has been computed, s. */
-  readonly head: { readonly tokens: number; readonly elapsedS: number } | null;
-}
-
-const NOTHING: PrefillState = { tokens: 0, head: null };
 
 /** @typeParam Id identifies requests: their ids in the worker, numbers in the simulator. */
 export class PrefillQueue<Id = string> {
-  /** Oldest first: nearly always the first one goes. */
-  readonly #prompts: Prompt<Id>[] = [];
+  /** A list: an array that gets its only item and loses it again is allocated anew each time. */
+  #oldest: Prompt<Id> | null = null;
+  #newest: Prompt<Id> | null = null;
+  #size = 0;
   #tokens = 0;
   #rate = 0;
   /** Highest rate so far, slowly decaying. */
@@ -53,6 +48,12 @@ export class PrefillQueue<Id = string> {
   #freeAt = 0;
   /** First tokens of the latest step, an observation still to be learned from. */
   #step: { tokens: number; seconds: number; at: number } | null = null;
+  readonly #head = { tokens: 0, elapsedS: 0 };
+  readonly #seen: Filled<PrefillLoad> = {
+    prefillBacklogTokens: 0,
+    head: null,
+    prefillTokensPerSec: 0,
+  };
 
   /** Tokens per second as learned; 0 before anything was. */
   get learnedRate(): number {
@@ -61,12 +62,12 @@ export class PrefillQueue<Id = string> {
 
   /** Whether time alone changes nothing here: no prompt waits, and no observation is pending. */
   get settled(): boolean {
-    return this.#prompts.length === 0 && this.#step === null;
+    return this.#oldest === null && this.#step === null;
   }
 
   /** Prompts without a first token. */
   get size(): number {
-    return this.#prompts.length;
+    return this.#size;
   }
 
   get rate(): number {
@@ -76,7 +77,11 @@ export class PrefillQueue<Id = string> {
   /** @param silent the answer will show no first token. */
   add(id: Id, tokens: number, now: number, silent: boolean): void {
     this.#remove(id);
-    this.#prompts.push({ id, tokens, at: now, silent });
+    const prompt = { id, tokens, at: now, silent, next: null };
+    if (this.#newest === null) this.#oldest = prompt;
+    else this.#newest.next = prompt;
+    this.#newest = prompt;
+    this.#size++;
     this.#tokens += tokens;
   }
 
@@ -104,18 +109,29 @@ export class PrefillQueue<Id = string> {
     this.#remove(id);
   }
 
-  look(now: number): PrefillState {
+  /** The record is the queue's own, filled anew by each look: there are a dozen for each request that a simulation of a large fleet runs. */
+  look(now: number): PrefillLoad {
     if (this.#step !== null && now - this.#step.at >= SAME_STEP_MS) this.#learn();
-    for (let prompt = this.#prompts[0]; prompt !== undefined; prompt = this.#prompts[0]) {
+    const seen = this.#seen;
+    seen.prefillBacklogTokens = 0;
+    seen.head = null;
+    seen.prefillTokensPerSec = this.rate;
+    for (let prompt = this.#oldest; prompt !== null; prompt = this.#oldest) {
       const startedAt = Math.max(prompt.at, this.#freeAt);
-      const endsAt = startedAt + (1000 * prompt.tokens) / this.rate;
-      if (!prompt.silent || now < endsAt) {
-        return { tokens: this.#tokens, head: { tokens: prompt.tokens, elapsedS: (now - startedAt) / 1000 } };
+      const endsAt = prompt.silent
+        ? startedAt + (1000 * prompt.tokens) / seen.prefillTokensPerSec
+        : Number.POSITIVE_INFINITY;
+      if (now < endsAt) {
+        this.#head.tokens = prompt.tokens;
+        this.#head.elapsedS = (now - startedAt) / 1000;
+        seen.prefillBacklogTokens = this.#tokens;
+        seen.head = this.#head;
+        break;
       }
-      this.#removeAt(0);
+      this.#unlink(prompt, null);
       this.#freeAt = endsAt;
     }
-    return NOTHING;
+    return seen;
   }
 
   /** Called once a second: an engine without requests may have recovered. */
@@ -136,15 +152,22 @@ export class PrefillQueue<Id = string> {
   }
 
   #remove(id: Id): Prompt<Id> | null {
-    return this.#removeAt(this.#prompts.findIndex(prompt => prompt.id === id));
+    let before: Prompt<Id> | null = null;
+    for (let prompt = this.#oldest; prompt !== null; prompt = prompt.next) {
+      if (prompt.id === id) {
+        this.#unlink(prompt, before);
+        return prompt;
+      }
+      before = prompt;
+    }
+    return null;
   }
 
-  #removeAt(index: number): Prompt<Id> | null {
-    if (index < 0) return null;
-    // Mostly it is the oldest, and `splice` makes an array of what it removes.
-    const prompt = index === 0 ? this.#prompts.shift() : this.#prompts.splice(index, 1)[0];
-    if (prompt === undefined) return null;
+  #unlink(prompt: Prompt<Id>, before: Prompt<Id> | null): void {
+    if (before === null) this.#oldest = prompt.next;
+    else before.next = prompt.next;
+    if (prompt.next === null) this.#newest = before;
+    this.#size--;
     this.#tokens -= prompt.tokens;
-    return prompt;
   }
 }

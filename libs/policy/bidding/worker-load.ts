@@ -23,6 +23,9 @@ export interface WorkerLoad {
   readonly answerTokens: number;
 }
 
+/** A record that its owner fills anew instead of making one each time. */
+export type Filled<Type> = { -readonly [key in keyof Type]: Type[key] };
+
 /** The part of it that determines how soon the engine computes a prompt. */
 export type PrefillLoad = Pick<WorkerLoad, 'prefillBacklogTokens' | 'head' | 'prefillTokensPerSec'>;
 
@@ -68,11 +71,18 @@ export interface Pace {
   readonly penalty: number;
 }
 
-export function paceOf(load: WorkerLoad): Pace {
+/** @param pace is filled and returned. */
+export function paceOf(load: WorkerLoad, pace: Filled<Pace> = newPace()): Pace {
   const kvUse = kvPressure(load);
   const kv = kvUse > 0.9 ? 1 + (kvUse - 0.9) * 30 : 1;
-  const penalty = kv * errorFactor(load.errorRate);
-  return { aheadS: prefillAheadS(load), tokensPerSec: effectiveRate(load), penalty };
+  pace.aheadS = prefillAheadS(load);
+  pace.tokensPerSec = effectiveRate(load);
+  pace.penalty = kv * errorFactor(load.errorRate);
+  return pace;
+}
+
+export function newPace(): Filled<Pace> {
+  return { aheadS: 0, tokensPerSec: 0, penalty: 1 };
 }
 
 /**

@@ -46,11 +46,7 @@ export class Agenda {
 
   /** Runs everything due up to a time, in order, and stops the clock there. */
   runUntil(end: number): void {
-    for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
-      this.now = Math.max(this.now, next.at);
-      this.cancel(next);
-      next.run();
-    }
+    while (this.#heap.length > 0 && (this.#keys[0] ?? 0) <= end) this.runNext();
     this.now = Math.max(this.now, Math.min(end, Number.MAX_VALUE));
   }
 
@@ -66,37 +62,39 @@ export class Agenda {
 
   /** Lets a timer rise from a place that is free. */
   #up(timer: Timer, from: number): void {
+    const { at } = timer;
     let i = from;
     while (i > 0) {
       const parent = (i - 1) >> 1;
-      if ((this.#keys[parent] ?? 0) <= timer.at) break;
+      if ((this.#keys[parent] ?? 0) <= at) break;
       this.#move(parent, i);
       i = parent;
     }
-    this.#place(timer, i);
+    this.#place(timer, at, i);
   }
 
   /** Lets a timer sink from a place that is free. */
   #down(timer: Timer, from: number): void {
     const keys = this.#keys;
+    const { at } = timer;
     let i = from;
     for (let child = 2 * i + 1; child < keys.length; child = 2 * i + 1) {
       if (child + 1 < keys.length && (keys[child + 1] ?? 0) < (keys[child] ?? 0)) child++;
-      if ((keys[child] ?? 0) >= timer.at) break;
+      if ((keys[child] ?? 0) >= at) break;
       this.#move(child, i);
       i = child;
     }
-    this.#place(timer, i);
+    this.#place(timer, at, i);
   }
 
   #move(from: number, to: number): void {
     const timer = this.#heap[from];
-    if (timer !== undefined) this.#place(timer, to);
+    if (timer !== undefined) this.#place(timer, this.#keys[from] ?? 0, to);
   }
 
-  #place(timer: Timer, at: number): void {
-    this.#heap[at] = timer;
-    this.#keys[at] = timer.at;
-    timer.index = at;
+  #place(timer: Timer, key: number, index: number): void {
+    this.#heap[index] = timer;
+    this.#keys[index] = key;
+    timer.index = index;
   }
 }

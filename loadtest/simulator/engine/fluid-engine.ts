@@ -19,8 +19,6 @@ export interface Job {
   /** Prompt tokens found in the cache; known once its prefill has begun. */
   cachedTokens: number;
   firstAt: number;
-  /** Steps of the engine after which it is done. */
-  endV: number;
 }
 
 export interface EngineHooks {
@@ -48,8 +46,10 @@ export class FluidEngine {
   #left = 0;
   #steps = 0;
   #prefillMs = 0;
-  /** By endV, latest first. */
+  /** The one that ends last first. */
   readonly #decoding: Job[] = [];
+  /** After how many steps each of them ends, beside it: comparing must not fetch the jobs themselves. */
+  readonly #ends: number[] = [];
   #stepMs = 0;
   #v = 0;
   /** Context tokens of decoding sequences. */
@@ -87,7 +87,7 @@ export class FluidEngine {
   }
 
   submit(request: TraceRequest, index: number): Job {
-    const job: Job = { request, index, cachedTokens: 0, firstAt: 0, endV: 0 };
+    const job: Job = { request, index, cachedTokens: 0, firstAt: 0 };
     this.#advance();
     // A request joins at a step boundary: on average in the middle of the step under way.
     const boundary = this.#prefill === null && this.#decoding.length > 0 ? this.#stepMs / 2 : 0;
@@ -124,6 +124,7 @@ export class FluidEngine {
     if (this.#prefill !== null) lost.push(this.#prefill);
     this.#queue = [];
     this.#decoding.length = 0;
+    this.#ends.length = 0;
     this.#prefill = null;
     this.dead = true;
     this.#agenda.cancel(this.#timer);
@@ -175,9 +176,10 @@ export class FluidEngine {
 
   /** @returns whether anything happened. */
   #step(): boolean {
-    const soonest = this.#decoding.at(-1);
-    if (soonest !== undefined && soonest.endV <= this.#v + EPSILON) {
-      this.#decoding.pop();
+    if (this.#soonestEnd <= this.#v + EPSILON) {
+      const soonest = this.#decoding.pop();
+      this.#ends.pop();
+      if (soonest === undefined) return false;
       this.#resident -= soonest.request.inputTokens + soonest.request.outputTokens;
       this.#leave(soonest);
       return true;
@@ -220,9 +222,29 @@ export class FluidEngine {
       this.#leave(job);
       return;
     }
-    job.endV = this.#v + request.outputTokens - 1;
     this.#resident += request.inputTokens + 1;
-    insert(this.#decoding, job);
+    this.#decode(job, this.#v + request.outputTokens - 1);
+  }
+
+  /** Keeps the order of ends. */
+  #decode(job: Job, end: number): void {
+    const jobs = this.#decoding;
+    const ends = this.#ends;
+    let i = ends.length;
+    for (; i > 0; i--) {
+      const last = ends[i - 1] ?? 0;
+      if (last >= end) break;
+      jobs[i] = jobs[i - 1] ?? job;
+      ends[i] = last;
+    }
+    jobs[i] = job;
+    ends[i] = end;
+  }
+
+  get #soonestEnd(): number {
+    const { length } = this.#ends;
+    // No index below 0: reading one takes as long as all the rest of a step.
+    return length === 0 ? Number.POSITIVE_INFINITY : (this.#ends[length - 1] ?? 0);
   }
 
   #leave(job: Job): void {
@@ -245,21 +267,10 @@ export class FluidEngine {
       // Ready and still here: it waits for room, which only an ending sequence makes.
       if (wait > EPSILON) next = wait;
     }
-    const soonest = this.#decoding.at(-1);
-    if (soonest !== undefined) next = Math.min(next, (soonest.endV - this.#v) * msPerStep);
+    next = Math.min(next, (this.#soonestEnd - this.#v) * msPerStep);
     if (next === Number.POSITIVE_INFINITY) this.#agenda.cancel(this.#timer);
     else this.#agenda.set(this.#timer, now + Math.max(0, next));
   }
-}
-
-/** Keeps the latest end first. */
-function insert(jobs: Job[], job: Job): void {
-  let i = jobs.length;
-  for (let last = jobs[i - 1]; last !== undefined && last.endV < job.endV; last = jobs[i - 1]) {
-    jobs[i] = last;
-    i--;
-  }
-  jobs[i] = job;
 }
 
 /** Leading blocks that two prompts have in common. */

@@ -13,7 +13,6 @@ import {
   mayBeCached,
   SAME_STEP_MS,
   timeToFirstToken,
-  type WorkerQuote,
 } from '@penstock/policy';
 import type { Agenda } from '../engine/agenda.ts';
 import type { Holding, Owner } from './prefix-owners.ts';
@@ -24,7 +23,9 @@ export interface SeenWorker {
   readonly name: string;
   readonly isDead: boolean;
   readonly cacheCapacity: number | null;
-  quote(now: number): WorkerQuote;
+  waitS(now: number): number;
+  /** 0 until something was learned. */
+  quotedRate(now: number): number;
   readonly meter: Pick<
     LoadMeter,
     'cacheTokens' | 'learnedRate' | 'recover' | 'settled' | 'tokensPerSec' | 'worked'
@@ -51,6 +52,8 @@ export class FleetView<Worker extends SeenWorker> implements ModelFleet {
   /** Members whose standing changes as time passes; of all others the rate is below, 0 for the former. */
   readonly #unsettled: Set<Member<Worker>>;
   readonly #idleRates: Float64Array;
+  /** Of those that are not lost, as of the last heartbeat. */
+  readonly #rates: Float64Array;
   /** Members of which a first token may still show the rate, oldest first. */
   readonly #shown: Set<Member<Worker>>;
   #fleetTokensPerSec = 0;
@@ -75,6 +78,7 @@ export class FleetView<Worker extends SeenWorker> implements ModelFleet {
     this.#unsettled = new Set(this.#members);
     this.#shown = new Set(this.#members);
     this.#idleRates = new Float64Array(workers.length);
+    this.#rates = new Float64Array(workers.length);
   }
 
   get #now(): number {
@@ -110,7 +114,7 @@ export class FleetView<Worker extends SeenWorker> implements ModelFleet {
     this.#renewedAt = this.#now;
     this.#fleetTokensPerSec = 0;
     let load = 0;
-    const rates: number[] = [];
+    let known = 0;
     for (const member of this.#members) {
       if (member.lost) continue;
       const { worker } = member;
@@ -124,11 +128,13 @@ export class FleetView<Worker extends SeenWorker> implements ModelFleet {
           recovered(worker);
         }
       }
-      this.#fleetTokensPerSec = Math.max(this.#fleetTokensPerSec, worker.quote(this.#now).tokensPerSec);
-      rates.push(worker.meter.tokensPerSec);
+      this.#fleetTokensPerSec = Math.max(this.#fleetTokensPerSec, worker.quotedRate(this.#now));
+      this.#rates[known++] = worker.meter.tokensPerSec;
     }
-    this.#meanLoad = load / Math.max(1, rates.length);
-    this.#few = fewOf(rates.filter(rate => isFast(rate, this.#fleetTokensPerSec)).length);
+    this.#meanLoad = load / Math.max(1, known);
+    let fast = 0;
+    for (let i = 0; i < known; i++) if (isFast(this.#rates[i] ?? 0, this.#fleetTokensPerSec)) fast++;
+    this.#few = fewOf(fast);
   }
 
   /** A message of a worker arrived: it is suspected no longer. */
@@ -234,11 +240,11 @@ export class FleetView<Worker extends SeenWorker> implements ModelFleet {
   }
 
   #candidate({ worker, expectedTokens }: Member<Worker>, matchedTokens: number): Candidate {
-    const quote = worker.quote(this.#now);
-    const tokensPerSec = quote.tokensPerSec || worker.meter.tokensPerSec;
+    const waitS = worker.waitS(this.#now);
+    const tokensPerSec = worker.quotedRate(this.#now) || worker.meter.tokensPerSec;
     return {
       worker: worker.name,
-      waitS: quote.waitS + expectedTokens / tokensPerSec,
+      waitS: waitS + expectedTokens / tokensPerSec,
       tokensPerSec,
       matchedTokens,
       // Only of owners it is asked for.
@@ -252,7 +258,7 @@ export class FleetView<Worker extends SeenWorker> implements ModelFleet {
       if (this.#now - member.firstTokenAt < SAME_STEP_MS) return;
       this.#shown.delete(member);
       if (member.lost) continue;
-      member.worker.quote(this.#now);
+      member.worker.quotedRate(this.#now);
       this.#fastestTokensPerSec = Math.max(this.#fastestTokensPerSec, member.worker.meter.tokensPerSec);
       this.#settle(member);
     }

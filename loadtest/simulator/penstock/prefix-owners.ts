@@ -20,7 +20,7 @@ export interface Holding {
 interface Run {
   blocks: readonly number[];
   /** Latest first. */
-  owners: readonly Owner[];
+  readonly owners: Owner[];
 }
 
 export class PrefixOwners {
@@ -49,8 +49,7 @@ export class PrefixOwners {
     for (let run = this.#at(blocks, 0); run !== undefined; run = this.#at(blocks, end)) {
       const shared = common(run, blocks, end);
       if (shared < run.blocks.length) this.#split(run, shared);
-      const others = run.owners.filter(other => other.worker !== own.worker);
-      run.owners = [own, ...others.slice(0, MAX_OWNERS - 1)];
+      putFirst(run.owners, own);
       end += shared;
     }
     if (end < blocks.length) this.#add({ blocks: blocks.slice(end), owners: [own] });
@@ -62,7 +61,7 @@ export class PrefixOwners {
   }
 
   #split(run: Run, at: number): void {
-    this.#add({ ...run, blocks: run.blocks.slice(at) });
+    this.#add({ owners: [...run.owners], blocks: run.blocks.slice(at) });
     run.blocks = run.blocks.slice(0, at);
   }
 
@@ -70,6 +69,14 @@ export class PrefixOwners {
     const first = run.blocks[0];
     if (first !== undefined) this.#runs.set(first, run);
   }
+}
+
+/** In place: nearly every request moves an owner of a hot prefix to the front. */
+function putFirst(owners: Owner[], own: Owner): void {
+  const known = owners.findIndex(other => other.worker === own.worker);
+  const end = known < 0 ? Math.min(owners.length, MAX_OWNERS - 1) : known;
+  for (let i = end; i > 0; i--) owners[i] = owners[i - 1] ?? own;
+  owners[0] = own;
 }
 
 /** How many blocks of a run a prompt has from a place on. */
@@ -86,8 +93,12 @@ function note(found: Holding[], worker: number, tokens: number): void {
     known.tokens = known.trusted = tokens;
     return;
   }
+  const holding = { worker, tokens, trusted: tokens };
   let i = found.length;
-  for (let last = found[i - 1]; last !== undefined && last.worker > worker; last = found[i - 1])
-    found[i--] = last;
-  found[i] = { worker, tokens, trusted: tokens };
+  for (; i > 0; i--) {
+    const last = found[i - 1];
+    if (last === undefined || last.worker <= worker) break;
+    found[i] = last;
+  }
+  found[i] = holding;
 }

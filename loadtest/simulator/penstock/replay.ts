@@ -109,8 +109,8 @@ function viewOf(candidates: readonly Candidate[], promptTokens: number): FleetVi
       settled: false,
       worked: () => load,
     };
-    const quote = () => ({ waitS, tokensPerSec, cacheTokens: 0 });
-    return { index, name: worker, isDead: false, cacheCapacity: null, quote, meter };
+    const quoted = { waitS: () => waitS, quotedRate: () => tokensPerSec };
+    return { index, name: worker, isDead: false, cacheCapacity: null, ...quoted, meter };
   });
   const holders = candidates.flatMap(({ matchedTokens }, worker) =>
     matchedTokens > 0 ? [{ worker, tokens: matchedTokens, trusted: matchedTokens }] : [],

@@ -5,6 +5,7 @@ import {
   type BidTuning,
   decideBids,
   type EngineReadings,
+  type Filled,
   forgetHandedBack,
   inTurn,
   LoadMeter,
@@ -15,7 +16,6 @@ import {
   renewalPauseMs,
   SIZE_CLASSES,
   WORK_KINDS,
-  type WorkerQuote,
   type WorkerStanding,
   type WorkKind,
 } from '@penstock/policy';
@@ -54,18 +54,19 @@ export class SimulatedWorker {
   readonly #slots: readonly BidSlot<SimulatedWorker>[];
   readonly #boundSlot: BidSlot<SimulatedWorker>;
   #memory: BidMemory;
-  readonly #readings: { -readonly [key in keyof EngineReadings]: EngineReadings[key] } = {
+  readonly #readings: Filled<EngineReadings> = {
     running: 0,
     slots: 0,
     kvUse: 0,
     kvCapacity: 0,
     errorRate: 0,
   };
+  readonly #standing: Filled<WorkerStanding>;
   #fleetRate = 0;
   readonly #renewal: Timer;
   #renewedAt = Number.NEGATIVE_INFINITY;
   /** Its quote when its process died, and when that was, ms: nothing newer is ever heard. */
-  #last: (WorkerQuote & { readonly at: number }) | null = null;
+  #last: { readonly waitS: number; readonly tokensPerSec: number; readonly at: number } | null = null;
 
   /** @param requests it may hold at once. @param renewed called when its bids have changed. */
   constructor(
@@ -81,6 +82,8 @@ export class SimulatedWorker {
     this.#readings.slots = requests;
     this.#tuning = tuning;
     this.#memory = newBidMemory(tuning);
+    const load = this.meter.load(this.#readings, 0);
+    this.#standing = { load, sick: false, draining: false, fleetTokensPerSec: 0 };
     this.#boundSlot = new BidSlot(this, this.bound, consumers.length);
     this.#slots = [
       ...consumers.map((consumer, place) => new BidSlot(this, consumer, place)),
@@ -127,12 +130,14 @@ export class SimulatedWorker {
     return this.#renewal;
   }
 
+  /** The record is the worker's own, and filled anew by each call. */
   standing(now: number): WorkerStanding {
     this.#readings.kvUse = this.#engine.kvUse;
     this.#readings.kvCapacity = this.cacheCapacity;
-    const load = this.meter.load(this.#readings, now);
-    const fleetTokensPerSec = this.#fleetRate === 0 ? this.meter.tokensPerSec : this.#fleetRate;
-    return { load, sick: false, draining: false, fleetTokensPerSec };
+    const standing = this.#standing;
+    standing.load = this.meter.load(this.#readings, now);
+    standing.fleetTokensPerSec = this.#fleetRate === 0 ? this.meter.tokensPerSec : this.#fleetRate;
+    return standing;
   }
 
   /** What it offers for each of the kinds of work. */
@@ -193,13 +198,18 @@ export class SimulatedWorker {
 
   /** Its process ends: the broker drops its pulls with its connection. */
   die(now: number): void {
-    this.#last = { ...this.meter.quote(now), at: now };
+    this.#last = { waitS: this.meter.waitS(now), tokensPerSec: this.meter.quotedRate(now), at: now };
     for (const slot of this.#slots) slot.withdraw();
   }
 
-  /** How it stands as far as can be known. The backlog shrinks between its messages. */
-  quote(now: number): WorkerQuote {
-    if (this.#last === null) return this.meter.quote(now);
-    return { ...this.#last, waitS: Math.max(0, this.#last.waitS - (now - this.#last.at) / 1000) };
+  /** The wait that it quotes, as far as can be known. The backlog shrinks between its messages. */
+  waitS(now: number): number {
+    if (this.#last === null) return this.meter.waitS(now);
+    return Math.max(0, this.#last.waitS - (now - this.#last.at) / 1000);
+  }
+
+  /** The rate that it quotes, as far as can be known. */
+  quotedRate(now: number): number {
+    return this.#last === null ? this.meter.quotedRate(now) : this.#last.tokensPerSec;
   }
 }
