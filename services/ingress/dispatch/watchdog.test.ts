@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sharedAddress } from '@penstock/protocol';
+import type { ReplySink } from '../replies/reply-sink.ts';
+import { type OpenRequest, openRequest } from './open-request.ts';
+import { Watchdog } from './watchdog.ts';
+
+const clock = { now: () => 0, monotonic: () => 0 };
+const ADDRESS = sharedAddress(
+  { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' },
+  'r1',
+);
+
+/** What is said of a request that waits, and of one that runs. */
+function eventsWhere(fleet: { isWithdrawn?: boolean; isAbandoned?: boolean; isStranded?: boolean }) {
+  const asked: string[] = [];
+  const told: string[] = [];
+  const say =
+    (answer = false) =>
+    (slug: string) => {
+      asked.push(slug);
+      return answer;
+    };
+  const watchdog = new Watchdog(
+    {
+      fleet: {
+        isLost: () => false,
+        isWithdrawn: say(fleet.isWithdrawn),
+        isAbandoned: say(fleet.isAbandoned),
+        isStranded: say(fleet.isStranded),
+      },
+      ...{ clock, ackWaitMs: 9000, holdMs: 60_000 },
+    },
+    (_request, { kind }) => void told.push(kind),
+  );
+  const look = (change: Partial<OpenRequest>) => {
+    const request = openRequest(
+      {
+        ...{ id: 'r1', slug: 'queue', address: ADDRESS, bound: null, lookup: null, estimate: null },
+        ...{ endpoint: 'rerank', continuable: false, streamed: false, deadlineAt: 1e6, conversion: null },
+        sink: { waiting() {} } as unknown as ReplySink,
+      },
+      clock,
+    );
+    watchdog.look([Object.assign(request, change)]);
+    return told.splice(0);
+  };
+  const running = { worker: 'w-1', incarnation: 'p1', ack: 'a', waitMs: 0 };
+  const events = { waits: look({}), runs: look({ running }) };
+  assert.deepEqual([...new Set(asked)], ['queue'], 'asked of its queue');
+  return events;
+}
+
+test('what waits where nobody serves it any more is told why, what runs goes on', () => {
+  const said = (kind: string) => ({ waits: [kind], runs: [] });
+  assert.deepEqual(eventsWhere({ isWithdrawn: true, isAbandoned: true }), said('model_left'));
+  assert.deepEqual(eventsWhere({ isAbandoned: true, isStranded: true }), said('endpoint_left'));
+  assert.deepEqual(eventsWhere({ isStranded: true }), said('stranded'));
+  assert.deepEqual(eventsWhere({}), { waits: [], runs: [] });
+});
