@@ -43,7 +43,7 @@ export const workerConfig = z.object({
     .enum(PLAIN_CALLS, { error: `use ${PLAIN_CALLS.join(', ')}` })
     .default('auto')
     .describe(
-      'Which chat calls without a stream are made as streams, with the answer assembled by the worker: always, never, or auto: those to engines that go on computing when the client of a plain call leaves (llama.cpp).',
+      'Which chat completions and completions without a stream are made as streams, with the answer assembled by the worker: always, never, or auto: those to engines that go on computing when the client of a plain call leaves (llama.cpp).',
     ),
   PENSTOCK_ARCHITECTURE: z
     .enum(ARCHITECTURES, { error: `use ${ARCHITECTURES.join(' or ')}` })

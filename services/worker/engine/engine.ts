@@ -26,7 +26,7 @@ export interface EngineOptions {
   readonly connections: number;
   /** What the engine has, as the operator says; null where it is to be found out. */
   readonly endpoints: EnginePaths | null;
-  /** Which plain chat calls are made as streams. */
+  /** Which plain calls are made as streams. */
   readonly plainCalls: PlainCalls;
 }
 
@@ -37,7 +37,7 @@ export class Engine {
   readonly #configured: EnginePaths | null;
   #paths: EnginePaths;
   readonly #plainCalls: PlainCalls;
-  /** Plain chat calls are made as streams. */
+  /** Plain calls are made as streams. */
   #streamsPlain: boolean;
 
   constructor(options: EngineOptions) {
@@ -77,7 +77,7 @@ export class Engine {
       return this.#post(endpoint, body, handlers, { ...headers, 'content-length': String(body.bytes) });
     const streamed = this.#streamsPlain ? bodyAsStream(endpoint, body) : null;
     if (streamed === null) return this.#post(endpoint, body, handlers, headers);
-    return this.#post(endpoint, streamed, new AssembledAnswer(handlers), headers);
+    return this.#post(endpoint, streamed, new AssembledAnswer(handlers, endpoint), headers);
   }
 
   #post(

@@ -11,7 +11,7 @@ const USAGE = { completion_tokens: 2, prompt_tokens: 24, total_tokens: 26 };
 const TIMINGS = { prompt_n: 24, predicted_n: 2 };
 
 /** An answer, and what it was told. */
-function listen() {
+function listen(endpoint: 'chat' | 'completions' = 'chat') {
   const heard = { status: 0, type: '', body: '', ends: 0, error: '' };
   const to: EngineHandlers = {
     start(status, type) {
@@ -28,7 +28,7 @@ function listen() {
       heard.error = message;
     },
   };
-  return { answer: new AssembledAnswer(to), heard };
+  return { answer: new AssembledAnswer(to, endpoint), heard };
 }
 
 const chunk = (delta: object, finish: string | null = null, more: object = {}, index = 0) =>
@@ -37,8 +37,8 @@ const last = `data: ${JSON.stringify({ choices: [], ...HEAD, object: 'chat.compl
 const DONE = 'data: [DONE]\n\n';
 
 /** The answer of a stream that comes in pieces of so many bytes. */
-function assembled(stream: string, size = 1000) {
-  const { answer, heard } = listen();
+function assembled(stream: string, size = 1000, endpoint: 'chat' | 'completions' = 'chat') {
+  const { answer, heard } = listen(endpoint);
   answer.start(200, EVENTS);
   const bytes = Buffer.from(stream);
   for (let at = 0; at < bytes.length; at += size) answer.data(bytes.subarray(at, at + size));
@@ -121,7 +121,7 @@ test('a stream that breaks off is no answer, one that was whole is', () => {
   assert.deepEqual([heard.ends, heard.error], [1, '']);
 });
 
-test('only plain chat calls become streams, and numbers stay as they were written', () => {
+test('only plain calls become streams, and numbers stay as they were written', () => {
   const body = Buffer.from('{"seed":12345678901234567890,"stream":false,"messages":[]}');
   const streamed = bodyAsStream('chat', body)?.toString() ?? '';
   assert.match(streamed, /12345678901234567890/);
@@ -130,6 +130,67 @@ test('only plain chat calls become streams, and numbers stay as they were writte
   assert.equal(bodyAsStream('chat', Buffer.from('{"stream":true}')), null);
   assert.equal(bodyAsStream('embeddings', body), null);
   assert.equal(bodyAsStream('chat', Buffer.from('nonsense')), null);
+});
+
+/** As llama.cpp streams a completion: usage and timings come with the choice's end. */
+const text = (said: string, more: object = {}, finish: string | null = null, rest: object = {}) =>
+  `data: ${JSON.stringify({ choices: [{ text: said, index: 0, logprobs: null, finish_reason: finish, ...more }], ...HEAD, object: 'text_completion', ...rest })}\n\n`;
+
+test("llama.cpp's completion is the one it gives without a stream, with its logprobs and its last timings", () => {
+  const token = (token: string) => ({ id: 1, token, bytes: [32], logprob: -0.5, top_logprobs: [] });
+  const stream =
+    text(' this', { logprobs: { content: [token(' this')] } }, null, { timings: { predicted_n: 1 } }) +
+    text(' thé', { logprobs: { content: [token(' thé')] } }, null, { timings: { predicted_n: 2 } }) +
+    text('', {}, 'length', { usage: USAGE, timings: TIMINGS }) +
+    DONE;
+  for (const size of [1, 7, 4000])
+    assert.deepEqual(JSON.parse(assembled(stream, size, 'completions').body), {
+      choices: [
+        {
+          ...{ text: ' this thé', index: 0, finish_reason: 'length' },
+          logprobs: { content: [token(' this'), token(' thé')] },
+        },
+      ],
+      ...{ ...HEAD, object: 'text_completion', usage: USAGE, timings: TIMINGS },
+    });
+});
+
+test('logprobs of a completion in the lists of other engines are joined, too', () => {
+  const part = (token: string, offset: number) => ({
+    logprobs: {
+      tokens: [token],
+      token_logprobs: [-1],
+      top_logprobs: [{ [token]: -1 }],
+      text_offset: [offset],
+    },
+  });
+  const stream = text('a', part('a', 0)) + text('b', part('b', 1), 'stop') + DONE;
+  const [choice] = JSON.parse(assembled(stream, 1000, 'completions').body).choices;
+  assert.deepEqual(choice.logprobs, {
+    ...{ tokens: ['a', 'b'], token_logprobs: [-1, -1], top_logprobs: [{ a: -1 }, { b: -1 }] },
+    text_offset: [0, 1],
+  });
+});
+
+test('a completion that breaks off, has no text or ends badly is none', () => {
+  const errorOf = (stream: string) => assembled(stream, 1000, 'completions').error;
+  assert.match(errorOf(text('half')), /too early/);
+  assert.match(errorOf(chunk({ content: 'chat' }, 'stop') + DONE), /other types/);
+  const aborted = JSON.parse(assembled(text('x', {}, 'abort') + DONE, 1000, 'completions').body);
+  assert.equal(aborted.choices[0].finish_reason, 'abort', 'for the reader of whole answers to judge');
+});
+
+test('a completion of one prompt becomes a stream, one of several does not', () => {
+  const isStreamed = (asked: object) =>
+    bodyAsStream('completions', Buffer.from(JSON.stringify({ model: 'm', ...asked }))) !== null;
+  for (const prompt of ['text', ['text'], [1, 2, 3], [[1, 2, 3]], ''])
+    assert.ok(isStreamed({ prompt }), JSON.stringify(prompt));
+  for (const prompt of [['a', 'b'], [[1], [2]], [1, 'b'], undefined, {}])
+    assert.ok(!isStreamed({ prompt }), JSON.stringify(prompt));
+  assert.ok(isStreamed({ prompt: 'a', n: 1, best_of: null }));
+  assert.ok(!isStreamed({ prompt: 'a', n: 2 }));
+  assert.ok(!isStreamed({ prompt: 'a', best_of: 2 }));
+  assert.ok(!isStreamed({ prompt: 'a', stream: true }));
 });
 
 test('by default only engines that are known to need it', () => {

@@ -52,9 +52,14 @@ export function answerChecks({ stack, engines, embedder }: TestBed): Record<stri
     'a legacy completion, of text and of token ids': async () => {
       for (const prompt of ['the house of', [104, 111, 117, 115]]) {
         const body = { model: 'tiny', prompt, max_tokens: 12, temperature: 0 };
-        const ours = (await (await via('/v1/completions', body)).json()) as { choices: { text: string }[] };
-        const its = (await (await direct('/v1/completions', body)).json()) as { choices: { text: string }[] };
-        assert.equal(ours.choices[0]?.text, its.choices[0]?.text);
+        const ours = (await (await via('/v1/completions', body)).json()) as TextCompletion;
+        const its = (await (await direct('/v1/completions', body)).json()) as TextCompletion;
+        assert.deepEqual(ours.choices, its.choices);
+        assert.deepEqual(Object.keys(ours).sort(), Object.keys(its).sort());
+        assert.deepEqual(
+          [ours.object, ours.usage.completion_tokens, ours.usage.prompt_tokens],
+          [its.object, its.usage.completion_tokens, its.usage.prompt_tokens],
+        );
       }
     },
     'embeddings of several texts': async () => {
@@ -98,6 +103,12 @@ export function answerChecks({ stack, engines, embedder }: TestBed): Record<stri
       assert.ok(['completed', 'incomplete'].includes(answer.status), answer.status);
     },
   };
+}
+
+interface TextCompletion {
+  readonly object: string;
+  readonly choices: readonly object[];
+  readonly usage: { readonly completion_tokens: number; readonly prompt_tokens: number };
 }
 
 interface Completion {

@@ -62,18 +62,22 @@ export function loadChecks(bed: TestBed): Record<string, () => Promise<void>> {
       await idle();
     },
     'a client that leaves a plain call ends the engine’s work': async () => {
-      const leave = new AbortController();
-      const call = via('/v1/chat/completions', chat('Leave.', { max_tokens: 3900 }), {
-        signal: leave.signal,
-      });
-      call.catch(() => undefined);
-      await waitFor(async () => (await busy()).some(running => running > 0));
-      leave.abort();
-      await assert.rejects(call);
-      const left = performance.now();
-      await idle();
-      const took = performance.now() - left;
-      assert.ok(took < 2000, `the engine went on for ${Math.round(took)} ms`);
+      const calls = [
+        ['/v1/chat/completions', chat('Leave.', { max_tokens: 3900 })],
+        ['/v1/completions', { model: 'tiny', prompt: 'Leave.', max_tokens: 3900, ignore_eos: true }],
+      ] as const;
+      for (const [path, body] of calls) {
+        const leave = new AbortController();
+        const call = via(path, body, { signal: leave.signal });
+        call.catch(() => undefined);
+        await waitFor(async () => (await busy()).some(running => running > 0));
+        leave.abort();
+        await assert.rejects(call);
+        const left = performance.now();
+        await idle();
+        const took = performance.now() - left;
+        assert.ok(took < 2000, `${path}: the engine went on for ${Math.round(took)} ms`);
+      }
     },
     'streams go on where an engine was killed': async () => {
       const answers = await streamsThrough(4, stream, async () => {
