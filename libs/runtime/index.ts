@@ -17,3 +17,5 @@ export * from './settings/monitoring.ts';
 export * from './settings/notation.ts';
 export * from './settings/region.ts';
 export * from './settings/webhooks.ts';
+export * from './tracing/spans.ts';
+export * from './tracing/tracing.ts';

@@ -24,9 +24,27 @@ export type Labels = Readonly<Record<string, string>>;
 /** Values of a gauge with labels, as they are now. */
 export type Series = Iterable<readonly [Labels, number]>;
 
+/** A histogram whose buckets name a trace that fell into them. */
+export interface TracedHistogram<T extends string> extends Pick<Histogram<T>, 'get'> {
+  /** @param traceId absent where nobody will find it. */
+  observe(labels: Readonly<Record<T, string>>, value: number, traceId?: string | null): void;
+}
+
+/** What a scrape is answered with. */
+export interface Exposition {
+  readonly type: string;
+  readonly text: string;
+}
+
+const OPEN_METRICS = /\bapplication\/openmetrics-text\b/;
+
 /** The metrics of one process. Gauges are read when somebody asks; what is null then is left out. */
 export class MetricSet {
   readonly registry = new Registry();
+  /** The same metrics with the traces that histograms name: only this format has a place for them. Null where none does. */
+  #traced: Registry | null = null;
+  /** Scrapes one after another: the library renames counters while it writes OpenMetrics. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   /** @param about service and version, for `penstock_build_info`. */
   constructor(about: { readonly service: string; readonly version: string }) {
@@ -48,6 +66,52 @@ export class MetricSet {
     ...labelNames: T[]
   ): Histogram<T> {
     return new Histogram<T>({ name, help, labelNames, buckets: [...buckets], registers: [this.registry] });
+  }
+
+  /** To be used where traces are recorded: what it costs else buys nothing. */
+  tracedHistogram<T extends string>(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    ...labelNames: T[]
+  ): TracedHistogram<T> {
+    this.#traced ??= openMetricsRegistry();
+    const histogram = new Histogram<string>({
+      ...{ name, help, labelNames, buckets: [...buckets], enableExemplars: true },
+      registers: [this.#traced],
+    });
+    this.registry.registerMetric(histogram);
+    return {
+      get: () => histogram.get(),
+      observe: (labels, value, traceId = null) =>
+        histogram.observe({
+          ...{ labels, value },
+          ...(traceId === null ? {} : { exemplarLabels: { trace_id: traceId } }),
+        } as never),
+    };
+  }
+
+  /** @param accept the header of the scrape. */
+  exposition(accept: string | undefined): Promise<Exposition> {
+    const traced = OPEN_METRICS.test(accept ?? '') ? this.#traced : null;
+    const answer = this.#turn.then(() => (traced === null ? this.#plain() : this.#open(traced)));
+    this.#turn = answer.catch(() => {});
+    return answer;
+  }
+
+  async #plain(): Promise<Exposition> {
+    return { type: this.registry.contentType, text: await this.registry.metrics() };
+  }
+
+  async #open(traced: Registry): Promise<Exposition> {
+    const metrics = this.registry.getMetricsAsArray() as unknown as { name: string }[];
+    const names = metrics.map(({ name }) => name);
+    for (const metric of metrics) traced.registerMetric(metric as never);
+    try {
+      return { type: traced.contentType, text: await traced.metrics() };
+    } finally {
+      for (const [i, metric] of metrics.entries()) metric.name = names[i] ?? metric.name;
+    }
   }
 
   gauge(name: string, help: string, read: () => number | null): void {
@@ -79,6 +143,13 @@ export class MetricSet {
       },
     });
   }
+}
+
+/** Histograms that name traces can be made for no other. */
+function openMetricsRegistry(): Registry {
+  const registry = new Registry();
+  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
+  return registry;
 }
 
 /** The label of what is beyond the bound. */

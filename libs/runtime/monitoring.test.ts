@@ -49,6 +49,26 @@ test('metrics are read when somebody asks, and what is not known is left out', a
   await monitoring.close();
 });
 
+test('a bucket names a trace to those who ask in the format that can', async () => {
+  const { metrics, monitoring } = await start();
+  const histogram = metrics.tracedHistogram('penstock_wait_seconds', 'Waits.', [1, 2], 'lane');
+  metrics.counter('penstock_things_total', 'Things.').inc(2);
+  histogram.observe({ lane: 'a' }, 0.5, 'abc');
+  histogram.observe({ lane: 'a' }, 1.5, null);
+  const scrape = async (accept: string) =>
+    (await fetch(`${monitoring.url}/metrics`, { headers: { accept } })).text();
+  const formats = ['application/openmetrics-text;version=1.0.0,text/plain;q=0.5', '*/*'];
+  // Several at once, in both formats, do not get into each other's way.
+  const [open = '', plain = ''] = await Promise.all([...formats, ...formats].map(scrape));
+  assert.match(open, /^penstock_wait_seconds_bucket\{le="1",lane="a"\} 1 # \{trace_id="abc"\} 0\.5 \d+/m);
+  assert.match(open, /^penstock_wait_seconds_bucket\{le="2",lane="a"\} 2$/m);
+  for (const text of [open, plain]) assert.match(text, /^penstock_things_total 2$/m);
+  assert.match(open, /# TYPE penstock_things counter\n.*# EOF\n$/s);
+  assert.doesNotMatch(plain, /trace_id|EOF/);
+  assert.match(plain, /^# TYPE penstock_things_total counter$/m);
+  await monitoring.close();
+});
+
 test('nothing else is answered, and nothing that comes in harms it', async () => {
   const { get, monitoring } = await start();
   assert.equal((await get('/')).status, 404);

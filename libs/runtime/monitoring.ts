@@ -78,8 +78,8 @@ async function answer(
   }
   if (path !== '/metrics') return tell(404, `not here: there are ${PATHS}`);
   try {
-    const { registry } = metrics;
-    say(200, registry.contentType, await registry.metrics());
+    const { type, text } = await metrics.exposition(request.headers.accept);
+    say(200, type, text);
   } catch {
     tell(500, 'the metrics could not be read');
   }

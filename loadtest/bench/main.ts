@@ -15,6 +15,7 @@ import { measureReactions } from './reactions.ts';
 import { type BenchCase, type BenchReport, type Machine, renderMarkdown } from './report.ts';
 import { measureResumes } from './resumes.ts';
 import { measureRevocations } from './revocations.ts';
+import { measureTracing } from './tracing.ts';
 import { measureWebhooks } from './webhooks.ts';
 
 const RESULT = new URL('../results/bench.json', import.meta.url).pathname;
@@ -75,6 +76,7 @@ const PARTS: { readonly [P in Part]: () => Promise<BenchReport[P]> } = {
   reactions: measureReactions,
   resumes: measureResumes,
   revocations: measureRevocations,
+  tracing: measureTracing,
   simulated: async () => measureSimulator(),
 };
 

@@ -6,6 +6,7 @@ import type { OpenStreamsFigures } from './open-streams.ts';
 import type { Reaction } from './reactions.ts';
 import type { ResumeFigures } from './resumes.ts';
 import type { RevocationFigures } from './revocations.ts';
+import type { TracingCost } from './tracing.ts';
 import type { LatencyFigures, WebhookFigures } from './webhooks.ts';
 
 export interface Figures {
@@ -46,6 +47,7 @@ export interface BenchReport {
   readonly reactions: readonly Reaction[];
   readonly resumes: ResumeFigures;
   readonly revocations: RevocationFigures;
+  readonly tracing: TracingCost;
   readonly simulated: SimulatorFigures;
 }
 
@@ -113,6 +115,17 @@ Redis ${report.resumes.redisUs.toFixed(0)} µs.
 A worker whose level changes takes its pull back and posts a new one. With ${report.revocations.pullers} pulls on one consumer and ${report.revocations.perSecond.toFixed(0)} of
 these a second, nats-server used ${report.revocations.cpuUs.toFixed(0)} µs of CPU for each. A worker renews its bids at most every 2 ms.
 
+## Traces
+What the spans of a streamed request cost at ingress and worker together, with an exporter to a collector in another process: ${report.tracing.sampledUs.toFixed(0)} µs of CPU
+if it is sampled, ${report.tracing.tenthUs.toFixed(0)} µs on the mean if one of ten is, ${report.tracing.unsampledUs.toFixed(0)} µs if none is. Of what ingress and workers
+used for a request of the loads above, if those were measured on a machine as busy:
+
+| load | all sampled | one of ten | none |
+|---|---|---|---|
+${report.cases.map(each => tracedRow(each, report.tracing)).join('\n')}
+
+While tracing is off, nothing of it is loaded.
+
 ## Simulator
 ${renderSpeed(report.simulated)}
 
@@ -120,6 +133,11 @@ ${renderSpeed(report.simulated)}
 What the rules are worth: [the race](race.md) against SGLang's router on the same engines, and [the simulator](simulator.md)
 with every policy and an oracle.
 `;
+}
+
+function tracedRow({ name, cpuUs }: BenchCase, cost: TracingCost): string {
+  const share = (us: number) => `${((100 * us) / (cpuUs.ingress + cpuUs.workers)).toFixed(1)} %`;
+  return `| ${name} | ${share(cost.sampledUs)} | ${share(cost.tenthUs)} | ${share(cost.unsampledUs)} |`;
 }
 
 function machineOf({ cpu, cores, node, loadAverage }: Machine): string {

@@ -130,7 +130,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}, is
   const { app, open, tick } = await startIngress(
     ports,
     { ...SETTINGS, ...some },
-    { clock, log, nextId: () => `r${++ids}`, notReady: () => null },
+    { clock, log, nextId: () => `r${++ids}`, notReady: () => null, tracing: null },
   );
   const worker = testWorker(queue, bus);
   if (isHeard) worker.beat();

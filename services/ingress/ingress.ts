@@ -12,7 +12,7 @@ import {
   RunFinder,
   RunWaiters,
 } from '@penstock/runs';
-import { ByteBudget, type Clock, createIdSource, type Logger } from '@penstock/runtime';
+import { ByteBudget, type Clock, createIdSource, type Logger, type Tracing } from '@penstock/runtime';
 import {
   type AllowList,
   type BatchJobs,
@@ -118,6 +118,8 @@ export interface IngressHost {
   readonly nextId: () => string;
   /** Why this node should get no traffic now, or null. */
   readonly notReady: () => string | null;
+  /** Null where it is off. */
+  readonly tracing: Tracing | null;
 }
 
 export interface Ingress {
@@ -138,17 +140,18 @@ export async function startIngress(
 ): Promise<Ingress> {
   const { queue, runStore, runLog } = ports;
   const { ingressId, region, holdMs, keepAliveMs, modelNames: names } = settings;
-  const { clock, log, nextId } = host;
+  const { clock, log, nextId, tracing } = host;
   const fleet = await watchFleet({
     ...{ region, shards: settings.shards, channel: queue, registry: ports.registry, clock, names },
     purgeBound: (of, shard, worker) => queue.purgeBound(of, shard, worker),
     rand: Math.random,
   });
   const budget = new ByteBudget(settings.bodyBudgetBytes);
-  const metrics = createIngressMetrics({
+  const gauges = {
     ...{ fleet, open: () => open.size, oldestWaitS: () => open.oldestWaitMs() / 1000 },
     bodyBytes: () => budget.takenBytes,
-  });
+  };
+  const metrics = createIngressMetrics(gauges, tracing !== null);
   const kindOf = (slug: string) => settings.affinityOf(slug) ?? fleet.defaultAffinity(slug);
   const affinity = new Affinity(ports.placements, fleet, metrics, kindOf, placementLog(log));
   const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes);
@@ -162,7 +165,8 @@ export async function startIngress(
   const stored = storedRuns(ports, settings, clock, claims);
   const { acceptance, canceller, convertedCall, done, expiry, finder, keeper, waiters } = stored;
   const runIntake = new RunIntake({
-    ...{ acceptance, workMeta, region, claims, estimates, shardFor: slug => fleet.shardFor(slug) },
+    ...{ acceptance, workMeta, region, claims, estimates, tracing },
+    shardFor: slug => fleet.shardFor(slug),
   });
   const lanes = new Lanes(queue, clock);
   fleet.whenGone(worker => open.releaseBoundTo(worker));
@@ -174,7 +178,8 @@ export async function startIngress(
   const reader = new BodyReader({ limitBytes: settings.bodyLimitBytes, budget });
   const forms = new FormReader({ reader, bodies: ports.bodies, mostInline: settings.inlineBodyBytes });
   const dispatcher = new Dispatcher({
-    ...{ queue, fleet, affinity, workMeta, open, claims, convertedCall, clock, metrics, region, keepAliveMs },
+    ...{ queue, fleet, affinity, workMeta, open, claims, convertedCall, clock, metrics, tracing, region },
+    keepAliveMs,
   });
   const pollHints = new PollHints(lanes, fleet, clock);
   const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, keepAliveMs);
@@ -199,10 +204,7 @@ export async function startIngress(
   });
   const reporter = new StatusReporter({
     ...{ ingressId, region, incarnation: createIdSource()() },
-    control: queue,
-    metrics,
-    open,
-    clock,
+    ...{ control: queue, metrics, open, clock },
   });
   return { app, open, tick: () => tickAll(open, lanes), tellStatus: leaving => reporter.tell(leaving) };
 }

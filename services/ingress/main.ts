@@ -8,6 +8,7 @@ import {
   exitBlaming,
   modelRulesOf,
   readConfigOrExit,
+  startTracingOrExit,
   stopOnSignal,
   systemClock,
   trimMemoryAfterSpikes,
@@ -27,12 +28,17 @@ import {
 } from '@penstock/transport';
 import { ingressConfig } from './config.ts';
 import { startIngress } from './ingress.ts';
+import about from './package.json' with { type: 'json' };
 
 const config = readConfigOrExit(ingressConfig);
 const nextId = createIdSource();
 const ingressId = config.PENSTOCK_INGRESS_ID ?? `in-${nextId().slice(0, 8)}`;
 const region = config.PENSTOCK_REGION;
 const log = createLogger({ service: ingressId, level: config.PENSTOCK_LOG_LEVEL });
+
+const tracing = await startTracingOrExit({
+  ...{ service: 'ingress', instance: ingressId, version: about.version, region },
+});
 
 const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: ingressId }).catch(
   exitBlaming('PENSTOCK_NATS_URL'),
@@ -96,7 +102,7 @@ const { app, open, tick, tellStatus } = await startIngress(
     webhookAllow: config.PENSTOCK_WEBHOOK_ALLOW,
   },
   {
-    ...{ clock: systemClock, log, nextId },
+    ...{ clock: systemClock, log, nextId, tracing },
     notReady: () => {
       if (draining) return 'draining';
       if (!queue.connected) return 'no connection to NATS';
@@ -140,6 +146,7 @@ stopOnSignal(log, [
       clearInterval(sweep);
     },
   },
+  { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
   {
     name: 'close wires',
     limitMs: 2000,

@@ -9,7 +9,7 @@ import {
   MetricSet,
   OTHER,
   REQUEST_BUCKETS_S,
-  type Registry,
+  type TracedHistogram,
 } from '@penstock/runtime';
 import about from './package.json' with { type: 'json' };
 
@@ -28,7 +28,7 @@ export interface IngressGauges {
 }
 
 export interface IngressMetrics {
-  readonly registry: Registry;
+  readonly set: MetricSet;
   /** The label `model` of what waits in a queue. @param slug of the queue. */
   readonly modelOf: (slug: string) => string;
   readonly requests: Counter<'endpoint' | 'status'>;
@@ -41,17 +41,18 @@ export interface IngressMetrics {
   readonly expectedTokens: Counter<'model'>;
   readonly cachedTokens: Counter<'model'>;
   readonly estimateRatio: Histogram<'model'>;
-  readonly ttft: Histogram<'model' | 'lane'>;
+  readonly ttft: TracedHistogram<'model' | 'lane'>;
   readonly queueWait: Histogram<'model' | 'lane'>;
   readonly duration: Histogram<'model' | 'lane'>;
 }
 
-export function createIngressMetrics(gauges: IngressGauges): IngressMetrics {
+/** @param isTraced whether there are traces to name. */
+export function createIngressMetrics(gauges: IngressGauges, isTraced = false): IngressMetrics {
   const set = new MetricSet({ service: 'ingress', version: about.version });
   addGauges(set, gauges);
   const models = new BoundedLabel();
   return {
-    registry: set.registry,
+    set,
     modelOf: slug => {
       const name = gauges.fleet.nameOf(slug);
       return name === undefined ? OTHER : models.of(name);
@@ -63,12 +64,7 @@ export function createIngressMetrics(gauges: IngressGauges): IngressMetrics {
       RATIO_BUCKETS,
       'model',
     ),
-    ttft: set.histogram(
-      'penstock_time_to_first_token_seconds',
-      'From acceptance to the first byte of the answer, where a client waits for it.',
-      FIRST_TOKEN_BUCKETS_S,
-      ...(['model', 'lane'] as const),
-    ),
+    ttft: firstTokens(set, isTraced),
     queueWait: set.histogram(
       'penstock_request_queue_time_seconds',
       'Of these, from acceptance until a worker took the request.',
@@ -82,6 +78,18 @@ export function createIngressMetrics(gauges: IngressGauges): IngressMetrics {
       ...(['model', 'lane'] as const),
     ),
   };
+}
+
+function firstTokens(set: MetricSet, isTraced: boolean): TracedHistogram<'model' | 'lane'> {
+  const about = [
+    'penstock_time_to_first_token_seconds',
+    'From acceptance to the first byte of the answer, where a client waits for it.',
+    FIRST_TOKEN_BUCKETS_S,
+    ...(['model', 'lane'] as const),
+  ] as const;
+  if (isTraced) return set.tracedHistogram(...about);
+  const histogram = set.histogram(...about);
+  return { get: () => histogram.get(), observe: (labels, value) => histogram.observe(labels, value) };
 }
 
 function counters(set: MetricSet) {

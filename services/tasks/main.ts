@@ -14,6 +14,7 @@ import {
   monitoringAddress,
   readConfigOrExit,
   startMonitoring,
+  startTracingOrExit,
   stopOnSignal,
   systemClock,
 } from '@penstock/runtime';
@@ -31,6 +32,7 @@ import {
   RedisTaskRecords,
 } from '@penstock/transport';
 import { BatchRunner } from './batches/batch-runner.ts';
+import { BatchTracing } from './batches/batch-tracing.ts';
 import { FeedRoom } from './batches/feed-room.ts';
 import { LineFeeder } from './batches/line-feeder.ts';
 import { servedLine } from './batches/served-line.ts';
@@ -41,6 +43,8 @@ import { watchDeadlines } from './housekeeping/run-deadlines.ts';
 import { startSweeping } from './housekeeping/sweeper.ts';
 import { WithdrawnModels } from './housekeeping/withdrawn-models.ts';
 import { createTasksMetrics } from './metrics.ts';
+import about from './package.json' with { type: 'json' };
+import { DeliveryTracing } from './webhooks/delivery-tracing.ts';
 import { startWebhooks } from './webhooks/start.ts';
 
 keepHeapSmall();
@@ -50,6 +54,11 @@ const id = config.PENSTOCK_TASKS_ID ?? `tasks-${nextId().slice(0, 8)}`;
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
 const region = config.PENSTOCK_REGION;
 const redis = { url: config.PENSTOCK_REDIS_URL, name: id };
+
+const tracing = await startTracingOrExit({
+  ...{ service: 'tasks', instance: id, version: about.version, region },
+});
+const batchTracing = tracing === null ? null : new BatchTracing(tracing);
 
 const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }).catch(
   exitBlaming('PENSTOCK_NATS_URL'),
@@ -116,14 +125,15 @@ const runner: BatchRunner = new BatchRunner({
   newFeeder: input =>
     new LineFeeder({
       ...input,
-      ...{ records, runs, canceller, queue, claims, region, room, estimator, clock: systemClock },
+      ...{ records, runs, canceller, queue, claims, region, room, estimator },
+      ...{ tracing: batchTracing, clock: systemClock },
       shardFor: slug => fleet.shardFor(slug),
       queueFor,
       served: line => servedLine(line, fleet.model(line.summary.model), modelDefaultsOf),
     }),
   estimator,
   turns: room.turns,
-  observers: [metrics.batches],
+  observers: batchTracing === null ? [metrics.batches] : [metrics.batches, batchTracing],
   clock: systemClock,
   log,
 });
@@ -142,7 +152,7 @@ const webhooks = await startWebhooks({
   timeoutMs: config.PENSTOCK_WEBHOOK_TIMEOUT_MS,
   concurrency: config.PENSTOCK_WEBHOOK_CONCURRENCY,
   scale: config.PENSTOCK_WEBHOOK_SCHEDULE_SCALE,
-  observers: [metrics.webhooks],
+  observers: tracing === null ? [metrics.webhooks] : [metrics.webhooks, new DeliveryTracing(tracing)],
   clock: systemClock,
   log,
   blame: exitBlaming('PENSTOCK_WEBHOOKS'),
@@ -204,6 +214,7 @@ stopOnSignal(log, [
     },
   },
   { name: 'leave webhooks to others', limitMs: 2000, run: () => webhooks.stop() },
+  { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
   {
     name: 'close wires',
     limitMs: 2000,

@@ -11,6 +11,7 @@ import {
   monitoringAddress,
   readConfigOrExit,
   startMonitoring,
+  startTracingOrExit,
   stopOnSignal,
   systemClock,
 } from '@penstock/runtime';
@@ -22,11 +23,13 @@ import {
   RedisRunLog,
   RedisRunStore,
 } from '@penstock/transport';
+import { AttemptTracing } from './attempts/attempt-tracing.ts';
 import { BodyLoader } from './attempts/body-loader.ts';
 import { Continuing } from './attempts/continuing.ts';
 import { workerConfig } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import { createWorkerMetrics } from './metrics.ts';
+import about from './package.json' with { type: 'json' };
 import { whyNotReady } from './status.ts';
 import { StoredRuns } from './stored/stored-runs.ts';
 import { Worker } from './worker.ts';
@@ -36,6 +39,10 @@ const id = config.PENSTOCK_WORKER_ID ?? `w-${createIdSource()().slice(0, 8)}`;
 /** A restarted worker keeps its name, but not what the process before it was running. */
 const incarnation = createIdSource()().slice(0, 8);
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
+
+const tracing = await startTracingOrExit({
+  ...{ service: 'worker', instance: id, version: about.version, region: config.PENSTOCK_REGION },
+});
 
 const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }).catch(
   exitBlaming('PENSTOCK_NATS_URL'),
@@ -106,6 +113,10 @@ const worker: Worker = new Worker({
   continuing,
   stored,
   observers: metrics === null ? [] : [metrics.attempts],
+  tracing:
+    tracing === null
+      ? null
+      : new AttemptTracing({ tracing, worker: id, engineUrl: config.PENSTOCK_ENGINE_URL }),
   clock: systemClock,
   log,
 });
@@ -137,6 +148,7 @@ stopOnSignal(log, [
       while (bus.pendingBytes > 0 || stored.pending > 0) await sleep(10);
     },
   },
+  { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
   {
     name: 'close connections',
     limitMs: 2000,

@@ -69,6 +69,7 @@ async function startWorker(t: TestContext) {
     ...{ id: 'w-1', incarnation: 'p1', slots: 1, architecture: null, listEveryMs: 10_000, tickMs: 10 },
     ...{ boundaries: DEFAULT_BOUNDARIES, queue, bus, models, clock, log, ...address },
     observers: [],
+    tracing: null,
     limitsOf: () => ({ firstTokenMs: 120_000, betweenTokensMs: 300_000 }),
     bodies: new BodyLoader(bodies, new ByteBudget(1e6)),
     engine: {

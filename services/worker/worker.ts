@@ -17,7 +17,7 @@ import type { BodyLoader } from './attempts/body-loader.ts';
 import type { Continuing } from './attempts/continuing.ts';
 import { FrameBatcher } from './attempts/frame-batcher.ts';
 import type { StreamLimits } from './attempts/phase-limit.ts';
-import { type AttemptObserver, RunningAttempts } from './attempts/running-attempts.ts';
+import { type AttemptObserver, type AttemptTracer, RunningAttempts } from './attempts/running-attempts.ts';
 import { Bidder } from './bidding/bidder.ts';
 import type { Engine } from './engine/engine.ts';
 import { EngineWatch } from './engine/engine-watch.ts';
@@ -52,6 +52,8 @@ export interface WorkerOptions {
   readonly stored: StoredRuns;
   /** Are told of every attempt. */
   readonly observers: readonly AttemptObserver[];
+  /** Null where it is off. */
+  readonly tracing: AttemptTracer | null;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -135,9 +137,9 @@ export class Worker {
   }
 
   #createRunningAttempts(): RunningAttempts {
-    const { id: worker, incarnation, engine, bodies, observers, clock, log, limitsOf } = this.#o;
+    const { id: worker, incarnation, engine, bodies, observers, tracing, clock, log, limitsOf } = this.#o;
     return new RunningAttempts({
-      ...{ worker, incarnation, engine, bodies, observers, clock, log, limitsOf },
+      ...{ worker, incarnation, engine, bodies, observers, tracing, clock, log, limitsOf },
       meter: this.#meter,
       isModelLeaving: model => this.#watch.missedModel(model),
       onFirstToken: () => this.#bidder.requote(),

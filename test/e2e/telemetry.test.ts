@@ -1,58 +1,200 @@
-/** What those see who watch the processes of a stack. */
+/** What those see who watch the processes of a stack: metrics, probes, traces. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { toSecret } from '@penstock/protocol';
+import { batchesOf, lineOf } from '../../testkit/batches.ts';
 import { freePort } from '../../testkit/ports.ts';
-import { chat, readChat, startStack, waitFor } from '../../testkit/stack.ts';
+import { startReceiver } from '../../testkit/receiver.ts';
+import { chunk, DONE, startScriptedEngine } from '../../testkit/scripted-engine.ts';
+import { sdk } from '../../testkit/sdk.ts';
+import { API_KEY, post, startStack, waitFor, whenAllHeard } from '../../testkit/stack.ts';
+import { type ReceivedSpan, startOtlpReceiver } from '../../testkit/telemetry/otlp-receiver.ts';
 
-const [workerPort, tasksPort] = [await freePort(), await freePort()];
-const stack = await startStack({
-  engines: [{ timeScale: 10 }],
-  workerEnv: { PENSTOCK_METRICS_PORT: String(workerPort) },
-  tasksEnv: { PENSTOCK_METRICS_PORT: String(tasksPort) },
+const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';
+/** Long enough that it is looked up who holds its beginning. */
+const LONG = 'A secret question. '.repeat(500);
+const ASKED = { model: 'scripted', messages: [{ role: 'user', content: 'A secret question' }] };
+const COMPLETION = {
+  ...{ id: 'chatcmpl-x', object: 'chat.completion', created: 1, model: 'scripted' },
+  choices: [{ index: 0, message: { role: 'assistant', content: 'Hello' }, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 4, completion_tokens: 7, total_tokens: 11 },
+};
+const engine = await startScriptedEngine(async function* ({ body }) {
+  if (body['stream'] !== true) return yield JSON.stringify(COMPLETION);
+  yield chunk({ role: 'assistant', content: 'Hello' });
+  yield chunk({ content: ' you' });
+  yield chunk({}, 'stop') + DONE;
 });
-after(() => stack[Symbol.asyncDispose]());
+const collector = await startOtlpReceiver();
+const webhooks = await startReceiver();
+const [workerPort, tasksPort] = [await freePort(), await freePort()];
+const allow = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1', ...collector.env };
+const hook = { api_key: API_KEY, url: `${webhooks.url}/all`, secret: toSecret(Buffer.alloc(32, 9)) };
+const stack = await startStack({
+  engineUrls: [engine.url],
+  ingressEnv: allow,
+  workerEnv: { ...collector.env, PENSTOCK_METRICS_PORT: String(workerPort) },
+  tasksEnv: { ...allow, PENSTOCK_METRICS_PORT: String(tasksPort), PENSTOCK_WEBHOOKS: JSON.stringify([hook]) },
+});
+await whenAllHeard(stack);
+after(async () => {
+  await stack[Symbol.asyncDispose]();
+  await Promise.all([collector.stop(), webhooks[Symbol.asyncDispose](), engine.close()]);
+});
 const worker = `http://127.0.0.1:${workerPort}`;
 const tasks = `http://127.0.0.1:${tasksPort}`;
 const text = async (url: string) => (await fetch(url)).text();
+const service = (span: ReceivedSpan) => span.service.replace('penstock-', '');
+
+/** The spans of a trace once they have all come, each with the name of the span that it is part of. */
+async function traceOf(traceId: string, count: number) {
+  await waitFor(() => collector.trace(traceId).length >= count);
+  const spans = collector.trace(traceId);
+  const nameOf = (id: string) => spans.find(({ spanId }) => spanId === id)?.name ?? '';
+  const find = (name: string) => spans.find(span => span.name === name) ?? assert.fail(`no span ${name}`);
+  const shape = spans.map(span => `${service(span)} ${span.kind}: ${nameOf(span.parentId)} > ${span.name}`);
+  return { spans, find, shape: shape.sort() };
+}
+
+test('one stream is one trace, from the client through ingress, queue and worker to the engine', async () => {
+  const headers = { traceparent: `00-${TRACE_ID}-00f067aa0ba902b7-01`, tracestate: 'a=1' };
+  const asked = { ...ASKED, stream: true, messages: [{ role: 'user', content: LONG }] };
+  const answer = await post(stack, '/v1/chat/completions', asked, { headers });
+  assert.match(await answer.text(), /Hello.*\[DONE\]/s);
+  const { shape, find, spans } = await traceOf(TRACE_ID, 8);
+  assert.deepEqual(shape, [
+    'ingress internal: chat scripted > place',
+    'ingress producer: chat scripted > publish work.local.scripted.interactive',
+    'ingress server:  > chat scripted',
+    'worker client: process work.local.scripted.interactive > chat scripted',
+    'worker consumer: chat scripted > process work.local.scripted.interactive',
+    'worker internal: chat scripted > decode',
+    'worker internal: chat scripted > prefill',
+    'worker internal: chat scripted > wait in queue',
+  ]);
+  const top = spans.find(({ kind }) => kind === 'server');
+  assert.equal(top?.parentId, '00f067aa0ba902b7');
+  assert.deepEqual(top?.events, ['first token']);
+  const { 'gen_ai.response.time_to_first_chunk': ttft, ...attributes } = top?.attributes ?? {};
+  assert.ok(typeof ttft === 'number' && ttft > 0);
+  assert.deepEqual(
+    Object.entries(attributes).filter(([key]) => !/time|tokens/.test(key)),
+    Object.entries({
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.provider.name': 'penstock',
+      'gen_ai.request.model': 'scripted',
+      'gen_ai.request.stream': true,
+      'penstock.request.id': attributes['penstock.request.id'],
+      'penstock.lane': 'interactive',
+      'penstock.size': 'short',
+      'penstock.placement.kind': 'shared',
+      'penstock.placement.reason': 'no_match',
+      'penstock.outcome': 'done',
+      'penstock.attempts': 1,
+    }),
+  );
+  assert.ok(answer.headers.get('x-request-id')?.includes(String(attributes['penstock.request.id'])));
+  const call = spans.find(({ kind }) => kind === 'client');
+  assert.equal(call?.attributes['server.port'], Number(new URL(engine.url).port));
+  assert.equal(find('place').attributes['penstock.placement.reason'], 'no_match');
+  // The engine's own spans join: it is told of the call's span.
+  const told = engine.calls.at(-1)?.headers;
+  assert.deepEqual(
+    [told?.['traceparent'], told?.['tracestate']],
+    [`00-${TRACE_ID}-${call?.spanId}-01`, 'a=1'],
+  );
+  assert.ok(find('wait in queue').endMs <= find('prefill').startMs);
+  assert.ok(find('prefill').endMs <= find('decode').startMs + 0.01);
+  const scrape = { headers: { accept: 'application/openmetrics-text' } };
+  const shown = await (await fetch(`${stack.url}/metrics`, scrape)).text();
+  assert.match(shown, new RegExp(`time_to_first_token_seconds_bucket\\{.* # \\{trace_id="${TRACE_ID}"\\}`));
+  assert.doesNotMatch(JSON.stringify(collector.spans), /secret|sk-penstock/);
+});
+
+test('what the client does not sample is not recorded, but passed on', async () => {
+  const id = TRACE_ID.replace('4b', '5b');
+  const headers = { traceparent: `00-${id}-00f067aa0ba902b7-00` };
+  await (await post(stack, '/v1/chat/completions', { ...ASKED, stream: true }, { headers })).text();
+  assert.match(String(engine.calls.at(-1)?.headers['traceparent']), new RegExp(`^00-${id}-[0-9a-f]{16}-00$`));
+  assert.equal(collector.trace(id).length, 0);
+});
+
+test('a job, its webhook and the lines of a batch are found by their ids', async () => {
+  const { id } = (await (
+    await post(stack, '/v1/chat/completions', ASKED, { headers: { prefer: 'respond-async' } })
+  ).json()) as { id: string };
+  const about = (key: string, value: string) =>
+    collector.spans.filter(({ attributes }) => String(attributes[key] ?? '').includes(value));
+  const bare = id.replace(/^[a-z]+_/, '');
+  await waitFor(() =>
+    about('penstock.request.id', bare).some(({ name }) => name === 'deliver job.completed'),
+  );
+  await waitFor(() => about('penstock.request.id', bare).length >= 4);
+  assert.deepEqual(
+    about('penstock.request.id', bare)
+      .map(span => `${service(span)} ${span.kind} ${span.name}`)
+      .sort(),
+    [
+      'ingress server chat scripted',
+      'tasks client deliver job.completed',
+      'worker client chat scripted',
+      'worker consumer process work.local.scripted.background',
+    ],
+  );
+  const [first] = about('penstock.request.id', bare);
+  const { shape } = await traceOf(first?.traceId ?? '', 5);
+  assert.ok(shape.includes('worker internal: chat scripted > prefill'), shape.join('\n'));
+  const batches = batchesOf(sdk(stack));
+  const batch = await batches.begin(['a', 'b'].map(name => `${lineOf(name, ASKED)}\n`).join(''));
+  assert.equal((await batches.whenOver(batch.id)).status, 'completed');
+  await waitFor(() => about('penstock.batch.id', batch.id).length >= 3);
+  const spans = about('penstock.batch.id', batch.id);
+  const [line, other] = spans.filter(({ kind }) => kind === 'producer');
+  assert.equal(spans.find(({ name }) => name === 'batch')?.attributes['penstock.batch.completed'], 2);
+  assert.notEqual(line?.traceId, other?.traceId);
+  const ofLine = await traceOf(line?.traceId ?? '', 5);
+  assert.ok(ofLine.shape.includes('worker consumer: chat scripted > process work.local.scripted.batch'));
+  assert.equal(
+    ofLine.spans.find(({ kind }) => kind === 'client')?.attributes['gen_ai.usage.output_tokens'],
+    7,
+  );
+});
 
 test('a worker shows that it is ready, and what it did', async () => {
   await waitFor(async () => (await fetch(`${worker}/readyz`)).ok);
-  const { done, tokens } = await readChat(stack, chat('Hello', { max_tokens: 5 }));
-  assert.ok(done && tokens.length > 0);
-  await waitFor(async () =>
-    /attempts_total\{model="sim-chat",outcome="done"\} 1\n/.test(await text(`${worker}/metrics`)),
-  );
   const shown = await text(`${worker}/metrics`);
   assert.match(shown, /^penstock_engine_healthy 1$/m);
-  assert.match(shown, /^penstock_worker_deliveries_total\{outcome="taken"\} 1$/m);
-  assert.match(shown, /^penstock_engine_time_to_first_token_seconds_count\{model="sim-chat"\} 1$/m);
+  assert.match(shown, /^penstock_worker_attempts_total\{model="scripted",outcome="done"\} 5$/m);
+  assert.match(shown, /^penstock_worker_deliveries_total\{outcome="taken"\} 5$/m);
+  assert.match(shown, /^penstock_engine_time_to_first_token_seconds_count\{model="scripted"\} 5$/m);
   assert.match(shown, /^penstock_worker_bid_level\{lane="interactive",size="short"\} \d$/m);
   const ingress = await text(`${stack.url}/metrics`);
-  const labels = String.raw`\{model="sim-chat",lane="interactive"\}`;
+  const labels = String.raw`\{model="scripted",lane="interactive"\}`;
   for (const name of ['time_to_first_token', 'request_queue_time', 'e2e_request_latency'])
-    assert.match(ingress, new RegExp(`^penstock_${name}_seconds_count${labels} 1$`, 'm'));
-  assert.match(ingress, /^penstock_model_workers\{model="sim-chat"\} 1$/m);
+    assert.match(ingress, new RegExp(`^penstock_${name}_seconds_count${labels} 2$`, 'm'));
+  assert.match(ingress, /^penstock_model_workers\{model="scripted"\} 1$/m);
 });
 
 test('a tasks process shows that it is ready, and what it sees of the region', async () => {
   await waitFor(async () => (await fetch(`${tasks}/readyz`)).ok);
   await waitFor(async () => /^penstock_queue_size\{/m.test(await text(`${tasks}/metrics`)));
   const shown = await text(`${tasks}/metrics`);
-  assert.match(shown, /^penstock_queue_size\{model="sim-chat",lane="interactive"\} 0$/m);
-  assert.match(shown, /^penstock_queue_oldest_age_seconds\{model="sim-chat",lane="interactive"\} 0$/m);
+  assert.match(shown, /^penstock_queue_size\{model="scripted",lane="interactive"\} 0$/m);
+  assert.match(shown, /^penstock_queue_oldest_age_seconds\{model="scripted",lane="interactive"\} 0$/m);
   assert.match(shown, /^penstock_stream_limit_bytes\{shard="0"\} 2147483648$/m);
   assert.match(shown, /^penstock_redis_used_bytes \d+$/m);
   assert.match(shown, /^penstock_webhook_deliveries\{state="waiting"\} 0$/m);
-  for (const name of ['dead_letters', 'webhook_outbox_events', 'webhook_outbox_age_seconds', 'batches_open'])
+  assert.match(shown, /^penstock_batch_lines_total\{outcome="completed"\} 2$/m);
+  for (const name of ['dead_letters', 'webhook_outbox_events', 'webhook_outbox_age_seconds'])
     assert.match(shown, new RegExp(`^penstock_${name} 0$`, 'm'));
 });
 
 test('a worker whose engine is away says so, and the fleet has one less', async () => {
-  await stack.engines[0]?.close();
+  await engine.close();
   await waitFor(async () => (await fetch(`${worker}/readyz`)).status === 503);
   assert.match(await text(`${worker}/readyz`), /the engine is sick/);
   assert.equal((await fetch(`${worker}/livez`)).status, 200);
   await waitFor(async () =>
-    /^penstock_model_workers\{model="sim-chat"\} 0$/m.test(await text(`${stack.url}/metrics`)),
+    /^penstock_model_workers\{model="scripted"\} 0$/m.test(await text(`${stack.url}/metrics`)),
   );
 });

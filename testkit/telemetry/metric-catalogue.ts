@@ -9,7 +9,7 @@ const PAGE = new URL('../../docs/metrics.md', import.meta.url);
 
 /** Heading of docs/metrics.md → metrics of the process. */
 const PROCESSES: Readonly<Record<string, () => Registry>> = {
-  Ingress: () => emptyIngressMetrics().registry,
+  Ingress: () => emptyIngressMetrics().set.registry,
   Worker: () => emptyWorkerMetrics().registry,
   Tasks: () => tasksMetricsOf().set.registry,
 };

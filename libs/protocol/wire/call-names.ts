@@ -1,7 +1,7 @@
 /**
  * What others call a request: the client's `x-request-id`, and the trace that the call is part of (W3C Trace Context). They
- * travel with the work, and on to the engine, where they are well-formed. No trace is begun here: that would be a decision
- * to record what nobody reads.
+ * travel with the work, and on to the engine, where they are well-formed. Where tracing is on, the trace is that of the ingress's own
+ * span, and at the engine that of the worker's (libs/runtime/tracing); else it is the client's, or none.
  */
 import { z } from 'zod';
 

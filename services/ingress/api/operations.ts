@@ -30,9 +30,9 @@ export class OperationsApi implements Api {
     app.get('/version', (_request, reply) => reply.send({ version: about.version, name: 'Penstock' }));
     const document = openApiDocument();
     app.get('/openapi.json', (request, reply) => answer(reply, request, document));
-    app.get('/metrics', async (_request, reply) => {
-      const { registry } = this.#metrics;
-      return reply.type(registry.contentType).send(await registry.metrics());
+    app.get('/metrics', async (request, reply) => {
+      const { type, text } = await this.#metrics.set.exposition(request.headers.accept);
+      return reply.type(type).send(text);
     });
   }
 }

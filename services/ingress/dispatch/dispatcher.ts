@@ -7,6 +7,7 @@ import type { Fleet } from '@penstock/fleet';
 import { decideTier, keptMs, type Placement } from '@penstock/policy';
 import {
   type BodyClaim,
+  type CallNames,
   callNamesIn,
   DispatchError,
   type Endpoint,
@@ -17,7 +18,7 @@ import {
   type WorkMeta,
 } from '@penstock/protocol';
 import type { ConvertedCall } from '@penstock/runs';
-import type { Clock } from '@penstock/runtime';
+import { type Clock, type Tracing, unixMs } from '@penstock/runtime';
 import type { ClaimCheck, WorkPublisher } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from '../http/body-reader.ts';
@@ -36,6 +37,7 @@ import type { ReplySink } from '../replies/reply-sink.ts';
 import { type ConversionPlan, RunConversion } from './conversion.ts';
 import type { Bound } from './open-request.ts';
 import type { OpenRequests } from './open-requests.ts';
+import { destinationOf, RequestTrace } from './request-trace.ts';
 
 /** Work of a lower lane goes to any worker with room. */
 const ANYWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, lookup: null, held: {} };
@@ -51,6 +53,8 @@ export interface DispatcherOptions {
   readonly convertedCall: (run: NewRun) => ConvertedCall;
   readonly clock: Clock;
   readonly metrics: IngressMetrics;
+  /** Null where it is off. */
+  readonly tracing: Tracing | null;
   readonly region: string;
   readonly keepAliveMs: number;
 }
@@ -73,6 +77,7 @@ interface Work {
   readonly meta: WorkMeta;
   readonly body: Uint8Array;
   readonly placement: Placement;
+  readonly trace?: RequestTrace | undefined;
 }
 
 /**
@@ -100,9 +105,11 @@ export class Dispatcher {
     const timeoutMs = callTimeoutOf(request);
     const deadlineAt = acceptedAt + (waitMs > 0 ? Math.min(waitMs, timeoutMs) : timeoutMs);
     const { lane } = decideTier(summary.tier, true);
+    const from = unixMs();
     const looked = lane === 'interactive' ? this.#place(endpoint, read, request, terms) : ANYWHERE;
     // Most requests need no look-up: they go out in the same turn of the event loop.
     const { placement, lookup, held } = looked instanceof Promise ? await looked : looked;
+    const look = looked instanceof Promise ? { from, to: unixMs() } : null;
     const isLarge = this.#o.claims.isLarge(read.body);
     const { body, claim } = isLarge
       ? await this.#checkIn(request.id, read.body)
@@ -118,15 +125,20 @@ export class Dispatcher {
     const sink = terms.reshape?.(http) ?? http;
     metrics.placements.inc({ reason: placement.reason });
     const { id } = request;
-    const names = callNamesIn(request.headers);
+    const given = callNamesIn(request.headers);
     const shard = placement.kind === 'bound' ? fleet.shardOfWorker(placement.worker) : fleet.shardFor(slug);
-    const meta = { ...workMeta.write(read, { id, endpoint, slug, lane, deadlineAt, names }), held, ...claim };
+    const written = workMeta.write(read, { id, endpoint, slug, lane, deadlineAt, names: given });
+    const trace = this.#traceOf(written, given);
+    trace?.placed(placement, look);
+    const names = trace === undefined ? {} : { names: trace.names(given) };
+    const meta = { ...written, ...names, held, ...claim };
     const worker = placement.kind === 'bound' ? placement.worker : null;
     const key = { region, shard, slug, lane, size: meta.size };
-    const work = { address: { ...sharedAddress(key, id), worker }, meta, body, placement };
+    const work = { address: { ...sharedAddress(key, id), worker }, meta, body, placement, trace };
     cancelOnClose(open, raw, id);
     open.add({
-      ...{ id, slug, lookup, endpoint, deadlineAt, sink, ...claim, estimate: estimateOf(endpoint, read) },
+      ...{ id, slug, lookup, endpoint, deadlineAt, sink, trace, ...claim },
+      estimate: estimateOf(endpoint, read),
       address: work.address,
       bound: this.#boundOf(work),
       continuable: summary.continuable,
@@ -135,6 +147,13 @@ export class Dispatcher {
     });
     await this.#send(work, sink, raw);
     if (!terms.isShownLater) letGoOfBody(request);
+  }
+
+  #traceOf(meta: WorkMeta, names: CallNames | undefined): RequestTrace | undefined {
+    const { tracing } = this.#o;
+    return tracing === null
+      ? undefined
+      : new RequestTrace(tracing, meta.acceptedAt, meta.endpoint, meta, names);
   }
 
   /** A large body goes to the store; neither a message nor this node keeps it. */
@@ -192,14 +211,17 @@ export class Dispatcher {
 
   async #send(work: Work, sink: ReplySink, raw: ServerResponse): Promise<void> {
     const { fleet, open } = this.#o;
-    const { meta, placement } = work;
+    const { meta, placement, trace, address } = work;
+    const from = unixMs();
     try {
       if (placement.kind === 'bound')
         fleet.expectAt(placement.worker, meta.promptTokens - placement.matchedTokens);
       await this.#publish(work);
+      trace?.published(from, destinationOf(address));
       if (raw.destroyed) open.cancel(meta.id);
       else open.published(meta.id);
     } catch (err) {
+      trace?.outcome(err instanceof DispatchError ? err.code : 'internal_error');
       open.cancel(meta.id);
       sink.error(
         err instanceof DispatchError ? err : new DispatchError('internal_error', { cause: err }),

@@ -13,6 +13,7 @@ import type { TokenEstimate } from '../intake/token-estimates.ts';
 import type { PrefixLookup } from '../placement/affinity.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
 import type { Conversion } from './conversion.ts';
+import type { RequestTrace } from './request-trace.ts';
 import { ShownText } from './shown-text.ts';
 
 export interface NewRequest {
@@ -32,6 +33,8 @@ export interface NewRequest {
   /** Where its body is, if not in its message. */
   readonly claim?: BodyClaim | undefined;
   readonly sink: ReplySink;
+  /** Absent where tracing is off. */
+  readonly trace?: RequestTrace | undefined;
   /** What becomes of it when its client has waited too long; `refuse` where nothing may be stored; null: it may wait. */
   readonly conversion: Conversion | 'refuse' | null;
 }

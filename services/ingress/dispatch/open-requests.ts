@@ -215,6 +215,8 @@ export class OpenRequests {
       case 'leave_shard':
         return this.#publishAgain(effect, request);
       case 'convert':
+        request.trace?.outcome('converted');
+        return this.#conversions.carryOut(effect, request, frame, worker);
       case 'hand_over':
       case 'store_result':
       case 'undo_conversion':
@@ -240,13 +242,16 @@ export class OpenRequests {
   #countFirstToken(request: OpenRequest, waitMs: number): void {
     const { metrics, clock } = this.#o;
     const labels = this.#labelsOf(request);
-    metrics.ttft.observe(labels, (clock.monotonic() - request.openedAt) / 1000);
+    const ttftMs = clock.monotonic() - request.openedAt;
+    metrics.ttft.observe(labels, ttftMs / 1000, request.trace?.sampledId ?? null);
     metrics.queueWait.observe(labels, waitMs / 1000);
+    request.trace?.firstToken(ttftMs, waitMs);
   }
 
   #countFinished(request: OpenRequest, outcome: string): void {
     const { metrics, clock } = this.#o;
     metrics.finished.inc({ outcome });
+    request.trace?.outcome(outcome);
     if (outcome === 'done' && request.converted === null)
       metrics.duration.observe(this.#labelsOf(request), (clock.monotonic() - request.openedAt) / 1000);
   }
@@ -288,8 +293,10 @@ export class OpenRequests {
       case 'count_fenced':
         return metrics.fencedFrames.inc();
       case 'count_moved':
+        request.trace?.event('offered to all', effect.reason);
         return metrics.moved.inc({ reason: effect.reason });
       case 'count_retry':
+        request.trace?.event('attempt failed', effect.reason);
         return metrics.retries.inc({ reason: effect.reason });
       case 'count_finished':
         return this.#countFinished(request, effect.outcome);
@@ -298,16 +305,18 @@ export class OpenRequests {
     }
   }
 
-  #recordUsage({ slug, lookup, running, estimate }: OpenRequest, { body }: Frame): void {
+  #recordUsage({ slug, lookup, running, estimate, trace }: OpenRequest, { body }: Frame): void {
     const { affinity, estimates } = this.#o;
     const usage = readPromptUsage(body);
     if (usage === null) return;
+    trace?.usage(usage.promptTokens, usage.cachedTokens);
     affinity.hear(slug, lookup, running?.worker ?? '', usage);
     if (estimate !== null) estimates.hear(estimate, usage.promptTokens);
   }
 
   #forget(request: OpenRequest): void {
     request.gone = true;
+    request.trace?.gone(request.starts);
     this.#open.delete(request.id);
   }
 }

@@ -1,5 +1,6 @@
 /** From a request that was understood to a stored run. It depends neither on this node nor on the client's connection. */
 import {
+  type CallNames,
   DispatchError,
   type Endpoint,
   type Lane,
@@ -7,8 +8,10 @@ import {
   type RunKind,
   type RunLogKind,
   type StoredRun,
+  type WorkMeta,
 } from '@penstock/protocol';
 import { newRun, type RunAcceptance } from '@penstock/runs';
+import { requestAttributes, requestSpanName, type Tracing } from '@penstock/runtime';
 import type { ClaimCheck } from '@penstock/transport';
 import { estimateOf, type TokenEstimates } from '../intake/token-estimates.ts';
 import { type InferenceRequest, queueSizeOf } from '../intake/understand.ts';
@@ -31,6 +34,8 @@ export interface RunIntakeOptions {
   readonly claims: Pick<ClaimCheck, 'discard' | 'isLarge'>;
   readonly estimates: Pick<TokenEstimates, 'awaitRun' | 'runEnded'>;
   readonly region: string;
+  /** Null where it is off. */
+  readonly tracing: Tracing | null;
 }
 
 export class RunIntake {
@@ -65,12 +70,14 @@ export class RunIntake {
     const { acceptance, workMeta, estimates } = this.#o;
     const run = this.newRun(endpoint, request, call, about);
     const terms = { ...run, lane: about.lane, names: call.names };
-    const work = { ...workMeta.write(request, terms), body: request.body };
+    const meta = workMeta.write(request, terms);
     // Before it is accepted: its answer may be there before this node hears of the acceptance.
     estimates.awaitRun(run.id, estimateOf(endpoint, request));
     let accepted: StoredRun | null = null;
     try {
-      accepted = await acceptance.accept(run, work, call.idempotency);
+      accepted = await this.#traced(meta, call.names, about.kind, names =>
+        acceptance.accept(run, { ...meta, ...names, body: request.body }, call.idempotency),
+      );
       if (accepted.id !== run.id) this.#discardForm(run.id, request);
       return accepted;
     } catch (err) {
@@ -85,5 +92,30 @@ export class RunIntake {
   /** A form is in the store before it is known whether its key was used before. */
   #discardForm(id: string, { claim }: InferenceRequest): void {
     void this.#o.claims.discard({ id, claim });
+  }
+
+  /** The span ends with the acceptance; what workers do for the run is part of its trace, whenever that is. */
+  async #traced(
+    meta: WorkMeta,
+    given: CallNames | undefined,
+    kind: RunKind,
+    accept: (names: Pick<WorkMeta, 'names'>) => Promise<StoredRun>,
+  ): Promise<StoredRun> {
+    const { tracing } = this.#o;
+    if (tracing === null) return accept({});
+    const name = requestSpanName(meta.endpoint, meta.model);
+    const attributes = {
+      ...requestAttributes(meta),
+      ...{ 'penstock.lane': meta.lane, 'penstock.run.kind': kind },
+    };
+    const span = tracing.begin({ name, role: 'server', at: meta.acceptedAt, attributes }, given);
+    try {
+      return await accept({ names: { ...given, ...span.context } });
+    } catch (err) {
+      span.fail(err instanceof DispatchError ? err.code : 'internal_error');
+      throw err;
+    } finally {
+      span.end();
+    }
   }
 }

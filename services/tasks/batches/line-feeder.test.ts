@@ -85,7 +85,14 @@ function world(count: number, window: number) {
     queueFor: () => null,
     served: <T>(line: T) => line,
   };
-  const feeder = new LineFeeder({ batch, endpoint: 'chat', lines, room: new FeedRoom(window), ...wires });
+  const feeder = new LineFeeder({
+    batch,
+    endpoint: 'chat',
+    lines,
+    room: new FeedRoom(window),
+    tracing: null,
+    ...wires,
+  });
   const answer = (id: string, code = 200) => {
     runs.set(id, { status: 'completed', code });
     feeder.heard(id);

@@ -24,6 +24,7 @@ import {
   type RunStatus,
   readBatchLine,
   toModelSlug,
+  type WorkMeta,
 } from '@penstock/protocol';
 import {
   encodeRunMessage,
@@ -38,6 +39,15 @@ import type { Clock } from '@penstock/runtime';
 import type { ClaimCheck, RunStore, TaskRecords, WorkPublisher } from '@penstock/transport';
 import { CHUNK, type FeedRoom, type Place } from './feed-room.ts';
 import type { InputLine } from './input-lines.ts';
+
+/** Begins the trace of a line. */
+export interface LineTracing {
+  /** @returns what goes with its work. */
+  queued(
+    batchId: string,
+    line: Pick<WorkMeta, 'id' | 'endpoint' | 'model' | 'maxTokens'>,
+  ): Pick<WorkMeta, 'names'>;
+}
 
 /** The batch to be fed. */
 export interface FeederInput {
@@ -63,6 +73,8 @@ export interface FeederOptions extends FeederInput {
   /** Shared with the other batches of the process. */
   readonly estimator: Pick<TokenEstimator, 'estimate'>;
   readonly room: FeedRoom;
+  /** Null where it is off. */
+  readonly tracing: LineTracing | null;
   readonly clock: Clock;
 }
 
@@ -293,9 +305,10 @@ export class LineFeeder {
     const { batch, runs, queue, claims, clock } = this.#o;
     const ttlMs = Math.max(1, batch.expiresAt * 1000 - clock.now());
     const run = await recordOnce(runs, this.#newRun(id, line), ttlMs);
+    const work = this.#workOf(id, line);
     for (;;) {
       try {
-        await publishRun(queue, run, await encodeRunMessage(claims, run, this.#workOf(line)), ttlMs);
+        await publishRun(queue, run, await encodeRunMessage(claims, run, work), ttlMs);
         return null;
       } catch (err) {
         if (!(err instanceof DispatchError)) throw err;
@@ -306,11 +319,14 @@ export class LineFeeder {
     }
   }
 
-  #workOf({ summary, body }: BatchLine): RunWork {
+  #workOf(id: string, { summary, body, endpoint }: BatchLine): RunWork {
+    const { tracing, batch } = this.#o;
+    const { model, maxTokens } = summary;
     return {
+      ...tracing?.queued(batch.id, { id, endpoint, model, maxTokens }),
       ...({ from: 'tasks', lane: 'batch', size: 'any', stream: false, fleetRate: 0 } as const),
-      promptTokens: this.#o.estimator.estimate(toModelSlug(summary.model), summary.prompt),
-      maxTokens: summary.maxTokens,
+      promptTokens: this.#o.estimator.estimate(toModelSlug(model), summary.prompt),
+      maxTokens,
       body,
     };
   }

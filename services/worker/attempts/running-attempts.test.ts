@@ -28,6 +28,7 @@ function start() {
   const running = new RunningAttempts({
     ...{ worker: 'w-1', incarnation: 'p1', meter },
     observers: [],
+    tracing: null,
     limitsOf: () => ({ firstTokenMs: 120_000, betweenTokensMs: 300_000 }),
     bodies: { load: async () => null },
     engine: {

@@ -27,6 +27,12 @@ export interface AttemptObserver {
   ended(attempt: Attempt, outcome: AttemptOutcome, detail: string): void;
 }
 
+/** Makes the engine's part of an attempt part of its trace. */
+export interface AttemptTracer extends AttemptObserver {
+  /** The engine, as the attempt is to call it. */
+  engineFor(attempt: Attempt, engine: Pick<Engine, 'run'>): Pick<Engine, 'run'>;
+}
+
 export interface RunningAttemptsOptions {
   readonly worker: string;
   readonly incarnation: string;
@@ -40,6 +46,8 @@ export interface RunningAttemptsOptions {
   readonly onFirstToken: () => void;
   readonly onEnded: (outcome: AttemptOutcome, attempt: Attempt) => void;
   readonly observers: readonly AttemptObserver[];
+  /** Null where it is off. */
+  readonly tracing: AttemptTracer | null;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -49,9 +57,12 @@ export class RunningAttempts {
   readonly #attempts = new Map<string, Attempt>();
   /** Of attempts that have ended. */
   #outputTokens = 0;
+  readonly #observers: readonly AttemptObserver[];
 
   constructor(options: RunningAttemptsOptions) {
+    const { observers, tracing } = options;
     this.#o = options;
+    this.#observers = tracing === null ? observers : [...observers, tracing];
   }
 
   get size(): number {
@@ -67,7 +78,7 @@ export class RunningAttempts {
 
   /** Starts an attempt; one at the same request that still runs here is superseded. */
   run(delivery: Delivery, work: WorkEnvelope, continuation: Continuation | null, sink: AttemptSink): void {
-    const { clock, engine, bodies, worker, incarnation, meter, limitsOf, isModelLeaving } = this.#o;
+    const { clock, engine, bodies, worker, incarnation, meter, tracing, limitsOf, isModelLeaving } = this.#o;
     this.#attempts.get(work.meta.id)?.drop();
     const attempt = new Attempt({
       work,
@@ -92,8 +103,8 @@ export class RunningAttempts {
     const silent = !stream && ENDPOINT_TABLE[endpoint].answer === 'choices';
     const request = { promptTokens, heldTokens: held[worker] ?? 0, kvTokens: kvTokensOf(work), silent };
     meter.begin(attempt.id, request, clock.monotonic());
-    for (const observer of this.#o.observers) observer.begun(attempt);
-    attempt.start(engine, bodies);
+    for (const observer of this.#observers) observer.begun(attempt);
+    attempt.start(tracing?.engineFor(attempt, engine) ?? engine, bodies);
   }
 
   /** @param attempt the newest attempt to be cancelled: a later one is not meant. */
@@ -109,7 +120,7 @@ export class RunningAttempts {
 
   #onFirstToken(attempt: Attempt): void {
     this.#o.meter.firstToken(attempt.id, this.#o.clock.monotonic());
-    for (const observer of this.#o.observers) observer.firstToken(attempt);
+    for (const observer of this.#observers) observer.firstToken(attempt);
     this.#o.onFirstToken();
   }
 
@@ -130,7 +141,7 @@ export class RunningAttempts {
         about,
         'ALARM: the engine does not accept the credentials of this worker: check PENSTOCK_ENGINE_API_KEY',
       );
-    for (const observer of this.#o.observers) observer.ended(attempt, outcome, detail);
+    for (const observer of this.#observers) observer.ended(attempt, outcome, detail);
     onEnded(outcome, attempt);
   }
 }
