@@ -19,7 +19,7 @@ async function stack(script: Record<string, Said[]>) {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
-    url,
+    ...{ url, console: `${url}/console` },
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       server.close();
@@ -27,10 +27,14 @@ async function stack(script: Record<string, Said[]>) {
   };
 }
 
-test('a stack is ready once a model has answered, not when it is listed', async () => {
+test('a stack is ready once a model has answered, not when it is listed, and its console listens', async () => {
   const chat: Said[] = [
     [503, {}],
     [502, {}],
+    [200, {}],
+  ];
+  const consoles: Said[] = [
+    [503, {}],
     [200, {}],
   ];
   await using it = await stack({
@@ -38,11 +42,12 @@ test('a stack is ready once a model has answered, not when it is listed', async 
       [503, {}],
       [200, {}],
     ],
+    '/console/readyz': consoles,
     '/v1/models': [NOT_YET, listOf(), listOf('other', 'sim-chat')],
     '/v1/chat/completions': chat,
   });
-  assert.deepEqual(await whenReady(it.url, 'k', 60_000), { model: 'sim-chat' });
-  assert.equal(chat.length, 1);
+  assert.deepEqual(await whenReady(it, 'k', 60_000), { model: 'sim-chat' });
+  assert.deepEqual([chat.length, consoles.length], [1, 1]);
 });
 
 test('a model that does not chat is passed over, and is enough where there is no other', async () => {
@@ -50,12 +55,12 @@ test('a model that does not chat is passed over, and is enough where there is no
     '/v1/models': [listOf('embed', 'chat')],
     '/v1/chat/completions': [NO_CHAT, [200, {}]],
   });
-  assert.deepEqual(await whenReady(mixed.url, 'k', 60_000), { model: 'chat' });
+  assert.deepEqual(await whenReady(mixed, 'k', 60_000), { model: 'chat' });
   await using embedding = await stack({ '/v1/models': [listOf('embed')], '/v1/chat/completions': [NO_CHAT] });
-  assert.deepEqual(await whenReady(embedding.url, 'k', 60_000), { model: 'embed' });
+  assert.deepEqual(await whenReady(embedding, 'k', 60_000), { model: 'embed' });
 });
 
 test('a stack that never answers is not ready', async () => {
   await using it = await stack({ '/v1/models': [listOf('m')], '/v1/chat/completions': [[502, {}]] });
-  assert.equal(await whenReady(it.url, 'k', 300), null);
+  assert.equal(await whenReady(it, 'k', 300), null);
 });

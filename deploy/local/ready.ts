@@ -9,21 +9,27 @@ export interface Ready {
   readonly model: string;
 }
 
+/** Where to ask. */
+export interface Stack {
+  readonly url: string;
+  readonly console: string;
+}
+
 /** @param limitMs how long to try. @returns null where nothing has answered by then. */
-export async function whenReady(url: string, apiKey: string, limitMs: number): Promise<Ready | null> {
+export async function whenReady(stack: Stack, apiKey: string, limitMs: number): Promise<Ready | null> {
   const end = performance.now() + limitMs;
   while (performance.now() < end) {
     // Not listening yet, or an engine that takes too long.
-    const ready = await look(url, apiKey, Math.ceil(end - performance.now())).catch(() => null);
+    const ready = await look(stack, apiKey, Math.ceil(end - performance.now())).catch(() => null);
     if (ready !== null) return ready;
     await sleep(PAUSE_MS);
   }
   return null;
 }
 
-async function look(url: string, apiKey: string, limitMs: number): Promise<Ready | null> {
+async function look({ url, console }: Stack, apiKey: string, limitMs: number): Promise<Ready | null> {
   const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
-  if (!(await fetch(`${url}/readyz`)).ok) return null;
+  for (const part of [url, console]) if (!(await fetch(`${part}/readyz`)).ok) return null;
   const listed = await fetch(`${url}/v1/models`, { headers });
   if (!listed.ok) return null;
   const { data } = (await listed.json()) as { data: { id: string }[] };

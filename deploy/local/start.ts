@@ -79,14 +79,14 @@ async function main(): Promise<void> {
   }
   const host = config.PENSTOCK_HOST === '0.0.0.0' ? '127.0.0.1' : config.PENSTOCK_HOST;
   const url = `http://${host}:${config.PENSTOCK_PORT}`;
-  const ready = await whenReady(url, keys.api, READY_LIMIT_MS);
+  const places = { url, console: `http://${host}:${config.PENSTOCK_CONSOLE_PORT}` };
+  const ready = await whenReady(places, keys.api, READY_LIMIT_MS);
   if (stopping) return;
   if (ready === null) {
     say(`no model has answered for ${READY_LIMIT_MS / 1000} s; the logs in ${dir.path}/log say why`);
     await stop();
     return;
   }
-  const places = { url, console: `http://${host}:${config.PENSTOCK_CONSOLE_PORT}` };
   say(banner(places, keys, ready.model));
 }
 
