@@ -1,0 +1,101 @@
+/** What waits, how long, and how full the servers are. */
+import { chart, OF_MODEL, waits } from '../charts.ts';
+import type { Dashboard } from '../panels.ts';
+
+export const QUEUES: Dashboard = {
+  name: 'queues',
+  title: 'queues',
+  rows: [
+    {
+      title: 'What waits',
+      panels: [
+        chart(
+          'Waiting',
+          'Requests that wait for their first worker.',
+          { unit: 'short', stacked: true },
+          { expr: `max by (model, lane) (penstock_queue_size{${OF_MODEL}})`, legend: '{{model}} {{lane}}' },
+        ),
+        chart(
+          'Oldest',
+          'How long the first of them has waited.',
+          { unit: 's' },
+          {
+            expr: `max by (model, lane) (penstock_queue_oldest_age_seconds{${OF_MODEL}})`,
+            legend: '{{model}} {{lane}}',
+          },
+        ),
+        chart(
+          'With workers',
+          'Requests that a worker has, or that wait for another attempt.',
+          { unit: 'short', stacked: true },
+          {
+            expr: `max by (model, lane) (penstock_queue_delivered{${OF_MODEL}})`,
+            legend: '{{model}} {{lane}}',
+          },
+        ),
+        waits(
+          'Wait for a worker',
+          'From acceptance until a worker took the request.',
+          'penstock_request_queue_time_seconds',
+        ),
+        {
+          kind: 'table',
+          title: 'Worst first',
+          about: 'Queues by the age of their first request.',
+          unit: 's',
+          width: 12,
+          height: 8,
+          queries: [
+            {
+              expr: `topk(20, max by (model, lane) (penstock_queue_oldest_age_seconds{${OF_MODEL}}) > 0)`,
+              legend: '',
+            },
+          ],
+        },
+        chart(
+          'Waiting at ingress nodes',
+          'The oldest request without a worker, as its ingress sees it.',
+          { unit: 's' },
+          { expr: 'max(penstock_oldest_waiting_request_age_seconds)', legend: 'oldest', colour: 'blue' },
+        ),
+      ],
+    },
+    {
+      title: 'How full it is',
+      panels: [
+        chart(
+          'Broker',
+          'Messages and bytes of the streams, of what they take.',
+          { unit: 'percentunit', warnFrom: 0.8 },
+          {
+            expr: 'max by (shard) (penstock_stream_bytes / penstock_stream_limit_bytes)',
+            legend: 'bytes of {{shard}}',
+          },
+          {
+            expr: 'max by (shard) (penstock_stream_messages / penstock_stream_messages_limit)',
+            legend: 'messages of {{shard}}',
+          },
+        ),
+        chart(
+          'Redis',
+          'Memory used, and maxmemory where it is set.',
+          { unit: 'bytes' },
+          { expr: 'max(penstock_redis_used_bytes)', legend: 'used', colour: 'blue' },
+          { expr: 'max(penstock_redis_limit_bytes)', legend: 'limit', colour: 'vermillion', dashed: true },
+        ),
+        chart(
+          'Dead letters',
+          'Requests that failed on every attempt.',
+          { unit: 'short' },
+          { expr: 'max(penstock_dead_letters)', legend: 'dead letters', colour: 'vermillion' },
+        ),
+        chart(
+          'Large bodies',
+          'Memory that they take at ingress nodes.',
+          { unit: 'bytes' },
+          { expr: 'penstock_large_body_bytes', legend: '{{instance}}' },
+        ),
+      ],
+    },
+  ],
+};
