@@ -59,6 +59,8 @@ export class PromptRates {
   readonly #doubt = new Float64Array(N * N);
   readonly #prior = new Float64Array(N);
   readonly #gain = new Float64Array(N);
+  /** Kinds that the latest prompt has some of: most prompts have three or four of them. */
+  readonly #present: number[] = [];
   #outliers = 0;
 
   constructor() {
@@ -74,7 +76,10 @@ export class PromptRates {
   /** Prompt tokens, a whole number; 0 only for an empty prompt. */
   estimate(units: PromptUnits): number {
     let tokens = units.ids;
-    for (const [k, kind] of KINDS.entries()) tokens += units[kind] * at(PRIORS, k) * at(this.#rates, k);
+    for (let k = 0; k < N; k++) {
+      const count = units[kindAt(k)];
+      if (count > 0) tokens += count * at(PRIORS, k) * at(this.#rates, k);
+    }
     return Math.ceil(tokens);
   }
 
@@ -105,16 +110,19 @@ export class PromptRates {
   /** Notes what the prior says of each kind. @returns what the rates say of all. */
   #lookAt(units: PromptUnits): number {
     let expected = 0;
-    for (const [k, kind] of KINDS.entries()) {
-      const prior = units[kind] * at(PRIORS, k);
+    this.#present.length = 0;
+    for (let k = 0; k < N; k++) {
+      const prior = units[kindAt(k)] * at(PRIORS, k);
       this.#prior[k] = prior;
       expected += prior * at(this.#rates, k);
+      if (prior > 0) this.#present.push(k);
     }
     return expected;
   }
 
   #isPossible(tokens: number): boolean {
-    const prior = this.#prior.reduce((sum, each) => sum + each, 0);
+    let prior = 0;
+    for (const k of this.#present) prior += at(this.#prior, k);
     const slack = OUTLIER * TOKEN_NOISE;
     return prior > 0 && tokens > prior / FARTHEST - slack && tokens < prior * FARTHEST + slack && tokens > 0;
   }
@@ -124,7 +132,7 @@ export class PromptRates {
     let variance = 0;
     for (let k = 0; k < N; k++) {
       let sum = 0;
-      for (let j = 0; j < N; j++) sum += at(this.#doubt, k * N + j) * at(this.#prior, j);
+      for (const j of this.#present) sum += at(this.#doubt, k * N + j) * at(this.#prior, j);
       this.#gain[k] = sum;
       variance += sum * at(this.#prior, k);
     }
@@ -134,6 +142,8 @@ export class PromptRates {
   #correct(surprise: number, variance: number): void {
     for (let k = 0; k < N; k++) {
       const gain = at(this.#gain, k);
+      // The answer says nothing of it: neither of this kind nor of one that was ever seen beside it.
+      if (gain === 0) continue;
       const rate = at(this.#rates, k) + (gain * surprise) / variance;
       this.#rates[k] = Math.max(1 / FARTHEST, Math.min(FARTHEST, rate));
       for (let j = 0; j <= k; j++) {
@@ -141,10 +151,16 @@ export class PromptRates {
         this.#doubt[k * N + j] = doubt;
         this.#doubt[j * N + k] = doubt;
       }
+    }
+    for (const k of this.#present) {
       const own = at(this.#doubt, k * N + k);
-      if (at(this.#prior, k) > 0 && own < SPREAD ** 2) this.#doubt[k * N + k] = Math.max(0, own) + DRIFT ** 2;
+      if (own < SPREAD ** 2) this.#doubt[k * N + k] = Math.max(0, own) + DRIFT ** 2;
     }
   }
+}
+
+function kindAt(k: number): LearnedKind {
+  return KINDS[k] as LearnedKind;
 }
 
 function at(values: ArrayLike<number>, i: number): number {
