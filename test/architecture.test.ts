@@ -176,6 +176,7 @@ const FOLDERS: Record<string, readonly string[]> = {
     'services/ingress/intake',
     'services/ingress/placement',
     'services/ingress/replies',
+    'services/ingress/telemetry',
   ],
   'services/ingress/intake': ['services/ingress'],
   'services/ingress/placement': ['services/ingress'],

@@ -1,5 +1,4 @@
 /** `npm run dlq`: manages the dead letters of a region. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
@@ -19,6 +18,7 @@ import {
   RedisRunStore,
 } from '@penstock/transport';
 import { z } from 'zod';
+import { serversOf } from '../local/started-servers.ts';
 import {
   DlqError,
   type DlqWires,
@@ -51,24 +51,6 @@ const dlqConfig = z.object({
   PENSTOCK_FILES_DIR: z.string().optional(),
 });
 type DlqConfig = z.infer<typeof dlqConfig>;
-
-/** The file in which `npm start` records its servers; their ports are new at each start. */
-const startedServers = z.object({ nats: z.string(), redis: z.string() });
-
-function serversOf(config: DlqConfig): { nats: string; redis: string } {
-  let started = { nats: 'nats://127.0.0.1:4222', redis: 'redis://127.0.0.1:6379' };
-  try {
-    started = startedServers.parse(
-      JSON.parse(readFileSync(join(config.PENSTOCK_DATA_DIR, 'servers.json'), 'utf8')),
-    );
-  } catch {
-    // No `npm start` uses this directory.
-  }
-  return {
-    nats: config.PENSTOCK_NATS_URL ?? started.nats,
-    redis: config.PENSTOCK_REDIS_URL ?? started.redis,
-  };
-}
 
 async function wire(config: DlqConfig): Promise<DlqWires & { close: () => Promise<unknown> }> {
   const { nats, redis } = serversOf(config);

@@ -45,6 +45,8 @@ export * from './runs/public-ids.ts';
 export * from './runs/run-log.ts';
 export * from './runs/stored-run.ts';
 export * from './runs/timeouts.ts';
+export * from './runs/trail.ts';
+export * from './runs/trail-words.ts';
 export * from './tenant.ts';
 export * from './webhooks/delivery.ts';
 export * from './webhooks/endpoint.ts';

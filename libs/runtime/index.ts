@@ -16,6 +16,7 @@ export * from './settings/models.ts';
 export * from './settings/monitoring.ts';
 export * from './settings/notation.ts';
 export * from './settings/region.ts';
+export * from './settings/trails.ts';
 export * from './settings/webhooks.ts';
 export * from './tracing/spans.ts';
 export * from './tracing/tracing.ts';

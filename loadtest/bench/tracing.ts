@@ -4,7 +4,7 @@
  */
 import type { WorkMeta } from '@penstock/protocol';
 import { startTracing, type Tracing } from '@penstock/runtime';
-import { RequestTrace } from '../../services/ingress/dispatch/request-trace.ts';
+import { RequestTrace } from '../../services/ingress/telemetry/request-trace.ts';
 import type { Attempt } from '../../services/worker/attempts/attempt.ts';
 import { AttemptTracing } from '../../services/worker/attempts/attempt-tracing.ts';
 import { startProcess } from '../../testkit/process.ts';

@@ -11,6 +11,7 @@ import {
   readPerModel,
   regionSettings,
   settingOf,
+  trailSettings,
   webhookAllowSetting,
 } from '@penstock/runtime';
 import { readAllowList } from '@penstock/transport';
@@ -82,6 +83,7 @@ export const ingressConfig = z.object({
     .default(2_147_483_648)
     .describe('Bytes the queue holds before new ones get 429. Keep below 80 % of the disk.'),
   ...dispatchSettings,
+  ...trailSettings,
   PENSTOCK_AFFINITY: settingOf(parseAffinity)
     .prefault('auto')
     .describe(

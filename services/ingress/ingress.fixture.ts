@@ -7,10 +7,11 @@ import {
   type Frame,
   type FrameKind,
   type SizeClass,
+  type TrailEvent,
   USUAL_ENDPOINTS,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
-import type { Delivery } from '@penstock/transport';
+import type { Delivery, RequestTrails } from '@penstock/transport';
 import {
   MemoryModelRegistry,
   MemoryPlacementStore,
@@ -29,7 +30,14 @@ const MODEL = {
 };
 const KEY = { region: REGION, shard: 0, slug: 'm' } as const;
 const SETTINGS: IngressSettings = {
-  ...{ ingressId: 'in-1', region: REGION, shards: 1, apiKeys: ['sk-0123456789'], batchLifeS: 60 },
+  ...{
+    ingressId: 'in-1',
+    region: REGION,
+    shards: 1,
+    apiKeys: ['sk-0123456789'],
+    batchLifeS: 60,
+    trailShare: 1,
+  },
   corsOrigins: new Set(),
   ...{ modelNames: NO_NAMES, modelDefaultsOf: () => ({}) },
   ...{
@@ -69,6 +77,14 @@ function packetOf(delivery: Delivery, frames: readonly TestFrame[], nextSeq: Map
   return encodePacket('w-1', { waitMs: 0, tokensPerSec: 1, cacheTokens: 0 }, packet);
 }
 
+function memoryTrails(): RequestTrails {
+  const kept = new Map<string, TrailEvent[]>();
+  return {
+    append: (id, events) => void kept.set(id, [...(kept.get(id) ?? []), ...events]),
+    read: async id => kept.get(id) ?? [],
+  };
+}
+
 /** What an ingress needs of the outside, in memory. What these tests do not touch is absent. */
 async function memoryPorts(clock: Clock) {
   const queue = new MemoryWorkQueue(clock);
@@ -81,6 +97,7 @@ async function memoryPorts(clock: Clock) {
   return {
     ...{ queue, bus, runStore, bodies, registry: new MemoryModelRegistry() },
     placements: new MemoryPlacementStore(),
+    trails: memoryTrails(),
     ...{ runLog: new MemoryRunLog(runStore), records: none, contents: none, batchJobs: none },
     ...{ webhooks: none, deliveries: none, deliveryJobs: none, conversations: none },
   };

@@ -25,6 +25,7 @@ import {
   type PlacementStore,
   type ReplyBus,
   type RequestBodies,
+  type RequestTrails,
   type RunLog,
   type RunStore,
   type RunTtl,
@@ -40,6 +41,7 @@ import { JobsApi } from './api/jobs.ts';
 import { MessagesApi } from './api/messages.ts';
 import { ModelsApi } from './api/models.ts';
 import { OperationsApi } from './api/operations.ts';
+import { RequestsApi } from './api/requests.ts';
 import { CompactApi } from './api/responses/compact-api.ts';
 import { Conversations } from './api/responses/conversations.ts';
 import { ConversationsApi } from './api/responses/conversations-api.ts';
@@ -58,14 +60,15 @@ import { FormReader } from './intake/form-body.ts';
 import { TokenEstimates } from './intake/token-estimates.ts';
 import { type DefaultsOf, Intake } from './intake/understand.ts';
 import { WorkMetaWriter } from './intake/work-meta.ts';
-import { createIngressMetrics } from './metrics.ts';
+import { createIngressMetrics, type IngressGauges } from './metrics.ts';
 import { Affinity } from './placement/affinity.ts';
 import { Lanes } from './runs/lanes.ts';
 import { PollHints } from './runs/poll-hints.ts';
 import { RunIntake } from './runs/run-intake.ts';
 import { LogStreams } from './runs/stream-log.ts';
 import { buildServer } from './server.ts';
-import { StatusReporter } from './status.ts';
+import { StatusReporter, type StatusReporterOptions } from './status.ts';
+import type { TrailKeeping } from './telemetry/request-trail.ts';
 
 /** The ports to other processes and to the stores. */
 export interface IngressPorts {
@@ -73,6 +76,7 @@ export interface IngressPorts {
   readonly bus: ReplyBus;
   readonly registry: ModelRegistry;
   readonly placements: PlacementStore;
+  readonly trails: RequestTrails;
   readonly runStore: RunStore;
   readonly runLog: RunLog;
   readonly records: TaskRecords;
@@ -107,6 +111,8 @@ export interface IngressSettings {
   readonly holdMs: number;
   readonly keepAliveMs: number;
   readonly batchLifeS: number;
+  /** Share of requests whose trail is kept although they went well, 0–1. */
+  readonly trailShare: number;
   readonly ttl: RunTtl;
   readonly webhookAllow: AllowList;
 }
@@ -147,11 +153,10 @@ export async function startIngress(
     rand: Math.random,
   });
   const budget = new ByteBudget(settings.bodyBudgetBytes);
-  const gauges = {
-    ...{ fleet, open: () => open.size, oldestWaitS: () => open.oldestWaitMs() / 1000 },
-    bodyBytes: () => budget.takenBytes,
-  };
-  const metrics = createIngressMetrics(gauges, tracing !== null);
+  const metrics = createIngressMetrics(
+    gaugesOf(fleet, () => open, budget),
+    tracing !== null,
+  );
   const kindOf = (slug: string) => settings.affinityOf(slug) ?? fleet.defaultAffinity(slug);
   const affinity = new Affinity(ports.placements, fleet, metrics, kindOf, placementLog(log));
   const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes);
@@ -164,8 +169,9 @@ export async function startIngress(
   const workMeta = new WorkMetaWriter(ingressId, fleet);
   const stored = storedRuns(ports, settings, clock, claims);
   const { acceptance, canceller, convertedCall, done, expiry, finder, keeper, waiters } = stored;
+  const trailing = trailingOf(ports, settings, clock);
   const runIntake = new RunIntake({
-    ...{ acceptance, workMeta, region, claims, estimates, tracing },
+    ...{ acceptance, workMeta, region, claims, estimates, tracing, trailing },
     shardFor: slug => fleet.shardFor(slug),
   });
   const lanes = new Lanes(queue, clock);
@@ -179,7 +185,7 @@ export async function startIngress(
   const forms = new FormReader({ reader, bodies: ports.bodies, mostInline: settings.inlineBodyBytes });
   const dispatcher = new Dispatcher({
     ...{ queue, fleet, affinity, workMeta, open, claims, convertedCall, clock, metrics, tracing, region },
-    keepAliveMs,
+    ...{ keepAliveMs, trailing },
   });
   const pollHints = new PollHints(lanes, fleet, clock);
   const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, keepAliveMs);
@@ -189,6 +195,7 @@ export async function startIngress(
     apis: {
       operations: new OperationsApi(metrics, () => host.notReady() ?? notYetHeard(fleet)),
       models: new ModelsApi(fleet),
+      requests: new RequestsApi({ open, trails: ports.trails, runs: runStore }),
       inference: new InferenceApi({ intake, forms, dispatcher, jobs, runIntake, pollHints, keeper }),
       storedCompletions: new StoredCompletionsApi({ store: runStore, finder, canceller, pollHints }),
       ...{ jobs, messages: new MessagesApi({ intake, models: fleet, dispatcher, clock }) },
@@ -202,11 +209,32 @@ export async function startIngress(
     corsOrigins: settings.corsOrigins,
     nextId,
   });
-  const reporter = new StatusReporter({
-    ...{ ingressId, region, incarnation: createIdSource()() },
-    ...{ control: queue, metrics, open, clock },
-  });
+  const reporter = reporterOf(ports, settings, { metrics, open, clock });
   return { app, open, tick: () => tickAll(open, lanes), tellStatus: leaving => reporter.tell(leaving) };
+}
+
+/** What the metrics show of the node. @param open is not there yet when this is called. */
+function gaugesOf(fleet: Fleet, open: () => OpenRequests, budget: ByteBudget): IngressGauges {
+  return {
+    ...{ fleet, open: () => open().size, oldestWaitS: () => open().oldestWaitMs() / 1000 },
+    bodyBytes: () => budget.takenBytes,
+  };
+}
+
+function trailingOf(
+  { trails }: IngressPorts,
+  { trailShare, ingressId }: IngressSettings,
+  clock: Clock,
+): TrailKeeping {
+  return { trails, share: trailShare, node: ingressId, now: () => clock.now() };
+}
+
+function reporterOf(
+  { queue: control }: IngressPorts,
+  { ingressId, region }: IngressSettings,
+  counted: Pick<StatusReporterOptions, 'metrics' | 'open' | 'clock'>,
+): StatusReporter {
+  return new StatusReporter({ ...counted, ingressId, region, control, incarnation: createIdSource()() });
 }
 
 function tickAll(...parts: readonly { tick(): void }[]): void {

@@ -8,6 +8,7 @@ import { JobsApi } from './api/jobs.ts';
 import { MessagesApi } from './api/messages.ts';
 import { ModelsApi } from './api/models.ts';
 import { OperationsApi } from './api/operations.ts';
+import { RequestsApi } from './api/requests.ts';
 import { CompactApi } from './api/responses/compact-api.ts';
 import { ConversationsApi } from './api/responses/conversations-api.ts';
 import { InputTokensApi } from './api/responses/input-tokens-api.ts';
@@ -31,6 +32,7 @@ function startServer(corsOrigins: Origins = new Set()) {
   const apis: Apis = {
     operations: new OperationsApi(none, () => null),
     models: new ModelsApi(none),
+    requests: new RequestsApi(none),
     inference: new InferenceApi(none),
     storedCompletions: new StoredCompletionsApi(none),
     jobs: new JobsApi(none),

@@ -8,6 +8,7 @@ import type { JobsApi } from './api/jobs.ts';
 import type { MessagesApi } from './api/messages.ts';
 import type { ModelsApi } from './api/models.ts';
 import type { OperationsApi } from './api/operations.ts';
+import type { RequestsApi } from './api/requests.ts';
 import type { CompactApi } from './api/responses/compact-api.ts';
 import type { ConversationsApi } from './api/responses/conversations-api.ts';
 import type { InputTokensApi } from './api/responses/input-tokens-api.ts';
@@ -33,6 +34,7 @@ const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 export interface Apis {
   readonly operations: OperationsApi;
   readonly models: ModelsApi;
+  readonly requests: RequestsApi;
   readonly inference: InferenceApi;
   readonly storedCompletions: StoredCompletionsApi;
   readonly jobs: JobsApi;

@@ -11,6 +11,7 @@ import {
   readPerModel,
   regionSettings,
   settingOf,
+  trailSettings,
 } from '@penstock/runtime';
 import { z } from 'zod';
 import { parseEndpoints } from './engine/endpoint-probe.ts';
@@ -77,6 +78,7 @@ export const workerConfig = z.object({
   ...bodyBudgetSetting,
   ...dispatchSettings,
   ...monitoringSettings,
+  ...trailSettings,
   PENSTOCK_TICK_MS: ms(10).describe(
     'How long deltas for one ingress are collected and then sent together. The first delta never waits.',
   ),

@@ -24,6 +24,7 @@ import {
   RedisRunStore,
 } from '@penstock/transport';
 import { AttemptTracing } from './attempts/attempt-tracing.ts';
+import { AttemptTrails } from './attempts/attempt-trails.ts';
 import { BodyLoader } from './attempts/body-loader.ts';
 import { Continuing } from './attempts/continuing.ts';
 import { workerConfig } from './config.ts';
@@ -90,6 +91,9 @@ const stored = new StoredRuns({
 const watchedAt = monitoringAddress(config);
 const metrics =
   watchedAt === null ? null : createWorkerMetrics(() => worker.status(), config.PENSTOCK_SLOTS, systemClock);
+const trails = new AttemptTrails({
+  ...{ trails: bus.trails, share: config.PENSTOCK_TRAIL_SAMPLE, worker: id, clock: systemClock },
+});
 const worker: Worker = new Worker({
   id,
   incarnation,
@@ -112,7 +116,7 @@ const worker: Worker = new Worker({
   engine,
   continuing,
   stored,
-  observers: metrics === null ? [] : [metrics.attempts],
+  observers: metrics === null ? [trails] : [trails, metrics.attempts],
   tracing:
     tracing === null
       ? null

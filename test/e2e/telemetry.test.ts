@@ -1,5 +1,6 @@
-/** What those see who watch the processes of a stack: metrics, probes, traces. */
+/** What those see who watch the processes of a stack: metrics, probes, traces, trails of requests. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { after, test } from 'node:test';
 import { toSecret } from '@penstock/protocol';
 import { batchesOf, lineOf } from '../../testkit/batches.ts';
@@ -19,7 +20,11 @@ const COMPLETION = {
   choices: [{ index: 0, message: { role: 'assistant', content: 'Hello' }, finish_reason: 'stop' }],
   usage: { prompt_tokens: 4, completion_tokens: 7, total_tokens: 11 },
 };
+/** Whoever asks for this breaks the engine. */
+const BROKEN = 13;
+const OTHER_KEY = 'sk-another-tenant';
 const engine = await startScriptedEngine(async function* ({ body }) {
+  if (body['seed'] === BROKEN) return yield 'data: {"error":{"message":"out of memory","code":500}}\n\n';
   if (body['stream'] !== true) return yield JSON.stringify(COMPLETION);
   yield chunk({ role: 'assistant', content: 'Hello' });
   yield chunk({ content: ' you' });
@@ -29,11 +34,12 @@ const collector = await startOtlpReceiver();
 const webhooks = await startReceiver();
 const [workerPort, tasksPort] = [await freePort(), await freePort()];
 const allow = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1', ...collector.env };
+const sampled = { PENSTOCK_TRAIL_SAMPLE: '1' };
 const hook = { api_key: API_KEY, url: `${webhooks.url}/all`, secret: toSecret(Buffer.alloc(32, 9)) };
 const stack = await startStack({
   engineUrls: [engine.url],
-  ingressEnv: allow,
-  workerEnv: { ...collector.env, PENSTOCK_METRICS_PORT: String(workerPort) },
+  ingressEnv: { ...allow, ...sampled, PENSTOCK_API_KEYS: `${API_KEY},${OTHER_KEY}` },
+  workerEnv: { ...collector.env, ...sampled, PENSTOCK_METRICS_PORT: String(workerPort) },
   tasksEnv: { ...allow, PENSTOCK_METRICS_PORT: String(tasksPort), PENSTOCK_WEBHOOKS: JSON.stringify([hook]) },
 });
 await whenAllHeard(stack);
@@ -187,6 +193,78 @@ test('a tasks process shows that it is ready, and what it sees of the region', a
   assert.match(shown, /^penstock_batch_lines_total\{outcome="completed"\} 2$/m);
   for (const name of ['dead_letters', 'webhook_outbox_events', 'webhook_outbox_age_seconds'])
     assert.match(shown, new RegExp(`^penstock_${name} 0$`, 'm'));
+});
+
+interface Told {
+  readonly status: string;
+  readonly events: readonly { kind: string; text: string; after_ms: number; tenant?: string }[];
+}
+const told = async (id: string, key = API_KEY) =>
+  fetch(`${stack.url}/v1/requests/${id}`, { headers: { authorization: `Bearer ${key}` } });
+/** Once it is there. */
+async function whenTold(id: string, kind: string): Promise<Told> {
+  let found: Told | null = null;
+  await waitFor(async () => {
+    const answer = await told(id);
+    found = answer.ok ? ((await answer.json()) as Told) : null;
+    return found?.events.some(event => event.kind === kind) === true;
+  });
+  return found ?? assert.fail();
+}
+const kinds = ({ events }: Told) => events.map(({ kind }) => kind).join(' ');
+
+test('a request is told as what happened to it, to whoever made it', async () => {
+  const answer = await post(stack, '/v1/chat/completions', { ...ASKED, stream: true });
+  await answer.text();
+  const id = answer.headers.get('x-penstock-request-id') ?? '';
+  const life = await whenTold(`req_${id}`, 'ended');
+  assert.deepEqual([life.status, kinds(life)], ['ended', 'accepted placed queued taken first_token ended']);
+  assert.match(
+    life.events[0]?.text ?? '',
+    /^accepted by in-1: chat for scripted, interactive, short, about \d+ prompt tokens$/,
+  );
+  assert.match(life.events[3]?.text ?? '', /^taken by w-1 as attempt 1, after \d+ ms in the queue$/);
+  assert.doesNotMatch(JSON.stringify(life), /secret|tenant/);
+  assert.equal((await told(id, OTHER_KEY)).status, 404);
+  assert.equal((await told('nobody')).status, 404);
+});
+
+test('a request that fails is told with the reasons, and so is a job', async () => {
+  const failing = { ...ASKED, seed: BROKEN };
+  const answer = await post(stack, '/v1/chat/completions', { ...failing, stream: true });
+  await answer.text();
+  const id = answer.headers.get('x-penstock-request-id') ?? '';
+  const life = await whenTold(id, 'ended');
+  assert.equal(kinds(life).match(/taken/g)?.length, 3);
+  assert.match(life.events.at(-1)?.text ?? '', /given up: it failed on every attempt after .*out of memory/);
+  const job = (await (
+    await post(
+      stack,
+      '/v1/chat/completions',
+      { ...failing, stream: true },
+      { headers: { prefer: 'respond-async' } },
+    )
+  ).json()) as { id: string };
+  const told = await whenTold(job.id, 'ended');
+  assert.equal(told.status, 'failed');
+  assert.equal(kinds(told).match(/attempt_failed/g)?.length, 3, kinds(told));
+  const main = new URL('../../deploy/explain/main.ts', import.meta.url).pathname;
+  const explain = (...args: string[]) =>
+    new Promise<{ code: number; out: string; err: string }>(resolve => {
+      const env = { ...process.env, NODE_OPTIONS: '', PENSTOCK_REDIS_URL: stack.redis.url };
+      execFile(process.execPath, [main, ...args], { env }, (error, out, err) =>
+        resolve({ code: error === null ? 0 : Number(error.code), out, err }),
+      );
+    });
+  const shown = await explain(job.id);
+  assert.equal(shown.code, 0, shown.err);
+  assert.match(shown.out, /^job \w+ of scripted: failed, attempt 3$/m);
+  assert.match(shown.out, / ms {2}attempt failed at w-1 \(failed\): .*out of memory/);
+  assert.equal(JSON.parse((await explain(id, '--json')).out).events.at(-1).kind, 'ended');
+  assert.deepEqual(
+    await Promise.all([explain(), explain('nobody')].map(async each => (await each).code)),
+    [2, 1],
+  );
 });
 
 test('a worker whose engine is away says so, and the fleet has one less', async () => {

@@ -1,5 +1,7 @@
 /** Response bodies as JSON Schema: the supported part of OpenAI's shapes (OpenAPI 2.3.0 of its platform). */
 import { BATCH_STATUSES } from '../batches/batch.ts';
+import { RUN_STATUSES } from '../runs/stored-run.ts';
+import { TRAIL_KINDS } from '../runs/trail.ts';
 import { EVENT_TYPES } from '../webhooks/event.ts';
 import {
   anything,
@@ -324,6 +326,20 @@ export const OBJECTS: Record<string, JsonSchema> = {
   ...responses,
   ...stored,
   ...webhooks,
+  RequestTrail: object({
+    id: text,
+    object: { const: 'request' },
+    status: { enum: ['open', 'ended', ...RUN_STATUSES] },
+    events: list(
+      object(
+        { kind: { enum: TRAIL_KINDS }, at: number, after_ms: count, by: text, text },
+        {
+          ...{ endpoint: text, model: text, lane: text, size: text, prompt_tokens: count, worker: text },
+          ...{ attempt: count, ms: number, reason: text, message: text },
+        },
+      ),
+    ),
+  }),
   Health: object({ status: text }),
   Version: object({ name: text, version: text }),
   Index: object({ object: { const: 'api' }, name: text, version: text, routes: list(text) }),

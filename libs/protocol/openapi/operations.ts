@@ -211,6 +211,14 @@ const jobs: Operation[] = [
 const operations: Operation[] = [
   {
     method: 'get',
+    path: '/v1/requests/{id}',
+    id: 'explainRequest',
+    summary:
+      'What happened to a request, when and why, for an hour: of those that failed, of a sample of the others, and of those that are open at this node',
+    answers: { 200: ['RequestTrail'] },
+  },
+  {
+    method: 'get',
     path: '/livez',
     id: 'live',
     summary: 'Whether the process is alive',

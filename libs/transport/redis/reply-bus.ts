@@ -6,6 +6,7 @@ import { connectRedis, openRedis, type RedisOptions } from './connection.ts';
 import { RedisModelRegistry } from './model-registry.ts';
 import { RedisPlacementStore } from './placement-store.ts';
 import { ReplyListener } from './reply-listener.ts';
+import { RedisRequestTrails } from './request-trails.ts';
 import { RedisScripts } from './scripts.ts';
 
 /** How far back the log of an ingress reaches, ms. It has to cover a reconnect. */
@@ -17,6 +18,7 @@ export class RedisReplyBus implements ReplyBus {
   /** On the connection of the bus. */
   readonly models: RedisModelRegistry;
   readonly placements: RedisPlacementStore;
+  readonly trails: RedisRequestTrails;
   readonly #commands: Redis;
   readonly #scripts: RedisScripts<'replies/publish'>;
   readonly #options: RedisOptions;
@@ -29,6 +31,7 @@ export class RedisReplyBus implements ReplyBus {
     this.#scripts = new RedisScripts(commands, ['replies/publish']);
     this.models = new RedisModelRegistry(commands);
     this.placements = new RedisPlacementStore(commands);
+    this.trails = new RedisRequestTrails(commands);
   }
 
   /** @throws ConnectError when the first connection fails. */

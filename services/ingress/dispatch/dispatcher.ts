@@ -34,10 +34,11 @@ import { promptText } from '../placement/prefix-chain.ts';
 import { openingOf, sessionHeader, sessionKeyOf } from '../placement/session-key.ts';
 import { HttpReply } from '../replies/http-reply.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
+import { destinationOf, RequestTrace } from '../telemetry/request-trace.ts';
+import { RequestTrail, type TrailKeeping } from '../telemetry/request-trail.ts';
 import { type ConversionPlan, RunConversion } from './conversion.ts';
 import type { Bound } from './open-request.ts';
 import type { OpenRequests } from './open-requests.ts';
-import { destinationOf, RequestTrace } from './request-trace.ts';
 
 /** Work of a lower lane goes to any worker with room. */
 const ANYWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, lookup: null, held: {} };
@@ -55,6 +56,7 @@ export interface DispatcherOptions {
   readonly metrics: IngressMetrics;
   /** Null where it is off. */
   readonly tracing: Tracing | null;
+  readonly trailing: TrailKeeping;
   readonly region: string;
   readonly keepAliveMs: number;
 }
@@ -78,6 +80,7 @@ interface Work {
   readonly body: Uint8Array;
   readonly placement: Placement;
   readonly trace?: RequestTrace | undefined;
+  readonly trail: RequestTrail;
 }
 
 /**
@@ -130,14 +133,16 @@ export class Dispatcher {
     const written = workMeta.write(read, { id, endpoint, slug, lane, deadlineAt, names: given });
     const trace = this.#traceOf(written, given);
     trace?.placed(placement, look);
+    const trail = new RequestTrail(this.#o.trailing, request.tenant, written);
+    trail.placed(placement);
     const names = trace === undefined ? {} : { names: trace.names(given) };
     const meta = { ...written, ...names, held, ...claim };
     const worker = placement.kind === 'bound' ? placement.worker : null;
     const key = { region, shard, slug, lane, size: meta.size };
-    const work = { address: { ...sharedAddress(key, id), worker }, meta, body, placement, trace };
+    const work = { address: { ...sharedAddress(key, id), worker }, meta, body, placement, trace, trail };
     cancelOnClose(open, raw, id);
     open.add({
-      ...{ id, slug, lookup, endpoint, deadlineAt, sink, trace, ...claim },
+      ...{ id, slug, lookup, endpoint, deadlineAt, sink, trace, trail, ...claim },
       estimate: estimateOf(endpoint, read),
       address: work.address,
       bound: this.#boundOf(work),
@@ -211,17 +216,20 @@ export class Dispatcher {
 
   async #send(work: Work, sink: ReplySink, raw: ServerResponse): Promise<void> {
     const { fleet, open } = this.#o;
-    const { meta, placement, trace, address } = work;
+    const { meta, placement, trace, trail, address } = work;
     const from = unixMs();
     try {
       if (placement.kind === 'bound')
         fleet.expectAt(placement.worker, meta.promptTokens - placement.matchedTokens);
       await this.#publish(work);
       trace?.published(from, destinationOf(address));
+      trail.published();
       if (raw.destroyed) open.cancel(meta.id);
       else open.published(meta.id);
     } catch (err) {
-      trace?.outcome(err instanceof DispatchError ? err.code : 'internal_error');
+      const why = err instanceof DispatchError ? err.code : 'internal_error';
+      trace?.outcome(why);
+      trail.outcome(why);
       open.cancel(meta.id);
       sink.error(
         err instanceof DispatchError ? err : new DispatchError('internal_error', { cause: err }),

@@ -12,8 +12,9 @@ import type { Clock } from '@penstock/runtime';
 import type { TokenEstimate } from '../intake/token-estimates.ts';
 import type { PrefixLookup } from '../placement/affinity.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
+import type { RequestTrace } from '../telemetry/request-trace.ts';
+import type { RequestTrail } from '../telemetry/request-trail.ts';
 import type { Conversion } from './conversion.ts';
-import type { RequestTrace } from './request-trace.ts';
 import { ShownText } from './shown-text.ts';
 
 export interface NewRequest {
@@ -35,6 +36,7 @@ export interface NewRequest {
   readonly sink: ReplySink;
   /** Absent where tracing is off. */
   readonly trace?: RequestTrace | undefined;
+  readonly trail?: RequestTrail | undefined;
   /** What becomes of it when its client has waited too long; `refuse` where nothing may be stored; null: it may wait. */
   readonly conversion: Conversion | 'refuse' | null;
 }

@@ -13,6 +13,7 @@ import {
   type ResumeAnswer,
   type ResumeQuestion,
   readPromptUsage,
+  type TrailEvent,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ClaimCheck, ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
@@ -92,6 +93,11 @@ export class OpenRequests {
   /** In the order in which they came. */
   all(): Iterable<Readonly<OpenRequest>> {
     return this.#open.values();
+  }
+
+  /** What happened to the request so far; null where it is not open here. */
+  trailOf(id: string): readonly TrailEvent[] | null {
+    return this.#open.get(id)?.trail?.events ?? null;
   }
 
   /** Call before publishing: the reply may be faster than the PubAck. */
@@ -216,6 +222,7 @@ export class OpenRequests {
         return this.#publishAgain(effect, request);
       case 'convert':
         request.trace?.outcome('converted');
+        request.trail?.outcome('converted');
         return this.#conversions.carryOut(effect, request, frame, worker);
       case 'hand_over':
       case 'store_result':
@@ -223,7 +230,7 @@ export class OpenRequests {
       case 'store_error':
         return this.#conversions.carryOut(effect, request, frame, worker);
       default:
-        return this.#note(effect, request, frame);
+        return this.#note(effect, request, frame, worker);
     }
   }
 
@@ -246,12 +253,14 @@ export class OpenRequests {
     metrics.ttft.observe(labels, ttftMs / 1000, request.trace?.sampledId ?? null);
     metrics.queueWait.observe(labels, waitMs / 1000);
     request.trace?.firstToken(ttftMs, waitMs);
+    request.trail?.firstToken(ttftMs);
   }
 
   #countFinished(request: OpenRequest, outcome: string): void {
     const { metrics, clock } = this.#o;
     metrics.finished.inc({ outcome });
     request.trace?.outcome(outcome);
+    request.trail?.outcome(outcome);
     if (outcome === 'done' && request.converted === null)
       metrics.duration.observe(this.#labelsOf(request), (clock.monotonic() - request.openedAt) / 1000);
   }
@@ -276,13 +285,14 @@ export class OpenRequests {
     this.#apply(request, { kind: 'unqueued', error });
   }
 
-  #note(effect: LocalEffect, request: OpenRequest, frame: Frame | null): void {
+  #note(effect: LocalEffect, request: OpenRequest, frame: Frame | null, worker: string): void {
     const { metrics, fleet, affinity } = this.#o;
     switch (effect.kind) {
       case 'forget':
         return this.#forget(request);
       case 'record_placement':
         fleet.hearFrom(effect.worker, effect.incarnation);
+        request.trail?.taken(effect.worker, request.starts, request.running?.waitMs ?? 0);
         if (request.lookup !== null) affinity.learn(request.lookup, effect.worker);
         return;
       case 'record_usage':
@@ -294,9 +304,11 @@ export class OpenRequests {
         return metrics.fencedFrames.inc();
       case 'count_moved':
         request.trace?.event('offered to all', effect.reason);
+        request.trail?.offeredToAll(effect.reason);
         return metrics.moved.inc({ reason: effect.reason });
       case 'count_retry':
         request.trace?.event('attempt failed', effect.reason);
+        request.trail?.attemptFailed(worker, request.lastFailure);
         return metrics.retries.inc({ reason: effect.reason });
       case 'count_finished':
         return this.#countFinished(request, effect.outcome);
@@ -317,6 +329,8 @@ export class OpenRequests {
   #forget(request: OpenRequest): void {
     request.gone = true;
     request.trace?.gone(request.starts);
+    const ageMs = this.#o.clock.monotonic() - request.openedAt;
+    request.trail?.gone(ageMs, () => request.lastFailure);
     this.#open.delete(request.id);
   }
 }

@@ -3,6 +3,7 @@ import {
   type CallNames,
   DispatchError,
   type Endpoint,
+  isTrailSampled,
   type Lane,
   type NewRun,
   type RunKind,
@@ -12,7 +13,7 @@ import {
 } from '@penstock/protocol';
 import { newRun, type RunAcceptance } from '@penstock/runs';
 import { requestAttributes, requestSpanName, type Tracing } from '@penstock/runtime';
-import type { ClaimCheck } from '@penstock/transport';
+import type { ClaimCheck, RequestTrails } from '@penstock/transport';
 import { estimateOf, type TokenEstimates } from '../intake/token-estimates.ts';
 import { type InferenceRequest, queueSizeOf } from '../intake/understand.ts';
 import type { WorkMetaWriter } from '../intake/work-meta.ts';
@@ -36,6 +37,12 @@ export interface RunIntakeOptions {
   readonly region: string;
   /** Null where it is off. */
   readonly tracing: Tracing | null;
+  readonly trailing: {
+    readonly trails: Pick<RequestTrails, 'append'>;
+    readonly share: number;
+    readonly node: string;
+    readonly now: () => number;
+  };
 }
 
 export class RunIntake {
@@ -79,6 +86,7 @@ export class RunIntake {
         acceptance.accept(run, { ...meta, ...names, body: request.body }, call.idempotency),
       );
       if (accepted.id !== run.id) this.#discardForm(run.id, request);
+      else this.#keepTrail(meta, call.tenant);
       return accepted;
     } catch (err) {
       if (err instanceof DispatchError && err.code === 'idempotency_key_reused')
@@ -87,6 +95,16 @@ export class RunIntake {
     } finally {
       if (accepted?.id !== run.id) estimates.runEnded(run.id, null);
     }
+  }
+
+  /** The rest is told by the workers that take it. */
+  #keepTrail({ id, acceptedAt, endpoint, model, lane, size, promptTokens }: WorkMeta, tenant: string): void {
+    const { trails, share, node: by, now } = this.#o.trailing;
+    if (!isTrailSampled(id, share)) return;
+    trails.append(id, [
+      { kind: 'accepted', at: acceptedAt, by, tenant, endpoint, model, lane, size, promptTokens },
+      { kind: 'queued', at: now(), by },
+    ]);
   }
 
   /** A form is in the store before it is known whether its key was used before. */

@@ -1,0 +1,47 @@
+/** Trails of requests in Redis: a list for each, which expires. */
+import { type TrailEvent, trailEventSchema, trailKey } from '@penstock/protocol';
+import type { Redis } from 'ioredis';
+import type { RequestTrails } from '../ports/request-trails.ts';
+import { connectRedis, type RedisOptions } from './connection.ts';
+
+/** A trail is kept for so long after the last addition to it, s. */
+const KEPT_S = 3600;
+/** The latest so many: a request that moves about for ever must not fill the server. */
+const MOST_EVENTS = 200;
+
+export class RedisRequestTrails implements RequestTrails {
+  readonly #redis: Redis;
+
+  /** @param redis an open connection, which may be shared. */
+  constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  /** @throws ConnectError when the first connection fails. */
+  static async connect(options: RedisOptions): Promise<RedisRequestTrails & { close(): void }> {
+    const redis = await connectRedis(options, 'trails');
+    return Object.assign(new RedisRequestTrails(redis), { close: () => redis.disconnect() });
+  }
+
+  append(id: string, events: readonly TrailEvent[]): void {
+    // What cannot be sent now is not worth a place in the memory of this process.
+    if (events.length === 0 || this.#redis.status !== 'ready') return;
+    const key = trailKey(id);
+    this.#redis
+      .multi()
+      .rpush(key, ...events.map(event => JSON.stringify(event)))
+      .ltrim(key, -MOST_EVENTS, -1)
+      .expire(key, KEPT_S)
+      .exec()
+      .catch(() => {});
+  }
+
+  async read(id: string): Promise<TrailEvent[]> {
+    const entries = await this.#redis.lrange(trailKey(id), 0, -1);
+    return entries.flatMap(entry => {
+      const event = trailEventSchema.safeParse(JSON.parse(entry));
+      // Of a newer version.
+      return event.success ? [event.data] : [];
+    });
+  }
+}
