@@ -8,7 +8,7 @@ const VITALS = {
   slots: 8,
   ...{ models: [], waitS: 0.5, tokensPerSec: 9000, load: 0.25 },
   ...{ cacheTokens: 77, cacheCapacity: null },
-  report: { running: 2, kvUse: 0.5, errorRate: 0, outputTokens: 40 },
+  report: { running: 2, kvUse: 0.5, errorRate: 0, outputTokens: 40, bids: {} },
 };
 
 function startPresence(isWell: () => boolean = () => true) {
@@ -53,9 +53,9 @@ test('a worker that drains announces it at once, keeps sending heartbeats, and e
   t.mock.timers.enable({ apis: ['setInterval'] });
   const { presence, beats } = startPresence();
   presence.start();
-  assert.equal(presence.isDraining, false);
+  assert.equal(presence.isResting, false);
   presence.drain();
-  assert.equal(presence.isDraining, true);
+  assert.equal(presence.isResting, true);
   t.mock.timers.tick(1000);
   presence.leave();
   t.mock.timers.tick(5000);
@@ -67,4 +67,18 @@ test('a worker that drains announces it at once, keeps sending heartbeats, and e
       [false, true],
     ],
   );
+});
+
+test('an operator drains a worker and lets it go on; a shutdown has the last word', () => {
+  const { presence, beats } = startPresence();
+  const resting = () => [presence.isResting, beats().at(-1)?.pulling, beats().at(-1)?.report?.resting];
+  presence.order(true);
+  presence.order(true);
+  assert.equal(beats().length, 1, 'what is known is not told again');
+  assert.deepEqual(resting(), [true, false, 'drained']);
+  presence.order(false);
+  assert.deepEqual(resting(), [false, true, null]);
+  presence.drain();
+  presence.order(true);
+  assert.deepEqual(resting(), [true, false, 'draining']);
 });

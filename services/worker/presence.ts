@@ -27,13 +27,15 @@ export class Presence {
   readonly #o: PresenceOptions;
   #timer: NodeJS.Timeout | null = null;
   #isDraining = false;
+  #isDrained = false;
 
   constructor(options: PresenceOptions) {
     this.#o = options;
   }
 
-  get isDraining(): boolean {
-    return this.#isDraining;
+  /** Nothing new is taken, because the process ends or an operator said so. */
+  get isResting(): boolean {
+    return this.#isDraining || this.#isDrained;
   }
 
   /** The timer is not tied to the probes of the engine: an engine that hangs must not make its worker look dead. */
@@ -52,16 +54,29 @@ export class Presence {
     this.beat();
   }
 
+  /** An operator says whether it may take work. */
+  order(drain: boolean): void {
+    if (drain === this.#isDrained) return;
+    this.#isDrained = drain;
+    this.beat();
+  }
+
   /** Sends the last heartbeat. */
   leave(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#send(true);
   }
 
+  #whyResting(isWell: boolean): WorkerReport['resting'] {
+    if (this.#isDraining) return 'draining';
+    if (this.#isDrained) return 'drained';
+    return isWell ? null : 'engine_sick';
+  }
+
   #send(leaving: boolean): void {
     const { worker, incarnation, region, shard, control } = this.#o;
     const { isWell, report, ...vitals } = this.#o.vitals();
-    const resting = this.#isDraining ? 'draining' : isWell ? null : 'engine_sick';
+    const resting = this.#whyResting(isWell);
     const heartbeat: Heartbeat = {
       ...{ v: 1, worker, incarnation, shard, pulling: resting === null, leaving },
       ...{ ...vitals, report: { ...report, resting } },

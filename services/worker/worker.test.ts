@@ -180,6 +180,26 @@ test('a cancel on the control channel stops the engine', async t => {
   assert.deepEqual([calls[0]?.isAborted, worker.running], [true, 0]);
 });
 
+test('a worker that an operator drains takes nothing new and finishes what runs, until it is told to go on', async t => {
+  const { calls, publish, queue, beats, pass } = await startWorker(t);
+  const order = (drain: boolean) => queue.send({ kind: 'worker', worker: 'w-1' }, encodeMessage({ drain }));
+  await publish('r1');
+  order(true);
+  await pass(1);
+  assert.deepEqual(
+    [beats().at(-1)?.pulling, beats().at(-1)?.report?.bids['interactive_short']],
+    [false, 'full'],
+  );
+  calls[0]?.handlers.error(new Error('reset'));
+  await publish('r2');
+  await pass(1000);
+  assert.equal(calls.length, 1);
+  assert.equal(beats().at(-1)?.report?.bids['interactive_short'], 'draining');
+  order(false);
+  await pass(1000);
+  assert.equal(calls.length, 2);
+});
+
 test('while the reply bus cannot take what is sent, nothing new is taken', async t => {
   const { bus, publish, calls, pass } = await startWorker(t);
   bus.hold();

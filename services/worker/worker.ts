@@ -4,12 +4,21 @@
  */
 import {
   type Architecture,
+  type BidDecision,
   LoadMeter,
   type SizeBoundaries,
   SlotMeter,
   type WorkerStanding,
+  type WorkKind,
 } from '@penstock/policy';
-import { encodeMessage, type ModelInfo, queuesOf, readCancel } from '@penstock/protocol';
+import {
+  type DrainOrder,
+  encodeMessage,
+  type ModelInfo,
+  queuesOf,
+  readCancel,
+  readDrainOrder,
+} from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ControlChannel, ModelRegistry, QueueAdmin, ReplyBus, WorkConsumer } from '@penstock/transport';
 import { Admission } from './admission/admission.ts';
@@ -164,7 +173,7 @@ export class Worker {
         ready: (attempt, urgent) => this.#batcher.add(attempt, urgent),
         release() {},
       },
-      isDraining: () => this.#presence.isDraining,
+      isDraining: () => this.#presence.isResting,
       onTaken: ({ fleetRate, size, promptTokens }) => {
         this.#traced()?.({ kind: 'taken', fleetRate, size, promptTokens });
         this.#slots.begin(this.#admission.slotsTaken + 1, clock.monotonic());
@@ -197,11 +206,19 @@ export class Worker {
 
   start(): void {
     this.#o.queue.listen({ kind: 'worker', worker: this.#o.id }, payload => {
-      const message = readCancel(payload);
-      if (message !== null) this.#admission.cancel(message.cancel, message.attempt);
+      const cancel = readCancel(payload);
+      if (cancel !== null) this.#admission.cancel(cancel.cancel, cancel.attempt);
+      const order = readDrainOrder(payload);
+      if (order !== null) this.#obey(order);
     });
     this.#presence.start();
     this.#watch.start();
+  }
+
+  #obey({ drain }: DrainOrder): void {
+    this.#o.log.info({ drain }, drain ? 'drained by an operator' : 'takes work again, by an operator');
+    this.#presence.order(drain);
+    this.#bidder.requote();
   }
 
   async #open(model: ModelInfo): Promise<void> {
@@ -222,7 +239,7 @@ export class Worker {
     return {
       load: this.#meter.load(readings, now),
       sick: !isWell || bus.pendingBytes > MAX_PENDING_REPLY_BYTES,
-      draining: this.#presence.isDraining,
+      draining: this.#presence.isResting,
       fleetTokensPerSec: this.#fleetTokensPerSec === 0 ? this.#meter.tokensPerSec : this.#fleetTokensPerSec,
     };
   }
@@ -241,6 +258,7 @@ export class Worker {
         kvUse: this.#watch.gauges?.kvUse ?? null,
         errorRate: this.#watch.errorRate,
         outputTokens: this.#running.outputTokens,
+        bids: Object.fromEntries(this.#bidder.bids.map(shownBid)),
       },
     };
   }
@@ -251,7 +269,7 @@ export class Worker {
     return {
       models: this.#watch.models.length,
       isWell: this.#watch.isWell,
-      isDraining: this.#presence.isDraining,
+      isDraining: this.#presence.isResting,
       errorRate: this.#watch.errorRate,
       gauges: this.#watch.gauges,
       running: this.#admission.slotsTaken,
@@ -288,6 +306,11 @@ export class Worker {
     this.#presence.leave();
     this.#batcher.flush();
   }
+}
+
+/** For people: the level, or why there is none. */
+function shownBid([{ lane, size }, decision]: readonly [WorkKind, BidDecision]) {
+  return [`${lane}_${size}`, decision.kind === 'bid' ? decision.level : decision.reason] as const;
 }
 
 /** Where the count of tokens put into the cache begins: above that of any process of this name before, whose cache is gone. */

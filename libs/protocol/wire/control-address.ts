@@ -6,7 +6,7 @@ export type ControlAddress =
   | { readonly kind: 'heartbeat'; readonly region: string; readonly worker: string }
   /** An ingress tells here once a second what it counts. */
   | { readonly kind: 'ingress_status'; readonly region: string; readonly ingress: string }
-  /** Cancel messages for one worker. */
+  /** Cancel messages and orders for one worker. */
   | { readonly kind: 'worker'; readonly worker: string }
   /** Questions to one ingress: "is this attempt current, and what has the client received?" */
   | { readonly kind: 'ingress'; readonly ingress: string }

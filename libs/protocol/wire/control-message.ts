@@ -1,10 +1,14 @@
-/** Messages between ingress and worker about one request. JSON, one shape each. */
+/** Messages to a worker, and between ingress and worker about one request. JSON, one shape each. */
 import { z } from 'zod';
 import { jsonReader } from './json-message.ts';
 
 /** Ingress → worker: stop working for this request. */
 const cancelMessage = z.object({ cancel: z.string(), attempt: z.number() });
 export type CancelMessage = z.infer<typeof cancelMessage>;
+
+/** Console → worker: take nothing new, or take work again. A worker that is started again takes work. */
+const drainOrder = z.object({ drain: z.boolean() });
+export type DrainOrder = z.infer<typeof drainOrder>;
 
 /** Worker → ingress: may I run this attempt, and what has the client already? */
 const resumeQuestion = z.object({ id: z.string(), attempt: z.number(), worker: z.string() });
@@ -28,5 +32,6 @@ const resumeAnswer = z.discriminatedUnion('kind', [
 export type ResumeAnswer = z.infer<typeof resumeAnswer>;
 
 export const readCancel = jsonReader(cancelMessage);
+export const readDrainOrder = jsonReader(drainOrder);
 export const readResumeQuestion = jsonReader(resumeQuestion);
 export const readResumeAnswer = jsonReader(resumeAnswer);

@@ -1,10 +1,10 @@
-import type { CancelMessage, ResumeAnswer, ResumeQuestion } from './control-message.ts';
+import type { CancelMessage, DrainOrder, ResumeAnswer, ResumeQuestion } from './control-message.ts';
 import type { Heartbeat, ModelInfo } from './heartbeat.ts';
 import type { IngressStatus } from './ingress-status.ts';
 
 /** The bytes of a message that is one JSON object; its reader stands beside its type. */
 export function encodeMessage(
-  message: Heartbeat | CancelMessage | ResumeQuestion | ResumeAnswer | ModelInfo | IngressStatus,
+  message: Heartbeat | CancelMessage | DrainOrder | ResumeQuestion | ResumeAnswer | ModelInfo | IngressStatus,
 ): Uint8Array {
   return Buffer.from(JSON.stringify(message));
 }

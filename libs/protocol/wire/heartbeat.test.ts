@@ -20,7 +20,14 @@ test('a heartbeat is read as it was sent', () => {
 });
 
 test('a report that cannot be read does not hide its worker', () => {
-  const report = { running: 3, kvUse: null, errorRate: 0, outputTokens: 5, resting: 'draining' } as const;
+  const report = {
+    running: 3,
+    kvUse: null,
+    errorRate: 0,
+    outputTokens: 5,
+    resting: 'draining',
+    bids: {},
+  } as const;
   assert.deepEqual(readHeartbeat(encodeMessage({ ...HEARTBEAT, report })), { ...HEARTBEAT, report });
   const newer = readHeartbeat(bytes({ ...HEARTBEAT, report: { ...report, resting: 'asleep' } }));
   assert.deepEqual([newer?.worker, newer?.report], ['w-1', undefined]);
