@@ -2,6 +2,15 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
+  DeadLetterError,
+  type DeadLetterWires,
+  dropLetter,
+  listLetters,
+  requeueLetter,
+  type ShownLetter,
+  showLetter,
+} from '@penstock/runs';
+import {
   bucketOf,
   ConfigError,
   EXIT_CONFIG,
@@ -19,15 +28,6 @@ import {
 } from '@penstock/transport';
 import { z } from 'zod';
 import { serversOf } from '../local/started-servers.ts';
-import {
-  DlqError,
-  type DlqWires,
-  dropLetter,
-  listLetters,
-  requeueLetter,
-  type ShownLetter,
-  showLetter,
-} from './dead-letters.ts';
 
 const USAGE = `Usage: npm run dlq -- COMMAND [--json]
 
@@ -52,11 +52,11 @@ const dlqConfig = z.object({
 });
 type DlqConfig = z.infer<typeof dlqConfig>;
 
-async function wire(config: DlqConfig): Promise<DlqWires & { close: () => Promise<unknown> }> {
+async function wire(config: DlqConfig): Promise<DeadLetterWires & { close: () => Promise<unknown> }> {
   const { nats, redis } = serversOf(config);
   const name = 'penstock-dlq';
   const blame = (variable: string) => (err: Error) => {
-    throw err instanceof ConnectError ? new DlqError(`${variable}: ${err.message}`) : err;
+    throw err instanceof ConnectError ? new DeadLetterError(`${variable}: ${err.message}`) : err;
   };
   // Fails at once if Redis does not answer; the store would wait for it.
   await (await RedisModelRegistry.connect({ url: redis, name }).catch(blame('PENSTOCK_REDIS_URL'))).close();
@@ -103,12 +103,12 @@ function details(letter: object): string {
 }
 
 type Command = (
-  wires: DlqWires,
+  wires: DeadLetterWires,
   ids: readonly string[],
   options: { json: boolean; body: boolean },
 ) => Promise<void>;
 
-function forEach(act: (wires: DlqWires, id: string) => Promise<ShownLetter>, done: string): Command {
+function forEach(act: (wires: DeadLetterWires, id: string) => Promise<ShownLetter>, done: string): Command {
   return async (wires, ids, { json }) => {
     for (const id of ids) {
       const letter = await act(wires, id);

@@ -26,6 +26,7 @@
  * record without a message is queued again when the client asks for it, or expires.
  */
 export * from './await-run.ts';
+export * from './dead-letters.ts';
 export * from './done-channel.ts';
 export * from './find-run.ts';
 export * from './record/idempotency.ts';

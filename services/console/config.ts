@@ -1,5 +1,5 @@
 /** Everything an operator can set on a console. */
-import { nameSetting, readPerModel, regionSettings, settingOf } from '@penstock/runtime';
+import { filesSettings, nameSetting, readPerModel, regionSettings, settingOf } from '@penstock/runtime';
 import { z } from 'zod';
 
 const LEAST_KEY = 12;
@@ -68,4 +68,5 @@ export const consoleConfig = z.object({
     ),
   PENSTOCK_CONSOLE_ID: nameSetting.optional().describe('Name of this process; generated if absent.'),
   ...regionSettings,
+  ...filesSettings,
 });

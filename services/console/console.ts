@@ -1,9 +1,15 @@
 /** How the parts of a console fit together: everything between its ports and its HTTP server. */
 import { watchFleet } from '@penstock/fleet';
 import { readIngressStatus } from '@penstock/protocol';
-import type { Clock } from '@penstock/runtime';
-import type { ControlChannel, ModelRegistry, QueueAdmin } from '@penstock/transport';
+import type { DeadLetterWires } from '@penstock/runs';
+import type { Clock, Logger } from '@penstock/runtime';
+import type { AuditLog, ControlChannel, ModelRegistry, QueueAdmin, TaskRecords } from '@penstock/transport';
 import type { FastifyInstance } from 'fastify';
+import { ActionDesk } from './actions/action-desk.ts';
+import { batchActions } from './actions/batch-actions.ts';
+import { letterActions } from './actions/letter-actions.ts';
+import { workerActions } from './actions/worker-actions.ts';
+import type { BatchReader } from './http/batches.ts';
 import { Guard } from './http/guard.ts';
 import { Live, LOOK_MS } from './http/live.ts';
 import { Sessions } from './http/session.ts';
@@ -15,9 +21,13 @@ import { buildServer } from './server.ts';
 
 /** The ports to other processes and to the stores. */
 export interface ConsolePorts {
-  readonly queue: Pick<ControlChannel, 'connected' | 'listen'> &
+  readonly queue: Pick<ControlChannel, 'connected' | 'listen' | 'send'> &
     Pick<QueueAdmin, 'oldestPendingAt' | 'queueState'>;
   readonly registry: ModelRegistry;
+  readonly audit: AuditLog;
+  readonly records: BatchReader & Pick<TaskRecords, 'updateBatch'>;
+  /** Rejects while the region has none to look at. */
+  readonly deadLetters: () => Promise<DeadLetterWires>;
 }
 
 /** See config.ts for what each setting means. */
@@ -35,6 +45,7 @@ export interface ConsoleSettings {
 /** What the process itself gives. */
 export interface ConsoleHost {
   readonly clock: Clock;
+  readonly log: Pick<Logger, 'error' | 'info'>;
   readonly nextId: () => string;
 }
 
@@ -49,9 +60,9 @@ export interface Console {
 
 /** Begins to hear heartbeats and statuses. */
 export async function startConsole(
-  { queue, registry }: ConsolePorts,
+  { queue, registry, audit, records, deadLetters }: ConsolePorts,
   settings: ConsoleSettings,
-  { clock, nextId }: ConsoleHost,
+  { clock, log, nextId }: ConsoleHost,
 ): Promise<Console> {
   const { region, shards, adminKeys, viewerKeys, sessionMs: lastsMs, plainHttp } = settings;
   const fleet = await watchFleet({ region, shards, channel: queue, registry, clock, rand: Math.random });
@@ -70,9 +81,15 @@ export async function startConsole(
   const sessions = new Sessions({ adminKeys, viewerKeys, lastsMs, clock });
   const guard = new Guard({ sessions, lastsMs, plainHttp, clock });
   const notReady = () => (queue.connected ? null : 'no connection to NATS');
+  const actions = {
+    ...workerActions(fleet, queue),
+    ...batchActions(records, clock),
+    ...letterActions(deadLetters),
+  };
+  const desk = new ActionDesk({ actions, audit, clock, log });
   let ticker: NodeJS.Timeout | null = null;
   return {
-    app: buildServer({ guard, live, notReady }),
+    app: buildServer({ guard, live, desk, audit, batches: records, deadLetters, notReady }),
     start() {
       depths.start();
       ticker = setInterval(() => live.tick(), LOOK_MS);

@@ -1,5 +1,6 @@
 /** A console process: read configuration, connect, listen, end on a signal. */
 import {
+  bucketOf,
   createIdSource,
   createLogger,
   exitBlaming,
@@ -7,9 +8,18 @@ import {
   stopOnSignal,
   systemClock,
 } from '@penstock/runtime';
-import { NatsWorkQueue, RedisModelRegistry } from '@penstock/transport';
+import {
+  NatsDeadLetters,
+  NatsWorkQueue,
+  openStores,
+  RedisAuditLog,
+  RedisModelRegistry,
+  RedisRunStore,
+  RedisTaskRecords,
+} from '@penstock/transport';
 import { consoleConfig } from './config.ts';
 import { startConsole } from './console.ts';
+import { WhenNeeded } from './when-needed.ts';
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
@@ -25,8 +35,21 @@ const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name:
 const registry = await RedisModelRegistry.connect({ url: config.PENSTOCK_REDIS_URL, name: id }).catch(
   exitBlaming('PENSTOCK_REDIS_URL'),
 );
+const audit = await RedisAuditLog.connect({ url: config.PENSTOCK_REDIS_URL, name: id }, region);
+const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
+const records = await RedisTaskRecords.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
+const { bodies } = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
+  exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
+);
+/** Connected when somebody looks: an ingress makes the stream, and may come later than the console. */
+const letters = new WhenNeeded(() =>
+  NatsDeadLetters.connect({ url: config.PENSTOCK_NATS_URL, name: id }, region),
+);
 const { app, start, stop } = await startConsole(
-  { queue, registry },
+  {
+    ...{ queue, registry, audit, records },
+    deadLetters: async () => ({ letters: await letters.get(), runs, bodies, queue, now: Date.now }),
+  },
   {
     ...{ region, shards: config.PENSTOCK_SHARDS },
     adminKeys: config.PENSTOCK_ADMIN_KEYS,
@@ -36,7 +59,7 @@ const { app, start, stop } = await startConsole(
     targetTtftMs: config.PENSTOCK_SLO_TTFT_MS,
     priceOf: config.PENSTOCK_WORKER_PRICES ?? (() => undefined),
   },
-  { clock: systemClock, nextId },
+  { clock: systemClock, log, nextId },
 );
 start();
 const url = await app.listen({ host: config.PENSTOCK_CONSOLE_HOST, port: config.PENSTOCK_CONSOLE_PORT });
@@ -57,6 +80,7 @@ stopOnSignal(log, [
   {
     name: 'close wires',
     limitMs: 2000,
-    run: () => Promise.all([queue.close(), registry.close()]).then(() => {}),
+    run: () =>
+      Promise.all([queue, registry, audit, runs, records, letters].map(wire => wire.close())).then(() => {}),
   },
 ]);

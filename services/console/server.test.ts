@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { MemoryModelRegistry, MemoryWorkQueue } from '@penstock/transport/memory';
+import { MemoryAuditLog, MemoryModelRegistry, MemoryWorkQueue } from '@penstock/transport/memory';
 import { startConsole } from './console.ts';
 import { loadAssets } from './http/assets.ts';
 
@@ -10,12 +10,18 @@ const KEY = 'an-admin-key-0001';
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const queue = new MemoryWorkQueue(clock);
 const { app, start, stop } = await startConsole(
-  { queue, registry: new MemoryModelRegistry() },
+  {
+    queue,
+    registry: new MemoryModelRegistry(),
+    audit: new MemoryAuditLog(),
+    records: { batch: async () => null, openBatches: async () => [], updateBatch: async () => false },
+    deadLetters: () => Promise.reject(new Error('none')),
+  },
   {
     ...{ region: 'eu', shards: 1, adminKeys: [KEY], viewerKeys: [], sessionMs: 60_000 },
     ...{ plainHttp: false, targetTtftMs: 1000, priceOf: () => undefined },
   },
-  { clock, nextId: () => 'abcdefgh' },
+  { clock, log: { info() {}, error() {} }, nextId: () => 'abcdefgh' },
 );
 start();
 after(async () => {

@@ -1,14 +1,24 @@
 /** The HTTP server of the console: its page, its logins, and the live state. Listens to nothing by itself. */
+import type { DeadLetterWires } from '@penstock/runs';
+import type { AuditLog } from '@penstock/transport';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { ActionDesk } from './actions/action-desk.ts';
 import { loadAssets, pageOf, send, serveAssets } from './http/assets.ts';
-import { type Guard, HttpError, refuseCrossSite } from './http/guard.ts';
+import { type BatchReader, serveBatches } from './http/batches.ts';
+import { type Guard, refuseCrossSite } from './http/guard.ts';
+import { HttpError } from './http/http-error.ts';
+import { serveLetters } from './http/letters.ts';
 import { type Live, MOST_READERS } from './http/live.ts';
 import { SECURITY_HEADERS } from './http/security-headers.ts';
 
 export interface ServerOptions {
   readonly guard: Guard;
   readonly live: Live;
+  readonly desk: ActionDesk;
+  readonly audit: AuditLog;
+  readonly batches: BatchReader;
+  readonly deadLetters: () => Promise<DeadLetterWires>;
   /** Why the console cannot show the region now, or null. */
   readonly notReady: () => string | null;
 }
@@ -17,11 +27,14 @@ export interface ServerOptions {
 const MOST_BODY = 16 * 1024;
 /** The page is asked for again each time: it names the files of this version. */
 const NOT_KEPT = 'no-cache';
+/** Of the audit log, on one page. */
+const MOST_ENTRIES = 200;
 
 const login = z.object({ key: z.string().min(1) });
 const liveQuery = z.object({ after: z.string().max(64).default(''), hz: z.enum(['1', '4']).default('1') });
 
-export function buildServer({ guard, live, notReady }: ServerOptions): FastifyInstance {
+export function buildServer(options: ServerOptions): FastifyInstance {
+  const { guard, live, desk, audit, notReady } = options;
   const app = fastify({
     logger: false,
     bodyLimit: MOST_BODY,
@@ -45,7 +58,21 @@ export function buildServer({ guard, live, notReady }: ServerOptions): FastifyIn
   });
   addSessions(app, guard);
   app.get('/api/live', (request, reply) => streamLive(request, reply, guard, live));
+  addActions(app, guard, desk, audit);
+  serveBatches(app, guard, options.batches);
+  serveLetters(app, guard, options.deadLetters);
   return app;
+}
+
+function addActions(app: FastifyInstance, guard: Guard, desk: ActionDesk, audit: AuditLog): void {
+  app.post('/api/actions', async (request, reply) => {
+    refuseCrossSite(request);
+    return unkept(reply).send({ results: await desk.act(guard.session(request), request.body) });
+  });
+  app.get('/api/audit', async (request, reply) => {
+    guard.session(request);
+    return unkept(reply).send({ entries: await audit.list(MOST_ENTRIES) });
+  });
 }
 
 function addSessions(app: FastifyInstance, guard: Guard): void {

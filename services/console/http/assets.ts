@@ -11,6 +11,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { paletteCss } from '../shared/palette.ts';
 
 const ROOM = resolve(import.meta.dirname, '..');
+/** Folders whose files the page consists of. */
+const FOLDERS = ['page', 'page/base', 'page/now', 'page/operations', 'shared'];
 /** Packages that the page imports, and the file of each. */
 const PACKAGES: Readonly<Record<string, string>> = {
   preact: 'preact',
@@ -39,13 +41,10 @@ export interface Assets {
 
 export function loadAssets(): Assets {
   const texts = new Map<string, readonly [type: string, text: string]>();
-  for (const folder of ['page', 'shared'])
-    for (const name of readdirSync(join(ROOM, folder))) {
+  for (const folder of FOLDERS)
+    for (const name of readdirSync(join(ROOM, folder)).filter(isServed)) {
       const text = readFileSync(join(ROOM, folder, name), 'utf8');
-      if (name.endsWith('.css')) texts.set(`${folder}/${name}`, [CSS, text]);
-      if (name.endsWith('.svg')) texts.set(`${folder}/${name}`, [SVG, text]);
-      if (name.endsWith('.ts') && !/\.test\.ts$/.test(name))
-        texts.set(`${folder}/${name}`, [JS, withPaths(withoutTypes(text), '../')]);
+      texts.set(`${folder}/${name}`, servedAs(name, text, folder.replace(/[^/]+/g, '..')));
     }
   for (const name of Object.keys(PACKAGES)) texts.set(pathOf(name), [JS, packageText(name)]);
   texts.set('lib/uplot.css', [CSS, readPackage('uplot/dist/uPlot.min.css')]);
@@ -53,6 +52,16 @@ export function loadAssets(): Assets {
   const files = new Map([...texts].map(([path, [type, text]]) => [path, assetOf(type, text)]));
   const digest = hash('sha256', JSON.stringify([...texts]), 'hex').slice(0, 12);
   return { files, base: `/assets/${digest}` };
+}
+
+function isServed(name: string): boolean {
+  return /\.(css|svg|ts)$/.test(name) && !name.endsWith('.test.ts');
+}
+
+/** @param up from the file to {@link Assets.base}. */
+function servedAs(name: string, text: string, up: string): readonly [type: string, text: string] {
+  if (name.endsWith('.css')) return [CSS, text];
+  return name.endsWith('.svg') ? [SVG, text] : [JS, withPaths(withoutTypes(text), up)];
 }
 
 function assetOf(type: string, text: string): Asset {
@@ -71,13 +80,13 @@ function readPackage(file: string): string {
 /** uPlot's small file is no module, but declares one name. */
 function packageText(name: string): string {
   const text = readPackage(PACKAGES[name] ?? name).replace(/\n?\/\/# sourceMappingURL=.*/g, '');
-  return name === 'uplot' ? `${text}\nexport default uPlot;` : withPaths(text, '../');
+  return name === 'uplot' ? `${text}\nexport default uPlot;` : withPaths(text, '..');
 }
 
 /** `from 'preact'` → `from '../lib/preact.js'`. @param up from the importing file to {@link Assets.base}. */
 function withPaths(code: string, up: string): string {
   return code.replace(/\b(from\s*)(["'])([\w/-]+)\2/g, (all, from, quote, name) =>
-    Object.hasOwn(PACKAGES, name) ? `${from}${quote}${up}${pathOf(name)}${quote}` : all,
+    Object.hasOwn(PACKAGES, name) ? `${from}${quote}${up}/${pathOf(name)}${quote}` : all,
   );
 }
 

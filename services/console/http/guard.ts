@@ -1,6 +1,7 @@
 /** Who may ask for what: sessions in cookies, and logins that were wrong too often. */
 import type { Clock } from '@penstock/runtime';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { HttpError } from './http-error.ts';
 import type { Session, Sessions } from './session.ts';
 
 const COOKIE = 'penstock_console';
@@ -8,16 +9,6 @@ const COOKIE = 'penstock_console';
 const MOST_WRONG = 10;
 const WINDOW_MS = 60_000;
 const MOST_ADDRESSES = 1000;
-
-export class HttpError extends Error {
-  readonly status: number;
-
-  /** @param message what was wrong, and what to do about it. */
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
 
 export interface GuardOptions {
   readonly sessions: Sessions;

@@ -1,11 +1,15 @@
 /** The whole page: whoever is not logged in logs in, everybody else sees the region. */
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { html } from './html.ts';
-import { LiveClient, type LiveView } from './live-client.ts';
+import { html } from './base/html.ts';
+import { LiveClient, type LiveView } from './base/live-client.ts';
+import { readSession, type Session } from './base/session.ts';
 import { Login } from './login.ts';
-import { Now } from './now.ts';
-import { readSession, type Session } from './session.ts';
+import { Now } from './now/now.ts';
+import { AuditPage } from './operations/audit-page.ts';
+import { BatchesPage } from './operations/batches-page.ts';
+import { LettersPage } from './operations/letters-page.ts';
+import { WorkersPage } from './operations/workers-page.ts';
 
 const NOTHING_YET: LiveView = { state: null, samples: [], connection: { kind: 'connecting' } };
 
@@ -28,8 +32,37 @@ interface ShellProps {
   readonly onLeave: () => void;
 }
 
+/** By the part of the address behind `#`. */
+const PAGES = {
+  '/': 'Now',
+  '/workers': 'Workers',
+  '/batches': 'Batches',
+  '/letters': 'Dead letters',
+  '/audit': 'Audit',
+} as const;
+type Path = keyof typeof PAGES;
+
+function usePath(): Path {
+  const read = (): Path => {
+    const path = location.hash.slice(1);
+    return Object.hasOwn(PAGES, path) ? (path as Path) : '/';
+  };
+  const [path, setPath] = useState(read);
+  useEffect(() => {
+    const listen = () => setPath(read());
+    window.addEventListener('hashchange', listen);
+    return () => window.removeEventListener('hashchange', listen);
+  }, []);
+  useEffect(() => {
+    document.title = `${PAGES[path]} · Penstock`;
+  }, [path]);
+  return path;
+}
+
 function Shell({ session, onLoggedOut, onLeave }: ShellProps): VNode {
   const [live, setLive] = useState<LiveView>(NOTHING_YET);
+  const [isActing, setActing] = useState(false);
+  const path = usePath();
   useEffect(() => {
     const client = new LiveClient(setLive, onLoggedOut);
     client.start();
@@ -38,20 +71,45 @@ function Shell({ session, onLoggedOut, onLeave }: ShellProps): VNode {
   const { state, connection } = live;
   return html`
     <div class="shell">
-      <a class="skip" href="#main">Skip to the content</a>
+      <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
       <header>
         <span class="name">Penstock</span>
         ${state && html`<span class="region">${state.region}</span>`}
+        <nav aria-label="Pages">
+          ${Object.entries(PAGES).map(([to, name]) => html`<a key=${to} href=${`#${to}`} aria-current=${to === path ? 'page' : undefined}>${name}</a>`)}
+        </nav>
         <span class=${`link ${connection.kind}`} data-connection=${connection.kind}>${connectionWords(live)}</span>
         <span class="who">${session.role} <code>${session.who}</code></span>
+        ${session.role === 'admin' && html`<button type="button" aria-pressed=${isActing} onClick=${() => setActing(!isActing)}>${isActing ? 'Acting' : 'Read only'}</button>`}
         <button type="button" onClick=${onLeave}>Log out</button>
       </header>
       ${connection.kind === 'stale' && html`<p class="stale" role="alert">Stale for ${connection.seconds} s: the console does not answer. What you see is old.</p>`}
       <main id="main" tabindex="-1">
-        ${state === null ? html`<p class="panel" role="status">Waiting for the console…</p>` : html`<${Now} state=${state} samples=${live.samples} />`}
+        ${state === null ? html`<p class="panel" role="status">Waiting for the console…</p>` : pageAt(path, live, isActing)}
       </main>
     </div>
   `;
+}
+
+/** The address says which page is shown, so it cannot say where on it. */
+function skip(event: Event): void {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+}
+
+function pageAt(path: Path, { state, samples }: LiveView, mayAct: boolean): VNode {
+  switch (path) {
+    case '/':
+      return html`<${Now} state=${state} samples=${samples} />`;
+    case '/workers':
+      return html`<${WorkersPage} state=${state} mayAct=${mayAct} />`;
+    case '/batches':
+      return html`<${BatchesPage} mayAct=${mayAct} />`;
+    case '/letters':
+      return html`<${LettersPage} mayAct=${mayAct} />`;
+    case '/audit':
+      return html`<${AuditPage} />`;
+  }
 }
 
 function connectionWords({ connection }: LiveView): string {

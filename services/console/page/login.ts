@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
-import { html } from './html.ts';
-import { readSession } from './session.ts';
+import { html } from './base/html.ts';
+import { readSession } from './base/session.ts';
 
 /** Why the login did not work, in words; null when it did. */
 async function logIn(key: string): Promise<string | null> {

@@ -13,7 +13,14 @@ const MODEL: ModelInfo = {
   ...{ name: 'org/M', slug: 'm', created: 0, ownedBy: 'x', architecture: null },
   endpoints: ['chat', 'rerank'],
 };
-const REPORT = { running: 2, kvUse: 0.25, errorRate: 0, outputTokens: 0, resting: null } as const;
+const REPORT = {
+  running: 2,
+  kvUse: 0.25,
+  errorRate: 0,
+  outputTokens: 0,
+  resting: null,
+  bids: { batch_any: 'full' },
+} as const;
 const HEARTBEAT: Heartbeat = {
   ...{ v: 1, worker: 'w-1', incarnation: 'p1', models: [MODEL], shard: 0, slots: 4, report: REPORT },
   ...{ pulling: true, leaving: false, waitS: 0, tokensPerSec: 9000, load: 0 },
@@ -76,7 +83,7 @@ test('workers, slots, rates and cost are those of the heartbeats', async () => {
   });
   assert.deepEqual(state.workers['w-1'], {
     ...{ state: 'working', models: ['org/M'], shard: 0, slots: 4, waitS: 0, tokensPerSec: 9000 },
-    ...{ running: 2, errorRate: 0, kvUse: 0.25, outputPerS: 300 },
+    ...{ running: 2, errorRate: 0, kvUse: 0.25, outputPerS: 300, bids: { batch_any: 'full' } },
   });
   assert.equal(state.workers['w-2']?.state, 'full');
   const { running, slots, outputPerS, costPerHour } = state.totals;

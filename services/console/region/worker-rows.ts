@@ -45,7 +45,9 @@ export class WorkerRows {
       state: lost ? 'silent' : stateOf(heartbeat),
       models: models.map(model => model.name).sort(),
       ...{ shard, slots, waitS: rounded(waitS), tokensPerSec: Math.round(quote.tokensPerSec) },
-      ...(report === undefined ? {} : { running: report.running, errorRate: rounded(report.errorRate) }),
+      ...(report === undefined
+        ? {}
+        : { running: report.running, errorRate: rounded(report.errorRate), bids: report.bids }),
       ...(report?.kvUse == null ? {} : { kvUse: rounded(report.kvUse) }),
       ...(output === null ? {} : { outputPerS: Math.round(lost ? 0 : output.perS) }),
       ...(silentMs > QUIET_AFTER_MS ? { silentS: Math.round(silentMs / 1000) } : {}),
@@ -67,7 +69,7 @@ export class WorkerRows {
 }
 
 function stateOf({ pulling, slots, report }: Member['heartbeat']): WorkerState {
-  if (!pulling) return report?.resting === 'draining' ? 'draining' : 'sick';
+  if (!pulling) return report?.resting == null || report.resting === 'engine_sick' ? 'sick' : report.resting;
   const running = report?.running ?? 0;
   if (running >= slots) return 'full';
   return running > 0 ? 'working' : 'idle';

@@ -60,7 +60,7 @@ function lateModels(state: Omit<RegionState, 'incident'>): string[] {
 function whyLate({ workers }: Omit<RegionState, 'incident'>, row: QueueRow): string {
   const mine = Object.values(workers).filter(worker => worker.models.includes(row.model));
   const among = (state: WorkerRow['state']) => mine.filter(worker => worker.state === state).length;
-  const missing = (['silent', 'sick', 'draining'] as const)
+  const missing = (['silent', 'sick', 'drained', 'draining'] as const)
     .map(state => [among(state), state] as const)
     .filter(([n]) => n > 0)
     .map(([n, state]) => `${n} ${n === 1 ? 'is' : 'are'} ${state}`);

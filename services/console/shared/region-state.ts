@@ -4,7 +4,7 @@
  */
 
 /** From what is worst to what is best; see {@link WORKER_STATES}. */
-export type WorkerState = 'silent' | 'sick' | 'draining' | 'full' | 'working' | 'idle';
+export type WorkerState = 'silent' | 'sick' | 'drained' | 'draining' | 'full' | 'working' | 'idle';
 
 export interface WorkerRow {
   readonly state: WorkerState;
@@ -22,6 +22,8 @@ export interface WorkerRow {
   readonly kvUse?: number;
   /** Share of recent attempts that failed, 0–1. */
   readonly errorRate?: number;
+  /** By kind of work: the level it bids, or why it does not. */
+  readonly bids?: Readonly<Record<string, number | string>>;
   /** Output tokens a second. */
   readonly outputPerS?: number;
   /** Seconds since it was heard, once that is more than a heartbeat should take. */

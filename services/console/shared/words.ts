@@ -19,8 +19,13 @@ export const WORKER_STATES: Readonly<Record<WorkerState, Look & { readonly about
     word: 'sick',
     about: 'its engine fails or does not answer: it takes nothing until two probes pass',
   },
-  draining: {
+  drained: {
     mark: '‖',
+    word: 'drained',
+    about: 'an operator said so: what runs may finish, nothing new is taken',
+  },
+  draining: {
+    mark: '↓',
     word: 'draining',
     about: 'it shuts down: what runs may finish, nothing new is taken',
   },
@@ -38,6 +43,19 @@ export const QUEUE_STATES: Readonly<Record<QueueState, Look>> = {
   active: { mark: '▸', word: 'active' },
   idle: { mark: '□', word: 'idle' },
 };
+
+/** Why a worker makes no bid; other reasons are shown as they are. */
+const NO_BID: Readonly<Record<string, string>> = {
+  full: 'every slot is in use',
+  kv_full: 'the KV cache has no room',
+  over_reserve: 'a better worker should take it',
+  sick: 'the engine is sick',
+  draining: 'it takes nothing new',
+};
+
+export function bidWords(bid: number | string): string {
+  return typeof bid === 'number' ? `level ${bid}` : `no: ${NO_BID[bid] ?? bid.replaceAll('_', ' ')}`;
+}
 
 /** A duration: `40 ms`, `1.5 s`, `14 s`, `3 min`, `2 h`. */
 export function seconds(s: number): string {
@@ -63,4 +81,11 @@ export function percent(share: number): string {
 
 export function count(n: number, thing: string, things = `${thing}s`): string {
   return `${n} ${n === 1 ? thing : things}`;
+}
+
+/** An engine may have hundreds of adapters. @param most that are named. */
+export function modelWords(models: readonly string[], most: number): string {
+  if (models.length === 0) return 'none yet';
+  const others = models.length - most;
+  return `${models.slice(0, most).join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
 }

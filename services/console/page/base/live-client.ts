@@ -2,8 +2,8 @@
  * The live state, followed: whole at first, then by what changes. While the page is hidden nothing is asked for; what it missed comes when
  * it is looked at again. A page in front is told four times a second, any other once.
  */
-import { applyPatch } from '../shared/merge-patch.ts';
-import type { RegionState, Sample } from '../shared/region-state.ts';
+import { applyPatch } from '../../shared/merge-patch.ts';
+import type { RegionState, Sample } from '../../shared/region-state.ts';
 import { readSession } from './session.ts';
 
 /** Silence after which the page says that what it shows is old, ms: three of the events of a page that is not in front. */

@@ -1,9 +1,9 @@
 /** The page an operator keeps open: what is late, where, and why. */
 import type { VNode } from 'preact';
-import type { IngressRow, RegionState, Sample } from '../shared/region-state.ts';
-import { number } from '../shared/words.ts';
+import type { IngressRow, RegionState, Sample } from '../../shared/region-state.ts';
+import { number } from '../../shared/words.ts';
+import { html } from '../base/html.ts';
 import { Charts } from './charts.ts';
-import { html } from './html.ts';
 import { QueueTable } from './queue-table.ts';
 import { Tiles } from './tiles.ts';
 import { WorkerGrid } from './worker-grid.ts';

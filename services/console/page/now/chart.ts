@@ -2,7 +2,7 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
-import { html } from './html.ts';
+import { html } from '../base/html.ts';
 
 export interface ChartLine {
   readonly label: string;

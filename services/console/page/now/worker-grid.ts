@@ -1,9 +1,11 @@
 /** A cell for each worker: how full it is, and in which state. The one that is pointed at, or moved to with the arrow keys, is told in words. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
-import type { RegionState, WorkerRow, WorkerState } from '../shared/region-state.ts';
-import { count, number, percent, seconds, WORKER_STATES } from '../shared/words.ts';
-import { html } from './html.ts';
+import type { RegionState, WorkerRow, WorkerState } from '../../shared/region-state.ts';
+import { count, modelWords, number, percent, seconds, WORKER_STATES } from '../../shared/words.ts';
+import { html } from '../base/html.ts';
+
+const MOST_MODELS = 8;
 
 type Named = readonly [name: string, row: WorkerRow];
 
@@ -81,7 +83,7 @@ function Details({ name, row }: { readonly name: string; readonly row: WorkerRow
   const { mark, word, about } = WORKER_STATES[row.state];
   const facts: (readonly [string, string])[] = [
     ['State', `${mark} ${word}: ${about}`],
-    ['Models', row.models.join(', ') || 'none yet'],
+    ['Models', modelWords(row.models, MOST_MODELS)],
     ['Slots', row.running === undefined ? `${row.slots}` : `${row.running} of ${row.slots} in use`],
     ['Quote', `a new prompt would begin in ${seconds(row.waitS)}`],
     [

@@ -1,8 +1,8 @@
 /** Queues, what is worst first. */
 import type { VNode } from 'preact';
-import type { QueueRow, QueueState, RegionState } from '../shared/region-state.ts';
-import { QUEUE_STATES, seconds } from '../shared/words.ts';
-import { html } from './html.ts';
+import type { QueueRow, QueueState, RegionState } from '../../shared/region-state.ts';
+import { QUEUE_STATES, seconds } from '../../shared/words.ts';
+import { html } from '../base/html.ts';
 
 const MOST_ROWS = 50;
 const RANKS = Object.keys(QUEUE_STATES) as QueueState[];

@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
-import type { Totals } from '../shared/region-state.ts';
-import { number, percent, seconds } from '../shared/words.ts';
-import { html } from './html.ts';
+import type { Totals } from '../../shared/region-state.ts';
+import { number, percent, seconds } from '../../shared/words.ts';
+import { html } from '../base/html.ts';
 
 interface TileProps {
   readonly name: string;

@@ -1,9 +1,9 @@
 /** Four charts of the last quarter of an hour. Pointing at one points at the same second in all. */
 import type { VNode } from 'preact';
-import { SAMPLE_FIELDS, type Sample } from '../shared/region-state.ts';
-import { number, seconds } from '../shared/words.ts';
+import { SAMPLE_FIELDS, type Sample } from '../../shared/region-state.ts';
+import { number, seconds } from '../../shared/words.ts';
+import { html } from '../base/html.ts';
 import { Chart, type ChartLine } from './chart.ts';
-import { html } from './html.ts';
 
 type Field = (typeof SAMPLE_FIELDS)[number];
 

@@ -1,14 +1,14 @@
 /** What an operator can do with work that failed on every attempt: inspect, requeue or drop it. Prompts are shown only on request. */
 import { DispatchError, decodeEnvelope, isToken, type StoredRun, type WorkMeta } from '@penstock/protocol';
-import { canReopen, reopen } from '@penstock/runs';
 import type { DeadLetter, DeadLetters, RequestBodies, RunStore, WorkQueue } from '@penstock/transport';
+import { canReopen, reopen } from './transitions/reopen.ts';
 
-/** The command cannot be carried out; the message is one line that says why and what to do instead. */
-export class DlqError extends Error {
-  override readonly name = 'DlqError';
+/** It cannot be done; the message is one line that says why and what to do instead. */
+export class DeadLetterError extends Error {
+  override readonly name = 'DeadLetterError';
 }
 
-export interface DlqWires {
+export interface DeadLetterWires {
   readonly letters: DeadLetters;
   readonly runs: RunStore;
   readonly bodies: Pick<RequestBodies, 'drop' | 'read'>;
@@ -40,11 +40,15 @@ export interface LetterDetails extends ShownLetter {
   readonly body?: unknown;
 }
 
-export async function listLetters({ letters }: DlqWires): Promise<ShownLetter[]> {
+export async function listLetters({ letters }: DeadLetterWires): Promise<ShownLetter[]> {
   return (await letters.list()).map(letter => shown(letter, letter.slug));
 }
 
-export async function showLetter(wires: DlqWires, id: string, withBody: boolean): Promise<LetterDetails> {
+export async function showLetter(
+  wires: DeadLetterWires,
+  id: string,
+  withBody: boolean,
+): Promise<LetterDetails> {
   const { letter, meta, body } = await find(wires, id);
   const run = meta.stored ? await wires.runs.read(id) : null;
   const why = whyNot(meta, run);
@@ -62,13 +66,13 @@ export async function showLetter(wires: DlqWires, id: string, withBody: boolean)
 /**
  * Queues a stored run again under its own id, with the same time limit as at first. Writes the record, then the message, then deletes
  * the dead letter: repeating an interrupted requeue completes it.
- * @throws DlqError when nobody could get the answer.
+ * @throws DeadLetterError when nobody could get the answer.
  */
-export async function requeueLetter(wires: DlqWires, id: string): Promise<ShownLetter> {
+export async function requeueLetter(wires: DeadLetterWires, id: string): Promise<ShownLetter> {
   const { letter, meta, body } = await find(wires, id);
   const run = meta.stored ? await wires.runs.read(id) : null;
   const why = whyNot(meta, run);
-  if (run === null || why !== null) throw new DlqError(`${id} cannot be queued again: ${why}`);
+  if (run === null || why !== null) throw new DeadLetterError(`${id} cannot be queued again: ${why}`);
   // Not the first message's id: the broker remembers it for a while and would drop a repetition.
   const messageId = `${id}-${letter.diedAt}`;
   const isOpen = await reopen(
@@ -79,14 +83,14 @@ export async function requeueLetter(wires: DlqWires, id: string): Promise<ShownL
     wires.now(),
   ).catch((err: Error) => {
     if (!(err instanceof DispatchError)) throw err;
-    throw new DlqError(`${id} is not in the queue yet (${err.message}) Requeue it again.`);
+    throw new DeadLetterError(`${id} is not in the queue yet (${err.message}) Requeue it again.`);
   });
-  if (!isOpen) throw new DlqError(`${id} changed meanwhile: look at it with show ${id}`);
+  if (!isOpen) throw new DeadLetterError(`${id} changed meanwhile: look at it with show ${id}`);
   await wires.letters.drop(letter);
   return shown(letter, meta.model);
 }
 
-export async function dropLetter(wires: DlqWires, id: string): Promise<ShownLetter> {
+export async function dropLetter(wires: DeadLetterWires, id: string): Promise<ShownLetter> {
   const found = await wires.letters.get(checkedId(id));
   if (found === null) throw missing(id);
   await wires.letters.drop(found.letter);
@@ -94,14 +98,18 @@ export async function dropLetter(wires: DlqWires, id: string): Promise<ShownLett
   return shown(found.letter, found.letter.slug);
 }
 
-async function wholeBody({ bodies }: DlqWires, { id, claim }: WorkMeta, body: Buffer): Promise<Buffer> {
+async function wholeBody(
+  { bodies }: DeadLetterWires,
+  { id, claim }: WorkMeta,
+  body: Buffer,
+): Promise<Buffer> {
   if (claim === undefined) return body;
   return bodies.read(id, claim).catch((err: Error) => {
-    throw new DlqError(`${id} has a large body: ${err.message}`);
+    throw new DeadLetterError(`${id} has a large body: ${err.message}`);
   });
 }
 
-async function dropBody({ bodies }: DlqWires, message: Uint8Array): Promise<void> {
+async function dropBody({ bodies }: DeadLetterWires, message: Uint8Array): Promise<void> {
   try {
     const { meta } = decodeEnvelope(message);
     if (meta.claim !== undefined) await bodies.drop(meta.id);
@@ -111,21 +119,23 @@ async function dropBody({ bodies }: DlqWires, message: Uint8Array): Promise<void
 }
 
 function checkedId(id: string): string {
-  if (!isToken(id)) throw new DlqError('that is not a valid id: list shows the existing ones');
+  if (!isToken(id)) throw new DeadLetterError('that is not a valid id: list shows the existing ones');
   return id;
 }
 
-function missing(id: string): DlqError {
-  return new DlqError(`there is no dead letter ${id}: it was dropped or requeued, or is older than 7 days`);
+function missing(id: string): DeadLetterError {
+  return new DeadLetterError(
+    `there is no dead letter ${id}: it was dropped or requeued, or is older than 7 days`,
+  );
 }
 
-async function find({ letters }: DlqWires, id: string) {
+async function find({ letters }: DeadLetterWires, id: string) {
   const found = await letters.get(checkedId(id));
   if (found === null) throw missing(id);
   try {
     return { letter: found.letter, ...decodeEnvelope(found.data) };
   } catch {
-    throw new DlqError(
+    throw new DeadLetterError(
       `${id} was written by another version of Penstock and cannot be read: it can only be dropped`,
     );
   }

@@ -1,0 +1,40 @@
+/** Dead letters over HTTP: never with a body, which holds prompts. */
+import { DeadLetterError, type DeadLetterWires, listLetters, showLetter } from '@penstock/runs';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { Guard } from './guard.ts';
+import { HttpError } from './http-error.ts';
+
+/** On one page, the newest. */
+const MOST_LETTERS = 500;
+
+/** @param wires rejects while they cannot be reached. */
+export function serveLetters(
+  app: FastifyInstance,
+  guard: Guard,
+  wires: () => Promise<DeadLetterWires>,
+): void {
+  const reached = () =>
+    wires().catch(() => {
+      throw new HttpError(
+        503,
+        'The dead letters cannot be reached now: is NATS there, and has an ingress of the region begun?',
+      );
+    });
+  app.get('/api/letters', async (request, reply) => {
+    guard.session(request);
+    const letters = await listLetters(await reached());
+    return unkept(reply).send({ total: letters.length, letters: letters.slice(-MOST_LETTERS).reverse() });
+  });
+  app.get<{ Params: { id: string } }>('/api/letters/:id', async (request, reply) => {
+    guard.session(request);
+    try {
+      return unkept(reply).send({ letter: await showLetter(await reached(), request.params.id, false) });
+    } catch (err) {
+      throw err instanceof DeadLetterError ? new HttpError(404, err.message) : err;
+    }
+  });
+}
+
+function unkept(reply: FastifyReply): FastifyReply {
+  return reply.header('cache-control', 'no-store');
+}

@@ -1,0 +1,49 @@
+/** What operators did, newest first. */
+import type { VNode } from 'preact';
+import { html } from '../base/html.ts';
+import { useLoaded } from '../base/load.ts';
+
+interface Entry {
+  readonly at: number;
+  readonly who: string;
+  readonly action: string;
+  readonly targets: readonly string[];
+  readonly reason: string;
+  readonly failures?: readonly string[];
+}
+
+export function AuditPage(): VNode {
+  const [loaded] = useLoaded<{ entries: Entry[] }>('/api/audit');
+  return html`
+    <h1>Audit</h1>
+    <p class="quiet">What was asked for, written before it was done; what failed has an entry of its own. A key is named by the beginning of its digest.</p>
+    ${loaded.kind === 'loading' && html`<p class="panel" role="status">Loading…</p>`}
+    ${loaded.kind === 'failed' && html`<p class="panel problem" role="alert">${loaded.problem}</p>`}
+    ${loaded.kind === 'loaded' && loaded.value.entries.length === 0 && html`<p class="panel">Nobody has acted yet.</p>`}
+    ${loaded.kind === 'loaded' && loaded.value.entries.length > 0 && html`<${Table} entries=${loaded.value.entries} />`}
+  `;
+}
+
+function Table({ entries }: { readonly entries: readonly Entry[] }): VNode {
+  return html`
+    <div class="panel scroll" tabindex="0" role="group" aria-label="Table of actions">
+      <table>
+        <thead><tr>
+          <th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th>
+          <th scope="col">To what</th><th scope="col">Reason</th><th scope="col">Failed</th>
+        </tr></thead>
+        <tbody>${entries.map(
+          entry => html`
+          <tr>
+            <td>${new Date(entry.at).toLocaleString()}</td>
+            <td><code>${entry.who}</code></td>
+            <th scope="row">${entry.action.replace('.', ': ')}</th>
+            <td class="words">${entry.targets.join(', ')}</td>
+            <td class="words">${entry.reason}</td>
+            <td class="words">${entry.failures?.join('; ') ?? ''}</td>
+          </tr>`,
+        )}</tbody>
+      </table>
+    </div>
+  `;
+}
