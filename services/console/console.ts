@@ -12,6 +12,7 @@ import { workerActions } from './actions/worker-actions.ts';
 import type { BatchReader } from './http/batches.ts';
 import { Guard } from './http/guard.ts';
 import { Live, LOOK_MS } from './http/live.ts';
+import type { RequestReader } from './http/requests.ts';
 import { Sessions } from './http/session.ts';
 import { IngressNodes } from './region/ingress-nodes.ts';
 import { QueueDepths } from './region/queue-depths.ts';
@@ -25,6 +26,7 @@ export interface ConsolePorts {
     Pick<QueueAdmin, 'oldestPendingAt' | 'queueState'>;
   readonly registry: ModelRegistry;
   readonly audit: AuditLog;
+  readonly requests: RequestReader;
   readonly records: BatchReader & Pick<TaskRecords, 'updateBatch'>;
   /** Rejects while the region has none to look at. */
   readonly deadLetters: () => Promise<DeadLetterWires>;
@@ -60,7 +62,7 @@ export interface Console {
 
 /** Begins to hear heartbeats and statuses. */
 export async function startConsole(
-  { queue, registry, audit, records, deadLetters }: ConsolePorts,
+  { queue, registry, audit, requests, records, deadLetters }: ConsolePorts,
   settings: ConsoleSettings,
   { clock, log, nextId }: ConsoleHost,
 ): Promise<Console> {
@@ -89,7 +91,7 @@ export async function startConsole(
   const desk = new ActionDesk({ actions, audit, clock, log });
   let ticker: NodeJS.Timeout | null = null;
   return {
-    app: buildServer({ guard, live, desk, audit, batches: records, deadLetters, notReady }),
+    app: buildServer({ guard, live, desk, audit, requests, batches: records, deadLetters, notReady }),
     start() {
       depths.start();
       ticker = setInterval(() => live.tick(), LOOK_MS);

@@ -14,6 +14,7 @@ import {
   openStores,
   RedisAuditLog,
   RedisModelRegistry,
+  RedisRequestTrails,
   RedisRunStore,
   RedisTaskRecords,
 } from '@penstock/transport';
@@ -38,6 +39,7 @@ const registry = await RedisModelRegistry.connect({ url: config.PENSTOCK_REDIS_U
 const audit = await RedisAuditLog.connect({ url: config.PENSTOCK_REDIS_URL, name: id }, region);
 const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
 const records = await RedisTaskRecords.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
+const trails = await RedisRequestTrails.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
 const { bodies } = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
 );
@@ -47,7 +49,7 @@ const letters = new WhenNeeded(() =>
 );
 const { app, start, stop } = await startConsole(
   {
-    ...{ queue, registry, audit, records },
+    ...{ queue, registry, audit, records, requests: { trails, runs } },
     deadLetters: async () => ({ letters: await letters.get(), runs, bodies, queue, now: Date.now }),
   },
   {
@@ -81,6 +83,8 @@ stopOnSignal(log, [
     name: 'close wires',
     limitMs: 2000,
     run: () =>
-      Promise.all([queue, registry, audit, runs, records, letters].map(wire => wire.close())).then(() => {}),
+      Promise.all([queue, registry, audit, runs, records, trails, letters].map(wire => wire.close())).then(
+        () => {},
+      ),
   },
 ]);

@@ -14,6 +14,7 @@ const { app, start, stop } = await startConsole(
     queue,
     registry: new MemoryModelRegistry(),
     audit: new MemoryAuditLog(),
+    requests: { trails: { read: async () => [] }, runs: { read: async () => null } },
     records: { batch: async () => null, openBatches: async () => [], updateBatch: async () => false },
     deadLetters: () => Promise.reject(new Error('none')),
   },

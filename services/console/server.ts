@@ -10,6 +10,7 @@ import { type Guard, refuseCrossSite } from './http/guard.ts';
 import { HttpError } from './http/http-error.ts';
 import { serveLetters } from './http/letters.ts';
 import { type Live, MOST_READERS } from './http/live.ts';
+import { type RequestReader, serveRequests } from './http/requests.ts';
 import { SECURITY_HEADERS } from './http/security-headers.ts';
 
 export interface ServerOptions {
@@ -17,6 +18,7 @@ export interface ServerOptions {
   readonly live: Live;
   readonly desk: ActionDesk;
   readonly audit: AuditLog;
+  readonly requests: RequestReader;
   readonly batches: BatchReader;
   readonly deadLetters: () => Promise<DeadLetterWires>;
   /** Why the console cannot show the region now, or null. */
@@ -57,8 +59,12 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     return reply.code(problem === null ? 200 : 503).send({ status: problem ?? 'ok' });
   });
   addSessions(app, guard);
-  app.get('/api/live', (request, reply) => streamLive(request, reply, guard, live));
+  // A HEAD would be a reader who is never sent anything.
+  app.get('/api/live', { exposeHeadRoute: false }, (request, reply) =>
+    streamLive(request, reply, guard, live),
+  );
   addActions(app, guard, desk, audit);
+  serveRequests(app, guard, options.requests);
   serveBatches(app, guard, options.batches);
   serveLetters(app, guard, options.deadLetters);
   return app;

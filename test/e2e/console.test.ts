@@ -215,6 +215,10 @@ test('a dead letter is looked at without its prompt, cannot be requeued where no
   await page.getByText('its client waited on an open connection').waitFor();
   assert.equal((await page.content()).includes('secret'), false);
   assert.deepEqual(await findings(page), []);
+  await page.getByRole('link', { name: 'What happened to it' }).click();
+  await page.getByRole('rowheader').filter({ hasText: 'taken by w-1' }).first().waitFor();
+  assert.deepEqual(await findings(page), []);
+  await page.goBack();
   await page.getByLabel('Select all').check();
   await act('Requeue', 'try again');
   await page.getByRole('status').filter({ hasText: 'Requeue: 0 of 1 done.' }).waitFor();

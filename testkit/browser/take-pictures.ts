@@ -15,6 +15,7 @@ const LOOKS = {
 const PAGES = {
   now: '/',
   workers: '/workers',
+  requests: '/requests',
   batches: '/batches',
   'dead-letters': '/letters',
   audit: '/audit',

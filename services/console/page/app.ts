@@ -9,6 +9,7 @@ import { Now } from './now/now.ts';
 import { AuditPage } from './operations/audit-page.ts';
 import { BatchesPage } from './operations/batches-page.ts';
 import { LettersPage } from './operations/letters-page.ts';
+import { RequestPage } from './operations/request-page.ts';
 import { WorkersPage } from './operations/workers-page.ts';
 
 const NOTHING_YET: LiveView = { state: null, samples: [], connection: { kind: 'connecting' } };
@@ -36,33 +37,46 @@ interface ShellProps {
 const PAGES = {
   '/': 'Now',
   '/workers': 'Workers',
+  '/requests': 'Requests',
   '/batches': 'Batches',
   '/letters': 'Dead letters',
   '/audit': 'Audit',
 } as const;
 type Path = keyof typeof PAGES;
 
-function usePath(): Path {
-  const read = (): Path => {
-    const path = location.hash.slice(1);
-    return Object.hasOwn(PAGES, path) ? (path as Path) : '/';
-  };
-  const [path, setPath] = useState(read);
+/** The page, and what it is asked for: `#/requests/ID`. */
+function readPath(): { readonly path: Path; readonly about: string } {
+  const [, page = '', about = ''] = location.hash.slice(1).split('/');
+  const path = `/${page}`;
+  if (!Object.hasOwn(PAGES, path)) return { path: '/', about: '' };
+  return { path: path as Path, about: decoded(about) };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function usePath() {
+  const [at, setAt] = useState(readPath);
   useEffect(() => {
-    const listen = () => setPath(read());
+    const listen = () => setAt(readPath());
     window.addEventListener('hashchange', listen);
     return () => window.removeEventListener('hashchange', listen);
   }, []);
   useEffect(() => {
-    document.title = `${PAGES[path]} · Penstock`;
-  }, [path]);
-  return path;
+    document.title = `${PAGES[at.path]} · Penstock`;
+  }, [at.path]);
+  return at;
 }
 
 function Shell({ session, onLoggedOut, onLeave }: ShellProps): VNode {
   const [live, setLive] = useState<LiveView>(NOTHING_YET);
   const [isActing, setActing] = useState(false);
-  const path = usePath();
+  const { path, about } = usePath();
   useEffect(() => {
     const client = new LiveClient(setLive, onLoggedOut);
     client.start();
@@ -85,7 +99,7 @@ function Shell({ session, onLoggedOut, onLeave }: ShellProps): VNode {
       </header>
       ${connection.kind === 'stale' && html`<p class="stale" role="alert">Stale for ${connection.seconds} s: the console does not answer. What you see is old.</p>`}
       <main id="main" tabindex="-1">
-        ${state === null ? html`<p class="panel" role="status">Waiting for the console…</p>` : pageAt(path, live, isActing)}
+        ${state === null ? html`<p class="panel" role="status">Waiting for the console…</p>` : pageAt(path, about, live, isActing)}
       </main>
     </div>
   `;
@@ -97,12 +111,14 @@ function skip(event: Event): void {
   document.getElementById('main')?.focus();
 }
 
-function pageAt(path: Path, { state, samples }: LiveView, mayAct: boolean): VNode {
+function pageAt(path: Path, about: string, { state, samples }: LiveView, mayAct: boolean): VNode {
   switch (path) {
     case '/':
       return html`<${Now} state=${state} samples=${samples} />`;
     case '/workers':
       return html`<${WorkersPage} state=${state} mayAct=${mayAct} />`;
+    case '/requests':
+      return html`<${RequestPage} id=${about} />`;
     case '/batches':
       return html`<${BatchesPage} mayAct=${mayAct} />`;
     case '/letters':

@@ -119,6 +119,7 @@ function LetterDetails({ id }: { readonly id: string }): VNode {
   return html`
     <section class="panel details" aria-label="Details">
       <h2>${id}</h2>
+      <p><a href=${`#/requests/${id}`}>What happened to it</a></p>
       <dl>${facts.map(([term, fact]) => html`<div key=${term}><dt>${term}</dt><dd>${fact}</dd></div>`)}</dl>
     </section>
   `;

@@ -1,0 +1,105 @@
+/** The life of one request: what happened to it, when and why, as a waterfall. */
+import type { VNode } from 'preact';
+import { seconds } from '../../shared/words.ts';
+import { html } from '../base/html.ts';
+import { useLoaded } from '../base/load.ts';
+
+interface LifeEvent {
+  readonly kind: string;
+  readonly by: string;
+  readonly after_ms: number;
+  readonly text: string;
+}
+
+interface Life {
+  readonly id: string;
+  readonly events: readonly LifeEvent[];
+  readonly run: {
+    readonly kind: string;
+    readonly tenant: string;
+    readonly model: string;
+    readonly endpoint: string;
+    readonly lane: string | null;
+    readonly status: string;
+    readonly attempts: number;
+    readonly created_at: number;
+    readonly deadline_at: number;
+    readonly finished_at: number | null;
+  } | null;
+}
+
+/** @param id of the address; empty where none is looked for. */
+export function RequestPage({ id }: { readonly id: string }): VNode {
+  const find = (event: SubmitEvent) => {
+    event.preventDefault();
+    const given = String(new FormData(event.target as HTMLFormElement).get('id')).trim();
+    location.hash = `/requests/${encodeURIComponent(given)}`;
+  };
+  return html`
+    <h1>Requests</h1>
+    <form class="filter" onSubmit=${find}>
+      <label for="request-id">Request by its id</label>
+      <input id="request-id" name="id" type="search" required value=${id} placeholder="x-penstock-request-id" />
+      <button type="submit">Find</button>
+    </form>
+    ${
+      id === ''
+        ? html`<p class="panel">Every answer names its request in the header <code>x-penstock-request-id</code>. Requests that failed, a sample of the others and jobs are known, for an hour.</p>`
+        : html`<${Found} key=${id} id=${id} />`
+    }
+  `;
+}
+
+function Found({ id }: { readonly id: string }): VNode {
+  const [loaded] = useLoaded<Life>(`/api/requests/${encodeURIComponent(id)}`);
+  if (loaded.kind === 'loading') return html`<p class="panel" role="status">Loading…</p>`;
+  if (loaded.kind === 'failed') return html`<p class="panel problem" role="alert">${loaded.problem}</p>`;
+  const { events, run } = loaded.value;
+  return html`
+    <div class="life">
+      ${events.length > 0 ? html`<${Waterfall} events=${events} />` : html`<p class="panel">Its record is there, but no trail of what happened to it.</p>`}
+      ${run !== null && html`<${Record} run=${run} />`}
+    </div>
+  `;
+}
+
+/** Each bar is the time since what happened before. */
+function Waterfall({ events }: { readonly events: readonly LifeEvent[] }): VNode {
+  const whole = Math.max(1, events.at(-1)?.after_ms ?? 1);
+  const part = (ms: number) => `${(100 * ms) / whole}%`;
+  return html`
+    <div class="panel scroll" tabindex="0" role="group" aria-label="What happened">
+      <table>
+        <thead><tr><th scope="col" class="n">After</th><th scope="col">Since the last</th><th scope="col">What</th><th scope="col">Says</th></tr></thead>
+        <tbody>${events.map(({ after_ms: after, text, by }, i) => {
+          const before = events[i - 1]?.after_ms ?? 0;
+          return html`
+            <tr>
+              <td class="n">${seconds(after / 1000)}</td>
+              <td class="fall"><span class="span" style=${{ left: part(before), width: part(after - before) }}></span><span class="unseen">${seconds((after - before) / 1000)}</span></td>
+              <th scope="row" class="words">${text}</th>
+              <td>${by}</td>
+            </tr>`;
+        })}</tbody>
+      </table>
+    </div>
+  `;
+}
+
+function Record({ run }: { readonly run: NonNullable<Life['run']> }): VNode {
+  const time = (ms: number) => new Date(ms).toLocaleString();
+  const facts: (readonly [string, string])[] = [
+    ['Record', `${run.kind.replaceAll('_', ' ')}, ${run.status.replaceAll('_', ' ')}`],
+    ['Attempts', String(run.attempts)],
+    ['Model', run.model],
+    ['Endpoint', run.lane === null ? run.endpoint : `${run.endpoint}, ${run.lane} lane`],
+    ['Tenant', run.tenant],
+    ['Created', time(run.created_at)],
+    run.finished_at === null ? ['Deadline', time(run.deadline_at)] : ['Finished', time(run.finished_at)],
+  ];
+  return html`
+    <section class="panel details" aria-label="Record">
+      <dl>${facts.map(([term, fact]) => html`<div key=${term}><dt>${term}</dt><dd>${fact}</dd></div>`)}</dl>
+    </section>
+  `;
+}
