@@ -147,8 +147,8 @@ test('a job, its webhook and the lines of a batch are found by their ids', async
       'worker consumer process work.local.scripted.background',
     ],
   );
-  const [first] = about('penstock.request.id', bare);
-  const { shape } = await traceOf(first?.traceId ?? '', 5);
+  const accepted = about('penstock.request.id', bare).find(({ kind }) => kind === 'server');
+  const { shape } = await traceOf(accepted?.traceId ?? '', 5);
   assert.ok(shape.includes('worker internal: chat scripted > prefill'), shape.join('\n'));
   const batches = batchesOf(sdk(stack));
   const batch = await batches.begin(['a', 'b'].map(name => `${lineOf(name, ASKED)}\n`).join(''));
@@ -202,12 +202,12 @@ interface Told {
 const told = async (id: string, key = API_KEY) =>
   fetch(`${stack.url}/v1/requests/${id}`, { headers: { authorization: `Bearer ${key}` } });
 /** Once it is there. */
-async function whenTold(id: string, kind: string): Promise<Told> {
+async function whenTold(id: string, kind: string, times = 1): Promise<Told> {
   let found: Told | null = null;
   await waitFor(async () => {
     const answer = await told(id);
     found = answer.ok ? ((await answer.json()) as Told) : null;
-    return found?.events.some(event => event.kind === kind) === true;
+    return (found?.events.filter(event => event.kind === kind).length ?? 0) >= times;
   });
   return found ?? assert.fail();
 }
@@ -245,9 +245,9 @@ test('a request that fails is told with the reasons, and so is a job', async () 
       { headers: { prefer: 'respond-async' } },
     )
   ).json()) as { id: string };
-  const told = await whenTold(job.id, 'ended');
-  assert.equal(told.status, 'failed');
-  assert.equal(kinds(told).match(/attempt_failed/g)?.length, 3, kinds(told));
+  // The record is final a moment before the worker has told of its last attempt.
+  await whenTold(job.id, 'attempt_failed', 3);
+  assert.equal((await whenTold(job.id, 'ended')).status, 'failed');
   const main = new URL('../../deploy/explain/main.ts', import.meta.url).pathname;
   const explain = (...args: string[]) =>
     new Promise<{ code: number; out: string; err: string }>(resolve => {
