@@ -6,15 +6,25 @@ import { connectRedis, type RedisOptions } from './connection.ts';
 
 /** A trail is kept for so long after the last addition to it, s. */
 const KEPT_S = 3600;
+/**
+ * Additions of one process in a second. When everything fails, a part of the trails tells why; all of them would fill the server: 20 a second
+ * are some 100 MB in an hour.
+ */
+const MOST_A_SECOND = 20;
 /** The latest so many: a request that moves about for ever must not fill the server. */
 const MOST_EVENTS = 200;
 
 export class RedisRequestTrails implements RequestTrails {
   readonly #redis: Redis;
+  readonly #now: () => number;
+  /** The second that additions are counted in. */
+  #second = 0;
+  #added = 0;
 
-  /** @param redis an open connection, which may be shared. */
-  constructor(redis: Redis) {
+  /** @param redis an open connection, which may be shared. @param now Unix ms. */
+  constructor(redis: Redis, now: () => number = Date.now) {
     this.#redis = redis;
+    this.#now = now;
   }
 
   /** @throws ConnectError when the first connection fails. */
@@ -25,7 +35,7 @@ export class RedisRequestTrails implements RequestTrails {
 
   append(id: string, events: readonly TrailEvent[]): void {
     // What cannot be sent now is not worth a place in the memory of this process.
-    if (events.length === 0 || this.#redis.status !== 'ready') return;
+    if (events.length === 0 || this.#redis.status !== 'ready' || !this.#mayAdd()) return;
     const key = trailKey(id);
     this.#redis
       .multi()
@@ -34,6 +44,12 @@ export class RedisRequestTrails implements RequestTrails {
       .expire(key, KEPT_S)
       .exec()
       .catch(() => {});
+  }
+
+  #mayAdd(): boolean {
+    const second = Math.floor(this.#now() / 1000);
+    if (second !== this.#second) [this.#second, this.#added] = [second, 0];
+    return this.#added++ < MOST_A_SECOND;
   }
 
   async read(id: string): Promise<TrailEvent[]> {

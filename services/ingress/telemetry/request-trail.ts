@@ -17,7 +17,8 @@ export interface TrailKeeping {
   readonly now: () => number;
 }
 
-const WELL: ReadonlySet<string> = new Set(['done', 'client_left']);
+/** Nothing to explain: they went well, or were refused at once with an error that says all. */
+const WELL: ReadonlySet<string> = new Set(['done', 'client_left', 'queue_full', 'broker_unavailable']);
 /** A stream may be tried again and again for an hour. */
 const MOST_EVENTS = 50;
 
