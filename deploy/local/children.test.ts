@@ -15,7 +15,9 @@ const [FIRST_OUTGOING = 49_152, LAST_OUTGOING = 65_535] = existsSync(RANGE_FILE)
 test('every server of a local stack has a port of its own, which no outgoing connection can have taken', async t => {
   const dir = mkdtempSync(join(tmpdir(), 'penstock-children-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
-  const config = startConfig.parse({ PENSTOCK_WORKERS: 64, PENSTOCK_PORT: 12_345 });
+  const config = startConfig.parse({
+    ...{ PENSTOCK_WORKERS: 64, PENSTOCK_PORT: 12_345, PENSTOCK_METRICS_PORT: 12_400 },
+  });
   const tools = { natsServer: 'nats-server', redisServer: 'redis-server' };
   const children = await planChildren(
     config,
@@ -26,6 +28,8 @@ test('every server of a local stack has a port of its own, which no outgoing con
   const urls = JSON.parse(readFileSync(join(dir, 'servers.json'), 'utf8')) as Record<string, string>;
   const engines = children.flatMap(({ env }) => env?.['PENSTOCK_ENGINE_URL'] ?? []);
   const ports = [...Object.values(urls), ...engines].map(url => Number(new URL(url).port));
+  const watched = children.flatMap(({ env }) => Number(env?.['PENSTOCK_METRICS_PORT'] ?? []) || []);
+  assert.deepEqual([watched.length, new Set(watched).size, watched[0]], [65, 65, 12_400]);
   assert.equal(ports.length, 66);
   assert.equal(new Set([...ports, config.PENSTOCK_PORT, config.PENSTOCK_CONSOLE_PORT]).size, 68);
   for (const port of ports) assert.ok(port < FIRST_OUTGOING || port > LAST_OUTGOING, String(port));

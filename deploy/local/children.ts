@@ -62,14 +62,24 @@ export async function planChildren(
       PENSTOCK_CONSOLE_PLAIN_HTTP: 'true',
     }),
   );
-  children.push(service('tasks', 'tasks', { ...common, PENSTOCK_TASKS_ID: 'tasks-1' }));
+  children.push(
+    service('tasks', 'tasks', { ...common, ...metricsPort(config, 0), PENSTOCK_TASKS_ID: 'tasks-1' }),
+  );
   for (const [index, engine] of engineUrls.entries()) {
     const name = `worker-${index + 1}`;
     children.push(
-      service(name, 'worker', { ...common, PENSTOCK_WORKER_ID: name, PENSTOCK_ENGINE_URL: engine }),
+      service(name, 'worker', {
+        ...{ ...common, ...metricsPort(config, index + 1) },
+        ...{ PENSTOCK_WORKER_ID: name, PENSTOCK_ENGINE_URL: engine },
+      }),
     );
   }
   return children;
+}
+
+/** Each process needs one of its own: they would all inherit the same. */
+function metricsPort({ PENSTOCK_METRICS_PORT: first }: StartConfig, index: number): Record<string, string> {
+  return first === undefined ? {} : { PENSTOCK_METRICS_PORT: String(first + index) };
 }
 
 /** Local receivers are allowed only where the API is local, too: remote clients could otherwise have local servers called. */

@@ -55,6 +55,15 @@ export const startConfig = z.object({
     .max(64, 'give a number of workers from 1 to 64')
     .default(2)
     .describe('Workers, each with a simulated engine. With PENSTOCK_ENGINES there is one per engine.'),
+  PENSTOCK_METRICS_PORT: z.coerce
+    .number({ error: 'give a port from 1 to 65000' })
+    .int()
+    .min(1, 'give a port from 1 to 65000')
+    .max(65_000, 'give a port from 1 to 65000')
+    .optional()
+    .describe(
+      'Port for metrics and probes of the tasks process; workers get those after it. If absent, none are opened.',
+    ),
   PENSTOCK_NATS_URL: z
     .string()
     .regex(/^(nats|tls|wss?):\/\//, 'give it as nats://host:port')

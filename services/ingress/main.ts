@@ -38,6 +38,7 @@ const log = createLogger({ service: ingressId, level: config.PENSTOCK_LOG_LEVEL 
 
 const tracing = await startTracingOrExit({
   ...{ service: 'ingress', instance: ingressId, version: about.version, region },
+  trouble: err => log.warn({ err }, 'traces could not be sent, and are lost'),
 });
 
 const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: ingressId }).catch(

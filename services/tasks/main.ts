@@ -57,6 +57,7 @@ const redis = { url: config.PENSTOCK_REDIS_URL, name: id };
 
 const tracing = await startTracingOrExit({
   ...{ service: 'tasks', instance: id, version: about.version, region },
+  trouble: err => log.warn({ err }, 'traces could not be sent, and are lost'),
 });
 const batchTracing = tracing === null ? null : new BatchTracing(tracing);
 

@@ -43,6 +43,7 @@ const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
 
 const tracing = await startTracingOrExit({
   ...{ service: 'worker', instance: id, version: about.version, region: config.PENSTOCK_REGION },
+  trouble: err => log.warn({ err }, 'traces could not be sent, and are lost'),
 });
 
 const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }).catch(

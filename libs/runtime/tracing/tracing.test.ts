@@ -113,11 +113,14 @@ test('what is not sampled is passed on as such, and nothing of it is sent', asyn
   await receiver.stop();
 });
 
-test('a collector that is away holds nothing up', async () => {
+test('a collector that is away holds nothing up, and is told of', async () => {
   // Of the exporter, which reads it itself.
   process.env['OTEL_EXPORTER_OTLP_TIMEOUT'] = '50';
-  const tracing = await startTracing(ABOUT, { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' });
+  const { promise: told, resolve: trouble } = Promise.withResolvers<string>();
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_BSP_SCHEDULE_DELAY: '1' };
+  const tracing = await startTracing({ ...ABOUT, trouble }, env);
   assert.ok(tracing);
   tracing.begin({ name: 'lost' }).end();
+  assert.notEqual(await told, '');
   await tracing.stop(10);
 });

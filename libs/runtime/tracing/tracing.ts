@@ -1,7 +1,7 @@
 /** Tracing by OpenTelemetry's SDK, which is loaded only where it is on. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attributes, Context, Span, SpanContext, Tracer } from '@opentelemetry/api';
-import type { Sampler } from '@opentelemetry/sdk-trace';
+import type { Sampler, SpanExporter } from '@opentelemetry/sdk-trace';
 import { ConfigError, EXIT_CONFIG } from '../read-config.ts';
 import type { LiveSpan, SpanAttributes, SpanRole, SpanStart, TraceContext, Tracing } from './spans.ts';
 import { readTracingSettings, type TracingSettings } from './tracing-settings.ts';
@@ -17,11 +17,14 @@ export interface TracedProcess {
   readonly instance: string;
   readonly version: string;
   readonly region: string;
+  /** Told at most once a minute that spans could not be sent: the SDK itself is silent. */
+  readonly trouble?: (message: string) => void;
 }
 
 const SCOPE = 'penstock';
 /** How long a process that ends waits for a collector that may be away. */
 const STOP_MS = 1500;
+const TELL_EVERY_MS = 60_000;
 /** Longer values are cut: no name and no message of ours is. */
 const MOST_VALUE = 1000;
 const PARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
@@ -70,13 +73,32 @@ async function loadTracing(about: TracedProcess, settings: TracingSettings): Pro
     spanProcessors: [
       new sdk.BatchSpanProcessor({
         ...settings.batch,
-        exporter: new OTLPTraceExporter({ url: settings.url }),
+        exporter: telling(new OTLPTraceExporter({ url: settings.url }), about.trouble),
       }),
     ],
   });
   const tracer = provider.getTracer(SCOPE, about.version);
   const obeysParents = settings.sampler.startsWith('parentbased_');
   return new SdkTracing({ api, tracer, obeysParents, stop: () => provider.shutdown() });
+}
+
+/** The exporter, saying when it fails. */
+function telling(exporter: SpanExporter, trouble: (message: string) => void = () => {}): SpanExporter {
+  let toldAt = Number.NEGATIVE_INFINITY;
+  const tell = (error: Error | undefined) => {
+    const now = performance.now();
+    if (now - toldAt < TELL_EVERY_MS) return;
+    toldAt = now;
+    trouble(error?.message || 'the collector refused them');
+  };
+  return {
+    export: (spans, done) =>
+      exporter.export(spans, result => {
+        if (result.code !== 0) tell(result.error);
+        done(result);
+      }),
+    shutdown: () => exporter.shutdown(),
+  };
 }
 
 function samplerOf(sdk: Sdk, { sampler, ratio }: TracingSettings): Sampler {
