@@ -4,6 +4,7 @@ import type { Member } from '@penstock/fleet';
 import { HEARTBEAT_MS } from '@penstock/policy';
 import type { Clock } from '@penstock/runtime';
 import type { WorkerRow, WorkerState } from '../shared/region-state.ts';
+import { byName } from '../shared/words.ts';
 
 /** A heartbeat that is as late as this is worth a word, ms. */
 const QUIET_AFTER_MS = 2 * HEARTBEAT_MS;
@@ -33,7 +34,7 @@ export class WorkerRows {
       rows.push([member.worker, this.#row(member, output)]);
     }
     this.#outputs = outputs;
-    return Object.fromEntries(rows.sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })));
+    return Object.fromEntries(rows.sort(byName));
   }
 
   #row({ heartbeat, seenAt, lost, quote }: Readonly<Member>, output: Output | null): WorkerRow {

@@ -89,3 +89,10 @@ export function modelWords(models: readonly string[], most: number): string {
   const others = models.length - most;
   return `${models.slice(0, most).join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
 }
+
+const NAMES = new Intl.Collator('en', { numeric: true });
+
+/** `w-2` before `w-10`. */
+export function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return NAMES.compare(a, b);
+}

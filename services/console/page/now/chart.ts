@@ -104,7 +104,7 @@ function optionsOf(
     ticks: { show: false },
   };
   return {
-    ...{ width: 300, height: HEIGHT, padding: [8, 8, 0, 0] },
+    ...{ width: 300, height: HEIGHT, padding: [8, 26, 0, 0] },
     legend: { show: false },
     cursor: { sync: SYNC, points: { size: 6 }, drag: { x: false, y: false }, y: false },
     scales: {

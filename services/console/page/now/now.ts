@@ -1,13 +1,15 @@
 /** The page an operator keeps open: what is late, where, and why. */
 import type { VNode } from 'preact';
 import type { IngressRow, RegionState, Sample } from '../../shared/region-state.ts';
-import { number } from '../../shared/words.ts';
+import { byName, number } from '../../shared/words.ts';
 import { html } from '../base/html.ts';
 import { Charts } from './charts.ts';
 import { QueueTable } from './queue-table.ts';
 import { Tiles } from './tiles.ts';
 import { WorkerGrid } from './worker-grid.ts';
 
+/** More workers than this get the whole width, and smaller cells. */
+const MANY = 120;
 const SEVERITIES = { late: ['!', 'Late'], warn: ['▲', 'Unusual'], ok: ['●', 'Well'] } as const;
 
 export function Now({
@@ -26,7 +28,7 @@ export function Now({
     </p>
     <${Tiles} totals=${state.totals} targetTtftS=${state.targetTtftS} />
     <${Charts} samples=${samples} targetTtftS=${state.targetTtftS} />
-    <div class="columns">
+    <div class=${Object.keys(state.workers).length > MANY ? 'columns many' : 'columns'}>
       <${QueueTable} queues=${state.queues} />
       <${WorkerGrid} workers=${state.workers} />
     </div>
@@ -35,7 +37,7 @@ export function Now({
 }
 
 function IngressTable({ ingress }: { readonly ingress: RegionState['ingress'] }): VNode {
-  const rows = Object.entries(ingress).sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
+  const rows = Object.entries(ingress).sort(byName);
   return html`
     <section class="panel" aria-labelledby="ingress">
       <h2 id="ingress">Ingress nodes</h2>

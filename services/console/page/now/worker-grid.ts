@@ -1,17 +1,16 @@
 /** A cell for each worker: how full it is, and in which state. The one that is pointed at, or moved to with the arrow keys, is told in words. */
 import type { VNode } from 'preact';
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import type { RegionState, WorkerRow, WorkerState } from '../../shared/region-state.ts';
-import { count, modelWords, number, percent, seconds, WORKER_STATES } from '../../shared/words.ts';
+import { byName, count, modelWords, number, percent, seconds, WORKER_STATES } from '../../shared/words.ts';
 import { html } from '../base/html.ts';
+import { Cells, cellId, type Named } from './cells.ts';
 
 const MOST_MODELS = 8;
 
-type Named = readonly [name: string, row: WorkerRow];
-
 export function WorkerGrid({ workers }: { readonly workers: RegionState['workers'] }): VNode {
   const [chosen, setChosen] = useState<string | null>(null);
-  const all = Object.entries(workers).sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
+  const all = useMemo(() => Object.entries(workers).sort(byName), [workers]);
   const at = Math.max(
     0,
     all.findIndex(([name]) => name === chosen),
@@ -32,7 +31,7 @@ export function WorkerGrid({ workers }: { readonly workers: RegionState['workers
           : html`
         <ul class="grid" role="listbox" aria-labelledby="workers" tabindex="0"
           aria-activedescendant=${cellId(current[0])} onKeyDown=${move}>
-          ${all.map(([name, row]) => cell(name, row, name === current[0], setChosen))}
+          <${Cells} all=${all} chosen=${current[0]} onChoose=${setChosen} />
         </ul>
         <${Details} name=${current[0]} row=${current[1]} />
         <${Legend} />`
@@ -60,23 +59,6 @@ function perRow(list: EventTarget | null): number {
   const top = cells[0]?.getBoundingClientRect().top;
   const next = cells.findIndex(each => each.getBoundingClientRect().top !== top);
   return next < 0 ? cells.length : next;
-}
-
-function cellId(name: string): string {
-  return `worker-${name}`;
-}
-
-function cell(name: string, row: WorkerRow, isChosen: boolean, choose: (name: string) => void): VNode {
-  const { mark, word } = WORKER_STATES[row.state];
-  const share = row.slots === 0 ? 0 : Math.min(1, (row.running ?? 0) / row.slots);
-  const label = `${name}: ${word}, ${row.running ?? 'an unknown number'} of ${row.slots} slots in use`;
-  return html`
-    <li key=${name} id=${cellId(name)} role="option" aria-selected=${isChosen} aria-label=${label}
-      class=${`cell ${row.state}`} style=${{ '--share': `${Math.round(100 * share)}%` }}
-      onPointerEnter=${() => choose(name)} onClick=${() => choose(name)}>
-      <span aria-hidden="true">${mark}</span>
-    </li>
-  `;
 }
 
 function Details({ name, row }: { readonly name: string; readonly row: WorkerRow }): VNode {

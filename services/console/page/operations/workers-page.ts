@@ -2,7 +2,7 @@
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { RegionState, WorkerRow } from '../../shared/region-state.ts';
-import { bidWords, modelWords, number, percent, seconds, WORKER_STATES } from '../../shared/words.ts';
+import { bidWords, byName, modelWords, number, percent, seconds, WORKER_STATES } from '../../shared/words.ts';
 import { html } from '../base/html.ts';
 import { type Selection, SelectionBar, useSelection } from './act.ts';
 
@@ -16,7 +16,7 @@ const PLANS = [
     about: 'They take work again, if their engines are well.',
   },
 ];
-const MOST_ROWS = 300;
+const MOST_ROWS = 100;
 const MOST_MODELS = 4;
 
 type Named = readonly [name: string, row: WorkerRow];
@@ -30,7 +30,7 @@ export function WorkersPage({
 }): VNode {
   const [filter, setFilter] = useState('');
   const selection = useSelection();
-  const all = Object.entries(state.workers).sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
+  const all = Object.entries(state.workers).sort(byName);
   const rows = all.filter(each => matches(each, filter.trim().toLowerCase()));
   const shown = rows.slice(0, MOST_ROWS);
   return html`
