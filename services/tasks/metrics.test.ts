@@ -73,6 +73,18 @@ test('batches, webhooks and housekeeping are counted by what came of them', asyn
     assert.ok(shown.includes(`\n${line}\n`), line);
 });
 
+test('what happens rarely is 0 before, so that its first time shows as an increase', async () => {
+  const { set } = tasksMetricsOf();
+  const shown = await set.registry.metrics();
+  for (const line of [
+    'penstock_batches_finished_total{status="expired"} 0',
+    'penstock_batch_lines_total{outcome="failed"} 0',
+    'penstock_webhook_endpoints_disabled_total{reason="gone"} 0',
+    'penstock_housekeeping_failures_total{what="bodies"} 0',
+  ])
+    assert.ok(shown.includes(`\n${line}\n`), line);
+});
+
 test('what could not be looked at is not shown as it was before', async t => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   let isAway = false;

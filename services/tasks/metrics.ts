@@ -1,5 +1,12 @@
 /** What a tasks process counts, and what it sees of its region. Labels come from closed sets, and from the names of models. */
-import { BoundedLabel, type Clock, FIRST_TOKEN_BUCKETS_S, MetricSet, OTHER } from '@penstock/runtime';
+import {
+  BoundedLabel,
+  type Clock,
+  type Counter,
+  FIRST_TOKEN_BUCKETS_S,
+  MetricSet,
+  OTHER,
+} from '@penstock/runtime';
 import type { PostOutcome, SurveyedQueue } from '@penstock/transport';
 import type { BatchObserver, BatchRunner } from './batches/batch-runner.ts';
 import type { RegionState } from './housekeeping/region-watch.ts';
@@ -179,6 +186,8 @@ function countBatches(set: MetricSet, clock: Clock): Pick<TasksMetrics, 'batches
     'penstock_batch_interruptions_total',
     'How often work on a batch was broken off by an error and will be resumed.',
   );
+  beginAtZero(finished, 'status', ['completed', 'cancelled', 'expired', 'failed']);
+  beginAtZero(lines, 'outcome', ['completed', 'failed']);
   return {
     interrupted: () => interruptions.inc(),
     batches: {
@@ -213,6 +222,7 @@ function countWebhooks(set: MetricSet): DeliveryObserver {
     'Endpoints that were disabled: `gone` (they answered 410) or `failing`.',
     'reason',
   );
+  beginAtZero(disabled, 'reason', ['gone', 'failing']);
   return {
     attempted(decision, outcome, { ms, ageMs }) {
       attempts.inc({ outcome: decision.kind, status: statusClass(outcome) });
@@ -221,6 +231,11 @@ function countWebhooks(set: MetricSet): DeliveryObserver {
     },
     disabled: reason => disabled.inc({ reason }),
   };
+}
+
+/** A series that begins with its first event hides that event from `increase()`. What happens once a week has to be seen. */
+function beginAtZero<T extends string>(counter: Counter<T>, label: T, values: readonly string[]): void {
+  for (const value of values) counter.inc({ [label]: value } as Record<T, string>, 0);
 }
 
 function statusClass(outcome: PostOutcome): string {
@@ -240,5 +255,7 @@ function countHousekeeping(set: MetricSet): HousekeepingObserver {
     'Rounds of housekeeping that failed and will be repeated: `files`, `bodies`, `deadlines`.',
     'what',
   );
+  beginAtZero(removed, 'what', ['file', 'body', 'overdue_run']);
+  beginAtZero(failures, 'what', ['files', 'bodies', 'deadlines']);
   return { removed: what => removed.inc({ what }), failed: what => failures.inc({ what }) };
 }
