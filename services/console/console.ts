@@ -8,12 +8,14 @@ import type { FastifyInstance } from 'fastify';
 import { ActionDesk } from './actions/action-desk.ts';
 import { batchActions } from './actions/batch-actions.ts';
 import { letterActions } from './actions/letter-actions.ts';
+import { type WebhookActionParts, webhookActions } from './actions/webhook-actions.ts';
 import { workerActions } from './actions/worker-actions.ts';
 import type { BatchReader } from './http/batches.ts';
 import { Guard } from './http/guard.ts';
 import { Live, LOOK_MS } from './http/live.ts';
 import type { RequestReader } from './http/requests.ts';
 import { Sessions } from './http/session.ts';
+import type { WebhookReader } from './http/webhooks.ts';
 import { IngressNodes } from './region/ingress-nodes.ts';
 import { QueueDepths } from './region/queue-depths.ts';
 import { QueueDirectory } from './region/queue-directory.ts';
@@ -28,6 +30,7 @@ export interface ConsolePorts {
   readonly audit: AuditLog;
   readonly requests: RequestReader;
   readonly records: BatchReader & Pick<TaskRecords, 'updateBatch'>;
+  readonly webhooks: WebhookReader & Pick<WebhookActionParts, 'deliveries' | 'deliveryJobs'>;
   /** Rejects while the region has none to look at. */
   readonly deadLetters: () => Promise<DeadLetterWires>;
 }
@@ -62,7 +65,7 @@ export interface Console {
 
 /** Begins to hear heartbeats and statuses. */
 export async function startConsole(
-  { queue, registry, audit, requests, records, deadLetters }: ConsolePorts,
+  { queue, registry, audit, requests, records, webhooks, deadLetters }: ConsolePorts,
   settings: ConsoleSettings,
   { clock, log, nextId }: ConsoleHost,
 ): Promise<Console> {
@@ -86,12 +89,23 @@ export async function startConsole(
   const actions = {
     ...workerActions(fleet, queue),
     ...batchActions(records, clock),
+    ...webhookActions({ ...webhooks, clock, nextId }),
     ...letterActions(deadLetters),
   };
   const desk = new ActionDesk({ actions, audit, clock, log });
   let ticker: NodeJS.Timeout | null = null;
   return {
-    app: buildServer({ guard, live, desk, audit, requests, batches: records, deadLetters, notReady }),
+    app: buildServer({
+      guard,
+      live,
+      desk,
+      audit,
+      requests,
+      batches: records,
+      webhooks,
+      deadLetters,
+      notReady,
+    }),
     start() {
       depths.start();
       ticker = setInterval(() => live.tick(), LOOK_MS);

@@ -1,4 +1,5 @@
 /** A console process: read configuration, connect, listen, end on a signal. */
+import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
   bucketOf,
   createIdSource,
@@ -9,14 +10,17 @@ import {
   systemClock,
 } from '@penstock/runtime';
 import {
+  BullDeliveries,
   NatsDeadLetters,
   NatsWorkQueue,
   openStores,
   RedisAuditLog,
+  RedisDeliveries,
   RedisModelRegistry,
   RedisRequestTrails,
   RedisRunStore,
   RedisTaskRecords,
+  RedisWebhooks,
 } from '@penstock/transport';
 import { consoleConfig } from './config.ts';
 import { startConsole } from './console.ts';
@@ -40,6 +44,9 @@ const audit = await RedisAuditLog.connect({ url: config.PENSTOCK_REDIS_URL, name
 const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
 const records = await RedisTaskRecords.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
 const trails = await RedisRequestTrails.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
+const endpoints = await RedisWebhooks.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
+const deliveries = await RedisDeliveries.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
+const deliveryJobs = new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEMPTS);
 const { bodies } = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
 );
@@ -50,6 +57,7 @@ const letters = new WhenNeeded(() =>
 const { app, start, stop } = await startConsole(
   {
     ...{ queue, registry, audit, records, requests: { trails, runs } },
+    webhooks: { endpoints, deliveries, deliveryJobs },
     deadLetters: async () => ({ letters: await letters.get(), runs, bodies, queue, now: Date.now }),
   },
   {
@@ -83,8 +91,10 @@ stopOnSignal(log, [
     name: 'close wires',
     limitMs: 2000,
     run: () =>
-      Promise.all([queue, registry, audit, runs, records, trails, letters].map(wire => wire.close())).then(
-        () => {},
-      ),
+      Promise.all(
+        [queue, registry, audit, runs, records, trails, endpoints, deliveries, deliveryJobs, letters].map(
+          wire => wire.close(),
+        ),
+      ).then(() => {}),
   },
 ]);

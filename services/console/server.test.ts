@@ -15,6 +15,11 @@ const { app, start, stop } = await startConsole(
     registry: new MemoryModelRegistry(),
     audit: new MemoryAuditLog(),
     requests: { trails: { read: async () => [] }, runs: { read: async () => null } },
+    webhooks: {
+      endpoints: { get: async () => null, list: async () => [] },
+      deliveries: { get: async () => null, list: async () => [], attempted: async () => {} },
+      deliveryJobs: { again: async () => {} },
+    },
     records: { batch: async () => null, openBatches: async () => [], updateBatch: async () => false },
     deadLetters: () => Promise.reject(new Error('none')),
   },

@@ -12,6 +12,7 @@ import { serveLetters } from './http/letters.ts';
 import { type Live, MOST_READERS } from './http/live.ts';
 import { type RequestReader, serveRequests } from './http/requests.ts';
 import { SECURITY_HEADERS } from './http/security-headers.ts';
+import { serveWebhooks, type WebhookReader } from './http/webhooks.ts';
 
 export interface ServerOptions {
   readonly guard: Guard;
@@ -20,6 +21,7 @@ export interface ServerOptions {
   readonly audit: AuditLog;
   readonly requests: RequestReader;
   readonly batches: BatchReader;
+  readonly webhooks: WebhookReader;
   readonly deadLetters: () => Promise<DeadLetterWires>;
   /** Why the console cannot show the region now, or null. */
   readonly notReady: () => string | null;
@@ -66,6 +68,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   addActions(app, guard, desk, audit);
   serveRequests(app, guard, options.requests);
   serveBatches(app, guard, options.batches);
+  serveWebhooks(app, guard, options.webhooks);
   serveLetters(app, guard, options.deadLetters);
   return app;
 }

@@ -5,11 +5,14 @@ import { after, before, test } from 'node:test';
 import { DARK, LIGHT } from '../../services/console/shared/palette.ts';
 import { ensureChromium, type Page, startBrowser } from '../../testkit/browser/chromium.ts';
 import { ADMIN_KEY, startConsole } from '../../testkit/browser/console.ts';
+import { startReceiver } from '../../testkit/receiver.ts';
 import { API_KEY, chat, post, readChat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const chromium = ensureChromium();
 const skip = chromium === null && 'there is no chromium on the PATH, and only root may install it';
 const AXE = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+
+const ALLOW = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1' };
 
 let stack: Stack;
 let operator: Awaited<ReturnType<typeof startConsole>>;
@@ -21,7 +24,12 @@ let errors: string[];
 before(async () => {
   if (chromium === null) return;
   [stack, browser] = await Promise.all([
-    startStack({ engines: [{ listSentinels: true }, {}], workerEnv: { PENSTOCK_SLOTS: '8' }, tasksEnv: {} }),
+    startStack({
+      engines: [{ listSentinels: true }, {}],
+      workerEnv: { PENSTOCK_SLOTS: '8' },
+      ingressEnv: ALLOW,
+      tasksEnv: ALLOW,
+    }),
     startBrowser(chromium),
   ]);
   operator = await startConsole(stack);
@@ -265,6 +273,31 @@ test('a batch shows how far it is and what is wrong with its input, and is cance
     await page.getByRole('button', { name: 'Look again' }).click();
     return (await page.getByText('None is under way.').count()) === 1;
   });
+  await goTo('Now');
+});
+
+test('what was sent to a webhook endpoint is shown, and sent again', { skip }, async () => {
+  await using receiver = await startReceiver();
+  const about = { name: 'mine', url: `${receiver.url}/hook?token=secret`, event_types: ['job.completed'] };
+  const endpoint = (await (await post(stack, '/v1/webhook_endpoints', about)).json()) as { id: string };
+  await post(stack, '/v1/chat/completions', chat('x', { max_tokens: 1 }), {
+    headers: { prefer: 'respond-async' },
+  });
+  await waitFor(() => receiver.received.length === 1);
+  await goTo('Webhooks');
+  await page.getByLabel('Tenant').fill(endpoint.id);
+  await page.keyboard.press('Enter');
+  const row = page.getByRole('row').filter({ hasText: 'job.completed' });
+  await waitFor(async () => {
+    await page.getByRole('button', { name: 'Look again' }).click();
+    return (await row.filter({ hasText: 'delivered' }).filter({ hasText: 'answered 200' }).count()) === 1;
+  });
+  assert.deepEqual(await findings(page), []);
+  assert.equal((await page.content()).includes('secret'), false);
+  await page.getByLabel('Select all').check();
+  await act('Redeliver', 'they lost it');
+  await waitFor(() => receiver.received.length === 2);
+  assert.equal(receiver.received[0]?.event.id, receiver.received[1]?.event.id);
   await goTo('Now');
 });
 

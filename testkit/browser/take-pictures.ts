@@ -17,6 +17,7 @@ const PAGES = {
   workers: '/workers',
   requests: '/requests',
   batches: '/batches',
+  webhooks: '/webhooks',
   'dead-letters': '/letters',
   audit: '/audit',
 };

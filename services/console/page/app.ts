@@ -10,6 +10,7 @@ import { AuditPage } from './operations/audit-page.ts';
 import { BatchesPage } from './operations/batches-page.ts';
 import { LettersPage } from './operations/letters-page.ts';
 import { RequestPage } from './operations/request-page.ts';
+import { WebhooksPage } from './operations/webhooks-page.ts';
 import { WorkersPage } from './operations/workers-page.ts';
 
 const NOTHING_YET: LiveView = { state: null, samples: [], connection: { kind: 'connecting' } };
@@ -39,6 +40,7 @@ const PAGES = {
   '/workers': 'Workers',
   '/requests': 'Requests',
   '/batches': 'Batches',
+  '/webhooks': 'Webhooks',
   '/letters': 'Dead letters',
   '/audit': 'Audit',
 } as const;
@@ -121,6 +123,8 @@ function pageAt(path: Path, about: string, { state, samples }: LiveView, mayAct:
       return html`<${RequestPage} id=${about} />`;
     case '/batches':
       return html`<${BatchesPage} mayAct=${mayAct} />`;
+    case '/webhooks':
+      return html`<${WebhooksPage} of=${about} mayAct=${mayAct} />`;
     case '/letters':
       return html`<${LettersPage} mayAct=${mayAct} />`;
     case '/audit':

@@ -92,7 +92,7 @@ function batchRow(batch: Batch, selection: Selection | null, onShow: (id: string
     <tr key=${id} data-row=${id}>
       ${selection && html`<td><input type="checkbox" aria-label=${`Select ${id}`} checked=${selection.has(id)} onChange=${() => selection.toggle(id)} /></td>`}
       <th scope="row"><button type="button" class="plain" onClick=${() => onShow(id)}><code>${id}</code></button></th>
-      <td><code>${batch.tenant}</code></td>
+      <td><a href=${`#/webhooks/${batch.tenant}`}><code>${batch.tenant}</code></a></td>
       <td>${batch.endpoint}</td>
       <td>${batch.model ?? 'several'}</td>
       <td>${batch.status.replaceAll('_', ' ')}</td>
