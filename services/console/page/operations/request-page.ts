@@ -93,13 +93,15 @@ function Record({ run }: { readonly run: NonNullable<Life['run']> }): VNode {
     ['Attempts', String(run.attempts)],
     ['Model', run.model],
     ['Endpoint', run.lane === null ? run.endpoint : `${run.endpoint}, ${run.lane} lane`],
-    ['Tenant', run.tenant],
     ['Created', time(run.created_at)],
     run.finished_at === null ? ['Deadline', time(run.deadline_at)] : ['Finished', time(run.finished_at)],
   ];
   return html`
     <section class="panel details" aria-label="Record">
-      <dl>${facts.map(([term, fact]) => html`<div key=${term}><dt>${term}</dt><dd>${fact}</dd></div>`)}</dl>
+      <dl>
+        ${facts.map(([term, fact]) => html`<div key=${term}><dt>${term}</dt><dd>${fact}</dd></div>`)}
+        <div><dt>Tenant</dt><dd><a href=${`#/webhooks/${run.tenant}`}>${run.tenant}</a></dd></div>
+      </dl>
     </section>
   `;
 }

@@ -145,7 +145,9 @@ function Deliveries({ of, deliveries, selection }: DeliveriesProps): VNode {
 
 function lastWords(attempt: Delivery['attempts'][number] | undefined): string {
   if (attempt === undefined) return 'none yet';
-  return attempt.status_code === null ? (attempt.error ?? 'no answer') : `answered ${attempt.status_code}`;
+  return attempt.status_code === null
+    ? (attempt.error ?? 'no answer').replaceAll('_', ' ')
+    : `answered ${attempt.status_code}`;
 }
 
 function timeOf(unixS: number): string {
