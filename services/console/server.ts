@@ -10,6 +10,7 @@ import { type Guard, refuseCrossSite } from './http/guard.ts';
 import { HttpError } from './http/http-error.ts';
 import { serveLetters } from './http/letters.ts';
 import { type Live, MOST_READERS } from './http/live.ts';
+import { reached } from './http/reached.ts';
 import { type RequestReader, serveRequests } from './http/requests.ts';
 import { SECURITY_HEADERS } from './http/security-headers.ts';
 import { serveWebhooks, type WebhookReader } from './http/webhooks.ts';
@@ -80,7 +81,9 @@ function addActions(app: FastifyInstance, guard: Guard, desk: ActionDesk, audit:
   });
   app.get('/api/audit', async (request, reply) => {
     guard.session(request);
-    return unkept(reply).send({ entries: await audit.list(MOST_ENTRIES) });
+    return unkept(reply).send({
+      entries: await reached(audit.list(MOST_ENTRIES), 'The audit log cannot be read now: is Redis there?'),
+    });
   });
 }
 

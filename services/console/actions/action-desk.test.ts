@@ -75,6 +75,22 @@ test('nothing is done without permission, a reason, or an entry in the audit log
   assert.deepEqual(broken.done, []);
 });
 
+test('where Redis is away nothing is done, also not when it is back', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let back = () => {};
+  const add = () =>
+    new Promise<void>(resolve => {
+      back = resolve;
+    });
+  const { desk, done, asked } = startDesk(Object.assign(new MemoryAuditLog(), { add }));
+  const refused = assert.rejects(desk.act(ADMIN, asked), { status: 503 });
+  t.mock.timers.tick(5000);
+  await refused;
+  back();
+  await new Promise(setImmediate);
+  assert.deepEqual(done, []);
+});
+
 test('an order goes to the worker it is for; one that is not heard or takes no orders is refused in words', async () => {
   const queue = new MemoryWorkQueue({ now: () => 0 });
   const member = (worker: string, report: object | undefined) =>

@@ -6,9 +6,11 @@ import type { Clock, Logger } from '@penstock/runtime';
 import type { AuditLog } from '@penstock/transport';
 import { z } from 'zod';
 import { HttpError } from '../http/http-error.ts';
+import { reached } from '../http/reached.ts';
 import { ActionError, type Actions } from './action.ts';
 
 const MOST_TARGETS = 200;
+const TOO_LATE = 'it has not ended within 5 s, and may be done later: look whether Redis and NATS are there';
 
 const request = z.object({
   action: z.string(),
@@ -67,22 +69,24 @@ export class ActionDesk {
   }
 
   async #note(about: Omit<Parameters<AuditLog['add']>[0], 'at'>): Promise<void> {
-    try {
-      await this.#o.audit.add({ at: this.#o.clock.now(), ...about });
-    } catch (err) {
-      this.#o.log.error({ err }, 'the audit log cannot be written');
-      throw new HttpError(503, 'The audit log cannot be written, so nothing was done. Is Redis there?');
-    }
+    const { audit, clock, log } = this.#o;
+    const added = audit.add({ at: clock.now(), ...about });
+    added.catch((err: unknown) => log.error({ err }, 'the audit log cannot be written'));
+    await reached(added, 'The audit log cannot be written, so nothing was done. Is Redis there?');
   }
 
+  /** Never rejects. */
   async #try(act: (target: string) => Promise<void>, target: string): Promise<ActionResult> {
-    try {
-      await act(target);
-      return { target };
-    } catch (err) {
-      if (err instanceof ActionError) return { target, problem: err.message };
-      this.#o.log.error({ err, target }, 'an action failed');
-      return { target, problem: 'it failed; the log of the console says more' };
-    }
+    const outcome = act(target).then(
+      () => ({ target }),
+      (err: unknown) => ({ target, problem: this.#problemOf(err, target) }),
+    );
+    return reached(outcome, TOO_LATE).catch((err: Error) => ({ target, problem: err.message }));
+  }
+
+  #problemOf(err: unknown, target: string): string {
+    if (err instanceof ActionError) return err.message;
+    this.#o.log.error({ err, target }, 'an action failed');
+    return 'it failed; the log of the console says more';
   }
 }

@@ -3,7 +3,10 @@ import { DeadLetterError, type DeadLetterWires, listLetters, showLetter } from '
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Guard } from './guard.ts';
 import { HttpError } from './http-error.ts';
+import { reached } from './reached.ts';
 
+const AWAY =
+  'The dead letters cannot be reached now: are NATS and Redis there, and has an ingress of the region begun?';
 /** On one page, the newest. */
 const MOST_LETTERS = 500;
 
@@ -13,25 +16,19 @@ export function serveLetters(
   guard: Guard,
   wires: () => Promise<DeadLetterWires>,
 ): void {
-  const reached = () =>
-    wires().catch(() => {
-      throw new HttpError(
-        503,
-        'The dead letters cannot be reached now: is NATS there, and has an ingress of the region begun?',
-      );
-    });
   app.get('/api/letters', async (request, reply) => {
     guard.session(request);
-    const letters = await listLetters(await reached());
+    const letters = await reached(wires().then(listLetters), AWAY);
     return unkept(reply).send({ total: letters.length, letters: letters.slice(-MOST_LETTERS).reverse() });
   });
   app.get<{ Params: { id: string } }>('/api/letters/:id', async (request, reply) => {
     guard.session(request);
-    try {
-      return unkept(reply).send({ letter: await showLetter(await reached(), request.params.id, false) });
-    } catch (err) {
-      throw err instanceof DeadLetterError ? new HttpError(404, err.message) : err;
-    }
+    const found = wires()
+      .then(each => showLetter(each, request.params.id, false))
+      .catch((err: unknown) => {
+        throw err instanceof DeadLetterError ? new HttpError(404, err.message) : err;
+      });
+    return unkept(reply).send({ letter: await reached(found, AWAY) });
   });
 }
 

@@ -4,6 +4,7 @@ import type { RequestTrails, RunStore } from '@penstock/transport';
 import type { FastifyInstance } from 'fastify';
 import type { Guard } from './guard.ts';
 import { HttpError } from './http-error.ts';
+import { reached } from './reached.ts';
 
 export interface RequestReader {
   readonly trails: Pick<RequestTrails, 'read'>;
@@ -12,6 +13,7 @@ export interface RequestReader {
 
 /** What ids have before them where clients see them. */
 const PREFIX = /^(req_|resp_|chatcmpl-)/;
+const AWAY = 'Requests cannot be looked up now: is Redis there?';
 const UNKNOWN =
   'Nothing is known of this request. Requests that failed, a sample of the others (PENSTOCK_TRAIL_SAMPLE) and jobs are known, for an hour.';
 
@@ -20,9 +22,7 @@ export function serveRequests(app: FastifyInstance, guard: Guard, { trails, runs
     guard.session(request);
     const id = request.params.id.replace(PREFIX, '');
     if (!isToken(id)) throw new HttpError(404, UNKNOWN);
-    const [events, run] = await Promise.all([trails.read(id), runs.read(id)]).catch(() => {
-      throw new HttpError(503, 'Requests cannot be looked up now: is Redis there?');
-    });
+    const [events, run] = await reached(Promise.all([trails.read(id), runs.read(id)]), AWAY);
     if (events.length === 0 && run === null) throw new HttpError(404, UNKNOWN);
     const life = { id, events: trailInWords(events).map(shownEvent), run: run && shownRun(run) };
     return reply.header('cache-control', 'no-store').send(life);

@@ -4,12 +4,14 @@ import type { DeliveryLog, KnownEndpoint, WebhookRecords } from '@penstock/trans
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Guard } from './guard.ts';
 import { HttpError } from './http-error.ts';
+import { reached } from './reached.ts';
 
 export interface WebhookReader {
   readonly endpoints: Pick<WebhookRecords, 'get' | 'list'>;
   readonly deliveries: Pick<DeliveryLog, 'get' | 'list'>;
 }
 
+const AWAY = 'Webhooks cannot be read now: is Redis there?';
 /** Of one endpoint, the newest. */
 const MOST_DELIVERIES = 100;
 
@@ -23,7 +25,7 @@ export function serveWebhooks(
   app.get<ById>('/api/webhooks/:id', async (request, reply) => {
     guard.session(request);
     const { id } = request.params;
-    const found = isToken(id) ? await reached(findEndpoints(endpoints, id)) : [];
+    const found = isToken(id) ? await reached(findEndpoints(endpoints, id), AWAY) : [];
     if (found.length === 0)
       throw new HttpError(404, 'There is no webhook endpoint of this id, nor any of a tenant of this name.');
     return unkept(reply).send({ endpoints: found.map(shownEndpoint) });
@@ -31,8 +33,11 @@ export function serveWebhooks(
   app.get<ById>('/api/webhooks/:id/deliveries', async (request, reply) => {
     guard.session(request);
     const { id } = request.params;
-    const ids = isToken(id) ? await reached(deliveries.list(id)) : [];
-    const all = await reached(Promise.all(ids.slice(0, MOST_DELIVERIES).map(each => deliveries.get(each))));
+    const ids = isToken(id) ? await reached(deliveries.list(id), AWAY) : [];
+    const all = await reached(
+      Promise.all(ids.slice(0, MOST_DELIVERIES).map(each => deliveries.get(each))),
+      AWAY,
+    );
     return unkept(reply).send({ total: ids.length, deliveries: all.filter(isThere).map(toDeliveryObject) });
   });
 }
@@ -52,14 +57,6 @@ function shownEndpoint({ endpoint, health }: KnownEndpoint): object {
   const { origin, pathname } = new URL(endpoint.url);
   const about = toEndpointObject({ ...endpoint, url: origin + pathname }, health, Date.now());
   return { ...about, tenant: endpoint.tenant, signing_secret_hint: undefined };
-}
-
-async function reached<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch {
-    throw new HttpError(503, 'Webhooks cannot be read now: is Redis there?');
-  }
 }
 
 function unkept(reply: FastifyReply): FastifyReply {
