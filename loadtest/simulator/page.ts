@@ -46,7 +46,7 @@ ${renderHour()}
 
 ## Speed
 ${renderSpeed(speed)} Measured by \`npm run plan -- --speed\` in processor time, the fastest of several rounds, on a
-machine (${speed.processor}) with ${speed.processors} processors and a load average of ${speed.loadAverage.toFixed(1)}: others' work slows it by up to half.
+machine (${speed.processor}) with ${speed.processors} processors and a load average of ${speed.loadAverage.toFixed(1)}. Others' work on the machine slows it.
 `;
 }
 

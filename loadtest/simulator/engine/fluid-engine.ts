@@ -243,7 +243,7 @@ export class FluidEngine {
 
   get #soonestEnd(): number {
     const { length } = this.#ends;
-    // No index below 0: reading one takes as long as all the rest of a step.
+    // No index below 0: with reads of one a short request took a fifth longer.
     return length === 0 ? Number.POSITIVE_INFINITY : (this.#ends[length - 1] ?? 0);
   }
 
