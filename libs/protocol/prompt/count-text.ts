@@ -1,9 +1,12 @@
 /** Counts the characters of a text by kind, in one pass and without regular expressions. */
 import type { PromptProfile } from './prompt-profile.ts';
 
-/** Of a longer text only so many characters are looked at, in windows spread over it evenly. */
-const WINDOW = 256;
-const WINDOWS = 32;
+/**
+ * Of a longer text only so many characters are looked at, in windows spread over it evenly. Two texts with the same counts differ by 15 % in
+ * tokens anyway; four times as many characters took half of what a tasks process needs for a line of a batch.
+ */
+const WINDOW = 128;
+const WINDOWS = 16;
 
 /** A run without a break that is at least so long, and in so many places turns to a capital or between letters and digits, is no word. */
 const DENSE = { least: 24, turns: 0.2 } as const;
@@ -34,7 +37,7 @@ const CLASSES = Uint8Array.from({ length: 128 }, (_, code) => {
 /** Used by one call at a time. */
 const counts = new Uint32Array(KINDS.length);
 
-/** Adds what the text consists of. Takes 3 to 8 ns for each character that it looks at, of which there are at most 8,192. */
+/** Adds what the text consists of. Takes 3 to 8 ns for each character that it looks at, of which there are at most 2,048. */
 export function countText(text: string, into: PromptProfile): void {
   const most = WINDOW * WINDOWS;
   counts.fill(0);

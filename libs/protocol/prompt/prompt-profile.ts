@@ -39,8 +39,22 @@ export interface PromptProfile {
 
 export function emptyProfile(): PromptProfile {
   return {
-    ...{ letters: 0, alphabet: 0, abugida: 0, cjk: 0, digits: 0, symbols: 0, dense: 0, repeated: 0 },
-    ...{ fields: 0, messages: 0, smallImages: 0, mediumImages: 0, largeImages: 0 },
-    ...{ audio: 0, videos: 0, embeddings: 0, ids: 0 },
+    letters: 0,
+    alphabet: 0,
+    abugida: 0,
+    cjk: 0,
+    digits: 0,
+    symbols: 0,
+    dense: 0,
+    repeated: 0,
+    fields: 0,
+    messages: 0,
+    smallImages: 0,
+    mediumImages: 0,
+    largeImages: 0,
+    audio: 0,
+    videos: 0,
+    embeddings: 0,
+    ids: 0,
   };
 }
