@@ -58,12 +58,15 @@ function jsonl({ model, run }: Prepared, draws: readonly Draw[]): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** How much longer a batch is followed that has not one line done yet when the time is over, ms. */
+const SLOW_START_MS = 20_000;
+
 /** Asks until the batch is final or the time is over, and counts its lines as they are done. */
 export async function followBatch(model: string, batch: Batch, untilMs: number): Promise<Batch | string> {
   const tags = batchTags(model);
   let now = batch;
   let done = 0;
-  while (FINAL.indexOf(now.status) < 0 && Date.now() < untilMs) {
+  while (FINAL.indexOf(now.status) < 0 && Date.now() < untilMs + (done === 0 ? SLOW_START_MS : 0)) {
     await pause(POLL_MS);
     const reply = await send('GET', `/v1/batches/${batch.id}`, null, 'poll', { tags: { ...tags } });
     const failed = failureOf(reply);
