@@ -1,15 +1,21 @@
 /** `npm run conformance -- NAME`: a set of suites on the whole stack; writes its result and docs/conformance.md. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ensureNatsServer, ensureRedisServer, ToolError } from '../../deploy/local/tools.ts';
 import { API } from './api/set.ts';
 import { CLIENTS } from './clients/set.ts';
+import { COMPOSE } from './compose/set.ts';
 import { ENGINES } from './engines/set.ts';
 import { conformancePage, type Results, unexplained } from './page.ts';
 import { ConformanceError, countOf, type SuiteResult, type SuiteSet } from './suite.ts';
 
 const PAGE = resolve(import.meta.dirname, '../../docs/conformance.md');
-const SETS: Readonly<Record<string, SuiteSet>> = { api: API, engines: ENGINES, clients: CLIENTS };
+const SETS: Readonly<Record<string, SuiteSet>> = {
+  api: API,
+  engines: ENGINES,
+  clients: CLIENTS,
+  compose: COMPOSE,
+};
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -54,7 +60,9 @@ function writeResults(name: string, results: readonly SuiteResult[]): void {
   writeFileSync(resultFile(name), `${JSON.stringify([...others, ...fresh], null, 2)}\n`);
 }
 
+/** None where the set never ran to its end. */
 function readResults(name: string): readonly SuiteResult[] {
+  if (!existsSync(resultFile(name))) return [];
   return JSON.parse(readFileSync(resultFile(name), 'utf8')) as SuiteResult[];
 }
 

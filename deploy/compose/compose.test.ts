@@ -1,0 +1,135 @@
+/** docker-compose.yml and the Dockerfile, held against what docs/compose.md says of them. Running them is `npm run conformance -- compose`. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import { consoleConfig } from '../../services/console/config.ts';
+import { simConfig } from '../../services/engine-sim/config.ts';
+import { ingressConfig } from '../../services/ingress/config.ts';
+import { tasksConfig } from '../../services/tasks/config.ts';
+import { workerConfig } from '../../services/worker/config.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const read = (path: string) => readFileSync(resolve(ROOT, path), 'utf8');
+
+interface Service {
+  readonly image: string;
+  readonly build?: { readonly dockerfile: string; readonly target: string };
+  readonly command?: readonly string[];
+  readonly user?: string;
+  readonly read_only?: boolean;
+  readonly cap_drop?: readonly string[];
+  readonly security_opt?: readonly string[];
+  readonly restart?: string;
+  readonly network_mode?: string;
+  readonly networks?: readonly string[];
+  readonly ports?: readonly string[];
+  readonly profiles?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly healthcheck?: { readonly test?: readonly string[]; readonly disable?: boolean };
+  readonly stop_grace_period?: string;
+}
+
+const compose = parse(read('docker-compose.yml'), { merge: true }) as {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
+  readonly networks: Readonly<Record<string, unknown>>;
+};
+const services = Object.entries(compose.services);
+/** Those that are made of our images and run for good. */
+const own = services.filter(([name, { image }]) => image.startsWith('penstock/') && name !== 'setup');
+const dockerfile = read('deploy/images/Dockerfile');
+const targets = [...dockerfile.matchAll(/^FROM runtime AS (\S+)$/gm)].map(match => match[1]);
+
+const CONFIGS = { ingress: ingressConfig, tasks: tasksConfig, console: consoleConfig } as const;
+const OF_WORKERS = { ...workerConfig.shape, ...simConfig.shape };
+const SECRETS = ['PENSTOCK_API_KEYS', 'PENSTOCK_ADMIN_KEYS', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'];
+
+test('every setting in the compose file is one, and secrets are files', () => {
+  for (const [name, { environment = {} }] of own) {
+    const known: object = CONFIGS[name as keyof typeof CONFIGS]?.shape ?? OF_WORKERS;
+    // Every service of ours gets the same settings for its servers and its drain; some have no use for all.
+    const shared = { ...workerConfig.shape };
+    for (const setting of Object.keys(environment)) {
+      const plain = setting.replace(/_FILE$/, '');
+      assert.ok(plain in known || plain in shared, `${name}: ${setting}`);
+      assert.ok(!SECRETS.includes(setting), `${name}: ${setting} belongs in a file`);
+    }
+    for (const secret of SECRETS.filter(each => each in known))
+      assert.match(environment[`${secret}_FILE`] ?? '', /^\/run\/penstock\//, `${name}: ${secret}`);
+  }
+});
+
+test('what a service is started with is written before it', () => {
+  const made = new Set(
+    [...read('deploy/compose/setup.sh').matchAll(/>\s?(\S+)$|keep (\S+)$/gm)].map(m => m[1] ?? m[2]),
+  );
+  const used = [
+    ...(read('docker-compose.yml') + read('deploy/compose/nats.conf')).matchAll(/run\/penstock\/([\w.-]+)/g),
+  ];
+  for (const [, file] of used) assert.ok(made.has(file), file);
+});
+
+test('no service has more rights than it needs', () => {
+  for (const [name, service] of services) {
+    if (name === 'vllm') continue;
+    assert.equal(service.read_only, true, name);
+    assert.deepEqual(service.cap_drop, ['ALL'], name);
+    if (name === 'setup') assert.equal(service.network_mode, 'none');
+    else {
+      assert.deepEqual(service.networks, ['region'], name);
+      // Ours are no root by their image.
+      assert.ok(service.image.startsWith('penstock/') || service.user === '1000:1000', name);
+    }
+    for (const port of service.ports ?? []) assert.match(port, /^127\.0\.0\.1:/, name);
+  }
+});
+
+test('every service is looked after: restarted, healthy before others need it, and given time to end', () => {
+  for (const [name, service] of services) {
+    if (name !== 'setup') assert.equal(service.restart, 'unless-stopped', name);
+    for (const [needed, { condition }] of Object.entries(service.depends_on ?? {})) {
+      const other = compose.services[needed];
+      assert.ok(other, `${name} needs ${needed}`);
+      const isOnce = needed === 'setup';
+      assert.equal(
+        condition,
+        isOnce ? 'service_completed_successfully' : 'service_healthy',
+        `${name}: ${needed}`,
+      );
+      // Docker waits for ever for the health of a service without a check.
+      if (!isOnce) assert.ok(other.healthcheck?.test ?? other.image.startsWith('penstock/'), needed);
+    }
+  }
+  for (const [name, { stop_grace_period: grace = '', environment = {} }] of own)
+    assert.ok(Number.parseInt(grace, 10) * 1000 > Number(environment['PENSTOCK_DRAIN_MS']) + 7000, name);
+});
+
+test('volumes, networks and targets that are named are there', () => {
+  for (const [name, { volumes = [], networks = [], build }] of services) {
+    for (const volume of volumes.filter(each => !each.startsWith('.')))
+      assert.ok((volume.split(':')[0] ?? '') in compose.volumes, `${name}: ${volume}`);
+    for (const file of volumes.filter(each => each.startsWith('.')))
+      assert.ok(existsSync(resolve(ROOT, file.split(':')[0] ?? '')), `${name}: ${file}`);
+    for (const network of networks) assert.ok(network in compose.networks, `${name}: ${network}`);
+    if (build !== undefined) assert.ok(targets.includes(build.target), `${name}: ${build.target}`);
+  }
+});
+
+test('images run without root, npm or a shell in front, and say how they are', () => {
+  assert.ok(targets.length >= 5);
+  const [, runtime = ''] = dockerfile.split('FROM scratch AS runtime');
+  assert.match(runtime, /^USER 1000:1000$/m);
+  assert.match(runtime, /^HEALTHCHECK .* CMD \[/m);
+  assert.doesNotMatch(runtime, /^RUN /m, 'what is left out must not be in a layer below');
+  assert.equal(runtime.match(/^CMD \["node", /gm)?.length, targets.length);
+  assert.doesNotMatch(dockerfile, /^ADD |:latest/m);
+});
+
+test('docs/compose.md names every service', () => {
+  const page = read('docs/compose.md');
+  for (const [name] of services) assert.ok(page.includes(`\`${name}\``), name);
+});

@@ -1,0 +1,24 @@
+/**
+ * A worker and the simulated engine it serves, in one container: what stands for a machine with a GPU where there is none. The engine
+ * lives as long as the worker needs it to finish what it runs; if the engine ends by itself, so does the container.
+ */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { SERVICE_NODE_FLAGS } from '@penstock/runtime';
+
+const SERVICES = join(import.meta.dirname, '../../services');
+const { port, hostname } = new URL(process.env['PENSTOCK_ENGINE_URL'] ?? 'http://127.0.0.1:8000');
+
+function start(service: string, env: Record<string, string> = {}) {
+  const args = [...SERVICE_NODE_FLAGS, join(SERVICES, service, 'main.ts')];
+  return spawn(process.execPath, args, { stdio: 'inherit', env: { ...process.env, ...env } });
+}
+
+const engine = start('engine-sim', { PENSTOCK_SIM_HOST: hostname, PENSTOCK_SIM_PORT: port });
+const worker = start('worker');
+engine.on('exit', () => worker.kill('SIGTERM'));
+worker.on('exit', (code, signal) => {
+  process.exitCode = code ?? (signal === null ? 0 : 1);
+  engine.kill('SIGTERM');
+});
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => worker.kill(signal));
