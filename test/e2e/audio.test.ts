@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type OpenAI from 'openai';
 import { sdk } from '../../testkit/sdk.ts';
-import { API_KEY, errorOf, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+import { API_KEY, errorOf, type Stack, startStack, waitFor, whenAllHeard } from '../../testkit/stack.ts';
 
 const model = 'sim-chat';
 /** Bytes of every value, so that nothing on the way can take them for text. */
@@ -85,6 +85,7 @@ test('large recordings take no room in the memory for bodies, neither here nor a
 });
 
 test('nothing is left of a large form that is refused, breaks off, or has no end', async () => {
+  await whenAllHeard(stack);
   const refused = await transcribe({ file: large(), model: 'none' });
   assert.deepEqual([refused.status, (await errorOf(refused)).code], [404, 'model_not_found']);
   const nameless = await transcribe({ file: large() });

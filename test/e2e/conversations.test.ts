@@ -24,6 +24,7 @@ before(async () => {
     ingressEnv: { PENSTOCK_API_KEYS: `${API_KEY},${OTHER_KEY}` },
   });
   client = sdk(stack);
+  await whenAllHeard(stack);
 });
 after(() => stack[Symbol.asyncDispose]());
 
@@ -139,7 +140,6 @@ test('input tokens are counted by an engine that counts, else estimated, with wh
   const estimated = await count({ input, conversation: id, model: 'plain' });
   const without = await count({ input, model: 'plain' });
   assert.ok(without > 0 && estimated > 2 * without, `${without} ${estimated}`);
-  await whenAllHeard(stack);
   await assert.rejects(count({ input: 'x', model: 'nobody' }), OpenAI.NotFoundError);
 });
 
