@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { ENDPOINTS } from '../wire/endpoints.ts';
 import { LANES, SIZES } from '../wire/names.ts';
-import { assertToken } from '../wire/token.ts';
+import { assertToken, fnv1a } from '../wire/token.ts';
 
 export const TRAIL_KINDS = [
   ...(['accepted', 'placed', 'queued', 'taken', 'first_token'] as const),
@@ -45,14 +45,12 @@ export function trailKey(id: string): string {
 /** Whether the trail of a request is kept although it went well. All processes say the same. @param share 0–1. */
 export function isTrailSampled(id: string, share: number): boolean {
   if (share <= 0) return false;
-  return share >= 1 || fnv1a(id) < share * 2 ** 32;
+  return share >= 1 || mixed(fnv1a(id)) < share * 2 ** 32;
 }
 
-/** 32 bits of Fowler, Noll and Vo's hash (RFC 9923), mixed once more since ids differ in their last characters: asked for every request. */
-function fnv1a(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+/** Spreads over all bits what ids differ in, their last characters (the end of MurmurHash3, of 32 bits). */
+function mixed(hash: number): number {
+  const once = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  const twice = Math.imul(once ^ (once >>> 13), 0xc2b2ae35);
+  return (twice ^ (twice >>> 16)) >>> 0;
 }

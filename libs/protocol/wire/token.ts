@@ -8,6 +8,7 @@ const TOKEN = /^[a-z0-9_-]{1,48}$/;
 export const TOKEN_RULE = '1-48 characters of a-z, 0-9, _ and -';
 
 const MAX_LENGTH = 48;
+const encoder = new TextEncoder();
 
 /** Whether the text may stand in a name. For ids that a client or an operator gives. */
 export function isToken(text: string): boolean {
@@ -30,12 +31,12 @@ export function toModelSlug(name: string): string {
     .toLowerCase()
     .replace(/[^a-z0-9_-]+/g, '-')
     .replace(/^-+/, '');
-  return `${readable.slice(0, MAX_LENGTH - 9)}-${fnv1a(name)}`;
+  return `${readable.slice(0, MAX_LENGTH - 9)}-${fnv1a(name).toString(16).padStart(8, '0')}`;
 }
 
-/** FNV-1a, 32 bits, as hex (http://www.isthe.com/chongo/tech/comp/fnv/). */
-function fnv1a(text: string): string {
+/** FNV-1a of a text in UTF-8, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/). */
+export function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return (hash >>> 0).toString(16).padStart(8, '0');
+  for (const byte of encoder.encode(text)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
 }
