@@ -16,15 +16,12 @@ export type Authenticate = (headers: IncomingHttpHeaders) => string;
 export function createAuthenticator(keys: readonly string[]): Authenticate {
   const known = keys.map(digest);
   return headers => {
-    let isGiven = false;
+    const given = keysIn(headers).map(digest);
+    if (given.length === 0) throw new DispatchError('missing_api_key');
     // Clients may send a placeholder in the one header and the key in the other.
-    for (const key of keysIn(headers)) {
-      if (key === null) continue;
-      isGiven = true;
-      const given = digest(key);
-      if (isKnown(known, given)) return tenantOfDigest(given);
-    }
-    throw new DispatchError(isGiven ? 'invalid_api_key' : 'missing_api_key');
+    const valid = given.find(key => isKnown(known, key));
+    if (valid === undefined) throw new DispatchError('invalid_api_key');
+    return tenantOfDigest(valid);
   };
 }
 
@@ -35,12 +32,15 @@ function isKnown(known: readonly Buffer[], given: Buffer): boolean {
   return found;
 }
 
-/** Null where a header is missing, or holds what cannot be a key. */
-function* keysIn(headers: IncomingHttpHeaders): Generator<string | null> {
-  const { authorization = '' } = headers;
-  if (authorization.length <= MAX_HEADER) yield /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? null;
-  for (const key of [headers['x-api-key'], headers['api-key']])
-    yield typeof key === 'string' && key.length <= MAX_HEADER && /^\S+$/.test(key) ? key : null;
+function keysIn(headers: IncomingHttpHeaders): string[] {
+  const { authorization } = headers;
+  const bearer =
+    authorization === undefined || authorization.length > MAX_HEADER
+      ? undefined
+      : /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+  return [bearer, headers['x-api-key'], headers['api-key']].flatMap(key =>
+    typeof key === 'string' && /^\S+$/.test(key) && key.length <= MAX_HEADER ? [key] : [],
+  );
 }
 
 function digest(key: string): Buffer {
