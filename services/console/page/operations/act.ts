@@ -129,3 +129,21 @@ export function useSelection(): Selection {
     clear: () => setIds(new Set()),
   };
 }
+
+/** The cell above a column of {@link SelectOne}. */
+export function SelectAll({
+  selection,
+  ids,
+  label,
+}: {
+  readonly selection: Selection;
+  readonly ids: readonly string[];
+  readonly label: string;
+}): VNode {
+  const isChecked = ids.length > 0 && ids.every(selection.has);
+  return html`<td><input type="checkbox" aria-label=${label} checked=${isChecked} onChange=${() => selection.toggleAll(ids)} /></td>`;
+}
+
+export function SelectOne({ selection, id }: { readonly selection: Selection; readonly id: string }): VNode {
+  return html`<td><input type="checkbox" aria-label=${`Select ${id}`} checked=${selection.has(id)} onChange=${() => selection.toggle(id)} /></td>`;
+}

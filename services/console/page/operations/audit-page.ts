@@ -2,6 +2,7 @@
 import type { VNode } from 'preact';
 import { html } from '../base/html.ts';
 import { useLoaded } from '../base/load.ts';
+import { NotLoaded, timeOf } from '../base/parts.ts';
 
 interface Entry {
   readonly at: number;
@@ -17,8 +18,7 @@ export function AuditPage(): VNode {
   return html`
     <h1>Audit</h1>
     <p class="quiet">What was asked for, written before it was done; what failed has an entry of its own. A key is named by the beginning of its digest.</p>
-    ${loaded.kind === 'loading' && html`<p class="panel" role="status">Loading…</p>`}
-    ${loaded.kind === 'failed' && html`<p class="panel problem" role="alert">${loaded.problem}</p>`}
+    ${loaded.kind !== 'loaded' && html`<${NotLoaded} loaded=${loaded} />`}
     ${loaded.kind === 'loaded' && loaded.value.entries.length === 0 && html`<p class="panel">Nobody has acted yet.</p>`}
     ${loaded.kind === 'loaded' && loaded.value.entries.length > 0 && html`<${Table} entries=${loaded.value.entries} />`}
   `;
@@ -35,7 +35,7 @@ function Table({ entries }: { readonly entries: readonly Entry[] }): VNode {
         <tbody>${entries.map(
           entry => html`
           <tr>
-            <td>${new Date(entry.at).toLocaleString()}</td>
+            <td>${timeOf(entry.at)}</td>
             <td><code>${entry.who}</code></td>
             <th scope="row">${entry.action.replace('.', ': ')}</th>
             <td class="words">${entry.targets.join(', ')}</td>

@@ -3,7 +3,8 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { html } from '../base/html.ts';
 import { useLoaded } from '../base/load.ts';
-import { type Selection, SelectionBar, useSelection } from './act.ts';
+import { entriesOf, type Fact, NotLoaded, timeOf } from '../base/parts.ts';
+import { SelectAll, type Selection, SelectionBar, SelectOne, useSelection } from './act.ts';
 
 interface Batch {
   readonly id: string;
@@ -49,8 +50,7 @@ export function BatchesPage({ mayAct }: { readonly mayAct: boolean }): VNode {
       <button type="button" onClick=${look}>Look again</button>
     </form>
     ${mayAct && html`<${SelectionBar} selected=${selection.selected} plans=${PLANS} onActed=${acted} />`}
-    ${loaded.kind === 'loading' && html`<p class="panel" role="status">Loading…</p>`}
-    ${loaded.kind === 'failed' && html`<p class="panel problem" role="alert">${loaded.problem}</p>`}
+    ${loaded.kind !== 'loaded' && html`<${NotLoaded} loaded=${loaded} />`}
     ${loaded.kind === 'loaded' && loaded.value.batches.length === 0 && html`<p class="panel">None is under way.</p>`}
     ${
       loaded.kind === 'loaded' &&
@@ -75,7 +75,7 @@ function Table({ batches, selection, onShow }: TableProps): VNode {
     <div class="panel scroll" tabindex="0" role="group" aria-label="Table of batches">
       <table>
         <thead><tr>
-          ${selection && html`<td><input type="checkbox" aria-label="Select all" checked=${ids.every(selection.has)} onChange=${() => selection.toggleAll(ids)} /></td>`}
+          ${selection && html`<${SelectAll} selection=${selection} ids=${ids} label="Select all" />`}
           <th scope="col">Batch</th><th scope="col">Tenant</th><th scope="col">Endpoint</th><th scope="col">Model</th>
           <th scope="col">Status</th><th scope="col">Progress</th><th scope="col" class="n">Failed</th><th scope="col">Expires</th>
         </tr></thead>
@@ -90,7 +90,7 @@ function batchRow(batch: Batch, selection: Selection | null, onShow: (id: string
   const ended = counts.completed + counts.failed;
   return html`
     <tr key=${id} data-row=${id}>
-      ${selection && html`<td><input type="checkbox" aria-label=${`Select ${id}`} checked=${selection.has(id)} onChange=${() => selection.toggle(id)} /></td>`}
+      ${selection && html`<${SelectOne} selection=${selection} id=${id} />`}
       <th scope="row"><button type="button" class="plain" onClick=${() => onShow(id)}><code>${id}</code></button></th>
       <td><a href=${`#/webhooks/${batch.tenant}`}><code>${batch.tenant}</code></a></td>
       <td>${batch.endpoint}</td>
@@ -98,36 +98,31 @@ function batchRow(batch: Batch, selection: Selection | null, onShow: (id: string
       <td>${batch.status.replaceAll('_', ' ')}</td>
       <td>${counts.total === 0 ? 'not counted yet' : html`<progress aria-label="Lines that have ended" max=${counts.total} value=${ended}></progress> ${ended} of ${counts.total}`}</td>
       <td class="n">${counts.failed}</td>
-      <td>${timeOf(batch.expires_at)}</td>
+      <td>${timeOf(1000 * batch.expires_at)}</td>
     </tr>
   `;
 }
 
-function timeOf(unixS: number): string {
-  return new Date(1000 * unixS).toLocaleString();
-}
-
 function BatchDetails({ id }: { readonly id: string }): VNode {
   const [loaded] = useLoaded<{ batch: Batch }>(`/api/batches/${encodeURIComponent(id)}`);
-  if (loaded.kind === 'loading') return html`<p class="panel" role="status">Loading…</p>`;
-  if (loaded.kind === 'failed') return html`<p class="panel problem" role="alert">${loaded.problem}</p>`;
+  if (loaded.kind !== 'loaded') return html`<${NotLoaded} loaded=${loaded} />`;
   const { batch } = loaded.value;
   const { total, completed, failed } = batch.request_counts;
-  const facts: (readonly [string, string])[] = [
+  const facts: Fact[] = [
     ['Status', batch.status.replaceAll('_', ' ')],
     ['Lines', `${completed} answered and ${failed} failed of ${total}`],
     ['Endpoint', batch.endpoint],
     ['Model', batch.model ?? 'several'],
     ['Tenant', batch.tenant],
-    ['Created', timeOf(batch.created_at)],
-    ['Expires', timeOf(batch.expires_at)],
+    ['Created', timeOf(1000 * batch.created_at)],
+    ['Expires', timeOf(1000 * batch.expires_at)],
     ['Output', batch.output_file_id ?? 'no file yet'],
     ['Failed lines', batch.error_file_id ?? 'no file'],
   ];
   return html`
     <section class="panel details" aria-label="Details">
       <h2>${id}</h2>
-      <dl>${facts.map(([term, fact]) => html`<div key=${term}><dt>${term}</dt><dd>${fact}</dd></div>`)}</dl>
+      <dl>${entriesOf(facts)}</dl>
       ${batch.errors !== null && html`<${Mistakes} of=${batch.errors.data} />`}
     </section>
   `;

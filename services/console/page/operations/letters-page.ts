@@ -3,7 +3,8 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { html } from '../base/html.ts';
 import { useLoaded } from '../base/load.ts';
-import { type Selection, SelectionBar, useSelection } from './act.ts';
+import { entriesOf, type Fact, NotLoaded, timeOf } from '../base/parts.ts';
+import { SelectAll, type Selection, SelectionBar, SelectOne, useSelection } from './act.ts';
 
 interface Letter {
   readonly id: string;
@@ -49,8 +50,7 @@ export function LettersPage({ mayAct }: { readonly mayAct: boolean }): VNode {
     <h1>Dead letters</h1>
     <p class="quiet">Requests that failed on every attempt, kept for seven days. <button type="button" onClick=${look}>Look again</button></p>
     ${mayAct && html`<${SelectionBar} selected=${selection.selected} plans=${PLANS} onActed=${acted} />`}
-    ${loaded.kind === 'loading' && html`<p class="panel" role="status">Loading…</p>`}
-    ${loaded.kind === 'failed' && html`<p class="panel problem" role="alert">${loaded.problem}</p>`}
+    ${loaded.kind !== 'loaded' && html`<${NotLoaded} loaded=${loaded} />`}
     ${loaded.kind === 'loaded' && loaded.value.letters.length === 0 && html`<p class="panel">There are none.</p>`}
     ${
       loaded.kind === 'loaded' &&
@@ -75,17 +75,17 @@ function Table({ letters, selection, onShow }: TableProps): VNode {
     <div class="panel scroll" tabindex="0" role="group" aria-label="Table of dead letters">
       <table>
         <thead><tr>
-          ${selection && html`<td><input type="checkbox" aria-label="Select all" checked=${ids.every(selection.has)} onChange=${() => selection.toggleAll(ids)} /></td>`}
+          ${selection && html`<${SelectAll} selection=${selection} ids=${ids} label="Select all" />`}
           <th scope="col">Request</th><th scope="col">Model</th><th scope="col">Died</th>
           <th scope="col">Reason</th><th scope="col">Last words</th><th scope="col" class="n">Bytes</th>
         </tr></thead>
         <tbody>${letters.map(
           letter => html`
           <tr key=${letter.id} data-row=${letter.id}>
-            ${selection && html`<td><input type="checkbox" aria-label=${`Select ${letter.id}`} checked=${selection.has(letter.id)} onChange=${() => selection.toggle(letter.id)} /></td>`}
+            ${selection && html`<${SelectOne} selection=${selection} id=${letter.id} />`}
             <th scope="row"><button type="button" class="plain" onClick=${() => onShow(letter.id)}><code>${letter.id}</code></button></th>
             <td>${letter.model}</td>
-            <td>${new Date(letter.died_at).toLocaleString()}</td>
+            <td>${timeOf(letter.died_at)}</td>
             <td>${letter.reason.replaceAll('_', ' ')}</td>
             <td class="words">${letter.message}</td>
             <td class="n">${letter.bytes}</td>
@@ -98,15 +98,14 @@ function Table({ letters, selection, onShow }: TableProps): VNode {
 
 function LetterDetails({ id }: { readonly id: string }): VNode {
   const [loaded] = useLoaded<{ letter: Details }>(`/api/letters/${encodeURIComponent(id)}`);
-  if (loaded.kind === 'loading') return html`<p class="panel" role="status">Loading…</p>`;
-  if (loaded.kind === 'failed') return html`<p class="panel problem" role="alert">${loaded.problem}</p>`;
+  if (loaded.kind !== 'loaded') return html`<${NotLoaded} loaded=${loaded} />`;
   const { letter } = loaded.value;
-  const facts: (readonly [string, string])[] = [
+  const facts: Fact[] = [
     ['Endpoint', `${letter.endpoint}, ${letter.lane} lane`],
     ['Model', letter.model],
     ['Prompt', `about ${letter.prompt_tokens} tokens`],
-    ['Accepted', new Date(letter.accepted_at).toLocaleString()],
-    ['Died', new Date(letter.died_at).toLocaleString()],
+    ['Accepted', timeOf(letter.accepted_at)],
+    ['Died', timeOf(letter.died_at)],
     ['Reason', `${letter.reason.replaceAll('_', ' ')}: ${letter.message || 'no words'}`],
     [
       'Record',
@@ -120,7 +119,7 @@ function LetterDetails({ id }: { readonly id: string }): VNode {
     <section class="panel details" aria-label="Details">
       <h2>${id}</h2>
       <p><a href=${`#/requests/${id}`}>What happened to it</a></p>
-      <dl>${facts.map(([term, fact]) => html`<div key=${term}><dt>${term}</dt><dd>${fact}</dd></div>`)}</dl>
+      <dl>${entriesOf(facts)}</dl>
     </section>
   `;
 }

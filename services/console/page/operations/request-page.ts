@@ -3,6 +3,7 @@ import type { VNode } from 'preact';
 import { seconds } from '../../shared/words.ts';
 import { html } from '../base/html.ts';
 import { useLoaded } from '../base/load.ts';
+import { entriesOf, type Fact, NotLoaded, timeOf } from '../base/parts.ts';
 
 interface LifeEvent {
   readonly kind: string;
@@ -52,8 +53,7 @@ export function RequestPage({ id }: { readonly id: string }): VNode {
 
 function Found({ id }: { readonly id: string }): VNode {
   const [loaded] = useLoaded<Life>(`/api/requests/${encodeURIComponent(id)}`);
-  if (loaded.kind === 'loading') return html`<p class="panel" role="status">Loading…</p>`;
-  if (loaded.kind === 'failed') return html`<p class="panel problem" role="alert">${loaded.problem}</p>`;
+  if (loaded.kind !== 'loaded') return html`<${NotLoaded} loaded=${loaded} />`;
   const { events, run } = loaded.value;
   return html`
     <div class="life">
@@ -87,19 +87,18 @@ function Waterfall({ events }: { readonly events: readonly LifeEvent[] }): VNode
 }
 
 function Record({ run }: { readonly run: NonNullable<Life['run']> }): VNode {
-  const time = (ms: number) => new Date(ms).toLocaleString();
-  const facts: (readonly [string, string])[] = [
+  const facts: Fact[] = [
     ['Record', `${run.kind.replaceAll('_', ' ')}, ${run.status.replaceAll('_', ' ')}`],
     ['Attempts', String(run.attempts)],
     ['Model', run.model],
     ['Endpoint', run.lane === null ? run.endpoint : `${run.endpoint}, ${run.lane} lane`],
-    ['Created', time(run.created_at)],
-    run.finished_at === null ? ['Deadline', time(run.deadline_at)] : ['Finished', time(run.finished_at)],
+    ['Created', timeOf(run.created_at)],
+    run.finished_at === null ? ['Deadline', timeOf(run.deadline_at)] : ['Finished', timeOf(run.finished_at)],
   ];
   return html`
     <section class="panel details" aria-label="Record">
       <dl>
-        ${facts.map(([term, fact]) => html`<div key=${term}><dt>${term}</dt><dd>${fact}</dd></div>`)}
+        ${entriesOf(facts)}
         <div><dt>Tenant</dt><dd><a href=${`#/webhooks/${run.tenant}`}>${run.tenant}</a></dd></div>
       </dl>
     </section>

@@ -2,7 +2,8 @@
 import type { VNode } from 'preact';
 import { html } from '../base/html.ts';
 import { useLoaded } from '../base/load.ts';
-import { type Selection, SelectionBar, useSelection } from './act.ts';
+import { entriesOf, type Fact, NotLoaded, timeOf } from '../base/parts.ts';
+import { SelectAll, type Selection, SelectionBar, SelectOne, useSelection } from './act.ts';
 
 interface Endpoint {
   readonly id: string;
@@ -66,8 +67,7 @@ export function WebhooksPage({ of, mayAct }: WebhooksPageProps): VNode {
 
 function Endpoints({ of, mayAct }: WebhooksPageProps): VNode {
   const [loaded] = useLoaded<{ endpoints: Endpoint[] }>(`/api/webhooks/${encodeURIComponent(of)}`);
-  if (loaded.kind === 'loading') return html`<p class="panel" role="status">Loading…</p>`;
-  if (loaded.kind === 'failed') return html`<p class="panel problem" role="alert">${loaded.problem}</p>`;
+  if (loaded.kind !== 'loaded') return html`<${NotLoaded} loaded=${loaded} />`;
   return html`<div class="life">${loaded.value.endpoints.map(
     endpoint => html`<${OneEndpoint} key=${endpoint.id} endpoint=${endpoint} mayAct=${mayAct} />`,
   )}</div>`;
@@ -90,8 +90,9 @@ function OneEndpoint({ endpoint, mayAct }: { readonly endpoint: Endpoint; readon
     selection.clear();
     void look();
   };
-  const paused = endpoint.paused_until === null ? '' : `, paused until ${timeOf(endpoint.paused_until)}`;
-  const facts: (readonly [string, string])[] = [
+  const paused =
+    endpoint.paused_until === null ? '' : `, paused until ${timeOf(1000 * endpoint.paused_until)}`;
+  const facts: Fact[] = [
     ['State', why === null ? `${status}${paused}` : `${status}: ${why.replaceAll('_', ' ')}`],
     ['Address', url],
     ['Events', types.join(', ')],
@@ -100,7 +101,7 @@ function OneEndpoint({ endpoint, mayAct }: { readonly endpoint: Endpoint; readon
   return html`
     <section class="panel details" aria-label=${`Endpoint ${id}`}>
       <h2>${name} <small><code>${id}</code></small></h2>
-      <dl>${facts.map(([term, fact]) => html`<div key=${term}><dt>${term}</dt><dd>${fact}</dd></div>`)}</dl>
+      <dl>${entriesOf(facts)}</dl>
       <p><button type="button" onClick=${look}>Look again</button></p>
       ${mayAct && html`<${SelectionBar} selected=${selection.selected} plans=${PLANS} onActed=${acted} />`}
       ${loaded.kind === 'failed' && html`<p class="problem" role="alert">${loaded.problem}</p>`}
@@ -122,17 +123,17 @@ function Deliveries({ of, deliveries, selection }: DeliveriesProps): VNode {
     <div class="scroll" tabindex="0" role="group" aria-label=${`What was sent to ${of}`}>
       <table>
         <thead><tr>
-          ${selection && html`<td><input type="checkbox" aria-label=${`Select all of ${of}`} checked=${ids.every(selection.has)} onChange=${() => selection.toggleAll(ids)} /></td>`}
+          ${selection && html`<${SelectAll} selection=${selection} ids=${ids} label=${`Select all of ${of}`} />`}
           <th scope="col">Event</th><th scope="col">Of</th><th scope="col">When</th><th scope="col">State</th>
           <th scope="col" class="n">Attempts</th><th scope="col">The last</th>
         </tr></thead>
         <tbody>${deliveries.map(
           ({ id, event_type: type, resource_id: resource, created_at: at, status, attempts }) => html`
           <tr key=${id} data-row=${id}>
-            ${selection && html`<td><input type="checkbox" aria-label=${`Select ${id}`} checked=${selection.has(id)} onChange=${() => selection.toggle(id)} /></td>`}
+            ${selection && html`<${SelectOne} selection=${selection} id=${id} />`}
             <th scope="row">${type}</th>
             <td><code>${resource}</code></td>
-            <td>${timeOf(at)}</td>
+            <td>${timeOf(1000 * at)}</td>
             <td>${status}</td>
             <td class="n">${attempts.length}</td>
             <td class="words">${lastWords(attempts.at(-1))}</td>
@@ -148,8 +149,4 @@ function lastWords(attempt: Delivery['attempts'][number] | undefined): string {
   return attempt.status_code === null
     ? (attempt.error ?? 'no answer').replaceAll('_', ' ')
     : `answered ${attempt.status_code}`;
-}
-
-function timeOf(unixS: number): string {
-  return new Date(1000 * unixS).toLocaleString();
 }

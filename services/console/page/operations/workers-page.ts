@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import type { RegionState, WorkerRow } from '../../shared/region-state.ts';
 import { bidWords, byName, modelWords, number, percent, seconds, WORKER_STATES } from '../../shared/words.ts';
 import { html } from '../base/html.ts';
-import { type Selection, SelectionBar, useSelection } from './act.ts';
+import { SelectAll, type Selection, SelectionBar, SelectOne, useSelection } from './act.ts';
 
 const PLANS = [
   {
@@ -64,7 +64,7 @@ function Table({
     <div class="panel scroll" tabindex="0" role="group" aria-label="Table of workers">
       <table>
         <thead><tr>
-          ${selection && html`<td><input type="checkbox" aria-label="Select all" checked=${names.length > 0 && names.every(selection.has)} onChange=${() => selection.toggleAll(names)} /></td>`}
+          ${selection && html`<${SelectAll} selection=${selection} ids=${names} label="Select all" />`}
           <th scope="col">Worker</th><th scope="col">State</th><th scope="col">Models</th>
           <th scope="col" class="n">In use</th><th scope="col" class="n">Quote</th>
           <th scope="col" class="n">Prompt tokens/s</th><th scope="col" class="n">Output/s</th>
@@ -82,7 +82,7 @@ function workerRow(name: string, row: WorkerRow, selection: Selection | null): V
     value === undefined ? '–' : words(value);
   return html`
     <tr key=${name} data-row=${name}>
-      ${selection && html`<td><input type="checkbox" aria-label=${`Select ${name}`} checked=${selection.has(name)} onChange=${() => selection.toggle(name)} /></td>`}
+      ${selection && html`<${SelectOne} selection=${selection} id=${name} />`}
       <th scope="row">${name}</th>
       <td title=${about}><span class=${`state worker ${row.state}`} aria-hidden="true">${mark}</span> ${word}${row.silentS === undefined ? '' : ` ${row.silentS} s`}</td>
       <td class="words">${modelWords(row.models, MOST_MODELS)}</td>
