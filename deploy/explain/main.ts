@@ -1,7 +1,7 @@
 /** `npm run explain -- ID`: the life of one request in words, for the operator. */
 import { parseArgs } from 'node:util';
 import { isToken, trailInWords } from '@penstock/protocol';
-import { ConfigError, EXIT_CONFIG, readConfig, regionSettings } from '@penstock/runtime';
+import { readConfigOrExit, regionSettings } from '@penstock/runtime';
 import { ConnectError, RedisRequestTrails, RedisRunStore } from '@penstock/transport';
 import { z } from 'zod';
 import { serversOf } from '../local/started-servers.ts';
@@ -21,7 +21,7 @@ const say = (text: string) => process.stdout.write(`${text}\n`);
 
 /** @returns the exit code. */
 async function explain(id: string, json: boolean): Promise<number> {
-  const url = serversOf(readConfig(explainConfig, process.env)).redis;
+  const url = serversOf(readConfigOrExit(explainConfig)).redis;
   const trails = await RedisRequestTrails.connect({ url, name: 'penstock-explain' });
   const runs = await RedisRunStore.connect({ url, name: 'penstock-explain' });
   try {
@@ -72,11 +72,7 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (err) {
-  if (err instanceof ConfigError) {
-    for (const problem of err.problems) process.stderr.write(`configuration: ${problem}\n`);
-    process.exitCode = EXIT_CONFIG;
-  } else if (err instanceof ConnectError) {
-    process.stderr.write(`penstock: PENSTOCK_REDIS_URL: ${err.message}\n`);
-    process.exitCode = 1;
-  } else throw err;
+  if (!(err instanceof ConnectError)) throw err;
+  process.stderr.write(`penstock: PENSTOCK_REDIS_URL: ${err.message}\n`);
+  process.exitCode = 1;
 }

@@ -1,24 +1,15 @@
 /** Everything an operator can set on a console. */
-import { filesSettings, nameSetting, readPerModel, regionSettings, settingOf } from '@penstock/runtime';
+import {
+  filesSettings,
+  keysSetting,
+  nameSetting,
+  readPerModel,
+  regionSettings,
+  settingOf,
+} from '@penstock/runtime';
 import { z } from 'zod';
 
-const LEAST_KEY = 12;
-
-/** Keys, comma-separated. */
-function keys(least: number) {
-  return z
-    .string({ error: 'set at least one key, comma-separated: people log in with it' })
-    .transform(text =>
-      text
-        .split(',')
-        .map(key => key.trim())
-        .filter(Boolean),
-    )
-    .refine(
-      list => list.length >= least && list.every(key => key.length >= LEAST_KEY),
-      `each key needs ${LEAST_KEY} characters or more`,
-    );
-}
+const KEYS = { length: 12, missing: 'set at least one key, comma-separated: people log in with it' };
 
 /** `2.10` for every worker, or by model: `llama-70b=12.40,*=2.10`. */
 function parsePrices(text: string): (slug: string) => number | undefined {
@@ -35,10 +26,10 @@ export const consoleConfig = z.object({
     .max(65_535)
     .default(8090)
     .describe('Port; 0 picks a free one.'),
-  PENSTOCK_ADMIN_KEYS: keys(1).describe(
+  PENSTOCK_ADMIN_KEYS: keysSetting({ ...KEYS, least: 1 }).describe(
     'Keys that people log in with who may look and act, comma-separated.',
   ),
-  PENSTOCK_VIEWER_KEYS: keys(0)
+  PENSTOCK_VIEWER_KEYS: keysSetting({ ...KEYS, least: 0 })
     .prefault('')
     .describe('Keys that people log in with who may only look, comma-separated.'),
   PENSTOCK_CONSOLE_SESSION_S: z.coerce

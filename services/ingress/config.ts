@@ -6,6 +6,7 @@ import {
   dispatchSettings,
   filesSettings,
   keepingSettings,
+  keysSetting,
   modelSettings,
   nameSetting,
   readPerModel,
@@ -35,19 +36,11 @@ export const ingressConfig = z.object({
     .max(65_535)
     .default(8080)
     .describe('Port; 0 picks a free one.'),
-  PENSTOCK_API_KEYS: z
-    .string({ error: 'set at least one API key, comma-separated' })
-    .transform(keys =>
-      keys
-        .split(',')
-        .map(key => key.trim())
-        .filter(Boolean),
-    )
-    .refine(
-      keys => keys.length > 0 && keys.every(key => key.length >= 8),
-      'each key needs 8 characters or more',
-    )
-    .describe('API keys that clients may use, comma-separated.'),
+  PENSTOCK_API_KEYS: keysSetting({
+    least: 1,
+    length: 8,
+    missing: 'set at least one API key, comma-separated',
+  }).describe('API keys that clients may use, comma-separated.'),
   PENSTOCK_CORS_ORIGINS: settingOf(parseOrigins)
     .prefault('')
     .describe(

@@ -5,6 +5,31 @@ import { z } from 'zod';
 /** A word that can be part of a subject, a key or a name. */
 export const nameSetting = z.string().refine(isToken, `use ${TOKEN_RULE}`);
 
+export interface KeysNotation {
+  /** How many there have to be. */
+  readonly least: number;
+  /** Characters that each has at least. */
+  readonly length: number;
+  /** What is said where the setting is missing. */
+  readonly missing: string;
+}
+
+/** Keys, comma-separated. */
+export function keysSetting({ least, length, missing }: KeysNotation) {
+  return z
+    .string({ error: missing })
+    .transform(text =>
+      text
+        .split(',')
+        .map(key => key.trim())
+        .filter(Boolean),
+    )
+    .refine(
+      keys => keys.length >= least && keys.every(key => key.length >= length),
+      `each key needs ${length} characters or more`,
+    );
+}
+
 /** A setting with a notation of its own. @param parse throws an error whose message says what to write. */
 export function settingOf<T>(parse: (text: string) => T) {
   return z.string().transform((text, ctx) => {
