@@ -10,6 +10,7 @@ import {
   globSync,
   mkdirSync,
   mkdtempSync,
+  renameSync,
   rmSync,
   symlinkSync,
 } from 'node:fs';
@@ -93,7 +94,7 @@ function ensureRootFs(say: Say): void {
   mkdirSync(partial, { recursive: true });
   must('debootstrap', ['--variant=minbase', '--include=ca-certificates', 'bookworm', partial], MIRROR);
   for (const path of LEFT_OUT) rmSync(join(partial, path), { recursive: true, force: true });
-  must('mv', [partial, ROOT_FS], '');
+  renameSync(partial, ROOT_FS);
 }
 
 function make({ image, entrypoint, fill }: Stand, say: Say): void {
