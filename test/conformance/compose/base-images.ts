@@ -34,6 +34,7 @@ const LEFT_OUT = [
   'var/lib/apt/lists',
 ];
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const NPM = 'npm@11.19.1';
 const REDIS = [
   'redis-server',
   'redis-tools',
@@ -125,12 +126,15 @@ function buildah(...args: string[]): string {
   return stdout.trim();
 }
 
-/** This process' own Node, and the npm of the machine. */
+/** This process' own Node, and npm. */
 function addNode(root: string): void {
   place(process.execPath, root, 'usr/local/bin/node');
-  const npm = spawnSync('npm', ['root', '--global'], { encoding: 'utf8' }).stdout.trim();
-  const target = join(root, 'usr/local/lib/node_modules/npm');
-  cpSync(join(npm, 'npm'), target, { recursive: true, dereference: true });
+  const prefix = join(root, 'usr/local/lib');
+  must(
+    'npm',
+    ['install', '--prefix', prefix, '--no-save', '--no-package-lock', NPM],
+    'npm needs its registry.',
+  );
   symlinkSync('../lib/node_modules/npm/bin/npm-cli.js', join(root, 'usr/local/bin/npm'));
 }
 
