@@ -46,6 +46,8 @@ const targets = [...dockerfile.matchAll(/^FROM runtime AS (\S+)$/gm)].map(match 
 
 const CONFIGS = { ingress: ingressConfig, tasks: tasksConfig, console: consoleConfig } as const;
 const OF_WORKERS = { ...workerConfig.shape, ...simConfig.shape };
+/** Read by every service; their names are OpenTelemetry's own. */
+const TRACING = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'];
 const SECRETS = ['PENSTOCK_API_KEYS', 'PENSTOCK_ADMIN_KEYS', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'];
 
 test('every setting in the compose file is one, and secrets are files', () => {
@@ -53,7 +55,7 @@ test('every setting in the compose file is one, and secrets are files', () => {
     const known: object = CONFIGS[name as keyof typeof CONFIGS]?.shape ?? OF_WORKERS;
     // Every service of ours gets the same settings for its servers and its drain; some have no use for all.
     const shared = { ...workerConfig.shape };
-    for (const setting of Object.keys(environment)) {
+    for (const setting of Object.keys(environment).filter(each => !TRACING.includes(each))) {
       const plain = setting.replace(/_FILE$/, '');
       assert.ok(plain in known || plain in shared, `${name}: ${setting}`);
       assert.ok(!SECRETS.includes(setting), `${name}: ${setting} belongs in a file`);
@@ -61,6 +63,11 @@ test('every setting in the compose file is one, and secrets are files', () => {
     for (const secret of SECRETS.filter(each => each in known))
       assert.match(environment[`${secret}_FILE`] ?? '', /^\/run\/penstock\//, `${name}: ${secret}`);
   }
+});
+
+test('every service of ours is traced where the user asks for it', () => {
+  for (const [name, { environment = {} }] of own)
+    for (const each of TRACING) assert.equal(environment[each], `\${${each}:-}`, name);
 });
 
 test('what a service is started with is written before it', () => {

@@ -13,7 +13,7 @@ import {
   type TraceLimits,
   type TraceRequest,
 } from './trace.ts';
-import { readTraceFile } from './trace-file.ts';
+import { readTraceFile, readTraceLines } from './trace-file.ts';
 
 const FILE = 'agentic-coding/claude_code_conversations.rle.jsonl.gz';
 /** Mean time between the starts of two conversations, ms. */
@@ -39,20 +39,21 @@ export function agenticTrace(limits: TraceLimits = {}, seed = 1, env = process.e
 /** @throws TraceError naming the line. */
 function parseAgentic(text: string, file: string, seed: number): TraceRequest[] {
   const random = seededRandom(seed);
-  const requests: TraceRequest[] = [];
+  let conversation = 0;
   let startMs = 0;
-  for (const [i, line] of text.split('\n').entries()) {
-    if (line.trim() === '') continue;
+  const conversations = readTraceLines(text, file, (line, place) => {
     const turns = turnsOf(line);
-    if (turns === null) throw new TraceError(`${file}:${i + 1}: not a conversation of the agentic format`);
+    if (turns === null) throw new TraceError(`${place}: not a conversation of the agentic format`);
     startMs += -Math.log(1 - random()) * START_EVERY_MS;
-    for (const turn of turns) {
-      if (turn.in > MAX_CONTEXT_TOKENS) break;
-      requests.push(requestOf(turn, startMs, i));
-    }
-  }
-  if (requests.length === 0) throw new TraceError(`${file}: no requests in it`);
-  return requests.sort((a, b) => a.atMs - b.atMs);
+    const id = conversation++;
+    return untilFull(turns).map(turn => requestOf(turn, startMs, id));
+  });
+  return conversations.flat().sort((a, b) => a.atMs - b.atMs);
+}
+
+function untilFull(turns: readonly Turn[]): readonly Turn[] {
+  const tooLong = turns.findIndex(turn => turn.in > MAX_CONTEXT_TOKENS);
+  return tooLong < 0 ? turns : turns.slice(0, tooLong);
 }
 
 function turnsOf(line: string): Turn[] | null {

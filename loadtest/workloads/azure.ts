@@ -4,7 +4,7 @@
  */
 import { generateBursts } from './generate.ts';
 import { limitTrace, type Trace, TraceError, type TraceLimits, type TraceRequest } from './trace.ts';
-import { readTraceFile } from './trace-file.ts';
+import { readTraceFile, readTraceLines } from './trace-file.ts';
 
 const FILE = 'azure-2023/AzureLLMInferenceTrace_code.csv.gz';
 
@@ -20,22 +20,18 @@ export function codeTrace(limits: TraceLimits = {}, seed = 1, env = process.env)
 
 /** Columns TIMESTAMP, ContextTokens, GeneratedTokens. @throws TraceError naming the line. */
 export function parseAzure(text: string, file = 'trace'): TraceRequest[] {
-  const requests: TraceRequest[] = [];
-  let start = 0;
+  let start: number | null = null;
   let last = 0;
-  for (const [i, line] of text.split(/\r?\n/).entries()) {
-    if (line === '' || (i === 0 && line === HEADER)) continue;
+  const withoutHeader = text.startsWith(HEADER) ? text.slice(HEADER.length) : text;
+  return readTraceLines(withoutHeader, file, (line, place) => {
     const [, stamp = '', input, output] = LINE.exec(line) ?? [];
     const at = timeOf(stamp);
-    if (!Number.isFinite(at)) throw new TraceError(`${file}:${i + 1}: not ${HEADER}`);
-    const [inputTokens, outputTokens] = [Number(input), Number(output)];
-    if (requests.length === 0) start = at;
-    else if (at < last) throw new TraceError(`${file}:${i + 1}: time goes backwards; sort it by timestamp`);
+    if (!Number.isFinite(at)) throw new TraceError(`${place}: not ${HEADER}`);
+    start ??= at;
+    if (at < last) throw new TraceError(`${place}: time goes backwards; sort it by timestamp`);
     last = at;
-    requests.push({ atMs: at - start, inputTokens, outputTokens, blocks: [] });
-  }
-  if (requests.length === 0) throw new TraceError(`${file}: no requests in it`);
-  return requests;
+    return { atMs: at - start, inputTokens: Number(input), outputTokens: Number(output), blocks: [] };
+  });
 }
 
 /** Time stamps have seven decimals of a second, more than Date can parse. */

@@ -11,7 +11,7 @@ import {
   type TraceLimits,
   type TraceRequest,
 } from './trace.ts';
-import { readTraceFile } from './trace-file.ts';
+import { readTraceFile, readTraceLines } from './trace-file.ts';
 
 const FILE = 'mooncake/conversation_trace.jsonl.gz';
 /** Time stamps sit on ticks this far apart; a tick's requests are spread over it. */
@@ -28,19 +28,14 @@ export function conversationTrace(limits: TraceLimits = {}, seed = 1, env = proc
 
 /** @throws TraceError naming the line. */
 export function parseMooncake(text: string, file = 'trace'): TraceRequest[] {
-  const requests: TraceRequest[] = [];
   let last = 0;
-  for (const [i, line] of text.split('\n').entries()) {
-    if (line.trim() === '') continue;
+  return readTraceLines(text, file, (line, place) => {
     const request = parseLine(line);
-    if (request === null) throw new TraceError(`${file}:${i + 1}: not a request of the Mooncake format`);
-    if (request.atMs < last)
-      throw new TraceError(`${file}:${i + 1}: time goes backwards; sort it by timestamp`);
+    if (request === null) throw new TraceError(`${place}: not a request of the Mooncake format`);
+    if (request.atMs < last) throw new TraceError(`${place}: time goes backwards; sort it by timestamp`);
     last = request.atMs;
-    requests.push(request);
-  }
-  if (requests.length === 0) throw new TraceError(`${file}: no requests in it`);
-  return requests;
+    return request;
+  });
 }
 
 function parseLine(line: string): TraceRequest | null {

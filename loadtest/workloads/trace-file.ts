@@ -30,3 +30,16 @@ export function readTraceFile(name: string, env: Environment): { path: string; t
     throw new TraceError(`${path}: not a gzip file; fetch it again`);
   }
 }
+
+/**
+ * What `read` makes of each line of a trace that is not blank, in their order.
+ * @param read gets the line's place, `file:line`, for its errors.
+ * @throws TraceError where there is no line.
+ */
+export function readTraceLines<T>(text: string, file: string, read: (line: string, place: string) => T): T[] {
+  const made: T[] = [];
+  for (const [i, line] of text.split(/\r?\n/).entries())
+    if (line.trim() !== '') made.push(read(line, `${file}:${i + 1}`));
+  if (made.length === 0) throw new TraceError(`${file}: no requests in it`);
+  return made;
+}

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { IDLE, RATE } from '../worker-load.fixture.ts';
 import { type BidState, type BidTuning, DEFAULT_TUNING, decideBid } from './bid.ts';
 import { decideIdleCapacityBid } from './idle-capacity.ts';
 import { idealWait, levelOf } from './level.ts';
@@ -12,20 +13,8 @@ import {
   TYPICAL_TOKENS,
   typicalTokens,
 } from './size-class.ts';
-import { estimateWait, paceOf, prefillAheadS, type WorkerLoad } from './worker-load.ts';
+import { estimateWait, paceOf, prefillAheadS } from './worker-load.ts';
 
-const RATE = 10_000;
-const idle: WorkerLoad = {
-  prefillBacklogTokens: 0,
-  head: null,
-  prefillTokensPerSec: RATE,
-  running: 0,
-  slots: 64,
-  kvUse: null,
-  kvFreeTokens: null,
-  errorRate: 0,
-  answerTokens: 200,
-};
 const working: BidState = {
   sick: false,
   draining: false,
@@ -36,9 +25,9 @@ const working: BidState = {
 
 test('an idle worker as fast as any quotes 0 for every size, a slower one more', () => {
   for (const size of SIZE_CLASSES) {
-    const fast = decideBid(idle, size, working);
+    const fast = decideBid(IDLE, size, working);
     assert.ok(fast.kind === 'bid' && fast.level === 0);
-    const slow = decideBid({ ...idle, prefillTokensPerSec: RATE / 1.7 }, size, {
+    const slow = decideBid({ ...IDLE, prefillTokensPerSec: RATE / 1.7 }, size, {
       ...working,
       overReserveS: 60,
     });
@@ -48,7 +37,7 @@ test('an idle worker as fast as any quotes 0 for every size, a slower one more',
 
 test('running requests raise the quote, short answers more than long ones', () => {
   const quote = (running: number, answerTokens: number) => {
-    const bid = decideBid({ ...idle, running, answerTokens }, 'short', working);
+    const bid = decideBid({ ...IDLE, running, answerTokens }, 'short', working);
     return bid.kind === 'bid' ? bid.level : bid.reason;
   };
   assert.equal(quote(0, 30), 0);
@@ -57,22 +46,22 @@ test('running requests raise the quote, short answers more than long ones', () =
 });
 
 test('every kind of load raises the estimate', () => {
-  const base = estimateWait(paceOf(idle), 1000);
-  assert.ok(estimateWait(paceOf({ ...idle, prefillBacklogTokens: 30_000 }), 1000) > base);
-  assert.ok(estimateWait(paceOf({ ...idle, prefillTokensPerSec: 5000 }), 1000) > base);
-  assert.ok(estimateWait(paceOf({ ...idle, running: 1, kvUse: 0.95 }), 1000) > base);
-  assert.ok(estimateWait(paceOf({ ...idle, errorRate: 0.3 }), 1000) > base);
+  const base = estimateWait(paceOf(IDLE), 1000);
+  assert.ok(estimateWait(paceOf({ ...IDLE, prefillBacklogTokens: 30_000 }), 1000) > base);
+  assert.ok(estimateWait(paceOf({ ...IDLE, prefillTokensPerSec: 5000 }), 1000) > base);
+  assert.ok(estimateWait(paceOf({ ...IDLE, running: 1, kvUse: 0.95 }), 1000) > base);
+  assert.ok(estimateWait(paceOf({ ...IDLE, errorRate: 0.3 }), 1000) > base);
 });
 
 test('the prefill backlog shrinks with time until the head is overdue, and then grows', () => {
   const at = (elapsedS: number) =>
-    prefillAheadS({ ...idle, prefillBacklogTokens: 20_000, head: { tokens: 10_000, elapsedS } });
+    prefillAheadS({ ...IDLE, prefillBacklogTokens: 20_000, head: { tokens: 10_000, elapsedS } });
   assert.ok(at(0) === 2 && at(0.5) === 1.5 && at(1) === 1);
   assert.ok(at(2) > 2 && at(4) > at(2), 'an engine that takes twice as long is not trusted with the rest');
 });
 
 test('over the reserve price a worker does not bid until the price has risen', () => {
-  const behind = { ...idle, prefillBacklogTokens: 30_000 };
+  const behind = { ...IDLE, prefillBacklogTokens: 30_000 };
   const waits = decideBid(behind, 'long', working);
   assert.ok(waits.reason === 'over_reserve' && waits.validS > 0);
   const later = decideBid(behind, 'long', { ...working, overReserveS: 30 });
@@ -92,36 +81,36 @@ test('levels rise with the ratio, stay within 0–9, and take odd numbers', () =
 });
 
 test('a worker without room, health or time does not bid', () => {
-  assert.equal(decideBid({ ...idle, running: 64 }, 'short', working).reason, 'full');
-  assert.equal(decideBid({ ...idle, running: 1, kvUse: 0.99 }, 'short', working).reason, 'kv_full');
-  const tight = { ...idle, running: 1, kvFreeTokens: 6000 };
+  assert.equal(decideBid({ ...IDLE, running: 64 }, 'short', working).reason, 'full');
+  assert.equal(decideBid({ ...IDLE, running: 1, kvUse: 0.99 }, 'short', working).reason, 'kv_full');
+  const tight = { ...IDLE, running: 1, kvFreeTokens: 6000 };
   assert.equal(decideBid(tight, 'medium', { ...working, meanTokens: 8000 }).reason, 'kv_full');
   assert.equal(decideBid(tight, 'short', working).kind, 'bid');
   assert.equal(decideIdleCapacityBid(tight, 'background', working).reason, 'kv_full');
-  assert.equal(decideBid(idle, 'short', { ...working, sick: true }).reason, 'sick');
-  assert.equal(decideBid(idle, 'short', { ...working, draining: true }).reason, 'draining');
+  assert.equal(decideBid(IDLE, 'short', { ...working, sick: true }).reason, 'sick');
+  assert.equal(decideBid(IDLE, 'short', { ...working, draining: true }).reason, 'draining');
 });
 
 test('an engine that runs nothing gets work, whatever its cache gauge says', () => {
   for (const size of SIZE_CLASSES)
-    assert.deepEqual(decideBid({ ...idle, kvUse: 1 }, size, working), decideBid(idle, size, working));
-  assert.equal(decideIdleCapacityBid({ ...idle, kvUse: 1 }, 'batch', working).kind, 'bid');
+    assert.deepEqual(decideBid({ ...IDLE, kvUse: 1 }, size, working), decideBid(IDLE, size, working));
+  assert.equal(decideIdleCapacityBid({ ...IDLE, kvUse: 1 }, 'batch', working).kind, 'bid');
 });
 
 test('a bid promises no more than the room, nor more than its level stays true for', () => {
   for (let running = 0; running < 64; running++) {
-    const bid = decideBid({ ...idle, running }, 'short', { ...working, meanTokens: 1 });
+    const bid = decideBid({ ...IDLE, running }, 'short', { ...working, meanTokens: 1 });
     assert.ok(bid.kind === 'bid' && bid.batch >= 1 && bid.batch <= 64 - running);
   }
-  const heavy = decideBid(idle, 'long', { ...working, meanTokens: 24_000 });
+  const heavy = decideBid(IDLE, 'long', { ...working, meanTokens: 24_000 });
   assert.ok(heavy.kind === 'bid' && heavy.batch === 1);
 });
 
 test('lower lanes get idle capacity', () => {
-  const half = { ...idle, running: 32 };
+  const half = { ...IDLE, running: 32 };
   assert.equal(decideIdleCapacityBid(half, 'batch', working).reason, 'full');
   assert.equal(decideIdleCapacityBid(half, 'background', working).kind, 'bid');
-  const busy = { ...idle, prefillBacklogTokens: 50_000 };
+  const busy = { ...IDLE, prefillBacklogTokens: 50_000 };
   assert.equal(decideIdleCapacityBid(busy, 'batch', working).reason, 'over_reserve');
 });
 
@@ -158,7 +147,7 @@ test('typical lengths scale with the boundaries of the classes', () => {
   assert.deepEqual(typicalTokens(DEFAULT_BOUNDARIES), TYPICAL_TOKENS);
   const typical = typicalTokens({ short: 1024, medium: 8192 });
   assert.deepEqual(typical, { short: 250, medium: 4000, long: 12_000 });
-  const busy = { ...idle, prefillBacklogTokens: 2000, head: { tokens: 2000, elapsedS: 0 } };
+  const busy = { ...IDLE, prefillBacklogTokens: 2000, head: { tokens: 2000, elapsedS: 0 } };
   const level = (tuning: BidTuning) => {
     const bid = decideBid(busy, 'long', working, tuning);
     return bid.kind === 'bid' ? bid.level : bid.reason;

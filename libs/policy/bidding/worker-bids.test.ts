@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { IDLE, RATE } from '../worker-load.fixture.ts';
 import { DEFAULT_TUNING } from './bid.ts';
 import {
   type BidMemory,
@@ -15,21 +16,9 @@ import {
 } from './worker-bids.ts';
 import type { WorkerLoad } from './worker-load.ts';
 
-const RATE = 10_000;
-const idle: WorkerLoad = {
-  prefillBacklogTokens: 0,
-  head: null,
-  prefillTokensPerSec: RATE,
-  running: 0,
-  slots: 64,
-  kvUse: null,
-  kvFreeTokens: null,
-  errorRate: 0,
-  answerTokens: 200,
-};
-const full: WorkerLoad = { ...idle, running: 64 };
+const full: WorkerLoad = { ...IDLE, running: 64 };
 /** Five seconds of prompts, of which one has just begun: too late for every class. */
-const late: WorkerLoad = { ...idle, prefillBacklogTokens: 50_000, head: { tokens: 1000, elapsedS: 0 } };
+const late: WorkerLoad = { ...IDLE, prefillBacklogTokens: 50_000, head: { tokens: 1000, elapsedS: 0 } };
 const fresh = newBidMemory(DEFAULT_TUNING);
 
 function standing(load: WorkerLoad, state: Partial<WorkerStanding> = {}): WorkerStanding {
@@ -45,7 +34,7 @@ function kindsOf({ decisions }: ReturnType<typeof decide>): string[] {
 }
 
 test('an idle worker bids for every kind of work, and its bids hold until something happens', () => {
-  const round = decide(idle, fresh, 0);
+  const round = decide(IDLE, fresh, 0);
   assert.deepEqual(
     kindsOf(round),
     WORK_KINDS.map(() => 'bid'),
@@ -55,7 +44,7 @@ test('an idle worker bids for every kind of work, and its bids hold until someth
 });
 
 test('a worker that is sick, draining or full bids for nothing', () => {
-  assert.deepEqual(kindsOf(decide(idle, fresh, 0, { sick: true })), [
+  assert.deepEqual(kindsOf(decide(IDLE, fresh, 0, { sick: true })), [
     'sick',
     'sick',
     'sick',
@@ -64,7 +53,7 @@ test('a worker that is sick, draining or full bids for nothing', () => {
     'full',
   ]);
   const draining = ['draining', 'draining', 'draining', 'draining', 'draining', 'full'];
-  assert.deepEqual(kindsOf(decide(idle, fresh, 0, { draining: true })), draining);
+  assert.deepEqual(kindsOf(decide(IDLE, fresh, 0, { draining: true })), draining);
   assert.deepEqual(
     kindsOf(decide(full, fresh, 0)),
     WORK_KINDS.map(() => 'full'),
@@ -74,11 +63,11 @@ test('a worker that is sick, draining or full bids for nothing', () => {
 test('a worker that was full leaves its room to interactive work first, and says when lower lanes get the rest', () => {
   const { memory } = decide(full, fresh, 1000);
   assert.equal(memory.fullAt, 1000);
-  const soon = decide({ ...idle, running: 20 }, memory, 1005);
+  const soon = decide({ ...IDLE, running: 20 }, memory, 1005);
   assert.deepEqual(kindsOf(soon), ['bid', 'bid', 'bid', 'full', 'full', 'bid']);
   assert.equal(soon.validS, 0.015);
   assert.deepEqual(
-    kindsOf(decide({ ...idle, running: 20 }, memory, 1020)),
+    kindsOf(decide({ ...IDLE, running: 20 }, memory, 1020)),
     WORK_KINDS.map(() => 'bid'),
   );
 });
@@ -89,7 +78,7 @@ test('a class is over its reserve price from the first round that says so to the
   assert.deepEqual(over.memory.overSince, { short: 1000, medium: 1000, long: 1000 });
   const still = decide(late, over.memory, 1001);
   assert.equal(still.memory, over.memory, 'nothing new to remember');
-  assert.deepEqual(decide(idle, still.memory, 2000).memory.overSince, fresh.overSince);
+  assert.deepEqual(decide(IDLE, still.memory, 2000).memory.overSince, fresh.overSince);
 });
 
 test('while only the risen price lets a worker bid, the price keeps rising', () => {
@@ -113,9 +102,9 @@ test('bound work is offered half the room, whatever waits', () => {
   const batchOf = ([bid]: readonly { kind: string; batch?: number }[]) =>
     bid?.kind === 'bid' ? bid.batch : 0;
   assert.equal(batchOf(bound({ ...late, running: 60 }).decisions), 2);
-  assert.equal(batchOf(bound({ ...idle, running: 63 }).decisions), 1);
+  assert.equal(batchOf(bound({ ...IDLE, running: 63 }).decisions), 1);
   assert.equal(batchOf(bound(full).decisions), 0);
-  assert.equal(batchOf(bound({ ...idle, running: 1, kvFreeTokens: 100 }).decisions), 0);
+  assert.equal(batchOf(bound({ ...IDLE, running: 1, kvFreeTokens: 100 }).decisions), 0);
 });
 
 test('what is taken moves the mean of its class alone, and what is remembered besides stays', () => {

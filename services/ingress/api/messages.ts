@@ -86,7 +86,8 @@ export class MessagesApi implements Api {
       return answer(reply.headers(dialectOf(request).headers), request, { input_tokens: estimate });
     const asked = endpoint === 'messageTokens' ? body : bytesOf(prompt);
     const read = intake.readMade(endpoint, asked, acceptedAt);
-    const reshape = (sink: ReplySink) => new TokenCountReply(sink, estimate);
+    const reshape = (sink: ReplySink) =>
+      new TokenCountReply(sink, estimate, tokens => ({ input_tokens: tokens }));
     return dispatcher.dispatch(endpoint, read, request, reply, { ...HELD, reshape });
   }
 }

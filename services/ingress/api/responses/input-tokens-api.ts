@@ -2,14 +2,14 @@
  * `POST /v1/responses/input_tokens`: how many tokens a request for a response would have. An engine that has `/tokenize` is asked; without one
  * the answer is the estimate that dispatch goes by.
  */
-import { DispatchError, JSON_CONTENT_TYPE, type ResultMeta } from '@penstock/protocol';
+import { DispatchError } from '@penstock/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Dispatcher } from '../../dispatch/dispatcher.ts';
 import type { Api, Guards } from '../../http/guards.ts';
 import { answer } from '../../http/headers.ts';
 import { NO_PREFERENCES } from '../../intake/preferences.ts';
 import type { InferenceRequest, Intake } from '../../intake/understand.ts';
-import type { ReplySink, Served } from '../../replies/reply-sink.ts';
+import { TokenCountReply } from '../../replies/token-count-reply.ts';
 import type { ResponseIntake } from './response-intake.ts';
 
 export interface InputTokensOptions {
@@ -36,7 +36,7 @@ export class InputTokensApi implements Api {
     if (asked === null) return answer(reply, request, shown(chat.promptTokens));
     return dispatcher.dispatch('tokenize', asked, request, reply, {
       preferences: NO_PREFERENCES,
-      reshape: sink => new CountReply(sink, chat.promptTokens),
+      reshape: sink => new TokenCountReply(sink, chat.promptTokens, shown),
       conversion: 'refuse',
     });
   }
@@ -57,46 +57,4 @@ export class InputTokensApi implements Api {
 
 function shown(tokens: number): object {
   return { object: 'response.input_tokens', input_tokens: tokens };
-}
-
-/** The engine's count, or the estimate where it does not count chats. */
-class CountReply implements ReplySink {
-  readonly #to: ReplySink;
-  readonly #estimate: number;
-
-  constructor(to: ReplySink, estimate: number) {
-    this.#to = to;
-    this.#estimate = estimate;
-  }
-
-  /** What is not streamed has no events. */
-  events(): void {}
-  end(): void {}
-
-  result(meta: ResultMeta, body: Buffer, served: Served | null): void {
-    this.#tell((meta.status === 200 ? countIn(body) : null) ?? this.#estimate, served);
-  }
-
-  #tell(tokens: number, served: Served | null): void {
-    const told = Buffer.from(JSON.stringify(shown(tokens)));
-    this.#to.result({ status: 200, contentType: JSON_CONTENT_TYPE }, told, served);
-  }
-
-  error(error: DispatchError, served: Served | null): void {
-    if (error.status < 500) this.#to.error(error, served);
-    else this.#tell(this.#estimate, served);
-  }
-
-  waiting(waitedMs: number): void {
-    this.#to.waiting(waitedMs);
-  }
-}
-
-function countIn(body: Buffer): number | null {
-  try {
-    const { count } = JSON.parse(body.toString('utf8')) as { count?: unknown };
-    return typeof count === 'number' && Number.isInteger(count) && count >= 0 ? count : null;
-  } catch {
-    return null;
-  }
 }
