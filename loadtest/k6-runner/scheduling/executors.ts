@@ -174,7 +174,8 @@ class Launcher {
         this.#scenario.takeVu().then(made => {
           this.#making--;
           this.#all.push(made);
-          if (!this.#scenario.stopping) return this.#iterate(made, dueAt);
+          // What was due before the end begins, also where its VU is ready only after it.
+          if (!this.#scenario.aborted) return this.#iterate(made, dueAt);
           this.#drop(dueAt);
         }),
       );

@@ -27,8 +27,10 @@ export class ScenarioRun implements ScenarioState {
   origin = 0;
   begun = 0;
   completed = 0;
-  /** Ended by the executor's own plan, or by an abort: no iteration begins any more. */
+  /** Ended by the executor's own plan, or by an abort: nothing more is planned. */
   stopping = false;
+  /** What has not begun begins no more. */
+  aborted = false;
   #setupData: string | undefined;
   progressOf: () => number = () => 0;
 
@@ -51,6 +53,7 @@ export class ScenarioRun implements ScenarioState {
   /** Begins nothing more and cuts off what runs. */
   abort(): void {
     this.stopping = true;
+    this.aborted = true;
     this.pause.stop();
     for (const vu of this.active) vu.interrupt();
   }

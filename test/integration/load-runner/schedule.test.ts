@@ -44,6 +44,25 @@ test('arrival rates: as many requests as planned, exactly', async () => {
   assert.equal(statOf(result, 'iteration_late_start', 'count'), 400);
 });
 
+test('an arrival whose VU is ready only after the last one was due begins late, and is not dropped', async () => {
+  await using target = await startTarget();
+  // A VU takes longer to make than all arrivals to come.
+  const slow = 'await new Promise(done => setTimeout(done, 400));';
+  const result = await runScenarios(
+    target,
+    {
+      late: {
+        ...{ executor: 'constant-arrival-rate', rate: 20, duration: '200ms', exec: 'ask' },
+        ...{ preAllocatedVUs: 0, maxVUs: 4 },
+      },
+    },
+    slow,
+  );
+  assert.deepEqual(result.problems, []);
+  assert.equal(target.seen.length, 4);
+  assert.equal(statOf(result, 'dropped_iterations', 'count'), 0);
+});
+
 test('closed models: iterations are shared or each to their own, VUs follow their ramp', async () => {
   await using target = await startTarget();
   const nap = `export const nap = () => new Promise(done => setTimeout(done, 50));
