@@ -14,7 +14,7 @@ const { app, start, stop } = await startConsole(
     queue,
     registry: new MemoryModelRegistry(),
     audit: new MemoryAuditLog(),
-    requests: { trails: { read: async () => [] }, runs: { read: async () => null } },
+    requests: { trails: { read: async () => [], latest: async () => [] }, runs: { read: async () => null } },
     webhooks: {
       endpoints: { get: async () => null, list: async () => [] },
       deliveries: { get: async () => null, list: async () => [], attempted: async () => {} },

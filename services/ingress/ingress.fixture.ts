@@ -82,6 +82,7 @@ function memoryTrails(): RequestTrails {
   return {
     append: (id, events) => void kept.set(id, [...(kept.get(id) ?? []), ...events]),
     read: async id => kept.get(id) ?? [],
+    latest: async (from, most) => [...kept.keys()].reverse().slice(from, from + most),
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isTrailSampled, type TrailEvent, trailEventSchema } from './trail.ts';
+import { isTrailSampled, type TrailEvent, trailEventSchema, trailStateOf } from './trail.ts';
 import { trailInWords } from './trail-words.ts';
 
 const EVENTS: TrailEvent[] = [
@@ -55,4 +55,22 @@ test('of a share of requests trails are kept, the same ones in every process', (
   assert.ok(kept.length > 140 && kept.length < 260, String(kept.length));
   assert.ok(kept.every(id => isTrailSampled(id, 0.2)));
   assert.ok(ids.every(id => isTrailSampled(id, 1) && !isTrailSampled(id, 0)));
+});
+
+test('a trail tells how it stands with its request', () => {
+  const at = { at: 1, by: 'x' };
+  const ended = (reason: string) => [
+    { kind: 'accepted', ...at } as const,
+    { kind: 'ended', reason, ...at } as const,
+  ];
+  assert.equal(trailStateOf([{ kind: 'queued', ...at }]), 'under_way');
+  assert.equal(trailStateOf([{ kind: 'attempt_failed', ...at }]), 'under_way');
+  for (const [reason, state] of [
+    ['done', 'done'],
+    ['client_error', 'done'],
+    ['client_left', 'client_left'],
+    ['deadline', 'failed'],
+    ['attempts_spent', 'failed'],
+  ] as const)
+    assert.equal(trailStateOf(ended(reason)), state, reason);
 });

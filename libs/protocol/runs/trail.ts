@@ -42,6 +42,23 @@ export function trailKey(id: string): string {
   return `penstock:trail:${assertToken(id)}`;
 }
 
+/** Redis sorted set of the ids of requests with a trail, by when it was last added to, Unix ms. */
+export const TRAILS_KEY = 'penstock:trails';
+
+/** How it stands with a request, as far as its trail tells. */
+export type TrailState = 'under_way' | 'done' | 'failed' | 'client_left';
+
+const GOOD_ENDS: ReadonlySet<string> = new Set(['done', 'completed', 'client_error']);
+
+/** @param events in any order. */
+export function trailStateOf(events: readonly TrailEvent[]): TrailState {
+  const end = events.find(({ kind }) => kind === 'ended');
+  if (end === undefined) return 'under_way';
+  const reason = end.reason ?? '';
+  if (reason === 'client_left' || reason === 'cancelled') return 'client_left';
+  return GOOD_ENDS.has(reason) ? 'done' : 'failed';
+}
+
 /** Whether the trail of a request is kept although it went well. All processes say the same. @param share 0–1. */
 export function isTrailSampled(id: string, share: number): boolean {
   if (share <= 0) return false;

@@ -6,4 +6,6 @@ export interface RequestTrails {
   append(id: string, events: readonly TrailEvent[]): void;
   /** Empty where nothing is kept. */
   read(id: string): Promise<TrailEvent[]>;
+  /** Ids of requests that have a trail, those added to last first. @param from how many to leave out. */
+  latest(from: number, most: number): Promise<string[]>;
 }

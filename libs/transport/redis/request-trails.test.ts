@@ -12,6 +12,8 @@ test('when everything fails, a part of the trails is kept, and no call waits or 
     },
     ltrim: () => chain,
     expire: () => chain,
+    zadd: () => chain,
+    zremrangebyrank: () => chain,
     exec: () => Promise.reject(new Error('away')),
   };
   let now = 5000;

@@ -1,5 +1,5 @@
-/** Trails of requests in Redis: a list for each, which expires. */
-import { type TrailEvent, trailEventSchema, trailKey } from '@penstock/protocol';
+/** Trails of requests in Redis: a list for each, which expires, and a sorted set of their ids. */
+import { TRAILS_KEY, type TrailEvent, trailEventSchema, trailKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { RequestTrails } from '../ports/request-trails.ts';
 import { connectRedis, type RedisOptions } from './connection.ts';
@@ -13,6 +13,8 @@ const KEPT_S = 3600;
 const MOST_A_SECOND = 20;
 /** The latest so many: a request that moves about for ever must not fill the server. */
 const MOST_EVENTS = 200;
+/** The set names the latest so many. */
+const MOST_LISTED = 5000;
 
 export class RedisRequestTrails implements RequestTrails {
   readonly #redis: Redis;
@@ -42,6 +44,9 @@ export class RedisRequestTrails implements RequestTrails {
       .rpush(key, ...events.map(event => JSON.stringify(event)))
       .ltrim(key, -MOST_EVENTS, -1)
       .expire(key, KEPT_S)
+      .zadd(TRAILS_KEY, this.#now(), id)
+      .zremrangebyrank(TRAILS_KEY, 0, -MOST_LISTED - 1)
+      .expire(TRAILS_KEY, KEPT_S)
       .exec()
       .catch(() => {});
   }
@@ -50,6 +55,12 @@ export class RedisRequestTrails implements RequestTrails {
     const second = Math.floor(this.#now() / 1000);
     if (second !== this.#second) [this.#second, this.#added] = [second, 0];
     return this.#added++ < MOST_A_SECOND;
+  }
+
+  /** By the clocks of those who added. */
+  latest(from: number, most: number): Promise<string[]> {
+    const since = this.#now() - KEPT_S * 1000;
+    return this.#redis.zrevrangebyscore(TRAILS_KEY, '+inf', since, 'LIMIT', from, most);
   }
 
   async read(id: string): Promise<TrailEvent[]> {

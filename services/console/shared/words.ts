@@ -44,6 +44,15 @@ export const QUEUE_STATES: Readonly<Record<QueueState, Look>> = {
   idle: { mark: '□', word: 'idle' },
 };
 
+/** How it stands with a request. */
+export const REQUEST_STATES = {
+  failed: { mark: '×', word: 'failed' },
+  under_way: { mark: '▸', word: 'under way' },
+  client_left: { mark: '‖', word: 'given up' },
+  done: { mark: '□', word: 'done' },
+} as const satisfies Readonly<Record<string, Look>>;
+export type RequestState = keyof typeof REQUEST_STATES;
+
 /** Why a worker makes no bid; other reasons are shown as they are. */
 const NO_BID: Readonly<Record<string, string>> = {
   full: 'every slot is in use',

@@ -1,5 +1,5 @@
 /** What the console is asked for, rather than told of all the time. */
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 
 export type Loaded<T> =
   | { readonly kind: 'loading' }
@@ -15,15 +15,17 @@ export async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
   return body;
 }
 
-/** @returns what there is, and a function that asks again. */
+/** @returns what there is, and a function that asks again. An answer that comes after another path was asked for is dropped. */
 export function useLoaded<T>(path: string): readonly [Loaded<T>, () => Promise<void>] {
   const [loaded, setLoaded] = useState<Loaded<T>>({ kind: 'loading' });
+  const latest = useRef(path);
+  latest.current = path;
   const look = useCallback(async () => {
-    try {
-      setLoaded({ kind: 'loaded', value: await ask<T>(path) });
-    } catch (err) {
-      setLoaded({ kind: 'failed', problem: (err as Error).message });
-    }
+    const answer = await ask<T>(path).then(
+      (value): Loaded<T> => ({ kind: 'loaded', value }),
+      (err: Error): Loaded<T> => ({ kind: 'failed', problem: err.message }),
+    );
+    if (latest.current === path) setLoaded(answer);
   }, [path]);
   useEffect(() => void look(), [look]);
   return [loaded, look];

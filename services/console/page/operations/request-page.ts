@@ -1,6 +1,7 @@
-/** The life of one request: what happened to it, when and why, as a waterfall. */
+/** The latest requests that are known, and the life of one: what happened to it, when and why, as a waterfall. */
 import type { VNode } from 'preact';
-import { seconds } from '../../shared/words.ts';
+import { useState } from 'preact/hooks';
+import { REQUEST_STATES, type RequestState, seconds } from '../../shared/words.ts';
 import { html } from '../base/html.ts';
 import { useLoaded } from '../base/load.ts';
 import { entriesOf, type Fact, NotLoaded, timeOf } from '../base/parts.ts';
@@ -43,11 +44,75 @@ export function RequestPage({ id }: { readonly id: string }): VNode {
       <input id="request-id" name="id" type="search" required value=${id} placeholder="x-penstock-request-id" />
       <button type="submit">Find</button>
     </form>
-    ${
-      id === ''
-        ? html`<p class="panel">Every answer names its request in the header <code>x-penstock-request-id</code>. Requests that failed, a sample of the others and jobs are known, for an hour.</p>`
-        : html`<${Found} key=${id} id=${id} />`
-    }
+    ${id === '' ? html`<${Latest} />` : html`<${Found} key=${id} id=${id} />`}
+  `;
+}
+
+interface Row {
+  readonly id: string;
+  readonly at: number;
+  readonly tenant: string | null;
+  readonly model: string | null;
+  readonly endpoint: string | null;
+  readonly state: RequestState;
+  readonly ms: number;
+  readonly last: string;
+}
+
+function Latest(): VNode {
+  const [filter, setFilter] = useState({ text: '', state: '' });
+  const query = new URLSearchParams(filter);
+  const [loaded, look] = useLoaded<{ requests: Row[]; most: number }>(`/api/requests?${query}`);
+  const change = (event: Event) => {
+    const { name, value } = event.target as HTMLInputElement | HTMLSelectElement;
+    setFilter(before => ({ ...before, [name]: value }));
+  };
+  return html`
+    <div class="filter">
+      <label for="request-text">Filter by tenant or model</label>
+      <input id="request-text" name="text" type="search" value=${filter.text} onInput=${change} />
+      <label for="request-state">State</label>
+      <select id="request-state" name="state" onChange=${change}>
+        <option value="">any</option>
+        ${Object.entries(REQUEST_STATES).map(([state, { word }]) => html`<option key=${state} value=${state} selected=${state === filter.state}>${word}</option>`)}
+      </select>
+      <button type="button" onClick=${look}>Look again</button>
+    </div>
+    ${loaded.kind !== 'loaded' && html`<${NotLoaded} loaded=${loaded} />`}
+    ${loaded.kind === 'loaded' && html`<${Rows} rows=${loaded.value.requests} most=${loaded.value.most} />`}
+    <p class="quiet">Requests that failed, a sample of the others and jobs are known, for an hour. Every answer names its request in the header <code>x-penstock-request-id</code>.</p>
+  `;
+}
+
+function Rows({ rows, most }: { readonly rows: readonly Row[]; readonly most: number }): VNode {
+  if (rows.length === 0) return html`<p class="panel">There is none.</p>`;
+  return html`
+    <div class="panel scroll" tabindex="0" role="group" aria-label="Table of requests">
+      <table>
+        <thead><tr>
+          <th scope="col">Request</th><th scope="col">State</th><th scope="col">Tenant</th><th scope="col">Model</th>
+          <th scope="col">Endpoint</th><th scope="col">Came</th><th scope="col" class="n">Took</th><th scope="col">Last</th>
+        </tr></thead>
+        <tbody>${rows.map(requestRow)}</tbody>
+      </table>
+    </div>
+    ${rows.length === most && html`<p class="quiet">The newest ${most}: filter them to see others.</p>`}
+  `;
+}
+
+function requestRow({ id, state, tenant, model, endpoint, at, ms, last }: Row): VNode {
+  const { mark, word } = REQUEST_STATES[state];
+  return html`
+    <tr key=${id} data-row=${id}>
+      <th scope="row"><a href=${`#/requests/${id}`}><code>${id}</code></a></th>
+      <td class=${state}>${mark} ${word}</td>
+      <td>${tenant === null ? 'not known' : html`<code>${tenant}</code>`}</td>
+      <td>${model ?? 'not known'}</td>
+      <td>${endpoint ?? 'not known'}</td>
+      <td>${timeOf(at)}</td>
+      <td class="n">${seconds(ms / 1000)}</td>
+      <td class="words">${last}</td>
+    </tr>
   `;
 }
 
