@@ -1,0 +1,6 @@
+{{- define "penstock.monitorLabels" -}}
+{{ include "penstock.labels" . }}
+{{- with .root.Values.monitoring.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
