@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { test } from 'node:test';
+import { VERSION } from '@penstock/runtime';
 import { FOLDERS, MAY_IMPORT, ONE_ROOM } from './rooms.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -202,6 +203,21 @@ test('every package that is imported is declared by the workspace that imports i
     }
   }
   assert.deepEqual([...undeclared], []);
+});
+
+test('the version is set in package.json at the top, and nowhere else', () => {
+  const workspaces = ['libs', 'services'].flatMap(room =>
+    readdirSync(join(ROOT, room)).map(name => join(room, name, 'package.json')),
+  );
+  const read = (path: string) =>
+    JSON.parse(readFileSync(join(ROOT, path), 'utf8')) as { version?: string; dependencies?: object };
+  for (const path of workspaces) {
+    const { version, dependencies = {} } = read(path);
+    assert.equal(version, undefined, path);
+    for (const [name, range] of Object.entries(dependencies))
+      if (name.startsWith('@penstock/')) assert.equal(range, '*', `${path}: ${name}`);
+  }
+  assert.equal(VERSION, read('package.json').version);
 });
 
 test('no file is too long to read', () => {

@@ -2,6 +2,7 @@
 export * from './byte-budget.ts';
 export * from './clock.ts';
 export * from './ids.ts';
+export * from './installation.ts';
 export * from './lifecycle.ts';
 export * from './logger.ts';
 export * from './memory.ts';

@@ -12,6 +12,7 @@ import {
   stopOnSignal,
   systemClock,
   trimMemoryAfterSpikes,
+  VERSION,
 } from '@penstock/runtime';
 import {
   BullBatches,
@@ -28,7 +29,6 @@ import {
 } from '@penstock/transport';
 import { ingressConfig } from './config.ts';
 import { startIngress } from './ingress.ts';
-import about from './package.json' with { type: 'json' };
 
 const config = readConfigOrExit(ingressConfig);
 const nextId = createIdSource();
@@ -37,7 +37,7 @@ const region = config.PENSTOCK_REGION;
 const log = createLogger({ service: ingressId, level: config.PENSTOCK_LOG_LEVEL });
 
 const tracing = await startTracingOrExit({
-  ...{ service: 'ingress', instance: ingressId, version: about.version, region },
+  ...{ service: 'ingress', instance: ingressId, version: VERSION, region },
   trouble: err => log.warn({ err }, 'traces could not be sent, and are lost'),
 });
 

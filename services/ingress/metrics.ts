@@ -10,8 +10,8 @@ import {
   OTHER,
   REQUEST_BUCKETS_S,
   type TracedHistogram,
+  VERSION,
 } from '@penstock/runtime';
-import about from './package.json' with { type: 'json' };
 
 /** Even on both sides of 1, where an estimate is right. */
 const RATIO_BUCKETS = [1 / 8, 1 / 4, 1 / 2, 1 / 1.5, 1 / 1.25, 1 / 1.1, 1, 1.1, 1.25, 1.5, 2, 4, 8];
@@ -48,7 +48,7 @@ export interface IngressMetrics {
 
 /** @param isTraced whether there are traces to name. */
 export function createIngressMetrics(gauges: IngressGauges, isTraced = false): IngressMetrics {
-  const set = new MetricSet({ service: 'ingress', version: about.version });
+  const set = new MetricSet({ service: 'ingress', version: VERSION });
   addGauges(set, gauges);
   const models = new BoundedLabel();
   return {

@@ -1,5 +1,6 @@
 /** The HTTP server: the framework's settings, and the routes of all resources. Listens to nothing by itself. */
 import { DispatchError } from '@penstock/protocol';
+import { VERSION } from '@penstock/runtime';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { BatchesApi } from './api/batches.ts';
 import type { FilesApi } from './api/files.ts';
@@ -24,7 +25,6 @@ import { answer } from './http/headers.ts';
 import { Paths } from './http/paths.ts';
 import { answerUnrouted } from './http/unrouted.ts';
 import { refuseOnWire } from './http/wire-errors.ts';
-import about from './package.json' with { type: 'json' };
 
 /** A client may take this long to send its request: the largest file at 2.4 Mbit/s. Node gives the head a minute of it. */
 const REQUEST_TIMEOUT_MS = 30 * 60_000;
@@ -110,7 +110,7 @@ function addIndex(app: FastifyInstance, paths: Paths): void {
   for (const path of ['/', '/v1'])
     app.get(path, (request, reply) =>
       answer(reply, request, {
-        ...{ object: 'api', name: 'Penstock', version: about.version },
+        ...{ object: 'api', name: 'Penstock', version: VERSION },
         ...{ base_url: '/v1', description: '/openapi.json', models: '/v1/models', health: '/health' },
         routes: paths.list(),
       }),

@@ -17,6 +17,7 @@ import {
   startTracingOrExit,
   stopOnSignal,
   systemClock,
+  VERSION,
 } from '@penstock/runtime';
 import {
   BullBatches,
@@ -43,7 +44,6 @@ import { watchDeadlines } from './housekeeping/run-deadlines.ts';
 import { startSweeping } from './housekeeping/sweeper.ts';
 import { WithdrawnModels } from './housekeeping/withdrawn-models.ts';
 import { createTasksMetrics } from './metrics.ts';
-import about from './package.json' with { type: 'json' };
 import { DeliveryTracing } from './webhooks/delivery-tracing.ts';
 import { startWebhooks } from './webhooks/start.ts';
 
@@ -56,7 +56,7 @@ const region = config.PENSTOCK_REGION;
 const redis = { url: config.PENSTOCK_REDIS_URL, name: id };
 
 const tracing = await startTracingOrExit({
-  ...{ service: 'tasks', instance: id, version: about.version, region },
+  ...{ service: 'tasks', instance: id, version: VERSION, region },
   trouble: err => log.warn({ err }, 'traces could not be sent, and are lost'),
 });
 const batchTracing = tracing === null ? null : new BatchTracing(tracing);

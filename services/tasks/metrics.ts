@@ -6,12 +6,12 @@ import {
   FIRST_TOKEN_BUCKETS_S,
   MetricSet,
   OTHER,
+  VERSION,
 } from '@penstock/runtime';
 import type { PostOutcome, SurveyedQueue } from '@penstock/transport';
 import type { BatchObserver, BatchRunner } from './batches/batch-runner.ts';
 import type { RegionState } from './housekeeping/region-watch.ts';
 import type { HousekeepingObserver } from './housekeeping/sweeper.ts';
-import about from './package.json' with { type: 'json' };
 import type { DeliveryObserver } from './webhooks/event-sender.ts';
 
 /** Ten attempts take 75 hours. */
@@ -37,7 +37,7 @@ export interface TasksMetrics {
 }
 
 export function createTasksMetrics(gauges: TasksGauges): TasksMetrics {
-  const set = new MetricSet({ service: 'tasks', version: about.version });
+  const set = new MetricSet({ service: 'tasks', version: VERSION });
   addQueueGauges(set, gauges);
   addServerGauges(set, gauges);
   addOpenGauges(set, gauges);

@@ -14,6 +14,7 @@ import {
   startTracingOrExit,
   stopOnSignal,
   systemClock,
+  VERSION,
 } from '@penstock/runtime';
 import {
   ClaimCheck,
@@ -30,7 +31,6 @@ import { Continuing } from './attempts/continuing.ts';
 import { workerConfig } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import { createWorkerMetrics } from './metrics.ts';
-import about from './package.json' with { type: 'json' };
 import { whyNotReady } from './status.ts';
 import { StoredRuns } from './stored/stored-runs.ts';
 import { Worker } from './worker.ts';
@@ -42,7 +42,7 @@ const incarnation = createIdSource()().slice(0, 8);
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
 
 const tracing = await startTracingOrExit({
-  ...{ service: 'worker', instance: id, version: about.version, region: config.PENSTOCK_REGION },
+  ...{ service: 'worker', instance: id, version: VERSION, region: config.PENSTOCK_REGION },
   trouble: err => log.warn({ err }, 'traces could not be sent, and are lost'),
 });
 

@@ -6,10 +6,10 @@ import {
   MetricSet,
   REQUEST_BUCKETS_S,
   TOKEN_BUCKETS_S,
+  VERSION,
 } from '@penstock/runtime';
 import type { Attempt } from './attempts/attempt.ts';
 import type { AttemptObserver } from './attempts/running-attempts.ts';
-import about from './package.json' with { type: 'json' };
 import type { WorkerStatus } from './status.ts';
 
 interface Times {
@@ -28,7 +28,7 @@ export function createWorkerMetrics(
   mostSlots: number,
   clock: Pick<Clock, 'monotonic'>,
 ): WorkerMetrics {
-  const set = new MetricSet({ service: 'worker', version: about.version });
+  const set = new MetricSet({ service: 'worker', version: VERSION });
   addEngineGauges(set, status);
   addSlotGauges(set, status, mostSlots);
   addBidGauges(set, status);

@@ -31,8 +31,8 @@ const LINKS: Readonly<Record<string, readonly string[]>> = {
 /** The same for what is answered with 202. */
 const JOB_LINKS = ['retrieveJob', 'cancelJob', 'deleteJob'];
 
-/** @returns the whole document; a new one each time. */
-export function openApiDocument(): JsonSchema {
+/** @param version of the product. @returns the whole document; a new one each time. */
+export function openApiDocument(version: string): JsonSchema {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const operation of OPERATIONS) {
     paths[operation.path] = { ...paths[operation.path], [operation.method]: describe(operation) };
@@ -41,7 +41,7 @@ export function openApiDocument(): JsonSchema {
     openapi: '3.1.0',
     info: {
       title: 'Penstock',
-      version: '1',
+      version,
       description:
         'The supported part of the OpenAI API. Request bodies may contain other fields, which are passed to the engine unchanged.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },

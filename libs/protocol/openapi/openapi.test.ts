@@ -9,7 +9,7 @@ interface Described {
   responses: Record<string, { $ref?: string; links?: Record<string, { operationId: string }> }>;
 }
 
-const document = openApiDocument() as unknown as {
+const document = openApiDocument('1.2.3') as unknown as {
   paths: Record<string, Record<string, Described>>;
   components: { schemas: Record<string, unknown>; responses: Record<string, { description: string }> };
 };

@@ -1,10 +1,10 @@
 /** What operators and tools ask for: whether the node is alive and ready, its metrics, the document of the API. */
 import { openApiDocument } from '@penstock/protocol';
+import { VERSION } from '@penstock/runtime';
 import type { FastifyInstance } from 'fastify';
 import type { Api } from '../http/guards.ts';
 import { answer } from '../http/headers.ts';
 import type { IngressMetrics } from '../metrics.ts';
-import about from '../package.json' with { type: 'json' };
 
 /** The names that load balancers and clients of other servers ask by: Kubernetes', vLLM's and SGLang's, LiteLLM's. */
 const ALIVE = ['/livez', '/health/liveliness', '/health/liveness'];
@@ -27,8 +27,8 @@ export class OperationsApi implements Api {
         const problem = this.#notReady();
         return reply.code(problem === null ? 200 : 503).send({ status: problem ?? 'ok' });
       });
-    app.get('/version', (_request, reply) => reply.send({ version: about.version, name: 'Penstock' }));
-    const document = openApiDocument();
+    app.get('/version', (_request, reply) => reply.send({ version: VERSION, name: 'Penstock' }));
+    const document = openApiDocument(VERSION);
     app.get('/openapi.json', (request, reply) => answer(reply, request, document));
     app.get('/metrics', async (request, reply) => {
       const { type, text } = await this.#metrics.set.exposition(request.headers.accept);
