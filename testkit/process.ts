@@ -1,6 +1,6 @@
 /** Child processes of a test: started, watched until ready, and ended by their own id. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { SERVICE_NODE_FLAGS } from '@penstock/runtime';
+import { serviceArguments } from '@penstock/runtime';
 
 /** A start takes a second, and many times that where others eat the cores. */
 const READY_LIMIT_MS = 60_000;
@@ -26,13 +26,13 @@ export interface ReadyOptions {
   readonly readyWhen: (line: string) => boolean;
 }
 
-/** Starts one of our services. */
+/** @param service its folder in `services`. */
 export function startService(
-  main: string,
+  service: string,
   env: Record<string, string>,
   options: ReadyOptions,
 ): Promise<ServiceProcess> {
-  return startProcess(process.execPath, [...SERVICE_NODE_FLAGS, main], options, env);
+  return startProcess(process.execPath, serviceArguments(service), options, env);
 }
 
 /** @throws when the process ends or stays silent before it is ready; the error holds its last words. */

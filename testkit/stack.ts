@@ -10,9 +10,6 @@ import { type ServiceProcess, startService } from './process.ts';
 import { startRedis } from './redis.ts';
 
 export const API_KEY = 'sk-penstock-test-key';
-const INGRESS = new URL('../services/ingress/main.ts', import.meta.url).pathname;
-const TASKS = new URL('../services/tasks/main.ts', import.meta.url).pathname;
-const WORKER = new URL('../services/worker/main.ts', import.meta.url).pathname;
 
 export interface StackOptions {
   /** One engine in this process and one worker for each. */
@@ -63,7 +60,7 @@ export async function startStack(options: StackOptions) {
       PENSTOCK_FILES_DIR: filesDir,
       ...options.ingressEnv,
     };
-    const process = await start(INGRESS, env, {
+    const process = await start('ingress', env, {
       readyWhen: line => {
         options.onLine?.(line, -1);
         return line.includes('ingress listening');
@@ -78,7 +75,7 @@ export async function startStack(options: StackOptions) {
   const engineUrls = options.engineUrls ?? engines.map(engine => engine.url);
   const startWorker = (index: number, name = `w-${index + 1}`, env: Record<string, string> = {}) =>
     start(
-      WORKER,
+      'worker',
       {
         ...wires,
         PENSTOCK_WORKER_ID: name,
@@ -100,7 +97,7 @@ export async function startStack(options: StackOptions) {
     );
   const startTasks = () =>
     start(
-      TASKS,
+      'tasks',
       { ...wires, PENSTOCK_FILES_DIR: filesDir, ...options.tasksEnv },
       { readyWhen: line => line.includes('tasks started') },
     );

@@ -3,15 +3,15 @@
  * lives as long as the worker needs it to finish what it runs; if the engine ends by itself, so does the container.
  */
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { SERVICE_NODE_FLAGS } from '@penstock/runtime';
+import { serviceArguments } from '@penstock/runtime';
 
-const SERVICES = join(import.meta.dirname, '../../services');
 const { port, hostname } = new URL(process.env['PENSTOCK_ENGINE_URL'] ?? 'http://127.0.0.1:8000');
 
 function start(service: string, env: Record<string, string> = {}) {
-  const args = [...SERVICE_NODE_FLAGS, join(SERVICES, service, 'main.ts')];
-  return spawn(process.execPath, args, { stdio: 'inherit', env: { ...process.env, ...env } });
+  return spawn(process.execPath, serviceArguments(service), {
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
 }
 
 const engine = start('engine-sim', { PENSTOCK_SIM_HOST: hostname, PENSTOCK_SIM_PORT: port });

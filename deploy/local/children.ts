@@ -1,13 +1,12 @@
 /** The processes of a local stack, and their settings. */
 import { writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { SERVICE_NODE_FLAGS } from '@penstock/runtime';
+import { join } from 'node:path';
+import { serviceArguments } from '@penstock/runtime';
 import type { StartConfig } from './config.ts';
 import { StartError } from './data-dir.ts';
 import { freePorts, tryPort } from './ports.ts';
 import type { ChildSpec } from './supervisor.ts';
 
-const SERVICES = resolve(import.meta.dirname, '../../services');
 /** The second simulated engine runs at half the speed of the first: dispatch matters most where workers differ. */
 const SIMULATED_SLOWDOWNS = [1, 2];
 
@@ -88,12 +87,7 @@ function webhookAllow(host: string): string {
 }
 
 function service(name: string, room: string, env: Record<string, string>): ChildSpec {
-  return {
-    name,
-    command: process.execPath,
-    args: [...SERVICE_NODE_FLAGS, join(SERVICES, room, 'main.ts')],
-    env,
-  };
+  return { name, command: process.execPath, args: serviceArguments(room), env };
 }
 
 function simulatedEngines(ports: number[]): ChildSpec {

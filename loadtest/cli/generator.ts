@@ -1,12 +1,13 @@
 /** Who makes the load: the user's own k6 where it is on the PATH, else the project's runner. k6 is never fetched. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { programFile } from '@penstock/runtime';
 import { UsageError } from './arguments.ts';
 
 /** k6's other form of the summary's data has no thresholds and no submetrics, which are most of a result. */
 const ONE_SUMMARY = { K6_NEW_MACHINE_READABLE_SUMMARY: 'false' };
-const RUNNER = resolve(import.meta.dirname, '../k6-runner/main.ts');
+const RUNNER = programFile('loadtest/k6-runner/main');
 
 export interface Generator {
   /** In words, with its version. */

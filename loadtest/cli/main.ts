@@ -1,7 +1,8 @@
 /** `npm run load -- <scenario>`: one load test, from nothing to a report. */
 import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { join, relative } from 'node:path';
+import { programFile } from '@penstock/runtime';
 import { ToolError } from '../../deploy/local/tools.ts';
 import { cpuSeconds } from '../bench/cpu.ts';
 import { type Arguments, RESULTS, readArguments, SCENARIOS, USAGE, UsageError } from './arguments.ts';
@@ -14,7 +15,6 @@ import { writeResultsPage } from './results-page.ts';
 import { openTarget, type Target } from './target.ts';
 import { Recorder } from './timeline.ts';
 
-const SCRIPTS = resolve(import.meta.dirname, '../k6');
 const TICK_MS = 1000;
 /** k6 and the runner end with this when a threshold failed: the run itself went well. */
 const THRESHOLDS_FAILED = 99;
@@ -55,7 +55,12 @@ async function generate(args: Arguments, target: Target, generator: Generator): 
   const recorder = new Recorder();
   const points = new PointFile(samples);
   const read = () => points.read(point => recorder.add(point));
-  const { child, ended } = startGenerator(generator, join(SCRIPTS, `${args.scenario}.ts`), samples, env);
+  const { child, ended } = startGenerator(
+    generator,
+    programFile(`loadtest/k6/${args.scenario}`),
+    samples,
+    env,
+  );
   // Ctrl-C reaches the generator by itself, and a second one would cut its summary off.
   onSignal = signal => signal !== 'SIGINT' && child.kill('SIGTERM');
   let cpu: number | null = null;

@@ -5,8 +5,6 @@ import { startReceiver } from '../../testkit/receiver.ts';
 import { API_KEY, startStack } from '../../testkit/stack.ts';
 import type { Arguments } from './arguments.ts';
 
-const ENGINE = new URL('../../services/engine-sim/main.ts', import.meta.url).pathname;
-
 export interface Target {
   readonly url: string;
   readonly key: string;
@@ -48,7 +46,7 @@ export async function openTarget(
 async function startEngine(profile: string): Promise<{ url: string; process: ServiceProcess }> {
   let url = '';
   const process = await startService(
-    ENGINE,
+    'engine-sim',
     { PENSTOCK_SIM_ENGINES: JSON.stringify([{ profile }]), PENSTOCK_SIM_PORT: '0' },
     {
       readyWhen: line => {

@@ -3,7 +3,6 @@ import { type ServiceProcess, startService } from '../../testkit/process.ts';
 import type { FleetEvent, Scenario } from '../workloads/scenarios.ts';
 import { BLOCK_TOKENS } from '../workloads/trace.ts';
 
-const ENGINE = new URL('../../services/engine-sim/main.ts', import.meta.url).pathname;
 export const MODEL = 'sim-chat';
 
 export interface EngineFleet {
@@ -35,7 +34,7 @@ async function startEngine(profile: string, slowdown: number, speed: number) {
   let url = '';
   const engine = { profile, slowdown, timeScale: speed, blockTokens: BLOCK_TOKENS, models: [MODEL] };
   const process: ServiceProcess = await startService(
-    ENGINE,
+    'engine-sim',
     { PENSTOCK_SIM_ENGINES: JSON.stringify([engine]), PENSTOCK_SIM_PORT: '0' },
     {
       readyWhen: line => {

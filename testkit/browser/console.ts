@@ -2,7 +2,6 @@
 import { freePort } from '../ports.ts';
 import { type ServiceProcess, startService } from '../process.ts';
 
-const MAIN = new URL('../../services/console/main.ts', import.meta.url).pathname;
 export const ADMIN_KEY = 'an-admin-key-for-tests';
 
 export interface Wires {
@@ -15,7 +14,7 @@ export async function startConsole({ nats, redis }: Wires, env: Record<string, s
   const port = await freePort();
   const start = () =>
     startService(
-      MAIN,
+      'console',
       {
         ...{ PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: redis.url, PENSTOCK_LOG_LEVEL: 'info' },
         ...{ PENSTOCK_CONSOLE_PORT: String(port), PENSTOCK_ADMIN_KEYS: ADMIN_KEY, ...env },

@@ -1,12 +1,14 @@
 /**
- * The files of the page, made when the process starts: types are stripped off our TypeScript as Node does it, and names of packages become
- * paths, so that a browser loads all of them as modules. Nothing is built, and nothing is read while the console serves.
+ * The files of the page, made when the process starts: types are stripped off our TypeScript as Node does it (in the packed
+ * command they are off already), and names of packages become paths, so that a browser loads all of them as modules. Nothing is
+ * built, and nothing is read while the console serves.
  */
 import { hash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
-import { join, resolve } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { MODULE_EXTENSION } from '@penstock/runtime';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { paletteCss } from '../shared/palette.ts';
 
@@ -55,13 +57,14 @@ export function loadAssets(): Assets {
 }
 
 function isServed(name: string): boolean {
-  return /\.(css|svg|ts)$/.test(name) && !name.endsWith('.test.ts');
+  return ['.css', '.svg', MODULE_EXTENSION].includes(extname(name)) && !name.endsWith('.test.ts');
 }
 
 /** @param up from the file to {@link Assets.base}. */
 function servedAs(name: string, text: string, up: string): readonly [type: string, text: string] {
   if (name.endsWith('.css')) return [CSS, text];
-  return name.endsWith('.svg') ? [SVG, text] : [JS, withPaths(withoutTypes(text), up)];
+  if (name.endsWith('.svg')) return [SVG, text];
+  return [JS, withPaths(name.endsWith('.ts') ? withoutTypes(text) : text, up)];
 }
 
 function assetOf(type: string, text: string): Asset {
@@ -132,7 +135,7 @@ export function pageOf({ files, base }: Assets): Asset {
 <link rel="icon" href="${base}/page/icon.svg">
 ${styles.map(path => `<link rel="stylesheet" href="${base}/${path}">`).join('\n')}
 ${modules.map(path => `<link rel="modulepreload" href="${base}/${path}">`).join('\n')}
-<script type="module" src="${base}/page/main.ts"></script>
+<script type="module" src="${base}/page/main${MODULE_EXTENSION}"></script>
 </head>
 <body><noscript>The console needs JavaScript.</noscript></body>
 </html>
