@@ -1,4 +1,4 @@
-/** The chart, held against what it deploys. */
+/** The chart, held against what it deploys. Installing it is `npm run conformance -- kubernetes`. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';

@@ -6,6 +6,7 @@ import { API } from './api/set.ts';
 import { CLIENTS } from './clients/set.ts';
 import { COMPOSE } from './compose/set.ts';
 import { ENGINES } from './engines/set.ts';
+import { KUBERNETES_SET } from './kubernetes/set.ts';
 import { conformancePage, type Results, unexplained } from './page.ts';
 import { ConformanceError, countOf, type SuiteResult, type SuiteSet } from './suite.ts';
 
@@ -15,6 +16,7 @@ const SETS: Readonly<Record<string, SuiteSet>> = {
   engines: ENGINES,
   clients: CLIENTS,
   compose: COMPOSE,
+  kubernetes: KUBERNETES_SET,
 };
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
