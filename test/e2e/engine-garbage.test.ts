@@ -97,11 +97,12 @@ test('engines that talk nonsense', async t => {
   await t.test(
     'an answer that is longer than is carried is refused with the reason, and not asked for again',
     async () => {
-      const before = engine.calls.length;
       const answer = await asked('/v1/chat/completions', { messages: messages('long') });
       assert.equal(answer.status, 502);
       assert.match((await errorOf(answer)).message, /longer than 32 MB/);
-      assert.equal(engine.calls.length - before, 1);
+      // Others may be trials, by which the worker finds out whether its engine is well again.
+      const calls = engine.calls.filter(({ body }) => JSON.stringify(body).includes('"long"'));
+      assert.equal(calls.length, 1);
     },
   );
 

@@ -62,6 +62,23 @@ async function startWatch(t: TestContext, architecture: Architecture | null = nu
   return { watch, engine, queue, heard, opened, retained, probe };
 }
 
+test('the size of its KV memory is known while an engine does not answer, and forgotten when it may be another one', async t => {
+  const { watch, engine, probe } = await startWatch(t);
+  const size = { running: null, waiting: null, kvUse: null, kvCapacity: 16_000 };
+  engine.current = { ...size, running: 2, waiting: 0, kvUse: 0.5 };
+  await probe();
+  assert.deepEqual(watch.gauges, engine.current);
+  engine.current = null;
+  await probe();
+  assert.deepEqual(watch.gauges, size);
+  engine.isHealthy = false;
+  await probe();
+  assert.deepEqual(watch.gauges, size);
+  engine.isHealthy = true;
+  await probe();
+  assert.equal(watch.gauges, null);
+});
+
 test('the first probe comes at once and opens the models, the next ones only look', async t => {
   const { watch, heard, opened, probe } = await startWatch(t);
   assert.deepEqual(heard, ['opened', 'probed']);

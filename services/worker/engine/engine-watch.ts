@@ -68,7 +68,10 @@ export class EngineWatch {
     return this.#health.errorRate;
   }
 
-  /** As of the last probe; null where the engine publishes none. */
+  /**
+   * As of the last probe; null where the engine publishes none. Of one that did not answer in time the size is still known: without it
+   * its KV memory would seem to be without end.
+   */
   get gauges(): EngineGauges | null {
     return this.#gauges;
   }
@@ -112,10 +115,11 @@ export class EngineWatch {
     const { engine, onProbed } = this.#o;
     const wasWell = this.isWell;
     const isHealthy = await this.#health.probe();
-    this.#gauges = await engine.gauges();
+    const gauges = await engine.gauges();
     // One that was away may have been started with other endpoints and models; one that loads refuses whatever it is asked.
     const isBack = (isHealthy && this.#wasAway) || (!wasWell && this.isWell);
     this.#wasAway = !isHealthy;
+    this.#gauges = gauges ?? (isBack ? null : sizeOf(this.#gauges));
     if (isBack) {
       this.#endpoints = null;
       this.#listIn = 0;
@@ -190,4 +194,10 @@ export class EngineWatch {
 /** vLLM makes a new time at each list. */
 function stable(model: ModelInfo): object {
   return { ...model, created: 0 };
+}
+
+/** What stays true of an engine while it runs. */
+function sizeOf(gauges: EngineGauges | null): EngineGauges | null {
+  const kvCapacity = gauges?.kvCapacity ?? null;
+  return kvCapacity === null ? null : { running: null, waiting: null, kvUse: null, kvCapacity };
 }
