@@ -30,6 +30,9 @@ test('what a node tells of itself is what its metrics say', async () => {
   metrics.placements.inc({ reason: 'cached' }, 2);
   metrics.placements.inc({ reason: 'no_match' }, 3);
   metrics.finished.inc({ outcome: 'done' }, 4);
+  metrics.promptTokens.inc({ model: 'a' }, 100);
+  metrics.promptTokens.inc({ model: 'b' }, 20);
+  metrics.cachedTokens.inc({ model: 'a' }, 60);
   const labels = { lane: 'interactive' };
   metrics.ttft.observe({ ...labels, model: 'a' }, 0.02);
   metrics.ttft.observe({ ...labels, model: 'b' }, 3);
@@ -37,6 +40,8 @@ test('what a node tells of itself is what its metrics say', async () => {
   const { address, status } = await told();
   assert.deepEqual(address, { kind: 'ingress_status', region: 'eu', ingress: 'in-1' });
   assert.deepEqual([status.arrivals, status.finished, status.leaving], [5, { done: 4 }, false]);
+  assert.deepEqual(status.placements, { cached: 2, no_match: 3 });
+  assert.deepEqual([status.promptTokens, status.cachedTokens], [{ a: 100, b: 20 }, { a: 60 }]);
   const upTo = (bound: number) => status.ttft.counts[status.ttft.bounds.indexOf(bound)];
   assert.deepEqual([upTo(0.01), upTo(0.02), upTo(5), status.ttft.counts.at(-1)], [0, 1, 2, 3]);
   assert.equal(status.queueWait.counts.length, status.queueWait.bounds.length + 1);

@@ -11,13 +11,17 @@ import type { ControlChannel } from '@penstock/transport';
 import type { OpenRequest } from './dispatch/open-request.ts';
 import type { IngressMetrics } from './metrics.ts';
 
+type StatusMetric =
+  | ('finished' | 'placements' | 'queueWait' | 'ttft')
+  | ('cachedTokens' | 'expectedTokens' | 'promptTokens');
+
 export interface StatusReporterOptions {
   readonly ingressId: string;
   readonly region: string;
   /** Another one for each process. */
   readonly incarnation: string;
   readonly control: Pick<ControlChannel, 'send'>;
-  readonly metrics: Pick<IngressMetrics, 'finished' | 'placements' | 'queueWait' | 'ttft'>;
+  readonly metrics: Pick<IngressMetrics, StatusMetric>;
   readonly open: { readonly size: number; all(): Iterable<Readonly<OpenRequest>> };
   readonly clock: Clock;
 }
@@ -36,16 +40,22 @@ export class StatusReporter {
 
   async #read(leaving: boolean): Promise<IngressStatus> {
     const { ingressId: ingress, incarnation, metrics, open, clock } = this.#o;
-    const [placements, finished, ttft, queueWait] = await Promise.all([
-      metrics.placements.get(),
-      metrics.finished.get(),
-      readHistogram(metrics.ttft),
-      readHistogram(metrics.queueWait),
-    ]);
+    const countsOf = async (metric: { get(): Promise<{ values: readonly Sample[] }> }, label: string) =>
+      countBy((await metric.get()).values, label);
+    const [placements, finished, promptTokens, expectedTokens, cachedTokens, ttft, queueWait] =
+      await Promise.all([
+        countsOf(metrics.placements, 'reason'),
+        countsOf(metrics.finished, 'outcome'),
+        countsOf(metrics.promptTokens, 'model'),
+        countsOf(metrics.expectedTokens, 'model'),
+        countsOf(metrics.cachedTokens, 'model'),
+        readHistogram(metrics.ttft),
+        readHistogram(metrics.queueWait),
+      ]);
     return {
       ...{ v: 1, ingress, incarnation, leaving, open: open.size },
-      arrivals: placements.values.reduce((sum, { value }) => sum + value, 0),
-      finished: countBy(finished.values, 'outcome'),
+      arrivals: Object.values(placements).reduce((sum, value) => sum + value, 0),
+      ...{ finished, placements, promptTokens, expectedTokens, cachedTokens },
       ...{ ttft, queueWait, waiting: waitingByQueue(open.all(), clock.monotonic()) },
     };
   }

@@ -100,6 +100,18 @@ test('live numbers are those of /metrics', { skip }, async () => {
   await waitFor(async () => (await page.locator('[data-tile="In target"]').textContent()) === '100 %');
 });
 
+test('where requests went is told, and how much of their prompts engines found in their caches', {
+  skip,
+}, async () => {
+  // Its answer says how many tokens the prompt had.
+  await post(stack, '/v1/chat/completions', chat('How long is this?', { max_tokens: 1 }));
+  await goTo('Traffic');
+  await page.getByRole('rowheader', { name: 'nobody is known to hold enough of the prompt' }).waitFor();
+  await page.locator('[data-row="sim-chat"]').getByText('%').first().waitFor();
+  assert.deepEqual(await findings(page), []);
+  await goTo('Now');
+});
+
 test('what runs is drawn: in the cell of its worker, with exactly the colours of the palette', {
   skip,
 }, async () => {

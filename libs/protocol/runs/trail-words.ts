@@ -8,6 +8,7 @@ export interface TrailLine {
   readonly text: string;
 }
 
+/** Why a request was offered to one worker alone, or to all. */
 const PLACED: Readonly<Record<string, string>> = {
   cached: 'it should hold the beginning of the prompt in its cache',
   session: 'its session is there',
@@ -37,6 +38,11 @@ export function trailInWords(events: readonly TrailEvent[]): TrailLine[] {
   return sorted.map(event => ({ event, afterMs: Math.max(0, event.at - from), text: wordsOf(event) }));
 }
 
+/** @param reason of a placement. */
+export function placementWords(reason: string): string {
+  return PLACED[reason] ?? reason;
+}
+
 function wordsOf(event: TrailEvent): string {
   const { worker = 'a worker', attempt, ms, reason = '', message } = event;
   const why = message === undefined || message === '' ? '' : `: ${message}`;
@@ -45,8 +51,8 @@ function wordsOf(event: TrailEvent): string {
       return acceptedWords(event);
     case 'placed':
       return event.worker === undefined
-        ? `offered to all workers: ${PLACED[reason] ?? reason}`
-        : `offered to ${worker} alone: ${PLACED[reason] ?? reason}`;
+        ? `offered to all workers: ${placementWords(reason)}`
+        : `offered to ${worker} alone: ${placementWords(reason)}`;
     case 'queued':
       return 'stored in the queue';
     case 'taken':

@@ -13,6 +13,7 @@ const STATUS: IngressStatus = {
     arrivals: 9,
     finished: { done: 7 },
   },
+  ...{ placements: { cached: 9 }, promptTokens: { m: 70 }, expectedTokens: { m: 50 }, cachedTokens: {} },
   ttft: { bounds: [0.1, 1], counts: [1, 5, 7] },
   queueWait: { bounds: [0.1, 1], counts: [6, 7, 7] },
   waiting: [{ slug: 'm', lane: 'interactive', requests: 1, oldestMs: 20 }],
@@ -22,6 +23,8 @@ const bytes = (message: object) => Buffer.from(JSON.stringify(message));
 test('a status is read as it was sent; what a newer version adds is left out', () => {
   assert.deepEqual(readIngressStatus(encodeMessage(STATUS)), STATUS);
   assert.deepEqual(readIngressStatus(bytes({ ...STATUS, mood: 'good' })), STATUS);
+  // Of the version before.
+  assert.deepEqual(readIngressStatus(bytes({ ...STATUS, placements: undefined }))?.placements, {});
 });
 
 test('what is no status of this version is ignored, whatever it is', () => {

@@ -28,6 +28,9 @@ const waiting = z.object({
 });
 export type WaitingRequests = z.infer<typeof waiting>;
 
+/** By a name of a closed set. */
+const counts = z.record(z.string(), count);
+
 const ingressStatus = z.object({
   v: z.literal(1),
   ingress: z.string(),
@@ -40,7 +43,13 @@ const ingressStatus = z.object({
   /** Requests dispatched so far: `penstock_placements_total` over all reasons. */
   arrivals: count,
   /** `penstock_requests_finished_total` by outcome. */
-  finished: z.record(z.string(), count),
+  finished: counts,
+  /** `penstock_placements_total` by reason. */
+  placements: counts.default({}),
+  /** By model: `penstock_prompt_tokens_total`; of these, `penstock_expected_cached_prompt_tokens_total` and `penstock_cached_prompt_tokens_total`. */
+  promptTokens: counts.default({}),
+  expectedTokens: counts.default({}),
+  cachedTokens: counts.default({}),
   /** `penstock_time_to_first_token_seconds` */
   ttft: histogram,
   /** `penstock_request_queue_time_seconds` */

@@ -10,6 +10,7 @@ import { AuditPage } from './operations/audit-page.ts';
 import { BatchesPage } from './operations/batches-page.ts';
 import { LettersPage } from './operations/letters-page.ts';
 import { RequestPage } from './operations/request-page.ts';
+import { TrafficPage } from './operations/traffic-page.ts';
 import { WebhooksPage } from './operations/webhooks-page.ts';
 import { WorkersPage } from './operations/workers-page.ts';
 
@@ -39,6 +40,7 @@ const PAGES = {
   '/': 'Now',
   '/workers': 'Workers',
   '/requests': 'Requests',
+  '/traffic': 'Traffic',
   '/batches': 'Batches',
   '/webhooks': 'Webhooks',
   '/letters': 'Dead letters',
@@ -101,7 +103,7 @@ function Shell({ session, onLoggedOut, onLeave }: ShellProps): VNode {
       </header>
       ${connection.kind === 'stale' && html`<p class="stale" role="alert">Stale for ${connection.seconds} s: the console does not answer. What you see is old.</p>`}
       <main id="main" tabindex="-1">
-        ${state === null ? html`<p class="panel" role="status">Waiting for the console…</p>` : pageAt(path, about, live, isActing)}
+        ${pageAt(path, about, live, isActing)}
       </main>
     </div>
   `;
@@ -114,6 +116,7 @@ function skip(event: Event): void {
 }
 
 function pageAt(path: Path, about: string, { state, samples }: LiveView, mayAct: boolean): VNode {
+  if (state === null) return html`<p class="panel" role="status">Waiting for the console…</p>`;
   switch (path) {
     case '/':
       return html`<${Now} state=${state} samples=${samples} />`;
@@ -121,6 +124,8 @@ function pageAt(path: Path, about: string, { state, samples }: LiveView, mayAct:
       return html`<${WorkersPage} state=${state} mayAct=${mayAct} />`;
     case '/requests':
       return html`<${RequestPage} id=${about} />`;
+    case '/traffic':
+      return html`<${TrafficPage} traffic=${state.traffic} />`;
     case '/batches':
       return html`<${BatchesPage} mayAct=${mayAct} />`;
     case '/webhooks':

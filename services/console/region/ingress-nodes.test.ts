@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IngressStatus } from '@penstock/protocol';
+import { growth } from './growing-counts.ts';
 import { IngressNodes } from './ingress-nodes.ts';
 import { countBetween } from './latencies.ts';
 
@@ -8,6 +9,7 @@ const counts = (n: number) => ({ bounds: [1], counts: [n, n] });
 const statusOf = (some: Partial<IngressStatus> & { ended?: number } = {}): IngressStatus => ({
   ...{ v: 1, ingress: 'in-1', incarnation: 'p1', leaving: false, open: 3, arrivals: 0, finished: {} },
   ...{ ttft: counts(some.ended ?? 0), queueWait: counts(some.ended ?? 0), waiting: [] },
+  ...{ placements: {}, promptTokens: {}, expectedTokens: {}, cachedTokens: {} },
   ...some,
 });
 
@@ -40,6 +42,18 @@ test('what a node counted before it was met is not of the last minute; what a ne
   nodes.hear(statusOf({ ended: 4, incarnation: 'p2', finished: { deadline: 2 } }));
   assert.equal(countBetween(from.ttft, nodes.counts.ttft), 14);
   assert.equal(nodes.counts.failed - from.failed, 3);
+});
+
+test('placements and prompts are counted by name, over all nodes and processes', () => {
+  const { nodes } = startNodes();
+  nodes.hear(statusOf({ placements: { cached: 100 }, promptTokens: { m: 1000 }, cachedTokens: { m: 900 } }));
+  const { traffic: from } = nodes.counts;
+  nodes.hear(statusOf({ placements: { cached: 103, no_match: 2 }, promptTokens: { m: 1500 } }));
+  nodes.hear(statusOf({ incarnation: 'p2', placements: { cached: 1 }, promptTokens: { other: 7 } }));
+  const { traffic: to } = nodes.counts;
+  assert.deepEqual(growth(from.placements, to.placements), { cached: 4, no_match: 2 });
+  assert.deepEqual(growth(from.promptTokens, to.promptTokens), { m: 500, other: 7 });
+  assert.deepEqual(growth(from.cachedTokens, to.cachedTokens), {});
 });
 
 test('a silent node is said to be silent, counts in no sum, and is forgotten after a minute', () => {

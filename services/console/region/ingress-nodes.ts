@@ -3,6 +3,7 @@ import { FORGOTTEN_AFTER_MS, LOST_AFTER_MS } from '@penstock/policy';
 import type { IngressStatus, WaitingRequests } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { IngressRow } from '../shared/region-state.ts';
+import { type Counts, GrowingCounts } from './growing-counts.ts';
 import { Latencies, type LatencyCounts } from './latencies.ts';
 
 /** Rates are taken over no less than this, ms: two messages that come together say nothing of a rate. */
@@ -24,7 +25,12 @@ export interface NodeCounts {
   readonly ttft: LatencyCounts;
   readonly queueWait: LatencyCounts;
   readonly failed: number;
+  readonly traffic: Readonly<Record<TrafficCount, Counts>>;
 }
+
+/** Fields of a status that the page Traffic is made of. */
+const TRAFFIC = ['placements', 'promptTokens', 'expectedTokens', 'cachedTokens'] as const;
+type TrafficCount = (typeof TRAFFIC)[number];
 
 export class IngressNodes {
   readonly #clock: Clock;
@@ -32,6 +38,10 @@ export class IngressNodes {
   readonly #ttft = new Latencies();
   readonly #queueWait = new Latencies();
   #failed = 0;
+  readonly #traffic = Object.fromEntries(TRAFFIC.map(name => [name, new GrowingCounts()])) as Record<
+    TrafficCount,
+    GrowingCounts
+  >;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -58,6 +68,7 @@ export class IngressNodes {
     this.#ttft.add(isSame ? before.ttft : null, after.ttft);
     this.#queueWait.add(isSame ? before.queueWait : null, after.queueWait);
     this.#failed += Math.max(0, failedIn(after) - (isSame ? failedIn(before) : 0));
+    for (const name of TRAFFIC) this.#traffic[name].add(isSame ? before[name] : null, after[name]);
   }
 
   #next(known: Node | undefined, status: IngressStatus): Node {
@@ -81,7 +92,11 @@ export class IngressNodes {
   }
 
   get counts(): NodeCounts {
-    return { ttft: this.#ttft.read(), queueWait: this.#queueWait.read(), failed: this.#failed };
+    const traffic = Object.fromEntries(TRAFFIC.map(name => [name, this.#traffic[name].read()])) as Record<
+      TrafficCount,
+      Counts
+    >;
+    return { ttft: this.#ttft.read(), queueWait: this.#queueWait.read(), failed: this.#failed, traffic };
   }
 
   rows(): Record<string, IngressRow> {

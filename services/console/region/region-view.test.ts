@@ -37,6 +37,7 @@ const STATUS: IngressStatus = {
     finished: { done: 3 },
   },
   ...{ ttft: { bounds: [1], counts: [3, 3] }, queueWait: { bounds: [1], counts: [3, 3] }, waiting: [] },
+  ...{ placements: {}, promptTokens: {}, expectedTokens: {}, cachedTokens: {} },
 };
 
 async function startView(prices: Record<string, number> = {}) {

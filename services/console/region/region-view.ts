@@ -1,11 +1,12 @@
 /** What is known of a region, put together: heartbeats of workers, statuses of ingress nodes, depths of queues. */
 import type { Fleet, Member } from '@penstock/fleet';
 import { LOST_AFTER_MS } from '@penstock/policy';
-import { type ModelInfo, queuesOf } from '@penstock/protocol';
+import { type ModelInfo, placementWords, queuesOf } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import { incidentOf } from '../shared/incident.ts';
 import { shareUnchanged } from '../shared/merge-patch.ts';
-import type { QueueRow, RegionState, Totals, WorkerRow } from '../shared/region-state.ts';
+import type { QueueRow, RegionState, Totals, Traffic, WorkerRow } from '../shared/region-state.ts';
+import { growth } from './growing-counts.ts';
 import { History, TILE_WINDOW_S } from './history.ts';
 import type { IngressNodes } from './ingress-nodes.ts';
 import { countBetween, countWithin, quantileBetween } from './latencies.ts';
@@ -54,6 +55,7 @@ export class RegionView {
       ...{ region, at: clock.now(), broker: connected() ? ('up' as const) : ('down' as const) },
       targetTtftS: targetTtftMs / 1000,
       totals: this.#totals(members, workers, queues),
+      traffic: this.#traffic(),
       ...{ ingress: nodes.rows(), workers, queues },
     };
     const incident = this.#hasHeardAll ? incidentOf(state) : LISTENING;
@@ -115,6 +117,23 @@ export class RegionView {
     return {
       inTarget: rounded(countWithin(before.ttft, now.ttft, this.#o.targetTtftMs / 1000) / all, 4),
       ...(p50 === null || p99 === null ? {} : { ttftP50S: rounded(p50), ttftP99S: rounded(p99) }),
+    };
+  }
+
+  #traffic(): Traffic {
+    const now = this.#o.nodes.counts.traffic;
+    const before = this.history.countsBefore(TILE_WINDOW_S)?.traffic ?? now;
+    const placed = Object.entries(growth(before.placements, now.placements));
+    const [tokens, expected, cached] = (['promptTokens', 'expectedTokens', 'cachedTokens'] as const).map(
+      name => growth(before[name], now[name]),
+    );
+    const rows = Object.entries(tokens ?? {}).map(
+      ([model, count]) =>
+        [model, { tokens: count, expected: expected?.[model] ?? 0, cached: cached?.[model] ?? 0 }] as const,
+    );
+    return {
+      placements: Object.fromEntries(placed.map(([reason, count]) => [placementWords(reason), count])),
+      prompts: Object.fromEntries(rows),
     };
   }
 

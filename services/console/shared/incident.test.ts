@@ -24,6 +24,7 @@ interface Some {
 function said({ ingress, workers = { 'w-1': {} }, queues = [{}], totals, broker = undefined }: Some): string {
   const { severity, text } = incidentOf({
     ...{ region: 'eu', at: 0, broker: broker ?? 'up', targetTtftS: 2.5, ingress: ingress ?? { 'in-1': UP } },
+    traffic: { placements: {}, prompts: {} },
     totals: {
       ...{
         arrivalsPerS: 0,

@@ -80,6 +80,21 @@ export interface Totals {
   readonly costPerHour?: number;
 }
 
+/** Of the last minute, over all ingress nodes. */
+export interface Traffic {
+  /** Requests by why they were offered to one worker or to all, in words. */
+  readonly placements: Readonly<Record<string, number>>;
+  /** By model. */
+  readonly prompts: Readonly<Record<string, PromptRow>>;
+}
+
+/** Prompt tokens; of these, how many were expected to be in the cache of the worker that was chosen, and how many its engine found there. */
+export interface PromptRow {
+  readonly tokens: number;
+  readonly expected: number;
+  readonly cached: number;
+}
+
 export type Severity = 'late' | 'warn' | 'ok';
 
 export interface RegionState {
@@ -90,6 +105,7 @@ export interface RegionState {
   readonly targetTtftS: number;
   readonly incident: { readonly severity: Severity; readonly text: string };
   readonly totals: Totals;
+  readonly traffic: Traffic;
   /** By name. */
   readonly ingress: Readonly<Record<string, IngressRow>>;
   readonly workers: Readonly<Record<string, WorkerRow>>;
