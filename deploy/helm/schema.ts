@@ -64,6 +64,7 @@ const OF_PATH: Readonly<Record<string, Schema>> = {
   'worker.autoscaling.source': { enum: ['nats', 'prometheus'] },
   'ingress.service.type': { enum: ['ClusterIP', 'NodePort', 'LoadBalancer'] },
   'console.service.type': { enum: ['ClusterIP', 'NodePort', 'LoadBalancer'] },
+  'nats.bundled.maxFileStore': { pattern: '^[0-9]+[KMGT]$' },
   'image.tag': { type: ['string', 'number'] },
   'tasks.replicas': COUNT,
 };

@@ -13,7 +13,7 @@ interface PodSpec {
   readonly volumes: readonly unknown[];
 }
 
-interface Workload extends KubeObject {
+export interface Workload extends KubeObject {
   readonly spec: {
     readonly replicas?: number;
     readonly template: {
@@ -32,7 +32,11 @@ async function makeNamespace(cluster: Cluster, name: string): Promise<void> {
   await cluster.create('/api/v1/namespaces', made);
 }
 
-async function render(cluster: Cluster, namespace: string, values: string): Promise<readonly Workload[]> {
+export async function render(
+  cluster: Cluster,
+  namespace: string,
+  values: string,
+): Promise<readonly Workload[]> {
   const args = ['template', RELEASE, CHART, '--namespace', namespace, '--values', values];
   const api = ['monitoring.coreos.com/v1', 'keda.sh/v1alpha1'].flatMap(each => ['--api-versions', each]);
   return parseAllDocuments(await cluster.helm(...args, ...api))

@@ -1,14 +1,17 @@
 /** The Helm chart, installed into a real Kubernetes API with each of its sets of values. */
+import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { runChecks, type SuiteSet } from '../suite.ts';
 import { Cluster } from './cluster.ts';
-import { accountChecks, releaseChecks } from './release.ts';
+import { Region, type RunnableObject } from './region.ts';
+import { accountChecks, releaseChecks, render } from './release.ts';
 import { ensureTools, HELM, KUBERNETES } from './tools.ts';
 
 const SETS = resolve(import.meta.dirname, '../../../deploy/helm/penstock/ci');
 const NOTES = `A kube-apiserver with etcd, the resource definitions of KEDA 2.21, the Prometheus operator 0.85 and the Gateway API 1.6, and pod security \`restricted\`
-enforced. There is no node, no controller and no admission webhook of KEDA: what is judged is what the API accepts, keeps and allows. Pods are sent to it as a controller would.`;
+enforced. There is no node, no controller and no admission webhook of KEDA: what is judged is what the API accepts, keeps and allows. Pods are sent to it as a controller would. What they
+would run is run as processes, with the same settings, secrets and servers.`;
 
 export const KUBERNETES_SET: SuiteSet = {
   title: 'Kubernetes',
@@ -25,7 +28,9 @@ export const KUBERNETES_SET: SuiteSet = {
         const set = file.replace(/-values\.yaml$/, '');
         cases.push(...(await runChecks(releaseChecks(cluster, set, join(SETS, file)), say)));
       }
-      cases.push(...(await runChecks(accountChecks(cluster, join(SETS, 'all-in-one-values.yaml')), say)));
+      const allInOne = join(SETS, 'all-in-one-values.yaml');
+      cases.push(...(await runChecks(accountChecks(cluster, allInOne), say)));
+      cases.push(...(await runChecks(processChecks(cluster, allInOne), say)));
       const judge = `kube-apiserver ${KUBERNETES}, Helm ${HELM}`;
       return [{ suite: 'kubernetes', judge, unit: 'checks', cases }];
     } finally {
@@ -33,3 +38,28 @@ export const KUBERNETES_SET: SuiteSet = {
     }
   },
 };
+
+function processChecks(cluster: Cluster, values: string) {
+  return {
+    'all-in-one: what its pods would run, run as processes, answers with the key that was made': async () => {
+      const region = new Region(
+        (await render(cluster, 'ns', values)) as readonly unknown[] as RunnableObject[],
+      );
+      try {
+        await region.start();
+        const answer = await fetch(`${region.url}/v1/chat/completions`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${region.apiKey}`, 'content-type': 'application/json' },
+          body: JSON.stringify({
+            model: 'sim-chat',
+            max_tokens: 5,
+            messages: [{ role: 'user', content: 'Hello' }],
+          }),
+        });
+        assert.equal(answer.status, 200, await answer.text());
+      } finally {
+        await region.stop();
+      }
+    },
+  };
+}
