@@ -54,6 +54,8 @@ export class Region {
   /** Address in the cluster → address here. */
   readonly #addresses = new Map<string, string>();
   url = '';
+  /** Of NATS, where KEDA looks. */
+  monitor = '';
 
   constructor(objects: readonly RunnableObject[]) {
     this.#objects = objects;
@@ -86,6 +88,7 @@ export class Region {
     const program = process.env['PENSTOCK_TEST_NATS_SERVER'] ?? 'nats-server';
     const readyWhen = (line: string) => line.includes('Server is ready');
     this.#processes.push(await startProcess(program, ['--config', join(dir, 'nats.conf')], { readyWhen }));
+    this.monitor = `http://127.0.0.1:${monitor}`;
     this.#addresses.set('penstock-nats:4222', `127.0.0.1:${port}`);
   }
 

@@ -16,6 +16,7 @@ interface PodSpec {
 export interface Workload extends KubeObject {
   readonly spec: {
     readonly replicas?: number;
+    readonly triggers?: readonly { readonly metadata: Readonly<Record<string, string>> }[];
     readonly template: {
       readonly metadata: { annotations?: Record<string, string> };
       readonly spec: PodSpec;
@@ -36,10 +37,11 @@ export async function render(
   cluster: Cluster,
   namespace: string,
   values: string,
+  ...more: readonly string[]
 ): Promise<readonly Workload[]> {
   const args = ['template', RELEASE, CHART, '--namespace', namespace, '--values', values];
   const api = ['monitoring.coreos.com/v1', 'keda.sh/v1alpha1'].flatMap(each => ['--api-versions', each]);
-  return parseAllDocuments(await cluster.helm(...args, ...api))
+  return parseAllDocuments(await cluster.helm(...args, ...api, ...more))
     .map(document => document.toJS() as Workload | null)
     .filter(each => each !== null);
 }

@@ -39,24 +39,52 @@ export const KUBERNETES_SET: SuiteSet = {
   },
 };
 
+/** What NATS says of its consumers, as KEDA asks it. */
+interface Jsz {
+  readonly account_details: readonly {
+    readonly name: string;
+    readonly stream_detail: readonly {
+      readonly name: string;
+      readonly consumer_detail: readonly { readonly name: string }[];
+    }[];
+  }[];
+}
+
 function processChecks(cluster: Cluster, values: string) {
+  let region: Region | null = null;
   return {
     'all-in-one: what its pods would run, run as processes, answers with the key that was made': async () => {
-      const region = new Region(
-        (await render(cluster, 'ns', values)) as readonly unknown[] as RunnableObject[],
-      );
+      const objects = await render(cluster, 'ns', values);
+      region = new Region(objects as readonly unknown[] as RunnableObject[]);
+      await region.start();
+      const answer = await fetch(`${region.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${region.apiKey}`, 'content-type': 'application/json' },
+        body: JSON.stringify({
+          model: 'sim-chat',
+          max_tokens: 5,
+          messages: [{ role: 'user', content: 'Hello' }],
+        }),
+      });
+      assert.equal(answer.status, 200, await answer.text());
+    },
+    'all-in-one: every consumer that KEDA would be told of is one that its NATS has': async () => {
+      assert.ok(region);
       try {
-        await region.start();
-        const answer = await fetch(`${region.url}/v1/chat/completions`, {
-          method: 'POST',
-          headers: { authorization: `Bearer ${region.apiKey}`, 'content-type': 'application/json' },
-          body: JSON.stringify({
-            model: 'sim-chat',
-            max_tokens: 5,
-            messages: [{ role: 'user', content: 'Hello' }],
-          }),
-        });
-        assert.equal(answer.status, 200, await answer.text());
+        const keda = ['--set', 'autoscaling.provider=keda', '--set', 'pools.sim.models={sim-chat}'];
+        const scaled = (await render(cluster, 'ns', values, ...keda)).filter(
+          ({ kind, metadata }) => kind === 'ScaledObject' && metadata.name.endsWith('-worker-sim'),
+        );
+        const triggers = scaled.flatMap(({ spec }) => spec.triggers ?? []);
+        assert.equal(triggers.length, 5);
+        for (const { metadata } of triggers) {
+          const query = `acc=${encodeURIComponent(metadata['account'] ?? '')}&consumers=true&config=true`;
+          const said = (await (await fetch(`${region.monitor}/jsz?${query}`)).json()) as Jsz;
+          const account = said.account_details.find(({ name }) => name === metadata['account']);
+          const stream = account?.stream_detail.find(({ name }) => name === metadata['stream']);
+          const names = stream?.consumer_detail.map(({ name }) => name) ?? [];
+          assert.ok(names.includes(metadata['consumer'] ?? ''), `${metadata['consumer']}: ${names}`);
+        }
       } finally {
         await region.stop();
       }
