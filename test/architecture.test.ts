@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { test } from 'node:test';
 import { VERSION } from '@penstock/runtime';
+import { importsOf } from '../deploy/package/imports.ts';
 import { FOLDERS, MAY_IMPORT, ONE_ROOM } from './rooms.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -19,19 +20,15 @@ interface Source {
   readonly imports: readonly string[];
 }
 
-/** Imports and re-exports that begin a line, with or without names; dynamic imports anywhere. */
-const IMPORT = /^(?:import\s+|(?:import|export)\s[^'"`;=]*?\sfrom\s+)'([^']+)'|\bimport\('([^']+)'\)/gm;
-
 function sources(room: string): Source[] {
   return readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
     .filter(path => path.endsWith('.ts') && !path.includes('node_modules'))
     .map(path => {
       const text = readFileSync(join(ROOT, room, path), 'utf8');
-      const imports = [...text.matchAll(IMPORT)];
       return {
         path: join(room, path),
         lines: text.trimEnd().split('\n').length,
-        imports: imports.map(match => match[1] ?? match[2] ?? ''),
+        imports: importsOf(text),
       };
     });
 }

@@ -24,6 +24,8 @@ export interface ServiceProcess {
 
 export interface ReadyOptions {
   readonly readyWhen: (line: string) => boolean;
+  /** Its current directory, if it is to have one of its own. */
+  readonly cwd?: string;
 }
 
 /** @param service its folder in `services`. */
@@ -39,10 +41,11 @@ export function startService(
 export async function startProcess(
   command: string,
   args: string[],
-  { readyWhen }: ReadyOptions,
+  { readyWhen, cwd }: ReadyOptions,
   env: Record<string, string> = {},
 ): Promise<ServiceProcess> {
   const child = spawn(command, args, {
+    cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '', ...env },
   });

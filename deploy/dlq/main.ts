@@ -1,4 +1,4 @@
-/** `npm run dlq`: manages the dead letters of a region. */
+/** `npm run dlq`, `penstock dlq`: manages the dead letters of a region. */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
@@ -13,6 +13,7 @@ import {
 import {
   bucketOf,
   ConfigError,
+  commandLine,
   EXIT_CONFIG,
   filesSettings,
   readConfig,
@@ -29,15 +30,15 @@ import {
 import { z } from 'zod';
 import { serversOf } from '../local/started-servers.ts';
 
-const USAGE = `Usage: npm run dlq -- COMMAND [--json]
+const USAGE = `Usage: ${commandLine('dlq')} COMMAND [--json]
 
   list                  work that failed on every attempt
   show ID [--body]      details; --body adds the client's request
   requeue ID...         run stored work again under its own id
   drop ID...            delete
 
-The servers are those of PENSTOCK_NATS_URL and PENSTOCK_REDIS_URL, else those of a running npm start
-(PENSTOCK_DATA_DIR), else the default ports on this machine. PENSTOCK_REGION names the region (local).
+The servers are those of PENSTOCK_NATS_URL and PENSTOCK_REDIS_URL, else those of a running
+\`${commandLine('start')}\` (PENSTOCK_DATA_DIR), else the default ports on this machine. PENSTOCK_REGION names the region (local).
 Large bodies are in PENSTOCK_FILES_DIR or the bucket, else in PENSTOCK_DATA_DIR/files.
 `;
 const EXIT_USAGE = 2;

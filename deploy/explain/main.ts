@@ -1,16 +1,16 @@
-/** `npm run explain -- ID`: the life of one request in words, for the operator. */
+/** `npm run explain -- ID`, `penstock explain ID`: the life of one request in words, for the operator. */
 import { parseArgs } from 'node:util';
 import { isToken, trailInWords } from '@penstock/protocol';
-import { readConfigOrExit, regionSettings } from '@penstock/runtime';
+import { commandLine, readConfigOrExit, regionSettings } from '@penstock/runtime';
 import { ConnectError, RedisRequestTrails, RedisRunStore } from '@penstock/transport';
 import { z } from 'zod';
 import { serversOf } from '../local/started-servers.ts';
 
-const USAGE = `Usage: npm run explain -- ID [--json]
+const USAGE = `Usage: ${commandLine('explain')} ID [--json]
 
 ID is the header x-penstock-request-id of an answer, or the id of a job, a response or a stored completion. Known for an hour:
 requests that failed, a sample of the others (PENSTOCK_TRAIL_SAMPLE), and jobs while there is a record of them.
-Redis is PENSTOCK_REDIS_URL, else that of a running npm start (PENSTOCK_DATA_DIR), else the default port on this machine.
+Redis is PENSTOCK_REDIS_URL, else that of a running \`${commandLine('start')}\` (PENSTOCK_DATA_DIR), else the default port on this machine.
 `;
 const EXIT_USAGE = 2;
 const explainConfig = z.object({

@@ -1,4 +1,5 @@
 /** What `npm start` takes from the environment. */
+import { commandLine } from '@penstock/runtime';
 import { z } from 'zod';
 
 const urls = z
@@ -67,11 +68,13 @@ export const startConfig = z.object({
   PENSTOCK_NATS_URL: z
     .string()
     .regex(/^(nats|tls|wss?):\/\//, 'give it as nats://host:port')
-    .optional(),
+    .optional()
+    .describe('A NATS that runs already; if absent, one is started.'),
   PENSTOCK_REDIS_URL: z
     .string()
     .regex(/^rediss?:\/\//, 'give it as redis://host:port')
-    .optional(),
+    .optional()
+    .describe('A Redis that runs already; if absent, one is started.'),
   PENSTOCK_WEBHOOK_ALLOW: z
     .string()
     .optional()
@@ -80,3 +83,19 @@ export const startConfig = z.object({
     ),
 });
 export type StartConfig = z.infer<typeof startConfig>;
+
+/** What `start --help` prints. */
+export function startUsage(): string {
+  const { properties = {} } = z.toJSONSchema(startConfig, { io: 'input', unrepresentable: 'any' });
+  const settings = Object.entries(properties).map(([name, about]) => {
+    const { default: value, description } = about as { default?: unknown; description?: string };
+    return `  ${name}${value === undefined ? '' : ` (${value})`}\n      ${description ?? ''}`;
+  });
+  return `Usage: [NAME=VALUE ...] ${commandLine('start')}
+
+Runs a complete Penstock on this machine until Ctrl-C: NATS, Redis, API, console, and a worker for each engine. Settings are environment
+variables; what has a default shows it in brackets. All others of docs/configuration.md reach the services, too.
+
+${settings.join('\n')}
+`;
+}

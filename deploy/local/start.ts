@@ -1,7 +1,7 @@
-/** `npm start`: runs a complete Penstock on this machine until Ctrl-C. */
-import { ConfigError, EXIT_CONFIG, readConfig } from '@penstock/runtime';
+/** `npm start`, `penstock start`: runs a complete Penstock on this machine until Ctrl-C. */
+import { ConfigError, commandLine, EXIT_CONFIG, readConfig } from '@penstock/runtime';
 import { checkPort, planChildren } from './children.ts';
-import { startConfig } from './config.ts';
+import { startConfig, startUsage } from './config.ts';
 import { keyOf, StartError, takeDataDir } from './data-dir.ts';
 import { takeNoArguments } from './no-arguments.ts';
 import { whenReady } from './ready.ts';
@@ -90,7 +90,14 @@ async function main(): Promise<void> {
   say(banner(places, keys, ready.model));
 }
 
-takeNoArguments('npm start', 'Its settings are environment variables, PENSTOCK_PORT for one: see README.md.');
+if (['--help', '-h'].includes(process.argv[2] ?? '')) {
+  process.stdout.write(startUsage());
+  process.exit(0);
+}
+takeNoArguments(
+  commandLine('start'),
+  'Its settings are environment variables, PENSTOCK_PORT for one: see README.md.',
+);
 try {
   await main();
 } catch (err) {

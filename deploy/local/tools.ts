@@ -11,11 +11,10 @@ import {
   renameSync,
   rmSync,
 } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { cacheDir, INSTALLATION, IS_PACKED } from '@penstock/runtime';
 
-const ROOT = resolve(import.meta.dirname, '../..');
-const BIN = join(ROOT, '.tools', 'bin');
 const NATS_VERSION = '2.15.2';
 const MIN_NATS: [number, number] = [2, 12];
 const MIN_REDIS: [number, number] = [6, 2];
@@ -35,11 +34,12 @@ type Say = (line: string) => void;
 
 /** @returns the path of a nats-server. @throws ToolError */
 export function ensureNatsServer(say: Say): string {
-  const found = [onPath('nats-server'), join(BIN, 'nats-server')].find(path => path && isNats(path));
-  if (found) return found;
-  mkdirSync(BIN, { recursive: true });
-  const target = join(BIN, 'nats-server');
   const cached = join(cacheDir(), `nats-server-${NATS_VERSION}`);
+  // A package may belong to another user, and is replaced by the next one.
+  const target = IS_PACKED ? cached : join(INSTALLATION, '.tools', 'bin', 'nats-server');
+  const found = [onPath('nats-server'), target].find(path => path && isNats(path));
+  if (found) return found;
+  mkdirSync(dirname(target), { recursive: true });
   if (isNats(cached)) {
     place(cached, target);
     return target;
@@ -138,10 +138,6 @@ function isAtLeast(path: string, args: string[], [major, minor]: [number, number
 
 function run(command: string, args: string[], env: Record<string, string> = {}): boolean {
   return spawnSync(command, args, { env: { ...process.env, ...env }, stdio: 'ignore' }).status === 0;
-}
-
-function cacheDir(): string {
-  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'penstock');
 }
 
 function takeFrom(dir: string, binary: string, target: string): boolean {

@@ -6,17 +6,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isNewEnough, LEAST_NODE } from './node-version.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const NODE_PACKAGE = 'node@24.21.0';
-const MIN_NODE = [24, 12];
 /** A lock older than this belongs to nobody any more. */
 const STALE_LOCK_MS = 10 * 60_000;
-
-function isNewEnough(version) {
-  const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);
-  return major > MIN_NODE[0] || (major === MIN_NODE[0] && minor >= MIN_NODE[1]);
-}
 
 function say(text) {
   process.stderr.write(`penstock: ${text}\n`);
@@ -76,7 +71,9 @@ function ensureNode() {
     writeFileSync(join(prefix, 'package.json'), '{"private":true,"allowScripts":{"node":true}}\n');
     const problem = npm(['install', '--prefix', prefix, '--no-save', '--ignore-scripts=false', NODE_PACKAGE]);
     if (problem !== null || !works()) {
-      fail(`could not install Node 24. Install Node >= 24.12 by hand and run this again.\n${problem ?? ''}`);
+      fail(
+        `could not install Node 24. Install Node >= ${LEAST_NODE} by hand and run this again.\n${problem ?? ''}`,
+      );
     }
   });
   return bin;

@@ -3,11 +3,17 @@
  * command (docs/decisions/0009-a-packed-command.md). The folders are the same in both, so a program has one name in both.
  */
 import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { extname, join, resolve } from 'node:path';
 import { SERVICE_NODE_FLAGS } from './memory.ts';
 
 /** The top of the checkout, or of the package. Nothing is written below it in the package: it may belong to another user. */
 export const INSTALLATION = resolve(import.meta.dirname, '../..');
+
+/** Where what is fetched or compiled once is kept for this user. */
+export function cacheDir(): string {
+  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'penstock');
+}
 
 /** Of every module of ours: `.ts` or `.js`. */
 export const MODULE_EXTENSION = extname(import.meta.filename);

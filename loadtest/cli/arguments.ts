@@ -1,6 +1,7 @@
 /** The command line of `npm run load`. */
 import { parseArgs } from 'node:util';
 import { PROFILES } from '@penstock/engine-sim';
+import { commandLine, IS_PACKED } from '@penstock/runtime';
 
 /** Scenarios by name, with the question each answers. */
 export const SCENARIOS = {
@@ -17,7 +18,10 @@ export const SCENARIOS = {
 } as const;
 export type ScenarioName = keyof typeof SCENARIOS;
 
-export const USAGE = `usage: npm run load -- <scenario> [options]
+/** Beside the other data of `penstock start`, in the current directory. */
+const OWN_RESULTS = '.penstock/load';
+
+export const USAGE = `usage: ${commandLine('load')} <scenario> [options]
 ${Object.entries(SCENARIOS)
   .map(([name, question]) => `  ${name.padEnd(14)}${question}?`)
   .join('\n')}
@@ -31,7 +35,7 @@ options
   --runner          use the project's runner even where k6 is on the PATH
   --workers N       of the stack that is started here (default 2)
   --profile NAME    of its simulated engines (default dense-8b-h100)
-  --out DIRECTORY   for the result and the report (default loadtest/results)`;
+  --out DIRECTORY   for the result and the report (default ${IS_PACKED ? OWN_RESULTS : 'loadtest/results'})`;
 
 /** What the scripts read of the environment: loadtest/README.md says what each is. */
 export const SETTINGS = [
@@ -110,7 +114,7 @@ function parse(argv: readonly string[]) {
         runner: { type: 'boolean', default: false },
         workers: { type: 'string', default: '2' },
         profile: { type: 'string', default: 'dense-8b-h100' },
-        out: { type: 'string', default: RESULTS },
+        out: { type: 'string', default: IS_PACKED ? OWN_RESULTS : RESULTS },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });

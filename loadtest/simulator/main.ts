@@ -1,6 +1,7 @@
 /** `npm run plan`: what a fleet would do with a workload, on a virtual clock, under Penstock's rules and others'. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { commandLine, IS_PACKED } from '@penstock/runtime';
 import { count, positive } from '../arguments.ts';
 import { SCENARIOS, scenarioOf } from '../workloads/scenarios.ts';
 import { renderTable, type Summary, summarize } from '../workloads/summary.ts';
@@ -14,16 +15,18 @@ const PAGE = new URL('../../docs/simulator.md', import.meta.url).pathname;
 const SPEED = new URL('../results/simulator.json', import.meta.url).pathname;
 const MAX_ENGINES = 100_000;
 const MAX_SEED = 2 ** 31;
-const USAGE = `usage: npm run plan -- [options]
+/** Options that write files of the repository. */
+const REPOSITORY_ONLY = `
+  --page            all scenarios, 900 s each, into docs/simulator.md
+  --speed           how fast the simulator itself is, into loadtest/results/simulator.json; the page shows it`;
+const USAGE = `usage: ${commandLine('plan')} [options]
   --scenario NAME   ${Object.keys(SCENARIOS).join(', ')} (default uneven)
   --policy NAMES    comma separated; ${Object.keys(POLICIES).join(', ')} (default all)
   --load X          multiple of the workload's own arrival rate (default: the scenario's)
   --engines N       repeat the scenario's fleet until there are N (default: as it is)
   --seconds S       of the workload (default 400)
   --seed N          (default 1)
-  --json            print figures instead of tables
-  --page            all scenarios, 900 s each, into docs/simulator.md
-  --speed           how fast the simulator itself is, into loadtest/results/simulator.json; the page shows it`;
+  --json            print figures instead of tables${IS_PACKED ? '' : REPOSITORY_ONLY}`;
 
 interface Args {
   readonly scenario: string;
@@ -53,6 +56,8 @@ function readArgs(): Args | null {
     },
   });
   if (values.help) return null;
+  if (IS_PACKED && (values.page || values.speed))
+    throw new RangeError('--page and --speed write files of the repository: use a checkout');
   const { fleet, loads } = scenarioOf(values.scenario);
   const engines = count('engines', values.engines ?? String(fleet.length), MAX_ENGINES);
   return {
