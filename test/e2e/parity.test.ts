@@ -194,7 +194,7 @@ test('the simulator repeats a real run', t => {
     fleet => ({
       arrive: (request, index) => void fleet.send(request, index, (first + index) % FLEET.length),
     });
-  const dealt = FLEET.keys().map(first => {
+  const dealt = FLEET.map((_, first) => {
     const { cachedTokens } = simulate({ ...fleet, requests: sent, policy: dealtFrom(first) });
     return differing(cachedReal, cachedTokens);
   });

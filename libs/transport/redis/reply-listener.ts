@@ -4,6 +4,9 @@ import type { Redis } from 'ioredis';
 /** How often a listener compares the end of the log with the last packet it saw. */
 const TIP_CHECK_MS = 1000;
 const CATCH_UP_BATCH = 256;
+/** Before a catch-up that failed is tried again, ms: doubled each time, up to the second one. */
+const FIRST_RETRY_MS = 50;
+const LONGEST_RETRY_MS = 1000;
 
 /**
  * Follows one ingress' log, by the channel while it flows and by reading while it does not.
@@ -11,7 +14,8 @@ const CATCH_UP_BATCH = 256;
  * **live**: packets come by the channel, in log order; `#last` is the id of the newest one handed on.
  * **catching up** (from a lost subscription until its successor is confirmed and the log read to its end, and when the
  * end of the log stays ahead of `#last`): channel packets only raise `#seen`; the log is read from `#last` until it has
- * given everything up to `#seen`. Going live any earlier would skip what was published before the new subscription.
+ * given everything up to `#seen`. Going live any earlier would skip what was published before the new subscription. One
+ * that fails, since its connection broke or Redis refused it, is tried again until it has gone well: nothing else would end the silence.
  */
 export class ReplyListener {
   readonly #log: Redis;
@@ -35,8 +39,9 @@ export class ReplyListener {
     this.#onPacket = onPacket;
   }
 
+  /** Whether packets come as they are published. */
   get connected(): boolean {
-    return this.#sub.status === 'ready';
+    return this.#sub.status === 'ready' && this.#live;
   }
 
   async start(): Promise<void> {
@@ -44,8 +49,8 @@ export class ReplyListener {
     this.#sub.on('messageBuffer', (_channel: Buffer, message: Buffer) => this.#hint(message));
     this.#sub.on('close', () => this.#fallBehind());
     await this.#sub.connect();
-    await this.#resume();
-    this.#sub.on('ready', () => void this.#resume().catch(() => {}));
+    await this.#resume(this.#fallBehind());
+    this.#sub.on('ready', () => void this.#recover());
     this.#timer = setInterval(() => void this.#checkTip().catch(() => {}), TIP_CHECK_MS);
   }
 
@@ -78,7 +83,7 @@ export class ReplyListener {
     if (tip === null || !this.#live) return;
     const stale = tip === this.#checkedTip && isLater(tip, this.#last);
     this.#checkedTip = tip;
-    if (stale) await this.#catchUp(this.#fallBehind());
+    if (stale) await this.#recover();
   }
 
   async #tip(): Promise<string | null> {
@@ -86,9 +91,22 @@ export class ReplyListener {
     return newest[0]?.[0] ?? null;
   }
 
-  /** On a new connection: subscribes, and once that is confirmed reads what was missed. */
-  async #resume(): Promise<void> {
+  /** Never rejects. Ends once the listener is live, or has fallen behind anew. */
+  async #recover(): Promise<void> {
     const epoch = this.#fallBehind();
+    let pauseMs = FIRST_RETRY_MS;
+    while (epoch === this.#epoch) {
+      try {
+        return await this.#resume(epoch);
+      } catch {
+        await new Promise(resolve => setTimeout(resolve, pauseMs).unref());
+        pauseMs = Math.min(2 * pauseMs, LONGEST_RETRY_MS);
+      }
+    }
+  }
+
+  /** Subscribes, and once that is confirmed reads what was missed. */
+  async #resume(epoch: number): Promise<void> {
     await this.#sub.subscribe(this.#channel);
     await this.#catchUp(epoch);
   }
