@@ -1,10 +1,10 @@
 /** `npm run package`: the `penstock` command as a tarball that npm installs. */
 import { relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { INSTALLATION } from '@penstock/runtime';
 import { PackError } from './modules.ts';
 import { packStaged, withStagedPackage } from './pack.ts';
 
+const ROOT = resolve(import.meta.dirname, '../..');
 const EXIT_USAGE = 2;
 const USAGE = `usage: npm run package [-- --out DIRECTORY]
   --out DIRECTORY   for the tarball (default .release)`;
@@ -22,7 +22,7 @@ try {
   if (out === null) {
     say(USAGE);
   } else {
-    const { tarball, files, bytes } = withStagedPackage(INSTALLATION, staged => packStaged(staged, out));
+    const { tarball, files, bytes } = withStagedPackage(ROOT, staged => packStaged(staged, out));
     const path = relative(process.cwd(), tarball);
     say(`${path}: ${files} files, ${Math.round(bytes / 1024)} kB`);
     say(`npm install --global ${path.startsWith('.') ? path : `./${path}`}`);

@@ -44,10 +44,12 @@ export function packStaged(staged: string, out: string): Packed {
 
 /** @returns what `use` makes of the package as a directory, which is gone afterwards. */
 export function withStagedPackage<T>(root: string, use: (staged: string, manifest: Manifest) => T): T {
-  const staged = mkdtempSync(join(tmpdir(), 'penstock-package-'));
+  const made = mkdtempSync(join(tmpdir(), 'penstock-package-'));
+  // npm calls what a bill of materials is about by the name of its directory.
+  const staged = join(made, 'penstock');
   try {
     return use(staged, stagePackage(root, staged));
   } finally {
-    rmSync(staged, { recursive: true, force: true });
+    rmSync(made, { recursive: true, force: true });
   }
 }
