@@ -12,13 +12,12 @@ import { testFiles } from './test-run.ts';
 const UNIT = ['libs', 'services', 'deploy', 'loadtest'].map(room => `${room}/**/*.test.ts`);
 
 const stages = stagesFor(process.argv.slice(2));
-const say = (line: string) => process.stdout.write(`${line}\n`);
 /** In the environment of everything the run starts, so that what outlives it can be found. */
 const run = randomUUID();
 Object.assign(process.env, {
   PENSTOCK_TEST_RUN: run,
-  PENSTOCK_TEST_NATS_SERVER: ensureNatsServer(say),
-  PENSTOCK_TEST_REDIS_SERVER: ensureRedisServer(say),
+  PENSTOCK_TEST_NATS_SERVER: await ensureNatsServer(),
+  PENSTOCK_TEST_REDIS_SERVER: await ensureRedisServer(),
 });
 process.exit((await runStages(stages, leakedProcesses)) ? 0 : 1);
 

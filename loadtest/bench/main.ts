@@ -94,8 +94,8 @@ if (only !== undefined && !existsSync(RESULT)) {
   process.stderr.write(`penstock: ${RESULT} is missing: run npm run bench without a name first.\n`);
   process.exit(2);
 }
-process.env['PENSTOCK_TEST_NATS_SERVER'] = ensureNatsServer(say);
-process.env['PENSTOCK_TEST_REDIS_SERVER'] = ensureRedisServer(say);
+process.env['PENSTOCK_TEST_NATS_SERVER'] = await ensureNatsServer();
+process.env['PENSTOCK_TEST_REDIS_SERVER'] = await ensureRedisServer();
 const report = only === undefined ? await measureAll() : await measureOnly(only);
 mkdirSync(new URL('../results/', import.meta.url).pathname, { recursive: true });
 writeFileSync(RESULT, `${JSON.stringify(report, null, 2)}\n`);

@@ -21,8 +21,8 @@ export async function openTarget(
 ): Promise<Target> {
   if (args.url !== null)
     return { url: args.url, key: args.key, about: args.url, settings: {}, stop: () => Promise.resolve() };
-  process.env['PENSTOCK_TEST_NATS_SERVER'] ??= ensureNatsServer(say);
-  process.env['PENSTOCK_TEST_REDIS_SERVER'] ??= ensureRedisServer(say);
+  process.env['PENSTOCK_TEST_NATS_SERVER'] ??= await ensureNatsServer();
+  process.env['PENSTOCK_TEST_REDIS_SERVER'] ??= await ensureRedisServer();
   say(`starting Penstock with ${args.workers} workers in front of simulated engines (${args.profile})`);
   const engines = await Promise.all(Array.from({ length: args.workers }, () => startEngine(args.profile)));
   const receiver = args.settings['WEBHOOK'] === '1' ? await startReceiver() : null;

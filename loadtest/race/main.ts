@@ -99,8 +99,8 @@ async function run(heat: Heat): Promise<Run> {
 
 async function race(args: ReturnType<typeof readArgs>): Promise<void> {
   assertInstalled(args.contenders.map(([name]) => name));
-  process.env['PENSTOCK_TEST_NATS_SERVER'] = ensureNatsServer(say);
-  process.env['PENSTOCK_TEST_REDIS_SERVER'] = ensureRedisServer(say);
+  process.env['PENSTOCK_TEST_NATS_SERVER'] = await ensureNatsServer();
+  process.env['PENSTOCK_TEST_REDIS_SERVER'] = await ensureRedisServer();
   for (const load of args.loads) {
     const runs = new Map<string, Run[]>(args.contenders.map(([name]) => [name, []]));
     for (let round = 1; round <= args.rounds; round++) {

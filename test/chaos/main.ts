@@ -5,11 +5,10 @@ import { runStages, tests } from '../stages.ts';
 import { testFiles } from '../test-run.ts';
 
 takeNoArguments('npm run chaos', 'It runs all of test/chaos, for a minute or two.');
-const say = (line: string) => process.stdout.write(`${line}\n`);
 Object.assign(process.env, {
   PENSTOCK_CHAOS: 'full',
-  PENSTOCK_TEST_NATS_SERVER: ensureNatsServer(say),
-  PENSTOCK_TEST_REDIS_SERVER: ensureRedisServer(say),
+  PENSTOCK_TEST_NATS_SERVER: await ensureNatsServer(),
+  PENSTOCK_TEST_REDIS_SERVER: await ensureRedisServer(),
 });
 const chaos = tests('chaos', { files: testFiles('test/chaos/*.test.ts'), concurrency: 1 });
 process.exit((await runStages([chaos])) ? 0 : 1);

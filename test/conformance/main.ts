@@ -23,8 +23,8 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 
 /** @returns whether every failure is explained. */
 async function main(names: readonly string[]): Promise<boolean> {
-  process.env['PENSTOCK_TEST_NATS_SERVER'] ??= ensureNatsServer(say);
-  process.env['PENSTOCK_TEST_REDIS_SERVER'] ??= ensureRedisServer(say);
+  process.env['PENSTOCK_TEST_NATS_SERVER'] ??= await ensureNatsServer();
+  process.env['PENSTOCK_TEST_REDIS_SERVER'] ??= await ensureRedisServer();
   let ok = true;
   for (const name of names) {
     const results = (await SETS[name]?.run(say)) ?? [];

@@ -8,7 +8,7 @@ import { ADMIN_KEY, startConsole } from '../../testkit/browser/console.ts';
 import { startReceiver } from '../../testkit/receiver.ts';
 import { API_KEY, chat, post, readChat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
-const chromium = ensureChromium();
+const chromium = await ensureChromium();
 const skip = chromium === null && 'there is no chromium on the PATH, and only root may install it';
 const AXE = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 

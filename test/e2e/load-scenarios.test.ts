@@ -252,7 +252,7 @@ test('npm run load: starts a stack, tells of it, keeps the result and a report t
   assert.deepEqual(result.settings, { SLO_TTFT_MS: '10000', RATE: '10', DURATION: '3s' });
   const offered = result.timeline.moments.reduce((sum, moment) => sum + moment.offered, 0);
   assert.equal(offered * result.timeline.stepS, result.metrics['llm_requests']?.['count']);
-  const chromium = ensureChromium(line => t.diagnostic(line));
+  const chromium = await ensureChromium();
   if (chromium === null) {
     t.diagnostic('the report was not opened: there is no chromium on the PATH, and only root may install it');
     return;

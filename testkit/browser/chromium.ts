@@ -15,7 +15,7 @@ const FLAGS = [
 ];
 
 /** The browser's path; Debian's is installed where root may. Null where there is none: then say so and skip. */
-export function ensureChromium(say: (line: string) => void = () => {}): string | null {
+export async function ensureChromium(): Promise<string | null> {
   const find = () => {
     const dirs = (process.env['PATH'] ?? '').split(':');
     return NAMES.flatMap(name => dirs.map(dir => join(dir, name))).find(existsSync) ?? null;
@@ -24,8 +24,7 @@ export function ensureChromium(say: (line: string) => void = () => {}): string |
   if (found !== null) return found;
   const apt = spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status === 0;
   if (!apt || process.getuid?.() !== 0) return null;
-  say("installing Debian's chromium");
-  installDebian('chromium');
+  await installDebian('chromium');
   return find();
 }
 

@@ -25,7 +25,7 @@ const PAGES = {
 const SETTLED_MS = 2500;
 
 const { url, key, out } = options();
-const chromium = ensureChromium();
+const chromium = await ensureChromium();
 if (chromium === null) fail('there is no chromium on the PATH, and only root may install it');
 mkdirSync(out, { recursive: true });
 await using browser = await startBrowser(chromium);

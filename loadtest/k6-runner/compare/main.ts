@@ -25,8 +25,8 @@ const EXTRA = { max_tokens: 64, ignore_eos: true };
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 requireAiperf();
-process.env['PENSTOCK_TEST_NATS_SERVER'] = ensureNatsServer(say);
-process.env['PENSTOCK_TEST_REDIS_SERVER'] = ensureRedisServer(say);
+process.env['PENSTOCK_TEST_NATS_SERVER'] = await ensureNatsServer();
+process.env['PENSTOCK_TEST_REDIS_SERVER'] = await ensureRedisServer();
 const directory = mkdtempSync(join(tmpdir(), 'penstock-compare-'));
 const rounds: { runner: Figures; aiperf: Figures }[] = [];
 {

@@ -51,7 +51,7 @@ export interface Stand {
   readonly image: string;
   readonly entrypoint?: string;
   /** Puts files into the directory that becomes the root. */
-  fill(root: string, say: Say): void;
+  fill(root: string): void | Promise<void>;
 }
 
 const STANDS: readonly Stand[] = [
@@ -59,8 +59,8 @@ const STANDS: readonly Stand[] = [
   {
     image: 'docker.io/library/nats:2.12-alpine',
     entrypoint: '["nats-server"]',
-    fill(root, say) {
-      place(ensureNatsServer(say), root, 'usr/local/bin/nats-server');
+    async fill(root) {
+      place(await ensureNatsServer(), root, 'usr/local/bin/nats-server');
       addPackages(root, ['busybox-static']);
       symlinkSync('busybox', join(root, 'usr/bin/wget'));
     },
@@ -77,12 +77,12 @@ const STANDS: readonly Stand[] = [
 ];
 
 /** Makes those that are not there yet. @returns the names of all. @throws ConformanceError */
-export function ensureBaseImages(say: Say): readonly string[] {
+export async function ensureBaseImages(say: Say): Promise<readonly string[]> {
   for (const stand of STANDS) {
     if (spawnSync('podman', ['image', 'exists', stand.image]).status === 0) continue;
     say(`making a stand-in for ${stand.image}`);
     ensureRootFs(say);
-    make(stand, say);
+    await make(stand);
   }
   return STANDS.map(({ image }) => image);
 }
@@ -98,10 +98,10 @@ function ensureRootFs(say: Say): void {
   renameSync(partial, ROOT_FS);
 }
 
-function make({ image, entrypoint, fill }: Stand, say: Say): void {
+async function make({ image, entrypoint, fill }: Stand): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), 'penstock-image-'));
   try {
-    fill(root, say);
+    await fill(root);
     const container = buildah('from', 'scratch');
     buildah('add', container, ROOT_FS, '/');
     buildah('add', container, root, '/');

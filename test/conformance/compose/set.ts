@@ -30,7 +30,7 @@ export const COMPOSE: SuiteSet = {
   async run(say) {
     const python = ensurePython('compose', join(import.meta.dirname, 'requirements.txt'), say);
     const project = new ComposeProject(python);
-    ensureBaseImages(say);
+    await ensureBaseImages(say);
     for (const name of IMAGES) build(name);
     try {
       await project.up();
