@@ -60,6 +60,20 @@ test('a model that does not chat is passed over, and is enough where there is no
   assert.deepEqual(await whenReady(embedding, 'k', 60_000), { model: 'embed' });
 });
 
+test('a model that is listed although its engine is gone keeps no other from being ready', async t => {
+  const { timeout } = AbortSignal;
+  for (const lists of [[listOf('gone', 'm')], [listOf('gone'), listOf('m')]]) {
+    // The time of the first is over at once.
+    const limits = [0];
+    t.mock.method(AbortSignal, 'timeout', (ms: number) =>
+      limits.pop() === 0 ? AbortSignal.abort() : timeout.call(AbortSignal, ms),
+    );
+    await using it = await stack({ '/v1/models': lists });
+    assert.deepEqual(await whenReady(it, 'k', 60_000), { model: 'm' });
+    t.mock.restoreAll();
+  }
+});
+
 test('a stack that never answers is not ready', async () => {
   await using it = await stack({ '/v1/models': [listOf('m')], '/v1/chat/completions': [[502, {}]] });
   assert.equal(await whenReady(it, 'k', 300), null);
