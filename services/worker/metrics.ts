@@ -157,7 +157,7 @@ function countAttempts(set: MetricSet, clock: Pick<Clock, 'monotonic'>): Attempt
   const times = new WeakMap<Attempt, Times>();
   const ended = set.counter(
     'penstock_worker_attempts_total',
-    'Attempts by how they ended: `done`, `client_error` (the engine refused the request), `busy` (no room), `gone` (the model was unloaded), `misconfigured` (it does not accept our credentials), `not_loaded` (the body could not be read), `failed`, `dropped` (cancelled, superseded or handed back).',
+    'Attempts by how they ended: `done`, `client_error` (the engine refused the request), `busy` (no room), `gone` (the model was unloaded), `misconfigured` (it does not accept our credentials, or redirects), `not_loaded` (the body could not be read), `failed`, `dropped` (cancelled, superseded or handed back).',
     ...(['model', 'outcome'] as const),
   );
   const prompt = set.counter(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findError, readEngineError } from './engine-error.ts';
+import { findError, readEngineError, statusForClient } from './engine-error.ts';
 
 const told = (body: string) => readEngineError(400, Buffer.from(body)).body.error;
 
@@ -79,6 +79,11 @@ test('an error is found in every spelling, and an answer is none', () => {
     [{ error: { message: 'the request exceeds the available context size', code: 500 } }, 400],
     [{ error: { message: 'no', code: null, type: 'NotFoundError' } }, 404],
     [{ detail: 'no' }, 500],
+    [{ error: 'no', error_type: 'validation' }, 400],
+    [{ error: 'no', error_type: 'overloaded' }, 503],
+    [{ error: 'no', error_type: 'generation' }, 500],
+    [{ message: 'no', type: 'Overloaded', code: 429 }, 429],
+    [{ message: 'no', type: 'BadRequestError' }, 400],
   ];
   for (const [said, status] of errors) assert.equal(findError(said)?.status, status, JSON.stringify(said));
   assert.equal(findError({ message: 'no' }, 'error')?.words, 'no');
@@ -89,6 +94,9 @@ test('an error is found in every spelling, and an answer is none', () => {
     null,
     [],
     7,
+    { type: 'message', message: 'no error' },
+    { message: 'no error', code: 200 },
+    { message: 'no error', code: 404, data: [] },
   ];
   for (const said of answers) assert.equal(findError(said), null, JSON.stringify(said));
 });
@@ -99,9 +107,9 @@ test('the status says whose fault it is', () => {
       status,
       'client',
     ]),
-    ...[429, 503].map((status): [number, string] => [status, 'busy']),
-    ...[401, 403].map((status): [number, string] => [status, 'misconfigured']),
-    ...[500, 502, 504].map((status): [number, string] => [status, 'engine']),
+    ...[429, 503, 529].map((status): [number, string] => [status, 'busy']),
+    ...[200, 204, 301, 302, 401, 403, 407].map((status): [number, string] => [status, 'misconfigured']),
+    ...[424, 500, 502, 504].map((status): [number, string] => [status, 'engine']),
   ];
   for (const [status, fault] of faults)
     assert.equal(
@@ -117,8 +125,31 @@ test('a missing route has an error of its own, a missing model the message of th
   assert.equal(message(404, '{"detail":"Not Found"}'), 'The engine has no such endpoint: Not Found');
   assert.equal(message(404, '404 page not found'), 'The engine has no such endpoint: 404 page not found');
   assert.equal(message(405, '<html>'), 'The engine has no such endpoint.');
+  assert.match(message(404, '{"error":{"message":"Not Found","code":404}}'), /no such endpoint/);
+  assert.match(message(404, '{"error":{"message":"File Not Found","code":404}}'), /no such endpoint/);
   assert.equal(message(404, '{"error":{"message":"no adapter x"}}'), 'no adapter x');
   assert.match(message(401, '{"error":"bad key"}'), /credentials.*bad key/);
+});
+
+test('a model that an engine does not have is one, however the engine says it', () => {
+  for (const said of [
+    { error: { message: 'The model `x` does not exist.', code: 404 } },
+    { error: "model 'x' not found" },
+    { detail: 'Model x is not loaded' },
+  ]) {
+    const { message, code } = readEngineError(404, Buffer.from(JSON.stringify(said))).body.error;
+    assert.match(message, /^.?.?.?.?model .?x/i);
+    assert.equal(code, 'model_not_found');
+  }
+});
+
+test('a client is not sent elsewhere by an engine', () => {
+  for (const status of [204, 302, 407]) {
+    const error = readEngineError(status, Buffer.from(''));
+    assert.equal(statusForClient(error), 502);
+    assert.match(error.body.error.message, new RegExp(`operator to mend \\(${status}\\)`));
+  }
+  assert.equal(statusForClient(readEngineError(404, Buffer.from(''))), 404);
 });
 
 test('a prompt that is too long is the client’s fault, also where the engine calls it its own', () => {

@@ -1,13 +1,14 @@
 /**
  * Errors as engines tell them, in every spelling: OpenAI's envelope, vLLM's with a number for a code, the flat one of SGLang and
- * older vLLM, FastAPI's `detail`, plain text. With a status of their own or, in answers that began well, without.
+ * older vLLM, Hugging Face's
+ * servers with an `error_type`, FastAPI's `detail`, plain text. With a status of their own or, in answers that began well, without.
  */
 import type { ErrorBody } from '../errors/errors.ts';
 
 /**
  * Whose fault it is. `client`: the request cannot succeed here, or the engine has no such endpoint; told once, in the engine's
- * words. `busy`: the engine has no room now. `misconfigured`: the engine does not accept the worker's credentials. `engine`: all
- * the rest.
+ * words. `busy`: the engine has no room now. `misconfigured`: the engine does not accept the worker's credentials, or sends the worker
+ * elsewhere. `engine`: all the rest.
  */
 export type Fault = 'client' | 'busy' | 'misconfigured' | 'engine';
 
@@ -25,8 +26,9 @@ export interface EngineError {
 const MAX_MESSAGE = 2000;
 const FALLBACK = 'The engine refused the request.';
 const NO_ENDPOINT = 'The engine has no such endpoint';
-const MISCONFIGURED =
-  'The engine does not accept the credentials of its worker, which is for the operator to mend';
+const FOR_OPERATOR = 'which is for the operator to mend';
+const MISCONFIGURED = `The engine does not accept the credentials of its worker, ${FOR_OPERATOR}`;
+const NO_ANSWER = `The engine answered with a status that is none of its API, ${FOR_OPERATOR}`;
 
 type Json = Record<string, unknown>;
 
@@ -42,6 +44,11 @@ const NAMED: readonly (readonly [RegExp, number])[] = [
   [/authentication|unauthorized|invalidapikey/, 401],
   [/permission|forbidden/, 403],
 ];
+/** 529: Anthropic's, and of what speaks as it does. */
+const BUSY = new Set([429, 503, 529]);
+const NAMES_MODEL = /\bmodel\b/i;
+/** As frameworks say it. */
+const NO_ROUTE = /^(file |page |route |404 page )?not found\.?$/i;
 /** Some engines answer 500 to a prompt that is too long. */
 const TOO_LONG =
   /(exceed|longer than|larger than|greater than|maximum)[^.]{0,60}\bcontext\b|\bcontext (length|size|window)[^.]{0,60}exceed|prompt is too long/i;
@@ -54,9 +61,16 @@ export function findError(said: unknown, name = ''): EngineError | null {
   if (!isJson(said)) return null;
   const inner = said['error'];
   const isEnvelope = isJson(inner) || (typeof inner === 'string' && inner !== '');
-  const isFlat = said['object'] === 'error' || said['type'] === 'error' || name === 'error';
+  const isFlat =
+    said['object'] === 'error' || said['type'] === 'error' || name === 'error' || isUnmarked(said);
   const isBare = said['choices'] === undefined && said['data'] === undefined && said['detail'] !== undefined;
   return isEnvelope || isFlat || isBare ? toError(said, null) : null;
+}
+
+/** Nothing but a message, and what stands for a status. */
+function isUnmarked(said: Json): boolean {
+  const isAnswer = said['choices'] !== undefined || said['data'] !== undefined;
+  return typeof said['message'] === 'string' && !isAnswer && namedStatus(said) !== null;
 }
 
 /** An answer whose HTTP status says that it is an error. */
@@ -82,14 +96,14 @@ function toError(said: Json, told: number | null): EngineError {
   );
   const { type, param = faults[0]?.field, code } = fields;
   const status = statusOf(fields, told, words ?? '');
-  const hasEndpoint = told === null || !isNoEndpoint(status, said);
+  const hasEndpoint = told === null || !isNoEndpoint(status, said, words ?? '');
   const fault = faultOf(status, hasEndpoint);
   return {
     ...{ fault, status },
     words: words?.slice(0, MAX_MESSAGE) ?? null,
     body: {
       error: {
-        message: messageOf(words, fault, hasEndpoint).slice(0, MAX_MESSAGE),
+        message: messageOf(words, { fault, status, hasEndpoint }).slice(0, MAX_MESSAGE),
         type: typeof type === 'string' && type !== 'error' ? type : 'invalid_request_error',
         param: typeof param === 'string' && param !== '' ? param : null,
         code:
@@ -97,6 +111,11 @@ function toError(said: Json, told: number | null): EngineError {
       },
     },
   };
+}
+
+/** The status that the client gets: it would follow an engine's redirect, and take an empty answer for one. */
+export function statusForClient({ status }: EngineError): number {
+  return isAnError(status) ? status : 502;
 }
 
 /** What FastAPI finds wrong with a field. */
@@ -130,45 +149,66 @@ function wordsOf(faults: readonly FieldFault[]): string {
   return faults.map(({ field, words }) => (field === '' ? words : `${field}: ${words}`)).join('; ');
 }
 
-function messageOf(words: string | undefined, fault: Fault, hasEndpoint: boolean): string {
-  const lead = fault === 'misconfigured' ? MISCONFIGURED : hasEndpoint ? null : NO_ENDPOINT;
+interface Judged {
+  readonly fault: Fault;
+  readonly status: number;
+  readonly hasEndpoint: boolean;
+}
+
+function messageOf(words: string | undefined, judged: Judged): string {
+  const lead = leadOf(judged);
   if (lead === null) return words ?? FALLBACK;
   return words === undefined ? `${lead}.` : `${lead}: ${words}`;
 }
 
+/** What the engine's words do not say. */
+function leadOf({ fault, status, hasEndpoint }: Judged): string | null {
+  if (!isAnError(status)) return `${NO_ANSWER} (${status})`;
+  if (fault === 'misconfigured') return MISCONFIGURED;
+  return hasEndpoint ? null : NO_ENDPOINT;
+}
+
 function statusOf(fields: Json, told: number | null, words: string): number {
-  if (told !== null) return told >= 500 && told !== 501 && TOO_LONG.test(words) ? 400 : told;
+  const status = told ?? namedStatus(fields) ?? 500;
+  return status >= 500 && status !== 501 && TOO_LONG.test(words) ? 400 : status;
+}
+
+/** What stands for a status among the fields of an error; null where nothing does. */
+function namedStatus(fields: Json): number | null {
   for (const field of ['code', 'status', 'status_code', 'http_code']) {
     const number = Number(fields[field]);
-    if (fields[field] !== null && number >= 400 && number < 600)
-      return number >= 500 && TOO_LONG.test(words) ? 400 : number;
+    if (fields[field] !== null && number >= 400 && number < 600) return number;
   }
-  const names = [fields['code'], fields['type']].map(name => String(name ?? '').replaceAll(/[^a-z]/gi, ''));
-  for (const name of names) {
+  for (const field of ['code', 'type', 'error_type']) {
+    const name = String(fields[field] ?? '').replaceAll(/[^a-z]/gi, '');
     const known = NAMED.find(([pattern]) => pattern.test(name.toLowerCase()));
     if (known !== undefined) return known[1];
   }
-  return TOO_LONG.test(words) ? 400 : 500;
+  return null;
 }
 
-/** A 404 in an envelope is about the model: only a route that is not there is answered by the framework. */
-function isNoEndpoint(status: number, said: Json): boolean {
-  return (
-    status === 405 ||
-    status === 501 ||
-    (status === 404 && !isJson(said['error']) && said['object'] !== 'error')
-  );
+/** A 404 is about the model, unless it comes of a framework that knows no such route. */
+function isNoEndpoint(status: number, said: Json, words: string): boolean {
+  if (status !== 404) return status === 405 || status === 501;
+  const isEnveloped = isJson(said['error']) || said['object'] === 'error';
+  return isEnveloped ? NO_ROUTE.test(words) : !NAMES_MODEL.test(words);
 }
 
 /** vLLM's code is the number 404. */
 function isNoModel(status: number, hasEndpoint: boolean, words = ''): boolean {
-  return status === 404 && hasEndpoint && /\bmodel\b/i.test(words);
+  return status === 404 && hasEndpoint && NAMES_MODEL.test(words);
+}
+
+/** No engine means a redirect or an empty answer, and clients cannot be asked for a proxy's password. */
+function isAnError(status: number): boolean {
+  return status >= 400 && status !== 407;
 }
 
 function faultOf(status: number, hasEndpoint: boolean): Fault {
-  if (status === 429 || status === 503) return 'busy';
-  if (status === 401 || status === 403) return 'misconfigured';
-  return status < 500 || !hasEndpoint ? 'client' : 'engine';
+  if (BUSY.has(status)) return 'busy';
+  if (status === 401 || status === 403 || !isAnError(status)) return 'misconfigured';
+  // 424: what the server depends on failed, which is the model.
+  return (status < 500 && status !== 424) || !hasEndpoint ? 'client' : 'engine';
 }
 
 function isJson(value: unknown): value is Json {

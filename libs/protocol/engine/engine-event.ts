@@ -18,8 +18,9 @@ export type EngineEvent =
   /** Neither JSON nor anything else that is known. */
   | { readonly kind: 'garbage' };
 
-export function understandEvent({ data, name }: Pick<SseEvent, 'data' | 'name'>): EngineEvent {
-  if (data === null || data.trim() === '') return { kind: 'nothing' };
+export function understandEvent({ data, name, raw }: Omit<SseEvent, 'isPlain'>): EngineEvent {
+  if (data === null) return understandLine(raw);
+  if (data.trim() === '') return { kind: 'nothing' };
   if (data.trim() === DONE) return { kind: 'done' };
   let said: unknown;
   try {
@@ -31,6 +32,19 @@ export function understandEvent({ data, name }: Pick<SseEvent, 'data' | 'name'>)
   if (error !== null) return { kind: 'error', error };
   if (isChunk(said) && (said as { type?: unknown }).type === 'message_stop') return { kind: 'done' };
   return isChunk(said) ? { kind: 'chunk', chunk: said } : { kind: 'garbage' };
+}
+
+const OPEN_BRACE = 0x7b;
+
+/** Some engines forget that they stream, and write an error as a line of JSON. */
+function understandLine(line: Buffer): EngineEvent {
+  if (line[0] !== OPEN_BRACE) return { kind: 'nothing' };
+  try {
+    const error = findError(parseEngineJson(line.toString('utf8')));
+    return error === null ? { kind: 'nothing' } : { kind: 'error', error };
+  } catch {
+    return { kind: 'nothing' };
+  }
 }
 
 export type WholeAnswer =

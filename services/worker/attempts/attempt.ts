@@ -16,6 +16,7 @@ import {
   JSON_CONTENT_TYPE,
   type QueueAddress,
   readEngineError,
+  statusForClient,
   understandAnswer,
   type WorkEnvelope,
 } from '@penstock/protocol';
@@ -351,7 +352,7 @@ export class Attempt implements FrameSource {
       return this.#fail({ code: 'engine_error', message, retryable: true, busyMs }, 'busy');
     }
     if (fault === 'engine') return this.#fail(engineFailure(worded('the engine failed', error, asked)));
-    const meta = JSON.stringify({ status, contentType: JSON_CONTENT_TYPE });
+    const meta = JSON.stringify({ status: statusForClient(error), contentType: JSON_CONTENT_TYPE });
     const final = { kind: 'result', meta, body: Buffer.from(JSON.stringify(body)) } as const;
     this.#call?.abort();
     const outcome = fault === 'misconfigured' ? 'misconfigured' : 'client_error';

@@ -4,8 +4,8 @@ import { MAX_ANSWER_BYTES } from '../engine/engine.ts';
 
 /**
  * How an attempt ended. `client_error`: the engine refused the request, which is not the engine's fault. `busy`: it has no room.
- * `gone`: it has just unloaded the model. `misconfigured`: it does not accept this worker's credentials. `not_loaded`: the
- * request's body is not to be had, and the engine was not asked.
+ * `gone`: it has just unloaded the model. `misconfigured`: it does not accept this worker's credentials, or redirects.
+ * `not_loaded`: the request's body is not to be had, and the engine was not asked.
  */
 export type AttemptOutcome =
   | 'done'

@@ -139,7 +139,7 @@ export class RunningAttempts {
     if (outcome === 'misconfigured')
       log.error(
         about,
-        'ALARM: the engine does not accept the credentials of this worker: check PENSTOCK_ENGINE_API_KEY',
+        'ALARM: the engine does not accept this worker: check PENSTOCK_ENGINE_API_KEY (status 401, 403) or PENSTOCK_ENGINE_URL (others)',
       );
     for (const observer of this.#observers) observer.ended(attempt, outcome, detail);
     onEnded(outcome, attempt);

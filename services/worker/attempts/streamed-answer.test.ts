@@ -38,7 +38,11 @@ test('an answer is whole once every choice has ended, whatever the engine forget
     'data:[DONE] \n\n',
     '',
   ];
-  for (const end of [...ends, `event: done\n${DONE}`, event({ error: { message: 'too late' } })]) {
+  const nonsense = ['data: "[DONE]"\n\n', 'data: {oops}\n\n'];
+  for (const end of [
+    ...[...ends, ...nonsense, `event: done\n${DONE}`],
+    event({ error: { message: 'too late' } }),
+  ]) {
     const { kind, shown } = hear([ROLE + WORDS, STOP + end]);
     assert.deepEqual([kind, shown], ['whole', ROLE + WORDS + STOP], JSON.stringify(end));
   }
@@ -73,6 +77,8 @@ test('each choice has to end', () => {
   assert.equal(hear([two + ended(1) + ended(0)]).kind, 'whole');
   const first = say({ content: 'x' }, 'stop');
   assert.equal(hear([first], work({ n: 2 })).kind, 'broken');
+  const failure = event({ error: { message: 'no memory' } });
+  assert.equal(hear([first + failure], work({ n: 2 })).kind, 'error');
   assert.equal(hear([first], work({ prompt: ['a', 'b'] }, 'completions')).kind, 'broken');
   assert.equal(hear([first], work({ prompt: [1, 2] }, 'completions')).kind, 'whole');
   assert.equal(hear([first], work({ messages: [{ content: '"n": 5' }] })).kind, 'whole');
@@ -102,6 +108,8 @@ test('an error is one in every spelling, before anything is shown or after', () 
     event({ id: 'x', choices: [], error }),
     `event: error\n${event(error)}`,
     `data: {"error":\ndata: {"message":"too long","code":400}}\r\n\r\n`,
+    `${JSON.stringify({ error })}\n`,
+    event(error),
   ];
   for (const spelling of spellings)
     for (const [before, shown] of [
@@ -109,7 +117,7 @@ test('an error is one in every spelling, before anything is shown or after', () 
       [ROLE, ''],
       [ROLE + WORDS, ROLE + WORDS],
     ] as const) {
-      const heard = hear([before, spelling + DONE]);
+      const heard = hear([before, spelling.endsWith('\n\n') ? spelling + DONE : spelling]);
       assert.equal(heard.kind, 'error', spelling);
       if (heard.kind !== 'error') continue;
       assert.deepEqual([heard.shown, heard.error.status, heard.error.words], [shown, 400, 'too long']);

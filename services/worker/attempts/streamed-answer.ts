@@ -68,9 +68,7 @@ export class StreamedAnswer {
 
   /** Nothing is missing but the engine's word that this was all. */
   get mayBeWhole(): boolean {
-    if (!this.#progress.hasEnded) return false;
-    const { choices, usage } = this.#terms();
-    return this.#progress.choices >= choices && (!usage || this.#progress.usage !== null);
+    return this.#isWhole() && (!this.#terms().usage || this.#progress.usage !== null);
   }
 
   push(bytes: Buffer): Heard {
@@ -91,7 +89,7 @@ export class StreamedAnswer {
       const last = this.#hear(rest);
       if (last !== null) return last;
     }
-    if (this.#progress.hasEnded && this.#progress.choices >= this.#terms().choices) return this.#whole();
+    if (this.#isWhole()) return this.#whole();
     return this.#interrupted('the engine ended its stream too early');
   }
 
@@ -105,9 +103,10 @@ export class StreamedAnswer {
       case 'done':
         return this.#progress.hasEnded ? this.#whole() : this.#broken(endingOf(this.#progress));
       case 'error':
-        if (this.#progress.hasEnded) return this.#whole();
+        if (this.#isWhole()) return this.#whole();
         return { kind: 'error', events: this.#hasSpoken ? this.#take() : NO_BYTES, error: said.error };
       case 'garbage':
+        if (this.#isWhole()) return this.#whole();
         return this.#broken('the engine sent an event that is not JSON');
       case 'chunk':
         this.#hasSpoken = this.#progress.note(said.chunk) || this.#hasSpoken;
@@ -128,6 +127,11 @@ export class StreamedAnswer {
     const events = this.#events.length > 1 ? Buffer.concat(this.#events) : first;
     this.#events = [];
     return events;
+  }
+
+  /** All that was asked for has been said; a count of the tokens may be missing. */
+  #isWhole(): boolean {
+    return this.#progress.hasEnded && this.#progress.choices >= this.#terms().choices;
   }
 
   #whole(): Heard {
