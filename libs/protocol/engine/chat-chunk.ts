@@ -1,5 +1,6 @@
 /** The parts of an engine's answer that are read here: of a chat chunk, or of a whole chat completion. */
 
+import { parseExactText } from '../openai/exact-json.ts';
 import { parseEngineJson } from './engine-json.ts';
 
 /** `usage` of a chat completion, as engines report it. */
@@ -20,11 +21,14 @@ export interface ToolCallDelta {
 
 /** A chunk's `delta`, or a completion's `message`. */
 export interface ChatDelta {
-  readonly content?: string | null;
+  /** Of some engines parts: see `readContent`. */
+  readonly content?: string | readonly object[] | null;
   readonly reasoning_content?: string | null;
   readonly reasoning?: string | null;
   readonly refusal?: string | null;
   readonly tool_calls?: readonly ToolCallDelta[] | null;
+  /** What older engines have in place of `tool_calls`, or beside it. */
+  readonly function_call?: ToolCallDelta['function'] | null;
 }
 
 export interface ChatChunk {
@@ -37,9 +41,12 @@ export interface ChatChunk {
   readonly usage?: CompletionUsage | null;
 }
 
+/** They become text again, and their numbers are to be those of the model. */
+const OBJECT_ARGUMENTS = /"arguments"\s*:\s*\{/;
+
 /** The data of an engine's event, or its whole answer. @throws where it is not a JSON object. */
 export function readChunk(data: string): ChatChunk {
-  const chunk = parseEngineJson(data);
+  const chunk = OBJECT_ARGUMENTS.test(data) ? parseExactText(data) : parseEngineJson(data);
   if (typeof chunk !== 'object' || chunk === null || Array.isArray(chunk))
     throw new TypeError('the engine sent JSON that is not an object');
   return chunk;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ChatChunk, ChatDelta, ToolCallDelta } from '../engine/chat-chunk.ts';
+import { type ChatChunk, type ChatDelta, readChunk, type ToolCallDelta } from '../engine/chat-chunk.ts';
 import { ResponseStream } from '../responses/response-stream.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { type Completion, CompletionBuilder } from './completion-builder.ts';
@@ -163,6 +163,46 @@ test('text, calls, reasoning and refusals keep their order and their logprobs', 
     ['message', 'No more'],
   ]);
   assert.deepEqual(output[0]?.content?.[0]?.logprobs, [...logprobs.content, ...logprobs.content]);
+});
+
+test('content in parts is text, and thinking among it reasoning', () => {
+  const output = outputOf([
+    chunk({ content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'Hm' }] }] }),
+    chunk({ content: [{ type: 'thinking', thinking: ' so' }] }),
+    chunk({
+      content: [
+        { type: 'text', text: 'One' },
+        { type: 'reference', reference_ids: [1] },
+      ],
+    }),
+    chunk({ content: [{ type: 'text', text: ' two' }] }),
+    STOP,
+  ]);
+  const told = output.map(({ type, content: [said] = [] }) => [type, said?.text]);
+  assert.deepEqual(told, [
+    ['reasoning', 'Hm so'],
+    ['message', 'One two'],
+  ]);
+});
+
+test('a call of older engines is one, and none beside the same call of today', () => {
+  const legacy = (name: string | null, args: string) => ({ function_call: { name, arguments: args } });
+  for (const chunks of [
+    [chunk(legacy('look', '{"q":')), chunk(legacy(null, '1}'))],
+    [chunk({ ...legacy('look', '{"q":1}'), tool_calls: [part(0, 'call_p', 'look', '{"q":1}')] })],
+    [{ choices: [{ message: { content: null, ...legacy('look', '{"q":1}') } }] }],
+  ])
+    assert.deepEqual(
+      outputOf([...chunks, STOP]).map(({ name, arguments: args }) => [name, args]),
+      [['look', '{"q":1}']],
+    );
+});
+
+test('numbers in arguments that are an object keep all their digits', () => {
+  const data =
+    '{"choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments": {"n":9007199254740993}}}]}}]}';
+  const [op] = new ChunkReader().read(readChunk(data));
+  assert.deepEqual(op, ['c', 0, 'a', 'f', '{"n":9007199254740993}']);
 });
 
 test('a whole answer reads as its stream would', () => {

@@ -4,6 +4,7 @@
  * call gets a number, and an id and a name before anything else of it is reported.
  */
 import type { ChatChunk, ChatDelta, ToolCallDelta } from '../engine/chat-chunk.ts';
+import { readContent } from '../engine/content-parts.ts';
 import { randomCallId } from './call-id.ts';
 import type { LogOp } from './run-log.ts';
 
@@ -30,11 +31,16 @@ export class ChunkReader {
     const reasoning = delta?.reasoning_content ?? delta?.reasoning;
     if (reasoning) ops.push(['r', reasoning]);
     const logprobs = choice?.logprobs?.content;
-    if (delta?.content)
-      ops.push(logprobs?.length ? ['t', delta.content, 1, logprobs] : ['t', delta.content, 1]);
+    let unshown = logprobs?.length ? logprobs : null;
+    for (const [kind, said] of readContent(delta?.content)) {
+      if (kind !== 't') ops.push([kind, said]);
+      else if (unshown === null) ops.push([kind, said, 1]);
+      else ops.push([kind, said, 1, unshown]);
+      if (kind === 't') unshown = null;
+    }
     if (delta?.refusal) ops.push(['x', delta.refusal]);
     const isWhole = choice?.delta === undefined;
-    for (const call of delta?.tool_calls ?? []) ops.push(...this.#hear(call, isWhole));
+    for (const call of callsIn(delta)) ops.push(...this.#hear(call, isWhole));
     if (choice?.finish_reason) ops.push(...this.flush(), ['f', choice.finish_reason]);
     if (chunk.usage) ops.push(['u', chunk.usage]);
     return ops;
@@ -84,6 +90,11 @@ export class ChunkReader {
     call.isTold = true;
     return [['c', call.number, call.id === '' ? randomCallId() : call.id, call.name, said]];
   }
+}
+
+function callsIn(delta: ChatDelta | undefined): readonly ToolCallDelta[] {
+  if (delta?.tool_calls?.length) return delta.tool_calls;
+  return delta?.function_call ? [{ function: delta.function_call }] : [];
 }
 
 function textOf(said: unknown): string {

@@ -89,7 +89,7 @@ export class AssembledAnswer implements EngineHandlers {
   #hear(event: SseEvent): void {
     const said = understandEvent(event);
     if (said.kind === 'done') this.#finish();
-    else if (said.kind === 'error') this.#answer(Buffer.from(event.data ?? ''));
+    else if (said.kind === 'error') this.#answer(event.data === null ? event.raw : Buffer.from(event.data));
     else if (said.kind === 'garbage') this.#break('the engine sent an event that is not JSON');
     else if (said.kind === 'chunk') this.#add(said.chunk);
   }

@@ -5,6 +5,7 @@ import {
   DispatchError,
   JSON_CONTENT_TYPE,
   keptItems,
+  opsOfCompletion,
   type ResultMeta,
   readChunk,
   readCompactRequest,
@@ -80,9 +81,12 @@ class CompactReply implements ReplySink {
 
   result(meta: ResultMeta, body: Buffer, served: Served): void {
     if (meta.status !== 200) return this.#to.result(meta, body, served);
-    const { choices, usage } = readChunk(body.toString('utf8'));
-    const summary = choices?.[0]?.message?.content;
-    if (typeof summary !== 'string' || summary.trim() === '') return this.#to.error(noSummary(), served);
+    const completion = readChunk(body.toString('utf8'));
+    const { usage } = completion;
+    const summary = opsOfCompletion(completion)
+      .map(op => (op[0] === 't' ? op[1] : ''))
+      .join('');
+    if (summary.trim() === '') return this.#to.error(noSummary(), served);
     const made = compactionObject({ ...this.#compaction, summary, usage });
     this.#to.result({ status: 200, contentType: JSON_CONTENT_TYPE }, this.#bytesOf(made), served);
   }
