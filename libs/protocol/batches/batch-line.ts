@@ -5,6 +5,7 @@ import { DispatchError } from '../errors/errors.ts';
 import { bytesOfField, exactJson } from '../openai/exact-json.ts';
 import { parseJson } from '../openai/json-guard.ts';
 import type { RequestSummary } from '../openai/request-summary.ts';
+import { isItemReference } from '../responses/input-item.ts';
 import { readResponsesRequest } from '../responses/request.ts';
 import { ENDPOINT_TABLE, ENDPOINTS, type Endpoint, endpointPath } from '../wire/endpoints.ts';
 import type { BatchError } from './batch.ts';
@@ -133,7 +134,7 @@ function readResponse(body: unknown, text: Buffer): Omit<BatchLine, 'customId'> 
       'conversation',
       'A line of a batch cannot continue a response: put all messages into its `input`.',
     );
-  if (asked.input.some(item => item['type'] === 'item_reference'))
+  if (asked.input.some(isItemReference))
     refuse('input', 'A line of a batch has no stored items: put the items themselves into its input.');
   const chat = asked.chatOf(asked.input);
   const bytes = Buffer.from(JSON.stringify(chat));

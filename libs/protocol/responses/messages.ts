@@ -5,6 +5,7 @@
  */
 import { type ChatContent, type ChatPart, toContent } from './content.ts';
 import { refuseAt } from './fields.ts';
+import { isItemReference } from './input-item.ts';
 import { sealedText } from './reasoning.ts';
 import type { ToolBook } from './tools.ts';
 
@@ -36,8 +37,6 @@ const OMITTED: ReadonlySet<unknown> = new Set([
   ...OTHER_TOOLS.flatMap(tool => [`${tool}_call`, `${tool}_call_output`, `${tool}_output`]),
   ...['mcp_list_tools', 'mcp_approval_request', 'mcp_approval_response', 'ghost_snapshot'],
   ...['compaction_trigger', 'configuration_update'],
-  // Whoever can read the item that is meant has put it in the place of this one.
-  'item_reference',
 ]);
 const SUPPORTED =
   'expected message, function_call, function_call_output, custom_tool_call, custom_tool_call_output, reasoning, compaction or item_reference';
@@ -83,6 +82,8 @@ class MessageWriter {
   }
 
   add(item: InputItem, at: string): void {
+    // Whoever can read the item that is meant has put it in the place of this one.
+    if (isItemReference(item)) return;
     const type = item['type'] ?? (item['role'] === undefined ? undefined : 'message');
     switch (type) {
       case 'message':

@@ -34,6 +34,17 @@ test('an error about a missing or unsupported field says what to do', () => {
     assert.throws(() => readResponsesRequest({ model: 'm', ...fields }), { message });
 });
 
+test('a reference to an item needs no type', () => {
+  for (const reference of [
+    { type: 'item_reference', id: 'msg_1' },
+    { type: null, id: 'msg_1' },
+    { id: 'msg_1' },
+  ])
+    assert.deepEqual(readResponsesRequest({ model: 'm', input: [reference] }).input, [reference]);
+  for (const item of [{}, { content: 'x' }, { type: 'unheard_of', id: 'x' }])
+    assert.throws(() => readResponsesRequest({ model: 'm', input: [item] }), { param: 'input[0].type' });
+});
+
 /** What an engine gets. */
 function chatFor(fields: object): Record<string, unknown> {
   const asked = readResponsesRequest({ model: 'm', input: 'hi', ...fields });

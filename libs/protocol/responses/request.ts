@@ -2,6 +2,7 @@
 import { checkFields } from '../openai/check-fields.ts';
 import { toChatFields } from './chat-fields.ts';
 import { type ResponsesFields, refuse, responsesFields } from './fields.ts';
+import { isItemReference } from './input-item.ts';
 import { type ChatMessage, type InputItem, messagesOf } from './messages.ts';
 import { ToolBook } from './tools.ts';
 
@@ -53,10 +54,7 @@ export function readResponsesRequest(value: unknown, exact: unknown = value): Re
       ? [{ type: 'message', role: 'user', content: [{ type: 'input_text', text: body.input }] }]
       : body.input;
   const book = new ToolBook((exact as Schemas).tools ?? []);
-  const refersToOthers =
-    body.previous_response_id ||
-    conversationId !== null ||
-    input.some(item => item['type'] === 'item_reference');
+  const refersToOthers = body.previous_response_id || conversationId !== null || input.some(isItemReference);
   if (messagesOf(input, null, book).length === 0 && !refersToOthers)
     refuse('`input` needs at least one message, function call or function call output.', 'input');
   const fields = toChatFields(withSchema(body, exact as Schemas), exact as Json, book);
@@ -79,7 +77,7 @@ export function readResponsesRequest(value: unknown, exact: unknown = value): Re
 
 /** Checks items that are only kept. @param at field that has them. @throws DispatchError that names the item. */
 export function readResponsesItems(items: readonly InputItem[], at: string): void {
-  if (items.some(item => item['type'] === 'item_reference'))
+  if (items.some(isItemReference))
     refuse('Send the items themselves: a conversation keeps no references.', at);
   messagesOf(items, null, new ToolBook([]), at);
 }

@@ -21,6 +21,11 @@ test('a custom tool is a function with one text, whose description has the gramm
   });
 });
 
+test('what a client leaves null is left out', () => {
+  const bare = { type: 'function', name: 'f', description: null, parameters: null, strict: null };
+  assert.deepEqual(offered(new ToolBook([bare])), [{ type: 'function', function: { name: 'f' } }]);
+});
+
 test('tools of a namespace are functions that bear its name, and are known again by it', () => {
   const book = new ToolBook([
     fn('g'),

@@ -99,8 +99,11 @@ function shortened(name: string): string {
   return `${clean.slice(0, MAX_NAME - 9)}_${hash('sha1', name).slice(0, 8)}`;
 }
 
+/** Engines take what is null for a text or an object. */
 function plainFunction({ description, parameters, strict }: Json): Json {
-  return { description, parameters, strict };
+  return Object.fromEntries(
+    Object.entries({ description, parameters, strict }).filter(([, value]) => value !== null),
+  );
 }
 
 function customFunction({ description, format }: Json): Json {

@@ -3,6 +3,7 @@ import {
   DispatchError,
   type ElidedMedia,
   type InputItem,
+  isItemReference,
   placeOfItem,
   publicId,
   type StoredRun,
@@ -70,12 +71,12 @@ export class ResponseHistory {
     tenant: string,
     earlier: readonly InputItem[],
   ): Promise<readonly InputItem[]> {
-    if (!input.some(isReference)) return input;
+    if (!input.some(isItemReference)) return input;
     const items = new Map(earlier.map(item => [item['id'], item]));
     const known = new Map<string, Promise<readonly InputItem[]>>();
     const resolved: InputItem[] = [];
     for (const item of input) {
-      const meant = isReference(item)
+      const meant = isItemReference(item)
         ? (items.get(item['id']) ?? (await this.#find(String(item['id']), tenant, known)))
         : item;
       items.set(meant['id'], meant);
@@ -123,11 +124,4 @@ export class ResponseHistory {
       param: 'previous_response_id',
     });
   }
-}
-
-/** `type` may be left out of it. */
-function isReference(item: InputItem): boolean {
-  return (
-    item['type'] === 'item_reference' || (Object.keys(item).length === 1 && typeof item['id'] === 'string')
-  );
 }
