@@ -45,7 +45,7 @@ const TABLE = {
     ...{ paths: ['/v1/embeddings'], enginePaths: ['/v1/embeddings'] },
     ...{ ...usual, answer: 'json' },
   },
-  rerank: { ...rare, paths: ['/v1/rerank', '/rerank'], enginePaths: ['/v1/rerank', '/rerank'] },
+  rerank: { ...rare, paths: ['/v1/rerank', '/rerank', '/v2/rerank'], enginePaths: ['/v1/rerank', '/rerank'] },
   score: { ...rare, paths: ['/v1/score', '/score'], enginePaths: ['/v1/score', '/score'] },
   pooling: { ...rare, paths: ['/pooling', '/v1/pooling'], enginePaths: ['/pooling', '/v1/pooling'] },
   classify: { ...rare, paths: ['/classify', '/v1/classify'], enginePaths: ['/classify', '/v1/classify'] },
