@@ -34,12 +34,13 @@ export const FOLDERS: Record<string, readonly string[]> = {
   ],
   'libs/protocol/endpoints': [
     'libs/protocol/anthropic',
+    'libs/protocol/engine',
     'libs/protocol/errors',
     'libs/protocol/openai',
     'libs/protocol/prompt',
     'libs/protocol/wire',
   ],
-  'libs/protocol/engine': ['libs/protocol/errors', 'libs/protocol/wire'],
+  'libs/protocol/engine': ['libs/protocol/errors', 'libs/protocol/prompt', 'libs/protocol/wire'],
   'libs/protocol/openai': ['libs/protocol/engine', 'libs/protocol/errors', 'libs/protocol/prompt'],
   'libs/protocol/openapi': [
     'libs/protocol/anthropic',

@@ -1,11 +1,11 @@
 /** One line of a batch's input file. */
 
 import { validateRequest } from '../endpoints/validate-request.ts';
+import { bytesOfField, exactJson } from '../engine/exact-json.ts';
 import { DispatchError } from '../errors/errors.ts';
-import { bytesOfField, exactJson } from '../openai/exact-json.ts';
 import { parseJson } from '../openai/json-guard.ts';
 import type { RequestSummary } from '../openai/request-summary.ts';
-import { isItemReference } from '../responses/input-item.ts';
+import { isItemReference } from '../responses/messages.ts';
 import { readResponsesRequest } from '../responses/request.ts';
 import { ENDPOINT_TABLE, ENDPOINTS, type Endpoint, endpointPath } from '../wire/endpoints.ts';
 import type { BatchError } from './batch.ts';

@@ -1,7 +1,7 @@
 /**
  * Errors as engines tell them, in every spelling: OpenAI's envelope, vLLM's with a number for a code, the flat one of SGLang and
- * older vLLM, Hugging Face's
- * servers with an `error_type`, FastAPI's `detail`, plain text. With a status of their own or, in answers that began well, without.
+ * older vLLM, that of Hugging Face's servers with an `error_type`, FastAPI's `detail`, plain text. With a status of their own or, in
+ * answers that began well, without.
  */
 import type { ErrorBody } from '../errors/errors.ts';
 

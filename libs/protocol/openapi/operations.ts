@@ -102,7 +102,7 @@ function operationsOf(endpoint: Endpoint): Operation[] {
   const { id, body, answers, summary, isHeld } = INFERENCES[endpoint];
   const isOpenAi = ENDPOINT_TABLE[endpoint].api === 'openai';
   return ENDPOINT_TABLE[endpoint].paths.map((path, i) => ({
-    ...{ method: 'post', path, id: i === 0 ? id : `${id}Alias`, summary, body },
+    ...{ method: 'post', path, id: [id, `${id}Alias`][i] ?? `${id}Alias${i}`, summary, body },
     ...(isHeld
       ? { parameters: [timeout], answers: { 200: answers } }
       : { parameters: inference, answers: { 200: answers, 202: ['Job'] } }),

@@ -4,12 +4,6 @@
  */
 import type { InputItem } from './messages.ts';
 
-/** It stands for a stored item. Its `type` may be null or left out: then it has an id, and nothing that an item has. */
-export function isItemReference({ type, role, id }: InputItem): boolean {
-  const isUntyped = (type === undefined || type === null) && role === undefined;
-  return type === 'item_reference' || (isUntyped && typeof id === 'string');
-}
-
 type Part = Record<string, unknown>;
 
 /** Items without an id, or with that of an earlier item, get one made from the prefix, because the list is paged by ids. */

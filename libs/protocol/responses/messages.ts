@@ -5,7 +5,6 @@
  */
 import { type ChatContent, type ChatPart, toContent } from './content.ts';
 import { refuseAt } from './fields.ts';
-import { isItemReference } from './input-item.ts';
 import { sealedText } from './reasoning.ts';
 import type { ToolBook } from './tools.ts';
 
@@ -67,6 +66,12 @@ export function messagesOf(
   if (instructions) writer.system(instructions);
   for (const [i, item] of items.entries()) writer.add(item, `${at}[${i}]`);
   return writer.messages();
+}
+
+/** It stands for a stored item. Its `type` may be null or left out: then it has an id, and nothing that an item has. */
+export function isItemReference({ type, role, id }: InputItem): boolean {
+  const isUntyped = (type === undefined || type === null) && role === undefined;
+  return type === 'item_reference' || (isUntyped && typeof id === 'string');
 }
 
 class MessageWriter {

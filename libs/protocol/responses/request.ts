@@ -2,8 +2,7 @@
 import { checkFields } from '../openai/check-fields.ts';
 import { toChatFields } from './chat-fields.ts';
 import { type ResponsesFields, refuse, responsesFields } from './fields.ts';
-import { isItemReference } from './input-item.ts';
-import { type ChatMessage, type InputItem, messagesOf } from './messages.ts';
+import { type ChatMessage, type InputItem, isItemReference, messagesOf } from './messages.ts';
 import { ToolBook } from './tools.ts';
 
 type Json = Record<string, unknown>;
