@@ -1,6 +1,7 @@
 /** The pages an operator looks things up in name exactly what there is. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 import { ENDPOINT_TABLE, ENDPOINTS } from '@penstock/protocol';
 import { z } from 'zod';
@@ -87,13 +88,73 @@ test('docs/metrics.md lists exactly the metrics there are, by process, with type
   assert.deepEqual(listedRows(), expected);
 });
 
-test('every file that a page names by its path exists', () => {
-  const pages = ['README.md', 'CONTRIBUTING.md', 'loadtest/README.md'].concat(
-    readdirSync(new URL('../docs', import.meta.url), { recursive: true, encoding: 'utf8' })
-      .filter(name => name.endsWith('.md'))
-      .map(name => `docs/${name}`),
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'loadtest/README.md', 'deploy/helm/penstock/README.md'].concat(
+  readdirSync(new URL('../docs', import.meta.url), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.md'))
+    .map(name => `docs/${name}`),
+);
+
+/** Without what only looks like a link or a heading. */
+function prose(path: string): string {
+  return page(path).replaceAll(/^```[^]*?^```$/gm, '');
+}
+
+interface Link {
+  readonly from: string;
+  /** Path from the top. */
+  readonly to: string;
+  readonly anchor: string;
+}
+
+function linksOf(from: string): Link[] {
+  return [...prose(from).matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(match => match[1] ?? '')
+    .filter(target => !/^(https?|mailto):/.test(target))
+    .map(target => {
+      const [path = '', anchor = ''] = target.split('#');
+      return { from, to: path === '' ? from : normalize(join(dirname(from), path)), anchor };
+    });
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(path: string): Set<string> {
+  const anchors = new Set<string>();
+  for (const [, heading = ''] of prose(path).matchAll(/^#+ (.*)$/gm)) {
+    const text = heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase();
+    const anchor = text.replaceAll(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-');
+    let unique = anchor;
+    for (let n = 1; anchors.has(unique); n++) unique = `${anchor}-${n}`;
+    anchors.add(unique);
+  }
+  return anchors;
+}
+
+test('every link between pages leads to a file, and to a heading of it where it names one', () => {
+  const links = PAGES.flatMap(linksOf);
+  assert.ok(links.length > 150);
+  const lost = links.filter(({ to, anchor }) => {
+    if (!existsSync(new URL(`../${to}`, import.meta.url))) return true;
+    return anchor !== '' && !(to.endsWith('.md') && anchorsOf(to).has(anchor));
+  });
+  assert.deepEqual(lost, []);
+});
+
+test('every page is reached from docs/README.md', () => {
+  const seen = new Set<string>();
+  const waiting = ['docs/README.md'];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (seen.has(path)) continue;
+    seen.add(path);
+    waiting.push(...linksOf(path).flatMap(({ to }) => (PAGES.includes(to) ? [to] : [])));
+  }
+  assert.deepEqual(
+    PAGES.filter(path => !seen.has(path)),
+    [],
   );
-  const named = pages.flatMap(name =>
+});
+
+test('every file that a page names by its path exists', () => {
+  const named = PAGES.flatMap(name =>
     [
       ...page(name).matchAll(/`((?:libs|services|loadtest|test|testkit|deploy)\/[\w./-]+\.(?:ts|md|lua))`/g),
     ].map(match => ({ page: name, path: match[1] ?? '' })),

@@ -1,7 +1,8 @@
 /** The command line of `npm run load`. */
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PROFILES } from '@penstock/engine-sim';
-import { commandLine, IS_PACKED } from '@penstock/runtime';
+import { commandLine } from '@penstock/runtime';
 
 /** Scenarios by name, with the question each answers. */
 export const SCENARIOS = {
@@ -35,7 +36,7 @@ options
   --runner          use the project's runner even where k6 is on the PATH
   --workers N       of the stack that is started here (default 2)
   --profile NAME    of its simulated engines (default dense-8b-h100)
-  --out DIRECTORY   for the result and the report (default ${IS_PACKED ? OWN_RESULTS : 'loadtest/results'})`;
+  --out DIRECTORY   for the result and the report (default ${OWN_RESULTS}; loadtest/results: those of docs/load-tests.md)`;
 
 /** What the scripts read of the environment: loadtest/README.md says what each is. */
 export const SETTINGS = [
@@ -95,7 +96,7 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     ownRunner: values.runner,
     workers: count('workers', values.workers),
     profile: profileOf(values.profile),
-    out: values.out,
+    out: resolve(values.out),
   };
 }
 
@@ -114,7 +115,7 @@ function parse(argv: readonly string[]) {
         runner: { type: 'boolean', default: false },
         workers: { type: 'string', default: '2' },
         profile: { type: 'string', default: 'dense-8b-h100' },
-        out: { type: 'string', default: IS_PACKED ? OWN_RESULTS : RESULTS },
+        out: { type: 'string', default: OWN_RESULTS },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });

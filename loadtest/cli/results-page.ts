@@ -28,7 +28,7 @@ export function renderResults(results: readonly LoadResult[]): string {
   );
   return `# Load tests
 
-Written by \`npm run load -- <scenario>\` (raw figures and their course: \`loadtest/results/<scenario>.json\`). What each
+Written by \`npm run load -- <scenario> --out loadtest/results\` (raw figures and their course: \`loadtest/results/<scenario>.json\`). What each
 scenario proves and how to read it: [loadtest/README.md](../loadtest/README.md). The load generator and everything else shared one
 machine (${first?.machine ?? 'unknown'}). Target: ${first?.target ?? 'unknown'}. These figures show that the scenarios work and what
 they look like, not what your GPUs can take.

@@ -1,7 +1,7 @@
 /** `npm start` as its user sees it: ready, answering, repairing itself, refusing what cannot work, leaving nothing behind. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -73,6 +73,55 @@ test('it prints where the console is and what to log in with, and that works', a
     body: JSON.stringify({ key: said('Login') }),
   });
   assert.equal(answer.status, 200);
+});
+
+/** Blocks of shell commands of a page. */
+function snippets(page: string): string[] {
+  const text = readFileSync(resolve(import.meta.dirname, '../..', page), 'utf8');
+  return [...text.matchAll(/^```sh\n([^]*?)^```$/gm)].map(match => match[1] ?? '');
+}
+
+/** Runs what a page shows as it is pasted, but for the ports, where it finds the keys of this stack. */
+async function paste(
+  commands: string,
+  receiver: number,
+  ready: (output: string) => boolean,
+): Promise<string> {
+  const cwd = mkdtempSync(join(tmpdir(), 'penstock-paste-'));
+  symlinkSync(dir, join(cwd, '.penstock'));
+  const script = commands.replaceAll('127.0.0.1:8080', `127.0.0.1:${env['PENSTOCK_PORT']}`);
+  const shell = spawn('sh', ['-e', '-c', script.replaceAll('9000', String(receiver))], {
+    ...{ cwd, detached: true },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = new Promise<void>(done => shell.once('close', () => done()));
+  try {
+    let output = '';
+    for (const stream of [shell.stdout, shell.stderr])
+      stream.setEncoding('utf8').on('data', text => {
+        output += text;
+      });
+    await waitFor(() => ready(output) || shell.exitCode !== null);
+    if (!ready(output)) await waitFor(() => ready(output)).catch(() => assert.fail(output));
+    return output;
+  } finally {
+    // With what it left in the background.
+    if (shell.pid !== undefined) process.kill(-shell.pid, 'SIGKILL');
+    await ended;
+    rmSync(cwd, { recursive: true, force: true });
+  }
+}
+
+test('what README and the page on async work show to paste works as it is', async () => {
+  const curls = snippets('README.md').filter(commands => commands.includes('curl -N'));
+  const blocks = [...curls, ...snippets('docs/async.md')];
+  assert.equal(blocks.length, 6);
+  const output = await paste(blocks.join('\n'), await freePort(), text =>
+    text.includes('"type":"response.completed"'),
+  );
+  assert.match(output, /data: \[DONE\]/);
+  assert.match(output, /"object":"chat\.completion"/);
+  assert.match(output, /"custom_id":"line-3"/);
 });
 
 test('a child that dies is started again', async () => {
