@@ -7,6 +7,7 @@ import { CLIENTS } from './clients/set.ts';
 import { COMPOSE } from './compose/set.ts';
 import { ENGINES } from './engines/set.ts';
 import { KUBERNETES_SET } from './kubernetes/set.ts';
+import { PACKAGE } from './package/set.ts';
 import { conformancePage, type Results, unexplained } from './page.ts';
 import { ConformanceError, countOf, type SuiteResult, type SuiteSet } from './suite.ts';
 
@@ -17,6 +18,7 @@ const SETS: Readonly<Record<string, SuiteSet>> = {
   clients: CLIENTS,
   compose: COMPOSE,
   kubernetes: KUBERNETES_SET,
+  package: PACKAGE,
 };
 
 const say = (line: string) => process.stdout.write(`${line}\n`);

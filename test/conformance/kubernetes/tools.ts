@@ -61,7 +61,7 @@ function onPath(program: string, remedy: string): string {
 }
 
 /** Of the version that is pinned, whatever is on the PATH. */
-function ensureHelm(say: Say): string {
+export function ensureHelm(say: Say): string {
   const helm = join(BIN, 'helm');
   if (existsSync(helm)) return helm;
   say('building helm (minutes, once)');
