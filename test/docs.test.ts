@@ -96,7 +96,7 @@ const PAGES = ['README.md', 'CONTRIBUTING.md', 'loadtest/README.md', 'deploy/hel
 
 /** Without what only looks like a link or a heading. */
 function prose(path: string): string {
-  return page(path).replaceAll(/^```[^]*?^```$/gm, '');
+  return page(path).replaceAll(/^```[\s\S]*?^```$/gm, '');
 }
 
 interface Link {
