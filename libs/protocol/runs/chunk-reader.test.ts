@@ -222,3 +222,8 @@ test('a whole answer reads as its stream would', () => {
     ],
   );
 });
+
+test('tool calls that are no list are an error of the engine', () => {
+  const said = { choices: [{ delta: { tool_calls: 7 } }] } as unknown as ChatChunk;
+  assert.throws(() => new ChunkReader().read(said), /no list/);
+});

@@ -92,8 +92,11 @@ export class ChunkReader {
   }
 }
 
+/** @throws TypeError where the engine sent something else in their place. */
 function callsIn(delta: ChatDelta | undefined): readonly ToolCallDelta[] {
-  if (delta?.tool_calls?.length) return delta.tool_calls;
+  const calls: unknown = delta?.tool_calls ?? [];
+  if (!Array.isArray(calls)) throw new TypeError('the engine sent tool calls that are no list');
+  if (calls.length > 0) return calls;
   return delta?.function_call ? [{ function: delta.function_call }] : [];
 }
 
