@@ -81,12 +81,16 @@ function snippets(page: string): string[] {
   return [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(match => match[1] ?? '');
 }
 
-/** Runs what a page shows as it is pasted, but for the port, where it finds the keys of this stack. */
-async function paste(commands: string, ready: (output: string) => boolean): Promise<string> {
+/** Runs what a page shows as it is pasted, but for the ports, where it finds the keys of this stack. */
+async function paste(
+  commands: string,
+  receiver: number,
+  ready: (output: string) => boolean,
+): Promise<string> {
   const cwd = mkdtempSync(join(tmpdir(), 'penstock-paste-'));
   symlinkSync(dir, join(cwd, '.penstock'));
   const script = commands.replaceAll('127.0.0.1:8080', `127.0.0.1:${env['PENSTOCK_PORT']}`);
-  const shell = spawn('sh', ['-e', '-c', script], {
+  const shell = spawn('sh', ['-e', '-c', script.replaceAll('9000', String(receiver))], {
     ...{ cwd, detached: true },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -114,9 +118,12 @@ async function paste(commands: string, ready: (output: string) => boolean): Prom
 
 test('what README and the page on async work show to paste works as it is', async () => {
   const curls = snippets('README.md').filter(commands => commands.includes('curl -N'));
-  const blocks = [...curls, ...snippets('docs/async.md')].filter(block => !block.includes('receiver.mjs'));
-  assert.equal(blocks.length, 5);
-  const output = await paste(blocks.join('\n'), text => text.includes('"custom_id":"line-3"'));
+  const blocks = [...curls, ...snippets('docs/async.md')];
+  assert.equal(blocks.length, 6);
+  const output = await paste(blocks.join('\n'), await freePort(), text =>
+    text.includes('"type":"response.incomplete"'),
+  );
+  assert.match(output, /"custom_id":"line-3"/);
   assert.match(output, /data: \[DONE\]/);
   assert.match(output, /"object":"chat\.completion"/);
 });
