@@ -20,6 +20,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'libs/protocol/anthropic': [
     'libs/protocol/engine',
     'libs/protocol/errors',
+    'libs/protocol/json',
     'libs/protocol/openai',
     'libs/protocol/runs',
   ],
@@ -27,6 +28,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/protocol/endpoints',
     'libs/protocol/engine',
     'libs/protocol/errors',
+    'libs/protocol/json',
     'libs/protocol/openai',
     'libs/protocol/responses',
     'libs/protocol/runs',
@@ -34,14 +36,19 @@ export const FOLDERS: Record<string, readonly string[]> = {
   ],
   'libs/protocol/endpoints': [
     'libs/protocol/anthropic',
-    'libs/protocol/engine',
     'libs/protocol/errors',
+    'libs/protocol/json',
     'libs/protocol/openai',
     'libs/protocol/prompt',
     'libs/protocol/wire',
   ],
-  'libs/protocol/engine': ['libs/protocol/errors', 'libs/protocol/prompt', 'libs/protocol/wire'],
-  'libs/protocol/openai': ['libs/protocol/engine', 'libs/protocol/errors', 'libs/protocol/prompt'],
+  'libs/protocol/engine': ['libs/protocol/errors', 'libs/protocol/json', 'libs/protocol/wire'],
+  'libs/protocol/openai': [
+    'libs/protocol/engine',
+    'libs/protocol/errors',
+    'libs/protocol/json',
+    'libs/protocol/prompt',
+  ],
   'libs/protocol/openapi': [
     'libs/protocol/anthropic',
     'libs/protocol/batches',
@@ -52,6 +59,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/protocol/webhooks',
     'libs/protocol/wire',
   ],
+  'libs/protocol/prompt': ['libs/protocol/json'],
   'libs/protocol/responses': [
     'libs/protocol/engine',
     'libs/protocol/errors',

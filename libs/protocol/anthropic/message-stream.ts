@@ -3,7 +3,7 @@
  * of another call while one is not complete waits for it.
  */
 import { type CompletionUsage, isCutShort } from '../engine/chat-chunk.ts';
-import { parseExactText } from '../engine/exact-json.ts';
+import { parseExactText } from '../json/exact-json.ts';
 import { countTokens } from '../openai/usage.ts';
 import type { LogOp } from '../runs/run-log.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseExactText } from '../engine/exact-json.ts';
+import { parseExactText } from '../json/exact-json.ts';
 import { readCountRequest, readMessagesRequest } from './to-chat.ts';
 
 const head = { model: 'm', max_tokens: 10 };

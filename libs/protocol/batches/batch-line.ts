@@ -1,8 +1,8 @@
 /** One line of a batch's input file. */
 
 import { validateRequest } from '../endpoints/validate-request.ts';
-import { bytesOfField, exactJson } from '../engine/exact-json.ts';
 import { DispatchError } from '../errors/errors.ts';
+import { bytesOfField, exactJson } from '../json/exact-json.ts';
 import { parseJson } from '../openai/json-guard.ts';
 import type { RequestSummary } from '../openai/request-summary.ts';
 import { isItemReference } from '../responses/messages.ts';

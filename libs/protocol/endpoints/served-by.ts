@@ -1,7 +1,7 @@
 /** A request as the model that serves it gets it: under that model's name, with the defaults that the operator set for it. */
 
-import { withFields } from '../engine/exact-json.ts';
 import { DispatchError } from '../errors/errors.ts';
+import { withFields } from '../json/exact-json.ts';
 import type { RequestSummary } from '../openai/request-summary.ts';
 import type { Endpoint } from '../wire/endpoints.ts';
 import { validateRequest } from './validate-request.ts';

@@ -1,7 +1,7 @@
 /** The parts of an engine's answer that are read here: of a chat chunk, or of a whole chat completion. */
 
+import { parseExactText } from '../json/exact-json.ts';
 import { parseEngineJson } from './engine-json.ts';
-import { parseExactText } from './exact-json.ts';
 
 /** `usage` of a chat completion, as engines report it. */
 export interface CompletionUsage {

@@ -5,7 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { DispatchError } from '../errors/errors.ts';
-import { endOfString } from '../prompt/json-string.ts';
+import { endOfString } from '../json/json-string.ts';
 
 export interface JsonLimits {
   readonly maxDepth: number;

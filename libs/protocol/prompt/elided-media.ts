@@ -5,7 +5,7 @@
  */
 import { isAscii } from 'node:buffer';
 import { hash } from 'node:crypto';
-import { endOfString } from './json-string.ts';
+import { endOfString } from '../json/json-string.ts';
 
 /** Shorter strings are parsed as they are. */
 const LONG_BYTES = 64 * 1024;

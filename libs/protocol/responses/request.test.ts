@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exactJson } from '../engine/exact-json.ts';
+import { exactJson } from '../json/exact-json.ts';
 import { readResponsesRequest } from './request.ts';
 
 const call = { type: 'function_call', call_id: 'c', name: 'f' };

@@ -13,6 +13,7 @@ import {
 import type { RequestTrails, RunStore } from '@penstock/transport';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { REQUEST_STATES, type RequestRow, type RequestState } from '../shared/words.ts';
 import type { Guard } from './guard.ts';
 import { HttpError } from './http-error.ts';
 import { reached } from './reached.ts';
@@ -28,6 +29,7 @@ const AWAY = 'Requests cannot be looked up now: is Redis there?';
 const UNKNOWN =
   'Nothing is known of this request. Requests that failed, a sample of the others (PENSTOCK_TRAIL_SAMPLE) and jobs are known, for an hour.';
 
+const STATES = Object.keys(REQUEST_STATES) as RequestState[];
 /** Rows of the list. */
 const MOST_ROWS = 100;
 /** Trails that are read at once. */
@@ -35,29 +37,16 @@ const PAGE = 200;
 const filterQuery = z.object({
   /** The beginning of a tenant, or a part of a model's name. */
   text: z.string().max(200).default(''),
-  state: z.enum(['', 'under_way', 'done', 'failed', 'client_left']).default(''),
+  state: z.enum(['', ...STATES]).default(''),
 });
 type Filter = z.infer<typeof filterQuery>;
-
-interface Row {
-  readonly id: string;
-  readonly at: number;
-  readonly tenant: string | null;
-  readonly model: string | null;
-  readonly endpoint: string | null;
-  readonly state: TrailState;
-  readonly ms: number;
-  /** The last thing that happened, in words. */
-  readonly last: string;
-}
 
 export function serveRequests(app: FastifyInstance, guard: Guard, reader: RequestReader): void {
   const { trails, runs } = reader;
   app.get('/api/requests', async (request, reply) => {
     guard.session(request);
     const filter = filterQuery.safeParse(request.query);
-    if (!filter.success)
-      throw new HttpError(400, 'Give text, and state as under_way, done, failed or client_left.');
+    if (!filter.success) throw new HttpError(400, `Give text, and state as one of ${STATES.join(', ')}.`);
     const requests = await reached(findLatest(reader, filter.data), AWAY);
     return reply.header('cache-control', 'no-store').send({ requests, most: MOST_ROWS });
   });
@@ -72,8 +61,8 @@ export function serveRequests(app: FastifyInstance, guard: Guard, reader: Reques
   });
 }
 
-async function findLatest(reader: RequestReader, filter: Filter): Promise<Row[]> {
-  const found: Row[] = [];
+async function findLatest(reader: RequestReader, filter: Filter): Promise<RequestRow[]> {
+  const found: RequestRow[] = [];
   for (let from = 0; found.length < MOST_ROWS; from += PAGE) {
     const ids = await reader.trails.latest(from, PAGE);
     const rows = await Promise.all(ids.map(id => rowOf(reader, id)));
@@ -84,7 +73,7 @@ async function findLatest(reader: RequestReader, filter: Filter): Promise<Row[]>
 }
 
 /** Null where nothing is left of it. */
-async function rowOf({ trails, runs }: RequestReader, id: string): Promise<Row | null> {
+async function rowOf({ trails, runs }: RequestReader, id: string): Promise<RequestRow | null> {
   const events = await trails.read(id);
   const lines = trailInWords(events);
   const [first, last] = [lines[0], lines.at(-1)];
@@ -111,7 +100,7 @@ function stateOfRun({ status }: StoredRun): TrailState {
   return status === 'completed' || status === 'incomplete' ? 'done' : 'failed';
 }
 
-function matches({ tenant, model, state }: Row, filter: Filter): boolean {
+function matches({ tenant, model, state }: RequestRow, filter: Filter): boolean {
   const text = filter.text.trim().toLowerCase();
   const isOf = tenant?.startsWith(text) || model?.toLowerCase().includes(text);
   return (text === '' || isOf === true) && (filter.state === '' || filter.state === state);

@@ -38,10 +38,7 @@ export class IngressNodes {
   readonly #ttft = new Latencies();
   readonly #queueWait = new Latencies();
   #failed = 0;
-  readonly #traffic = Object.fromEntries(TRAFFIC.map(name => [name, new GrowingCounts()])) as Record<
-    TrafficCount,
-    GrowingCounts
-  >;
+  readonly #traffic = ofTraffic(() => new GrowingCounts());
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -92,10 +89,7 @@ export class IngressNodes {
   }
 
   get counts(): NodeCounts {
-    const traffic = Object.fromEntries(TRAFFIC.map(name => [name, this.#traffic[name].read()])) as Record<
-      TrafficCount,
-      Counts
-    >;
+    const traffic = ofTraffic(name => this.#traffic[name].read());
     return { ttft: this.#ttft.read(), queueWait: this.#queueWait.read(), failed: this.#failed, traffic };
   }
 
@@ -138,6 +132,10 @@ export class IngressNodes {
     const now = this.#clock.monotonic();
     return [...this.#nodes.values()].filter(({ seenAt }) => now - seenAt <= LOST_AFTER_MS);
   }
+}
+
+function ofTraffic<T>(of: (name: TrafficCount) => T): Record<TrafficCount, T> {
+  return Object.fromEntries(TRAFFIC.map(name => [name, of(name)])) as Record<TrafficCount, T>;
 }
 
 function failedIn({ finished }: IngressStatus): number {

@@ -8,7 +8,7 @@ import { shareUnchanged } from '../shared/merge-patch.ts';
 import type { QueueRow, RegionState, Totals, Traffic, WorkerRow } from '../shared/region-state.ts';
 import { growth } from './growing-counts.ts';
 import { History, TILE_WINDOW_S } from './history.ts';
-import type { IngressNodes } from './ingress-nodes.ts';
+import type { IngressNodes, NodeCounts } from './ingress-nodes.ts';
 import { countBetween, countWithin, quantileBetween } from './latencies.ts';
 import type { QueueDepths } from './queue-depths.ts';
 import { type QueueName, queueRows } from './queue-rows.ts';
@@ -51,11 +51,12 @@ export class RegionView {
     const members = [...fleet.members()];
     const workers = this.#workers.rows(members);
     const queues = this.#queues(members);
+    const counts = nodes.counts;
     const state = {
       ...{ region, at: clock.now(), broker: connected() ? ('up' as const) : ('down' as const) },
       targetTtftS: targetTtftMs / 1000,
-      totals: this.#totals(members, workers, queues),
-      traffic: this.#traffic(),
+      totals: { ...this.#totals(workers, queues), ...this.#lastMinute(counts), ...this.#cost(members) },
+      traffic: this.#traffic(counts),
       ...{ ingress: nodes.rows(), workers, queues },
     };
     const incident = this.#hasHeardAll ? incidentOf(state) : LISTENING;
@@ -84,11 +85,7 @@ export class RegionView {
     });
   }
 
-  #totals(
-    members: readonly Readonly<Member>[],
-    workers: Readonly<Record<string, WorkerRow>>,
-    queues: Readonly<Record<string, QueueRow>>,
-  ): Totals {
+  #totals(workers: Readonly<Record<string, WorkerRow>>, queues: Readonly<Record<string, QueueRow>>): Totals {
     const heard = Object.values(workers).filter(row => row.state !== 'silent');
     const rows = Object.values(queues);
     const sum = (of: (row: WorkerRow) => number) => heard.reduce((total, row) => total + of(row), 0);
@@ -100,13 +97,10 @@ export class RegionView {
       running: sum(row => row.running ?? 0),
       slots: sum(row => row.slots),
       outputPerS: sum(row => row.outputPerS ?? 0),
-      ...this.#lastMinute(),
-      ...this.#cost(members),
     };
   }
 
-  #lastMinute(): Pick<Totals, 'inTarget' | 'ttftP50S' | 'ttftP99S'> {
-    const now = this.#o.nodes.counts;
+  #lastMinute(now: NodeCounts): Pick<Totals, 'inTarget' | 'ttftP50S' | 'ttftP99S'> {
     const before = this.history.countsBefore(TILE_WINDOW_S);
     if (before === undefined) return {};
     const failed = now.failed - before.failed;
@@ -120,8 +114,7 @@ export class RegionView {
     };
   }
 
-  #traffic(): Traffic {
-    const now = this.#o.nodes.counts.traffic;
+  #traffic({ traffic: now }: NodeCounts): Traffic {
     const before = this.history.countsBefore(TILE_WINDOW_S)?.traffic ?? now;
     const placed = Object.entries(growth(before.placements, now.placements));
     const [tokens, expected, cached] = (['promptTokens', 'expectedTokens', 'cachedTokens'] as const).map(

@@ -53,6 +53,21 @@ export const REQUEST_STATES = {
 } as const satisfies Readonly<Record<string, Look>>;
 export type RequestState = keyof typeof REQUEST_STATES;
 
+/** A request in the list of the latest. What is not known is null. */
+export interface RequestRow {
+  readonly id: string;
+  /** Unix ms. */
+  readonly at: number;
+  readonly tenant: string | null;
+  readonly model: string | null;
+  readonly endpoint: string | null;
+  readonly state: RequestState;
+  /** From its first event to its last. */
+  readonly ms: number;
+  /** The last thing that happened, in words. */
+  readonly last: string;
+}
+
 /** Why a worker makes no bid; other reasons are shown as they are. */
 const NO_BID: Readonly<Record<string, string>> = {
   full: 'every slot is in use',

@@ -1,7 +1,7 @@
 /** The latest requests that are known, and the life of one: what happened to it, when and why, as a waterfall. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
-import { REQUEST_STATES, type RequestState, seconds } from '../../shared/words.ts';
+import { REQUEST_STATES, type RequestRow, seconds } from '../../shared/words.ts';
 import { html } from '../base/html.ts';
 import { useLoaded } from '../base/load.ts';
 import { entriesOf, type Fact, NotLoaded, timeOf } from '../base/parts.ts';
@@ -48,21 +48,10 @@ export function RequestPage({ id }: { readonly id: string }): VNode {
   `;
 }
 
-interface Row {
-  readonly id: string;
-  readonly at: number;
-  readonly tenant: string | null;
-  readonly model: string | null;
-  readonly endpoint: string | null;
-  readonly state: RequestState;
-  readonly ms: number;
-  readonly last: string;
-}
-
 function Latest(): VNode {
   const [filter, setFilter] = useState({ text: '', state: '' });
   const query = new URLSearchParams(filter);
-  const [loaded, look] = useLoaded<{ requests: Row[]; most: number }>(`/api/requests?${query}`);
+  const [loaded, look] = useLoaded<{ requests: RequestRow[]; most: number }>(`/api/requests?${query}`);
   const change = (event: Event) => {
     const { name, value } = event.target as HTMLInputElement | HTMLSelectElement;
     setFilter(before => ({ ...before, [name]: value }));
@@ -84,7 +73,7 @@ function Latest(): VNode {
   `;
 }
 
-function Rows({ rows, most }: { readonly rows: readonly Row[]; readonly most: number }): VNode {
+function Rows({ rows, most }: { readonly rows: readonly RequestRow[]; readonly most: number }): VNode {
   if (rows.length === 0) return html`<p class="panel">There is none.</p>`;
   return html`
     <div class="panel scroll" tabindex="0" role="group" aria-label="Table of requests">
@@ -100,7 +89,7 @@ function Rows({ rows, most }: { readonly rows: readonly Row[]; readonly most: nu
   `;
 }
 
-function requestRow({ id, state, tenant, model, endpoint, at, ms, last }: Row): VNode {
+function requestRow({ id, state, tenant, model, endpoint, at, ms, last }: RequestRow): VNode {
   const { mark, word } = REQUEST_STATES[state];
   return html`
     <tr key=${id} data-row=${id}>

@@ -1,5 +1,5 @@
 /** JSON whose numbers survive: those beyond 2^53 are cut by JSON.parse, and tool schemas have them. */
-import { endOfString } from '../prompt/json-string.ts';
+import { endOfString } from './json-string.ts';
 
 /** JSON.parse tells a reviver the source of a number, and JSON.stringify writes what `rawJSON` holds as it is. */
 type ExactReviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
