@@ -19,7 +19,7 @@ async function run(name: string, args: readonly string[]): Promise<void> {
     refuse(`there is no command ${name}`);
     return;
   }
-  // Several hundred modules for each process of `start`: kept compiled, they take half the CPU time. A cache that cannot be written is none.
+  // Several hundred modules for each process of `start`: kept compiled, they start with less CPU time. A cache that cannot be written is none.
   process.env['NODE_COMPILE_CACHE'] ||= join(cacheDir(), 'compile-cache');
   enableCompileCache(process.env['NODE_COMPILE_CACHE']);
   const file = programFile(command.program);
