@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { findError, readEngineError, statusForClient } from './engine-error.ts';
+import { CONTEXT_CODE, findError, readEngineError, statusForClient } from './engine-error.ts';
 
 const told = (body: string) => readEngineError(400, Buffer.from(body)).body.error;
 
@@ -152,14 +153,25 @@ test('a client is not sent elsewhere by an engine', () => {
   assert.equal(statusForClient(readEngineError(404, Buffer.from(''))), 404);
 });
 
+/** As engines say that a prompt is too long. */
+const TOO_LONG = [
+  "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens.",
+  "You passed 5000 input tokens and requested 10 output tokens. However, the model's context length is only 4096 tokens.",
+  'The decoder prompt (length 5000) is longer than the maximum model length of 4096. Make sure that `max_model_len` is no smaller.',
+  "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
+  "Requested token count exceeds the model's maximum context length of 4096 tokens.",
+  'the request exceeds the available context size, try increasing it',
+  'request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it',
+  'Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens and 20 `max_new_tokens`',
+  'Input validation error: `inputs` must have less than 1024 tokens. Given: 5000',
+  'the input length exceeds the context length',
+  'prompt too long; exceeded max context length by 904 tokens',
+  'Prompt length (5000) exceeds maximum input length (4096).',
+  'prompt is too long: 5000 tokens > 4096 maximum',
+];
+
 test('a prompt that is too long is the client’s fault, also where the engine calls it its own', () => {
-  const wordings = [
-    "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens.",
-    "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
-    'the request exceeds the available context size, try increasing it',
-    'prompt is too long: 5000 tokens > 4096 maximum',
-  ];
-  for (const message of wordings) {
+  for (const message of TOO_LONG) {
     const { fault, status } = readEngineError(500, Buffer.from(JSON.stringify({ error: { message } })));
     assert.deepEqual([fault, status], ['client', 400], message);
   }
@@ -167,4 +179,24 @@ test('a prompt that is too long is the client’s fault, also where the engine c
     const { fault, status } = readEngineError(500, Buffer.from(JSON.stringify({ error: { message } })));
     assert.deepEqual([fault, status], ['engine', 500], message);
   }
+});
+
+test('a prompt that is too long has the code that clients look for, whatever the engine has in its place', () => {
+  const codeOf = (said: object, status = 400) =>
+    readEngineError(status, Buffer.from(JSON.stringify(said))).body.error.code;
+  for (const message of TOO_LONG)
+    for (const code of [undefined, null, 400, '400', ''])
+      assert.equal(codeOf({ error: { message, code } }), CONTEXT_CODE, `${message} ${code}`);
+  assert.equal(codeOf({ object: 'error', message: TOO_LONG[0], code: 400 }), CONTEXT_CODE);
+  assert.equal(codeOf({ error: TOO_LONG[7], error_type: 'validation' }, 422), CONTEXT_CODE);
+  assert.equal(codeOf({ detail: TOO_LONG[3] }), CONTEXT_CODE);
+  const named = { message: 'too much', type: 'exceed_context_size_error', code: 400, n_ctx: 4096 };
+  assert.equal(codeOf({ error: named }), CONTEXT_CODE);
+  assert.equal(findError({ error: named })?.body.error.code, CONTEXT_CODE);
+  assert.equal(codeOf({ error: { message: TOO_LONG[0], code: 'its_own_code' } }), 'its_own_code');
+  for (const message of ['top_p must be at most 1', 'At most 1 image may be provided in one request'])
+    assert.equal(codeOf({ error: { message, code: 400 } }), null, message);
+  assert.equal(codeOf({ error: { message: TOO_LONG[0] } }, 429), null, 'it is said to have no room now');
+  const page = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
+  assert.match(page, new RegExp(`^\\| too long for the context.*\`${CONTEXT_CODE}\``, 'm'));
 });

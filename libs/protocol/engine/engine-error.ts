@@ -32,9 +32,11 @@ const NO_ANSWER = `The engine answered with a status that is none of its API, ${
 
 type Json = Record<string, unknown>;
 
+/** Types and codes of a prompt that is too long, letters only. */
+const NAMES_TOO_LONG = /contextlength|contextsize|contextwindow|stringabovemax|promptistoolong/;
 /** What types and codes stand for, letters only. */
 const NAMED: readonly (readonly [RegExp, number])[] = [
-  [/contextlength|contextsize|contextwindow|stringabovemax|promptistoolong/, 400],
+  [NAMES_TOO_LONG, 400],
   [/badrequest|invalidrequest|invalidparam|invalidprompt|validation/, 400],
   [/notfound/, 404],
   [/unprocessable/, 422],
@@ -49,9 +51,21 @@ const BUSY = new Set([429, 503, 529]);
 const NAMES_MODEL = /\bmodel\b/i;
 /** As frameworks say it. */
 const NO_ROUTE = /^(file |page |route |404 page )?not found\.?$/i;
-/** Some engines answer 500 to a prompt that is too long. */
-const TOO_LONG =
-  /(exceed|longer than|larger than|greater than|maximum)[^.]{0,60}\bcontext\b|\bcontext (length|size|window)[^.]{0,60}exceed|prompt is too long/i;
+/** A prompt, or a prompt and the answer asked for, that is too long: words of vLLM, SGLang, llama.cpp, TGI, TensorRT-LLM, LM Studio, Ollama. */
+const TOO_LONG = new RegExp(
+  [
+    /(exceed|longer than|larger than|greater than|maximum)[^.]{0,60}\bcontext\b/,
+    /\bcontext (length|size|window)\b[^.]{0,60}(exceed|\bonly\b)/,
+    /(exceed|longer than)[^.]{0,20}\b(max|maximum) (model|input|sequence|prompt)[ _]len/,
+    /\bprompt (is )?too long\b/,
+    /`inputs` (tokens \+ `max_new_tokens` must be <=|must have less than)/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
+/** What clients look for before they shorten a conversation. */
+export const CONTEXT_CODE = 'context_length_exceeded';
 
 /**
  * The error that a body or event holds; null where it is an answer. `"error": null` is none.
@@ -106,8 +120,7 @@ function toError(said: Json, told: number | null): EngineError {
         message: messageOf(words, { fault, status, hasEndpoint }).slice(0, MAX_MESSAGE),
         type: typeof type === 'string' && type !== 'error' ? type : 'invalid_request_error',
         param: typeof param === 'string' && param !== '' ? param : null,
-        code:
-          typeof code === 'string' ? code : isNoModel(status, hasEndpoint, words) ? 'model_not_found' : null,
+        code: ownCode(code) ?? impliedCode({ fault, status, hasEndpoint }, fields, words ?? ''),
       },
     },
   };
@@ -180,11 +193,17 @@ function namedStatus(fields: Json): number | null {
     if (fields[field] !== null && number >= 400 && number < 600) return number;
   }
   for (const field of ['code', 'type', 'error_type']) {
-    const name = String(fields[field] ?? '').replaceAll(/[^a-z]/gi, '');
-    const known = NAMED.find(([pattern]) => pattern.test(name.toLowerCase()));
+    const name = lettersOf(fields[field]);
+    const known = NAMED.find(([pattern]) => pattern.test(name));
     if (known !== undefined) return known[1];
   }
   return null;
+}
+
+function lettersOf(name: unknown): string {
+  return String(name ?? '')
+    .replaceAll(/[^a-z]/gi, '')
+    .toLowerCase();
 }
 
 /** A 404 is about the model, unless it comes of a framework that knows no such route. */
@@ -197,6 +216,18 @@ function isNoEndpoint(status: number, said: Json, words: string): boolean {
 /** vLLM's code is the number 404. */
 function isNoModel(status: number, hasEndpoint: boolean, words = ''): boolean {
   return status === 404 && hasEndpoint && NAMES_MODEL.test(words);
+}
+
+/** Many engines repeat the status there. */
+function ownCode(code: unknown): string | null {
+  return typeof code === 'string' && /[a-z]/i.test(code) ? code : null;
+}
+
+/** The code by which clients know what the engine said in words, or in a type of its own. */
+function impliedCode({ fault, status, hasEndpoint }: Judged, { type }: Json, words: string): string | null {
+  if (isNoModel(status, hasEndpoint, words)) return 'model_not_found';
+  const isTooLong = TOO_LONG.test(words) || NAMES_TOO_LONG.test(lettersOf(type));
+  return fault === 'client' && isTooLong ? CONTEXT_CODE : null;
 }
 
 /** No engine means a redirect or an empty answer, and clients cannot be asked for a proxy's password. */

@@ -188,5 +188,8 @@ test('a failure names its cause by the codes of the API', () => {
     [502, 'server_error'],
     [504, 'server_error'],
   ] as const)
-    assert.deepEqual(failureOf(status, 'why'), { code, message: 'why' });
+    for (const told of [undefined, null, 'model_not_found'])
+      assert.deepEqual(failureOf(status, 'why', told), { code, message: 'why' });
+  const code = 'context_length_exceeded';
+  assert.deepEqual(failureOf(400, 'why', code), { code, message: 'why' });
 });

@@ -7,6 +7,7 @@
  * alone may be open together, for engines that tell their arguments in turns.
  */
 import { type CompletionUsage, isCutShort } from '../engine/chat-chunk.ts';
+import { CONTEXT_CODE } from '../engine/engine-error.ts';
 import { countTokens, toResponsesUsage } from '../openai/usage.ts';
 import { ChunkReader } from '../runs/chunk-reader.ts';
 import { type Completion, CompletionBuilder, opsOfCompletion } from '../runs/completion-builder.ts';
@@ -40,14 +41,18 @@ export interface ResponseBase {
   readonly include?: readonly string[];
 }
 
-/** Why a response failed; codes are those of the API. */
+/** Why a response failed; codes are those of the API, and the one that its clients know of a prompt that is too long. */
 export interface ResponseFailure {
-  readonly code: 'server_error' | 'rate_limit_exceeded' | 'invalid_prompt';
+  readonly code: 'server_error' | 'rate_limit_exceeded' | 'invalid_prompt' | typeof CONTEXT_CODE;
   readonly message: string;
 }
 
-/** @param status of HTTP: that of the engine's answer, or of the error in its place. */
-export function failureOf(status: number, message: string): ResponseFailure {
+/**
+ * @param status of HTTP: that of the engine's answer, or of the error in its place.
+ * @param code that the error has elsewhere.
+ */
+export function failureOf(status: number, message: string, code: unknown = null): ResponseFailure {
+  if (code === CONTEXT_CODE) return { code, message };
   const isClients = status >= 400 && status < 500;
   return {
     code: status === 429 ? 'rate_limit_exceeded' : isClients ? 'invalid_prompt' : 'server_error',

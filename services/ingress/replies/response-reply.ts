@@ -74,7 +74,8 @@ export class ResponseReply implements ReplySink {
   #refused(meta: ResultMeta, body: Buffer, served: Served): void {
     if (!this.#begun) return this.#to.result(meta, body, served);
     const { error } = JSON.parse(body.toString('utf8')) as ErrorBody;
-    this.#to.end(Buffer.from(this.#stream.failed(failureOf(meta.status, error.message))), served);
+    const failure = failureOf(meta.status, error.message, error.code);
+    this.#to.end(Buffer.from(this.#stream.failed(failure)), served);
   }
 
   error(error: DispatchError, served: Served | null): void {

@@ -158,8 +158,10 @@ export function outputOf(run: StoredRun, head = detailHeadIn(run)): InputItem[] 
 function failureIn({ result }: StoredRun): ResponseFailure {
   const status = result?.status ?? 500;
   try {
-    const { error } = JSON.parse(result?.body.toString('utf8') ?? '') as { error?: { message?: unknown } };
-    if (typeof error?.message === 'string') return failureOf(status, error.message);
+    const { error } = JSON.parse(result?.body.toString('utf8') ?? '') as {
+      error?: { message?: unknown; code?: unknown };
+    };
+    if (typeof error?.message === 'string') return failureOf(status, error.message, error.code);
   } catch {
     // Not JSON.
   }
