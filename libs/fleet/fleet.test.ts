@@ -204,3 +204,19 @@ test('the list has what is served now, with the aliases of it', () => {
     ['small', undefined],
   ]);
 });
+
+test('a model without workers is known as such once every worker must have been heard', () => {
+  const { fleet, hear, pass } = startFleet();
+  const unserved = () => fleet.unservedModels().map(({ name }) => name);
+  hear({});
+  hear({ worker: 'w-2', models: [modelOf('other')] });
+  hear({ worker: 'w-2', models: [modelOf('other')], leaving: true });
+  assert.deepEqual(unserved(), []);
+  for (let s = 0; s < 4; s++) {
+    pass(1);
+    hear({});
+  }
+  assert.deepEqual(unserved(), ['other']);
+  hear({ worker: 'w-2', models: [modelOf('other')], pulling: false });
+  assert.deepEqual(unserved(), [], 'a worker that drains has its queues');
+});

@@ -156,6 +156,13 @@ export class Fleet {
     return [...own, ...aliases].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  /** Models that are known and that no worker serves; none as long as not every worker can have been heard. */
+  unservedModels(): ModelInfo[] {
+    if (!this.#members.hasHeardAll) return [];
+    const served = this.#members.modelNames();
+    return this.#catalogue.all().filter(({ name }) => !served.has(name));
+  }
+
   #served(): (name: string) => boolean {
     if (!this.#members.hasHeardAll) return () => true;
     const names = this.#members.modelNames();

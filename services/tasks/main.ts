@@ -42,6 +42,7 @@ import { BodySweeper } from './housekeeping/body-sweeper.ts';
 import { RegionWatch, UNSEEN } from './housekeeping/region-watch.ts';
 import { watchDeadlines } from './housekeeping/run-deadlines.ts';
 import { startSweeping } from './housekeeping/sweeper.ts';
+import { UnservedQueues } from './housekeeping/unserved-queues.ts';
 import { WithdrawnModels } from './housekeeping/withdrawn-models.ts';
 import { createTasksMetrics } from './metrics.ts';
 import { DeliveryTracing } from './webhooks/delivery-tracing.ts';
@@ -174,6 +175,9 @@ const stopSweepingBodies = new BodySweeper({
   ...{ bodies, queue, region, shards: config.PENSTOCK_SHARDS, watch: metrics.housekeeping },
   ...{ clock: systemClock, log },
 }).start();
+const stopRestoring = new UnservedQueues({
+  ...{ fleet, queue, region, shards: config.PENSTOCK_SHARDS, watch: metrics.housekeeping, log },
+}).start();
 
 let isDraining = false;
 const surveys: { close(): Promise<void> }[] = [];
@@ -209,6 +213,7 @@ stopOnSignal(log, [
       isDraining = true;
       stopSweeping();
       stopSweepingBodies();
+      stopRestoring();
       clearInterval(sweepingFleet);
       stopDeadlines();
       return batches.close();

@@ -252,10 +252,10 @@ function countHousekeeping(set: MetricSet): HousekeepingObserver {
   );
   const failures = set.counter(
     'penstock_housekeeping_failures_total',
-    'Rounds of housekeeping that failed and will be repeated: `files`, `bodies`, `deadlines`.',
+    'Rounds of housekeeping that failed and will be repeated: `files`, `bodies`, `deadlines`, `queues`.',
     'what',
   );
   beginAtZero(removed, 'what', ['file', 'body', 'overdue_run']);
-  beginAtZero(failures, 'what', ['files', 'bodies', 'deadlines']);
+  beginAtZero(failures, 'what', ['files', 'bodies', 'deadlines', 'queues']);
   return { removed: what => removed.inc({ what }), failed: what => failures.inc({ what }) };
 }

@@ -65,6 +65,20 @@ export function workConsumer(key: WorkQueueKey): string {
   return `${assertToken(key.slug)}_${key.lane}_${key.size}`;
 }
 
+/**
+ * All queues of a slug in one shard.
+ * @param isSized its interactive work is told apart by size; else all of it is of the shortest class.
+ */
+export function queueKeys(region: string, shard: number, slug: string, isSized: boolean): WorkQueueKey[] {
+  const base = { region, shard, slug };
+  const sizes = isSized ? (['short', 'medium', 'long'] as const) : (['short'] as const);
+  return [
+    ...sizes.map(size => ({ ...base, lane: 'interactive' as const, size })),
+    { ...base, lane: 'background', size: 'any' },
+    { ...base, lane: 'batch', size: 'any' },
+  ];
+}
+
 /** The exact subject of one request that is bound to `worker`: only that worker, which should hold its prefix, may take it. */
 export function boundSubject(key: WorkQueueKey, worker: string, requestId: string): string {
   return `${queuePrefix(key)}.to.${assertToken(worker)}.${assertToken(requestId)}`;

@@ -56,6 +56,22 @@ function testAdmin(subject: () => WorkQueueSubject): void {
     await queue.ensureConsumer(keyOf('twice'), { ackWaitMs: 6000 });
   });
 
+  test('queues without a consumer get one, up to a limit, and what waits there is counted again', async () => {
+    const { queue } = subject();
+    const keys = ['lost-1', 'lost-2', 'lost-3'].map(slug => ({ ...keyOf(slug), region: 'restored' }));
+    const [first, second, third] = keys as [WorkQueueKey, WorkQueueKey, WorkQueueKey];
+    const restore = (most: number) => queue.restoreConsumers('restored', 0, keys, { ackWaitMs: 5000, most });
+    await assert.rejects(restore(2), 'there is no stream yet');
+    await queue.ensureWorkStream('restored', 0, LIMITS);
+    await queue.ensureConsumer(first, LONG_LEASE);
+    await queue.publish(sharedAddress(second, 'l1'), Buffer.from('x'), { messageId: 'l1', ttlMs: 60_000 });
+    assert.equal(await queue.queueState(second), null);
+    assert.equal(await restore(2), 1);
+    await eventually(async () => (await queue.queueState(second))?.pending === 1);
+    assert.deepEqual([await queue.queueState(third), await restore(2)], [null, 0]);
+    assert.deepEqual([await restore(100), await restore(100)], [1, 0]);
+  });
+
   test('a request is held while its message is there, wherever it is queued, and as a dead letter', async () => {
     const { queue } = subject();
     await queue.ensureDeadStream(REGION);

@@ -39,6 +39,14 @@ const NO_MESSAGE = 10037;
 export const PULL_GROUP = 'w';
 
 type StreamConfig = Parameters<JetStreamManager['streams']['add']>[0];
+type ConsumerConfig = Parameters<JetStreamManager['consumers']['add']>[1];
+
+/** What one consumer does not share with the others. */
+interface OwnConfig {
+  readonly durable_name: string;
+  readonly filter_subject: string;
+  readonly inactive_threshold: number;
+}
 
 export class NatsTopology implements QueueAdmin {
   readonly #jsm: JetStreamManager;
@@ -94,12 +102,28 @@ export class NatsTopology implements QueueAdmin {
   }
 
   ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void> {
-    const own = {
-      durable_name: workConsumer(key),
-      filter_subject: workFilter(key),
-      inactive_threshold: nanos(QUEUE_UNUSED_MS),
-    };
-    return this.#ensureConsumer(workStream(key.region, key.shard), own, options);
+    return this.#ensureConsumer(workStream(key.region, key.shard), shared(key), options);
+  }
+
+  async restoreConsumers(
+    region: string,
+    shard: number,
+    keys: readonly WorkQueueKey[],
+    { most, ...options }: ConsumerOptions & { readonly most: number },
+  ): Promise<number> {
+    const stream = workStream(region, shard);
+    const there = new Set<string>();
+    for await (const { name } of this.#jsm.consumers.list(stream)) there.add(name);
+    const missing = keys.filter(key => !there.has(workConsumer(key)));
+    const restored = missing.slice(0, Math.max(0, most - there.size));
+    for (const key of restored) {
+      const config = configOf(shared(key), options);
+      await this.#jsm.consumers.add(stream, config).catch((err: Error) => {
+        // A worker was faster.
+        if (!isThere(err)) throw err;
+      });
+    }
+    return restored.length;
   }
 
   ensureBoundConsumer(
@@ -116,30 +140,15 @@ export class NatsTopology implements QueueAdmin {
     return this.#ensureConsumer(workStream(region, shard), own, options);
   }
 
-  async #ensureConsumer(
-    stream: string,
-    own: { durable_name: string; filter_subject: string; inactive_threshold: number },
-    options: ConsumerOptions,
-  ): Promise<void> {
+  async #ensureConsumer(stream: string, own: OwnConfig, options: ConsumerOptions): Promise<void> {
     const name = own.durable_name;
     this.#makers.set(`${stream} ${name}`, () => this.#ensureConsumer(stream, own, options));
-    const config = {
-      ...own,
-      ack_policy: 'explicit',
-      deliver_policy: 'all',
-      replay_policy: 'instant',
-      ack_wait: nanos(options.ackWaitMs),
-      max_deliver: MAX_DELIVER,
-      max_ack_pending: -1,
-      max_waiting: MAX_WAITING,
-      priority_groups: [PULL_GROUP],
-      priority_policy: 'prioritized',
-    };
+    const config = configOf(own, options);
     try {
-      await this.#jsm.consumers.add(stream, config as Parameters<JetStreamManager['consumers']['add']>[1]);
+      await this.#jsm.consumers.add(stream, config);
     } catch (err) {
-      if (!/already exists/.test(String((err as Error).message))) throw err;
-      await this.#jsm.consumers.update(stream, name, config as object);
+      if (!isThere(err as Error)) throw err;
+      await this.#jsm.consumers.update(stream, name, config);
     }
   }
 
@@ -186,4 +195,33 @@ export class NatsTopology implements QueueAdmin {
       return null;
     }
   }
+}
+
+function shared(key: WorkQueueKey): OwnConfig {
+  return {
+    durable_name: workConsumer(key),
+    filter_subject: workFilter(key),
+    inactive_threshold: nanos(QUEUE_UNUSED_MS),
+  };
+}
+
+function configOf(own: OwnConfig, { ackWaitMs }: ConsumerOptions): ConsumerConfig {
+  const config = {
+    ...own,
+    ack_policy: 'explicit',
+    deliver_policy: 'all',
+    replay_policy: 'instant',
+    ack_wait: nanos(ackWaitMs),
+    max_deliver: MAX_DELIVER,
+    max_ack_pending: -1,
+    max_waiting: MAX_WAITING,
+    priority_groups: [PULL_GROUP],
+    priority_policy: 'prioritized',
+  };
+  return config as ConsumerConfig;
+}
+
+/** Whether a consumer could not be made because there is one, with another configuration. */
+function isThere(err: Error): boolean {
+  return /already exists/.test(err.message);
 }

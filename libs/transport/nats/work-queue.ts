@@ -61,6 +61,10 @@ export class NatsWorkQueue implements WorkQueue {
     return this.#topology.ensureConsumer(key, options);
   }
 
+  restoreConsumers(...args: Parameters<NatsTopology['restoreConsumers']>): Promise<number> {
+    return this.#topology.restoreConsumers(...args);
+  }
+
   ensureBoundConsumer(
     region: string,
     shard: number,

@@ -10,7 +10,7 @@ const MOST_FILES = 1000;
 export interface HousekeepingObserver {
   removed(what: 'file' | 'body' | 'overdue_run'): void;
   /** It will be tried again. */
-  failed(what: 'files' | 'bodies' | 'deadlines'): void;
+  failed(what: 'files' | 'bodies' | 'deadlines' | 'queues'): void;
 }
 
 export interface SweeperOptions {

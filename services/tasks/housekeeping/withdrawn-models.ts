@@ -3,14 +3,13 @@
  * more: nobody would run it, and its clients would wait until its deadline. It is taken off the queue as a worker would take it, so that what happens to a run has one set of rules. A worker
  * that serves the model again bids lower and goes first. Work whose client waits at an ingress is refused there.
  */
-import { SIZE_CLASSES } from '@penstock/policy';
 import {
   decodeEnvelope,
   type FailedMeta,
   type ModelInfo,
+  queueKeys,
   queuesOf,
   type WorkEnvelope,
-  type WorkQueueKey,
 } from '@penstock/protocol';
 import { endpointLeft, type RunAttempts } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
@@ -81,8 +80,10 @@ export class WithdrawnModels {
   }
 
   #pull(slug: string): Puller[] {
-    return keysOf(this.#o, slug).map(key => {
-      const pull: Puller = this.#o.queue.pull(key, delivery => {
+    const { region, shards, queue } = this.#o;
+    const keys = Array.from({ length: shards }, (_, shard) => queueKeys(region, shard, slug, true)).flat();
+    return keys.map(key => {
+      const pull: Puller = queue.pull(key, delivery => {
         void this.#take(slug, delivery).finally(() => pull.bid(OFFER));
       });
       return pull;
@@ -128,15 +129,4 @@ export class WithdrawnModels {
     }
     queue.settle(delivery.ackSubject, 'ack');
   }
-}
-
-function keysOf({ region, shards }: WithdrawnModelsOptions, slug: string): WorkQueueKey[] {
-  return Array.from({ length: shards }, (_, shard): WorkQueueKey[] => {
-    const base = { region, shard, slug };
-    return [
-      ...SIZE_CLASSES.map(size => ({ ...base, lane: 'interactive' as const, size })),
-      { ...base, lane: 'background', size: 'any' },
-      { ...base, lane: 'batch', size: 'any' },
-    ];
-  }).flat();
 }

@@ -18,14 +18,13 @@ import {
   rememberHandedBack,
   rememberTaken,
   renewalPauseMs,
-  SIZE_CLASSES,
   type SizeBoundaries,
   typicalTokens,
   WORK_KINDS,
   type WorkerStanding,
   type WorkKind,
 } from '@penstock/policy';
-import type { WorkQueueKey } from '@penstock/protocol';
+import { queueKeys, type WorkQueueKey } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { Delivery, Puller, QueueAdmin, WorkConsumer } from '@penstock/transport';
 
@@ -120,7 +119,7 @@ export class Bidder {
       const puller = queue.pullBound(region, shard, worker, take, surplus);
       this.#bound = { id: BOUND, queue: '', kind: BOUND, lagMs: 0, puller };
     }
-    for (const key of keysOf(region, shard, slug, isSized)) {
+    for (const key of queueKeys(region, shard, slug, isSized)) {
       const kind = `${key.lane} ${key.size}`;
       const id = `${slug} ${kind}`;
       if (this.#slots.has(id)) continue;
@@ -235,14 +234,4 @@ export class Bidder {
     if (this.#expiry !== null) clearTimeout(this.#expiry);
     await Promise.all(this.#inTurn(0).map(slot => slot.puller.stop()));
   }
-}
-
-function keysOf(region: string, shard: number, slug: string, isSized: boolean): WorkQueueKey[] {
-  const base = { region, shard, slug };
-  const sizes = isSized ? SIZE_CLASSES : SIZE_CLASSES.slice(0, 1);
-  return [
-    ...sizes.map(size => ({ ...base, lane: 'interactive' as const, size })),
-    { ...base, lane: 'background', size: 'any' },
-    { ...base, lane: 'batch', size: 'any' },
-  ];
 }

@@ -80,6 +80,20 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
     this.#ensureConsumer(workStream(key.region, key.shard), workConsumer(key), workFilter(key), options);
   }
 
+  async restoreConsumers(
+    region: string,
+    shard: number,
+    keys: readonly WorkQueueKey[],
+    { most, ...options }: ConsumerOptions & { readonly most: number },
+  ): Promise<number> {
+    if (!this.connected) throw new Error('no connection');
+    const { consumers } = this.#stream(workStream(region, shard));
+    const missing = keys.filter(key => !consumers.has(workConsumer(key)));
+    const restored = missing.slice(0, Math.max(0, most - consumers.size));
+    for (const key of restored) await this.ensureConsumer(key, options);
+    return restored.length;
+  }
+
   async ensureBoundConsumer(
     region: string,
     shard: number,

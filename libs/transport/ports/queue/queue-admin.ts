@@ -24,6 +24,17 @@ export interface QueueAdmin {
   ensureDeadStream(region: string): Promise<void>;
   /** The consumer that all workers of one queue share. */
   ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void>;
+  /**
+   * Makes the consumers of queues that have none, in their order, as long as the stream has fewer than `most`. Those that are there are left as they are.
+   * @returns how many were made.
+   * @throws where the broker cannot say.
+   */
+  restoreConsumers(
+    region: string,
+    shard: number,
+    keys: readonly WorkQueueKey[],
+    options: ConsumerOptions & { readonly most: number },
+  ): Promise<number>;
   /** The worker's own consumer, for work bound to it. The broker deletes it after a long time without a pull. */
   ensureBoundConsumer(region: string, shard: number, worker: string, options: ConsumerOptions): Promise<void>;
   /**
