@@ -1,7 +1,13 @@
 /** The processes of a local stack, and their settings. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { serviceArguments } from '@penstock/runtime';
+import { ConfigError, readConfig, serviceArguments } from '@penstock/runtime';
+import type { z } from 'zod';
+import { consoleConfig } from '../../services/console/config.ts';
+import { simConfig } from '../../services/engine-sim/config.ts';
+import { ingressConfig } from '../../services/ingress/config.ts';
+import { tasksConfig } from '../../services/tasks/config.ts';
+import { workerConfig } from '../../services/worker/config.ts';
 import type { StartConfig } from './config.ts';
 import { StartError } from './data-dir.ts';
 import { freePorts, tryPort } from './ports.ts';
@@ -16,31 +22,92 @@ export interface LocalTools {
   readonly redisServer: string | null;
 }
 
+export interface LocalKeys {
+  readonly api: string;
+  readonly admin: string;
+}
+
+/** Where services of a local stack find what they need. */
+interface Addresses {
+  readonly nats: string;
+  readonly redis: string;
+  /** Ports of simulated engines; none where the user brings engines. */
+  readonly enginePorts: readonly number[];
+}
+
 export async function planChildren(
   config: StartConfig,
   dataDir: string,
-  keys: { readonly api: string; readonly admin: string },
+  keys: LocalKeys,
   tools: LocalTools,
 ): Promise<ChildSpec[]> {
   const children: ChildSpec[] = [];
-  const engines = config.PENSTOCK_ENGINES ?? [];
-  const simulated = engines.length === 0 ? config.PENSTOCK_WORKERS : 0;
+  const simulated = simulatedOf(config);
   const ports = await freePorts(2 + simulated, [config.PENSTOCK_PORT, config.PENSTOCK_CONSOLE_PORT]);
   const [natsPort = 0, redisPort = 0, ...enginePorts] = ports;
   if (tools.natsServer !== null) children.push(nats(tools.natsServer, dataDir, natsPort));
   if (tools.redisServer !== null) children.push(redis(tools.redisServer, dataDir, redisPort));
+  const servers = {
+    nats: config.PENSTOCK_NATS_URL ?? `nats://127.0.0.1:${natsPort}`,
+    redis: config.PENSTOCK_REDIS_URL ?? `redis://127.0.0.1:${redisPort}`,
+  };
+  // For `npm run dlq` and the like: the ports are new at each start.
+  writeFileSync(join(dataDir, 'servers.json'), JSON.stringify(servers), { mode: 0o600 });
+  return [...children, ...servicesOf(config, dataDir, keys, { ...servers, enginePorts })];
+}
+
+/**
+ * Reads the settings of all services as they will: what one of them would refuse is refused before anything is installed or started.
+ * @throws ConfigError
+ */
+export function checkSettings(config: StartConfig, dataDir: string, keys: LocalKeys): void {
+  const enginePorts = Array.from({ length: simulatedOf(config) }, (_, i) => i + 1);
+  const problems = new Set<string>();
+  for (const { name, env } of servicesOf(config, dataDir, keys, { nats: 'x', redis: 'x', enginePorts })) {
+    const schema = SETTINGS[name.replace(/-\d+$/, '')];
+    if (schema === undefined) continue;
+    try {
+      readConfig(schema, { ...process.env, ...env });
+    } catch (err) {
+      if (!(err instanceof ConfigError)) throw err;
+      for (const problem of err.problems) problems.add(problem);
+    }
+  }
+  if (problems.size > 0) throw new ConfigError([...problems]);
+}
+
+/** By the name of the child, without its number. */
+const SETTINGS: Readonly<Record<string, z.ZodObject>> = {
+  engines: simConfig,
+  ingress: ingressConfig,
+  console: consoleConfig,
+  tasks: tasksConfig,
+  worker: workerConfig,
+};
+
+function simulatedOf(config: StartConfig): number {
+  return config.PENSTOCK_ENGINES === undefined ? config.PENSTOCK_WORKERS : 0;
+}
+
+function servicesOf(
+  config: StartConfig,
+  dataDir: string,
+  keys: LocalKeys,
+  { nats, redis, enginePorts }: Addresses,
+): ChildSpec[] {
+  const children: ChildSpec[] = [];
   const common = {
-    PENSTOCK_NATS_URL: config.PENSTOCK_NATS_URL ?? `nats://127.0.0.1:${natsPort}`,
-    PENSTOCK_REDIS_URL: config.PENSTOCK_REDIS_URL ?? `redis://127.0.0.1:${redisPort}`,
+    PENSTOCK_NATS_URL: nats,
+    PENSTOCK_REDIS_URL: redis,
     PENSTOCK_DRAIN_MS: '3000',
     PENSTOCK_FILES_DIR: join(dataDir, 'files'),
     PENSTOCK_WEBHOOK_ALLOW: config.PENSTOCK_WEBHOOK_ALLOW ?? webhookAllow(config.PENSTOCK_HOST),
   };
-  // For `npm run dlq` and the like: the ports are new at each start.
-  const servers = { nats: common.PENSTOCK_NATS_URL, redis: common.PENSTOCK_REDIS_URL };
-  writeFileSync(join(dataDir, 'servers.json'), JSON.stringify(servers), { mode: 0o600 });
   if (enginePorts.length > 0) children.push(simulatedEngines(enginePorts));
-  const engineUrls = [...engines, ...enginePorts.map(port => `http://127.0.0.1:${port}`)];
+  const engineUrls = [
+    ...(config.PENSTOCK_ENGINES ?? []),
+    ...enginePorts.map(port => `http://127.0.0.1:${port}`),
+  ];
   children.push(
     service('ingress', 'ingress', {
       ...common,
@@ -87,10 +154,12 @@ function webhookAllow(host: string): string {
 }
 
 function service(name: string, room: string, env: Record<string, string>): ChildSpec {
-  return { name, command: process.execPath, args: serviceArguments(room), env };
+  // A service refuses a setting that comes as a file too. What was a file for this start has been read.
+  const files = Object.fromEntries(Object.keys(env).map(variable => [`${variable}_FILE`, '']));
+  return { name, command: process.execPath, args: serviceArguments(room), env: { ...files, ...env } };
 }
 
-function simulatedEngines(ports: number[]): ChildSpec {
+function simulatedEngines(ports: readonly number[]): ChildSpec {
   const engines = ports.map((port, index) => ({
     port,
     models: ['sim-chat', 'sim-embed'],

@@ -67,9 +67,8 @@ export const startConfig = z.object({
     ),
   PENSTOCK_NATS_URL: z
     .string()
-    .regex(/^(nats|tls|wss?):\/\//, 'give it as nats://host:port')
     .optional()
-    .describe('A NATS that runs already; if absent, one is started.'),
+    .describe('A NATS that runs already, as services take it; if absent, one is started.'),
   PENSTOCK_REDIS_URL: z
     .string()
     .regex(/^rediss?:\/\//, 'give it as redis://host:port')

@@ -46,7 +46,7 @@ test('a stack is ready once a model has answered, not when it is listed, and its
     '/v1/models': [NOT_YET, listOf(), listOf('other', 'sim-chat')],
     '/v1/chat/completions': chat,
   });
-  assert.deepEqual(await whenReady(it, 'k', 60_000), { model: 'sim-chat' });
+  assert.deepEqual(await whenReady(it, 'k', { limitMs: 60_000 }), { model: 'sim-chat' });
   assert.deepEqual([chat.length, consoles.length], [1, 1]);
 });
 
@@ -55,9 +55,9 @@ test('a model that does not chat is passed over, and is enough where there is no
     '/v1/models': [listOf('embed', 'chat')],
     '/v1/chat/completions': [NO_CHAT, [200, {}]],
   });
-  assert.deepEqual(await whenReady(mixed, 'k', 60_000), { model: 'chat' });
+  assert.deepEqual(await whenReady(mixed, 'k', { limitMs: 60_000 }), { model: 'chat' });
   await using embedding = await stack({ '/v1/models': [listOf('embed')], '/v1/chat/completions': [NO_CHAT] });
-  assert.deepEqual(await whenReady(embedding, 'k', 60_000), { model: 'embed' });
+  assert.deepEqual(await whenReady(embedding, 'k', { limitMs: 60_000 }), { model: 'embed' });
 });
 
 test('a model that is listed although its engine is gone keeps no other from being ready', async t => {
@@ -69,12 +69,45 @@ test('a model that is listed although its engine is gone keeps no other from bei
       limits.pop() === 0 ? AbortSignal.abort() : timeout.call(AbortSignal, ms),
     );
     await using it = await stack({ '/v1/models': lists });
-    assert.deepEqual(await whenReady(it, 'k', 60_000), { model: 'm' });
+    assert.deepEqual(await whenReady(it, 'k', { limitMs: 60_000 }), { model: 'm' });
     t.mock.restoreAll();
   }
 });
 
 test('a stack that never answers is not ready', async () => {
   await using it = await stack({ '/v1/models': [listOf('m')], '/v1/chat/completions': [[502, {}]] });
-  assert.equal(await whenReady(it, 'k', 300), null);
+  assert.equal(await whenReady(it, 'k', { limitMs: 300 }), null);
+});
+
+test('an engine that loads for longer than the limit is waited for, and it is said once why', async () => {
+  const late: string[] = [];
+  const noted: string[] = [];
+  let looks = 0;
+  const lists: Said[] = [listOf()];
+  await using it = await stack({ '/v1/models': lists });
+  const engines = async () => {
+    looks++;
+    // The engine is loaded after the limit.
+    if (looks > 1 && late.length > 0) lists.push(listOf('big'));
+    return 'it is still loading';
+  };
+  const report = { note: (text: string) => noted.push(text), onLate: (text: string) => late.push(text) };
+  assert.deepEqual(await whenReady(it, 'k', { limitMs: 1, engines, ...report }), { model: 'big' });
+  assert.deepEqual([late, noted[0]], [['it is still loading'], 'it is still loading']);
+});
+
+test('an engine that answers wrongly, or a stack that does not, is not waited for any longer because of slow engines', async () => {
+  const engines = async () => null;
+  await using wrong = await stack({ '/v1/models': [listOf('m')], '/v1/chat/completions': [[401, {}]] });
+  assert.equal(await whenReady(wrong, 'k', { limitMs: 300, engines }), null);
+  await using down = await stack({ '/readyz': [[503, {}]] });
+  assert.equal(await whenReady(down, 'k', { limitMs: 300, engines }), null);
+});
+
+test('who waits for an engine can stop at once', async () => {
+  const stopped = new AbortController();
+  await using it = await stack({ '/v1/models': [listOf()] });
+  const note = () => stopped.abort();
+  const { signal } = stopped;
+  assert.equal(await whenReady(it, 'k', { limitMs: 60_000, engines: async () => null, note, signal }), null);
 });

@@ -42,3 +42,28 @@ test('a command that does not exist is reported like any other end', async t => 
   });
   assert.match(line, /missing ended \(.*ENOENT\)/);
 });
+
+test('a child that refuses its settings is not started again where that is of no use, and what it said is told', async t => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'penstock-supervisor-'));
+  const said: string[] = [];
+  const refused: string[] = [];
+  const ended = Promise.withResolvers<void>();
+  const supervisor = new Supervisor({
+    ...{ dataDir, firstBackoffMs: 1 },
+    say: line => said.push(line),
+    onRefused(name, problems) {
+      refused.push(`${name}: ${problems.join(', ')}`);
+      if (refused.length === 2) ended.resolve();
+      // As of a server that may come back.
+      return refused.length === 2;
+    },
+  });
+  t.after(() => rmSync(dataDir, { recursive: true, force: true }));
+  t.after(() => supervisor.stop(5000));
+  const script =
+    'console.error("configuration: PENSTOCK_X: no"); console.log("other"); process.exitCode = 78';
+  supervisor.start({ name: 'w-1', command: process.execPath, args: ['-e', script] });
+  await ended.promise;
+  assert.deepEqual(refused, ['w-1: PENSTOCK_X: no', 'w-1: PENSTOCK_X: no']);
+  assert.deepEqual([said.length, existsSync(join(dataDir, 'run', 'w-1.pid'))], [1, false]);
+});

@@ -2,12 +2,23 @@
  * Keeps a set of child processes alive.
  *
  * A child is **running**. When it ends by itself it is **waiting** (250 ms, doubled up to 10 s; reset once it has run for
- * 30 s) and is then started again. `stop` ends all children in reverse order of their start: with SIGTERM, and with SIGKILL
+ * 30 s) and is then started again, unless its settings are wrong and `onRefused` says that it is not to be. `stop` ends all children in reverse order of their start: with SIGTERM, and with SIGKILL
  * after the limit. Each child has a pid file while it runs, and a log file for its output.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { EXIT_CONFIG } from '@penstock/runtime';
 
 export interface ChildSpec {
   readonly name: string;
@@ -20,6 +31,11 @@ export interface SupervisorOptions {
   readonly dataDir: string;
   readonly say: (line: string) => void;
   readonly firstBackoffMs?: number;
+  /**
+   * A child ended because of its settings, and said which of them are wrong: {@link EXIT_CONFIG}.
+   * @returns whether it is to stay ended.
+   */
+  readonly onRefused?: (name: string, problems: readonly string[]) => boolean;
 }
 
 interface Child {
@@ -29,6 +45,8 @@ interface Child {
   timer: NodeJS.Timeout | null;
   backoffMs: number;
   startedAt: number;
+  /** Where the output of its latest start begins in its log. */
+  logFrom: number;
 }
 
 const MAX_BACKOFF_MS = 10_000;
@@ -55,6 +73,7 @@ export class Supervisor {
       timer: null,
       backoffMs,
       startedAt: 0,
+      logFrom: 0,
     };
     this.#children.push(child);
     this.#launch(child);
@@ -72,6 +91,7 @@ export class Supervisor {
   #launch(child: Child): void {
     const { name, command, args, env } = child.spec;
     const log = this.#openLog(name);
+    child.logFrom = fstatSync(log).size;
     // A process group of its own: Ctrl-C in a terminal reaches only the supervisor, which ends the children in order.
     const process_ = spawn(command, [...args], {
       stdio: ['ignore', log, log],
@@ -84,7 +104,8 @@ export class Supervisor {
     if (process_.pid !== undefined) writeFileSync(this.#pidFile(name), `${process_.pid}\n`);
     child.exited = new Promise(resolve => {
       process_.once('exit', (code, signal) => {
-        this.#onExit(child, signal ?? `code ${code}`);
+        if (code === EXIT_CONFIG && this.#isRefused(child)) this.#gone(child);
+        else this.#onExit(child, signal ?? `code ${code}`);
         resolve();
       });
       process_.once('error', err => {
@@ -94,9 +115,19 @@ export class Supervisor {
     });
   }
 
-  #onExit(child: Child, how: string): void {
+  #isRefused({ spec: { name }, logFrom }: Child): boolean {
+    const said = readFileSync(this.logFile(name)).subarray(logFrom).toString();
+    const problems = said.split('\n').flatMap(line => /^configuration: (.+)/.exec(line)?.[1] ?? []);
+    return problems.length > 0 && this.#o.onRefused?.(name, problems) === true;
+  }
+
+  #gone(child: Child): void {
     child.process = null;
     rmSync(this.#pidFile(child.spec.name), { force: true });
+  }
+
+  #onExit(child: Child, how: string): void {
+    this.#gone(child);
     if (this.#stopping) return;
     if (performance.now() - child.startedAt > STEADY_MS) child.backoffMs = this.#o.firstBackoffMs ?? 250;
     this.#o.say(

@@ -1,13 +1,13 @@
 /** `npm start` as its user sees it: ready, answering, repairing itself, refusing what cannot work, leaving nothing behind. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { startNats } from '../../testkit/nats.ts';
 import { freePort } from '../../testkit/ports.ts';
-import { type ServiceProcess, startProcess } from '../../testkit/process.ts';
+import { type ServiceProcess, startProcess, startService } from '../../testkit/process.ts';
 import { waitFor } from '../../testkit/stack.ts';
 
 const START = resolve(import.meta.dirname, '../../deploy/local/start.ts');
@@ -154,6 +154,11 @@ test('what cannot work is refused in one line that names the remedy', async () =
     [{ ...free, PENSTOCK_PORT: 'abc' }, /PENSTOCK_PORT: give a port/],
     [{ ...free, PENSTOCK_WORKERS: '0' }, /PENSTOCK_WORKERS: /],
     [{ ...free, PENSTOCK_ENGINES: 'gpu' }, /PENSTOCK_ENGINES.*http/],
+    // What only a service takes is told as soon, and before anything is started.
+    [{ ...free, PENSTOCK_SLOTS: 'abc' }, /PENSTOCK_SLOTS: /],
+    [{ ...free, PENSTOCK_QUEUE_MAX_BYTES: '5' }, /PENSTOCK_QUEUE_MAX_BYTES: /],
+    [{ ...free, PENSTOCK_SIM_SLOWDOWN: '0' }, /PENSTOCK_SIM_SLOWDOWN: /],
+    [{ ...free, PENSTOCK_NATS_URL: `wss://127.0.0.1:${dead}` }, /PENSTOCK_NATS_URL: give it as nats:/],
     [{ ...free, PENSTOCK_NATS_URL: `nats://127.0.0.1:${dead}` }, /PENSTOCK_NATS_URL: no nats-server answers/],
     [{ ...free, PENSTOCK_NATS_URL: small.url }, /PENSTOCK_NATS_URL: .*max_payload: 8MB/],
     [
@@ -165,6 +170,51 @@ test('what cannot work is refused in one line that names the remedy', async () =
     assert.match(stderr, message);
     assert.ok(status !== 0 && stderr.trim().split('\n').length === 1, stderr);
   }
+});
+
+/** A stack of its own, with other settings, whose lines are collected. */
+async function startOther(t: TestContext, settings: Record<string, string>, readyWhen: RegExp) {
+  const dataDir = mkdtempSync(join(tmpdir(), 'penstock-start-'));
+  const ports = { PENSTOCK_PORT: String(await freePort()), PENSTOCK_CONSOLE_PORT: String(await freePort()) };
+  const other = await startProcess(
+    process.execPath,
+    [START],
+    { readyWhen: line => readyWhen.test(line) },
+    { ...env, ...ports, PENSTOCK_DATA_DIR: dataDir, ...settings },
+  );
+  t.after(async () => {
+    await other.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+  return other;
+}
+
+test('what a service refuses when it starts ends the start at once, in its words', async t => {
+  const other = await startOther(t, { PENSTOCK_WEBHOOKS: '{' }, /penstock: PENSTOCK_WEBHOOKS: /);
+  await other.exited;
+  assert.ok(!other.output.some(line => line.includes('starting it again')), other.output.join('\n'));
+});
+
+test('a setting from a file reaches the services that it is meant for', async t => {
+  const nats = await startNats();
+  const files = mkdtempSync(join(tmpdir(), 'penstock-start-'));
+  t.after(() => Promise.all([nats.stop(), rmSync(files, { recursive: true })]));
+  writeFileSync(join(files, 'nats'), nats.url);
+  await startOther(t, { PENSTOCK_NATS_URL_FILE: join(files, 'nats') }, /Ctrl-C stops it/);
+});
+
+test('an engine that is still loading is waited for by name, and Ctrl-C ends the waiting', async t => {
+  const port = await freePort();
+  const engines = { PENSTOCK_ENGINES: `http://127.0.0.1:${port}/v1` };
+  const waits = new RegExp(`waiting for the engine at http://127\\.0\\.0\\.1:${port}: no answer yet`);
+  const given = await startOther(t, engines, waits);
+  given.kill('SIGINT');
+  await given.exited;
+  const patient = await startOther(t, engines, waits);
+  const isUp = (line: string) => line.includes(String(port));
+  const engine = await startService('engine-sim', { PENSTOCK_SIM_PORT: String(port) }, { readyWhen: isUp });
+  t.after(() => engine.stop());
+  await waitFor(() => patient.output.some(line => line.includes('Ctrl-C stops it')));
 });
 
 test('npm passes a signal on: its shell makes way', () => {
