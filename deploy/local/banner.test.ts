@@ -12,6 +12,7 @@ const PLACES = {
   console: 'http://127.0.0.1:8090',
   keys: { api: 'sk-1', admin: 'admin-1' },
   model: 'sim-chat',
+  isSimulated: true,
   dataDir: '/srv/penstock',
 };
 
@@ -32,4 +33,11 @@ test('the command that kills a worker finds its file in a directory of any name'
   const command = /kill -9 (.*)/.exec(banner({ ...PLACES, dataDir }, (_, text) => text))?.[1] ?? '';
   const said = spawnSync('sh', ['-c', `echo ${command}`], { encoding: 'utf8' });
   assert.equal(said.stdout, '4711\n');
+});
+
+test('the answer to try is long enough to be interrupted, and shows whom to kill', () => {
+  const text = banner(PLACES, (_, words) => words);
+  assert.match(text, /curl -iN .*\n[\s\S]*"max_tokens":4000[\s\S]*x-penstock-worker[\s\S]*worker-1\.pid/);
+  const own = banner({ ...PLACES, isSimulated: false }, (_, words) => words);
+  assert.match(own, /"max_tokens":1500/);
 });

@@ -6,6 +6,8 @@ export interface Banner {
   readonly console: string;
   readonly keys: { readonly api: string; readonly admin: string };
   readonly model: string;
+  /** Whether its engine is one of ours. */
+  readonly isSimulated: boolean;
   /** Of which the directory of pid files is a part. */
   readonly dataDir: string;
 }
@@ -16,17 +18,22 @@ type Paint = (style: Style | Style[], text: string) => string;
 /** In colour where stdout is a terminal that has it: NO_COLOR, NODE_DISABLE_COLORS and FORCE_COLOR are heard. */
 const forStdout: Paint = (style, text) => styleText(style, text, { stream: process.stdout });
 
-/** An answer takes some ten seconds of a simulated engine: long enough to kill its worker meanwhile. */
-const TOKENS_TO_TRY = 1500;
+/** Half a minute of a simulated engine: long enough to read who answers, and to kill it meanwhile. */
+const TOKENS_TO_TRY = 4000;
+/** An engine of one's own may have a short context. */
+const OWN_TOKENS_TO_TRY = 1500;
 
 /** For a shell. */
 function quoted(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
-export function banner({ url, console, keys, model, dataDir }: Banner, paint: Paint = forStdout): string {
+export function banner(
+  { url, console, keys, model, isSimulated, dataDir }: Banner,
+  paint: Paint = forStdout,
+): string {
   const row = (name: string, value: string) => `  ${paint('dim', name.padEnd(8))} ${paint('cyan', value)}`;
-  const request = { model, stream: true, max_tokens: TOKENS_TO_TRY };
+  const request = { model, stream: true, max_tokens: isSimulated ? TOKENS_TO_TRY : OWN_TOKENS_TO_TRY };
   const asked = { ...request, messages: [{ role: 'user', content: 'Tell me a long story' }] };
   return `
 ${paint(['bold', 'green'], 'Penstock is ready.')}
@@ -39,12 +46,13 @@ ${row('Login', keys.admin)}
 
 ${paint('bold', 'Try it:')}
 
-  curl -N ${url}/v1/chat/completions \\
+  curl -iN ${url}/v1/chat/completions \\
     -H "Authorization: Bearer ${keys.api}" \\
     -H "Content-Type: application/json" \\
     -d '${JSON.stringify(asked)}'
 
-${paint('bold', 'While it answers, kill a worker in another terminal. The answer goes on, token for token:')}
+${paint('bold', 'While it answers, kill its worker in another terminal. The answer goes on, token for token.')}
+Above the answer, x-penstock-worker names the worker; if it is not worker-1, put that one's name here:
 
   kill -9 $(cat ${quoted(`${dataDir}/run/worker-1.pid`)})
 

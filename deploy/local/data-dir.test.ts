@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { keyOf, takeDataDir } from './data-dir.ts';
 
 function tempDir(t: { after(run: () => void): void }): string {
@@ -21,6 +23,27 @@ test('a lock of a process that is gone is taken over', t => {
   const dir = tempDir(t);
   writeFileSync(join(dir, 'lock'), '999999999\n');
   takeDataDir(dir).release();
+});
+
+test('a start that dies while it takes the directory leaves no lock without an owner', t => {
+  const dir = tempDir(t);
+  const run = `import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, 'data-dir.ts')).href)})
+    .then(({ takeDataDir }) => takeDataDir(${JSON.stringify(dir)}))`;
+  // No file may have content: what is created stays empty.
+  const env = { ...process.env, NODE_COMPILE_CACHE: '', NODE_TEST_CONTEXT: '', NODE_OPTIONS: '' };
+  const shell = spawnSync('sh', ['-c', 'ulimit -f 0 && exec "$0" -e "$1"', process.execPath, run], { env });
+  assert.notEqual(shell.status, 0);
+  assert.equal(existsSync(join(dir, 'lock')), false);
+  takeDataDir(dir).release();
+  assert.equal(existsSync(join(dir, 'lock')), false);
+});
+
+test('a lock that another process has by now is not removed', t => {
+  const dir = tempDir(t);
+  const { release } = takeDataDir(dir);
+  writeFileSync(join(dir, 'lock'), `${process.ppid}\n`);
+  release();
+  assert.equal(existsSync(join(dir, 'lock')), true);
 });
 
 test('a file in place of the directory is refused', t => {

@@ -4,13 +4,18 @@ import {
   accessSync,
   constants,
   existsSync,
+  linkSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+
+/** What a file system says that has no hard links. */
+const NO_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'];
 
 /** The start failed; the message is one line that names the remedy. */
 export class StartError extends Error {
@@ -28,20 +33,64 @@ export function takeDataDir(dir: string): { path: string; release: () => void } 
   }
   const lock = join(path, 'lock');
   for (let tries = 0; ; tries++) {
-    try {
-      writeFileSync(lock, `${process.pid}\n`, { flag: 'wx' });
-      return { path, release: () => rmSync(lock, { force: true }) };
-    } catch {
-      const owner = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : 0;
-      if (tries > 3 || isAlive(owner)) {
-        throw new StartError(
-          `${path} is in use by process ${owner}: stop that one, or choose another with PENSTOCK_DATA_DIR`,
-        );
-      }
-      // Left behind by a process that was killed.
-      rmSync(lock, { force: true });
+    if (isTaken(lock)) return { path, release: () => releaseOwn(lock) };
+    const owner = ownerOf(lock);
+    if (tries > 3 || isAlive(owner)) {
+      throw new StartError(
+        `${path} is in use by process ${owner}: stop that one, or choose another with PENSTOCK_DATA_DIR`,
+      );
     }
+    discard(lock, owner);
   }
+}
+
+/**
+ * The lock has its owner from its first moment, so a crash leaves none without: it is written under another name, and then linked.
+ * @returns whether it is ours.
+ */
+function isTaken(lock: string): boolean {
+  const own = `${lock}.${process.pid}`;
+  const owner = `${process.pid}\n`;
+  writeFileSync(own, owner);
+  try {
+    linkSync(own, lock);
+    return true;
+  } catch (err) {
+    if (!NO_LINKS.includes((err as NodeJS.ErrnoException).code ?? '')) return false;
+  } finally {
+    rmSync(own, { force: true });
+  }
+  try {
+    writeFileSync(lock, owner, { flag: 'wx' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function releaseOwn(lock: string): void {
+  if (ownerOf(lock) === process.pid) rmSync(lock, { force: true });
+}
+
+/** 0 where there is none, or it cannot be read. */
+function ownerOf(lock: string): number {
+  try {
+    return Number(readFileSync(lock, 'utf8')) || 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** Removes the lock of a process that was killed. Where another start was faster, what is there now is its own, and goes back. */
+function discard(lock: string, owner: number): void {
+  const aside = `${lock}.${process.pid}.old`;
+  try {
+    renameSync(lock, aside);
+    if (ownerOf(aside) !== owner) linkSync(aside, lock);
+  } catch {
+    // It is gone, or there is another one: the next attempt to take it will tell.
+  }
+  rmSync(aside, { force: true });
 }
 
 /** Not `recursive`: Node never returns from that below a directory where none can be created, such as /proc. */

@@ -67,7 +67,9 @@ async function main(): Promise<void> {
   if (stopping) return;
   isReady = ready !== null;
   if (ready !== null) {
-    process.stdout.write(`${banner({ ...places, keys, model: ready.model, dataDir: dir.path })}\n`);
+    const isSimulated = config.PENSTOCK_ENGINES === undefined;
+    const about = { ...places, keys, model: ready.model, isSimulated, dataDir: dir.path };
+    process.stdout.write(`${banner(about)}\n`);
     return;
   }
   say(

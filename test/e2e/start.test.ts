@@ -58,7 +58,7 @@ async function streamOnce(): Promise<string> {
 
 test('it prints what to paste, and that works', async () => {
   assert.ok(
-    start.output.some(line => line.includes('curl -N')) &&
+    start.output.some(line => line.includes('curl -iN')) &&
       start.output.some(line => line.includes('from openai')),
   );
   assert.match(await streamOnce(), /data: \[DONE\]/);
