@@ -11,6 +11,7 @@ import { measureBigBatch } from './big-batch.ts';
 import { cpuSeconds } from './cpu.ts';
 import { type LoadOptions, type LoadResult, quantile, runLoad } from './load.ts';
 import { measureOpenStreams } from './open-streams.ts';
+import { measureParity } from './parity.ts';
 import { measureReactions } from './reactions.ts';
 import { type BenchCase, type BenchReport, type Machine, renderMarkdown } from './report.ts';
 import { measureResumes } from './resumes.ts';
@@ -78,6 +79,7 @@ const PARTS: { readonly [P in Part]: () => Promise<BenchReport[P]> } = {
   revocations: measureRevocations,
   tracing: measureTracing,
   simulated: async () => measureSimulator(),
+  parity: measureParity,
 };
 
 const [wanted, ...more] = process.argv.slice(2);

@@ -3,6 +3,7 @@
 import { renderSpeed, type SimulatorFigures } from '../simulator/speed.ts';
 import type { BigBatchFigures } from './big-batch.ts';
 import type { OpenStreamsFigures } from './open-streams.ts';
+import type { ParityFigures } from './parity.ts';
 import type { Reaction } from './reactions.ts';
 import type { ResumeFigures } from './resumes.ts';
 import type { RevocationFigures } from './revocations.ts';
@@ -49,6 +50,7 @@ export interface BenchReport {
   readonly revocations: RevocationFigures;
   readonly tracing: TracingCost;
   readonly simulated: SimulatorFigures;
+  readonly parity: ParityFigures;
 }
 
 export function renderMarkdown(report: BenchReport): string {
@@ -129,10 +131,21 @@ While tracing is off, nothing of it is loaded.
 ## Simulator
 ${renderSpeed(report.simulated)}
 
+${renderParity(report.parity)}
+
 ## Dispatch
 What the rules are worth: [the race](race.md) against SGLang's router on the same engines, and [the simulator](simulator.md)
 with every policy and an oracle.
 `;
+}
+
+function renderParity({ requests, shares, ttftMs }: ParityFigures): string {
+  const kinds = shares.map(({ slowdown, really, simulated }) => {
+    const kind = slowdown === 1 ? 'fast engines' : `engines ${slowdown} times slower`;
+    return `the ${kind} got ${really.toFixed(2)} of them really and ${simulated.toFixed(2)} simulated`;
+  });
+  return `The same ${requests} requests on real processes and in the simulator, each left to decide for itself: ${kinds.join(', ')}; median time
+to the first token ${ttftMs.really.toFixed(0)} ms really and ${ttftMs.simulated.toFixed(0)} ms simulated, on the engines' timeline. What real processes are late with is in it.`;
 }
 
 function tracedRow({ name, cpuUs }: BenchCase, cost: TracingCost): string {

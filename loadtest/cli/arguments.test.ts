@@ -66,20 +66,22 @@ test('a mistake is one line that names the remedy', () => {
     );
 });
 
+const ANY = { ownRunner: false, maxLate: null };
+
 test("the user's k6 is used where it is on the PATH, unless the runner is asked for", () => {
   const directory = mkdtempSync(join(tmpdir(), 'penstock-path-'));
   try {
-    assert.match(findGenerator(false, directory).about, /runner/);
+    assert.match(findGenerator(ANY, directory).about, /runner/);
     const k6 = join(directory, 'k6');
     // As in this project's own `loadtest`.
     mkdirSync(k6);
-    assert.match(findGenerator(false, directory).about, /runner/, 'a directory is no k6');
+    assert.match(findGenerator(ANY, directory).about, /runner/, 'a directory is no k6');
     rmSync(k6, { recursive: true });
     // A stand-in that only tells its version: k6 itself is no part of this project.
     writeFileSync(k6, '#!/bin/sh\necho "k6 v2.2.0 (go1.25)"\n');
-    assert.match(findGenerator(false, directory).about, /runner/, 'nor is what nobody may run');
+    assert.match(findGenerator(ANY, directory).about, /runner/, 'nor is what nobody may run');
     chmodSync(k6, 0o755);
-    const generator = findGenerator(false, directory);
+    const generator = findGenerator(ANY, directory);
     assert.deepEqual([generator.about, generator.command], ['k6 v2.2.0', k6]);
     assert.deepEqual(generator.args('s.ts', 'f'), [
       'run',
@@ -89,7 +91,19 @@ test("the user's k6 is used where it is on the PATH, unless the runner is asked 
       'json=f',
       's.ts',
     ]);
-    assert.match(findGenerator(true, directory).about, /runner/);
+    assert.match(findGenerator({ ...ANY, ownRunner: true }, directory).about, /runner/);
+    const patient = read('smoke', '--max-late', '2s');
+    assert.ok(patient);
+    const runner = findGenerator(patient, directory);
+    assert.match(runner.about, /runner/, 'k6 has no such limit');
+    assert.deepEqual(runner.args('s.ts', 'f').slice(1), [
+      's.ts',
+      '--quiet',
+      '--max-late',
+      '2s',
+      '--out',
+      'json=f',
+    ]);
   } finally {
     rmSync(directory, { recursive: true });
   }

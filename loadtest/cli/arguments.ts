@@ -34,6 +34,7 @@ options
   --duration D      such as 30s or 10m
   -e NAME=VALUE     any other setting of loadtest/README.md; may be repeated
   --runner          use the project's runner even where k6 is on the PATH
+  --max-late D      allowed p(99) of late starts of the runner, which it implies (default 200ms)
   --workers N       of the stack that is started here (default 2)
   --profile NAME    of its simulated engines (default dense-8b-h100)
   --out DIRECTORY   for the result and the report (default ${OWN_RESULTS}; loadtest/results: those of docs/load-tests.md)`;
@@ -60,6 +61,8 @@ export interface Arguments {
   /** For the script: names and values of loadtest/README.md. */
   readonly settings: Readonly<Record<string, string>>;
   readonly ownRunner: boolean;
+  /** As the runner reads it; null leaves it to the runner. */
+  readonly maxLate: string | null;
   readonly workers: number;
   readonly profile: string;
   readonly out: string;
@@ -93,7 +96,8 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     url: url === undefined ? null : baseOf(url),
     key: key ?? env['PENSTOCK_KEY'] ?? env['PENSTOCK_API_KEY'] ?? '',
     settings,
-    ownRunner: values.runner,
+    ownRunner: values.runner || values['max-late'] !== undefined,
+    maxLate: values['max-late'] ?? null,
     workers: count('workers', values.workers),
     profile: profileOf(values.profile),
     out: resolve(values.out),
@@ -113,6 +117,7 @@ function parse(argv: readonly string[]) {
         duration: { type: 'string' },
         env: { type: 'string', short: 'e', multiple: true, default: [] },
         runner: { type: 'boolean', default: false },
+        'max-late': { type: 'string' },
         workers: { type: 'string', default: '2' },
         profile: { type: 'string', default: 'dense-8b-h100' },
         out: { type: 'string', default: OWN_RESULTS },

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { programFile } from '@penstock/runtime';
-import { UsageError } from './arguments.ts';
+import { type Arguments, UsageError } from './arguments.ts';
 
 /** k6's other form of the summary's data has no thresholds and no submetrics, which are most of a result. */
 const ONE_SUMMARY = { K6_NEW_MACHINE_READABLE_SUMMARY: 'false' };
@@ -16,7 +16,10 @@ export interface Generator {
   readonly args: (script: string, samples: string) => string[];
 }
 
-export function findGenerator(ownRunner: boolean, path = process.env['PATH'] ?? ''): Generator {
+export function findGenerator(
+  { ownRunner, maxLate }: Pick<Arguments, 'ownRunner' | 'maxLate'>,
+  path = process.env['PATH'] ?? '',
+): Generator {
   const k6 = ownRunner
     ? undefined
     : path
@@ -24,10 +27,11 @@ export function findGenerator(ownRunner: boolean, path = process.env['PATH'] ?? 
         .map(directory => join(directory, 'k6'))
         .find(isProgram);
   if (k6 === undefined) {
+    const late = maxLate === null ? [] : ['--max-late', maxLate];
     return {
       about: `the project's runner, Node ${process.version}`,
       command: process.execPath,
-      args: (script, samples) => [RUNNER, script, '--quiet', '--out', `json=${samples}`],
+      args: (script, samples) => [RUNNER, script, '--quiet', ...late, '--out', `json=${samples}`],
     };
   }
   const version =

@@ -157,7 +157,7 @@ async function main(): Promise<number> {
     return 0;
   }
   prepare(args.out);
-  const generator = findGenerator(args.ownRunner);
+  const generator = findGenerator(args);
   const target = await openTarget(args, say).catch((err: Error) => {
     if (err instanceof ToolError) throw err;
     throw new UsageError(`the local stack did not start: ${err.message.trim().split('\n').at(-1)}`);

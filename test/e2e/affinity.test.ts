@@ -21,6 +21,12 @@ async function counted(from: Stack, name: string): Promise<number> {
   return values.reduce((sum, match) => sum + Number(match[1]), 0);
 }
 
+/** Requests that were given to the worker that is believed to hold their prefix. */
+async function placedForCache(from: Stack): Promise<number> {
+  const text = await (await fetch(`${from.url}/metrics`)).text();
+  return Number(/penstock_placements_total\{reason="cached"\} (\d+)/.exec(text)?.[1] ?? 0);
+}
+
 /** About 4,000 tokens that only this conversation has. */
 const opening = (name: string) => `${name} `.repeat(16_000 / (name.length + 1));
 
@@ -48,14 +54,13 @@ test('follow-ups find their prefix in the cache of the worker that served it', a
 });
 
 test('tenants share nothing through a cache key, nor do cache keys', async () => {
-  const first = await ask(opening('fig'), { prompt_cache_key: 'a' });
-  const same = await ask(opening('fig'), { prompt_cache_key: 'a' });
-  assert.equal(same.worker, first.worker);
-  const metrics = await (await fetch(`${stack.url}/metrics`)).text();
-  const cached = Number(/penstock_placements_total\{reason="cached"\} (\d+)/.exec(metrics)?.[1]);
+  // Where it is placed, not who takes it in the end: a worker on a busy machine may be too late for what is bound to it.
+  await ask(opening('fig'), { prompt_cache_key: 'a' });
+  const before = await placedForCache(stack);
+  await ask(opening('fig'), { prompt_cache_key: 'a' });
+  assert.equal(await placedForCache(stack), before + 1);
   await ask(opening('fig'), { prompt_cache_key: 'b' });
-  const after = await (await fetch(`${stack.url}/metrics`)).text();
-  assert.equal(Number(/penstock_placements_total\{reason="cached"\} (\d+)/.exec(after)?.[1]), cached);
+  assert.equal(await placedForCache(stack), before + 1);
 });
 
 test('an owner that is paused does not hold up what is bound to it', async () => {
@@ -86,10 +91,7 @@ test('the hit ratio is counted by model as the engines tell it, beside what was 
 test('an engine that caches nothing draws no prompts any more once it has said so', async () => {
   const engine = { profile: 'dense-8b-h100', timeScale: 4, prefixCache: false };
   await using other = await startStack({ engines: [engine, engine] });
-  const placed = async () => {
-    const text = await (await fetch(`${other.url}/metrics`)).text();
-    return Number(/penstock_placements_total\{reason="cached"\} (\d+)/.exec(text)?.[1] ?? 0);
-  };
+  const placed = () => placedForCache(other);
   let turn = 0;
   const repeat = async () => {
     for (let n = 0; n < 8; n++) await ask(`${opening('iris')} ${turn++}`, {}, other);

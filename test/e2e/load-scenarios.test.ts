@@ -243,15 +243,32 @@ test('a server that is not Penstock is recognised', async () => {
 
 test('npm run load: starts a stack, tells of it, keeps the result and a report that a browser draws', async t => {
   const out = join(directory, 'out');
-  const args = ['smoke', '--runner', '--rate', '10', '--duration', '3s', '--workers', '1', '--out', out];
+  const args = [
+    'smoke',
+    '--max-late',
+    '30s',
+    '--rate',
+    '10',
+    '--duration',
+    '3s',
+    '--workers',
+    '1',
+    '--out',
+    out,
+  ];
   const ended = await node([LOAD, ...args, '-e', 'SLO_TTFT_MS=10000']);
   assert.equal(ended.code, 0, `${ended.stdout}\n${ended.stderr}`);
-  assert.match(ended.stdout, /\d s {2}offered +1\d\.\d\/s/);
+  // How much of it falls into which second is the machine's affair: all of it has to be there.
+  assert.match(ended.stdout, /\d s {2}offered +\d+\.\d\/s/);
   const result = JSON.parse(readFileSync(join(out, 'smoke.json'), 'utf8')) as LoadResult;
   assert.equal(result.passed, true);
   assert.deepEqual(result.settings, { SLO_TTFT_MS: '10000', RATE: '10', DURATION: '3s' });
   const offered = result.timeline.moments.reduce((sum, moment) => sum + moment.offered, 0);
-  assert.equal(offered * result.timeline.stepS, result.metrics['llm_requests']?.['count']);
+  const dropped = result.metrics['dropped_iterations']?.['count'] ?? 0;
+  assert.equal(
+    Math.round(offered * result.timeline.stepS),
+    (result.metrics['llm_requests']?.['count'] ?? 0) + dropped,
+  );
   const chromium = await ensureChromium();
   if (chromium === null) {
     t.diagnostic('the report was not opened: there is no chromium on the PATH, and only root may install it');

@@ -5,8 +5,14 @@ import type { BatcherClock } from './clock.ts';
 import { PrefixCache } from './prefix-cache.ts';
 import { PROFILES } from './timing.ts';
 
+interface ManualClock extends BatcherClock {
+  sleepUntil(time: number): void;
+  runUntil(end: number): number;
+  runAll(): number;
+}
+
 /** A clock that the test moves. */
-function manualClock(): BatcherClock & { runAll(): number } {
+function manualClock(): ManualClock {
   let now = 0;
   let next: { time: number; run: () => void } | null = null;
   return {
@@ -17,14 +23,22 @@ function manualClock(): BatcherClock & { runAll(): number } {
     cancel: () => {
       next = null;
     },
-    /** Until nothing is scheduled. @returns the time then. */
-    runAll() {
-      for (let due = next; due !== null; due = next) {
+    /** The machine has no time for its timers meanwhile. */
+    sleepUntil(time) {
+      now = time;
+    },
+    /** Until nothing is scheduled that soon. @returns the time then. */
+    runUntil(end) {
+      for (let due = next; due !== null && due.time <= end; due = next) {
         next = null;
         now = Math.max(now, due.time);
         due.run();
       }
       return now;
+    },
+    /** Until nothing is scheduled. @returns the time then. */
+    runAll() {
+      return this.runUntil(Number.POSITIVE_INFINITY);
     },
   };
 }
@@ -95,6 +109,26 @@ test('twice as slow takes twice as long', () => {
     return clock.runAll();
   });
   assert.ok(Math.abs((times[1] ?? 0) / (times[0] ?? 1) - 2) < 0.05, `${times}`);
+});
+
+test('how late its timers are does not change when its steps were', () => {
+  const [second, third] = [40, 700];
+  const firstTokens = (isLate: boolean) => {
+    const clock = manualClock();
+    const engine = new Batcher({ profile, clock, maxCatchUpMs: Number.POSITIVE_INFINITY });
+    const submit = () => engine.submit({ promptTokens: 2000, outputTokens: 1, deliver: () => {} });
+    const at = (time: number) => {
+      if (!isLate) clock.runUntil(time);
+      clock.sleepUntil(time);
+      return submit();
+    };
+    // What comes meanwhile finds the timers overdue: of a prompt that was about to begin, and of a step.
+    const sequences = [submit(), at(second), at(third)];
+    clock.sleepUntil(isLate ? 60_000 : third);
+    clock.runAll();
+    return sequences.map(({ firstTokenAt }) => firstTokenAt);
+  };
+  assert.deepEqual(firstTokens(true), firstTokens(false));
 });
 
 test('a prompt that waits behind another one with the same beginning finds it in the cache', () => {

@@ -13,7 +13,7 @@ import type { BatcherClock } from './clock.ts';
 import type { BlockChain, PrefixCache } from './prefix-cache.ts';
 import { type Profile, type StepLoad, stepMs } from './timing.ts';
 
-/** A process stopped for longer than this was suspended, and its GPU with it: the lost time is not caught up. */
+/** As {@link BatcherOptions.maxCatchUpMs}. */
 const MAX_CATCH_UP_MS = 1000;
 
 export interface SequenceSpec {
@@ -60,6 +60,11 @@ export interface BatcherOptions {
   /** Real ms = simulated ms / timeScale. */
   readonly timeScale?: number;
   readonly cache?: PrefixCache;
+  /**
+   * A process stopped for longer than this was suspended, and its GPU with it: the lost time is not caught up, ms. Default 1000.
+   * Infinite where nobody suspends it, and only its machine may be late.
+   */
+  readonly maxCatchUpMs?: number;
 }
 
 export class Batcher {
@@ -67,6 +72,7 @@ export class Batcher {
   readonly #clock: BatcherClock;
   readonly #timeScale: number;
   readonly #cache: PrefixCache | undefined;
+  readonly #maxCatchUpMs: number;
   readonly #waiting: State[] = [];
   #running: State[] = [];
   #reserved = 0;
@@ -80,6 +86,7 @@ export class Batcher {
     this.#clock = options.clock;
     this.#timeScale = options.timeScale ?? 1;
     this.#cache = options.cache;
+    this.#maxCatchUpMs = options.maxCatchUpMs ?? MAX_CATCH_UP_MS;
     this.slowdown = options.slowdown ?? 1;
   }
 
@@ -123,7 +130,7 @@ export class Batcher {
     }
     this.#waiting.push(state);
     if (this.#stepEndsAt === null) {
-      this.#plan(this.#clock.now());
+      this.#planIdle(submittedAt);
       this.#arm();
     }
     return state;
@@ -152,8 +159,8 @@ export class Batcher {
 
   readonly #wake = (): void => {
     const now = this.#clock.now();
-    if (this.#stepEndsAt !== null && now - this.#stepEndsAt > MAX_CATCH_UP_MS) this.#stepEndsAt = now;
-    if (this.#stepEndsAt === null) this.#plan(Math.min(now, this.#waiting[0]?.readyAt ?? now));
+    if (this.#stepEndsAt !== null && now - this.#stepEndsAt > this.#maxCatchUpMs) this.#stepEndsAt = now;
+    if (this.#stepEndsAt === null) this.#planIdle(now);
     while (this.#stepEndsAt !== null && this.#stepEndsAt <= now) {
       const end: number = this.#stepEndsAt;
       this.#finishStep(end);
@@ -162,6 +169,11 @@ export class Batcher {
     this.#arm();
     this.#report();
   };
+
+  /** Nothing runs: what has become ready began then, however late its timer is. */
+  #planIdle(now: number): void {
+    this.#plan(Math.min(now, this.#waiting[0]?.readyAt ?? now));
+  }
 
   /** Starts a step at `at` when anything can run. */
   #plan(at: number): void {

@@ -21,6 +21,8 @@ export interface EngineOptions {
   readonly slowdown?: number | undefined;
   /** Real ms = simulated ms / timeScale. */
   readonly timeScale?: number | undefined;
+  /** Longest lateness of the process that its steps catch up, ms. Default 1000. */
+  readonly maxCatchUpMs?: number | undefined;
   readonly maxNumSeqs?: number | undefined;
   /** KV memory in blocks of `blockTokens`; default is the profile's. */
   readonly kvBlocks?: number | undefined;
@@ -59,6 +61,7 @@ export class EngineState {
   hanging = 0;
   readonly #idPrefix = randomBytes(6).toString('hex');
   readonly #timeScale: number;
+  readonly #maxCatchUpMs: number | undefined;
   readonly #cache: PrefixCache | undefined;
   /** By the slowdown factor that requests ask for; 1 is for all other requests. */
   readonly #batchers = new Map<number, Batcher>();
@@ -76,6 +79,7 @@ export class EngineState {
     this.dialect = options.dialect ?? 'vllm';
     this.#slowdown = options.slowdown ?? 1;
     this.#timeScale = options.timeScale ?? 1;
+    this.#maxCatchUpMs = options.maxCatchUpMs;
     if (options.prefixCache !== false && !this.profile.instant)
       this.#cache = new PrefixCache(this.profile.kvCapacityTokens);
   }
@@ -106,6 +110,7 @@ export class EngineState {
       slowdown: this.#slowdown * factor,
       timeScale: this.#timeScale,
       ...(this.#cache ? { cache: this.#cache } : {}),
+      ...(this.#maxCatchUpMs === undefined ? {} : { maxCatchUpMs: this.#maxCatchUpMs }),
     });
     this.#batchers.set(factor, batcher);
     return batcher;
