@@ -31,6 +31,8 @@ test('requests wait in the queue, not in an engine whose KV memory is full', asy
   const [sim] = stack.engines;
   assert.ok(sim);
   await readChat(stack, chat('warm up', { max_tokens: 1 }));
+  const warmUps = await delivered(stack, 'short');
+  assert.ok(warmUps >= 1);
   // From this answer the ingress learns how this engine counts such text.
   const usage = { stream: true, stream_options: { include_usage: true } };
   await readChat(stack, chat(PROMPT, { max_tokens: 1, ...usage }));
@@ -46,6 +48,7 @@ test('requests wait in the queue, not in an engine whose KV memory is full', asy
   assert.ok(answers.every(answer => answer.status === 200 && answer.tokens.length === 200));
   assert.ok(mostRunning >= 2, 'what fits runs together');
   assert.ok(mostRunning <= 4, `${mostRunning} were in an engine that holds three`);
-  assert.equal(await delivered(stack, 'long'), REQUESTS + 1);
-  assert.equal(await delivered(stack, 'short'), 1);
+  // A slow machine may let a lease run out: what is delivered again stays in its class.
+  assert.ok((await delivered(stack, 'long')) >= REQUESTS + 1);
+  assert.deepEqual([await delivered(stack, 'short'), await delivered(stack, 'medium')], [warmUps, 0]);
 });
