@@ -91,7 +91,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'libs/transport/redis': ['libs/transport/ports', 'libs/transport/ports/runs', 'libs/transport/ports/tasks'],
   'libs/transport/redis/runs': ['libs/transport/ports/runs', 'libs/transport/redis'],
   'libs/transport/redis/webhooks': ['libs/transport/ports/webhooks', 'libs/transport/redis'],
-  'loadtest/bench': ['loadtest/simulator'],
+  'loadtest/bench': ['loadtest/simulator', 'loadtest/simulator/penstock', 'loadtest/workloads'],
   'loadtest/cli': ['loadtest/bench'],
   'loadtest/k6': ['loadtest/k6/lib'],
   'loadtest/k6-runner': [
