@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventData, SseReader, toPlainBytes } from './sse.ts';
+import { eventData, isEventStream, SseReader, toPlainBytes } from './sse.ts';
 
 /** Data of the events in the bytes, cut into pieces; what no blank line ended comes last. */
 function read(pieces: readonly Buffer[]): (string | null)[] {
@@ -68,6 +68,16 @@ test('a long event in small pieces takes time in proportion to its bytes', () =>
   };
   // A reader that scans from the start for each piece takes 24 s of it.
   assert.ok(seconds(2873) < 5);
+});
+
+test('a stream is known by its type, or by how it begins', () => {
+  const is = (type: string, start: string) => isEventStream(type, Buffer.from(start));
+  for (const start of ['data: {}', 'data:{', ': ping\n', 'event: message_start', 'id: 1', '\ufeffdata: 1'])
+    for (const type of ['', 'text/plain; charset=utf-8', 'application/json'])
+      assert.ok(is(type, start), start);
+  assert.ok(is('text/event-stream; charset=utf-8', '{"error":"no"}'));
+  for (const start of ['', '{"data":1}', ' {"id":1}', '[1]', '<html>', 'database: gone', 'RIFF'])
+    assert.ok(!is('application/json', start), start);
 });
 
 test('data is read from whole events in one go', () => {

@@ -19,6 +19,15 @@ export interface SseEvent {
   readonly isPlain: boolean;
 }
 
+/**
+ * Whether an answer is a stream: by its content type, or, since frameworks leave that out or put another one, by how it begins, as no
+ * other kind of answer does. @param start its first bytes.
+ */
+export function isEventStream(contentType: string, start: Buffer): boolean {
+  if (/^text\/event-stream/i.test(contentType)) return true;
+  return /^\ufeff?(data|event|id|retry)?:/.test(start.toString('utf8', 0, 16));
+}
+
 /** Splits bytes that come in any pieces into events. Takes time linear in the bytes, however small the pieces are. */
 export class SseReader {
   /** Bytes of the event that is not complete yet. */

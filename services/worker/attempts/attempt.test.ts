@@ -175,6 +175,56 @@ test('a stream that is whole ends well without the engine’s word, and however 
   }
 });
 
+test('a whole answer to a request for a stream is told as one, once', () => {
+  const choice = { index: 0, message: { role: 'assistant', content: 'Hi' }, finish_reason: 'stop' };
+  const usage = { prompt_tokens: 3, completion_tokens: 2 };
+  const message = {
+    type: 'message',
+    content: [{ type: 'text', text: 'Hi' }],
+    stop_reason: 'end_turn',
+    usage,
+  };
+  for (const [endpoint, answer, end] of [
+    ['chat', { choices: [choice], usage }, 'data: [DONE]\n\n'],
+    ['completions', { choices: [{ text: 'Hi', finish_reason: 'stop' }], usage }, 'data: [DONE]\n\n'],
+    ['messages', message, 'event: message_stop\ndata: {"type":"message_stop"}\n\n'],
+  ] as const) {
+    const { handlers, outcomes, last } = startAttempt({ endpoint, stream: true });
+    handlers.start(200, 'application/json');
+    for (const part of JSON.stringify(answer).split(/(?<=:)/)) handlers.data(Buffer.from(part));
+    handlers.end();
+    const frame = last();
+    assert.deepEqual([outcomes, frame?.kind], [['done'], 'end'], endpoint);
+    const said = frame?.body.toString() ?? '';
+    assert.match(said, /"Hi"/);
+    assert.equal(said.indexOf(end), said.length - end.length, said);
+  }
+});
+
+test('a whole answer that no stream can be made of is a failure', () => {
+  const { handlers, outcomes, last } = startAttempt({ endpoint: 'messages', stream: true });
+  handlers.start(200, 'application/json');
+  handlers.data(Buffer.from('{"type":"message","content":7,"stop_reason":"end_turn"}'));
+  handlers.end();
+  assert.deepEqual(outcomes, ['failed']);
+  assert.match(last()?.meta ?? '', /did not answer with an event stream/);
+});
+
+test('a stream is one although the engine gives it no type, or another', () => {
+  const text =
+    'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
+  for (const type of ['', 'text/plain', 'application/json'])
+    for (const stream of [true, false]) {
+      const { handlers, outcomes, last } = startAttempt({ endpoint: 'chat', stream });
+      handlers.start(200, type);
+      handlers.data(Buffer.from(text));
+      handlers.end();
+      const frame = last();
+      assert.deepEqual([outcomes, frame?.kind], [['done'], stream ? 'end' : 'result'], type);
+      if (!stream) assert.equal(JSON.parse(frame?.body.toString() ?? '').choices[0].message.content, 'x');
+    }
+});
+
 const say = (delta: object) => Buffer.from(`data: {"choices":[{"delta":${JSON.stringify(delta)}}]}\n\n`);
 
 /** An attempt on a clock that moves with its timers. */

@@ -13,6 +13,7 @@ import {
   type FailedMeta,
   type Frame,
   type FrameKind,
+  isEventStream,
   JSON_CONTENT_TYPE,
   type QueueAddress,
   readEngineError,
@@ -24,6 +25,7 @@ import type { Clock } from '@penstock/runtime';
 import type { Delivery } from '@penstock/transport';
 import type { BodyStream } from '../engine/body-stream.ts';
 import type { Engine, EngineHandlers } from '../engine/engine.ts';
+import { inOnePiece } from '../engine/plain-as-stream.ts';
 import { type BodyLoader, notLoaded } from './body-loader.ts';
 import { busyPause } from './busy-pause.ts';
 import type { Continuation } from './continuation.ts';
@@ -31,7 +33,7 @@ import { type AttemptOutcome, connectionFailure, engineFailure, worded } from '.
 import type { FrameSource } from './frame-batcher.ts';
 import { PhaseLimit, type StreamLimits } from './phase-limit.ts';
 import { Contradiction } from './repetition.ts';
-import { endEventOf, type Heard, StreamedAnswer } from './streamed-answer.ts';
+import { endEventOf, type Heard, StreamedAnswer, termsOf } from './streamed-answer.ts';
 
 export type { AttemptOutcome } from './failures.ts';
 
@@ -97,9 +99,8 @@ export class Attempt implements FrameSource {
   readonly #chunks: Buffer[] = [];
   #final: { kind: FrameKind; meta: string; body: Buffer } | null = null;
   #over = false;
-  #status = 0;
-  #contentType = '';
-  #retryAfterMs: number | null = null;
+  /** Of the engine's answer. */
+  #head = { status: 0, contentType: '', retryAfterMs: null as number | null };
   #sawFirst = false;
   #answerTokens = 0;
   #call: { abort(): void } | null = null;
@@ -137,6 +138,11 @@ export class Attempt implements FrameSource {
     return this.#answerTokens;
   }
 
+  /** Whether the answer to a request for a stream came in one piece: its first token says nothing of the engine. */
+  get isWhole(): boolean {
+    return this.work.meta.stream && this.#chunks.length > 0;
+  }
+
   /** @param bodies where the request's body is, if not in its message. */
   start(engine: Pick<Engine, 'run'>, bodies: Pick<BodyLoader, 'load'>): void {
     this.#hooks.ready(this, false);
@@ -167,9 +173,10 @@ export class Attempt implements FrameSource {
       end: () => this.#onEnd(),
       error: error => this.#onError(error),
     };
-    const { contentType = 'application/json' } = this.work.meta;
+    const { contentType = 'application/json', endpoint, stream } = this.work.meta;
     const headers = { ...engineHeadersOf(this.work.meta, this.number), 'content-type': contentType };
-    this.#call = engine.run(this.work.meta.endpoint, body, handlers, headers);
+    const to = stream ? handlers : inOnePiece(handlers, endpoint, () => termsOf(this.work).choices);
+    this.#call = engine.run(endpoint, body, to, headers);
   }
 
   /** Stops the engine call; no further frames are sent. */
@@ -219,16 +226,15 @@ export class Attempt implements FrameSource {
   }
 
   #onStart(status: number, contentType: string, retryAfterMs: number | null = null): void {
-    this.#status = status;
-    this.#contentType = contentType;
-    this.#retryAfterMs = retryAfterMs;
-    const isEvents = /^text\/event-stream/i.test(contentType);
-    if (status === 200 && this.work.meta.stream && isEvents) this.#stream = new StreamedAnswer(this.work);
+    this.#head = { status, contentType, retryAfterMs };
   }
 
   #onData(bytes: Buffer): void {
     if (this.#over) return;
     // Concatenated once at the end: doing so for each chunk took 5 s for an answer of 30 MB.
+    const mayBegin = this.#stream === null && this.work.meta.stream && this.#chunks.length === 0;
+    if (mayBegin && this.#head.status === 200 && isEventStream(this.#head.contentType, bytes))
+      this.#stream = new StreamedAnswer(this.work);
     if (this.#stream === null) this.#chunks.push(bytes);
     else this.#hear(this.#stream, bytes);
   }
@@ -244,15 +250,17 @@ export class Attempt implements FrameSource {
     if (this.#over) return;
     if (this.#stream !== null) return this.#heard(this.#stream.end());
     const body = this.#chunks.length === 1 ? (this.#chunks[0] ?? NO_BYTES) : Buffer.concat(this.#chunks);
-    if (this.#status !== 200) return this.#refused(readEngineError(this.#status, body));
+    if (this.#head.status !== 200) return this.#refused(readEngineError(this.#head.status, body));
     const answer = understandAnswer(body, this.work.meta.endpoint);
     if (answer.kind === 'error') return this.#refused(answer.error);
     if (answer.kind === 'unusable') return this.#fail(engineFailure(answer.why));
-    if (this.work.meta.stream)
-      return this.#fail(engineFailure('the engine did not answer with an event stream'));
+    if (this.work.meta.stream) {
+      this.#stream = new StreamedAnswer(this.work);
+      return this.#heard(this.#stream.tellWhole(body));
+    }
     if (!this.#sawFirst) this.#first();
     this.#answerTokens = answer.completionTokens ?? 0;
-    const meta = JSON.stringify({ status: 200, contentType: this.#contentType });
+    const meta = JSON.stringify({ status: 200, contentType: this.#head.contentType });
     this.#finish({ kind: 'result', meta, body }, 'done', true);
   }
 
@@ -347,7 +355,7 @@ export class Attempt implements FrameSource {
       return this.#fail({ code: 'model_not_found', message, retryable: true, busyMs: LEAVING_MS }, 'gone');
     }
     if (fault === 'busy') {
-      const busyMs = busyPause(this.#retryAfterMs, this.number);
+      const busyMs = busyPause(this.#head.retryAfterMs, this.number);
       const message = worded('the engine has no room', error, asked);
       return this.#fail({ code: 'engine_error', message, retryable: true, busyMs }, 'busy');
     }

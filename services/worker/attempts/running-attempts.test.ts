@@ -82,6 +82,18 @@ test('an attempt is reported as accepted, metered without what the cache holds, 
   assert.ok(load().answerTokens > before, 'its length was learned');
 });
 
+test('a whole answer to a request for a stream says nothing of how fast prompts are computed', t => {
+  const { calls, heard, run, load, meter } = start();
+  run();
+  const { handlers } = calls[0] ?? assert.fail('the engine was not called');
+  handlers.start(200, 'application/json');
+  handlers.data(Buffer.from('{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}'));
+  const learned = t.mock.method(meter, 'firstToken');
+  handlers.end();
+  assert.deepEqual(heard, ['first token', 'done']);
+  assert.deepEqual([learned.mock.callCount(), load().prefillBacklogTokens], [0, 0]);
+});
+
 test('a later attempt at a request supersedes the one that runs', () => {
   const { running, calls, heard, attempts, run, load } = start();
   run();

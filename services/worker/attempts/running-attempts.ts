@@ -119,7 +119,7 @@ export class RunningAttempts {
   }
 
   #onFirstToken(attempt: Attempt): void {
-    this.#o.meter.firstToken(attempt.id, this.#o.clock.monotonic());
+    if (!attempt.isWhole) this.#o.meter.firstToken(attempt.id, this.#o.clock.monotonic());
     for (const observer of this.#observers) observer.firstToken(attempt);
     this.#o.onFirstToken();
   }

@@ -7,6 +7,7 @@ import {
   type Endpoint,
   type EngineError,
   endingOf,
+  eventsOfAnswer,
   type FailedMeta,
   type SseEvent,
   SseReader,
@@ -37,6 +38,12 @@ export function endEventOf(endpoint: Endpoint): Buffer {
   return endpoint === 'messages' ? MESSAGE_STOP : DONE_EVENT;
 }
 
+/** What a client asked for that says when its answer is whole. */
+interface Terms {
+  readonly choices: number;
+  readonly usage: boolean;
+}
+
 export class StreamedAnswer {
   readonly #work: WorkEnvelope;
   readonly #reader = new SseReader();
@@ -45,7 +52,7 @@ export class StreamedAnswer {
   #events: Buffer[] = [];
   #hasSpoken = false;
   #chunks = 0;
-  #asked: { choices: number; usage: boolean } | null = null;
+  #asked: Terms | null = null;
 
   constructor(work: WorkEnvelope) {
     this.#work = work;
@@ -80,6 +87,15 @@ export class StreamedAnswer {
       return this.#broken('the engine sent an event of more than 32 MB');
     const events = this.#hasSpoken ? this.#take() : NO_BYTES;
     return events.length === 0 ? SILENCE : { kind: 'said', events };
+  }
+
+  /** Instead of all events: the engine took no notice of `stream`. @param body its answer, which is whole. */
+  tellWhole(body: Buffer): Heard {
+    try {
+      return this.push(eventsOfAnswer(body, this.#work.meta.endpoint, this.#terms().usage));
+    } catch {
+      return this.#broken('the engine did not answer with an event stream');
+    }
   }
 
   /** The engine sends nothing more. Engines forget the blank line behind their last event. */
@@ -151,14 +167,14 @@ export class StreamedAnswer {
     return { kind: 'broken', events, failure: { code, message, retryable: !this.#hasSpoken } };
   }
 
-  /** What the client asked for; read only where it matters, and parsed only where the bytes name it. */
-  #terms(): { choices: number; usage: boolean } {
-    this.#asked ??= readTerms(this.#work);
+  #terms(): Terms {
+    this.#asked ??= termsOf(this.#work);
     return this.#asked;
   }
 }
 
-function readTerms({ meta, body }: WorkEnvelope): { choices: number; usage: boolean } {
+/** Read only where it matters, and parsed only where the bytes name it. */
+export function termsOf({ meta, body }: WorkEnvelope): Terms {
   const mayHaveMany = meta.endpoint === 'completions' || body.includes('"n"');
   if (!mayHaveMany && !body.includes('"include_usage"')) return { choices: 1, usage: false };
   const { n, prompt, stream_options } = JSON.parse(body.toString('utf8')) as {

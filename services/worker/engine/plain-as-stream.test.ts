@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { JSON_CONTENT_TYPE } from '@penstock/protocol';
+import { eventsOfAnswer, JSON_CONTENT_TYPE } from '@penstock/protocol';
 import type { EngineHandlers } from './engine-handlers.ts';
 import { AssembledAnswer, bodyAsStream, streamsPlainCalls } from './plain-as-stream.ts';
 
@@ -11,7 +11,7 @@ const USAGE = { completion_tokens: 2, prompt_tokens: 24, total_tokens: 26 };
 const TIMINGS = { prompt_n: 24, predicted_n: 2 };
 
 /** An answer, and what it was told. */
-function listen(endpoint: 'chat' | 'completions' = 'chat') {
+function listen(endpoint: 'chat' | 'completions' | 'messages' = 'chat', choices = 1) {
   const heard = { status: 0, type: '', body: '', ends: 0, error: '' };
   const to: EngineHandlers = {
     start(status, type) {
@@ -28,7 +28,7 @@ function listen(endpoint: 'chat' | 'completions' = 'chat') {
       heard.error = message;
     },
   };
-  return { answer: new AssembledAnswer(to, endpoint), heard };
+  return { answer: new AssembledAnswer(to, endpoint, () => choices), heard };
 }
 
 const chunk = (delta: object, finish: string | null = null, more: object = {}, index = 0) =>
@@ -37,7 +37,7 @@ const last = `data: ${JSON.stringify({ choices: [], ...HEAD, object: 'chat.compl
 const DONE = 'data: [DONE]\n\n';
 
 /** The answer of a stream that comes in pieces of so many bytes. */
-function assembled(stream: string, size = 1000, endpoint: 'chat' | 'completions' = 'chat') {
+function assembled(stream: string, size = 1000, endpoint: 'chat' | 'completions' | 'messages' = 'chat') {
   const { answer, heard } = listen(endpoint);
   answer.start(200, EVENTS);
   const bytes = Buffer.from(stream);
@@ -119,6 +119,52 @@ test('a stream that breaks off is no answer, one that was whole is', () => {
   answer.data(Buffer.from(chunk({ content: 'all' }, 'stop')));
   answer.error(new Error('reset'));
   assert.deepEqual([heard.ends, heard.error], [1, '']);
+});
+
+test('of several choices one may end before another begins', () => {
+  const { answer, heard } = listen('chat', 2);
+  answer.start(200, EVENTS);
+  answer.data(Buffer.from(chunk({ content: 'one' }, 'stop')));
+  answer.error(new Error('reset'));
+  assert.deepEqual([heard.ends, heard.error], [0, 'reset']);
+  const stream = text('b', { index: 1 }, 'stop') + text('a', {}) + text('c', {}, 'length') + DONE;
+  const { choices } = JSON.parse(assembled(stream, 1000, 'completions').body);
+  assert.deepEqual(
+    choices.map((choice: { index: number; text: string }) => [choice.index, choice.text]),
+    [
+      [0, 'ac'],
+      [1, 'b'],
+    ],
+  );
+});
+
+test('an answer that is no stream passes as it came, with its type, and so does nothing at all', () => {
+  for (const body of ['{"choices":[]}', '']) {
+    const { answer, heard } = listen();
+    answer.start(200, 'application/json; charset=utf-8');
+    if (body !== '') answer.data(Buffer.from(body));
+    answer.end();
+    assert.deepEqual(
+      [heard.status, heard.type, heard.body, heard.ends],
+      [200, 'application/json; charset=utf-8', body, 1],
+    );
+  }
+});
+
+test('the events of a message become the message', () => {
+  const message = {
+    ...{ id: 'msg_1', type: 'message', role: 'assistant', model: 'm' },
+    content: [
+      { type: 'thinking', thinking: 'So', signature: 'sig' },
+      { type: 'text', text: 'Hi' },
+      { type: 'tool_use', id: 't', name: 'f', input: { a: 1 } },
+      { type: 'tool_use', id: 'u', name: 'g', input: {} },
+    ],
+    ...{ stop_reason: 'tool_use', stop_sequence: null, usage: { input_tokens: 3, output_tokens: 2 } },
+  };
+  const events = eventsOfAnswer(Buffer.from(JSON.stringify(message)), 'messages', false).toString();
+  for (const size of [1, 4000])
+    assert.deepEqual(JSON.parse(assembled(events, size, 'messages').body), message);
 });
 
 test('only plain calls become streams, and numbers stay as they were written', () => {

@@ -1,14 +1,17 @@
 /**
- * Plain calls to an engine that does not notice when their client leaves: such a call is made as a stream, whose end the
- * engine does notice, and its answer is assembled here. It is the answer that the engine would have given without `stream`: for
- * chat completions, and for completions of one prompt. With several, engines number and count their answers each in their own way.
+ * Plain calls that are answered by a stream. Some engines always stream. One that does not notice when the client of a plain call leaves
+ * is asked for a stream, whose end it does notice: for a chat completion, or a completion of one prompt (with several, engines number
+ * and count their answers each in their own way). The answer that is assembled here is the one that the engine would have given without `stream`.
  */
 import {
   AnswerProgress,
   type ChatChunk,
   ChoicesBuilder,
+  ENDPOINT_TABLE,
   type Endpoint,
+  isEventStream,
   JSON_CONTENT_TYPE,
+  MessageBuilder,
   parseExactText,
   type SseEvent,
   SseReader,
@@ -47,43 +50,66 @@ function hasOneAnswer({ prompt, n, best_of: bestOf }: Json): boolean {
   return prompt.length === 1 || prompt.every(token => typeof token === 'number');
 }
 
-/** Takes the answer as a stream and hands it on in one piece. What is no stream, errors above all, passes as it is. */
+const NO_BYTES = Buffer.alloc(0);
+const TOO_EARLY = 'the engine ended its stream too early';
+
+/** Takes an answer that may be a stream and hands it on in one piece. What is no stream, errors above all, passes as it is. */
 export class AssembledAnswer implements EngineHandlers {
   readonly #to: EngineHandlers;
   readonly #progress = new AnswerProgress();
   readonly #choices: AnswerChoices;
+  readonly #asked: () => number;
+  /** Until the first bytes say whether it is one. */
+  #head: Parameters<EngineHandlers['start']> | null = null;
   /** What the chunks say beside their choices: the last word of each field counts, as in an answer that is made at the end. */
   readonly #rest: Json = {};
   /** Null while the answer is not known to be a stream. */
   #reader: SseReader | null = null;
   #isOver = false;
 
-  constructor(to: EngineHandlers, endpoint: Endpoint) {
+  /** @param asked how many choices the client asked for. */
+  constructor(to: EngineHandlers, endpoint: Endpoint, asked: () => number = () => 1) {
     this.#to = to;
-    this.#choices = endpoint === 'completions' ? new TextChoice() : new ChatChoices();
+    this.#asked = asked;
+    this.#choices = choicesOf(endpoint);
   }
 
   start(status: number, contentType: string, retryAfterMs: number | null = null): void {
-    if (status === 200 && /^text\/event-stream/i.test(contentType)) this.#reader = new SseReader();
-    else this.#to.start(status, contentType, retryAfterMs);
+    this.#head = [status, contentType, retryAfterMs];
   }
 
   data(bytes: Buffer): void {
+    this.#begin(bytes);
     if (this.#reader === null) return this.#to.data(bytes);
     for (const event of this.#reader.push(bytes)) if (!this.#isOver) this.#hear(event);
   }
 
   end(): void {
+    this.#begin(NO_BYTES);
     if (this.#reader === null) return this.#to.end();
     const rest = this.#reader.rest();
     if (rest !== null && !this.#isOver) this.#hear(rest);
-    this.#finish();
+    if (this.#isWhole || this.#progress.badEnd !== null) this.#finish();
+    else if (!this.#isOver) this.#break(TOO_EARLY);
   }
 
   error(error: Error): void {
     // What is whole stays so, however the connection ends.
-    if (this.#progress.hasEnded) this.#finish();
+    if (this.#isWhole) this.#finish();
     else if (!this.#isOver) this.#to.error(error);
+  }
+
+  #begin(bytes: Buffer): void {
+    const head = this.#head;
+    if (head === null) return;
+    this.#head = null;
+    if (head[0] === 200 && isEventStream(head[1], bytes)) this.#reader = new SseReader();
+    else this.#to.start(...head);
+  }
+
+  /** Of several choices one may end before another begins. */
+  get #isWhole(): boolean {
+    return this.#progress.hasEnded && this.#progress.choices >= this.#asked();
   }
 
   #hear(event: SseEvent): void {
@@ -109,10 +135,8 @@ export class AssembledAnswer implements EngineHandlers {
   #finish(): void {
     if (this.#isOver) return;
     // How an answer ended badly is for the reader of whole answers to judge.
-    if (!this.#progress.hasEnded && this.#progress.badEnd === null)
-      return this.#break('the engine ended its stream too early');
-    const { object, choices } = this.#choices;
-    this.#answer(Buffer.from(JSON.stringify({ ...this.#rest, object, choices })));
+    if (!this.#progress.hasEnded && this.#progress.badEnd === null) return this.#break(TOO_EARLY);
+    this.#answer(Buffer.from(JSON.stringify(this.#choices.whole(this.#rest))));
   }
 
   #answer(body: Buffer): void {
@@ -128,24 +152,32 @@ export class AssembledAnswer implements EngineHandlers {
   }
 }
 
+/** Where what an engine answers to a plain call goes, whichever of the two it is. @param asked see {@link AssembledAnswer}. */
+export function inOnePiece(to: EngineHandlers, endpoint: Endpoint, asked: () => number): EngineHandlers {
+  return ENDPOINT_TABLE[endpoint].answer === 'choices' ? new AssembledAnswer(to, endpoint, asked) : to;
+}
+
+function choicesOf(endpoint: Endpoint): AnswerChoices {
+  if (endpoint === 'messages') return new OneMessage();
+  return endpoint === 'completions' ? new TextChoices() : new ChatChoices();
+}
+
 interface AnswerChoices {
-  /** Kind of the whole answer. */
-  readonly object: string;
-  readonly choices: readonly object[];
+  /** @param rest what the chunks said beside their choices. */
+  whole(rest: Json): object;
   /** @throws where the chunk's parts have other types than the API's. */
   add(chunk: ChatChunk): void;
 }
 
 class ChatChoices implements AnswerChoices {
-  readonly object = 'chat.completion';
   readonly #builder = new ChoicesBuilder();
 
   add(chunk: ChatChunk): void {
     this.#builder.add(chunk);
   }
 
-  get choices(): object[] {
-    return this.#builder.choices.map(toPlainChoice);
+  whole(rest: Json): object {
+    return { ...rest, object: 'chat.completion', choices: this.#builder.choices.map(toPlainChoice) };
   }
 }
 
@@ -160,23 +192,38 @@ function toPlainChoice({ message, logprobs, ...choice }: ChoicesBuilder['choices
   };
 }
 
-/** The one choice of a completion. */
-class TextChoice implements AnswerChoices {
-  readonly object = 'text_completion';
-  readonly #texts: string[] = [];
-  #rest: Json = {};
+class OneMessage implements AnswerChoices {
+  readonly #builder = new MessageBuilder();
+
+  add(event: ChatChunk): void {
+    this.#builder.add(event);
+  }
+
+  whole(): object {
+    return this.#builder.message;
+  }
+}
+
+class TextChoices implements AnswerChoices {
+  readonly #choices = new Map<number, { readonly texts: string[]; rest: Json }>();
 
   add({ choices = [] }: ChatChunk): void {
-    for (const { text, logprobs, ...rest } of choices as Json[]) {
+    for (const [i, { text, logprobs, ...rest }] of (choices as Json[]).entries()) {
       if (typeof text !== 'string') throw new TypeError('a completion without text');
-      this.#texts.push(text);
-      const known = this.#rest['logprobs'] ?? null;
-      this.#rest = { ...this.#rest, ...rest, logprobs: joined(known, logprobs ?? null) };
+      const index = Number(rest['index'] ?? i);
+      const choice = this.#choices.get(index) ?? { texts: [], rest: { index } };
+      this.#choices.set(index, choice);
+      choice.texts.push(text);
+      const known = choice.rest['logprobs'] ?? null;
+      choice.rest = { ...choice.rest, ...rest, logprobs: joined(known, logprobs ?? null) };
     }
   }
 
-  get choices(): object[] {
-    return this.#texts.length === 0 ? [] : [{ ...this.#rest, text: this.#texts.join('') }];
+  whole(rest: Json): object {
+    const choices = [...this.#choices]
+      .sort(([one], [other]) => one - other)
+      .map(([, { texts, rest }]) => ({ ...rest, text: texts.join('') }));
+    return { ...rest, object: 'text_completion', choices };
   }
 }
 
