@@ -23,8 +23,8 @@ const call = (index: number, id: string | null, name: string | null, args: strin
 async function* speak({ body }: EngineCall): AsyncGenerator<string> {
   const prompt = body.messages.findLast(({ role }) => role === 'user')?.content ?? '';
   yield chunk({ role: 'assistant', content: '' });
-  if (prompt.includes('too long')) {
-    yield `data: ${JSON.stringify({ error: { message: 'The prompt is too long.', code: 400 } })}\n\n`;
+  if (prompt.startsWith('refused: ')) {
+    yield `data: ${JSON.stringify({ error: { message: prompt.slice(9), code: 400 } })}\n\n`;
   } else if (prompt.includes('refuse')) yield chunk({ refusal: 'I will not.' }) + chunk({}, 'stop');
   else if (body.messages.at(-1)?.role === 'tool') yield chunk({ content: 'Done.' }) + chunk({}, 'stop');
   else if (prompt.includes('agent')) {
@@ -237,8 +237,14 @@ test('a refusal is kept, in the response and for the next turn', async () => {
 });
 
 test('what the client did wrong is not called the server’s error', async () => {
-  const { id } = await client.responses.create({ model, input: 'too long', background: true });
-  await waitFor(async () => (await client.responses.retrieve(id)).status === 'failed');
-  const { error } = await client.responses.retrieve(id);
-  assert.deepEqual(error, { code: 'invalid_prompt', message: 'The prompt is too long.' });
+  const codes = {
+    'Images are not understood.': 'invalid_prompt',
+    'The prompt is too long.': 'context_length_exceeded',
+  };
+  for (const [message, code] of Object.entries(codes)) {
+    const { id } = await client.responses.create({ model, input: `refused: ${message}`, background: true });
+    await waitFor(async () => (await client.responses.retrieve(id)).status === 'failed');
+    const { error } = await client.responses.retrieve(id);
+    assert.deepEqual(error, { code, message });
+  }
 });
