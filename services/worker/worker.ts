@@ -122,12 +122,11 @@ export class Worker {
 
   /** The gauges are those of the probe that has just ended. */
   #readSlots(): void {
-    const { clock, log } = this.#o;
-    const before = this.#slots.learned;
     const { running = null, waiting = null } = this.#watch.gauges ?? {};
-    this.#slots.read({ running, waiting }, this.#running.size, this.#meter.unstarted, clock.monotonic());
-    const { learned } = this.#slots;
-    if (learned !== before) log.info({ slots: learned, before }, 'slots learned');
+    const now = this.#o.clock.monotonic();
+    this.#learning(() =>
+      this.#slots.read({ running, waiting }, this.#running.size, this.#meter.unstarted, now),
+    );
   }
 
   #createPresence(): Presence {
@@ -148,7 +147,8 @@ export class Worker {
   #createRunningAttempts(): RunningAttempts {
     const { id: worker, incarnation, engine, bodies, observers, tracing, clock, log, limitsOf } = this.#o;
     return new RunningAttempts({
-      ...{ worker, incarnation, engine, bodies, observers, tracing, clock, log, limitsOf },
+      ...{ worker, incarnation, engine, bodies, tracing, clock, log, limitsOf },
+      observers: [...observers, this.#roomObserver()],
       meter: this.#meter,
       isModelLeaving: model => this.#watch.missedModel(model),
       onFirstToken: () => this.#bidder.requote(),
@@ -156,10 +156,30 @@ export class Worker {
         const isFirst = attempt.number - attempt.work.meta.attemptBase === 1;
         if (outcome === 'done' || outcome === 'client_error') this.#watch.answered(isFirst);
         if (outcome === 'failed') this.#watch.failed(attempt.work, isFirst);
-        if (outcome === 'busy') this.#slots.refused(this.#running.size, clock.monotonic());
         this.#bidder.requote();
       },
     });
+  }
+
+  /** What attempts say of the engine's room. */
+  #roomObserver(): AttemptObserver {
+    const { clock } = this.#o;
+    const slots = this.#slots;
+    return {
+      begun: ({ id }) => slots.asked(id, this.#running.size - 1, clock.monotonic()),
+      firstToken: ({ id }) => this.#learning(() => slots.taken(id)),
+      ended: ({ id }, outcome) => {
+        if (outcome !== 'busy') slots.left(id);
+        else this.#learning(() => slots.refused(id, this.#running.size, clock.monotonic()));
+      },
+    };
+  }
+
+  #learning(learn: () => void): void {
+    const before = this.#slots.learned;
+    learn();
+    const { learned } = this.#slots;
+    if (learned !== before) this.#o.log.info({ slots: learned, before }, 'slots learned');
   }
 
   #createAdmission(): Admission {

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SimEngine } from '@penstock/engine-sim';
-import { chat, readChat, startStack, waitFor } from '../../testkit/stack.ts';
+import { chunk, DONE, gate, startScriptedEngine } from '../../testkit/scripted-engine.ts';
+import { chat, post, readChat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const PROFILE = { profile: 'dense-8b-h100' };
 /** About 0.3 s of answer. */
@@ -18,6 +19,11 @@ function watch(engine: SimEngine) {
   return { most, [Symbol.dispose]: () => clearInterval(timer) };
 }
 
+async function slotsOf(stack: Stack, model: string): Promise<number> {
+  const text = await (await fetch(`${stack.url}/metrics`)).text();
+  return Number(new RegExp(`^penstock_slots\\{model="${model}"\\} (\\d+)`, 'm').exec(text)?.[1]);
+}
+
 test('a worker takes as many requests as its engine runs at once', async t => {
   const engines = [
     { ...PROFILE, models: ['told'], dialect: 'llamacpp', maxNumSeqs: 4 },
@@ -26,10 +32,6 @@ test('a worker takes as many requests as its engine runs at once', async t => {
   await using stack = await startStack({ engines: engines.map(engine => ({ ...engine })) });
   const [told, learned] = stack.engines;
   assert.ok(told && learned);
-  const slotsOf = async (model: string) => {
-    const text = await (await fetch(`${stack.url}/metrics`)).text();
-    return Number(new RegExp(`^penstock_slots\\{model="${model}"\\} (\\d+)`, 'm').exec(text)?.[1]);
-  };
 
   await t.test('where the engine tells its limit, from the first request on', async () => {
     using watched = watch(told);
@@ -37,7 +39,7 @@ test('a worker takes as many requests as its engine runs at once', async t => {
     const answers = await Promise.all(Array.from({ length: 16 }, (_, n) => ask(n)));
     assert.ok(answers.every(({ tokens }) => tokens.length === ANSWER.max_tokens));
     assert.equal(watched.most.inside, 4);
-    assert.equal(await slotsOf('told'), 4);
+    assert.equal(await slotsOf(stack, 'told'), 4);
   });
 
   await t.test('calls of others count', async () => {
@@ -67,10 +69,84 @@ test('a worker takes as many requests as its engine runs at once', async t => {
       for (let i = 0; !isOver.now; i++)
         await readChat(stack, chat(`${n} ${i}`, { model: 'learned', ...ANSWER }));
     });
-    await waitFor(async () => (await slotsOf('learned')) <= 4);
+    await waitFor(async () => (await slotsOf(stack, 'learned')) <= 4);
     await waitFor(() => learned.stats().waiting === 0);
     isOver.now = true;
     await Promise.all(clients);
-    assert.ok((await slotsOf('learned')) >= 3);
+    assert.ok((await slotsOf(stack, 'learned')) >= 3);
   });
+});
+
+/** Far above what any of these answers takes. */
+const LIMIT_MS = 30_000;
+const REFUSAL = `data: ${JSON.stringify({ error: { code: 429, message: 'not now' } })}\n\n${DONE}`;
+
+/** An engine of so many slots that refuses what it has no slot for. A prompt says how long it is answered, or that it never is. */
+async function startRefusing(limit: number) {
+  const held = gate();
+  const state = { running: 0, refused: [] as string[] };
+  const engine = await startScriptedEngine(async function* ({ body }) {
+    const prompt = body.messages.at(-1)?.content ?? '';
+    if (prompt.startsWith('never') || state.running >= limit) {
+      state.refused.push(prompt);
+      return yield REFUSAL;
+    }
+    state.running++;
+    yield chunk({ role: 'assistant', content: 'yes' });
+    if (prompt.startsWith('held')) await held.opened;
+    yield chunk({}, 'stop') + DONE;
+    state.running--;
+  });
+  const timesRefused = (prompt: string) => state.refused.filter(each => each === prompt).length;
+  const stop = async () => {
+    held.open();
+    await engine.close();
+  };
+  return { engine, held, state, timesRefused, [Symbol.asyncDispose]: stop };
+}
+
+test('a prompt that the engine always refuses keeps no other from it', async () => {
+  await using refusing = await startRefusing(1000);
+  await using stack = await startStack({ engineUrls: [refusing.engine.url] });
+  const ask = (prompt: string, signal = AbortSignal.timeout(LIMIT_MS)) =>
+    post(stack, '/v1/chat/completions', chat(prompt, { model: 'scripted', stream: true }), { signal });
+  await waitFor(async () => (await slotsOf(stack, 'scripted')) > 0);
+  const before = await slotsOf(stack, 'scripted');
+  const leaves = new AbortController();
+  const held = [0, 1, 2].map(n => ask(`held ${n}`, new AbortController().signal));
+  try {
+    await waitFor(() => refusing.state.running === 3);
+    const never = ask('never', leaves.signal).catch(() => null);
+    for (let n = 0; n < 3; n++) {
+      const refused = refusing.timesRefused('never');
+      await waitFor(() => refusing.timesRefused('never') > refused);
+      assert.match(await (await ask(`other ${n}`)).text(), /yes/);
+      assert.equal(await slotsOf(stack, 'scripted'), before, 'nothing is learned of it');
+    }
+    assert.equal(refusing.state.running, 3);
+    assert.deepEqual(new Set(refusing.state.refused), new Set(['never']));
+    leaves.abort();
+    await never;
+    refusing.held.open();
+    for (const answer of held) assert.match(await (await answer).text(), /yes/);
+  } finally {
+    leaves.abort();
+    refusing.held.open();
+  }
+});
+
+test('an engine that refuses what it has no slot for is given no more than it has', async () => {
+  await using refusing = await startRefusing(3);
+  await using stack = await startStack({ engineUrls: [refusing.engine.url] });
+  const ask = (prompt: string) => readChat(stack, chat(prompt, { model: 'scripted' }));
+  const held = [0, 1, 2].map(n => ask(`held ${n}`));
+  try {
+    await waitFor(() => refusing.state.running === 3);
+    const others = [0, 1, 2, 3].map(n => ask(`other ${n}`));
+    await waitFor(async () => (await slotsOf(stack, 'scripted')) === 3);
+    refusing.held.open();
+    assert.ok((await Promise.all([...held, ...others])).every(({ status }) => status === 200));
+  } finally {
+    refusing.held.open();
+  }
 });

@@ -47,7 +47,7 @@ const SURE = 3;
 /** Requests end and begin at every moment: a reading hardly ever shows all slots in use. */
 const NEARLY_ALL = 0.95;
 /** Refusals of one burst are one failure. */
-const ONE_FAILURE_MS = 1000;
+export const ONE_FAILURE_MS = 1000;
 
 /** @param most what the operator allows. @param told the engine's own limit; null where it does not tell. */
 export function newSlotMemory(most: number, told: number | null): SlotMemory {
@@ -87,9 +87,9 @@ export function afterReading(
   return { ...memory, slots, step: memory.step * 2, nextAt: now, pauseMs, queued: 0, ran: 0 };
 }
 
-/** The engine refused a request for want of room. @param own requests of this worker that it runs. */
-export function afterRefusal(memory: SlotMemory, own: number, now: number): SlotMemory {
-  return own < memory.slots ? fallen(memory, own, now) : memory;
+/** The engine has no room for more than it runs: it refuses requests. */
+export function afterRefusal(memory: SlotMemory, runs: number, now: number): SlotMemory {
+  return runs < memory.slots ? fallen(memory, runs, now) : memory;
 }
 
 function fallen(memory: SlotMemory, runs: number, now: number): SlotMemory {
@@ -97,6 +97,7 @@ function fallen(memory: SlotMemory, runs: number, now: number): SlotMemory {
   if (slots === memory.slots) return memory;
   const isNew = now - memory.fellAt >= ONE_FAILURE_MS;
   const pauseMs = isNew ? Math.min(LONGEST_PAUSE_MS, memory.pauseMs * 2) : memory.pauseMs;
-  const pause = { nextAt: now + memory.pauseMs, pauseMs, fellAt: now };
+  const nextAt = isNew ? now + memory.pauseMs : memory.nextAt;
+  const pause = { nextAt, pauseMs, fellAt: now };
   return { slots, step: 1, ...pause, queued: 0, ran: 0 };
 }
