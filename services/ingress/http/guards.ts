@@ -29,10 +29,10 @@ export interface Api {
 /** Guards throw DispatchError. */
 export function createGuards(authenticate: Authenticate): Guards {
   const identify = async (request: FastifyRequest) => {
-    request.tenant = authenticate(request.headers);
+    request.tenant = authenticate(request.headers, () => request.raw.headersDistinct);
   };
   const admit = async (request: FastifyRequest) => {
-    request.tenant = authenticate(request.headers);
+    await identify(request);
     refuseRepeated(request.query as Record<string, unknown>);
     refuseCompressed(request.headers['content-encoding']);
   };
