@@ -72,7 +72,7 @@ function packetOf(delivery: Delivery, frames: readonly TestFrame[], nextSeq: Map
     const seq = nextSeq.get(`${id} ${attempt}`) ?? 0;
     nextSeq.set(`${id} ${attempt}`, seq + 1);
     const meta = JSON.stringify(META[kind]?.(delivery) ?? {});
-    return { id, attempt, seq, kind, meta, body: Buffer.from(body) };
+    return { id, attempt, nonce: attempt, seq, kind, meta, body: Buffer.from(body) };
   });
   return encodePacket('w-1', { waitMs: 0, tokensPerSec: 1, cacheTokens: 0 }, packet);
 }

@@ -104,7 +104,7 @@ function counters(set: MetricSet) {
     retries: set.counter('penstock_failed_attempts_total', 'Failed attempts by what was decided.', 'reason'),
     fencedFrames: set.counter(
       'penstock_fenced_frames_total',
-      'Frames of superseded attempts that were dropped.',
+      'Frames that were dropped, because another attempt has the request or theirs has ended.',
     ),
     placements: set.counter(
       'penstock_placements_total',

@@ -15,6 +15,7 @@ import {
   type DrainOrder,
   encodeMessage,
   type ModelInfo,
+  NO_NONCE,
   queuesOf,
   readCancel,
   readDrainOrder,
@@ -227,7 +228,10 @@ export class Worker {
   start(): void {
     this.#o.queue.listen({ kind: 'worker', worker: this.#o.id }, payload => {
       const cancel = readCancel(payload);
-      if (cancel !== null) this.#admission.cancel(cancel.cancel, cancel.attempt);
+      if (cancel !== null) {
+        const { cancel: id, attempt: number, nonce = NO_NONCE } = cancel;
+        this.#admission.cancel(id, { number, nonce });
+      }
       const order = readDrainOrder(payload);
       if (order !== null) this.#obey(order);
     });

@@ -1,22 +1,41 @@
 /** Messages to a worker, and between ingress and worker about one request. JSON, one shape each. */
 import { z } from 'zod';
+import { type AttemptKey, NO_NONCE } from './frame.ts';
 import { jsonReader } from './json-message.ts';
 
-/** Ingress → worker: stop working for this request. */
-const cancelMessage = z.object({ cancel: z.string(), attempt: z.number() });
+/** Ingress → worker: stop this attempt at the request; without a nonce every one up to that number. */
+const cancelMessage = z.object({ cancel: z.string(), attempt: z.number(), nonce: z.number().optional() });
 export type CancelMessage = z.infer<typeof cancelMessage>;
+
+/** Whether a cancel is about this attempt. Without a nonce it names the newest one that is meant: not a later one. */
+export function isMeant(attempt: AttemptKey, { number, nonce }: AttemptKey): boolean {
+  return nonce === NO_NONCE ? attempt.number <= number : attempt.nonce === nonce;
+}
 
 /** Console → worker: take nothing new, or take work again. A worker that is started again takes work. */
 const drainOrder = z.object({ drain: z.boolean() });
 export type DrainOrder = z.infer<typeof drainOrder>;
 
-/** Worker → ingress: may I run this attempt, and what has the client already? */
-const resumeQuestion = z.object({ id: z.string(), attempt: z.number(), worker: z.string() });
+/**
+ * Worker → ingress: may I run this attempt, and what has the client already? `ack` is the ack subject of the delivery that it
+ * holds. Workers of the version before send neither nonce nor ack.
+ */
+const resumeQuestion = z.object({
+  id: z.string(),
+  attempt: z.number(),
+  worker: z.string(),
+  nonce: z.number().default(NO_NONCE),
+  ack: z.string().nullable().default(null),
+});
 export type ResumeQuestion = z.infer<typeof resumeQuestion>;
 
-/** Ingress → worker. `gone`: nobody waits, drop it. `start`: run from the beginning. `continue`: go on after `text`. */
+/**
+ * Ingress → worker. `gone`: nobody waits, drop it. `held`: another attempt runs, and the delivery is settled with it. `start`: run from the beginning. `continue`: go on after
+ * `text`.
+ */
 const resumeAnswer = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('gone') }),
+  z.object({ kind: z.literal('held') }),
   z.object({ kind: z.literal('start') }),
   z.object({
     kind: z.literal('continue'),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seeded } from '../random.fixture.ts';
-import { decodePacket, encodePacket, FRAME_KINDS, type Frame, type FrameKind } from './frame.ts';
+import { decodePacket, encodePacket, FRAME_KINDS, type Frame, type FrameKind, NO_NONCE } from './frame.ts';
 
 const QUOTE = { waitMs: 1234, tokensPerSec: 9876, cacheTokens: 1_764_000_000_000_123 };
 
@@ -10,6 +10,7 @@ function randomFrame(rand: () => number): Frame {
   return {
     id: 'abcdefghijklmnopqrstuvwxyz234567'.slice(0, 1 + Math.floor(rand() * 26)),
     attempt: Math.floor(rand() * 65_536),
+    nonce: Math.floor(rand() * 2 ** 48),
     seq: Math.floor(rand() * 2 ** 32),
     kind: kinds[Math.floor(rand() * kinds.length)] ?? 'events',
     meta: rand() < 0.5 ? '' : JSON.stringify({ message: 'é日𝄞'.repeat(Math.floor(rand() * 50)) }),
@@ -59,4 +60,15 @@ test('flipped bytes never crash the reader or make it read outside the packet', 
       assert.match((err as Error).message, /packet|frame/);
     }
   }
+});
+
+test('a packet of the version before is read, without nonces', () => {
+  const frame = Buffer.from('\0\0\0\x0b\x02\0\x07\0\0\0\x09\x01a\0\0', 'latin1');
+  const before = Buffer.concat([Buffer.from('P\x03\x01w', 'latin1'), Buffer.alloc(16), frame, frame]);
+  const { worker, frames } = decodePacket(before);
+  const read = { id: 'a', attempt: 7, nonce: NO_NONCE, seq: 9, kind: 'events', meta: '' };
+  assert.deepEqual([worker, frames], ['w', Array(2).fill({ ...read, body: Buffer.alloc(0) })]);
+  assert.throws(() => decodePacket(before.subarray(0, -1)), /cut off/);
+  before[1] = 5;
+  assert.throws(() => decodePacket(before), /unknown version 5/);
 });

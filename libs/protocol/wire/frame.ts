@@ -4,12 +4,32 @@
  * A worker joins everything it has for one ingress in one tick into a **packet**; a packet holds **frames**, each for
  * one attempt of one request. Layout (big endian), also in docs/protocol.md:
  *
- *     packet  = "P" version:u8(3) workerLen:u8 worker waitMs:u32 tokensPerSec:u32 cacheTokens:f64 frame*
- *     frame   = length:u32 kind:u8 attempt:u16 seq:u32 idLen:u8 id metaLen:u16 meta body
+ *     packet  = "P" version:u8(4) workerLen:u8 worker waitMs:u32 tokensPerSec:u32 cacheTokens:f64 frame*
+ *     frame   = length:u32 kind:u8 attempt:u16 nonce:u48 seq:u32 idLen:u8 id metaLen:u16 meta body
  *
  * `waitMs` and `tokensPerSec` are the worker's quote at that moment: how long a new prompt would wait before its prefill
  * begins, and how fast prompts are computed; `cacheTokens` how many tokens it ever put into its cache. `length` counts the bytes after itself. `seq` starts at 0 for an attempt and rises by one with each of its frames.
+ *
+ * Packets of version 3 are read, too: their frames have no nonce, so that workers may be upgraded after ingress nodes.
  */
+
+/**
+ * Which attempt at a request is meant. Numbers alone do not say it: they follow the broker's count of deliveries, and a broker
+ * that was killed forgets counts and hands a message out again under a number that is taken.
+ */
+export interface AttemptKey {
+  readonly number: number;
+  /**
+   * Drawn at random by the worker for each attempt, below 2^48 and never 0. With the worker's name and the number nobody else has
+   * it: no other worker, no other process of that name, and no other attempt of that process.
+   */
+  readonly nonce: number;
+}
+
+/** In place of the nonce of a worker that sends none. */
+export const NO_NONCE = 0;
+/** Above every nonce: what a frame has room for. */
+export const NONCE_END = 2 ** 48 - 1;
 
 /** What a frame says. `end`, `result` and `failed` are final for their attempt. */
 export const FRAME_KINDS = {
@@ -66,6 +86,8 @@ export interface FailedMeta {
 export interface Frame {
   readonly id: string;
   readonly attempt: number;
+  /** See {@link AttemptKey.nonce}. */
+  readonly nonce: number;
   readonly seq: number;
   readonly kind: FrameKind;
   /** JSON text; empty when the kind has none. */
@@ -92,9 +114,12 @@ export interface Packet {
   readonly frames: readonly Frame[];
 }
 
-const VERSION = 3;
+const VERSION = 4;
+/** Without nonces. */
+const VERSION_BEFORE = 3;
 const MAGIC = 0x50;
-const FRAME_FIXED = 4 + 1 + 2 + 4 + 1 + 2;
+const NONCE_BYTES = 6;
+const FRAME_FIXED = 4 + 1 + 2 + NONCE_BYTES + 4 + 1 + 2;
 const QUOTE_BYTES = 16;
 const MAX_U32 = 0xffff_ffff;
 const EMPTY = Buffer.alloc(0);
@@ -122,6 +147,7 @@ function writeFrame(out: Buffer, start: number, f: Frame): number {
   let at = start + 4;
   out[at++] = FRAME_KINDS[f.kind];
   at = out.writeUInt16BE(f.attempt, at);
+  at = out.writeUIntBE(f.nonce, at, NONCE_BYTES);
   at = out.writeUInt32BE(f.seq, at);
   out[at++] = f.id.length;
   at += out.write(f.id, at, 'latin1');
@@ -135,10 +161,13 @@ function writeFrame(out: Buffer, start: number, f: Frame): number {
   return at;
 }
 
-/** @throws Error on bytes that are not a whole packet of this version; no frame is returned then. */
+/** @throws Error on bytes that are not a whole packet of this version or the one before; no frame is returned then. */
 export function decodePacket(bytes: Buffer): Packet {
   if (bytes.length < 3 || bytes[0] !== MAGIC) throw new Error('not a frame packet');
-  if (bytes[1] !== VERSION) throw new Error(`frame packet of unknown version ${bytes[1]}`);
+  const version = bytes[1];
+  if (version !== VERSION && version !== VERSION_BEFORE)
+    throw new Error(`frame packet of unknown version ${version}`);
+  const nonceBytes = version === VERSION ? NONCE_BYTES : 0;
   const workerEnd = 3 + (bytes[2] ?? 0);
   const framesAt = workerEnd + QUOTE_BYTES;
   if (framesAt > bytes.length) throw new Error('frame packet cut off');
@@ -153,26 +182,30 @@ export function decodePacket(bytes: Buffer): Packet {
     if (at + 4 > bytes.length) throw new Error('frame packet cut off');
     const end = at + 4 + bytes.readUInt32BE(at);
     if (end > bytes.length) throw new Error('frame packet cut off');
-    frames.push(readFrame(bytes, at + 4, end));
+    frames.push(readFrame(bytes, at + 4, end, nonceBytes));
     at = end;
   }
   return { worker: bytes.toString('latin1', 3, workerEnd), quote, frames };
 }
 
-function readFrame(bytes: Buffer, start: number, end: number): Frame {
-  if (end - start < FRAME_FIXED - 4) throw new Error('frame too short');
+function readFrame(bytes: Buffer, start: number, end: number, nonceBytes: number): Frame {
+  if (end - start < FRAME_FIXED - 4 - NONCE_BYTES + nonceBytes) throw new Error('frame too short');
   const kind = KIND_NAMES[bytes[start] ?? 0];
   if (kind === undefined) throw new Error(`unknown frame kind ${bytes[start]}`);
   const attempt = bytes.readUInt16BE(start + 1);
-  const seq = bytes.readUInt32BE(start + 3);
-  const idEnd = start + 8 + (bytes[start + 7] ?? 0);
+  const nonce = nonceBytes === 0 ? NO_NONCE : bytes.readUIntBE(start + 3, NONCE_BYTES);
+  const seqAt = start + 3 + nonceBytes;
+  const seq = bytes.readUInt32BE(seqAt);
+  const idAt = seqAt + 5;
+  const idEnd = idAt + (bytes[idAt - 1] ?? 0);
   if (idEnd + 2 > end) throw new Error('frame cut off');
   const metaLen = bytes.readUInt16BE(idEnd);
   const bodyAt = idEnd + 2 + metaLen;
   if (bodyAt > end) throw new Error('frame cut off');
   return {
-    id: bytes.toString('latin1', start + 8, idEnd),
+    id: bytes.toString('latin1', idAt, idEnd),
     attempt,
+    nonce,
     seq,
     kind,
     meta: metaLen === 0 ? '' : bytes.toString('utf8', idEnd + 2, bodyAt),

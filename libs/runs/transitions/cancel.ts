@@ -1,5 +1,5 @@
 /** Cancels runs: first in the record, then in the queue, then at the engine. */
-import { encodeMessage, isFinalStatus, type StoredRun } from '@penstock/protocol';
+import { type AttemptKey, encodeMessage, isFinalStatus, NO_NONCE, type StoredRun } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { ClaimCheck, ControlChannel, RunStore, RunTtl, WorkPublisher } from '@penstock/transport';
 import type { DoneChannel } from '../done-channel.ts';
@@ -47,17 +47,20 @@ export class RunCanceller {
     if (now?.status !== 'cancelled') return now;
     if (now.address !== null) queue.purge(now.address);
     void this.#o.claims.discard(now);
-    if (now.worker !== null) stopAttempt(queue, now.worker, run.id, now.attempt);
+    if (now.worker !== null) stopAttempt(queue, now.worker, run.id, { number: now.attempt, nonce: NO_NONCE });
     return now;
   }
 }
 
-/** Tells a worker to stop an attempt and earlier ones at the same request. Delivered at most once. */
+/**
+ * Tells a worker to stop an attempt; where its nonce is not known, earlier ones at the same request, too. Delivered at most once.
+ */
 export function stopAttempt(
   control: Pick<ControlChannel, 'send'>,
   worker: string,
   id: string,
-  attempt: number,
+  { number: attempt, nonce }: AttemptKey,
 ): void {
-  control.send({ kind: 'worker', worker }, encodeMessage({ cancel: id, attempt }));
+  const named = nonce === NO_NONCE ? {} : { nonce };
+  control.send({ kind: 'worker', worker }, encodeMessage({ cancel: id, attempt, ...named }));
 }

@@ -1,6 +1,7 @@
 /** One request whose client waits here: what is known of it, from the moment it is published until its answer is complete. */
 import { keptMs } from '@penstock/policy';
 import {
+  type AttemptKey,
   type BodyClaim,
   DispatchError,
   type Endpoint,
@@ -67,7 +68,7 @@ export interface OpenRequest extends NewRequest {
   /** How long its client waits for an answer, or for the next token of a stream, ms. */
   readonly timeoutMs: number;
   readonly shownText: ShownText;
-  /** Highest attempt seen: everything below is fenced. */
+  /** Above every attempt that has ended, and not below the one that runs. See {@link isHeldBy} for what it fences. */
   attempt: number;
   nextSeq: number;
   /** How often a worker began on it. Below `attempt` where a delivery was handed back unstarted. */
@@ -77,20 +78,25 @@ export interface OpenRequest extends NewRequest {
   lastFailure: FailedMeta | null;
   shown: boolean;
   running: RunningAttempt | null;
+  /** Nonces of attempts that have ended: whatever still comes of them is fenced. */
+  ended: readonly number[];
   /** When the lease of its delivery was last renewed, monotonic ms. */
   leaseAt: number;
   /** Everything that still arrives for it is ignored. */
   gone: boolean;
 }
 
-export interface RunningAttempt {
+/** The attempt that holds a request: it was accepted, or its worker was told to run it. */
+export interface RunningAttempt extends AttemptKey {
   readonly worker: string;
   /** Which process of the worker; empty while that is not known. */
   readonly incarnation: string;
-  /** Null until the worker has accepted it. */
+  /** Null until the worker has accepted it; then that of the latest delivery, whoever was handed it. */
   readonly ack: string | null;
   readonly waitMs: number;
 }
+
+const NONE: readonly number[] = [];
 
 export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
   const now = clock.monotonic();
@@ -110,6 +116,7 @@ export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
     lastFailure: null,
     shown: false,
     running: null,
+    ended: NONE,
     leaseAt: now,
     gone: false,
   };
@@ -124,6 +131,14 @@ export function moveDeadline(request: OpenRequest, deadlineAt: number): void {
 
 /** Attempts a request can have on one subject: above the broker's own limit on deliveries. A frame has room for 64 times as many. */
 const ATTEMPTS_A_SUBJECT = 1024;
+
+/**
+ * Whether an attempt is of a subject that the request has left. That part of its number comes from here; the rest is the broker's
+ * count of deliveries, which may start anew.
+ */
+export function isOfOlderSubject(attempt: number, current: number): boolean {
+  return Math.floor(attempt / ATTEMPTS_A_SUBJECT) < Math.floor(current / ATTEMPTS_A_SUBJECT);
+}
 
 /** Above every attempt that may still come of the subject that a request leaves. */
 export function nextAttemptBase(attempt: number): number {

@@ -20,7 +20,7 @@ import type { ReplySink } from '../replies/reply-sink.ts';
 import type { Conversion } from './conversion.ts';
 import type { NewRequest } from './open-request.ts';
 import { OpenRequests } from './open-requests.ts';
-import { ADDRESS, workMeta } from './work-meta.fixture.ts';
+import { ADDRESS, workMeta } from './transition.fixture.ts';
 
 interface Made {
   readonly sink?: Partial<ReplySink>;
@@ -74,7 +74,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
   const hear = (kind: FrameKind, seq: number, body = '') => {
     const meta = { accepted: { ack: 'ack-1', waitMs: 0 }, result: { status: 200, contentType: 'x' } };
     const text = JSON.stringify(meta[kind as keyof typeof meta] ?? {});
-    const frame = { id: 'r1', attempt: 1, seq, kind, meta: text, body: Buffer.from(body) };
+    const frame = { id: 'r1', attempt: 1, nonce: 7, seq, kind, meta: text, body: Buffer.from(body) };
     open.onPacket(encodePacket('w-1', { waitMs: 0, tokensPerSec: 0, cacheTokens: 0 }, [frame]));
   };
   const tickAt = (ms: number, wall = ms) => {
@@ -84,7 +84,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
   return { open, hear, done, told, tickAt, strand: () => (isStranded = true) };
 }
 const settle = () => new Promise(resolve => setImmediate(resolve));
-const STOP = 'ctl.worker.w-1 {"cancel":"r1","attempt":1}';
+const STOP = 'ctl.worker.w-1 {"cancel":"r1","attempt":1,"nonce":7}';
 
 test('an answer is shown, then its delivery is acked', () => {
   const { open, hear, done, told } = openOne();

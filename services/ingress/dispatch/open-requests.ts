@@ -140,8 +140,13 @@ export class OpenRequests {
   answer(question: ResumeQuestion): ResumeAnswer {
     const request = this.#open.get(question.id);
     if (request === undefined) return { kind: 'gone' };
-    const { attempt, worker } = question;
-    const effects = transition(request, { kind: 'asked', attempt }, this.#o.clock.monotonic(), worker);
+    const { attempt, nonce, ack, worker } = question;
+    const effects = transition(
+      request,
+      { kind: 'asked', attempt, nonce, ack },
+      this.#o.clock.monotonic(),
+      worker,
+    );
     for (const effect of effects) this.#carryOut(effect, request, null, worker);
     return effects.find(effect => effect.kind === 'answer')?.answer ?? { kind: 'gone' };
   }
@@ -181,14 +186,14 @@ export class OpenRequests {
         this.#carryOut(effect, request, frame, worker);
     } catch {
       // A reply in another shape has to parse the engine's events, and could not.
-      const { attempt, kind } = frame;
-      this.#apply(request, { kind: 'unusable', attempt, retryable: kind === 'result' }, worker);
+      this.#apply(request, { kind: 'unusable', retryable: frame.kind === 'result' }, worker);
     }
   }
 
   /** Nobody waits for this any more: let the worker stop and the broker forget. */
   #refuse(frame: Frame, worker: string): void {
-    this.#settlement.stopWorker(worker, frame.id, frame.attempt);
+    const { id, attempt: number, nonce } = frame;
+    this.#settlement.stopWorker(worker, id, { number, nonce });
     this.#settlement.ack((JSON.parse(frame.meta) as AcceptedMeta).ack);
   }
 

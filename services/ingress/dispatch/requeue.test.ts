@@ -10,7 +10,7 @@ import {
 } from '@penstock/protocol';
 import type { OpenRequest } from './open-request.ts';
 import { Requeue, type RequeueOptions } from './requeue.ts';
-import { ADDRESS, workMeta } from './work-meta.fixture.ts';
+import { ADDRESS, workMeta } from './transition.fixture.ts';
 
 /** @param refusals how often the queue refuses before it takes the request. */
 function queueThat(refusals: number) {

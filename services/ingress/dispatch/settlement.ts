@@ -1,5 +1,5 @@
 /** Closes deliveries, takes requests off the queue and stops workers. */
-import type { FailedMeta } from '@penstock/protocol';
+import type { AttemptKey, FailedMeta } from '@penstock/protocol';
 import { stopAttempt } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
 import type { ClaimCheck, ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
@@ -61,7 +61,7 @@ export class Settlement {
     this.#queue.settle(ack, 'ack');
   }
 
-  stopWorker(worker: string, id: string, attempt: number): void {
+  stopWorker(worker: string, id: string, attempt: AttemptKey): void {
     stopAttempt(this.#queue, worker, id, attempt);
   }
 

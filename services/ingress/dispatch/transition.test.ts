@@ -1,50 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type FailedMeta, type Frame, type FrameKind, sharedAddress } from '@penstock/protocol';
-import type { ReplySink } from '../replies/reply-sink.ts';
-import type { Conversion } from './conversion.ts';
-import { type Bound, type NewRequest, type OpenRequest, openRequest } from './open-request.ts';
-import { type Effect, type RequestEvent, transition } from './transition.ts';
-
-const clock = { now: () => 0, monotonic: () => 0 };
-const sink = {} as ReplySink;
-const conversion = { run: { deadlineAt: 9e9 } } as unknown as Conversion;
-const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' } as const;
-const ADDRESS = sharedAddress(KEY, 'r1');
-const toW1: Bound = { worker: 'w-1', republish: async () => {} };
-
-function queued(change: Partial<NewRequest> = {}): OpenRequest {
-  const request: NewRequest = {
-    ...{ id: 'r1', slug: 'm', address: ADDRESS, bound: null, lookup: null, estimate: null },
-    ...{ endpoint: 'chat', continuable: true, streamed: true, deadlineAt: 1e6, sink, conversion: null },
-    ...change,
-  };
-  return openRequest(request, clock);
-}
-
-function frame(kind: FrameKind, seq: number, { attempt = 1, body = '', meta = {} } = {}): Frame {
-  return { id: 'r1', kind, seq, attempt, meta: JSON.stringify(meta), body: Buffer.from(body) };
-}
-
-const ACCEPTED = frame('accepted', 0, { meta: { ack: 'ack-1', waitMs: 5, incarnation: 'p1' } });
-
-/** @param by who sent the frame or asks. */
-function on(request: OpenRequest, event: RequestEvent, by = 'w-1', now = 0): readonly Effect[] {
-  return transition(request, event, now, by);
-}
-
-function running(change: Partial<NewRequest> = {}): OpenRequest {
-  const request = queued(change);
-  on(request, ACCEPTED);
-  return request;
-}
-
-const kinds = (effects: readonly Effect[]) => effects.map(effect => effect.kind);
-const failure = (retryable: boolean): { meta: FailedMeta } => ({
-  meta: { code: 'engine_error', message: 'no', retryable },
-});
-const content = (text: string) =>
-  `data: ${JSON.stringify({ id: 'c1', created: 7, choices: [{ delta: { content: text } }] })}\n\n`;
+import type { NewRequest } from './open-request.ts';
+import {
+  ACCEPTED,
+  ADDRESS,
+  asked,
+  content,
+  conversion,
+  failure,
+  frame,
+  kinds,
+  on,
+  queued,
+  running,
+  toW1,
+} from './transition.fixture.ts';
+import type { RequestEvent } from './transition.ts';
 
 test('a frame of an older attempt changes nothing, and who accepts with one is stopped', () => {
   const request = running();
@@ -53,7 +24,7 @@ test('a frame of an older attempt changes nothing, and who accepts with one is s
   assert.deepEqual(kinds(on(request, frame('events', 2, { body: 'late' }))), ['count_fenced']);
   assert.deepEqual(on(request, ACCEPTED), [
     { kind: 'count_fenced' },
-    { kind: 'stop_worker', worker: 'w-1', attempt: 1 },
+    { kind: 'stop_worker', worker: 'w-1', attempt: { number: 1, nonce: 1 } },
   ]);
   assert.deepEqual({ ...request }, before);
 });
@@ -63,13 +34,16 @@ test('an accepted request is running, and others learn who has it', () => {
   assert.deepEqual(on(request, ACCEPTED, 'w-1', 50), [
     { kind: 'record_placement', worker: 'w-1', incarnation: 'p1' },
   ]);
-  assert.deepEqual(request.running, { worker: 'w-1', incarnation: 'p1', ack: 'ack-1', waitMs: 5 });
+  assert.deepEqual(request.running, {
+    ...{ worker: 'w-1', number: 1, nonce: 1, incarnation: 'p1', ack: 'ack-1', waitMs: 5 },
+  });
   assert.deepEqual([request.attempt, request.starts, request.leaseAt], [1, 1, 50]);
 });
 
-test('a frame of a newer attempt raises the fence', () => {
+test('a frame of a newer attempt at a queued request raises the fence', () => {
   const request = running();
-  on(request, { ...ACCEPTED, attempt: 2 }, 'w-2');
+  on(request, frame('failed', 1, failure(true)));
+  on(request, { ...ACCEPTED, attempt: 2, nonce: 2 }, 'w-2');
   assert.deepEqual([request.attempt, request.starts, request.running?.worker], [2, 2, 'w-2']);
   assert.deepEqual(kinds(on(request, frame('events', 1))), ['count_fenced']);
 });
@@ -92,7 +66,7 @@ test('a frame out of sequence fails the attempt and stops its worker', () => {
 });
 
 test('a frame of which no reply can be made fails the attempt; a whole answer is asked for again', () => {
-  const unusable = (retryable: boolean) => kinds(on(running(), { kind: 'unusable', attempt: 1, retryable }));
+  const unusable = (retryable: boolean) => kinds(on(running(), { kind: 'unusable', retryable }));
   assert.deepEqual(unusable(true), ['stop_worker', 'count_retry', 'nak']);
   assert.deepEqual(unusable(false), ['stop_worker', 'count_retry', 'forget', 'count_finished', 'give_up']);
 });
@@ -127,7 +101,7 @@ test('a worker that is lost is told to stop, and another one tries at once', () 
   const effects = on(running(), { kind: 'worker_lost' }, '');
   assert.deepEqual(effects, [
     { kind: 'count_retry', reason: 'worker_lost' },
-    { kind: 'stop_worker', worker: 'w-1', attempt: 1 },
+    { kind: 'stop_worker', worker: 'w-1', attempt: { number: 1, nonce: 1 } },
     { kind: 'nak', ack: 'ack-1', delayMs: 0 },
   ]);
 });
@@ -161,28 +135,16 @@ test('a failure that cannot be tried again gives the request up', () => {
   assert.deepEqual([last.reason, last.ack, last.worker], ['final_error', 'ack-1', 'w-1']);
 });
 
-test('a question of a newer attempt makes it the current one and stops another worker', () => {
-  const request = running();
-  assert.deepEqual(on(request, { kind: 'asked', attempt: 2 }, 'w-2'), [
-    { kind: 'stop_worker', worker: 'w-1', attempt: 1 },
-    { kind: 'answer', answer: { kind: 'start' } },
-  ]);
-  assert.deepEqual([request.attempt, request.running?.worker], [2, 'w-2']);
-  assert.deepEqual(on(request, { kind: 'asked', attempt: 1 }), [
-    { kind: 'answer', answer: { kind: 'gone' } },
-  ]);
-});
-
 test('what was shown is continued where that is possible, and given up where it is not', () => {
-  const request = running();
-  on(request, frame('events', 1, { body: content('a') }));
+  const interrupted = (change: Partial<NewRequest> = {}) => {
+    const request = running(change);
+    on(request, frame('events', 1, { body: content('a') }));
+    request.running = null;
+    return request;
+  };
   const shown = { text: 'a', chunks: 1, chunkId: 'c1', created: 7 };
-  assert.deepEqual(on(request, { kind: 'asked', attempt: 2 }), [
-    { kind: 'answer', answer: { kind: 'continue', ...shown } },
-  ]);
-  const other = running({ continuable: false });
-  on(other, frame('events', 1, { body: content('a') }));
-  const effects = on(other, { kind: 'asked', attempt: 2 });
+  assert.deepEqual(on(interrupted(), asked(2)), [{ kind: 'answer', answer: { kind: 'continue', ...shown } }]);
+  const effects = on(interrupted({ continuable: false }), asked(2));
   assert.deepEqual(kinds(effects), ['forget', 'count_finished', 'give_up', 'answer']);
 });
 
@@ -319,10 +281,10 @@ test('a stream that flows has no deadline, and one that was interrupted has as l
     'nak',
   ]);
   assert.equal(request.endsAt, 53_000);
-  on(request, { kind: 'asked', attempt: 2 }, 'w-2', 51_000);
+  on(request, asked(2), 'w-2', 51_000);
   on(request, frame('events', 0, { attempt: 2, body: content(' two') }), 'w-2', 52_000);
   assert.equal(request.endsAt, Number.POSITIVE_INFINITY);
-  on(request, { kind: 'asked', attempt: 3 }, 'w-1', 60_000);
+  on(request, asked(3), 'w-1', 60_000);
   assert.equal(request.endsAt, 63_000, 'another worker has it, and nobody said why');
 });
 

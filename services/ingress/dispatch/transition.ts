@@ -8,8 +8,11 @@
  *
  * | state   | event                                        | next    | effects                                            |
  * |---------|----------------------------------------------|---------|----------------------------------------------------|
- * | any     | frame of an older attempt                    | as is   | counted; a worker that accepts is stopped          |
- * | any     | frame or question of a newer attempt         | running | raises the fence; a question stops another worker  |
+ * | any     | frame of an attempt that does not hold it    | as is   | counted; a worker that accepts is stopped          |
+ * | queued  | frame of a new attempt                       | running | it holds the request                               |
+ * | queued  | … at a stream that was shown in part         | as is   | stopped, and NAK: it comes again and asks          |
+ * | queued  | question                                     | running | the attempt holds the request                      |
+ * | running | question of another attempt                  | as is   | `held`; before `accepted` it holds, the old is stopped |
  * | running | frame seen before                            | as is   | none                                               |
  * | running | frame out of sequence, or not to be read     | as if `failed` | the worker is stopped                       |
  * | running | `accepted`                                   | running | fleet and affinity learn who has it                |
@@ -29,27 +32,31 @@
  * | gone    | anything                                     | gone    | none                                               |
  *
  * To *move* is to purge the bound subject, to raise the fence over everything that may still come of it, and to publish anew
- * on the shared one. Only the ack of the current attempt is used, so a worker that was given up cannot end a request.
+ * on the shared one. `holder.ts` says which attempt holds a request. Workers settle nothing, so one that was given up cannot end a
+ * request.
  */
 import { decideRetry } from '@penstock/policy';
 import {
   type AcceptedMeta,
+  type AttemptKey,
   DispatchError,
   type FailedMeta,
   type Frame,
   type QueueAddress,
   type ResumeAnswer,
+  type ResumeQuestion,
 } from '@penstock/protocol';
 import { deadlineError, endpointLeft } from '@penstock/runs';
 import type { Conversion } from './conversion.ts';
+import { adoptDelivery, deliveryToRepeat, hold, isHeldBy, judgeQuestion, letGo, mayBegin } from './holder.ts';
 import { type Bound, nextAttemptBase, type OpenRequest } from './open-request.ts';
 
 export type RequestEvent =
   | Frame
   /** A frame in sequence, of which no reply could be made. */
-  | { readonly kind: 'unusable'; readonly attempt: number; readonly retryable: boolean }
+  | { readonly kind: 'unusable'; readonly retryable: boolean }
   /** A worker holds a redelivery and asks what to do with it. */
-  | { readonly kind: 'asked'; readonly attempt: number }
+  | ({ readonly kind: 'asked' } & Pick<ResumeQuestion, 'attempt' | 'nonce' | 'ack'>)
   | { readonly kind: 'worker_lost' | 'lease_due' }
   | { readonly kind: 'not_taken' | 'worker_leaves' | 'stranded' | 'model_left' | 'endpoint_left' }
   | { readonly kind: 'unqueued'; readonly error: DispatchError }
@@ -66,7 +73,7 @@ export type ReplyEffect =
 export type QueueEffect =
   | { readonly kind: 'ack' | 'renew_lease' | 'purge' }
   | { readonly kind: 'nak'; readonly ack: string; readonly delayMs: number }
-  | { readonly kind: 'stop_worker'; readonly worker: string; readonly attempt: number }
+  | { readonly kind: 'stop_worker'; readonly worker: string; readonly attempt: AttemptKey }
   | {
       readonly kind: 'give_up';
       readonly failure: FailedMeta;
@@ -142,9 +149,9 @@ export function transition(
     case 'failed':
       return onFrame(request, event, worker, now);
     case 'unusable':
-      return onUnusable(request, event.attempt, event.retryable, worker, now);
+      return onUnusable(request, event.retryable, now);
     case 'asked':
-      return onQuestion(request, event.attempt, worker, now);
+      return onQuestion(request, event, worker, now);
     case 'worker_lost':
       return failed(request, LOST_WORKER, true, now);
     case 'lease_due':
@@ -168,23 +175,19 @@ export function transition(
 }
 
 function onFrame(request: OpenRequest, frame: Frame, worker: string, now: number): readonly Effect[] {
-  if (frame.attempt < request.attempt) {
-    if (frame.kind !== 'accepted') return COUNT_FENCED;
-    return [{ kind: 'count_fenced' }, { kind: 'stop_worker', worker, attempt: frame.attempt }];
+  const { attempt: number, nonce } = frame;
+  if (!isHeldBy(request, worker, number, nonce)) {
+    if (!mayBegin(request, frame)) return fenced(request, frame, worker);
+    begin(request, { number, nonce }, worker, now);
   }
-  if (frame.attempt > request.attempt) begin(request, frame.attempt, worker, now);
   if (frame.seq < request.nextSeq) return NOTHING;
-  if (frame.seq > request.nextSeq)
-    return [
-      { kind: 'stop_worker', worker, attempt: frame.attempt },
-      ...failed(request, LOST_FRAMES, false, now),
-    ];
+  if (frame.seq > request.nextSeq) return [...stop(request), ...failed(request, LOST_FRAMES, false, now)];
   request.nextSeq++;
   switch (frame.kind) {
     case 'accepted': {
       const { ack, waitMs, incarnation = '' } = JSON.parse(frame.meta) as AcceptedMeta;
       request.starts++;
-      request.running = { worker, incarnation, ack, waitMs };
+      request.running = { worker, number, nonce, incarnation, ack, waitMs };
       request.leaseAt = now;
       return [{ kind: 'record_placement', worker, incarnation }];
     }
@@ -205,11 +208,23 @@ function onFrame(request: OpenRequest, frame: Frame, worker: string, now: number
   }
 }
 
-function begin(request: OpenRequest, attempt: number, worker: string, now: number): void {
+function fenced(request: OpenRequest, frame: Frame, worker: string): readonly Effect[] {
+  if (frame.kind !== 'accepted') return COUNT_FENCED;
+  const attempt = { number: frame.attempt, nonce: frame.nonce };
+  const effects: readonly Effect[] = [...COUNT_FENCED, { kind: 'stop_worker', worker, attempt }];
+  const ack = deliveryToRepeat(request, frame);
+  return ack === null ? effects : [...effects, { kind: 'nak', ack, delayMs: 0 }];
+}
+
+function stop({ running }: OpenRequest): Effect[] {
+  if (running === null) return [];
+  const { worker, number, nonce } = running;
+  return [{ kind: 'stop_worker', worker, attempt: { number, nonce } }];
+}
+
+function begin(request: OpenRequest, attempt: AttemptKey, worker: string, now: number): void {
   awaitNextToken(request, now);
-  request.attempt = attempt;
-  request.nextSeq = 0;
-  request.running = { worker, incarnation: '', ack: null, waitMs: 0 };
+  hold(request, worker, attempt);
 }
 
 /** A stream that was interrupted has as long to go on as it had to begin. */
@@ -218,29 +233,26 @@ function awaitNextToken(request: OpenRequest, now: number): void {
 }
 
 /** Its worker knows of no failure: left alone it would work on for nobody. */
-function onUnusable(
+function onUnusable(request: OpenRequest, retryable: boolean, now: number): readonly Effect[] {
+  const message = 'the engine sent something other than the JSON of its API';
+  return [...stop(request), ...failed(request, { code: 'engine_error', message, retryable }, false, now)];
+}
+
+/** Asking makes the attempt the one that holds the request, unless another has been accepted. */
+function onQuestion(
   request: OpenRequest,
-  attempt: number,
-  retryable: boolean,
+  question: Extract<RequestEvent, { kind: 'asked' }>,
   worker: string,
   now: number,
 ): readonly Effect[] {
-  const message = 'the engine sent something other than the JSON of its API';
-  return [
-    { kind: 'stop_worker', worker, attempt },
-    ...failed(request, { code: 'engine_error', message, retryable }, false, now),
-  ];
-}
-
-/** Asking makes the attempt the current one. */
-function onQuestion(request: OpenRequest, attempt: number, worker: string, now: number): readonly Effect[] {
-  if (attempt < request.attempt) return [{ kind: 'answer', answer: { kind: 'gone' } }];
+  const verdict = judgeQuestion(request, question, worker);
+  if (verdict === 'held') adoptDelivery(request, question.ack);
+  if (verdict === 'held' || verdict === 'gone') return [{ kind: 'answer', answer: { kind: verdict } }];
   const effects: Effect[] = [];
-  if (attempt > request.attempt || request.running === null) {
-    const old = request.running;
-    if (old !== null && old.worker !== worker)
-      effects.push({ kind: 'stop_worker', worker: old.worker, attempt: request.attempt });
-    begin(request, attempt, worker, now);
+  if (verdict === 'begin') {
+    effects.push(...stop(request));
+    letGo(request);
+    begin(request, { number: question.attempt, nonce: question.nonce }, worker, now);
   }
   const shown = request.shown ? request.shownText.read() : null;
   if (!request.shown) return [...effects, { kind: 'answer', answer: { kind: 'start' } }];
@@ -259,10 +271,9 @@ function failed(request: OpenRequest, failure: FailedMeta, workerLost: boolean, 
   if (isBusy) request.starts--;
   else request.failures++;
   request.lastFailure = failure;
-  request.running = null;
-  // Whatever the failed attempt may still send is fenced; the next delivery has a higher count anyway.
+  const stopped = stop(request);
+  letGo(request);
   request.attempt++;
-  request.nextSeq = 0;
   awaitNextToken(request, now);
   if (isBusy)
     return [{ kind: 'count_retry', reason: 'busy' }, ...queueAgain(request, running?.ack ?? null, busyMs)];
@@ -277,8 +288,7 @@ function failed(request: OpenRequest, failure: FailedMeta, workerLost: boolean, 
     now,
   );
   const effects: Effect[] = [{ kind: 'count_retry', reason: decision.reason }];
-  if (workerLost && running !== null)
-    effects.push({ kind: 'stop_worker', worker: running.worker, attempt: request.attempt - 1 });
+  if (workerLost) effects.push(...stopped);
   const ack = running?.ack ?? null;
   if (decision.kind === 'give_up')
     return [...effects, ...giveUp(failure, decision.reason, ack, running?.worker ?? '')];
@@ -313,8 +323,7 @@ function move(request: OpenRequest, bound: Bound, reason: string): Effect[] {
   const from = request.address;
   request.address = { ...from, worker: null };
   request.bound = null;
-  request.running = null;
-  request.nextSeq = 0;
+  letGo(request);
   request.attempt = nextAttemptBase(request.attempt);
   return [
     { kind: 'count_moved', reason },
@@ -347,17 +356,14 @@ function endWith({ converted, attempt }: OpenRequest, error: DispatchError): Eff
 
 /** Nobody waits for it any more: all work on it is stopped, wherever it is. */
 function withdraw(request: OpenRequest): Effect[] {
-  const { running, attempt } = request;
-  const effects: Effect[] = [{ kind: 'forget' }, { kind: 'purge' }];
-  if (running !== null) effects.push({ kind: 'stop_worker', worker: running.worker, attempt });
-  return effects;
+  return [{ kind: 'forget' }, { kind: 'purge' }, ...stop(request)];
 }
 
 function onEnd(
   request: OpenRequest,
   why: 'client_left' | 'cancelled' | 'run_ended' | 'deadline' | 'drained',
 ): readonly Effect[] {
-  const { converted, attempt, running } = request;
+  const { converted } = request;
   switch (why) {
     case 'cancelled':
       return withdraw(request);
@@ -373,9 +379,7 @@ function onEnd(
     case 'drained': {
       if (converted === null)
         return [...withdraw(request), { kind: 'show_error', error: new DispatchError('shutting_down') }];
-      const stop: Effect[] =
-        running === null ? [] : [{ kind: 'stop_worker', worker: running.worker, attempt }];
-      return [...stop, ...HAND_OVER];
+      return [...stop(request), ...HAND_OVER];
     }
   }
 }

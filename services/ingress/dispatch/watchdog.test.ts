@@ -45,7 +45,7 @@ function eventsWhere(fleet: { isWithdrawn?: boolean; isAbandoned?: boolean; isSt
     watchdog.look([Object.assign(request, change)]);
     return told.splice(0);
   };
-  const running = { worker: 'w-1', incarnation: 'p1', ack: 'a', waitMs: 0 };
+  const running = { number: 1, nonce: 1, worker: 'w-1', incarnation: 'p1', ack: 'a', waitMs: 0 };
   const events = { waits: look({}), runs: look({ running }) };
   assert.deepEqual([...new Set(asked)], ['queue'], 'asked of its queue');
   return events;

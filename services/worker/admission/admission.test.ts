@@ -2,10 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import {
+  type AttemptKey,
   controlSubject,
   encodeEnvelope,
   encodeMessage,
+  NO_NONCE,
   type ResumeAnswer,
+  type ResumeQuestion,
+  readResumeQuestion,
   sharedAddress,
   type WorkEnvelope,
   type WorkMeta,
@@ -36,7 +40,13 @@ function startAdmission({
   goesOn = true,
 } = {}) {
   const said: string[] = [];
-  const runs: { work: WorkEnvelope; continuation: Continuation | null; sink: AttemptSink }[] = [];
+  const runs: {
+    work: WorkEnvelope;
+    attempt: AttemptKey;
+    continuation: Continuation | null;
+    sink: AttemptSink;
+  }[] = [];
+  const questions: ResumeQuestion[] = [];
   const replies: AttemptSink = { attach() {}, ready() {}, release() {} };
   const state = { now: 0, draining: false };
   const admission = new Admission({
@@ -45,8 +55,10 @@ function startAdmission({
     slots: () => slots,
     queue: {
       settle: (_ack, how, delayMs) => void said.push(delayMs === undefined ? how : `${how} ${delayMs}`),
-      ask: to => {
+      ask: (to, payload) => {
         said.push(`ask ${controlSubject(to)}`);
+        const question = readResumeQuestion(payload);
+        if (question !== null) questions.push(question);
         return answer();
       },
     },
@@ -64,11 +76,12 @@ function startAdmission({
       get size() {
         return runs.length;
       },
-      run: (_delivery, work, continuation, sink) => {
+      has: id => runs.some(run => run.work.meta.id === id),
+      run: (_delivery, work, attempt, continuation, sink) => {
         said.push('run');
-        runs.push({ work, continuation, sink });
+        runs.push({ work, attempt, continuation, sink });
       },
-      cancel: (id, attempt) => void said.push(`cancel ${id} ${attempt}`),
+      cancel: (id, { number }) => void said.push(`cancel ${id} ${number}`),
     },
     replies,
     isDraining: () => state.draining,
@@ -82,7 +95,7 @@ function startAdmission({
       data: encodeEnvelope({ ...META, ...meta }, Buffer.from('{"messages":[]}')),
       ...{ address: ADDRESS, ackSubject: 'ack', deliveryCount },
     });
-  return { admission, deliver, said, runs, replies, state };
+  return { admission, deliver, said, runs, questions, replies, state };
 }
 
 test('a first delivery runs at once, and its frames go to the ingress', () => {
@@ -108,7 +121,7 @@ test('a delivery that is about to run takes a slot', async () => {
   const { admission, deliver, runs } = startAdmission({ slots: 1, answer: () => promise });
   assert.equal(deliver({}, 2), true);
   assert.equal(admission.slotsTaken, 1);
-  assert.equal(deliver(), false);
+  assert.equal(deliver({ id: 'r2' }), false);
   resolve(answered({ kind: 'start' }));
   await turn();
   assert.deepEqual([runs.length, admission.slotsTaken], [1, 1]);
@@ -214,6 +227,28 @@ test('a delivery of a stored run that belongs to a later attempt is left to that
   assert.deepEqual(said.slice(2), ['settled']);
 });
 
+test('a request that runs here is not begun again on the word of the broker, and its delivery is left', async () => {
+  const { deliver, said, runs, questions } = startAdmission({
+    answer: async () => answered({ kind: 'held' }),
+  });
+  deliver();
+  deliver();
+  await turn();
+  assert.deepEqual(said, ['taken r1', 'run', 'taken r1', 'ask ctl.ingress.in-1', 'settled']);
+  const [{ id, attempt, worker, ack, nonce } = assert.fail('nothing was asked')] = questions;
+  assert.deepEqual([id, attempt, worker, ack], ['r1', 1, 'w-1', 'ack']);
+  assert.notEqual(nonce, runs[0]?.attempt.nonce, 'they have one number');
+});
+
+test('a request that is about to run here is asked for, too', async () => {
+  const { deliver, said, runs } = startAdmission({ answer: async () => answered({ kind: 'start' }) });
+  deliver({}, 2);
+  deliver();
+  assert.equal(said.filter(what => what.startsWith('ask')).length, 2);
+  await turn();
+  assert.equal(new Set(runs.map(run => run.attempt.nonce)).size, 2);
+});
+
 test('a stored run comes again when its record cannot be reached', async () => {
   const { deliver, said } = startAdmission({
     beginning: async () => {
@@ -232,9 +267,11 @@ test('a cancel that arrives while the ingress is asked or the record is begun st
       beginning: async () => ({ kind: 'begun', resumeState: null, continuation: null }),
     });
     deliver({ stored }, 2);
-    admission.cancel('r1', 2);
+    admission.cancel('r1', { number: 2, nonce: NO_NONCE });
     await turn();
-    assert.deepEqual(said.slice(2), ['cancel r1 2', 'term', 'settled'], `stored: ${stored}`);
+    // An ingress has purged the message, or given it to another worker.
+    const settled = stored ? ['term', 'settled'] : ['settled'];
+    assert.deepEqual(said.slice(2), ['cancel r1 2', ...settled], `stored: ${stored}`);
     assert.equal(runs.length, 0);
   }
 });

@@ -4,10 +4,17 @@
  * The ingress that waits for an interactive request settles its deliveries. The worker settles only what it never started:
  * work there is no room for (NAK), and work that is unreadable or that nobody wants (TERM).
  */
-import { decodeEnvelope, encodeMessage, type WorkEnvelope, type WorkMeta } from '@penstock/protocol';
+import { randomInt } from 'node:crypto';
+import {
+  type AttemptKey,
+  decodeEnvelope,
+  encodeMessage,
+  NONCE_END,
+  type WorkEnvelope,
+  type WorkMeta,
+} from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ControlChannel, Delivery, WorkConsumer } from '@penstock/transport';
-import { attemptNumberOf } from '../attempts/attempt.ts';
 import { createContinuation } from '../attempts/continuation.ts';
 import type { Continuing } from '../attempts/continuing.ts';
 import type { AttemptSink, RunningAttempts } from '../attempts/running-attempts.ts';
@@ -27,7 +34,7 @@ export interface AdmissionOptions {
   readonly queue: Pick<WorkConsumer, 'settle'> & Pick<ControlChannel, 'ask'>;
   readonly stored: Pick<StoredRuns, 'asStored' | 'attach' | 'begin' | 'collect' | 'release'>;
   readonly continuing: Pick<Continuing, 'canContinue'>;
-  readonly running: Pick<RunningAttempts, 'cancel' | 'run' | 'size'>;
+  readonly running: Pick<RunningAttempts, 'cancel' | 'has' | 'run' | 'size'>;
   /** Takes the frames of attempts whose ingress waits. */
   readonly replies: AttemptSink;
   readonly isDraining: () => boolean;
@@ -65,15 +72,19 @@ export class Admission {
       return true;
     }
     this.#o.onTaken(work.meta);
-    const decision = decideAdmission(work.meta, delivery.deliveryCount, clock.now());
-    if (decision.kind === 'run') this.#o.running.run(delivery, work, null, this.#o.replies);
-    else if (decision.kind === 'ask') void this.#ask(delivery, work, decision.reason);
-    else void this.#beginStored(delivery, work);
+    const { running, replies } = this.#o;
+    const { id } = work.meta;
+    const runsHere = running.has(id) || this.#starts.has(id);
+    const decision = decideAdmission(work.meta, delivery.deliveryCount, clock.now(), runsHere);
+    const attempt = attemptKeyOf(delivery, work);
+    if (decision.kind === 'run') running.run(delivery, work, attempt, null, replies);
+    else if (decision.kind === 'ask') void this.#ask(delivery, work, attempt, decision.reason);
+    else void this.#beginStored(delivery, work, attempt);
     return true;
   }
 
-  /** @param attempt the newest attempt to be cancelled: later ones are not meant. */
-  cancel(id: string, attempt: number): void {
+  /** @param attempt see {@link isMeant}. */
+  cancel(id: string, attempt: AttemptKey): void {
     this.#starts.cancel(id, attempt);
     this.#o.running.cancel(id, attempt);
   }
@@ -87,26 +98,23 @@ export class Admission {
     }
   }
 
-  async #ask(delivery: Delivery, work: WorkEnvelope, reason: AskReason): Promise<void> {
+  async #ask(delivery: Delivery, work: WorkEnvelope, attempt: AttemptKey, reason: AskReason): Promise<void> {
     const { queue, stored, running, replies, onSettled } = this.#o;
-    const attempt = attemptNumberOf(delivery, work);
     const { known, isCancelled } = await this.#starts.during(
       work.meta.id,
       attempt,
       this.#decide(delivery, work, attempt, reason),
     );
-    if (isCancelled) {
-      queue.settle(delivery.ackSubject, 'term');
-      return onSettled();
-    }
     const { decision, goesOn } = known;
+    // Its ingress has purged the message, or told another worker to run it: then it is settled with that one.
+    if (isCancelled || decision.kind === 'leave') return onSettled();
     if (decision.kind === 'run') {
       const { resume } = decision;
       const continuation = resume === null ? null : createContinuation(work.meta.endpoint, resume, goesOn);
-      return running.run(delivery, work, continuation, replies);
+      return running.run(delivery, work, attempt, continuation, replies);
     }
     const converted = decision.kind === 'retry' ? null : await stored.asStored(work).catch(() => null);
-    if (converted !== null) await this.#beginStored(delivery, converted);
+    if (converted !== null) await this.#beginStored(delivery, converted, attempt);
     else if (decision.kind === 'find_record' && decision.otherwise === 'drop')
       queue.settle(delivery.ackSubject, 'term');
     else queue.settle(delivery.ackSubject, 'nak', RETRY_MS);
@@ -114,24 +122,29 @@ export class Admission {
   }
 
   /** Asks the ingress, and the engine where a stream is to go on. */
-  async #decide(delivery: Delivery, { meta }: WorkEnvelope, attempt: number, reason: AskReason) {
+  async #decide(
+    delivery: Delivery,
+    { meta }: WorkEnvelope,
+    { number, nonce }: AttemptKey,
+    reason: AskReason,
+  ) {
     const { queue, worker, continuing } = this.#o;
-    const question = encodeMessage({ id: meta.id, attempt, worker });
+    const { ackSubject: ack } = delivery;
+    const question = encodeMessage({ id: meta.id, attempt: number, worker, nonce, ack });
     const answer = await queue.ask({ kind: 'ingress', ingress: meta.from }, question, ASK_TIMEOUT_MS);
     const decision = decideOnAnswer(answer, reason, delivery.deliveryCount);
     const isResumed = decision.kind === 'run' && decision.resume !== null && decision.resume.text !== '';
     return { decision, goesOn: !isResumed || (await continuing.canContinue(meta)) };
   }
 
-  async #beginStored(delivery: Delivery, work: WorkEnvelope): Promise<void> {
+  async #beginStored(delivery: Delivery, work: WorkEnvelope, attempt: AttemptKey): Promise<void> {
     const { stored, queue, running, log, onSettled } = this.#o;
     const isFirst = delivery.deliveryCount === 1 && work.meta.attemptBase === 0;
-    const attempt = attemptNumberOf(delivery, work);
     const { known: beginning, isCancelled } = await this.#starts.during(
       work.meta.id,
       attempt,
       stored
-        .begin(work, attempt, isFirst)
+        .begin(work, attempt.number, isFirst)
         .catch((err: Error) => log.error({ id: work.meta.id, err: err.message }, 'stored run not begun')),
     );
     if (isCancelled) queue.settle(delivery.ackSubject, 'term');
@@ -139,7 +152,7 @@ export class Admission {
     else if (beginning === undefined) queue.settle(delivery.ackSubject, 'nak', RETRY_MS);
     else if (beginning.kind === 'gone') queue.settle(delivery.ackSubject, 'term');
     else if (beginning.kind === 'begun')
-      running.run(delivery, work, beginning.continuation, this.#record(beginning.resumeState));
+      running.run(delivery, work, attempt, beginning.continuation, this.#record(beginning.resumeState));
     // Fenced: a later attempt is the current one, and a settlement here would settle its delivery.
     onSettled();
   }
@@ -153,4 +166,9 @@ export class Admission {
       release: attempt => stored.release(attempt),
     };
   }
+}
+
+/** Moving a request to another subject resets its delivery count; the base keeps attempt numbers rising nevertheless. */
+function attemptKeyOf({ deliveryCount }: Delivery, { meta }: WorkEnvelope): AttemptKey {
+  return { number: meta.attemptBase + deliveryCount, nonce: randomInt(1, NONCE_END) };
 }

@@ -10,11 +10,16 @@ const answered = (answer: ResumeAnswer): Answer => ({ kind: 'answer', payload: e
 const CONTINUE = { kind: 'continue', text: 'Hi', chunks: 1, chunkId: 'c', created: 7 } as const;
 
 test('only the first delivery of an interactive request in time runs without a question', () => {
-  assert.deepEqual(decideAdmission(META, 1, 999), { kind: 'run' });
-  assert.deepEqual(decideAdmission(META, 2, 999), ask('redelivered'));
-  assert.deepEqual(decideAdmission({ ...META, ask: true }, 1, 999), ask('required'));
-  assert.deepEqual(decideAdmission(META, 1, 1000), ask('late'));
-  assert.deepEqual(decideAdmission({ ...META, ask: true }, 2, 1000), ask('late'));
+  assert.deepEqual(decideAdmission(META, 1, 999, false), { kind: 'run' });
+  assert.deepEqual(decideAdmission(META, 2, 999, false), ask('redelivered'));
+  assert.deepEqual(decideAdmission({ ...META, ask: true }, 1, 999, false), ask('required'));
+  assert.deepEqual(decideAdmission(META, 1, 1000, false), ask('late'));
+  assert.deepEqual(decideAdmission({ ...META, ask: true }, 2, 1000, false), ask('late'));
+});
+
+test('while an attempt at the request runs here, its ingress is asked: the broker may have forgotten that delivery', () => {
+  assert.deepEqual(decideAdmission(META, 1, 0, true), ask('running_here'));
+  assert.deepEqual(decideAdmission({ ...META, stored: true }, 1, 0, true), { kind: 'begin_stored' });
 });
 
 test('stored work begins at its record, however often it was delivered and however late it is', () => {
@@ -22,7 +27,7 @@ test('stored work begins at its record, however often it was delivered and howev
     [1, 0],
     [3, 5000],
   ] as const)
-    assert.deepEqual(decideAdmission({ ...META, stored: true }, count, now), { kind: 'begin_stored' });
+    assert.deepEqual(decideAdmission({ ...META, stored: true }, count, now, false), { kind: 'begin_stored' });
 });
 
 test('the ingress says from where a request runs', () => {
@@ -50,6 +55,10 @@ for (const { name, answer, reason, count, otherwise } of [
     assert.deepEqual(decideOnAnswer(answer, reason, count), { kind: 'find_record', otherwise });
   });
 }
+
+test('a delivery of a request that another attempt has is left to that one', () => {
+  assert.deepEqual(decideOnAnswer(answered({ kind: 'held' }), 'redelivered', 50), { kind: 'leave' });
+});
 
 test('an ingress that is slow to answer may still wait: the delivery comes again, however late', () => {
   assert.deepEqual(decideOnAnswer({ kind: 'timeout' }, 'late', 50), { kind: 'retry' });

@@ -13,23 +13,31 @@ export type AdmissionDecision =
   | { readonly kind: 'ask'; readonly reason: AskReason };
 
 /**
- * `late`: past the deadline by this clock, which may be wrong: a worker that dropped such work would drain the queue, so the
+ * `running_here`: another attempt at the request runs here, and is not ended on the broker's word alone. `late`: past the deadline by this clock, which may be wrong: a worker that dropped such work would drain the queue, so the
  * ingress decides. `redelivered`: the request may be superseded, unwanted, or answered in part. `required`: the client has part of
  * the answer.
  */
-export type AskReason = 'late' | 'redelivered' | 'required';
+export type AskReason = 'running_here' | 'late' | 'redelivered' | 'required';
 
-/** @param now Unix ms. */
-export function decideAdmission(meta: WorkMeta, deliveryCount: number, now: number): AdmissionDecision {
+/** @param now Unix ms. @param runsHere whether an attempt at the request runs here, or is about to. */
+export function decideAdmission(
+  meta: WorkMeta,
+  deliveryCount: number,
+  now: number,
+  runsHere: boolean,
+): AdmissionDecision {
   if (meta.stored) return { kind: 'begin_stored' };
   if (now >= meta.deadlineAt) return { kind: 'ask', reason: 'late' };
   if (deliveryCount > 1) return { kind: 'ask', reason: 'redelivered' };
+  if (runsHere) return { kind: 'ask', reason: 'running_here' };
   return meta.ask ? { kind: 'ask', reason: 'required' } : { kind: 'run' };
 }
 
 export type AnswerDecision =
   /** `resume`: what the client has of the answer; null where it has nothing. */
   | { readonly kind: 'run'; readonly resume: Extract<ResumeAnswer, { kind: 'continue' }> | null }
+  /** Another attempt has the request, and the delivery is settled with it. */
+  | { readonly kind: 'leave' }
   /** Hand the delivery back: the ingress may answer the next time. */
   | { readonly kind: 'retry' }
   /** Nobody waits: the request may have been converted to a stored run. `otherwise` is for where it was not. */
@@ -41,6 +49,7 @@ export function decideOnAnswer(answer: Answer, reason: AskReason, deliveryCount:
   const resume = answer.kind === 'answer' ? readResumeAnswer(answer.payload) : null;
   if (resume?.kind === 'start') return { kind: 'run', resume: null };
   if (resume?.kind === 'continue') return { kind: 'run', resume };
+  if (resume?.kind === 'held') return { kind: 'leave' };
   const isHopeless = resume !== null || reason === 'late' || deliveryCount > MAX_UNANSWERED;
   return { kind: 'find_record', otherwise: isHopeless ? 'drop' : 'retry' };
 }

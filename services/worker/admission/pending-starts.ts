@@ -2,9 +2,11 @@
  * Deliveries that were taken and do not run yet: their ingress is being asked, or their record is being changed. A cancel may
  * arrive meanwhile, when there is no attempt yet that it could stop.
  */
+import { type AttemptKey, isMeant } from '@penstock/protocol';
+
 interface PendingStart {
   readonly id: string;
-  readonly attempt: number;
+  readonly attempt: AttemptKey;
   isCancelled: boolean;
 }
 
@@ -15,10 +17,16 @@ export class PendingStarts {
     return this.#starts.size;
   }
 
+  /** Whether an attempt at the request is about to run. */
+  has(id: string): boolean {
+    for (const start of this.#starts) if (start.id === id) return true;
+    return false;
+  }
+
   /** Awaits what has to be known before the attempt may run. @returns that, and whether the attempt was cancelled meanwhile. */
   async during<T>(
     id: string,
-    attempt: number,
+    attempt: AttemptKey,
     known: Promise<T>,
   ): Promise<{ readonly known: T; readonly isCancelled: boolean }> {
     const start: PendingStart = { id, attempt, isCancelled: false };
@@ -30,9 +38,9 @@ export class PendingStarts {
     }
   }
 
-  /** @param attempt the newest attempt to be cancelled: later ones are not meant. */
-  cancel(id: string, attempt: number): void {
+  /** @param attempt see {@link isMeant}. */
+  cancel(id: string, attempt: AttemptKey): void {
     for (const start of this.#starts)
-      if (start.id === id && start.attempt <= attempt) start.isCancelled = true;
+      if (start.id === id && isMeant(start.attempt, attempt)) start.isCancelled = true;
   }
 }

@@ -22,7 +22,7 @@ test('the chunks of a long answer that is not a stream are concatenated once, at
   const outcomes: string[] = [];
   const attempt = new Attempt({
     work: { meta: META, body: Buffer.from('{}') },
-    ...{ number: 1, ackSubject: 'ack', address: ADDRESS, waitMs: 0, continuation: null },
+    ...{ number: 1, nonce: 1, ackSubject: 'ack', address: ADDRESS, waitMs: 0, continuation: null },
     ...{ incarnation: 'p1', limits: LIMITS, clock: CLOCK },
     hooks: {
       ready() {},
@@ -65,6 +65,7 @@ function startAttempt(
     work: { meta: { ...META, ...meta }, body },
     ...{
       number,
+      nonce: 1,
       ackSubject: 'ack',
       address: ADDRESS,
       waitMs: 0,

@@ -7,6 +7,7 @@
  */
 import {
   type AcceptedMeta,
+  type AttemptKey,
   DispatchError,
   type EngineError,
   engineHeadersOf,
@@ -22,7 +23,6 @@ import {
   type WorkEnvelope,
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
-import type { Delivery } from '@penstock/transport';
 import type { BodyStream } from '../engine/body-stream.ts';
 import type { Engine, EngineHandlers } from '../engine/engine.ts';
 import { inOnePiece } from '../engine/plain-as-stream.ts';
@@ -36,11 +36,6 @@ import { Contradiction } from './repetition.ts';
 import { endEventOf, type Heard, StreamedAnswer, termsOf } from './streamed-answer.ts';
 
 export type { AttemptOutcome } from './failures.ts';
-
-/** Moving a request to another subject resets its delivery count; the base keeps attempt numbers rising nevertheless. */
-export function attemptNumberOf(delivery: Delivery, work: WorkEnvelope): number {
-  return work.meta.attemptBase + delivery.deliveryCount;
-}
 
 export interface AttemptHooks {
   /** Frames are ready; `urgent` ones should not wait for a tick. */
@@ -58,6 +53,8 @@ export interface AttemptOptions {
   readonly work: WorkEnvelope;
   /** Rises with each attempt at the request; frames of an older attempt are ignored. */
   readonly number: number;
+  /** See {@link AttemptKey.nonce}. */
+  readonly nonce: number;
   readonly ackSubject: string;
   /** Subject under which the message is queued. */
   readonly address: QueueAddress;
@@ -77,8 +74,9 @@ const NO_BYTES = Buffer.alloc(0);
 /** How long the end of a stream is awaited in which every choice has ended, ms. */
 const AWAIT_END_MS = 1000;
 
-export class Attempt implements FrameSource {
+export class Attempt implements FrameSource, AttemptKey {
   readonly number: number;
+  readonly nonce: number;
   readonly ackSubject: string;
   readonly address: QueueAddress;
   #work: WorkEnvelope;
@@ -111,6 +109,7 @@ export class Attempt implements FrameSource {
   constructor(options: AttemptOptions) {
     this.#work = options.work;
     this.number = options.number;
+    this.nonce = options.nonce;
     this.ackSubject = options.ackSubject;
     this.address = options.address;
     this.#incarnation = options.incarnation;
@@ -222,7 +221,7 @@ export class Attempt implements FrameSource {
   }
 
   #frame(kind: FrameKind, meta: string, body: Buffer): Frame {
-    return { id: this.id, attempt: this.number, seq: this.#seq++, kind, meta, body };
+    return { id: this.id, attempt: this.number, nonce: this.nonce, seq: this.#seq++, kind, meta, body };
   }
 
   #onStart(status: number, contentType: string, retryAfterMs: number | null = null): void {

@@ -26,7 +26,7 @@ async function start() {
     const attempt = new Attempt({
       work: { meta, body: Buffer.alloc(0) },
       ...{ number: 1, ackSubject: 'ack', address: sharedAddress(KEY, id), waitMs: 0, continuation: null },
-      ...{ incarnation: 'p1', limits: LIMITS, clock: { monotonic: () => 0 } },
+      ...{ nonce: 1, incarnation: 'p1', limits: LIMITS, clock: { monotonic: () => 0 } },
       hooks: {
         ready() {},
         firstToken() {},

@@ -28,7 +28,7 @@ function startBatcher(publish: () => Promise<void> = async () => {}) {
 }
 
 function source(id: string, ingressId: string, count = 1): FrameSource {
-  const frame: Frame = { id, attempt: 1, seq: 0, kind: 'events', meta: '', body: Buffer.from('x') };
+  const frame: Frame = { id, attempt: 1, nonce: 1, seq: 0, kind: 'events', meta: '', body: Buffer.from('x') };
   return { ingressId, takeFrames: into => void into.push(...Array<Frame>(count).fill(frame)) };
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { kvNeed, LoadMeter } from '@penstock/policy';
-import { type Frame, sharedAddress, type WorkEnvelope, type WorkMeta } from '@penstock/protocol';
+import { type Frame, NO_NONCE, sharedAddress, type WorkEnvelope, type WorkMeta } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { EngineHandlers } from '../engine/engine.ts';
 import type { Attempt } from './attempt.ts';
@@ -55,9 +55,10 @@ function start() {
     ready: (attempt: Attempt) => attempt.takeFrames(frames),
     release: () => void heard.push('released'),
   };
-  const run = (meta: Partial<WorkMeta> = {}, deliveryCount = 1) => {
+  const run = (meta: Partial<WorkMeta> = {}, number = 1, nonce = number) => {
     const work: WorkEnvelope = { meta: { ...META, ...meta }, body: Buffer.from('{}') };
-    running.run({ address: ADDRESS, data: work.body, ackSubject: 'ack', deliveryCount }, work, null, sink);
+    const delivery = { address: ADDRESS, data: work.body, ackSubject: 'ack', deliveryCount: 1 };
+    running.run(delivery, work, { number, nonce }, null, sink);
   };
   const load = () => meter.load(READINGS, 0);
   return { running, calls, heard, frames, attempts, run, load, meter };
@@ -106,15 +107,26 @@ test('a later attempt at a request supersedes the one that runs', () => {
 
 test('a cancel stops the attempts up to the one it names', () => {
   const { running, heard, frames, run } = start();
-  run({ attemptBase: 3 });
-  running.cancel('r1', 3);
-  running.cancel('r2', 9);
+  run({}, 4, 7);
+  running.cancel('r1', { number: 3, nonce: NO_NONCE });
+  running.cancel('r2', { number: 9, nonce: NO_NONCE });
   assert.equal(running.size, 1);
   const sent = frames.length;
-  running.cancel('r1', 4);
+  running.cancel('r1', { number: 4, nonce: NO_NONCE });
   assert.equal(running.size, 0);
   assert.deepEqual(heard, ['released', 'dropped']);
   assert.equal(frames.length, sent);
+});
+
+test('a cancel with a nonce stops that attempt and no other, whatever their numbers', () => {
+  const { running, heard, frames, run } = start();
+  run({}, 1, 7);
+  assert.deepEqual([running.has('r1'), running.has('r2'), frames[0]?.nonce], [true, false, 7]);
+  running.cancel('r1', { number: 1, nonce: 6 });
+  running.cancel('r1', { number: 9, nonce: 6 });
+  assert.deepEqual(heard, []);
+  running.cancel('r1', { number: 1, nonce: 7 });
+  assert.deepEqual(heard, ['released', 'dropped']);
 });
 
 test('what is handed back fails in a way that any other worker may retry', () => {

@@ -1,10 +1,10 @@
 /** The attempts that run on the engine, at most one for each request. */
 import { kvNeed, type LoadMeter } from '@penstock/policy';
-import { ENDPOINT_TABLE, type WorkEnvelope } from '@penstock/protocol';
+import { type AttemptKey, ENDPOINT_TABLE, isMeant, type WorkEnvelope } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { Delivery } from '@penstock/transport';
 import type { Engine } from '../engine/engine.ts';
-import { Attempt, type AttemptOutcome, attemptNumberOf } from './attempt.ts';
+import { Attempt, type AttemptOutcome } from './attempt.ts';
 import type { BodyLoader } from './body-loader.ts';
 import type { Continuation } from './continuation.ts';
 import type { StreamLimits } from './phase-limit.ts';
@@ -76,13 +76,24 @@ export class RunningAttempts {
     return tokens;
   }
 
+  /** Whether an attempt at the request runs here. */
+  has(id: string): boolean {
+    return this.#attempts.has(id);
+  }
+
   /** Starts an attempt; one at the same request that still runs here is superseded. */
-  run(delivery: Delivery, work: WorkEnvelope, continuation: Continuation | null, sink: AttemptSink): void {
+  run(
+    delivery: Delivery,
+    work: WorkEnvelope,
+    { number, nonce }: AttemptKey,
+    continuation: Continuation | null,
+    sink: AttemptSink,
+  ): void {
     const { clock, engine, bodies, worker, incarnation, meter, tracing, limitsOf, isModelLeaving } = this.#o;
     this.#attempts.get(work.meta.id)?.drop();
     const attempt = new Attempt({
       work,
-      number: attemptNumberOf(delivery, work),
+      ...{ number, nonce },
       ackSubject: delivery.ackSubject,
       address: delivery.address,
       incarnation,
@@ -107,10 +118,10 @@ export class RunningAttempts {
     attempt.start(tracing?.engineFor(attempt, engine) ?? engine, bodies);
   }
 
-  /** @param attempt the newest attempt to be cancelled: a later one is not meant. */
-  cancel(id: string, attempt: number): void {
+  /** @param attempt see {@link isMeant}. */
+  cancel(id: string, attempt: AttemptKey): void {
     const running = this.#attempts.get(id);
-    if (running !== undefined && running.number <= attempt) running.drop();
+    if (running !== undefined && isMeant(running, attempt)) running.drop();
   }
 
   /** Ends every attempt so that another worker runs or continues its request. */

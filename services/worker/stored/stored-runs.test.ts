@@ -84,7 +84,14 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
     if (beginning.kind !== 'begun') return assert.fail(beginning.kind);
     const engine: { handlers?: EngineHandlers; body?: string; isAborted?: boolean } = {};
     const attempt = new Attempt({
-      ...{ ...delivery, number, incarnation: 'p1', waitMs: 0, continuation: beginning.continuation },
+      ...{
+        ...delivery,
+        number,
+        nonce: number,
+        incarnation: 'p1',
+        waitMs: 0,
+        continuation: beginning.continuation,
+      },
       ...{ clock, limits: { firstTokenMs: 120_000, betweenTokensMs: 300_000 } },
       hooks: {
         ready: source => stored.collect(source),

@@ -1,0 +1,76 @@
+/**
+ * Which attempt **holds** a request: the first that was accepted, or that was told to run, until it has ended. Frames of all
+ * others are fenced. Their numbers do not tell them apart: a broker that was killed forgets how often it has delivered a message, and hands
+ * it out again under a number that another worker runs, or that has failed. So an attempt is known by its worker and nonce, too.
+ *
+ * All deliveries of a request under one subject are of one message. Where another worker was handed it, it is stopped and settles
+ * nothing, and its ack subject takes the place of the holder's: the broker may have forgotten the older delivery, and refuses its ack.
+ */
+import {
+  type AcceptedMeta,
+  type AttemptKey,
+  type Frame,
+  NO_NONCE,
+  type ResumeQuestion,
+} from '@penstock/protocol';
+import { isOfOlderSubject, type OpenRequest } from './open-request.ts';
+
+export function isHeldBy({ running }: OpenRequest, worker: string, attempt: number, nonce: number): boolean {
+  return (
+    running !== null && running.nonce === nonce && running.number === attempt && running.worker === worker
+  );
+}
+
+/** Whether an attempt whose worker did not ask becomes the one that holds the request. */
+export function mayBegin(request: OpenRequest, { kind, attempt, nonce }: Frame): boolean {
+  // It began at the beginning, and knows nothing of what the client has.
+  if (request.running !== null || request.shown || request.ended.includes(nonce)) return false;
+  if (attempt >= request.attempt) return true;
+  return kind === 'accepted' && nonce !== NO_NONCE && !isOfOlderSubject(attempt, request.attempt);
+}
+
+/** What becomes of a question. `held`: another attempt goes on. */
+export function judgeQuestion(
+  request: OpenRequest,
+  { attempt, nonce }: Pick<ResumeQuestion, 'attempt' | 'nonce'>,
+  worker: string,
+): 'gone' | 'held' | 'begin' | 'again' {
+  const { running } = request;
+  if (isOfOlderSubject(attempt, request.attempt)) return 'gone';
+  if (running === null) return 'begin';
+  if (isHeldBy(request, worker, attempt, nonce)) return 'again';
+  // Told to run and not heard of: it may have been handed back since.
+  if (running.ack === null) return 'begin';
+  // Workers of the version before take `held` for a reason to come again, so a higher number supersedes.
+  return nonce === NO_NONCE && attempt > running.number ? 'begin' : 'held';
+}
+
+/** Makes the attempt the one that holds the request. */
+export function hold(request: OpenRequest, worker: string, { number, nonce }: AttemptKey): void {
+  request.attempt = Math.max(request.attempt, number);
+  request.nextSeq = 0;
+  request.running = { worker, number, nonce, incarnation: '', ack: null, waitMs: 0 };
+}
+
+/** The attempt has ended: whatever it may still send is fenced. */
+export function letGo(request: OpenRequest): void {
+  const { running } = request;
+  if (running !== null && running.nonce !== NO_NONCE) request.ended = [...request.ended, running.nonce];
+  request.running = null;
+  request.nextSeq = 0;
+}
+
+/** The request's message was delivered once more, while an attempt holds it. */
+export function adoptDelivery(request: OpenRequest, ack: string | null): void {
+  const { running } = request;
+  if (running !== null && running.ack !== null && ack !== null) request.running = { ...running, ack };
+}
+
+/** @returns the ack subject of a delivery that nobody has use for and that should come again at once, as one that asks; else null. */
+export function deliveryToRepeat(request: OpenRequest, { attempt, meta, nonce }: Frame): string | null {
+  if (isOfOlderSubject(attempt, request.attempt) || request.ended.includes(nonce)) return null;
+  const { ack } = JSON.parse(meta) as AcceptedMeta;
+  if (request.running === null) return ack;
+  adoptDelivery(request, ack);
+  return null;
+}

@@ -1,0 +1,86 @@
+/**
+ * A nats-server that is killed forgets what it delivered last, and hands messages out again as if for the first time. Here
+ * each message is replaced by its copy while it is being answered: the broker then knows of no delivery of it.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { expectedTokens, promptHash } from '@penstock/engine-sim';
+import { controlSubject, encodeMessage, workStream } from '@penstock/protocol';
+import { chat, readChat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+
+const STREAMS = 6;
+const TOKENS = 120;
+const WORK = workStream('local', 0);
+
+async function onBroker<T>(
+  stack: Stack,
+  act: (nc: Awaited<ReturnType<typeof connect>>) => Promise<T>,
+): Promise<T> {
+  const nc = await connect({ servers: stack.nats.url });
+  try {
+    return await act(nc);
+  } finally {
+    await nc.close();
+  }
+}
+
+/** @returns how many messages are delivered anew. */
+function forgetDeliveries(stack: Stack): Promise<number> {
+  return onBroker(stack, async nc => {
+    const jsm = await jetstreamManager(nc);
+    const { state } = await jsm.streams.info(WORK, { subjects_filter: '>' });
+    const subjects = Object.keys(state.subjects ?? {});
+    for (const subject of subjects) {
+      const message = await jsm.streams.getMessage(WORK, { last_by_subj: subject });
+      if (message === null) continue;
+      await jsm.streams.purge(WORK, { filter: subject });
+      await jetstream(nc).publish(subject, message.data, { msgID: `${subject} again` });
+    }
+    return subjects.length;
+  });
+}
+
+const queued = (stack: Stack) =>
+  onBroker(stack, async nc => (await (await jetstreamManager(nc)).streams.info(WORK)).state.messages);
+
+async function fencedFrames(stack: Stack): Promise<number> {
+  const text = await (await fetch(`${stack.url}/metrics`)).text();
+  return Number(/penstock_fenced_frames_total (\d+)/.exec(text)?.[1] ?? 0);
+}
+
+/** Which worker takes nothing new. */
+const drain = (stack: Stack, orders: Record<string, boolean>) =>
+  onBroker(stack, async nc => {
+    for (const [worker, drain] of Object.entries(orders))
+      nc.publish(controlSubject({ kind: 'worker', worker }), encodeMessage({ drain }));
+    await nc.flush();
+  });
+
+for (const taker of ['w-1', 'w-2'])
+  test(`requests that w-1 runs and that are delivered to ${taker} as if for the first time are answered once`, async () => {
+    const engine = { profile: 'dense-70b-h100x4' } as const;
+    await using stack = await startStack({ engines: [engine, engine] });
+    const running = () => stack.engines.map(({ stats }) => stats().running);
+    await drain(stack, { 'w-2': true });
+    const contents = Array.from({ length: STREAMS }, (_, i) => `forgotten ${i}`);
+    const streams = Promise.all(
+      contents.map(content => readChat(stack, chat(content, { max_tokens: TOKENS }))),
+    );
+    await waitFor(() => running()[0] === STREAMS);
+    if (taker === 'w-2') await drain(stack, { 'w-1': true, 'w-2': false });
+    assert.equal(await forgetDeliveries(stack), STREAMS, 'all are still being answered');
+    for (const [i, read] of (await streams).entries()) {
+      const content = contents[i] ?? '';
+      const words = expectedTokens(promptHash({ messages: [{ role: 'user', content }] }), TOKENS);
+      assert.deepEqual([read.error, read.done, read.ids.size], [null, true, 1], content);
+      assert.deepEqual(read.tokens, words);
+      assert.deepEqual(
+        [read.headers.get('x-penstock-worker'), read.headers.get('x-penstock-attempt')],
+        ['w-1', '1'],
+      );
+    }
+    if (taker === 'w-2') await waitFor(async () => (await fencedFrames(stack)) >= STREAMS);
+    await waitFor(async () => (await queued(stack)) === 0);
+  });
