@@ -4,8 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { test } from 'node:test';
 import { VERSION } from '@penstock/runtime';
-import { importsOf } from '../deploy/package/imports.ts';
-import { FOLDERS, MAY_IMPORT, ONE_ROOM } from './rooms.ts';
+import { importsOf, loadedBy } from '../deploy/package/imports.ts';
+import { exportsOf } from '../deploy/package/modules.ts';
+import { FOLDERS, LOADED, MAY_IMPORT, ONE_ROOM } from './rooms.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const MAX_LINES = 400;
@@ -18,6 +19,8 @@ interface Source {
   readonly lines: number;
   /** As written. */
   readonly imports: readonly string[];
+  /** Those of them that are loaded with it. */
+  readonly loaded: readonly string[];
 }
 
 function sources(room: string): Source[] {
@@ -29,6 +32,7 @@ function sources(room: string): Source[] {
         path: join(room, path),
         lines: text.trimEnd().split('\n').length,
         imports: importsOf(text),
+        loaded: loadedBy(text),
       };
     });
 }
@@ -166,6 +170,32 @@ function circles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
   for (const file of graph.keys()) if (!order.has(file)) visit(file);
   return found;
 }
+
+test('a service loads nothing at its start that it may never need', () => {
+  const exported = exportsOf(ROOT);
+  const sourceOf = new Map(product.map(source => [source.path, source]));
+  const loadedByService = (service: string) => {
+    const files = new Set([`services/${service}/main.ts`]);
+    const packages = new Set<string>();
+    for (const file of files)
+      for (const name of sourceOf.get(file)?.loaded ?? []) {
+        if (name.startsWith('.')) files.add(targetOf(file, name));
+        else if (name.startsWith('@penstock/')) files.add(exported.get(name) ?? '');
+        else packages.add(name);
+      }
+    return [...packages].filter(name => !name.startsWith('node:')).sort();
+  };
+  for (const service of readdirSync(join(ROOT, 'services')))
+    assert.deepEqual(loadedByService(service), LOADED[service], service);
+});
+
+test('only types are imported of node:http, as its names load much more', () => {
+  const wrong = product.filter(({ loaded }) => loaded.some(name => /^node:https?$/.test(name)));
+  assert.deepEqual(
+    wrong.map(({ path }) => path),
+    [],
+  );
+});
 
 test('no folder holds more source files than one can keep in mind', () => {
   const counts = new Map<string, number>();

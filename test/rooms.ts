@@ -210,3 +210,54 @@ export const ONE_ROOM: Record<string, string> = {
   '@opentelemetry': 'libs/runtime',
   fastify: 'services',
 };
+
+/**
+ * Third-party packages that each service loads when it starts. Every process pays for them, so what only one kind of request or a
+ * setting needs is loaded with that (`await import`), and what only some services need has an entry of its own in its package.
+ */
+export const LOADED: Record<string, readonly string[]> = {
+  console: [
+    '@nats-io/jetstream',
+    '@nats-io/transport-node',
+    'fastify',
+    'ioredis',
+    'pino',
+    'prom-client',
+    'zod',
+  ],
+  'engine-sim': ['zod'],
+  ingress: [
+    '@fastify/busboy',
+    '@fastify/multipart',
+    '@nats-io/jetstream',
+    '@nats-io/transport-node',
+    'bullmq',
+    'fastify',
+    'ioredis',
+    'ipaddr.js',
+    'pino',
+    'prom-client',
+    'zod',
+  ],
+  tasks: [
+    '@nats-io/jetstream',
+    '@nats-io/transport-node',
+    'bullmq',
+    'ioredis',
+    'ipaddr.js',
+    'pino',
+    'prom-client',
+    'standardwebhooks',
+    'undici',
+    'zod',
+  ],
+  worker: [
+    '@nats-io/jetstream',
+    '@nats-io/transport-node',
+    'ioredis',
+    'pino',
+    'prom-client',
+    'undici',
+    'zod',
+  ],
+};

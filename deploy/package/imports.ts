@@ -8,6 +8,13 @@ export function importsOf(code: string): string[] {
   return [...code.matchAll(IMPORT)].map(match => match[1] ?? match[2] ?? '');
 }
 
+/** Those that are loaded before the code runs: neither types nor dynamic ones. */
+export function loadedBy(code: string): string[] {
+  return [...code.matchAll(IMPORT)]
+    .filter(([statement]) => !/^(?:import|export)\s+type\b/.test(statement))
+    .flatMap(match => match[1] ?? []);
+}
+
 /** The same code with other specifiers. */
 export function replaceImports(code: string, replace: (specifier: string) => string): string {
   let [made, from] = ['', 0];

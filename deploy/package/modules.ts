@@ -17,7 +17,7 @@ export interface Modules {
 }
 
 /** A workspace's file by what others import it as: `@penstock/transport/memory` → `libs/transport/memory/index.ts`. */
-type Exported = ReadonlyMap<string, string>;
+export type Exported = ReadonlyMap<string, string>;
 
 /** @param entries paths from the top. @throws PackError */
 export function collectModules(root: string, entries: readonly string[]): Modules {
@@ -52,7 +52,7 @@ export function packedName(path: string): string {
   return path.replace(/\.ts$/, '.js');
 }
 
-function exportsOf(root: string): Exported {
+export function exportsOf(root: string): Exported {
   const exported = new Map<string, string>();
   for (const manifest of globSync(['libs/*/package.json', 'services/*/package.json'], { cwd: root })) {
     const { name, exports = {} } = JSON.parse(readFileSync(join(root, manifest), 'utf8')) as {

@@ -24,7 +24,6 @@ export { completionUpdate } from './openai/completion-update.ts';
 export * from './openai/json-guard.ts';
 export type { RequestSummary } from './openai/request-summary.ts';
 export * from './openai/usage.ts';
-export { OPERATIONS, openApiDocument } from './openapi/index.ts';
 export { type ElidedBody, ElidedMedia, elideMedia } from './prompt/elided-media.ts';
 export { emptyProfile, type PromptProfile } from './prompt/prompt-profile.ts';
 export { withoutMedia } from './prompt/without-media.ts';

@@ -2,9 +2,10 @@
  * Probes and metrics over HTTP, for a process that serves nothing else. Nothing that comes in is read but the method and the path:
  * whoever reaches the port learns how the process is, and can do nothing.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { MetricSet } from './metrics.ts';
+import { createServer } from './node-http.ts';
 
 export interface MonitoringOptions {
   readonly host: string;

@@ -1,15 +1,7 @@
-/** How data travels between processes: ports, and their adapters. */
-export { BullBatches } from './bullmq/batch-jobs.ts';
-export { BullDeliveries } from './bullmq/delivery-jobs.ts';
-export {
-  type AllowList,
-  checkEgressUrl,
-  EgressRefused,
-  type Resolve,
-  readAllowList,
-  resolveEgress,
-} from './egress/egress-guard.ts';
-export { GuardedPoster } from './egress/guarded-poster.ts';
+/**
+ * How data travels between processes: ports, and their adapters. Adapters that few services need, and that bring much with them,
+ * have entries of their own (see package.json).
+ */
 export { ClaimCheck, type ClaimHolder } from './files/claim-check.ts';
 export { DirectoryFiles } from './files/directory-files.ts';
 export { FileLibrary } from './files/file-library.ts';

@@ -10,7 +10,6 @@ import {
   systemClock,
 } from '@penstock/runtime';
 import {
-  BullDeliveries,
   NatsDeadLetters,
   NatsWorkQueue,
   openStores,
@@ -46,7 +45,11 @@ const records = await RedisTaskRecords.connect({ url: config.PENSTOCK_REDIS_URL,
 const trails = await RedisRequestTrails.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
 const endpoints = await RedisWebhooks.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
 const deliveries = await RedisDeliveries.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
-const deliveryJobs = new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEMPTS);
+/** Loaded when somebody sends an event again. */
+const deliveryJobs = new WhenNeeded(async () => {
+  const { BullDeliveries } = await import('@penstock/transport/bullmq');
+  return new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEMPTS);
+});
 const { bodies } = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
 );
@@ -57,7 +60,10 @@ const letters = new WhenNeeded(() =>
 const { app, start, stop } = await startConsole(
   {
     ...{ queue, registry, audit, records, requests: { trails, runs } },
-    webhooks: { endpoints, deliveries, deliveryJobs },
+    webhooks: {
+      ...{ endpoints, deliveries },
+      deliveryJobs: { again: async (job, nonce) => (await deliveryJobs.get()).again(job, nonce) },
+    },
     deadLetters: async () => ({ letters: await letters.get(), runs, bodies, queue, now: Date.now }),
   },
   {

@@ -1,5 +1,5 @@
 /** A process with one or several simulated engines. A signal ends it at once: engines die like that. */
-import { readConfigOrExit } from '@penstock/runtime';
+import { readConfigOrExit } from '@penstock/runtime/read-config';
 import { buildEngine } from './api/server.ts';
 import { enginesToStart, simConfig } from './config.ts';
 

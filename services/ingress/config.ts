@@ -15,7 +15,7 @@ import {
   trailSettings,
   webhookAllowSetting,
 } from '@penstock/runtime';
-import { readAllowList } from '@penstock/transport';
+import { readAllowList } from '@penstock/transport/egress';
 import { z } from 'zod';
 import { parseOrigins } from './http/cors.ts';
 

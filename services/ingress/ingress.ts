@@ -14,7 +14,6 @@ import {
 } from '@penstock/runs';
 import { ByteBudget, type Clock, createIdSource, type Logger, type Tracing } from '@penstock/runtime';
 import {
-  type AllowList,
   type BatchJobs,
   ClaimCheck,
   type ConversationRecords,
@@ -33,6 +32,7 @@ import {
   type WebhookRecords,
   type WorkQueue,
 } from '@penstock/transport';
+import type { AllowList } from '@penstock/transport/egress';
 import type { FastifyInstance } from 'fastify';
 import { BatchesApi } from './api/batches.ts';
 import { FilesApi } from './api/files.ts';

@@ -15,8 +15,6 @@ import {
   VERSION,
 } from '@penstock/runtime';
 import {
-  BullBatches,
-  BullDeliveries,
   NatsWorkQueue,
   openStores,
   RedisConversations,
@@ -27,6 +25,7 @@ import {
   RedisTaskRecords,
   RedisWebhooks,
 } from '@penstock/transport';
+import { BullBatches, BullDeliveries } from '@penstock/transport/bullmq';
 import { ingressConfig } from './config.ts';
 import { startIngress } from './ingress.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OPERATIONS } from '@penstock/protocol';
+import { OPERATIONS } from '@penstock/protocol/openapi';
 import { BatchesApi } from './api/batches.ts';
 import { FilesApi } from './api/files.ts';
 import { InferenceApi } from './api/inference.ts';

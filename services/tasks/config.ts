@@ -10,7 +10,7 @@ import {
   regionSettings,
   webhookAllowSetting,
 } from '@penstock/runtime';
-import { readAllowList } from '@penstock/transport';
+import { readAllowList } from '@penstock/transport/egress';
 import { z } from 'zod';
 
 export const tasksConfig = z.object({

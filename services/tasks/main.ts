@@ -20,7 +20,6 @@ import {
   VERSION,
 } from '@penstock/runtime';
 import {
-  BullBatches,
   ClaimCheck,
   FileLibrary,
   NatsQueueSurvey,
@@ -32,6 +31,7 @@ import {
   RedisStoreSurvey,
   RedisTaskRecords,
 } from '@penstock/transport';
+import { BullBatches } from '@penstock/transport/bullmq';
 import { BatchRunner } from './batches/batch-runner.ts';
 import { BatchTracing } from './batches/batch-tracing.ts';
 import { FeedRoom } from './batches/feed-room.ts';

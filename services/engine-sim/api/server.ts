@@ -1,6 +1,7 @@
 /** The routes of a simulated engine: OpenAI's, vLLM's health and metrics, and switches for tests. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createServer } from '@penstock/runtime/node-http';
 import { type EngineOptions, EngineState } from '../engine/engine.ts';
 import { type EarlyFault, type Fault, readFault, SENTINEL_MODELS } from '../engine/faults.ts';
 import type { EngineStats } from '../engine/ledger.ts';

@@ -1,5 +1,4 @@
 /** What operators and tools ask for: whether the node is alive and ready, its metrics, the document of the API. */
-import { openApiDocument } from '@penstock/protocol';
 import { VERSION } from '@penstock/runtime';
 import type { FastifyInstance } from 'fastify';
 import type { Api } from '../http/guards.ts';
@@ -28,11 +27,20 @@ export class OperationsApi implements Api {
         return reply.code(problem === null ? 200 : 503).send({ status: problem ?? 'ok' });
       });
     app.get('/version', (_request, reply) => reply.send({ version: VERSION, name: 'Penstock' }));
-    const document = openApiDocument(VERSION);
-    app.get('/openapi.json', (request, reply) => answer(reply, request, document));
+    let document: ReturnType<typeof documentOfApi> | null = null;
+    app.get('/openapi.json', async (request, reply) => {
+      document ??= documentOfApi();
+      return answer(reply, request, await document);
+    });
     app.get('/metrics', async (request, reply) => {
       const { type, text } = await this.#metrics.set.exposition(request.headers.accept);
       return reply.type(type).send(text);
     });
   }
+}
+
+/** Loaded and made only where somebody asks for it: few nodes ever are. */
+async function documentOfApi() {
+  const { openApiDocument } = await import('@penstock/protocol/openapi');
+  return openApiDocument(VERSION);
 }

@@ -16,16 +16,8 @@ import {
   webhookTest,
   webhookUpdate,
 } from '@penstock/protocol';
-import {
-  type AllowList,
-  checkEgressUrl,
-  type DeliveryJobs,
-  type DeliveryLog,
-  EgressRefused,
-  type KnownEndpoint,
-  resolveEgress,
-  type WebhookRecords,
-} from '@penstock/transport';
+import type { DeliveryJobs, DeliveryLog, KnownEndpoint, WebhookRecords } from '@penstock/transport';
+import { type AllowList, checkEgressUrl, EgressRefused, resolveEgress } from '@penstock/transport/egress';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Api, Guards } from '../http/guards.ts';

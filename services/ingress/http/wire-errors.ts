@@ -1,7 +1,7 @@
 /** Answers malformed requests on the bare connection, in the shape of every other error. */
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { DispatchError, JSON_CONTENT_TYPE, toErrorBody } from '@penstock/protocol';
+import { STATUS_CODES } from '@penstock/runtime/node-http';
 
 const BY_CODE: Readonly<Record<string, readonly [status: number, message: string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time. Send it again.'],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { tenantOfKey, toSecret } from '@penstock/protocol';
-import { readAllowList } from '@penstock/transport';
+import { readAllowList } from '@penstock/transport/egress';
 import { readConfiguredWebhooks, toManagedEndpoint } from './configured-webhooks.ts';
 
 const GIVEN = { api_key: 'sk-12345678', url: 'https://hooks.example/x', secret: toSecret(Buffer.alloc(32)) };

@@ -6,7 +6,7 @@ import {
   tenantOfKey,
   type WebhookEndpoint,
 } from '@penstock/protocol';
-import { type AllowList, checkEgressUrl } from '@penstock/transport';
+import { type AllowList, checkEgressUrl } from '@penstock/transport/egress';
 
 /**
  * @param json a JSON list; `[]` for none.

@@ -2,15 +2,15 @@
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import type { Clock, Logger } from '@penstock/runtime';
 import {
-  type AllowList,
-  BullDeliveries,
   type DeliveryJobs,
-  GuardedPoster,
   RedisDeliveries,
   RedisEventOutbox,
   type RedisOptions,
   RedisWebhooks,
 } from '@penstock/transport';
+import { BullDeliveries } from '@penstock/transport/bullmq';
+import type { AllowList } from '@penstock/transport/egress';
+import { GuardedPoster } from '@penstock/transport/guarded-poster';
 import { readConfiguredWebhooks, toManagedEndpoint } from './configured-webhooks.ts';
 import { EndpointGate } from './endpoint-gate.ts';
 import { EventFanout } from './event-fanout.ts';

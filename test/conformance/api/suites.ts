@@ -1,7 +1,7 @@
 /** The suites, each against a running stack. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { OPERATIONS } from '@penstock/protocol';
+import { OPERATIONS } from '@penstock/protocol/openapi';
 import type { Python, Ran } from '../programs.ts';
 import { type CaseResult, ConformanceError, type SuiteResult } from '../suite.ts';
 import { overlay } from './overlay.ts';
