@@ -2,23 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Endpoint, queueOf } from '@penstock/protocol';
 import { ABANDONED_AFTER_MS } from './abandoned-queues.ts';
-import { Fleet } from './fleet.ts';
-import { heartbeatOf, modelOf } from './heartbeat.fixture.ts';
+import { fleetAt, heartbeatOf, modelOf } from './fleet.fixture.ts';
 
 const modelWith = (...endpoints: Endpoint[]) => ({ ...modelOf('m'), endpoints });
 const RERANK = queueOf(modelWith('chat', 'rerank'), 'rerank') ?? '';
 
 function startFleet() {
-  let now = 0;
-  const fleet = new Fleet({
-    shards: 1,
-    clock: { now: () => now, monotonic: () => now },
-    rand: () => 0,
-    connected: () => true,
-    registeredModels: async () => [],
-    registerModel() {},
-    onForgotten() {},
-  });
+  const time = { now: 0 };
+  const fleet = fleetAt(time);
   const alive = new Map<string, Parameters<typeof heartbeatOf>[0]>();
   const hear = (worker: string, ...endpoints: Endpoint[]) => {
     const heartbeat = { worker, models: [modelWith(...endpoints)] };
@@ -33,8 +24,8 @@ function startFleet() {
     },
     /** Lets time pass as a live process does, with heartbeats of all that are there. */
     pass(ms: number) {
-      for (const end = now + ms; now < end; ) {
-        now += 1000;
+      for (const end = time.now + ms; time.now < end; ) {
+        time.now += 1000;
         for (const heartbeat of alive.values()) fleet.hear(heartbeatOf(heartbeat));
         fleet.sweep();
       }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CacheBeliefs } from './cache-beliefs.ts';
-import { heartbeatOf } from './heartbeat.fixture.ts';
+import { heartbeatOf } from './fleet.fixture.ts';
 import { Members } from './members.ts';
 
 function startBeliefs() {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ASSUMED_TOKENS_PER_SEC } from '@penstock/policy';
 import { Candidates } from './candidates.ts';
-import { heartbeatOf } from './heartbeat.fixture.ts';
+import { heartbeatOf } from './fleet.fixture.ts';
 import { Members } from './members.ts';
 
 function startCandidates() {

@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Endpoint, queueOf } from '@penstock/protocol';
-import { Fleet } from './fleet.ts';
-import { heartbeatOf, modelOf } from './heartbeat.fixture.ts';
+import { fleetAt, heartbeatOf, modelOf } from './fleet.fixture.ts';
 
 function startFleet() {
   const time = { now: 0, rand: 0 };
-  const fleet = new Fleet({
-    shards: 1,
-    clock: { now: () => time.now, monotonic: () => time.now },
-    rand: () => time.rand,
-    connected: () => true,
-    registeredModels: async () => [],
-    registerModel() {},
-    onForgotten() {},
-  });
+  const fleet = fleetAt(time);
   const hear = (worker: string, endpoints: Endpoint[], some = {}) =>
     fleet.hear(heartbeatOf({ worker, models: [{ ...modelOf('m'), endpoints }], ...some }));
   return { fleet, time, hear };

@@ -1,20 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Heartbeat } from '@penstock/protocol';
-import { Fleet } from './fleet.ts';
-import { heartbeatOf, modelOf } from './heartbeat.fixture.ts';
+import { fleetAt, heartbeatOf, modelOf } from './fleet.fixture.ts';
+import type { Fleet } from './fleet.ts';
 import type { ModelNamesOptions } from './model-names.ts';
 
 function startFleet(modelNames?: ModelNamesOptions) {
-  let now = 0;
+  const time = { now: 0 };
   const forgotten: string[] = [];
-  const fleet = new Fleet({
-    shards: 1,
-    clock: { now: () => now, monotonic: () => now },
-    rand: () => 0,
-    connected: () => true,
-    registeredModels: async () => [],
-    registerModel() {},
+  const fleet = fleetAt(time, {
     ...(modelNames === undefined ? {} : { names: modelNames }),
     onForgotten: (worker, shard) => forgotten.push(`${worker} of ${shard}`),
   });
@@ -28,7 +22,7 @@ function startFleet(modelNames?: ModelNamesOptions) {
     /** Lets time pass as a live process does: with a sweep each second. */
     pass(seconds: number) {
       for (let i = 0; i < seconds; i++) {
-        now += 1000;
+        time.now += 1000;
         fleet.sweep();
       }
     },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { heartbeatOf, modelOf } from './heartbeat.fixture.ts';
+import { heartbeatOf, modelOf } from './fleet.fixture.ts';
 import { Members } from './members.ts';
 
 function startMembers() {

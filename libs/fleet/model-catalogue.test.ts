@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ModelInfo } from '@penstock/protocol';
-import { modelOf } from './heartbeat.fixture.ts';
+import { modelOf } from './fleet.fixture.ts';
 import { ModelCatalogue, WITHDRAWN_AFTER_MS } from './model-catalogue.ts';
 
 test('the registry is read again for an unknown model, and at intervals', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { controlSubject, encodeMessage } from '@penstock/protocol';
-import { heartbeatOf, modelOf } from './heartbeat.fixture.ts';
+import { heartbeatOf, modelOf } from './fleet.fixture.ts';
 import { watchFleet } from './watch.ts';
 
 test('a fleet hears the heartbeats of its region, knows the registered models, and purges for forgotten workers', async () => {

@@ -1,4 +1,5 @@
 /** JSON as engines write it. */
+import { endOfString } from '../json/json-string.ts';
 
 /** Python's json module writes these where a number is none. */
 const NO_NUMBER = /-?\bInfinity\b|\bNaN\b/g;
@@ -15,24 +16,15 @@ export function parseEngineJson(text: string): unknown {
 
 /** What stands in strings is what somebody said, and stays. */
 function withNulls(text: string): string {
+  const bytes = Buffer.from(text);
   let out = '';
-  let at = 0;
-  while (at < text.length) {
-    const start = text.indexOf('"', at);
-    const end = start < 0 ? text.length : endOfString(text, start);
-    out += text.slice(at, start < 0 ? end : start).replaceAll(NO_NUMBER, 'null');
-    if (start >= 0) out += text.slice(start, end);
-    at = end;
+  for (let at = 0; at < bytes.length; ) {
+    const quote = bytes.indexOf('"', at);
+    const open = quote < 0 ? bytes.length : quote;
+    const behind = open + 1 < bytes.length ? endOfString(bytes, open) + 1 : bytes.length;
+    out +=
+      bytes.toString('utf8', at, open).replaceAll(NO_NUMBER, 'null') + bytes.toString('utf8', open, behind);
+    at = behind;
   }
   return out;
-}
-
-/** Behind the quote that ends the string. @param start its first quote. */
-function endOfString(text: string, start: number): number {
-  for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
-    let escapes = 0;
-    while (text[at - 1 - escapes] === '\\') escapes++;
-    if (escapes % 2 === 0) return at + 1;
-  }
-  return text.length;
 }

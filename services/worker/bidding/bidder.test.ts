@@ -4,19 +4,9 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { DEFAULT_BOUNDARIES, type WorkerLoad } from '@penstock/policy';
 import type { WorkQueueKey } from '@penstock/protocol';
 import type { WorkQueue } from '@penstock/transport';
+import { IDLE } from '../../../libs/policy/worker-load.fixture.ts';
 import { Bidder } from './bidder.ts';
 
-const IDLE: WorkerLoad = {
-  prefillBacklogTokens: 0,
-  head: null,
-  prefillTokensPerSec: 10_000,
-  running: 0,
-  slots: 64,
-  kvUse: null,
-  kvFreeTokens: null,
-  errorRate: 0,
-  answerTokens: 200,
-};
 type Offer = { level: number; batch: number } | null;
 
 /** A bidder whose offers are recorded by consumer, on the clock of the test. */
