@@ -15,7 +15,7 @@ function startPresence(isWell: () => boolean = () => true) {
   const control = new MemoryWorkQueue({ now: () => 0 });
   const presence = new Presence({
     ...{ worker: 'w-1', incarnation: 'p1', region: 'eu', shard: 2, control },
-    vitals: () => ({ ...VITALS, isWell: isWell() }),
+    vitals: () => ({ ...VITALS, trouble: isWell() ? null : 'engine_sick' }),
   });
   const beats = () => control.sent.items.map(({ payload }) => readHeartbeat(payload));
   return { presence, control, beats };

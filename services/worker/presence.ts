@@ -9,7 +9,8 @@ export interface Vitals
     Heartbeat,
     'models' | 'slots' | 'waitS' | 'tokensPerSec' | 'load' | 'cacheTokens' | 'cacheCapacity'
   > {
-  readonly isWell: boolean;
+  /** Why it cannot serve now; null where it can. */
+  readonly trouble: 'engine_sick' | 'cut_off' | null;
   readonly report: Omit<WorkerReport, 'resting'>;
 }
 
@@ -67,16 +68,16 @@ export class Presence {
     this.#send(true);
   }
 
-  #whyResting(isWell: boolean): WorkerReport['resting'] {
+  #whyResting(trouble: Vitals['trouble']): WorkerReport['resting'] {
     if (this.#isDraining) return 'draining';
     if (this.#isDrained) return 'drained';
-    return isWell ? null : 'engine_sick';
+    return trouble;
   }
 
   #send(leaving: boolean): void {
     const { worker, incarnation, region, shard, control } = this.#o;
-    const { isWell, report, ...vitals } = this.#o.vitals();
-    const resting = this.#whyResting(isWell);
+    const { trouble, report, ...vitals } = this.#o.vitals();
+    const resting = this.#whyResting(trouble);
     const heartbeat: Heartbeat = {
       ...{ v: 1, worker, incarnation, shard, pulling: resting === null, leaving },
       ...{ ...vitals, report: { ...report, resting } },

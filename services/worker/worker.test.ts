@@ -212,6 +212,20 @@ test('while the reply bus cannot take what is sent, nothing new is taken', async
   assert.equal(calls.length, 1);
 });
 
+test('a worker that is cut off from Redis says so and leaves work to others, until it is back', async t => {
+  const { bus, publish, queue, calls, beats, pass } = await startWorker(t);
+  bus.connected = false;
+  await pass(1);
+  assert.deepEqual([beats().at(-1)?.pulling, beats().at(-1)?.report?.resting], [false, 'cut_off']);
+  await publish('r1');
+  await pass(1000);
+  assert.deepEqual([calls.length, queue.queued.length], [0, 1]);
+  assert.equal(beats().at(-1)?.report?.bids['interactive_short'], 'sick');
+  bus.connected = true;
+  await pass(10);
+  assert.deepEqual([calls.length, beats().at(-1)?.pulling], [1, true]);
+});
+
 test('a worker that drains takes nothing new, finishes or hands back what runs, and says goodbye', async t => {
   const { worker, calls, publish, queue, frames, beats, pass } = await startWorker(t);
   await publish('r1');

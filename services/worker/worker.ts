@@ -54,7 +54,7 @@ export interface WorkerOptions {
   /** How long the engine may take over streams of a model, by the model's slug. */
   readonly limitsOf: (slug: string) => StreamLimits;
   readonly queue: QueueAdmin & WorkConsumer & ControlChannel;
-  readonly bus: Pick<ReplyBus, 'pendingBytes' | 'publish'>;
+  readonly bus: Pick<ReplyBus, 'connected' | 'onConnection' | 'pendingBytes' | 'publish'>;
   readonly models: Pick<ModelRegistry, 'announce'>;
   readonly bodies: Pick<BodyLoader, 'load'>;
   readonly engine: Pick<Engine, 'ask' | 'endpoints' | 'gauges' | 'healthy' | 'models' | 'run' | 'slotLimit'>;
@@ -194,7 +194,8 @@ export class Worker {
         ready: (attempt, urgent) => this.#batcher.add(attempt, urgent),
         release() {},
       },
-      isDraining: () => this.#presence.isResting,
+      // Without Redis nobody would hear of an answer: another worker may reach it.
+      isDraining: () => this.#presence.isResting || !this.#o.bus.connected,
       onTaken: ({ fleetRate, size, promptTokens }) => {
         this.#traced()?.({ kind: 'taken', fleetRate, size, promptTokens });
         this.#slots.begin(this.#admission.slotsTaken + 1, clock.monotonic());
@@ -235,6 +236,13 @@ export class Worker {
       const order = readDrainOrder(payload);
       if (order !== null) this.#obey(order);
     });
+    const { bus, log } = this.#o;
+    bus.onConnection(() => {
+      if (bus.connected) log.info('Redis answers again');
+      else log.warn('cut off from Redis: nothing new is taken');
+      this.#bidder.requote();
+      this.#presence.beat();
+    });
     this.#presence.start();
     this.#watch.start();
   }
@@ -250,9 +258,15 @@ export class Worker {
     await this.#o.models.announce(this.#o.region, model.slug, encodeMessage(model));
   }
 
-  #standing(now: number): WorkerStanding {
+  /** Why it could not serve what it would take: its engine, or that nobody would hear what that says. */
+  get #trouble(): Vitals['trouble'] {
     const { bus } = this.#o;
-    const { gauges, errorRate, isWell } = this.#watch;
+    if (!this.#watch.isWell) return 'engine_sick';
+    return bus.connected && bus.pendingBytes <= MAX_PENDING_REPLY_BYTES ? null : 'cut_off';
+  }
+
+  #standing(now: number): WorkerStanding {
+    const { gauges, errorRate } = this.#watch;
     const readings = {
       running: this.#admission.slotsTaken,
       slots: this.#slots.slots,
@@ -262,7 +276,7 @@ export class Worker {
     };
     return {
       load: this.#meter.load(readings, now),
-      sick: !isWell || bus.pendingBytes > MAX_PENDING_REPLY_BYTES,
+      sick: this.#trouble !== null,
       draining: this.#presence.isResting,
       fleetTokensPerSec: this.#fleetTokensPerSec === 0 ? this.#meter.tokensPerSec : this.#fleetTokensPerSec,
     };
@@ -276,7 +290,7 @@ export class Worker {
       slots: this.#slots.learned,
       load: this.#meter.worked(now),
       cacheCapacity: this.#watch.gauges?.kvCapacity ?? null,
-      isWell: this.#watch.isWell,
+      trouble: this.#trouble,
       report: {
         running: this.#admission.slotsTaken,
         kvUse: this.#watch.gauges?.kvUse ?? null,

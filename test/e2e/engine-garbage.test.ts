@@ -30,7 +30,6 @@ test('engines that talk nonsense', async t => {
   t.after(() => engine.close());
   await using stack = await startStack({
     engineUrls: [engine.url],
-    workerEnv: { PENSTOCK_ACK_WAIT_MS: '1000' },
   });
   const fallen: string[] = [];
   const watched = { ingress: stack.ingress, worker: stack.workers[0] };
@@ -48,7 +47,8 @@ test('engines that talk nonsense', async t => {
     for await (const part of answer.body ?? []) {
       text += Buffer.from(part).toString();
       if (text.includes('Hello')) words.open();
-      if (Object.values(GARBAGE).some(garbage => text.includes(garbage))) rest.open();
+      // What is translated has more fields than the engine sent.
+      if (text.includes('"tool_calls":7')) rest.open();
     }
     return text;
   };

@@ -5,6 +5,8 @@ import { RedisReplyBus } from '@penstock/transport';
 import { testModelRegistry, testPlacementStore, testReplyBus } from '@penstock/transport/contracts';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../testkit/redis.ts';
+import { startSilentProxy } from '../../testkit/silent-proxy.ts';
+import { waitFor } from '../../testkit/stack.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;
 let hints: RedisReplyBus;
@@ -72,4 +74,47 @@ test('cut connections lose nothing and reorder nothing', async t => {
 test('a killed and restarted Redis loses nothing that was confirmed', async () => {
   const heard = await heardDuring('restart', 300, i => (i === 150 ? redis.restart() : undefined));
   assert.deepEqual(firsts(heard), [...Array(300).keys()]);
+});
+
+test('what Redis refuses for a while arrives, also where it is the last of a stream', async t => {
+  const admin = new Redis(redis.url);
+  t.after(() => admin.disconnect());
+  const [listener, publisher] = await Promise.all(
+    ['refused-l', 'refused-p'].map(name => RedisReplyBus.connect({ url: redis.url, name })),
+  );
+  assert.ok(listener !== undefined && publisher !== undefined);
+  const heard: string[] = [];
+  await listener.listen('refused', packet => heard.push(String(packet)));
+  await publisher.publish('refused', Buffer.from('0'));
+  await admin.call('ACL', 'SETUSER', 'default', '-xadd');
+  const sent = ['1', '2', '3'].map(text => publisher.publish('refused', Buffer.from(text)));
+  // Refused by now: its answer comes behind theirs.
+  await publisher.trails.read('nobody');
+  await admin.call('ACL', 'SETUSER', 'default', '+xadd');
+  await Promise.all(sent);
+  await waitFor(() => heard.length >= 4);
+  assert.deepEqual(heard, ['0', '1', '2', '3']);
+  await Promise.all([listener.close(), publisher.close()]);
+});
+
+test('a Redis that falls silent is noticed, left, and found again by another connection', async () => {
+  await using proxy = await startSilentProxy(redis.url);
+  const [listener, publisher] = await Promise.all(
+    ['silent-l', 'silent-p'].map(name => RedisReplyBus.connect({ url: proxy.url, name })),
+  );
+  assert.ok(listener !== undefined && publisher !== undefined);
+  const heard: string[] = [];
+  await listener.listen('silent', packet => heard.push(String(packet)));
+  const changes: boolean[] = [];
+  publisher.onConnection(() => changes.push(publisher.connected));
+  await publisher.publish('silent', Buffer.from('before'));
+  proxy.silence();
+  const meanwhile = publisher.publish('silent', Buffer.from('meanwhile'));
+  await waitFor(() => !publisher.connected && !listener.connected);
+  proxy.speak();
+  await meanwhile;
+  await waitFor(() => heard.includes('meanwhile') && publisher.connected && listener.connected);
+  assert.deepEqual([...new Set(heard)], ['before', 'meanwhile']);
+  assert.deepEqual([changes[0], changes.at(-1)], [false, true]);
+  await Promise.all([listener.close(), publisher.close()]);
 });

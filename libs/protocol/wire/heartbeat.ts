@@ -37,8 +37,11 @@ const report = z.object({
   errorRate: z.number(),
   /** Output tokens since the process began: as engines report them, else one a chunk. */
   outputTokens: z.number().min(0),
-  /** Why nothing new is taken; null while it is. `drained` by an operator, `draining` because it shuts down. */
-  resting: z.enum(['drained', 'draining', 'engine_sick']).nullable(),
+  /**
+   * Why nothing new is taken; null while it is. `drained` by an operator, `draining` because it shuts down, `cut_off` because its
+   * replies do not get through to Redis.
+   */
+  resting: z.enum(['drained', 'draining', 'engine_sick', 'cut_off']).nullable(),
   /** By kind of work (`interactive_short`, `batch_any`): the level it bids, or why it does not. */
   bids: z.record(z.string(), z.union([z.number(), z.string()])).default({}),
 });

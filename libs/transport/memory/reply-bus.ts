@@ -6,11 +6,26 @@ export class MemoryReplyBus implements ReplyBus {
   readonly #listeners = new Map<string, (packet: Buffer) => void>();
   #held: (() => void)[] | null = null;
   #pendingBytes = 0;
-  connected = true;
+  #connected = true;
+  readonly #watchers: (() => void)[] = [];
   readonly packets = new Recorded<{ readonly ingressId: string; readonly packet: Buffer }>();
 
   get pendingBytes(): number {
     return this.#pendingBytes;
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** As a server that goes away, or comes back. */
+  set connected(connected: boolean) {
+    this.#connected = connected;
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  onConnection(watcher: () => void): void {
+    this.#watchers.push(watcher);
   }
 
   async publish(ingressId: string, packet: Buffer): Promise<void> {

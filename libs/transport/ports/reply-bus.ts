@@ -4,12 +4,15 @@
  * *not* promise delivery to an ingress that is gone.
  */
 export interface ReplyBus {
-  /** Appends to the log of the ingress and notifies it. Retried in order across reconnects. */
+  /** Appends to the log of the ingress and notifies it. Retried in order across reconnects, and while it is refused. */
   publish(ingressId: string, packet: Buffer): Promise<void>;
   /** Bytes passed to `publish` and not yet confirmed. */
   readonly pendingBytes: number;
   /** Hears what is published from now on. One ingress for each bus. */
   listen(ingressId: string, onPacket: (packet: Buffer) => void): Promise<void>;
+  /** False also while the other end is silent. */
   readonly connected: boolean;
+  /** @param listener told when the connection that publishes is lost, found again, silent, or answers again. */
+  onConnection(listener: () => void): void;
   close(): Promise<void>;
 }

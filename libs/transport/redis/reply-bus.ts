@@ -2,10 +2,11 @@
 import { replyChannel, replyLog } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { ReplyBus } from '../ports/reply-bus.ts';
-import { connectRedis, openRedis, type RedisOptions } from './connection.ts';
+import { connectRedis, isAnswering, onAnswering, openRedis, type RedisOptions } from './connection.ts';
 import { RedisModelRegistry } from './model-registry.ts';
 import { RedisPlacementStore } from './placement-store.ts';
 import { ReplyListener } from './reply-listener.ts';
+import { ReplyOutbox } from './reply-outbox.ts';
 import { RedisRequestTrails } from './request-trails.ts';
 import { RedisScripts } from './scripts.ts';
 
@@ -21,6 +22,7 @@ export class RedisReplyBus implements ReplyBus {
   readonly trails: RedisRequestTrails;
   readonly #commands: Redis;
   readonly #scripts: RedisScripts<'replies/publish'>;
+  readonly #outbox: ReplyOutbox;
   readonly #options: RedisOptions;
   #listener: ReplyListener | null = null;
   #pendingBytes = 0;
@@ -29,6 +31,7 @@ export class RedisReplyBus implements ReplyBus {
     this.#options = options;
     this.#commands = commands;
     this.#scripts = new RedisScripts(commands, ['replies/publish']);
+    this.#outbox = new ReplyOutbox({ send: (ingressId, packet) => this.#append(ingressId, packet) });
     this.models = new RedisModelRegistry(commands);
     this.placements = new RedisPlacementStore(commands);
     this.trails = new RedisRequestTrails(commands);
@@ -40,7 +43,11 @@ export class RedisReplyBus implements ReplyBus {
   }
 
   get connected(): boolean {
-    return this.#commands.status === 'ready' && (this.#listener?.connected ?? true);
+    return isAnswering(this.#commands) && (this.#listener?.connected ?? true);
+  }
+
+  onConnection(listener: () => void): void {
+    onAnswering(this.#commands, listener);
   }
 
   get pendingBytes(): number {
@@ -50,14 +57,18 @@ export class RedisReplyBus implements ReplyBus {
   async publish(ingressId: string, packet: Buffer): Promise<void> {
     this.#pendingBytes += packet.length;
     try {
-      await this.#scripts.run(
-        'replies/publish',
-        replyLog(ingressId),
-        ...[replyChannel(ingressId), packet, LOG_WINDOW_MS, LOG_EXPIRE_MS],
-      );
+      await this.#outbox.publish(ingressId, packet);
     } finally {
       this.#pendingBytes -= packet.length;
     }
+  }
+
+  #append(ingressId: string, packet: Buffer): Promise<unknown> {
+    return this.#scripts.run(
+      'replies/publish',
+      replyLog(ingressId),
+      ...[replyChannel(ingressId), packet, LOG_WINDOW_MS, LOG_EXPIRE_MS],
+    );
   }
 
   async listen(ingressId: string, onPacket: (packet: Buffer) => void): Promise<void> {
@@ -67,6 +78,7 @@ export class RedisReplyBus implements ReplyBus {
 
   async close(): Promise<void> {
     this.#listener?.stop();
+    this.#outbox.close();
     this.#commands.disconnect();
   }
 }

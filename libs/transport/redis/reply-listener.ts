@@ -1,5 +1,6 @@
 import { replyChannel, replyLog } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
+import { isAnswering } from './connection.ts';
 
 /** How often a listener compares the end of the log with the last packet it saw. */
 const TIP_CHECK_MS = 1000;
@@ -41,7 +42,7 @@ export class ReplyListener {
 
   /** Whether packets come as they are published. */
   get connected(): boolean {
-    return this.#sub.status === 'ready' && this.#live;
+    return isAnswering(this.#sub) && this.#live;
   }
 
   async start(): Promise<void> {

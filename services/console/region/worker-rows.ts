@@ -70,7 +70,8 @@ export class WorkerRows {
 }
 
 function stateOf({ pulling, slots, report }: Member['heartbeat']): WorkerState {
-  if (!pulling) return report?.resting == null || report.resting === 'engine_sick' ? 'sick' : report.resting;
+  const resting = report?.resting;
+  if (!pulling) return resting === 'drained' || resting === 'draining' ? resting : 'sick';
   const running = report?.running ?? 0;
   if (running >= slots) return 'full';
   return running > 0 ? 'working' : 'idle';

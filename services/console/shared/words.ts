@@ -73,7 +73,7 @@ const NO_BID: Readonly<Record<string, string>> = {
   full: 'every slot is in use',
   kv_full: 'the KV cache has no room',
   over_reserve: 'a better worker should take it',
-  sick: 'the engine is sick',
+  sick: 'its engine is sick, or it is cut off from Redis',
   draining: 'it takes nothing new',
 };
 

@@ -30,7 +30,7 @@ export class RedisEventOutbox implements EventOutbox {
 
   /** @param abandonedMs age at which another process takes over an entry that is not done. */
   static async connect(options: RedisOptions, abandonedMs = ABANDONED_MS): Promise<RedisEventOutbox> {
-    const redis = openRedis(options, 'outbox');
+    const redis = openRedis(options, 'outbox', { blocks: true });
     await redis.connect();
     const outbox = new RedisEventOutbox(redis, options.name, abandonedMs);
     await outbox.#ensureGroup();

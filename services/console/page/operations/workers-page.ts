@@ -100,7 +100,7 @@ function workerRow(name: string, row: WorkerRow, selection: Selection | null): V
 /** Why a worker in such a state bids for nothing at all. */
 const NONE: Partial<Record<WorkerRow['state'], string>> = {
   silent: 'unknown',
-  sick: 'no: its engine is sick',
+  sick: 'no: its engine is sick, or it is cut off from Redis',
   drained: 'no: an operator drained it',
   draining: 'no: it shuts down',
 };

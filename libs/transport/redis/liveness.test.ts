@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { RedisLiveness } from './liveness.ts';
+
+test('a connection is answering while it is open and its questions are answered', async t => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  let now = 0;
+  t.mock.method(performance, 'now', () => now);
+  const questions: (() => void)[] = [];
+  const redis = Object.assign(new EventEmitter(), {
+    status: 'connecting',
+    ping: () => new Promise<void>(resolve => questions.push(resolve)),
+  });
+  const to = (status: string) => {
+    redis.status = status;
+    redis.emit(status);
+  };
+  const told: boolean[] = [];
+  const liveness = new RedisLiveness(redis as unknown as Redis);
+  liveness.onChange(isAnswering => told.push(isAnswering));
+  const pass = async (ms: number) => {
+    for (const end = now + ms; now < end; ) {
+      now += 50;
+      t.mock.timers.tick(50);
+      await turn();
+    }
+  };
+  assert.equal(liveness.isAnswering, false);
+  to('ready');
+  await pass(300);
+  assert.deepEqual([questions.length, liveness.isAnswering], [1, true]);
+  await pass(700);
+  assert.deepEqual([questions.length, liveness.isAnswering], [1, false], 'it is not asked twice');
+  questions[0]?.();
+  await turn();
+  assert.equal(liveness.isAnswering, true);
+  await pass(1000);
+  assert.equal(liveness.isAnswering, false);
+  to('close');
+  to('ready');
+  assert.equal(liveness.isAnswering, true, 'the new connection owes no answer yet');
+  assert.deepEqual(told, [true, false, true, false, true]);
+  to('end');
+  const asked = questions.length;
+  await pass(1000);
+  assert.equal(questions.length, asked);
+});

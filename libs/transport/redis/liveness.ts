@@ -1,0 +1,65 @@
+/**
+ * Whether Redis answers on a connection. The operating system keeps one open for minutes whose other end is silent: a host that lost
+ * its network, a process that is stopped. So each is asked now and then, and one that does not answer is closed and opened anew.
+ */
+import type { Redis } from 'ioredis';
+
+/** How often it is asked, ms. */
+const ASK_MS = 250;
+/** After this silence it counts as cut off, ms. */
+const CUT_OFF_MS = 600;
+/** After this silence the client closes it, ms: with {@link ASK_MS} a silent Redis is left within 5 s. */
+export const SILENCE_MS = 4000;
+
+export class RedisLiveness {
+  readonly #redis: Redis;
+  readonly #timer: NodeJS.Timeout;
+  /** When the question was asked that is not answered; null while there is none. */
+  #askedAt: number | null = null;
+  #wasAnswering = false;
+  readonly #listeners: ((isAnswering: boolean) => void)[] = [];
+
+  /** @param redis not open yet. Asked until it is disconnected for good. */
+  constructor(redis: Redis) {
+    this.#redis = redis;
+    this.#timer = setInterval(() => this.#ask(), ASK_MS).unref();
+    redis.on('end', () => clearInterval(this.#timer));
+    // What was asked of a lost connection is answered by the next one, or never.
+    redis.on('close', () => {
+      this.#askedAt = null;
+      this.#tell();
+    });
+    redis.on('ready', () => this.#tell());
+  }
+
+  /** @param listener told whenever {@link isAnswering} has changed. */
+  onChange(listener: (isAnswering: boolean) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Open, and not silent for longer than {@link CUT_OFF_MS}. */
+  get isAnswering(): boolean {
+    const isLate = this.#askedAt !== null && performance.now() - this.#askedAt > CUT_OFF_MS;
+    return this.#redis.status === 'ready' && !isLate;
+  }
+
+  #tell(): void {
+    const { isAnswering } = this;
+    if (isAnswering === this.#wasAnswering) return;
+    this.#wasAnswering = isAnswering;
+    for (const listener of this.#listeners) listener(isAnswering);
+  }
+
+  #ask(): void {
+    this.#tell();
+    if (this.#redis.status !== 'ready' || this.#askedAt !== null) return;
+    const askedAt = performance.now();
+    this.#askedAt = askedAt;
+    const answered = () => {
+      if (this.#askedAt === askedAt) this.#askedAt = null;
+      this.#tell();
+    };
+    // A refusal is an answer too.
+    this.#redis.ping().then(answered, answered);
+  }
+}
