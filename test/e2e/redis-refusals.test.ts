@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import { Redis } from 'ioredis';
-import { startSilentProxy } from '../../testkit/silent-proxy.ts';
+import { startSilentProxy } from '../../testkit/network/silent-proxy.ts';
 import { chat, readChat, startStack, waitFor } from '../../testkit/stack.ts';
 
 const STREAMS = 60;

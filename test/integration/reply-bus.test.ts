@@ -4,8 +4,8 @@ import { after, before, test } from 'node:test';
 import { RedisReplyBus } from '@penstock/transport';
 import { testModelRegistry, testPlacementStore, testReplyBus } from '@penstock/transport/contracts';
 import { Redis } from 'ioredis';
+import { startSilentProxy } from '../../testkit/network/silent-proxy.ts';
 import { startRedis } from '../../testkit/redis.ts';
-import { startSilentProxy } from '../../testkit/silent-proxy.ts';
 import { waitFor } from '../../testkit/stack.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;
