@@ -11,8 +11,8 @@
  * |---------------------------------------|--------------------------------------|--------------------------------------------------|----------------------|
  * | → queued                              | ingress (a request), tasks (a line)  | an id, and a client's key, are taken once        | accept.ts         |
  * | → queued (an open call)               | the ingress that holds the call      | an id is taken once                              | converted-call.ts |
- * | queued, in_progress → in_progress     | a worker that got the message        | only a higher attempt than the record's          | attempts.ts       |
- * | in_progress → completed, incomplete   | that worker                          | the record's attempt is still its own            | attempts.ts       |
+ * | queued, in_progress → in_progress     | a worker that got the message        | while another runs a higher number; queued: none | attempts.ts       |
+ * | in_progress → completed, incomplete   | that worker                          | the record's attempt (number, nonce) is its own  | attempts.ts       |
  * | in_progress → queued or failed        | that worker                          | the same, and the number of failures             | attempts.ts       |
  * | in_progress → queued (engine is full) | that worker                          | the record's attempt is still its own            | attempts.ts       |
  * | in_progress → any end (an open call)  | the ingress that converted the call  | the attempt whose answer it has                  | converted-call.ts |

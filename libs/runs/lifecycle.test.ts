@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DispatchError, decodeEnvelope, type NewRun } from '@penstock/protocol';
 import { ClaimCheck } from '@penstock/transport';
+import { nth } from '@penstock/transport/contracts';
 import { MemoryRequestBodies, MemoryRunStore, MemoryWorkQueue } from '@penstock/transport/memory';
 import {
   AnswerKeeper,
@@ -94,7 +95,7 @@ test('a key leads to the run that it made, which is queued again while nobody ha
     w.queue.published.items.map(({ messageId }) => messageId),
     ['r1', 'r1'],
   );
-  await w.attempts.begin(again, 1, 'w1');
+  await w.attempts.begin(again, nth(1), 'w1');
   assert.equal((await w.acceptance.accept(aRun({ id: 'r3' }), work, key)).status, 'in_progress');
   assert.equal(w.queue.published.items.length, 2);
   await assert.rejects(w.acceptance.accept(aRun({ id: 'r4' }), work, { key: 'k', digest: 'e' }), {
@@ -108,7 +109,7 @@ test('what the queue refuses is not recorded, unless a worker has it after all',
   await assert.rejects(w.acceptance.accept(aRun(), work, key), { code: 'queue_full' });
   assert.equal(await w.statusOf('r1'), undefined);
   w.queue.publish = async () => {
-    await w.attempts.begin(aRun(), 1, 'w1');
+    await w.attempts.begin(aRun(), nth(1), 'w1');
     throw new DispatchError('broker_unavailable');
   };
   assert.equal((await w.acceptance.accept(aRun(), work, key)).id, 'r1');
@@ -137,34 +138,34 @@ test('only the current attempt ends a run, and who ends it says so', async () =>
   const w = await world();
   const run = await w.acceptance.accept(aRun(), work, null);
   const end = endedBy('none', { status: 200, contentType: 'application/json' }, Buffer.from('{}'), 5);
-  assert.equal(await w.attempts.begin(run, 1, 'w1'), 'begun');
-  assert.equal(await w.attempts.begin(run, 2, 'w2'), 'begun');
-  assert.equal(await w.attempts.begin(run, 1, 'w1'), 'fenced');
-  assert.equal(await w.attempts.finish('r1', 1, end), false);
+  assert.equal(await w.attempts.begin(run, nth(1), 'w1'), 'begun');
+  assert.equal(await w.attempts.begin(run, nth(2), 'w2'), 'begun');
+  assert.equal(await w.attempts.begin(run, nth(1), 'w1'), 'fenced');
+  assert.equal(await w.attempts.finish('r1', nth(1), end), false);
   assert.deepEqual(w.sent(), []);
-  assert.equal(await w.attempts.finish('r1', 2, end), true);
+  assert.equal(await w.attempts.finish('r1', nth(2), end), true);
   assert.deepEqual(w.sent(), ENDED);
-  assert.equal(await w.attempts.begin(run, 3, 'w3'), 'gone');
+  assert.equal(await w.attempts.begin(run, nth(3), 'w3'), 'gone');
 });
 
 test('a failed run is tried again with a growing pause, three times at most, and not at all where it cannot help', async () => {
   const w = await world();
   const run = await w.acceptance.accept(aRun(), work, null);
   const failure = { code: 'engine_timeout', message: 'm', retryable: true };
-  await w.attempts.begin(run, 1, 'w1');
-  const first = await w.attempts.fail(run, 1, failure);
-  await w.attempts.begin(run, 2, 'w1');
-  const second = await w.attempts.fail(run, 2, failure);
+  await w.attempts.begin(run, nth(1), 'w1');
+  const first = await w.attempts.fail(run, nth(1), failure);
+  await w.attempts.begin(run, nth(2), 'w1');
+  const second = await w.attempts.fail(run, nth(2), failure);
   assert.deepEqual([first.kind, second.kind], ['again', 'again']);
   assert.ok(first.kind === 'again' && second.kind === 'again' && second.delayMs > first.delayMs);
-  await w.attempts.begin(run, 3, 'w1');
-  assert.deepEqual(await w.attempts.fail(run, 3, failure), { kind: 'final', code: 'engine_timeout' });
+  await w.attempts.begin(run, nth(3), 'w1');
+  assert.deepEqual(await w.attempts.fail(run, nth(3), failure), { kind: 'final', code: 'engine_timeout' });
   assert.deepEqual(w.sent(), ENDED);
-  assert.deepEqual(await w.attempts.fail(run, 3, failure), { kind: 'fenced' });
+  assert.deepEqual(await w.attempts.fail(run, nth(3), failure), { kind: 'fenced' });
 
   const other = await w.acceptance.accept(aRun({ id: 'r2' }), work, null);
-  await w.attempts.begin(other, 1, 'w1');
-  const outcome = await w.attempts.fail(other, 1, {
+  await w.attempts.begin(other, nth(1), 'w1');
+  const outcome = await w.attempts.fail(other, nth(1), {
     code: 'of a newer version',
     message: 'm',
     retryable: false,
@@ -177,7 +178,7 @@ test('a cancel empties the queue, stops the engine and is announced; a final run
   const w = await world();
   const queued = await w.acceptance.accept(aRun(), work, null);
   // Begun after the record was read.
-  await w.attempts.begin(queued, 1, 'w1');
+  await w.attempts.begin(queued, nth(1), 'w1');
   assert.equal((await w.canceller.cancel(queued)).status, 'cancelled');
   assert.deepEqual(w.queue.queued, []);
   const sent = ['worker {"cancel":"r1","attempt":1}', ...ENDED];
@@ -204,7 +205,7 @@ test('a queued run ends with its deadline, a running one is given a while', asyn
   const w = await world();
   const queued = await w.acceptance.accept(aRun(), work, null);
   const running = await w.acceptance.accept(aRun({ id: 'r2' }), work, null);
-  await w.attempts.begin(running, 1, 'w1');
+  await w.attempts.begin(running, nth(1), 'w1');
   w.state.now = 10_000;
   assert.equal((await w.finder.refresh(queued)).status, 'queued');
   w.state.now = 10_001;
@@ -226,10 +227,10 @@ test('a worker ends what it may not begin any more, where the clock of the store
   const run = await w.acceptance.accept(aRun(), work, null);
   w.state.now = 99_000;
   w.state.storeNow = 9000;
-  assert.equal(await w.attempts.begin(run, 1, 'w1'), 'begun');
+  assert.equal(await w.attempts.begin(run, nth(1), 'w1'), 'begun');
   const other = await w.acceptance.accept(aRun({ id: 'r2' }), work, null);
   w.state.storeNow = 10_001;
-  assert.equal(await w.attempts.begin(other, 1, 'w1'), 'gone');
+  assert.equal(await w.attempts.begin(other, nth(1), 'w1'), 'gone');
   assert.equal((await w.store.read('r2'))?.result?.finishedAt, 10_001);
 });
 
@@ -248,9 +249,9 @@ test('malformed, foreign and unknown ids and those of another kind are all not f
 async function statusOf(kind: NewRun['kind'], status: number, finishReason: string) {
   const w = await world();
   const call = new ConvertedCall(w.wires, aRun({ kind, log: kind === 'response' ? 'deltas' : 'none' }));
-  await call.create(1, 'w');
+  await call.create({ ...nth(1), worker: 'w' });
   const body = Buffer.from(JSON.stringify({ choices: [{ finish_reason: finishReason }] }));
-  await call.finish(2, 'w', { status, contentType: 'application/json' }, body);
+  await call.finish({ ...nth(2), worker: 'w' }, { status, contentType: 'application/json' }, body);
   assert.deepEqual(w.sent(), ENDED);
   return await w.statusOf('r1');
 }
@@ -267,13 +268,13 @@ test('the answer of a converted call is stored under the status that its clients
 test('a converted call that was answered after all leaves nothing; one that fails says why', async () => {
   const w = await world();
   const call = new ConvertedCall(w.wires, aRun({ kind: 'completion' }));
-  await call.create(0, null);
+  await call.create(null);
   assert.deepEqual(await w.listed(), ['r1']);
   assert.equal((await call.read())?.status, 'queued');
   await call.withdraw();
   assert.deepEqual([await w.listed(), await w.statusOf('r1')], [[], undefined]);
-  await call.create(0, null);
-  await call.fail(1, '', new DispatchError('broker_unavailable'));
+  await call.create(null);
+  await call.fail({ ...nth(1), worker: '' }, new DispatchError('broker_unavailable'));
   assert.equal(await w.statusOf('r1'), 'failed');
   assert.match((await w.store.read('r1'))?.result?.body.toString() ?? '', /broker_unavailable/);
 });
@@ -297,8 +298,8 @@ test('an answer is kept as if a worker had stored it; where that fails, the answ
 test('a failed run is queued again with as much time as at first, above its earlier attempts', async () => {
   const w = await world();
   const run = await w.acceptance.accept(aRun(), work, null);
-  await w.attempts.begin(run, 4, 'w1');
-  await w.attempts.fail(run, 4, { code: 'engine_error', message: 'm', retryable: false });
+  await w.attempts.begin(run, nth(4), 'w1');
+  await w.attempts.fail(run, nth(4), { code: 'engine_error', message: 'm', retryable: false });
   // As the worker's last settlement of it does.
   w.queue.purge(addressOf(run));
   const failed = await w.finder.find('r1', 't', 'job');
@@ -361,10 +362,10 @@ test('the end of an answered run is announced with what its engine counted of th
   ];
   for (const [id, body, log] of answers) {
     await w.acceptance.accept(aRun({ id }), work, null);
-    await w.attempts.begin(aRun({ id }), 1, 'w');
+    await w.attempts.begin(aRun({ id }), nth(1), 'w');
     const result = { status: 200, contentType: 'x', body: Buffer.from(body), finishedAt: 0 };
     const last = log === null ? null : { entry: Buffer.from(log), at: 0 };
-    await w.attempts.finish(id, 1, { status: 'completed', result, log: 'none', last });
+    await w.attempts.finish(id, nth(1), { status: 'completed', result, log: 'none', last });
   }
   assert.deepEqual(w.sent(), ['run_ended plain 7', 'run_ended events 7', 'run_ended silent']);
   const heard: [string, number | null][] = [];

@@ -1,5 +1,6 @@
 /** Identifiers nobody can guess. */
-import { randomFillSync } from 'node:crypto';
+import { randomFillSync, randomInt } from 'node:crypto';
+import { NONCE_END } from '@penstock/protocol';
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 const LENGTH = 26;
@@ -21,4 +22,9 @@ export function createIdSource(): () => string {
     for (const end = at + LENGTH; at < end; at++) id += ALPHABET[(pool[at] ?? 0) & 31];
     return id;
   };
+}
+
+/** For one attempt, see {@link AttemptKey.nonce}. */
+export function drawNonce(): number {
+  return randomInt(1, NONCE_END);
 }

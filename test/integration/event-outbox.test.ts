@@ -9,6 +9,7 @@ import {
   webhookListKey,
 } from '@penstock/protocol';
 import { RedisEventOutbox, RedisRunStore, RedisTaskRecords, type RunEnd } from '@penstock/transport';
+import { nth } from '@penstock/transport/contracts';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../testkit/redis.ts';
 
@@ -56,8 +57,8 @@ const ended = (result: RunResult, status: RunEnd['status'] = 'completed'): RunEn
 
 async function finish(run: NewRun, end: RunEnd): Promise<void> {
   await runs.create(run, 60_000, null);
-  await runs.begin(run.id, 1, 'w');
-  assert.ok(await runs.finish(run.id, 1, end, ttl));
+  await runs.begin(run.id, nth(1), 'w');
+  assert.ok(await runs.finish(run.id, nth(1), end, ttl));
 }
 
 /** Reads until nothing comes. */
@@ -84,13 +85,19 @@ test('the event of a run that ends has the id its client knows', async () => {
 
 test('a run cancelled twice and finished late makes one event; so does one that failed for good', async () => {
   await runs.create(newRun('c1', 'response'), 60_000, null);
-  await runs.begin('c1', 1, 'w');
+  await runs.begin('c1', nth(1), 'w');
   for (let i = 0; i < 2; i++) assert.ok(await runs.cancel({ id: 'c1', tenant: TENANT }, 1, ttl));
-  assert.equal(await runs.finish('c1', 1, ended(result(200, finished('stop'))), ttl), false);
+  assert.equal(await runs.finish('c1', nth(1), ended(result(200, finished('stop'))), ttl), false);
   await runs.create(newRun('f1', 'job'), 60_000, null);
   for (const attempt of [1, 2]) {
-    await runs.begin('f1', attempt, 'w');
-    await runs.fail('f1', attempt, { result: result(502, '{}'), log: 'none', lastWords: 'oops' }, 2, ttl);
+    await runs.begin('f1', nth(attempt), 'w');
+    await runs.fail(
+      'f1',
+      nth(attempt),
+      { result: result(502, '{}'), log: 'none', lastWords: 'oops' },
+      2,
+      ttl,
+    );
   }
   assert.deepEqual(await told(), ['response.cancelled resp_c1', 'job.failed f1']);
 });

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type NewRun, runKey } from '@penstock/protocol';
 import { RedisRunLog, RedisRunStore } from '@penstock/transport';
-import { testRunLog, testRunStore } from '@penstock/transport/contracts';
+import { nth, testRunLog, testRunStore } from '@penstock/transport/contracts';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../testkit/redis.ts';
 
@@ -51,8 +51,8 @@ test('the answer of a line of a batch is kept for as long as the line', async ()
     ['f', 'batch_line', 60_000],
   ] as const) {
     await runs.create(newRun(id, kind), 60_000, null);
-    await runs.begin(id, 1, 'w');
-    await runs.finish(id, 1, end, { recordMs: 5000, logMs: 5000 });
+    await runs.begin(id, nth(1), 'w');
+    await runs.finish(id, nth(1), end, { recordMs: 5000, logMs: 5000 });
     const left = await raw.pttl(runKey(id));
     assert.ok(left <= most && left > most - 4000, `${id} lives ${left} ms`);
   }

@@ -1,6 +1,7 @@
 /** What a worker does to a run: begin, finish, fail. The store lets only the current attempt change the record. */
 import { decideRetry, MAX_ATTEMPTS } from '@penstock/policy';
 import {
+  type AttemptKey,
   type ErrorCode,
   type FailedMeta,
   type ResultMeta,
@@ -41,13 +42,13 @@ export class RunAttempts {
   }
 
   /** Makes the attempt the current one. A run whose deadline passed before is ended: `gone`. */
-  async begin(run: AttemptedRun, attempt: number, worker: string): Promise<BeginOutcome> {
+  async begin(run: AttemptedRun, attempt: AttemptKey, worker: string): Promise<BeginOutcome> {
     if (await this.#o.expiry.endUnbegun(run)) return 'gone';
     return this.#o.store.begin(run.id, attempt, worker);
   }
 
   /** Stores the answer. @returns false where the attempt is not the current one: then nothing may be acked. */
-  async finish(id: string, attempt: number, end: RunEnd): Promise<boolean> {
+  async finish(id: string, attempt: AttemptKey, end: RunEnd): Promise<boolean> {
     const { store, done, ttl } = this.#o;
     if (!(await store.finish(id, attempt, end, ttl))) return false;
     done.announce(id, promptTokensIn(end));
@@ -58,19 +59,19 @@ export class RunAttempts {
    * The attempt ended by nobody's fault: the run is queued again, and nothing is counted.
    * @returns false where the attempt is not the current one: then its delivery may not be settled.
    */
-  putBack(id: string, attempt: number, { message }: FailedMeta): Promise<boolean> {
+  putBack(id: string, attempt: AttemptKey, { message }: FailedMeta): Promise<boolean> {
     return this.#o.store.putBack(id, attempt, message);
   }
 
   /** Counts a failed attempt: the run is queued again, or has failed if no attempt is left or none can help. */
-  async fail(run: AttemptedRun, attempt: number, failure: FailedMeta): Promise<RunFailure> {
+  async fail(run: AttemptedRun, attempt: AttemptKey, failure: FailedMeta): Promise<RunFailure> {
     const { store, done, ttl, clock } = this.#o;
     const error = failureError(failure);
     const result = errorResult(error, clock.now());
     const end = { result, log: run.log ?? 'none', lastWords: failure.message };
     const most = failure.retryable ? MAX_ATTEMPTS : 1;
     const outcome = await store.fail(run.id, attempt, end, most, ttl);
-    if (outcome === 'again') return { kind: 'again', delayMs: pauseAfter(attempt, run.deadlineAt) };
+    if (outcome === 'again') return { kind: 'again', delayMs: pauseAfter(attempt.number, run.deadlineAt) };
     if (outcome === 'fenced') return { kind: 'fenced' };
     done.announce(run.id);
     return { kind: 'final', code: error.code };

@@ -2,7 +2,7 @@
  * The record of a call that was converted to a stored run. The ingress that held the call still gets the answer of the attempt
  * that was running, and stores it in the worker's place.
  */
-import type { DispatchError, NewRun, ResultMeta, StoredRun } from '@penstock/protocol';
+import type { AttemptKey, DispatchError, NewRun, ResultMeta, StoredRun } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { RunEnd, RunStore, RunTtl } from '@penstock/transport';
 import type { DoneChannel } from '../done-channel.ts';
@@ -10,6 +10,9 @@ import { errorResult } from '../record/run-error.ts';
 import { recordLifeMs } from '../record/run-life.ts';
 import { listCompletion, queueMsOf } from './accept.ts';
 import { endedBy } from './attempts.ts';
+
+/** An attempt at the call. */
+export type RunBy = AttemptKey & { readonly worker: string };
 
 export interface ConvertedCallOptions {
   readonly store: Pick<RunStore, 'begin' | 'completions' | 'create' | 'finish' | 'read' | 'remove'>;
@@ -27,12 +30,12 @@ export class ConvertedCall {
     this.run = run;
   }
 
-  /** Creates the record. @param worker that runs it now; null if it is still queued. */
-  async create(attempt: number, worker: string | null): Promise<void> {
+  /** Creates the record. @param running who runs it now; null if it is still queued. */
+  async create(running: RunBy | null): Promise<void> {
     const { store, ttl } = this.#o;
     await store.create(this.run, recordLifeMs(queueMsOf(this.run)), null);
     await listCompletion(store, this.run, ttl);
-    if (worker !== null) await store.begin(this.run.id, attempt, worker);
+    if (running !== null) await store.begin(this.run.id, running, running.worker);
   }
 
   read(): Promise<StoredRun | null> {
@@ -46,20 +49,20 @@ export class ConvertedCall {
     if (this.run.kind === 'completion') await store.completions.remove(this.run.tenant, this.run.id);
   }
 
-  finish(attempt: number, worker: string, meta: ResultMeta, body: Buffer): Promise<void> {
-    return this.#end(attempt, worker, endedBy(this.run.log ?? 'none', meta, body, this.#o.clock.now()));
+  finish(attempt: RunBy, meta: ResultMeta, body: Buffer): Promise<void> {
+    return this.#end(attempt, endedBy(this.run.log ?? 'none', meta, body, this.#o.clock.now()));
   }
 
-  fail(attempt: number, worker: string, error: DispatchError): Promise<void> {
+  fail(attempt: RunBy, error: DispatchError): Promise<void> {
     const result = errorResult(error, this.#o.clock.now());
-    return this.#end(attempt, worker, { status: 'failed', result, log: 'none', last: null });
+    return this.#end(attempt, { status: 'failed', result, log: 'none', last: null });
   }
 
-  async #end(attempt: number, worker: string, end: RunEnd): Promise<void> {
+  async #end(attempt: RunBy, end: RunEnd): Promise<void> {
     const { store, done, ttl } = this.#o;
     const { id } = this.run;
     // The attempt may be later than the one that ran when the call was converted.
-    await store.begin(id, attempt, worker);
+    await store.begin(id, attempt, attempt.worker);
     // Nothing was logged, so there is no log to keep and no follower to notify.
     if (await store.finish(id, attempt, { ...end, log: 'none' }, ttl)) done.announce(id);
   }

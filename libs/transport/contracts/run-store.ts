@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type NewRun, type RunResult, sharedAddress } from '@penstock/protocol';
 import type { RunEnd, RunStore } from '../ports/runs/run-store.ts';
+import { nth } from './nth.ts';
 
 export interface RunStoreSubject {
   readonly runs: RunStore;
@@ -36,6 +37,7 @@ export function endOf(text: string): RunEnd {
 export function testRunStore(subject: () => RunStoreSubject): void {
   testCreating(subject);
   testAttempts(subject);
+  testForgottenCounts(subject);
   testPuttingBack(subject);
   testEndings(subject);
   testKeeping(subject);
@@ -46,7 +48,7 @@ function testCreating(subject: () => RunStoreSubject): void {
   test('a record that is there already stays as it is', async () => {
     const { runs } = subject();
     assert.deepEqual(await runs.create(newRun('a'), LONG_MS, null), { kind: 'created', id: 'a' });
-    await runs.begin('a', 1, 'w');
+    await runs.begin('a', nth(1), 'w');
     assert.deepEqual(await runs.create(newRun('a'), LONG_MS, null), { kind: 'repeated', id: 'a' });
     assert.equal((await runs.read('a'))?.status, 'in_progress');
   });
@@ -66,9 +68,9 @@ function testCreating(subject: () => RunStoreSubject): void {
     await runs.create(newRun('b'), LONG_MS, key);
     assert.equal(await runs.withdraw('b', key.key), true);
     assert.equal(await runs.read('b'), null);
-    assert.equal(await runs.begin('b', 1, 'w'), 'gone', 'its message, should it still come');
+    assert.equal(await runs.begin('b', nth(1), 'w'), 'gone', 'its message, should it still come');
     assert.equal((await runs.create(newRun('c'), LONG_MS, key)).kind, 'created');
-    await runs.begin('c', 1, 'w');
+    await runs.begin('c', nth(1), 'w');
     assert.equal(await runs.withdraw('c', key.key), false);
     assert.deepEqual(await runs.create(newRun('d'), LONG_MS, key), { kind: 'repeated', id: 'c' });
     assert.equal(await runs.read('d'), null);
@@ -83,30 +85,30 @@ function testAttempts(subject: () => RunStoreSubject): void {
   test('an attempt fences all earlier ones', async () => {
     const { runs } = subject();
     await runs.create(newRun('fence'), LONG_MS, null);
-    assert.equal(await runs.begin('fence', 2, 'w-2'), 'begun');
-    assert.equal(await runs.begin('fence', 2, 'w-3'), 'fenced');
-    assert.equal(await runs.begin('fence', 1, 'w-1'), 'fenced');
-    assert.equal(await runs.finish('fence', 1, endOf('old'), TTL), false);
-    assert.equal(await runs.fail('fence', 1, { ...endOf('old'), lastWords: '' }, 1, TTL), 'fenced');
-    assert.equal(await runs.finish('fence', 2, endOf('new'), TTL), true);
+    assert.equal(await runs.begin('fence', nth(2), 'w-2'), 'begun');
+    assert.equal(await runs.begin('fence', nth(2, 3), 'w-3'), 'fenced');
+    assert.equal(await runs.begin('fence', nth(1), 'w-1'), 'fenced');
+    assert.equal(await runs.finish('fence', nth(1), endOf('old'), TTL), false);
+    assert.equal(await runs.fail('fence', nth(1), { ...endOf('old'), lastWords: '' }, 1, TTL), 'fenced');
+    assert.equal(await runs.finish('fence', nth(2), endOf('new'), TTL), true);
     const run = await runs.read('fence');
     assert.deepEqual([run?.status, run?.worker, run?.attempt], ['completed', 'w-2', 2]);
     assert.deepEqual(run?.result, resultOf('new'));
-    assert.equal(await runs.begin('fence', 3, 'w'), 'gone');
-    assert.equal(await runs.finish('fence', 2, endOf('twice'), TTL), false);
+    assert.equal(await runs.begin('fence', nth(3), 'w'), 'gone');
+    assert.equal(await runs.finish('fence', nth(2), endOf('twice'), TTL), false);
   });
 
   test('a failed attempt is followed by another until it has failed too often', async () => {
     const { runs } = subject();
     await runs.create(newRun('g'), LONG_MS, null);
-    await runs.begin('g', 1, 'w');
+    await runs.begin('g', nth(1), 'w');
     const result = resultOf('oops', { status: 502 });
     const error = { result, log: 'none', lastWords: 'out of memory' } as const;
-    assert.equal(await runs.fail('g', 1, error, 2, TTL), 'again');
+    assert.equal(await runs.fail('g', nth(1), error, 2, TTL), 'again');
     const failed = await runs.read('g');
     assert.deepEqual([failed?.status, failed?.lastWords], ['queued', 'out of memory']);
-    await runs.begin('g', 2, 'w');
-    assert.equal(await runs.fail('g', 2, error, 2, TTL), 'final');
+    await runs.begin('g', nth(2), 'w');
+    assert.equal(await runs.fail('g', nth(2), error, 2, TTL), 'final');
     assert.deepEqual(await runs.progress(['g', 'unknown']), [{ status: 'failed', code: 502 }, null]);
     assert.equal(await runs.reopen('g', 99, LONG_MS), true);
     const again = await runs.read('g');
@@ -114,10 +116,55 @@ function testAttempts(subject: () => RunStoreSubject): void {
       [again?.status, again?.deadlineAt, again?.result, again?.lastWords],
       ['queued', 99, null, undefined],
     );
-    assert.equal(await runs.begin('g', 2, 'w'), 'fenced', 'its attempts go on counting');
-    assert.equal(await runs.begin('g', 3, 'w'), 'begun');
+    assert.equal(again?.attempt, 2, 'its attempts go on counting');
+    assert.equal(await runs.begin('g', nth(3), 'w'), 'begun');
     assert.equal(await runs.reopen('g', 100, LONG_MS), false);
-    assert.equal(await runs.fail('g', 3, error, 2, TTL), 'again', 'its failures do not');
+    assert.equal(await runs.fail('g', nth(3), error, 2, TTL), 'again', 'its failures do not');
+  });
+}
+
+function testForgottenCounts(subject: () => RunStoreSubject): void {
+  const failure = { ...endOf('oops'), lastWords: '' };
+
+  test('of two attempts of one number the one that began has the run', async () => {
+    const { runs } = subject();
+    await runs.create(newRun('twin'), LONG_MS, null);
+    const [one, other] = [nth(1, 11), nth(1, 12)];
+    assert.equal(await runs.begin('twin', one, 'w-1'), 'begun');
+    assert.equal(await runs.begin('twin', other, 'w-2'), 'fenced');
+    assert.equal(await runs.begin('twin', one, 'w-1'), 'begun', 'a command that was sent twice');
+    assert.equal(await runs.finish('twin', other, endOf('other'), TTL), false);
+    assert.equal(await runs.fail('twin', other, failure, 1, TTL), 'fenced');
+    assert.equal(await runs.putBack('twin', other, ''), false);
+    assert.equal(await runs.finish('twin', one, endOf('one'), TTL), true);
+    const run = await runs.read('twin');
+    assert.deepEqual([run?.worker, run?.result?.body.toString()], ['w-1', 'one']);
+  });
+
+  test('an attempt at a record that was removed and made anew has nothing of the new one', async () => {
+    const { runs } = subject();
+    for (const nonce of [21, 22]) {
+      await runs.remove('anew', null);
+      await runs.create(newRun('anew'), LONG_MS, null);
+      assert.equal(await runs.begin('anew', nth(1, nonce), 'w'), 'begun');
+    }
+    assert.equal(await runs.finish('anew', nth(1, 21), endOf('old'), TTL), false);
+    assert.equal(await runs.finish('anew', nth(1, 22), endOf('new'), TTL), true);
+  });
+
+  test('a queued run is begun under any number, since the queue may count its deliveries anew', async () => {
+    const { runs } = subject();
+    await runs.create(newRun('count'), LONG_MS, null);
+    await runs.begin('count', nth(2, 31), 'w-1');
+    assert.equal(await runs.fail('count', nth(2, 31), failure, 3, TTL), 'again');
+    assert.equal(await runs.begin('count', nth(1, 32), 'w-2'), 'begun');
+    assert.equal(await runs.begin('count', nth(1, 33), 'w-3'), 'fenced', 'it is queued no more');
+    assert.equal(await runs.fail('count', nth(2, 31), failure, 3, TTL), 'fenced');
+    assert.equal(await runs.putBack('count', nth(1, 32), ''), true);
+    assert.equal(await runs.begin('count', nth(1, 34), 'w-4'), 'begun');
+    assert.equal(await runs.begin('count', nth(2, 35), 'w-5'), 'begun', 'a higher number supersedes');
+    assert.equal(await runs.finish('count', nth(1, 34), endOf('old'), TTL), false);
+    assert.equal(await runs.finish('count', nth(2, 35), endOf('new'), TTL), true);
   });
 }
 
@@ -126,17 +173,17 @@ function testPuttingBack(subject: () => RunStoreSubject): void {
     const { runs } = subject();
     await runs.create(newRun('full'), LONG_MS, null);
     for (const attempt of [1, 2, 3]) {
-      await runs.begin('full', attempt, 'w');
-      assert.equal(await runs.putBack('full', attempt, `full ${attempt}`), true);
+      await runs.begin('full', nth(attempt), 'w');
+      assert.equal(await runs.putBack('full', nth(attempt), `full ${attempt}`), true);
     }
     const run = await runs.read('full');
     assert.deepEqual([run?.status, run?.attempt, run?.lastWords], ['queued', 3, 'full 3']);
-    assert.equal(await runs.putBack('full', 2, 'old'), false, 'a later attempt has begun');
-    await runs.begin('full', 4, 'w');
+    assert.equal(await runs.putBack('full', nth(2), 'old'), false, 'a later attempt has begun');
+    await runs.begin('full', nth(4), 'w');
     const error = { result: resultOf('oops', { status: 502 }), log: 'none', lastWords: 'oops' } as const;
-    assert.equal(await runs.fail('full', 4, error, 2, TTL), 'again', 'it is the first failure');
+    assert.equal(await runs.fail('full', nth(4), error, 2, TTL), 'again', 'it is the first failure');
     await runs.cancel(newRun('full'), 5, TTL);
-    assert.equal(await runs.putBack('full', 4, 'late'), false);
+    assert.equal(await runs.putBack('full', nth(4), 'late'), false);
     assert.equal((await runs.read('full'))?.lastWords, 'oops');
   });
 }
@@ -148,10 +195,10 @@ function testEndings(subject: () => RunStoreSubject): void {
     assert.equal(await runs.cancel(newRun('h', { tenant: 'stranger' }), 5, TTL), false);
     assert.equal(await runs.cancel(newRun('unknown'), 5, TTL), false);
     assert.equal(await runs.cancel(newRun('h'), 5, TTL), true);
-    assert.equal(await runs.begin('h', 1, 'w'), 'gone');
+    assert.equal(await runs.begin('h', nth(1), 'w'), 'gone');
     await runs.create(newRun('i'), LONG_MS, null);
-    await runs.begin('i', 1, 'w');
-    await runs.finish('i', 1, endOf('{}'), TTL);
+    await runs.begin('i', nth(1), 'w');
+    await runs.finish('i', nth(1), endOf('{}'), TTL);
     assert.equal(await runs.cancel(newRun('i'), 5, TTL), true);
     assert.deepEqual(
       (await runs.progress(['h', 'i'])).map(each => each?.status),
@@ -162,7 +209,7 @@ function testEndings(subject: () => RunStoreSubject): void {
   test('a run in progress is given some time beyond its deadline, a queued one none', async () => {
     const { runs } = subject();
     for (const id of ['j', 'k']) await runs.create(newRun(id, { deadlineAt: 1000 }), LONG_MS, null);
-    await runs.begin('k', 1, 'w');
+    await runs.begin('k', nth(1), 'w');
     const expire = (id: string, now: number) =>
       runs.expire(newRun(id), resultOf('late', { status: 504, finishedAt: now }), 500, TTL);
     assert.deepEqual([await expire('j', 1000), await expire('k', 1500)], [false, false]);
@@ -195,8 +242,8 @@ function testKeeping(subject: () => RunStoreSubject): void {
       ['short', 'batch_line'],
     ] as const) {
       await runs.create(newRun(id, { kind }), LONG_MS, null);
-      await runs.begin(id, 1, 'w');
-      await runs.finish(id, 1, endOf('{}'), short);
+      await runs.begin(id, nth(1), 'w');
+      await runs.finish(id, nth(1), endOf('{}'), short);
     }
     await runs.shorten(['short'], 100);
     await elapse(150);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeEnvelope } from '@penstock/protocol';
+import { nth } from '@penstock/transport/contracts';
 import { attemptOf, startMemoryIngress } from '../ingress.fixture.ts';
 
 const CHAT = { model: 'm', messages: [{ role: 'user', content: 'Hello' }] };
@@ -15,12 +16,12 @@ async function start() {
   const finish = async (lane: 'interactive' | 'background') => {
     const delivery = await ingress.take(lane);
     const { id, attempt } = attemptOf(delivery);
-    await ingress.runStore.begin(id, attempt, 'w-1');
+    await ingress.runStore.begin(id, nth(attempt), 'w-1');
     const result = {
       ...{ status: 200, contentType: 'application/json', body: Buffer.from(ANSWER), finishedAt: 0 },
     };
     const end = { status: 'completed', result, log: 'none', last: null } as const;
-    await ingress.runStore.finish(id, attempt, end, TTL);
+    await ingress.runStore.finish(id, nth(attempt), end, TTL);
     ingress.queue.settle(delivery.ackSubject, 'ack');
     ingress.queue.send({ kind: 'run_ended', region: 'eu' }, Buffer.from(id));
     return delivery;

@@ -4,20 +4,20 @@
  * this node stores its answer; a queued call, or one to be retried, is left to the queue and the record.
  */
 import type { DispatchError, NewRun, ResultMeta, StoredRun } from '@penstock/protocol';
-import type { ConvertedCall } from '@penstock/runs';
+import type { ConvertedCall, RunBy } from '@penstock/runs';
 import type { HttpReply } from '../replies/http-reply.ts';
 
 /** How one call becomes a stored run. */
 export interface Conversion {
   readonly run: NewRun;
-  /** Makes the record. @param worker who runs it now. */
-  record(attempt: number, worker: string | null): Promise<void>;
+  /** Makes the record. @param running who runs it now. */
+  record(running: RunBy | null): Promise<void>;
   /** Answers the client with 202. */
   sendAway(): Promise<void>;
   /** It was answered meanwhile after all, or its client left without having been told: the record goes. */
   undo(): Promise<void>;
-  finish(attempt: number, worker: string, meta: ResultMeta, body: Buffer): Promise<void>;
-  fail(attempt: number, worker: string, error: DispatchError): Promise<void>;
+  finish(attempt: RunBy, meta: ResultMeta, body: Buffer): Promise<void>;
+  fail(attempt: RunBy, error: DispatchError): Promise<void>;
 }
 
 /** The record, and the client's answer. */
@@ -41,8 +41,8 @@ export class RunConversion implements Conversion {
     this.#http = http;
   }
 
-  record(attempt: number, worker: string | null): Promise<void> {
-    return this.#call.create(attempt, worker);
+  record(running: RunBy | null): Promise<void> {
+    return this.#call.create(running);
   }
 
   async sendAway(): Promise<void> {
@@ -56,11 +56,11 @@ export class RunConversion implements Conversion {
     return this.#call.withdraw();
   }
 
-  finish(attempt: number, worker: string, meta: ResultMeta, body: Buffer): Promise<void> {
-    return this.#call.finish(attempt, worker, meta, body);
+  finish(attempt: RunBy, meta: ResultMeta, body: Buffer): Promise<void> {
+    return this.#call.finish(attempt, meta, body);
   }
 
-  fail(attempt: number, worker: string, error: DispatchError): Promise<void> {
-    return this.#call.fail(attempt, worker, error);
+  fail(attempt: RunBy, error: DispatchError): Promise<void> {
+    return this.#call.fail(attempt, error);
   }
 }

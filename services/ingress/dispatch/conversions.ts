@@ -2,7 +2,8 @@
  * Calls without a stream whose clients have waited too long. Each becomes a stored run, once: a running attempt
  * continues, and its answer goes into the record; a queued call, or one to be retried, is queued again as stored work.
  */
-import { DispatchError, type Frame, type ResultMeta } from '@penstock/protocol';
+import { DispatchError, type Frame, NO_NONCE, type ResultMeta } from '@penstock/protocol';
+import type { RunBy } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
 import type { Conversion } from './conversion.ts';
 import { moveDeadline, type OpenRequest } from './open-request.ts';
@@ -47,7 +48,7 @@ export class Conversions {
         if (frame !== null) this.#storeResult(request, frame, worker);
         return;
       case 'store_error':
-        void request.converted?.fail(effect.attempt, '', effect.error).catch(() => {});
+        void request.converted?.fail(byNobody(effect.attempt), effect.error).catch(() => {});
         return;
       case 'undo_conversion':
         void request.converted?.undo().catch(() => {});
@@ -62,7 +63,7 @@ export class Conversions {
   /** Creates the record, then answers the client. If the record cannot be created now, the client goes on waiting. */
   async #convert(request: OpenRequest, conversion: Conversion): Promise<void> {
     try {
-      await conversion.record(request.attempt, request.running?.worker ?? null);
+      await conversion.record(request.running);
       if (request.gone) return await conversion.undo();
       request.converted = conversion;
       moveDeadline(request, conversion.run.deadlineAt);
@@ -79,8 +80,9 @@ export class Conversions {
   /** The answer is stored, and only then acked. */
   #storeResult(request: OpenRequest, frame: Frame, worker: string): void {
     const ack = request.running?.ack ?? null;
+    const { attempt: number, nonce } = frame;
     request.converted
-      ?.finish(frame.attempt, worker, JSON.parse(frame.meta) as ResultMeta, frame.body)
+      ?.finish({ worker, number, nonce }, JSON.parse(frame.meta) as ResultMeta, frame.body)
       .then(() => this.#o.settlement.close(request, ack))
       .catch((err: Error) =>
         this.#o.log.error({ id: request.id, err: err.message }, 'answer of a converted call not stored'),
@@ -92,10 +94,17 @@ export class Conversions {
     if (converted === null) return;
     const done = this.#o.requeue
       .handOver(request, converted.run)
-      .then(outcome => (outcome === 'moved' ? undefined : converted.fail(attempt + 1, '', LEFT_OUT[outcome])))
+      .then(outcome =>
+        outcome === 'moved' ? undefined : converted.fail(byNobody(attempt + 1), LEFT_OUT[outcome]),
+      )
       .catch((err: Error) => this.#o.log.error({ id, err: err.message }, 'converted call not handed over'))
       .finally(() => this.#handingOver.delete(done));
     this.#handingOver.add(done);
     await done;
   }
+}
+
+/** An end that no worker has reported. */
+function byNobody(number: number): RunBy {
+  return { worker: '', number, nonce: NO_NONCE };
 }

@@ -154,7 +154,7 @@ async function convertedInTransit(sendAway: () => Promise<void>) {
   const conversion = {
     run: { deadlineAt: 2e9, log: 'deltas' },
     ...{ record: async () => {}, sendAway },
-    fail: async (_attempt: number, _worker: string, error: DispatchError) => void failed.push(error.code),
+    fail: async (_attempt: object, error: DispatchError) => void failed.push(error.code),
   } as unknown as Conversion;
   const { open, tickAt, strand, told } = openOne({ publish: () => publishing.promise, conversion });
   strand();

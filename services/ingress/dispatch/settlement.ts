@@ -1,5 +1,5 @@
 /** Closes deliveries, takes requests off the queue and stops workers. */
-import type { AttemptKey, FailedMeta } from '@penstock/protocol';
+import { type AttemptKey, type FailedMeta, NO_NONCE } from '@penstock/protocol';
 import { stopAttempt } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
 import type { ClaimCheck, ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
@@ -80,6 +80,6 @@ export class Settlement {
       });
     const error = errorOf(failure, reason);
     if (converted === null) request.sink.error(error, { worker, attempt: starts, waitMs: 0 });
-    else void converted.fail(attempt, worker, error).catch(() => {});
+    else void converted.fail({ worker, number: attempt, nonce: NO_NONCE }, error).catch(() => {});
   }
 }

@@ -12,7 +12,7 @@ import {
   type WorkEnvelope,
 } from '@penstock/protocol';
 import { endpointLeft, type RunAttempts } from '@penstock/runs';
-import type { Clock, Logger } from '@penstock/runtime';
+import { type Clock, drawNonce, type Logger } from '@penstock/runtime';
 import type { ClaimCheck, Delivery, Puller, WorkConsumer } from '@penstock/transport';
 
 export interface WithdrawnModelsOptions {
@@ -117,7 +117,7 @@ export class WithdrawnModels {
 
   async #refuse(delivery: Delivery, { meta }: WorkEnvelope, why: FailedMeta): Promise<void> {
     const { attempts, queue, claims, name, log } = this.#o;
-    const attempt = meta.attemptBase + delivery.deliveryCount;
+    const attempt = { number: meta.attemptBase + delivery.deliveryCount, nonce: drawNonce() };
     const beginning = await attempts.begin(meta, attempt, name);
     // Fenced: a settlement here would settle the delivery of the current attempt.
     if (beginning === 'fenced') return;

@@ -63,8 +63,8 @@ function startAdmission({
       },
     },
     stored: {
-      begin: (_work, attempt, isFirst) => {
-        said.push(`begin ${attempt}${isFirst ? ' first' : ''}`);
+      begin: (_work, { number }) => {
+        said.push(`begin ${number}`);
         return beginning();
       },
       asStored: converted,
@@ -217,7 +217,7 @@ test('a first attempt at a stored run is begun as such', async () => {
   const { deliver, said } = startAdmission();
   deliver({ stored: true });
   await turn();
-  assert.deepEqual(said, ['taken r1', 'begin 1 first', 'term', 'settled']);
+  assert.deepEqual(said, ['taken r1', 'begin 1', 'term', 'settled']);
 });
 
 test('a delivery of a stored run that belongs to a later attempt is left to that one', async () => {

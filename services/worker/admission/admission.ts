@@ -4,16 +4,14 @@
  * The ingress that waits for an interactive request settles its deliveries. The worker settles only what it never started:
  * work there is no room for (NAK), and work that is unreadable or that nobody wants (TERM).
  */
-import { randomInt } from 'node:crypto';
 import {
   type AttemptKey,
   decodeEnvelope,
   encodeMessage,
-  NONCE_END,
   type WorkEnvelope,
   type WorkMeta,
 } from '@penstock/protocol';
-import type { Clock, Logger } from '@penstock/runtime';
+import { type Clock, drawNonce, type Logger } from '@penstock/runtime';
 import type { ControlChannel, Delivery, WorkConsumer } from '@penstock/transport';
 import { createContinuation } from '../attempts/continuation.ts';
 import type { Continuing } from '../attempts/continuing.ts';
@@ -139,12 +137,11 @@ export class Admission {
 
   async #beginStored(delivery: Delivery, work: WorkEnvelope, attempt: AttemptKey): Promise<void> {
     const { stored, queue, running, log, onSettled } = this.#o;
-    const isFirst = delivery.deliveryCount === 1 && work.meta.attemptBase === 0;
     const { known: beginning, isCancelled } = await this.#starts.during(
       work.meta.id,
       attempt,
       stored
-        .begin(work, attempt.number, isFirst)
+        .begin(work, attempt)
         .catch((err: Error) => log.error({ id: work.meta.id, err: err.message }, 'stored run not begun')),
     );
     if (isCancelled) queue.settle(delivery.ackSubject, 'term');
@@ -170,5 +167,5 @@ export class Admission {
 
 /** Moving a request to another subject resets its delivery count; the base keeps attempt numbers rising nevertheless. */
 function attemptKeyOf({ deliveryCount }: Delivery, { meta }: WorkEnvelope): AttemptKey {
-  return { number: meta.attemptBase + deliveryCount, nonce: randomInt(1, NONCE_END) };
+  return { number: meta.attemptBase + deliveryCount, nonce: drawNonce() };
 }

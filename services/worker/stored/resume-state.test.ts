@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeOps, type LogOp, type RunLogKind, type WorkEnvelope } from '@penstock/protocol';
 import { newRun } from '@penstock/runs';
+import { nth } from '@penstock/transport/contracts';
 import { MemoryRunLog, MemoryRunStore } from '@penstock/transport/memory';
 import { readResumeState } from './resume-state.ts';
 
@@ -26,17 +27,17 @@ async function resume(
     model: 'm',
   } as const;
   await store.create(newRun({ ...about, log: kind, queue: KEY, createdAt: 0, deadlineAt: 1 }), 1000, null);
-  await store.begin('r1', 1, 'w-1');
-  for (const [at, entry] of entries.entries()) await log.append('r1', 1, at, Buffer.from(entry));
+  await store.begin('r1', nth(1), 'w-1');
+  for (const [at, entry] of entries.entries()) await log.append('r1', nth(1), at, Buffer.from(entry));
   if (wasRead) await log.slice('r1', 0, 1);
-  await store.begin('r1', 2, 'w-2');
+  await store.begin('r1', nth(2), 'w-2');
   const body = { model: 'm', messages: [{ role: 'user', content: 'Hi' }], ...request };
   const work = { meta: { id: 'r1', endpoint: 'chat' }, body: Buffer.from(JSON.stringify(body)) };
   const found = await readResumeState(
     log,
     work as WorkEnvelope,
     kind,
-    2,
+    nth(2),
     async () => work.body,
     async () => goesOn,
   );

@@ -1,5 +1,6 @@
 /** What earlier attempts at a stored run logged, and how the next attempt resumes from it. */
 import {
+  type AttemptKey,
   type ChatChunk,
   ChunkReader,
   decodeOps,
@@ -35,7 +36,7 @@ export async function readResumeState(
   log: RunLog,
   work: WorkEnvelope,
   kind: RunLogKind,
-  attempt: number,
+  attempt: AttemptKey,
   bodyOf: () => Promise<Buffer>,
   canContinue: () => Promise<boolean>,
 ): Promise<{ resumeState: ResumeState | null; continuation: Continuation | null }> {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeOps, type LogOp } from '@penstock/protocol';
+import { type AttemptKey, decodeOps, type LogOp } from '@penstock/protocol';
+import { newRun } from '@penstock/runs';
 import type { AppendOutcome, RunLog } from '@penstock/transport';
+import { nth } from '@penstock/transport/contracts';
+import { MemoryRunLog, MemoryRunStore } from '@penstock/transport/memory';
 import { RunLogWriter } from './run-log-writer.ts';
 
 const event = (delta: object, finish: string | null = null) =>
@@ -18,13 +21,13 @@ function writer(
   const entries: string[] = [];
   const heard: string[] = [];
   const log = {
-    append: async (_id: string, _attempt: number, at: number, entry: Buffer) => {
+    append: async (_id: string, _attempt: AttemptKey, at: number, entry: Buffer) => {
       if (at === entries.length) entries.push(entry.toString());
       return outcome();
     },
   } as unknown as RunLog;
   const made = new RunLogWriter({
-    ...{ log, id: 'x', attempt: 1, kind, resumeState: { entries: 0, ops: logged, replays } },
+    ...{ log, id: 'x', attempt: nth(1), kind, resumeState: { entries: 0, ops: logged, replays } },
     onFenced: () => heard.push('fenced'),
     onBroken: why => heard.push(why),
   });
@@ -56,6 +59,31 @@ test('a superseded attempt writes nothing more and reports it once', async () =>
   made.add(text(' words'), true);
   assert.equal(await made.close(), null);
   assert.deepEqual(heard, ['fenced']);
+});
+
+test('of two attempts of one number only the one that has the run is logged', async () => {
+  const store = new MemoryRunStore({ now: () => 0 });
+  const log = new MemoryRunLog(store);
+  const queue = { region: 'eu', shard: 0, slug: 'm', lane: 'background', size: 'any' } as const;
+  const about = { id: 'x', kind: 'response', detail: '', tenant: 't', endpoint: 'chat', model: 'm' } as const;
+  await store.create(newRun({ ...about, log: 'deltas', queue, createdAt: 0, deadlineAt: 9e9 }), 9e9, null);
+  const heard: string[] = [];
+  const writing = (nonce: number) =>
+    new RunLogWriter({
+      ...{ log, id: 'x', attempt: nth(1, nonce), kind: 'deltas', resumeState: null },
+      onFenced: () => heard.push(`fenced ${nonce}`),
+      onBroken: why => heard.push(why),
+    });
+  await store.begin('x', nth(1, 7), 'w-1');
+  const [one, other] = [writing(7), writing(8)];
+  one.add(text('One'), false);
+  other.add(text('Uno'), false);
+  await settle();
+  one.add(text(' two'), true);
+  assert.equal(await other.close(), null);
+  assert.equal((await one.close())?.at, 1);
+  assert.deepEqual((await log.peek('x', 0, 9)).map(String), ['[["t","One",1]]']);
+  assert.deepEqual(heard, ['fenced 8']);
 });
 
 test('what an engine repeats is not logged again, however it is chunked', async () => {

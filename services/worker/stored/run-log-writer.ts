@@ -8,6 +8,7 @@
  * engine says something else, or where whole events are logged, the run cannot go on without contradicting itself.
  */
 import {
+  type AttemptKey,
   addOp,
   ChunkReader,
   type Completion,
@@ -30,7 +31,7 @@ const DONE = '[DONE]';
 export interface RunLogWriterOptions {
   readonly log: RunLog;
   readonly id: string;
-  readonly attempt: number;
+  readonly attempt: AttemptKey;
   readonly kind: Exclude<RunLogKind, 'none'>;
   /** What earlier attempts logged; null where there is nothing. */
   readonly resumeState: ResumeState | null;

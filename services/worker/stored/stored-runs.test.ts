@@ -5,6 +5,7 @@ import { decodeEnvelope, type QueueAddress, type RunLogKind, type WorkEnvelope }
 import { DoneChannel, encodeRunMessage, newRun, RunAttempts, RunExpiry } from '@penstock/runs';
 import { ByteBudget, type Logger } from '@penstock/runtime';
 import { ClaimCheck } from '@penstock/transport';
+import { nth } from '@penstock/transport/contracts';
 import {
   MemoryRequestBodies,
   MemoryRunLog,
@@ -80,7 +81,7 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
 
   /** Begins an attempt and runs it. @returns what the engine does, and what the attempt told. */
   const begin = async (number = 1) => {
-    const beginning = await stored.begin(delivery.work, number, number === 1);
+    const beginning = await stored.begin(delivery.work, nth(number));
     if (beginning.kind !== 'begun') return assert.fail(beginning.kind);
     const engine: { handlers?: EngineHandlers; body?: string; isAborted?: boolean } = {};
     const attempt = new Attempt({
@@ -249,10 +250,10 @@ test('a run that was cancelled meanwhile is neither answered nor acked', async t
 
 test('a late run is ended, a superseded attempt fenced, a final run gone', async t => {
   const { stored, delivery, time, record, queue } = await startRun(t, 'none');
-  assert.deepEqual((await stored.begin(delivery.work, 3, false)).kind, 'begun');
-  assert.deepEqual(await stored.begin(delivery.work, 2, false), { kind: 'fenced' });
+  assert.deepEqual((await stored.begin(delivery.work, nth(3))).kind, 'begun');
+  assert.deepEqual(await stored.begin(delivery.work, nth(2)), { kind: 'fenced' });
   time.now = 10_001;
-  assert.deepEqual(await stored.begin(delivery.work, 4, false), { kind: 'gone' });
+  assert.deepEqual(await stored.begin(delivery.work, nth(4)), { kind: 'gone' });
   assert.deepEqual([(await record()).status, doneHints(queue)], ['failed', 1]);
 });
 
@@ -301,7 +302,7 @@ test('the next attempt at a response continues its text', async t => {
 test('an attempt whose log belongs to a later one is dropped', async t => {
   const { begin, store, settlements } = await startRun(t, 'deltas');
   const { say, engine } = await begin(1);
-  await store.begin('r1', 2, 'w-2');
+  await store.begin('r1', nth(2), 'w-2');
   await say(word('Late'));
   await say(word(' words') + END);
   assert.deepEqual([engine.isAborted, settlements()], [true, []]);
@@ -355,7 +356,7 @@ test('a run that no engine had room for keeps the last words of one for the erro
 test('an attempt that is not the current one any more gives nothing back', async t => {
   const { begin, settlements, store } = await startRun(t, 'none');
   const { handlers } = await begin();
-  await store.begin('r1', 2, 'w-2');
+  await store.begin('r1', nth(2), 'w-2');
   handlers.start(429, 'application/json', 1000);
   handlers.end();
   await settle();

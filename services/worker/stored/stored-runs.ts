@@ -4,6 +4,7 @@
  * letter and TERM. While an attempt runs, its lease is renewed.
  */
 import {
+  type AttemptKey,
   type FailedMeta,
   type Frame,
   isCutShort,
@@ -79,12 +80,12 @@ export class StoredRuns {
   }
 
   /** Makes the attempt the current one, and reads what earlier ones logged. */
-  async begin(work: WorkEnvelope, attempt: number, isFirst: boolean): Promise<Beginning> {
+  async begin(work: WorkEnvelope, attempt: AttemptKey): Promise<Beginning> {
     const { attempts, log, worker } = this.#o;
     const { log: kind = 'none' } = work.meta;
     const outcome = await attempts.begin(work.meta, attempt, worker);
     if (outcome !== 'begun') return { kind: outcome };
-    if (isFirst || kind === 'none') return { kind: 'begun', resumeState: null, continuation: null };
+    if (kind === 'none') return { kind: 'begun', resumeState: null, continuation: null };
     const bodyOf = () => this.#bodyOf(work);
     const canContinue = () => this.#o.continuing.canContinue(work.meta);
     return { kind: 'begun', ...(await readResumeState(log, work, kind, attempt, bodyOf, canContinue)) };
@@ -107,7 +108,7 @@ export class StoredRuns {
     const { log: kind = 'none' } = attempt.work.meta;
     if (kind === 'none') return;
     const writer = new RunLogWriter({
-      ...{ log: this.#o.log, id: attempt.id, attempt: attempt.number, kind, resumeState },
+      ...{ log: this.#o.log, id: attempt.id, attempt, kind, resumeState },
       onFenced: () => attempt.drop(),
       onBroken: message => attempt.giveUp({ ...STREAM_BROKEN, message }),
     });
@@ -164,7 +165,7 @@ export class StoredRuns {
     const end = await this.#endOf(attempt, last, writer);
     // The last entry may be complete while an earlier one could not be logged.
     if (writer?.broken) return this.#failed(attempt, { ...STREAM_BROKEN, message: writer.broken });
-    const isStored = await this.#o.attempts.finish(attempt.id, attempt.number, end);
+    const isStored = await this.#o.attempts.finish(attempt.id, attempt, end);
     if (!isStored) return;
     this.#o.queue.settle(attempt.ackSubject, 'ack');
     void this.#o.claims.discard(attempt.work.meta);
@@ -197,11 +198,11 @@ export class StoredRuns {
     if (failure.code === HANDED_BACK) return queue.settle(ackSubject, 'nak');
     if (failure.busyMs !== undefined) {
       // Kept for the error of a run whose time ends before an engine has room.
-      if (await attempts.putBack(attempt.id, attempt.number, failure))
+      if (await attempts.putBack(attempt.id, attempt, failure))
         queue.settle(ackSubject, 'nak', failure.busyMs);
       return;
     }
-    const outcome = await attempts.fail(work.meta, attempt.number, failure);
+    const outcome = await attempts.fail(work.meta, attempt, failure);
     if (outcome.kind === 'again') queue.settle(ackSubject, 'nak', outcome.delayMs);
     if (outcome.kind === 'final')
       await this.#giveUp(attempt, { code: outcome.code, message: failure.message });

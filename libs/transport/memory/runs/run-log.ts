@@ -1,4 +1,5 @@
 /** Logs of the runs in a {@link MemoryRunStore}. */
+import type { AttemptKey } from '@penstock/protocol';
 import type { AppendOutcome, LogHint, LogSlice, RunLog } from '../../ports/runs/run-log.ts';
 import type { RunRecords } from './run-records.ts';
 import type { MemoryRunStore } from './run-store.ts';
@@ -10,7 +11,7 @@ export class MemoryRunLog implements RunLog {
     this.#records = store.records;
   }
 
-  async append(id: string, attempt: number, at: number, entry: Buffer): Promise<AppendOutcome> {
+  async append(id: string, attempt: AttemptKey, at: number, entry: Buffer): Promise<AppendOutcome> {
     if (this.#records.current(id, attempt)?.run.status !== 'in_progress') return 'fenced';
     const { length } = this.#records.log(id);
     if (length === at + 1) return 0;
@@ -31,7 +32,7 @@ export class MemoryRunLog implements RunLog {
     return this.#records.log(id).slice(from, from + most);
   }
 
-  async restart(id: string, attempt: number): Promise<boolean> {
+  async restart(id: string, attempt: AttemptKey): Promise<boolean> {
     const record = this.#records.current(id, attempt);
     if (record?.run.status !== 'in_progress' || record.wasRead) return false;
     this.#records.dropLog(id);

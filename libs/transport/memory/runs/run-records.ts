@@ -1,7 +1,9 @@
 /** What the in-memory run store and run log share: records with their logs, each gone when its time is over. */
 import {
+  type AttemptKey,
   isFinalStatus,
   type NewRun,
+  NO_NONCE,
   type RunLogKind,
   type RunResult,
   type StoredRun,
@@ -12,6 +14,8 @@ import type { MemoryClock } from '../clock.ts';
 export interface RunRecord {
   run: StoredRun;
   failures: number;
+  /** Of the current attempt. */
+  nonce: number;
   expiresAt: number;
   /** Whether a client has read the log while the run was open. */
   wasRead: boolean;
@@ -39,9 +43,9 @@ export class RunRecords {
   }
 
   /** The record of an open run whose current attempt this is. */
-  current(id: string, attempt: number): RunRecord | undefined {
+  current(id: string, { number, nonce }: AttemptKey): RunRecord | undefined {
     const record = this.open(id);
-    return record?.run.attempt === attempt ? record : undefined;
+    return record?.run.attempt === number && record.nonce === nonce ? record : undefined;
   }
 
   open(id: string): RunRecord | undefined {
@@ -51,7 +55,13 @@ export class RunRecords {
 
   add(run: NewRun, state: Pick<StoredRun, 'status' | 'attempt' | 'logLength' | 'result'>, lifeMs: number) {
     const stored: StoredRun = { ...run, log: run.log ?? 'none', worker: null, ...state };
-    const record = { run: stored, failures: 0, wasRead: false, expiresAt: this.clock.now() + lifeMs };
+    const record = {
+      run: stored,
+      failures: 0,
+      nonce: NO_NONCE,
+      wasRead: false,
+      expiresAt: this.clock.now() + lifeMs,
+    };
     this.#records.set(run.id, record);
   }
 

@@ -1,5 +1,5 @@
 /** The run store in memory, with the rules of the Lua scripts. Records end by the clock that is given. */
-import type { NewRun, RunResult, StoredRun } from '@penstock/protocol';
+import { type AttemptKey, type NewRun, NO_NONCE, type RunResult, type StoredRun } from '@penstock/protocol';
 import type { CreateOutcome, Idempotency } from '../../ports/runs/idempotency.ts';
 import type {
   AttemptEnd,
@@ -50,15 +50,20 @@ export class MemoryRunStore implements RunStore {
     return true;
   }
 
-  async begin(id: string, attempt: number, worker: string): Promise<BeginOutcome> {
+  async begin(id: string, attempt: AttemptKey, worker: string): Promise<BeginOutcome> {
     const record = this.records.open(id);
     if (record === undefined) return 'gone';
-    if (record.run.attempt >= attempt) return 'fenced';
-    this.records.change(record, { status: 'in_progress', attempt, worker });
+    const { number, nonce } = attempt;
+    if (record.run.status === 'in_progress') {
+      if (nonce !== NO_NONCE && this.records.current(id, attempt) !== undefined) return 'begun';
+      if (record.run.attempt >= number) return 'fenced';
+    }
+    this.records.change(record, { status: 'in_progress', attempt: number, worker });
+    record.nonce = nonce;
     return 'begun';
   }
 
-  async finish(id: string, attempt: number, end: RunEnd, ttl: RunTtl): Promise<boolean> {
+  async finish(id: string, attempt: AttemptKey, end: RunEnd, ttl: RunTtl): Promise<boolean> {
     const record = this.records.current(id, attempt);
     if (record?.run.status !== 'in_progress') return false;
     if (end.last !== null && this.records.log(id).length === end.last.at)
@@ -71,7 +76,7 @@ export class MemoryRunStore implements RunStore {
 
   async fail(
     id: string,
-    attempt: number,
+    attempt: AttemptKey,
     { result, log, lastWords }: AttemptEnd,
     mostFailures: number,
     ttl: RunTtl,
@@ -86,7 +91,7 @@ export class MemoryRunStore implements RunStore {
     return 'final';
   }
 
-  async putBack(id: string, attempt: number, lastWords: string): Promise<boolean> {
+  async putBack(id: string, attempt: AttemptKey, lastWords: string): Promise<boolean> {
     const record = this.records.current(id, attempt);
     if (record === undefined) return false;
     this.records.change(record, { status: 'queued', lastWords });

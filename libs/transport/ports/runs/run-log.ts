@@ -1,4 +1,4 @@
-import type { RunStatus } from '@penstock/protocol';
+import type { AttemptKey, RunStatus } from '@penstock/protocol';
 
 /** How many follow the log now; or `fenced`: the attempt is not the current one; or `torn`: the log has another length than expected. */
 export type AppendOutcome = number | 'fenced' | 'torn';
@@ -18,13 +18,13 @@ export type LogHint = { readonly length: number; readonly entry: Buffer } | null
  */
 export interface RunLog {
   /** @param at number of entries before this one. */
-  append(id: string, attempt: number, at: number, entry: Buffer): Promise<AppendOutcome>;
+  append(id: string, attempt: AttemptKey, at: number, entry: Buffer): Promise<AppendOutcome>;
   /** Entries from an index on, for a client: from then on an unfinished log is not restarted. Null for an unknown run. */
   slice(id: string, from: number, most: number): Promise<LogSlice | null>;
   /** Entries from an index on, for an attempt that resumes the run. The log may still be restarted. */
   peek(id: string, from: number, most: number): Promise<readonly Buffer[]>;
   /** Empties the log for an attempt that starts over, unless a client has read it. @returns whether it did. */
-  restart(id: string, attempt: number): Promise<boolean>;
+  restart(id: string, attempt: AttemptKey): Promise<boolean>;
   /** @returns a function that stops watching. */
   watch(id: string, onHint: (hint: LogHint) => void): Promise<() => void>;
   close(): Promise<void>;

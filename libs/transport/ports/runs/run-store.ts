@@ -1,11 +1,11 @@
-import type { NewRun, RunLogKind, RunResult, RunStatus, StoredRun } from '@penstock/protocol';
+import type { AttemptKey, NewRun, RunLogKind, RunResult, RunStatus, StoredRun } from '@penstock/protocol';
 import type { CompletionList } from './completion-list.ts';
 import type { CreateOutcome, Idempotency } from './idempotency.ts';
 import type { RunTtl } from './run-ttl.ts';
 
-/** `fenced`: a later attempt has begun. `gone`: the run is final or unknown. */
+/** `fenced`: another attempt has it. `gone`: the run is final or unknown. */
 export type BeginOutcome = 'begun' | 'fenced' | 'gone';
-/** `again`: the run is queued for another attempt. `final`: it has failed. `fenced`: a later attempt has begun, or it is final. */
+/** `again`: the run is queued for another attempt. `final`: it has failed. `fenced`: another attempt has it, or it is final. */
 export type FailOutcome = 'again' | 'final' | 'fenced';
 
 /** How a run ended. */
@@ -47,16 +47,26 @@ export interface RunStore {
    * @returns false where a worker has begun it, so that the message was stored after all.
    */
   withdraw(id: string, idempotencyKey: string | null): Promise<boolean>;
-  begin(id: string, attempt: number, worker: string): Promise<BeginOutcome>;
+  /**
+   * Makes the attempt the current one. While another runs it takes a higher number; a queued run takes any, for the queue may count
+   * its deliveries anew. May be repeated.
+   */
+  begin(id: string, attempt: AttemptKey, worker: string): Promise<BeginOutcome>;
   /** @returns false when the attempt is not the current one: nothing was written, and nothing may be acked. */
-  finish(id: string, attempt: number, end: RunEnd, ttl: RunTtl): Promise<boolean>;
+  finish(id: string, attempt: AttemptKey, end: RunEnd, ttl: RunTtl): Promise<boolean>;
   /** Puts the run back to queued, or stores the error as its result once it has failed `mostFailures` times. */
-  fail(id: string, attempt: number, end: AttemptEnd, mostFailures: number, ttl: RunTtl): Promise<FailOutcome>;
+  fail(
+    id: string,
+    attempt: AttemptKey,
+    end: AttemptEnd,
+    mostFailures: number,
+    ttl: RunTtl,
+  ): Promise<FailOutcome>;
   /**
    * Puts the run back to queued without counting a failure. @param lastWords why.
    * @returns false when the attempt is not the current one: then its delivery may not be settled.
    */
-  putBack(id: string, attempt: number, lastWords: string): Promise<boolean>;
+  putBack(id: string, attempt: AttemptKey, lastWords: string): Promise<boolean>;
   /** Does nothing to a final run. @returns false for an unknown run or one of another tenant. */
   cancel(
     run: Pick<NewRun, 'id' | 'tenant' | 'log'>,

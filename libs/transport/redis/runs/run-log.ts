@@ -1,5 +1,5 @@
 /** Logs of stored runs: a Redis list each, and a channel for hints. */
-import { RUN_STATUSES, runKey, runLogChannel, runLogKey } from '@penstock/protocol';
+import { type AttemptKey, RUN_STATUSES, runKey, runLogChannel, runLogKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { AppendOutcome, LogHint, LogSlice, RunLog } from '../../ports/runs/run-log.ts';
 import { openRedis, type RedisOptions } from '../connection.ts';
@@ -29,9 +29,9 @@ export class RedisRunLog implements RunLog {
     return log;
   }
 
-  async append(id: string, attempt: number, at: number, entry: Buffer): Promise<AppendOutcome> {
+  async append(id: string, { number, nonce }: AttemptKey, at: number, entry: Buffer): Promise<AppendOutcome> {
     const [run, log, channel] = [runKey(id), runLogKey(id), runLogChannel(id)];
-    const answer = await this.#scripts.run('run-log/append', run, log, attempt, at, entry, channel);
+    const answer = await this.#scripts.run('run-log/append', run, log, number, nonce, at, entry, channel);
     const outcome = Number(answer);
     if (outcome === -1) return 'fenced';
     return outcome === -2 ? 'torn' : outcome;
@@ -48,8 +48,8 @@ export class RedisRunLog implements RunLog {
     return this.#redis.lrangeBuffer(runLogKey(id), from, from + most - 1);
   }
 
-  async restart(id: string, attempt: number): Promise<boolean> {
-    return (await this.#scripts.run('run-log/restart', runKey(id), runLogKey(id), attempt)) === 1;
+  async restart(id: string, { number, nonce }: AttemptKey): Promise<boolean> {
+    return (await this.#scripts.run('run-log/restart', runKey(id), runLogKey(id), number, nonce)) === 1;
   }
 
   async watch(id: string, onHint: Watcher): Promise<() => void> {

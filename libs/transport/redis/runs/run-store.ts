@@ -1,5 +1,6 @@
-/** Stored runs as Redis hashes. Each change is one script that checks the attempt first, so that an old attempt changes nothing. */
+/** Stored runs as Redis hashes. Each change is one script that checks the attempt first, so that no other attempt changes anything. */
 import {
+  type AttemptKey,
   type NewRun,
   RUN_STATUSES,
   type RunLogKind,
@@ -100,16 +101,16 @@ export class RedisRunStore implements RunStore {
     return (await this.#run('runs/withdraw', runKey(id), idempotencyKey ?? runKey(id))) === 1;
   }
 
-  async begin(id: string, attempt: number, worker: string): Promise<BeginOutcome> {
-    return (await this.#run('runs/begin', runKey(id), attempt, worker)) as BeginOutcome;
+  async begin(id: string, { number, nonce }: AttemptKey, worker: string): Promise<BeginOutcome> {
+    return (await this.#run('runs/begin', runKey(id), number, nonce, worker)) as BeginOutcome;
   }
 
-  async finish(id: string, attempt: number, end: RunEnd, ttl: RunTtl): Promise<boolean> {
+  async finish(id: string, { number, nonce }: AttemptKey, end: RunEnd, ttl: RunTtl): Promise<boolean> {
     const { status, result, log, last } = end;
     const done = await this.#run(
       'runs/finish',
       ...keysOf(id),
-      ...[attempt, status, result.finishedAt, ttl.logMs, channelOf(id, log), ...answerOf(result)],
+      ...[number, nonce, status, result.finishedAt, ttl.logMs, channelOf(id, log), ...answerOf(result)],
       ...[ttl.recordMs, last?.entry ?? '', last?.at ?? 0],
     );
     return done === 1;
@@ -117,19 +118,19 @@ export class RedisRunStore implements RunStore {
 
   async fail(
     id: string,
-    attempt: number,
+    { number, nonce }: AttemptKey,
     end: AttemptEnd,
     mostFailures: number,
     ttl: RunTtl,
   ): Promise<FailOutcome> {
     const { result, log, lastWords } = end;
-    const about = [attempt, mostFailures, result.finishedAt, ttl.logMs, channelOf(id, log)];
+    const about = [number, nonce, mostFailures, result.finishedAt, ttl.logMs, channelOf(id, log)];
     const said = [...answerOf(result), lastWords];
     return (await this.#run('runs/fail', ...keysOf(id), ...about, ...said)) as FailOutcome;
   }
 
-  async putBack(id: string, attempt: number, lastWords: string): Promise<boolean> {
-    return (await this.#run('runs/put-back', runKey(id), attempt, lastWords)) === 1;
+  async putBack(id: string, { number, nonce }: AttemptKey, lastWords: string): Promise<boolean> {
+    return (await this.#run('runs/put-back', runKey(id), number, nonce, lastWords)) === 1;
   }
 
   async cancel(run: Pick<NewRun, 'id' | 'tenant' | 'log'>, now: number, ttl: RunTtl): Promise<boolean> {

@@ -1,10 +1,14 @@
--- Begins an attempt, which fences all earlier ones.
+-- Begins an attempt, which fences all others. While another runs it takes a higher number; a queued run takes any, since a
+-- broker that was killed counts its deliveries anew.
 -- KEYS: run
--- ARGV: attempt, worker
--- Returns: 'begun' | 'fenced' (a later attempt has begun) | 'gone' (final or unknown)
--- Called by the worker that was delivered the message, before it asks its engine.
-local r = redis.call('HMGET', KEYS[1], 'status', 'attempt')
+-- ARGV: attempt, nonce, worker
+-- Returns: 'begun' (also for an attempt that has begun already) | 'fenced' (another attempt has it) | 'gone' (final or unknown)
+-- Called by the worker that was delivered the message, before it asks its engine. May be repeated.
+local r = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'nonce')
 if r[1] ~= 'queued' and r[1] ~= 'in_progress' then return 'gone' end
-if tonumber(r[2]) >= tonumber(ARGV[1]) then return 'fenced' end
-redis.call('HSET', KEYS[1], 'status', 'in_progress', 'attempt', ARGV[1], 'worker', ARGV[2])
+if r[1] == 'in_progress' then
+  if r[2] == ARGV[1] and r[3] == ARGV[2] and ARGV[2] ~= '0' then return 'begun' end
+  if tonumber(r[2]) >= tonumber(ARGV[1]) then return 'fenced' end
+end
+redis.call('HSET', KEYS[1], 'status', 'in_progress', 'attempt', ARGV[1], 'nonce', ARGV[2], 'worker', ARGV[3])
 return 'begun'
