@@ -2,7 +2,7 @@
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { cacheDir, programFile, VERSION } from '@penstock/runtime';
+import { cacheDir, programFile, VERSION } from '@penstock/runtime/installation';
 import { COMMANDS, USAGE } from './commands.ts';
 
 const EXIT_USAGE = 2;

@@ -1,6 +1,6 @@
 /** `penstock service NAME`: one service, as an image of it would run it, for machines without containers. */
 import { spawn } from 'node:child_process';
-import { serviceArguments } from '@penstock/runtime';
+import { serviceArguments } from '@penstock/runtime/installation';
 import { SERVICES } from './commands.ts';
 
 const EXIT_USAGE = 2;

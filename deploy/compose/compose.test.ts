@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
+import { ConfigError, readConfig } from '@penstock/runtime/read-config';
 import { parse } from 'yaml';
 import { consoleConfig } from '../../services/console/config.ts';
 import { simConfig } from '../../services/engine-sim/config.ts';
@@ -42,6 +43,7 @@ const services = Object.entries(compose.services);
 /** Those that are made of our images and run for good. */
 const own = services.filter(([name, { image }]) => image.startsWith('penstock/') && name !== 'setup');
 const dockerfile = read('deploy/images/Dockerfile');
+const compileScript = read('deploy/images/compile.sh');
 const targets = [...dockerfile.matchAll(/^FROM runtime AS (\S+)$/gm)].map(match => match[1]);
 
 const CONFIGS = { ingress: ingressConfig, tasks: tasksConfig, console: consoleConfig } as const;
@@ -134,6 +136,19 @@ test('images run without root, npm or a shell in front, and say how they are', (
   assert.doesNotMatch(runtime, /^RUN /m, 'what is left out must not be in a layer below');
   assert.equal(runtime.match(/^CMD \["node", /gm)?.length, targets.length);
   assert.doesNotMatch(dockerfile, /^ADD |:latest/m);
+});
+
+test('images keep the modules of their services compiled: each is started once, and ends over a setting', () => {
+  const built = [...dockerfile.matchAll(/^RUN \/install\.sh (.+) && \/compile\.sh (.+)$/gm)];
+  assert.equal(built.length, targets.length);
+  for (const [line, installed, compiled] of built) assert.equal(installed, compiled, line);
+  const [, made] = /^cache=\$PWD\/(\S+)$/m.exec(compileScript) ?? [];
+  assert.match(dockerfile, new RegExp(`NODE_COMPILE_CACHE=/app/${made} `));
+  const given = Object.fromEntries(
+    [...compileScript.matchAll(/(PENSTOCK_\w+)=(\w+)/g)].map(m => [m[1], m[2]]),
+  );
+  for (const config of [...Object.values(CONFIGS), workerConfig, simConfig])
+    assert.throws(() => readConfig(config, given), ConfigError);
 });
 
 test('docs/compose.md names every service', () => {

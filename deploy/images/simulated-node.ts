@@ -3,7 +3,7 @@
  * lives as long as the worker needs it to finish what it runs; if the engine ends by itself, so does the container.
  */
 import { spawn } from 'node:child_process';
-import { serviceArguments } from '@penstock/runtime';
+import { serviceArguments } from '@penstock/runtime/installation';
 
 const { port, hostname } = new URL(process.env['PENSTOCK_ENGINE_URL'] ?? 'http://127.0.0.1:8000');
 
