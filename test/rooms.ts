@@ -77,7 +77,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/transport/ports/queue',
     'libs/transport/ports/runs',
   ],
-  'libs/transport/egress': ['libs/transport/ports/webhooks'],
+  'libs/transport/egress': ['libs/transport/http', 'libs/transport/ports/webhooks'],
   'libs/transport/files': [
     'libs/transport/ports',
     'libs/transport/ports/queue',
@@ -211,6 +211,15 @@ export const ONE_ROOM: Record<string, string> = {
   fastify: 'services',
 };
 
+/** Without what `fetch` needs: `libs/transport/http/undici-core.ts`. */
+const UNDICI_CORE = [
+  'api/index',
+  'core/connect',
+  'dispatcher/client',
+  'dispatcher/dispatcher',
+  'dispatcher/pool',
+].map(name => `undici/lib/${name}.js`);
+
 /**
  * Third-party packages that each service loads when it starts. Every process pays for them, so what only one kind of request or a
  * setting needs is loaded with that (`await import`), and what only some services need has an entry of its own in its package.
@@ -248,7 +257,7 @@ export const LOADED: Record<string, readonly string[]> = {
     'pino',
     'prom-client',
     'standardwebhooks',
-    'undici',
+    ...UNDICI_CORE,
     'zod',
   ],
   worker: [
@@ -257,7 +266,7 @@ export const LOADED: Record<string, readonly string[]> = {
     'ioredis',
     'pino',
     'prom-client',
-    'undici',
+    ...UNDICI_CORE,
     'zod',
   ],
 };

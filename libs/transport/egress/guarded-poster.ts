@@ -3,7 +3,7 @@
  * everything, and using nothing of the answer but its status. Each attempt has a connection of its own: a hostile server could
  * desynchronize a kept one, which would also outlive the check of its address.
  */
-import { buildConnector, Client } from 'undici';
+import { buildConnector, Client } from '../http/undici-core.ts';
 import type { Poster, PostOutcome, UnansweredReason } from '../ports/webhooks/poster.ts';
 import {
   type Address,

@@ -1,6 +1,6 @@
 /** The engine behind this worker: any server that speaks OpenAI's HTTP API. */
 import { ENDPOINT_TABLE, type Endpoint } from '@penstock/protocol';
-import { Pool, request } from 'undici';
+import { Pool } from '@penstock/transport/http';
 import { BodyStream } from './body-stream.ts';
 import { type EnginePaths, probeEndpoints } from './endpoint-probe.ts';
 import type { EngineHandlers } from './engine-handlers.ts';
@@ -32,8 +32,9 @@ export interface EngineOptions {
 
 export class Engine {
   readonly #pool: Pool;
+  /** For what the worker asks of its own: it must not wait for connections that requests have. */
+  readonly #probes: Pool;
   readonly #headers: Record<string, string>;
-  readonly #url: string;
   readonly #configured: EnginePaths | null;
   #paths: EnginePaths;
   readonly #plainCalls: PlainCalls;
@@ -41,7 +42,6 @@ export class Engine {
   #streamsPlain: boolean;
 
   constructor(options: EngineOptions) {
-    this.#url = options.url;
     this.#configured = options.endpoints;
     this.#paths = options.endpoints ?? new Map();
     this.#plainCalls = options.plainCalls;
@@ -56,6 +56,7 @@ export class Engine {
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxResponseSize: MAX_ANSWER_BYTES,
     });
+    this.#probes = new Pool(options.url);
     this.#headers = {
       'content-type': 'application/json',
       ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` }),
@@ -163,8 +164,8 @@ export class Engine {
     body: object,
     limitMs: number,
   ): Promise<{ readonly status: number; readonly body: Buffer }> {
-    const answer = await request(this.#url + this.#pathOf(endpoint), {
-      ...{ method: 'POST', headers: this.#headers, body: JSON.stringify(body) },
+    const answer = await this.#probes.request({
+      ...{ path: this.#pathOf(endpoint), method: 'POST', headers: this.#headers, body: JSON.stringify(body) },
       signal: AbortSignal.timeout(limitMs),
     });
     return { status: answer.statusCode, body: Buffer.from(await answer.body.arrayBuffer()) };
@@ -187,13 +188,13 @@ export class Engine {
 
   async #status(path: string, method: 'GET' | 'POST' = 'GET'): Promise<number> {
     const sent = method === 'POST' ? { method, body: '{}' } : {};
-    const { statusCode, body } = await request(this.#url + path, { ...this.#probeOptions(), ...sent });
+    const { statusCode, body } = await this.#probes.request({ path, ...this.#probeOptions(), ...sent });
     await body.dump();
     return statusCode;
   }
 
   async #get(path: string): Promise<string> {
-    const { statusCode, body } = await request(this.#url + path, this.#probeOptions());
+    const { statusCode, body } = await this.#probes.request({ path, ...this.#probeOptions() });
     const text = await body.text();
     if (statusCode !== 200) throw new Error(`the engine answered ${statusCode} to GET ${path}`);
     return text;
@@ -201,6 +202,7 @@ export class Engine {
 
   #probeOptions() {
     return {
+      method: 'GET' as const,
       headers: this.#headers,
       headersTimeout: PROBE_TIMEOUT_MS,
       bodyTimeout: PROBE_TIMEOUT_MS,
@@ -209,6 +211,6 @@ export class Engine {
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await Promise.all([this.#pool.destroy(), this.#probes.destroy()]);
   }
 }
