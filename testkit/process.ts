@@ -111,11 +111,19 @@ export async function startServer(
       return server.pid;
     },
     url,
-    /** Killed without warning. */
-    async restart() {
+    /** Without warning. */
+    async kill() {
       server.kill('SIGKILL');
       await server.exited;
+    },
+    /** Again, after {@link kill}. */
+    async start() {
       server = await start();
+    },
+    /** Killed without warning. */
+    async restart() {
+      await this.kill();
+      await this.start();
     },
     async stop() {
       await server.stop();

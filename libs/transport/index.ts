@@ -42,7 +42,7 @@ export type * from './ports/webhooks/event-outbox.ts';
 export type * from './ports/webhooks/poster.ts';
 export type * from './ports/webhooks/webhook-records.ts';
 export { RedisAuditLog } from './redis/audit-log.ts';
-export type { RedisOptions } from './redis/connection.ts';
+export { isRefusal, type RedisOptions } from './redis/connection.ts';
 export { RedisConversations } from './redis/conversation-records.ts';
 export { RedisModelRegistry } from './redis/model-registry.ts';
 export { RedisReplyBus } from './redis/reply-bus.ts';

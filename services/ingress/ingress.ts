@@ -53,6 +53,7 @@ import { StoredCompletionsApi } from './api/stored-completions.ts';
 import { WebhooksApi } from './api/webhooks.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { OpenRequests } from './dispatch/open-requests.ts';
+import { Door } from './door.ts';
 import { createAuthenticator } from './http/auth.ts';
 import { BodyReader } from './http/body-reader.ts';
 import type { Origins } from './http/cors.ts';
@@ -191,6 +192,7 @@ export async function startIngress(
   const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, keepAliveMs);
   const accepting = { runIntake, finder, canceller, waiters, holdMs };
   const jobs = new JobsApi({ ...accepting, logStreams, pollHints, metrics });
+  const door = new Door({ isConnected: () => ports.bus.connected, clock });
   const app = buildServer({
     apis: {
       operations: new OperationsApi(metrics, () => host.notReady() ?? notYetHeard(fleet)),
@@ -204,13 +206,11 @@ export async function startIngress(
       }),
       ...filesAndWebhooks(ports, settings, nextId),
     },
-    authenticate: createAuthenticator(settings.apiKeys),
-    bodies: reader,
-    corsOrigins: settings.corsOrigins,
-    nextId,
+    ...{ authenticate: createAuthenticator(settings.apiKeys), letIn: () => door.pass() },
+    ...{ bodies: reader, corsOrigins: settings.corsOrigins, nextId },
   });
   const reporter = reporterOf(ports, settings, { metrics, open, clock });
-  return { app, open, tick: () => tickAll(open, lanes), tellStatus: leaving => reporter.tell(leaving) };
+  return { app, open, tick: () => tickAll(open, lanes, door), tellStatus: leaving => reporter.tell(leaving) };
 }
 
 /** What the metrics show of the node. @param open is not there yet when this is called. */

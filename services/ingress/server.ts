@@ -51,6 +51,8 @@ export interface Apis {
 export interface ServerOptions {
   readonly apis: Apis;
   readonly authenticate: Authenticate;
+  /** Throws DispatchError where nothing can be let in now. */
+  readonly letIn: () => void;
   /** Whose pages may read answers. */
   readonly corsOrigins: Origins;
   readonly bodies: BodyReader;
@@ -58,7 +60,7 @@ export interface ServerOptions {
 }
 
 export function buildServer(options: ServerOptions): FastifyInstance {
-  const { apis, authenticate, corsOrigins, bodies, nextId } = options;
+  const { apis, authenticate, letIn, corsOrigins, bodies, nextId } = options;
   const paths = new Paths();
   const app = fastify({
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -86,7 +88,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   app.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) if (each !== 'HEAD') paths.add(each, url);
   });
-  const guards = createGuards(authenticate);
+  const guards = createGuards(authenticate, letIn);
   for (const api of Object.values<Api>({ ...apis })) api.addTo(app, guards);
   addIndex(app, paths);
   return app;

@@ -1,11 +1,11 @@
-/** A Redis that refuses what workers say, or that falls silent for one of them: no stream waits for its deadline, none is repeated. */
+/** A Redis that is away, refuses commands, or falls silent for a worker: nothing hangs, and what was accepted is answered once. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import { Redis } from 'ioredis';
 import { startSilentProxy } from '../../testkit/network/silent-proxy.ts';
-import { chat, readChat, startStack, waitFor } from '../../testkit/stack.ts';
+import { API_KEY, chat, errorOf, post, readChat, startStack, waitFor } from '../../testkit/stack.ts';
 
 const STREAMS = 60;
 const TOKENS = 40;
@@ -50,4 +50,44 @@ test('a worker that cannot reach Redis leaves all work to the others, until it c
   proxy.speak();
   await says('Redis answers again');
   await waitFor(async () => (await servedBy()) === 'w-2');
+});
+
+test('while Redis is away requests are refused at the door, and what was accepted before is answered', async () => {
+  await using stack = await startStack({ engines: [{ profile: 'dense-8b-h100' }] });
+  const stream = readChat(stack, chat('before', { max_tokens: 400 }));
+  await waitFor(() => stack.engines[0]?.stats().running === 1);
+  await stack.redis.kill();
+  await waitFor(async () => (await fetch(`${stack.url}/readyz`)).status === 503);
+  const headers = { authorization: `Bearer ${API_KEY}` };
+  const get = (path: string) => fetch(`${stack.url}${path}`, { headers, signal: AbortSignal.timeout(500) });
+  // What comes at first waits, for Redis may be back at once.
+  await waitFor(async () => (await get('/v1/jobs/x')).status === 503);
+  const ask = (path: string, body: object, extra = {}) =>
+    post(stack, path, { model: 'sim-chat', ...body }, { headers: extra });
+  const messages = [{ role: 'user', content: 'x' }];
+  const calls = [
+    () => ask('/v1/chat/completions', { messages }),
+    () => ask('/v1/chat/completions', { messages, stream: true }),
+    () => ask('/v1/chat/completions', { messages }, { prefer: 'respond-async' }),
+    () => ask('/v1/chat/completions', { messages }, { 'idempotency-key': 'k' }),
+    () => ask('/v1/responses', { input: 'x', background: true }),
+    () =>
+      ask('/v1/batches', {
+        input_file_id: 'file-x',
+        endpoint: '/v1/chat/completions',
+        completion_window: '24h',
+      }),
+    () => get('/v1/responses/resp_x'),
+  ];
+  for (const call of calls) {
+    const refused = await call();
+    assert.deepEqual([refused.status, (await errorOf(refused)).code], [503, 'store_unavailable']);
+    assert.ok(Number(refused.headers.get('retry-after')) >= 1);
+  }
+  assert.equal((await get('/v1/models')).status, 200);
+  await stack.redis.start();
+  const { tokens, done } = await stream;
+  const hash = promptHash({ messages: [{ role: 'user', content: 'before' }] });
+  assert.deepEqual([tokens, done], [expectedTokens(hash, 400), true]);
+  await waitFor(async () => (await ask('/v1/responses', { input: 'x' })).status === 200);
 });

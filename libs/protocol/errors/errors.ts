@@ -184,6 +184,11 @@ export const ERRORS = {
     type: 'service_unavailable_error',
     text: 'The queue is not available. The request was not accepted; try again.',
   },
+  store_unavailable: {
+    status: 503,
+    type: 'service_unavailable_error',
+    text: 'The store of requests and replies is not available. The request was not accepted; try again.',
+  },
   workers_not_known: {
     status: 503,
     type: 'service_unavailable_error',

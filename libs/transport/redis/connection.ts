@@ -15,6 +15,11 @@ export function isAnswering(redis: Redis): boolean {
   return redis.status === 'ready' && (LIVENESS.get(redis)?.isAnswering ?? true);
 }
 
+/** Whether Redis answered, with an error. What fails otherwise is about the connection, and the client sends it again by itself. */
+export function isRefusal(err: unknown): boolean {
+  return err instanceof Error && err.name === 'ReplyError';
+}
+
 /** @param listener told whenever {@link isAnswering} has changed. */
 export function onAnswering(redis: Redis, listener: (isAnswering: boolean) => void): void {
   LIVENESS.get(redis)?.onChange(listener);

@@ -4,6 +4,7 @@
  * but for those that were on their way while an earlier one was refused: their reader finds a gap, and its request runs again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isRefusal } from './connection.ts';
 
 /** Before a refused packet is sent again, ms: doubled each time, up to the second one. */
 const FIRST_PAUSE_MS = 25;
@@ -55,7 +56,7 @@ export class ReplyOutbox {
       await this.#send(ingressId, packet);
     } catch (err) {
       if (!isRefusal(err) || this.#isClosed) throw err;
-      await this.#keep(this.#keptFor(ingressId), number, packet, err);
+      await this.#keep(this.#keptFor(ingressId), number, packet, err as Error);
     }
   }
 
@@ -111,9 +112,4 @@ export class ReplyOutbox {
     }
     this.#kept.delete(ingressId);
   }
-}
-
-/** Redis answered, with an error; anything else is about the connection, and the client sends it again by itself. */
-function isRefusal(err: unknown): err is Error {
-  return err instanceof Error && err.name === 'ReplyError';
 }

@@ -17,15 +17,15 @@ export class ModelsApi implements Api {
     this.#models = models;
   }
 
-  addTo(app: FastifyInstance, { identify }: Guards): void {
-    app.get('/v1/models', { onRequest: identify }, (request, reply) => {
+  addTo(app: FastifyInstance, { know: onRequest }: Guards): void {
+    app.get('/v1/models', { onRequest }, (request, reply) => {
       const data = this.#models.models().map(toModel);
       const problem = data.length === 0 ? notKnownYet(this.#models) : null;
       if (problem !== null) throw problem;
       return answer(reply, request, { object: 'list', data });
     });
     // A wildcard: model names hold slashes.
-    app.get<{ Params: { '*': string } }>('/v1/models/*', { onRequest: identify }, (request, reply) => {
+    app.get<{ Params: { '*': string } }>('/v1/models/*', { onRequest }, (request, reply) => {
       const model = this.#models.models().find(({ name }) => name === request.params['*']);
       if (model === undefined)
         throw absent(this.#models, new DispatchError('model_not_found', { param: 'model' }));

@@ -6,6 +6,7 @@ import {
   JSON_CONTENT_TYPE,
   toErrorBody,
 } from '@penstock/protocol';
+import { isRefusal } from '@penstock/transport';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from './body-reader.ts';
 import { answerEarly, isStillSending } from './early-answer.ts';
@@ -66,6 +67,7 @@ function toDispatchError(error: FastifyError | DispatchError): DispatchError {
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new DispatchError('invalid_request');
   }
+  if (isRefusal(error)) return new DispatchError('store_unavailable', { cause: error });
   if (error.statusCode !== undefined && error.statusCode < 500) return new DispatchError('invalid_request');
   return new DispatchError('internal_error', { cause: error });
 }

@@ -13,7 +13,9 @@ declare module 'fastify' {
 export type Guard = (request: FastifyRequest) => Promise<void>;
 
 export interface Guards {
-  /** Authenticates the request. */
+  /** Authenticates the request, for what is known without Redis. */
+  readonly know: Guard;
+  /** As `know`, and refuses it while it could only hang. */
   readonly identify: Guard;
   /** As `identify`, and refuses parameters that no route expects. */
   readonly admit: Guard;
@@ -26,10 +28,14 @@ export interface Api {
   addTo(app: FastifyInstance, guards: Guards): void;
 }
 
-/** Guards throw DispatchError. */
-export function createGuards(authenticate: Authenticate): Guards {
-  const identify = async (request: FastifyRequest) => {
+/** Guards throw DispatchError. @param letIn throws where nothing can be let in now. */
+export function createGuards(authenticate: Authenticate, letIn: () => void): Guards {
+  const know = async (request: FastifyRequest) => {
     request.tenant = authenticate(request.headers, () => request.raw.headersDistinct);
+  };
+  const identify = async (request: FastifyRequest) => {
+    await know(request);
+    letIn();
   };
   const admit = async (request: FastifyRequest) => {
     await identify(request);
@@ -45,7 +51,7 @@ export function createGuards(authenticate: Authenticate): Guards {
       });
     });
   };
-  return { identify, admit, takeForms };
+  return { know, identify, admit, takeForms };
 }
 
 /** A parameter given twice comes as an array, which nothing behind this expects; only the SDKs' lists (`include[]`) may. */

@@ -120,15 +120,53 @@ test('events that are not JSON throw to the caller', () => {
   assert.throws(() => writer(() => 0).made.add(Buffer.from('data: {"cho\n\n'), false));
 });
 
-test('an answer whose earlier words could not be logged does not complete', async () => {
+test('words that the store refuses are written once it takes them, before those that came meanwhile', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let refuses = true;
+  let tries = 0;
+  const { made, entries, heard } = writer(() => {
+    tries++;
+    if (refuses) throw new Error('no room');
+    return 0;
+  });
+  const pass = async (ms: number) => {
+    t.mock.timers.tick(ms);
+    await settle();
+  };
+  made.add(text('One'), false);
+  await settle();
+  entries.pop();
+  for (const pauseMs of [25, 50, 100]) {
+    await pass(pauseMs);
+    entries.pop();
+  }
+  assert.equal(tries, 4);
+  made.add(text(' two'), true);
+  const closed = made.close();
+  refuses = false;
+  await pass(200);
+  const last = await closed;
+  assert.deepEqual(entries, ['[["t","One",1]]']);
+  assert.deepEqual(
+    [last?.at, decodeOps(last?.entry ?? Buffer.from('[]')), heard],
+    [1, [['t', ' two', 1]], []],
+  );
+});
+
+test('what was refused is not tried any more once the attempt is given up', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let tries = 0;
   const { made, heard } = writer(() => {
+    tries++;
     throw new Error('no room');
   });
   made.add(text('One'), false);
-  made.add(text(' two'), true);
-  assert.equal(await made.close(), null);
-  assert.match(made.broken ?? '', /could not be written/);
-  assert.deepEqual(heard, [made.broken]);
+  await settle();
+  const closed = made.close();
+  made.stop();
+  t.mock.timers.tick(1000);
+  assert.equal(await closed, null);
+  assert.deepEqual([tries, heard], [1, []]);
 });
 
 test('raw events that somebody has read are not sent again', async () => {

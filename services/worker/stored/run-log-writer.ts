@@ -20,6 +20,7 @@ import {
   readChunk,
 } from '@penstock/protocol';
 import type { RunLog } from '@penstock/transport';
+import { written } from './persistent-write.ts';
 import type { ResumeState } from './resume-state.ts';
 
 /** Between two appends, ms. */
@@ -56,7 +57,10 @@ export class RunLogWriter {
   #tickMs = 0;
   #timer: NodeJS.Timeout | null = null;
   #appending: Promise<void> | null = null;
+  /** Nothing more is added. */
   #closed = false;
+  /** Nothing more is written either. */
+  #isStopped = false;
   #broken: string | null = null;
   /** Finish reason and usage, logged only with the end. */
   readonly #ending: LogOp[] = [];
@@ -160,8 +164,10 @@ export class RunLogWriter {
     const entry = this.#take();
     if (entry === null) return;
     const { log, id, attempt } = this.#o;
-    this.#appending = log
-      .append(id, attempt, this.#at, entry)
+    this.#appending = written(
+      () => log.append(id, attempt, this.#at, entry),
+      () => !this.#isStopped,
+    )
       .then(outcome => {
         if (outcome === 'fenced') {
           this.stop();
@@ -172,7 +178,8 @@ export class RunLogWriter {
           this.#tickMs = outcome > 0 ? TICK_MS.followed : TICK_MS.alone;
         }
       })
-      .catch(() => this.#break('the log of the run could not be written'))
+      // Stopped meanwhile: it belongs to nobody any more.
+      .catch(() => {})
       .finally(() => {
         this.#appending = null;
         if (!this.#closed && this.#size > 0) this.#schedule();
@@ -199,7 +206,7 @@ export class RunLogWriter {
     const stopped = this.#closed;
     this.#closed = true;
     await this.#appending;
-    if (stopped || this.#broken !== null) return null;
+    if (stopped || this.#isStopped || this.#broken !== null) return null;
     for (const op of this.#ending) this.#ops.push(op);
     if (this.#o.kind === 'deltas' && this.#ops.length > 0) this.#size++;
     const entry = this.#take();
@@ -209,6 +216,7 @@ export class RunLogWriter {
   /** Writes nothing more. */
   stop(): void {
     this.#closed = true;
+    this.#isStopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
   }

@@ -257,16 +257,41 @@ test('a late run is ended, a superseded attempt fenced, a final run gone', async
   assert.deepEqual([(await record()).status, doneHints(queue)], ['failed', 1]);
 });
 
-test('an outcome that cannot be stored is not acked', async t => {
-  const { begin, settlements, store, errors, stored } = await startRun(t, 'none');
-  const { handlers } = await begin();
-  t.mock.method(store, 'finish', async () => {
-    throw new Error('no Redis');
+/** An attempt that has its answer, before a store that does not take it. */
+async function startRefused(t: TestContext) {
+  const started = await startRun(t, 'none');
+  const finish = t.mock.method(started.store, 'finish', async () => {
+    throw new Error('OOM');
   });
+  const { handlers } = await started.begin();
   handlers.start(200, 'application/json');
   handlers.data(Buffer.from(WHOLE));
   handlers.end();
   await settle();
+  const pass = async (ms: number) => {
+    started.time.now += ms;
+    t.mock.timers.tick(ms);
+    await settle();
+  };
+  return { ...started, finish, pass };
+}
+
+test('an answer that the store refuses is kept, under its lease, and acked once it is stored', async t => {
+  const { settlements, record, errors, stored, finish, pass } = await startRefused(t);
+  for (const pauseMs of [25, 50, 100]) await pass(pauseMs);
+  assert.deepEqual([finish.mock.callCount(), settlements(), stored.pending], [4, [], 1]);
+  await pass(ACK_WAIT_MS / 3);
+  assert.deepEqual(settlements(), ['progress']);
+  finish.mock.restore();
+  await pass(1000);
+  assert.equal((await record()).status, 'completed');
+  assert.deepEqual([settlements(), errors, stored.pending], [['progress', 'ack'], [], 0]);
+});
+
+test('one that is refused until its time is over is not acked', async t => {
+  const { run, settlements, errors, stored, time, pass } = await startRefused(t);
+  time.now = run.deadlineAt;
+  await pass(25);
   assert.deepEqual([settlements(), errors, stored.pending], [[], ['outcome not stored'], 0]);
 });
 

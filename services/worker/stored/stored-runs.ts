@@ -27,6 +27,7 @@ import type {
 import type { Attempt } from '../attempts/attempt.ts';
 import type { Continuation } from '../attempts/continuation.ts';
 import type { Continuing } from '../attempts/continuing.ts';
+import { written } from './persistent-write.ts';
 import { type ResumeState, readResumeState } from './resume-state.ts';
 import { RunLogWriter } from './run-log-writer.ts';
 
@@ -165,7 +166,7 @@ export class StoredRuns {
     const end = await this.#endOf(attempt, last, writer);
     // The last entry may be complete while an earlier one could not be logged.
     if (writer?.broken) return this.#failed(attempt, { ...STREAM_BROKEN, message: writer.broken });
-    const isStored = await this.#o.attempts.finish(attempt.id, attempt, end);
+    const isStored = await this.#write(attempt, () => this.#o.attempts.finish(attempt.id, attempt, end));
     if (!isStored) return;
     this.#o.queue.settle(attempt.ackSubject, 'ack');
     void this.#o.claims.discard(attempt.work.meta);
@@ -198,14 +199,20 @@ export class StoredRuns {
     if (failure.code === HANDED_BACK) return queue.settle(ackSubject, 'nak');
     if (failure.busyMs !== undefined) {
       // Kept for the error of a run whose time ends before an engine has room.
-      if (await attempts.putBack(attempt.id, attempt, failure))
+      if (await this.#write(attempt, () => attempts.putBack(attempt.id, attempt, failure)))
         queue.settle(ackSubject, 'nak', failure.busyMs);
       return;
     }
-    const outcome = await attempts.fail(work.meta, attempt, failure);
+    const outcome = await this.#write(attempt, () => attempts.fail(work.meta, attempt, failure));
     if (outcome.kind === 'again') queue.settle(ackSubject, 'nak', outcome.delayMs);
     if (outcome.kind === 'final')
       await this.#giveUp(attempt, { code: outcome.code, message: failure.message });
+  }
+
+  /** For as long as its lease is renewed and the run has time. */
+  #write<T>(attempt: Attempt, write: () => Promise<T>): Promise<T> {
+    const { clock } = this.#o;
+    return written(write, () => this.#leases.has(attempt) && clock.now() < attempt.work.meta.deadlineAt);
   }
 
   async #giveUp(attempt: Attempt, reason: DeadReason): Promise<void> {
