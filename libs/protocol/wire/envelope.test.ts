@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeEnvelope, encodeEnvelope, type WorkMeta } from './envelope.ts';
+import { decodeEnvelope, encodeEnvelope, UnreadableEnvelope, type WorkMeta } from './envelope.ts';
 
 const meta: WorkMeta = {
   v: 1,
@@ -37,4 +37,24 @@ test('anything else is refused without quoting it', () => {
       (err: Error) => /work envelope/.test(err.message) && !/secret/.test(err.message),
     );
   }
+});
+
+test('what may be of a later version is told from what is no envelope', () => {
+  const later = [
+    { ...meta, v: 2 },
+    { v: 2, id: 'x' },
+    { ...meta, endpoint: 'not_known_yet' },
+    { ...meta, lane: 'not_known_yet' },
+  ];
+  const mayBeNewer = (line: string) => {
+    try {
+      return decodeEnvelope(Buffer.from(`${line}\n{}`));
+    } catch (err) {
+      assert.ok(err instanceof UnreadableEnvelope);
+      return err.mayBeNewer;
+    }
+  };
+  for (const each of later) assert.equal(mayBeNewer(JSON.stringify(each)), true);
+  for (const line of ['', 'x', '7', 'null', '[]', '{}', '{"v":2}', '{"v":"x","id":"x"}'])
+    assert.equal(mayBeNewer(line), false, line);
 });

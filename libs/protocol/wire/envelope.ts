@@ -67,6 +67,9 @@ const metaSchema = z.object({
   claim: claimSchema.optional(),
 });
 
+/** What envelopes of all versions have. */
+const hasForm = z.object({ v: z.int().min(1), id: z.string() });
+
 export type WorkMeta = z.infer<typeof metaSchema>;
 
 export interface WorkEnvelope {
@@ -79,18 +82,34 @@ export function encodeEnvelope(meta: WorkMeta, body: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`${JSON.stringify(meta)}\n`), body]);
 }
 
-/** @throws Error when the bytes are not an envelope of this version. Its message never quotes the content. */
+/** Bytes that are not an envelope of this version. The message never quotes the content. */
+export class UnreadableEnvelope extends Error {
+  override readonly name = 'UnreadableEnvelope';
+  /** It has the form of an envelope: one of a later version, which another worker may be able to read, is not told from a damaged one. */
+  readonly mayBeNewer: boolean;
+
+  constructor(message: string, mayBeNewer: boolean) {
+    super(message);
+    this.mayBeNewer = mayBeNewer;
+  }
+}
+
+/** @throws UnreadableEnvelope */
 export function decodeEnvelope(bytes: Uint8Array): WorkEnvelope {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = buffer.indexOf(0x0a);
-  if (end < 0) throw new Error('work envelope without a meta line');
+  if (end < 0) throw new UnreadableEnvelope('work envelope without a meta line', false);
   let raw: unknown;
   try {
     raw = JSON.parse(buffer.toString('utf8', 0, end));
   } catch {
-    throw new Error('work envelope with an unreadable meta line');
+    throw new UnreadableEnvelope('work envelope with an unreadable meta line', false);
   }
   const meta = metaSchema.safeParse(raw);
-  if (!meta.success) throw new Error('work envelope of an unknown version or shape');
+  if (!meta.success)
+    throw new UnreadableEnvelope(
+      'work envelope of an unknown version or shape',
+      hasForm.safeParse(raw).success,
+    );
   return { meta: meta.data, body: buffer.subarray(end + 1) };
 }

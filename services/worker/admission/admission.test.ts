@@ -127,11 +127,17 @@ test('a delivery that is about to run takes a slot', async () => {
   assert.deepEqual([runs.length, admission.slotsTaken], [1, 1]);
 });
 
-test('work of another version is dropped: no other worker could read it', () => {
+test('work that may be of a later version is left to other workers, and what is none is dropped', () => {
   const { admission, said } = startAdmission();
-  const garbage = { data: Buffer.from('{"v":2}\n'), address: ADDRESS, ackSubject: 'ack', deliveryCount: 1 };
-  assert.equal(admission.take(garbage), true);
-  assert.deepEqual(said, ['term']);
+  const take = (line: string) =>
+    admission.take({ data: Buffer.from(`${line}\n`), address: ADDRESS, ackSubject: 'ack', deliveryCount: 1 });
+  const later = [
+    { ...META, v: 2 },
+    { ...META, endpoint: 'not_known_yet' },
+  ];
+  for (const meta of later) assert.equal(take(JSON.stringify(meta)), true);
+  for (const line of ['{"v":2}', 'garbage']) assert.equal(take(line), true);
+  assert.deepEqual(said, ['nak 2000', 'nak 2000', 'term', 'term']);
 });
 
 test('a redelivery continues what the client has', async () => {

@@ -2,12 +2,13 @@
  * Takes deliveries: runs them, asks their ingress, begins their stored run, hands them back, or drops them.
  *
  * The ingress that waits for an interactive request settles its deliveries. The worker settles only what it never started:
- * work there is no room for (NAK), and work that is unreadable or that nobody wants (TERM).
+ * work there is no room for or that may be of a later version (NAK), and work that is unreadable or that nobody wants (TERM).
  */
 import {
   type AttemptKey,
   decodeEnvelope,
   encodeMessage,
+  UnreadableEnvelope,
   type WorkEnvelope,
   type WorkMeta,
 } from '@penstock/protocol';
@@ -24,6 +25,8 @@ import { PendingStarts } from './pending-starts.ts';
 const ASK_TIMEOUT_MS = 2000;
 /** Before a delivery that could not be begun comes again. */
 const RETRY_MS = 1000;
+/** Before work that could not be read is delivered to another worker. */
+const NEWER_MS = 2000;
 
 export interface AdmissionOptions {
   readonly worker: string;
@@ -65,10 +68,7 @@ export class Admission {
       return false;
     }
     const work = this.#decode(delivery);
-    if (work === null) {
-      queue.settle(delivery.ackSubject, 'term');
-      return true;
-    }
+    if (work === null) return true;
     this.#o.onTaken(work.meta);
     const { running, replies } = this.#o;
     const { id } = work.meta;
@@ -87,11 +87,17 @@ export class Admission {
     this.#o.running.cancel(id, attempt);
   }
 
+  /** Null where it cannot be read: then it is settled. A worker of a later version may read it; it is in the queue until its time is over. */
   #decode(delivery: Delivery): WorkEnvelope | null {
+    const { queue, log } = this.#o;
     try {
       return decodeEnvelope(delivery.data);
     } catch (err) {
-      this.#o.log.error({ err: (err as Error).message }, 'unreadable work dropped');
+      const mayBeNewer = err instanceof UnreadableEnvelope && err.mayBeNewer;
+      if (mayBeNewer) queue.settle(delivery.ackSubject, 'nak', NEWER_MS);
+      else queue.settle(delivery.ackSubject, 'term');
+      const what = mayBeNewer ? 'work left to workers of a later version' : 'unreadable work dropped';
+      log.error({ err: (err as Error).message }, what);
       return null;
     }
   }
