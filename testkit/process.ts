@@ -1,6 +1,6 @@
 /** Child processes of a test: started, watched until ready, and ended by their own id. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { serviceArguments } from '@penstock/runtime';
+import { serviceArguments } from '@penstock/runtime/installation';
 
 /** A start takes a second, and many times that where others eat the cores. */
 const READY_LIMIT_MS = 60_000;
