@@ -6,6 +6,11 @@ import { readServers } from './servers.ts';
 
 /** The first release with `priority_policy: prioritized`. */
 const LEAST_VERSION = [2, 12];
+/**
+ * How long one attempt to connect may take, ms. The client notices no connection that ends while the server greets it, as that of
+ * a server which is killed right after its start: it would wait 20 s, and whoever asks this process for anything gives up by then.
+ */
+const CONNECT_MS = 5000;
 /** Longest message that the server has to accept: the largest body an ingress can be set to accept, and its meta line. */
 const LEAST_PAYLOAD_BYTES = 8_000_000;
 
@@ -23,6 +28,7 @@ export async function dial(options: NatsOptions): Promise<NatsConnection> {
       ...servers,
       name: options.name,
       maxReconnectAttempts: -1,
+      timeout: CONNECT_MS,
       reconnectTimeWait: 200,
       reconnectJitter: 100,
       pingInterval: 5000,
