@@ -1,6 +1,7 @@
 /**
- * A nats-server that is killed forgets what it delivered last, and hands messages out again as if for the first time. Here
- * each message is replaced by its copy while it is being answered: the broker then knows of no delivery of it.
+ * A nats-server that is killed forgets what it delivered last, and hands messages out again as if for the first time. Such a
+ * delivery is never a second answer. Where each message is replaced by its copy while it is being answered, the broker knows
+ * of no delivery of it: that is the same without chance.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,10 +9,17 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import { controlSubject, encodeMessage, workStream } from '@penstock/protocol';
+import { ask, bodyOf, saidTo } from '../../testkit/responses.ts';
 import { chat, readChat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const STREAMS = 6;
 const TOKENS = 120;
+const KILLS = 3;
+/** Streams and responses that are asked for before each kill. */
+const AT_ONCE = { streams: 30, responses: 10 };
+/** Many times what it takes on an idle machine. */
+const LIMIT_MS = 90_000;
+const LEASE = { PENSTOCK_ACK_WAIT_MS: '3000' };
 const WORK = workStream('local', 0);
 
 async function onBroker<T>(
@@ -84,3 +92,51 @@ for (const taker of ['w-1', 'w-2'])
     if (taker === 'w-2') await waitFor(async () => (await fencedFrames(stack)) >= STREAMS);
     await waitFor(async () => (await queued(stack)) === 0);
   });
+
+/** Asks again while the queue is away: nothing was accepted then. */
+async function acceptedOf<T extends { readonly status: number }>(send: () => Promise<T>): Promise<T> {
+  for (;;) {
+    const answer = await send();
+    if (answer.status !== 503) return answer;
+    await new Promise(resolve => setTimeout(resolve, 100));
+  }
+}
+
+async function checkStream(stack: Stack, content: string): Promise<void> {
+  const read = await acceptedOf(() => readChat(stack, chat(content, { max_tokens: TOKENS })));
+  assert.deepEqual([read.status, read.error, read.done, read.ids.size], [200, null, true, 1], content);
+  assert.equal(read.tokens.join(''), saidTo(content, TOKENS));
+}
+
+async function checkResponse({ url }: Stack, input: string): Promise<void> {
+  const json = { model: 'sim-chat', input, background: true, max_output_tokens: TOKENS };
+  const { id } = await bodyOf(acceptedOf(() => ask(url, '/v1/responses', { json })));
+  const look = () => bodyOf(ask(url, `/v1/responses/${id}`));
+  await waitFor(async () => !/queued|in_progress/.test((await look()).status), LIMIT_MS);
+  const { status, output } = await look();
+  const said = [status, output[0]?.content?.[0]?.text];
+  assert.deepEqual(said, ['incomplete', saidTo(input, TOKENS)], `${input}: its limit ends it`);
+}
+
+test('a nats-server that is killed while it delivers, again and again, mixes no answers and loses none', async t => {
+  const engine = { profile: 'dense-8b-h100' } as const;
+  await using stack = await startStack({ engines: [engine, engine], ingressEnv: LEASE, workerEnv: LEASE });
+  const begun = () => stack.engines.reduce((sum, { stats }) => sum + stats().running, 0);
+  const answers: Promise<void>[] = [];
+  const many = (count: number, check: (stack: Stack, content: string) => Promise<void>, name: string) => {
+    for (let i = 0; i < count; i++) answers.push(check(stack, `${name} ${i}`));
+  };
+  for (let kill = 0; kill < KILLS; kill++) {
+    const before = begun();
+    many(AT_ONCE.streams, checkStream, `stream ${kill}`);
+    many(AT_ONCE.responses, checkResponse, `response ${kill}`);
+    // The earlier, the more of what was just delivered is forgotten.
+    await waitFor(() => begun() > before + 4);
+    await stack.nats.restart();
+  }
+  const ends = await Promise.allSettled(answers);
+  const failed = ends.flatMap(end => (end.status === 'rejected' ? [String(end.reason)] : []));
+  t.diagnostic(`${await fencedFrames(stack)} frames were fenced`);
+  assert.deepEqual(failed, []);
+  await waitFor(async () => (await queued(stack)) === 0, LIMIT_MS);
+});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeEnvelope, subjectOf } from '@penstock/protocol';
+import { DispatchError, decodeEnvelope, subjectOf } from '@penstock/protocol';
 import { startMemoryIngress, turn } from '../ingress.fixture.ts';
 
 const CHAT = { model: 'm', messages: [{ role: 'user', content: 'Hello' }] };
@@ -90,6 +90,25 @@ test('a refusal of the queue is reported to the client, and nothing stays open',
   const { statusCode, body } = await call('POST', PATH, CHAT);
   assert.deepEqual([statusCode, JSON.parse(body).error.code], [503, 'broker_unavailable']);
   assert.equal(open.size, 0);
+});
+
+test('a request that a worker has is queued, whatever the queue says of it in the end', async t => {
+  await using ingress = await startMemoryIngress();
+  const { call, take, reply, queue, open } = ingress;
+  const publish = queue.publish.bind(queue);
+  const unheard = Promise.withResolvers<never>();
+  t.mock.method(queue, 'publish', async (...args: Parameters<typeof publish>) => {
+    await publish(...args);
+    await unheard.promise;
+  });
+  const answered = call('POST', PATH, { ...CHAT, stream: true });
+  const delivery = await take('interactive');
+  await reply(delivery, [['accepted'], ['events', 'data: 1\n\n']]);
+  unheard.reject(new DispatchError('broker_unavailable'));
+  await turn();
+  await reply(delivery, [['end', 'data: [DONE]\n\n']]);
+  assert.equal((await answered).body, 'data: 1\n\ndata: [DONE]\n\n');
+  assert.deepEqual([open.size, queue.queued], [0, []]);
 });
 
 test('a deadline ends a request that no worker takes, and purges it from the queue', async () => {

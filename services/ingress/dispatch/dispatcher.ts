@@ -227,6 +227,8 @@ export class Dispatcher {
       if (raw.destroyed) open.cancel(meta.id);
       else open.published(meta.id);
     } catch (err) {
+      // A broker that was slow, or was killed before it said so, has stored the message after all.
+      if (open.isTaken(meta.id)) return open.published(meta.id);
       const why = err instanceof DispatchError ? err.code : 'internal_error';
       trace?.outcome(why);
       trail.outcome(why);

@@ -105,6 +105,11 @@ export class OpenRequests {
     this.#open.set(request.id, openRequest(request, this.#o.clock));
   }
 
+  /** Whether a worker has it, or has had it until its end. */
+  isTaken(id: string): boolean {
+    return this.#open.get(id)?.running !== null;
+  }
+
   /** The request is on the queue. */
   published(id: string): void {
     if (this.#open.get(id)?.bound != null) this.#boundTimer.add(id);

@@ -220,8 +220,11 @@ test('a request that ends otherwise is purged, its worker stopped, and a client 
   assert.deepEqual(ended({ kind: 'run_ended' }, true), stop);
   assert.deepEqual(ended({ kind: 'deadline' }), [...stop, 'count_finished', 'show_error']);
   assert.deepEqual(ended({ kind: 'deadline' }, true), [...stop, 'count_finished', 'store_error']);
-  assert.deepEqual(ended({ kind: 'unqueued', error }), [...stop, 'show_error']);
-  assert.deepEqual(ended({ kind: 'unqueued', error }, true), [...stop, 'store_error']);
+  const unqueued: RequestEvent = { kind: 'unqueued', error };
+  assert.deepEqual(ended(unqueued), [], 'a worker was handed it, so it is queued');
+  assert.deepEqual(kinds(on(queued(), unqueued)), ['forget', 'purge', 'show_error']);
+  const converted = Object.assign(queued(), { converted: conversion });
+  assert.deepEqual(kinds(on(converted, unqueued)), ['forget', 'purge', 'store_error']);
   assert.deepEqual(ended({ kind: 'drained' }), [...stop, 'show_error']);
   assert.deepEqual(ended({ kind: 'drained' }, true), ['stop_worker', 'forget', 'hand_over']);
   assert.deepEqual(kinds(on(queued(), { kind: 'cancelled' })), ['forget', 'purge'], 'nobody to stop');

@@ -27,6 +27,7 @@
  * | queued  | no worker of its model in its shard          | queued  | moves to another shard                             |
  * | queued  | its model was unloaded everywhere, or no engine of it has the endpoint any more | gone | error; converted: handed over |
  * | queued  | refused by the queue on its way              | gone    | error, into the record if converted                |
+ * | running | … by a queue that took it all the same       | as is   | none                                               |
  * | any     | client held for too long                     | as is   | converted; `refuse`: gone, with an error           |
  * | any     | client left, cancelled, deadline, drained    | gone    | purged, worker stopped, error where one still waits |
  * | gone    | anything                                     | gone    | none                                               |
@@ -168,6 +169,8 @@ export function transition(
     case 'held_too_long':
       return onHeldTooLong(request);
     case 'unqueued':
+      // Whoever has it was handed it from there: it is queued after all.
+      if (request.running !== null) return NOTHING;
       return [...withdraw(request), endWith(request, event.error)];
     default:
       return onEnd(request, event.kind);
