@@ -1,7 +1,7 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
 import { type Fleet, type ModelNamesOptions, watchFleet } from '@penstock/fleet';
 import type { Affinity as AffinityKind, PlacementEvent, SizeBoundaries } from '@penstock/policy';
-import { encodeMessage, type NewRun, readResumeQuestion } from '@penstock/protocol';
+import { encodeMessage, type NewRun, readResumeQuestion, readWantedQuestion } from '@penstock/protocol';
 import {
   AnswerKeeper,
   ConvertedCall,
@@ -317,7 +317,9 @@ async function listen(
 ): Promise<void> {
   queue.listen({ kind: 'ingress', ingress: ingressId }, (payload, reply) => {
     const question = readResumeQuestion(payload);
-    if (question !== null) reply(encodeMessage(open.answer(question)));
+    if (question !== null) return reply(encodeMessage(open.answer(question)));
+    const running = readWantedQuestion(payload);
+    if (running !== null) reply(encodeMessage({ unwanted: open.unwanted(running) }));
   });
   await bus.listen(ingressId, packet => open.onPacket(packet));
 }

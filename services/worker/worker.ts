@@ -23,6 +23,7 @@ import {
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ControlChannel, ModelRegistry, QueueAdmin, ReplyBus, WorkConsumer } from '@penstock/transport';
 import { Admission } from './admission/admission.ts';
+import { StillWanted } from './admission/still-wanted.ts';
 import type { BodyLoader } from './attempts/body-loader.ts';
 import type { Continuing } from './attempts/continuing.ts';
 import { FrameBatcher } from './attempts/frame-batcher.ts';
@@ -81,6 +82,7 @@ export class Worker {
   readonly #running: RunningAttempts;
   readonly #admission: Admission;
   readonly #bidder: Bidder;
+  readonly #stillWanted: StillWanted;
   /** Prefill rate of the fleet's fastest worker as the ingress nodes know it, tokens/s; 0 before any work came. */
   #fleetTokensPerSec = 0;
 
@@ -94,6 +96,7 @@ export class Worker {
     this.#running = this.#createRunningAttempts();
     this.#admission = this.#createAdmission();
     this.#bidder = this.#createBidder();
+    this.#stillWanted = this.#createStillWanted();
   }
 
   #createWatch(): EngineWatch {
@@ -220,6 +223,11 @@ export class Worker {
     });
   }
 
+  #createStillWanted(): StillWanted {
+    const { id: worker, incarnation, queue: control, stored, clock, log } = this.#o;
+    return new StillWanted({ worker, incarnation, running: this.#running, stored, control, clock, log });
+  }
+
   /** Writes at level debug what its bids follow from and what they are: every decision can be worked out again from these lines. */
   #traced(): ((event: object) => void) | undefined {
     const { log } = this.#o;
@@ -244,6 +252,7 @@ export class Worker {
       this.#presence.beat();
     });
     this.#presence.start();
+    this.#stillWanted.start();
     this.#watch.start();
   }
 
@@ -341,6 +350,7 @@ export class Worker {
 
   /** Sends the last heartbeat and the last frames. */
   leave(): void {
+    this.#stillWanted.stop();
     this.#presence.leave();
     this.#batcher.flush();
   }

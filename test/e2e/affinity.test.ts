@@ -45,16 +45,22 @@ async function ask(content: string, extra: Record<string, unknown> = {}, from = 
 }
 
 test('follow-ups find their prefix in the cache of the worker that served it', async () => {
+  let byOwner = 0;
   for (const name of ['alder', 'birch', 'cedar', 'damson', 'elder']) {
     const first = await ask(opening(name));
+    const before = await placedForCache(stack);
     const second = await ask(`${opening(name)} and then?`);
-    assert.equal(second.worker, first.worker, name);
+    assert.equal(await placedForCache(stack), before + 1, name);
+    // On a busy machine an owner may be too late for what is bound to it, and another worker takes that.
+    if (second.worker !== first.worker) continue;
+    byOwner++;
     assert.ok(second.cached > 3000, `${second.cached} tokens cached`);
   }
+  assert.ok(byOwner > 0);
 });
 
 test('tenants share nothing through a cache key, nor do cache keys', async () => {
-  // Where it is placed, not who takes it in the end: a worker on a busy machine may be too late for what is bound to it.
+  // Where it is placed, not who takes it in the end: see above.
   await ask(opening('fig'), { prompt_cache_key: 'a' });
   const before = await placedForCache(stack);
   await ask(opening('fig'), { prompt_cache_key: 'a' });

@@ -50,7 +50,25 @@ const resumeAnswer = z.discriminatedUnion('kind', [
 ]);
 export type ResumeAnswer = z.infer<typeof resumeAnswer>;
 
+/**
+ * Worker → ingress, every other second: these attempts run here for your clients; which of them does nobody want? Cancels are sent once,
+ * and what is sent while a connection is down is lost.
+ */
+const wantedQuestion = z.object({
+  running: z.array(z.object({ id: z.string(), attempt: z.number(), nonce: z.number() })),
+  worker: z.string(),
+  /** Which process of the worker, as in heartbeats. */
+  incarnation: z.string(),
+});
+export type WantedQuestion = z.infer<typeof wantedQuestion>;
+
+/** Ingress → worker: ids of attempts to be stopped. */
+const wantedAnswer = z.object({ unwanted: z.array(z.string()) });
+export type WantedAnswer = z.infer<typeof wantedAnswer>;
+
 export const readCancel = jsonReader(cancelMessage);
 export const readDrainOrder = jsonReader(drainOrder);
 export const readResumeQuestion = jsonReader(resumeQuestion);
 export const readResumeAnswer = jsonReader(resumeAnswer);
+export const readWantedQuestion = jsonReader(wantedQuestion);
+export const readWantedAnswer = jsonReader(wantedAnswer);

@@ -1,10 +1,26 @@
-import type { CancelMessage, DrainOrder, ResumeAnswer, ResumeQuestion } from './control-message.ts';
+import type {
+  CancelMessage,
+  DrainOrder,
+  ResumeAnswer,
+  ResumeQuestion,
+  WantedAnswer,
+  WantedQuestion,
+} from './control-message.ts';
 import type { Heartbeat, ModelInfo } from './heartbeat.ts';
 import type { IngressStatus } from './ingress-status.ts';
 
 /** The bytes of a message that is one JSON object; its reader stands beside its type. */
 export function encodeMessage(
-  message: Heartbeat | CancelMessage | DrainOrder | ResumeQuestion | ResumeAnswer | ModelInfo | IngressStatus,
+  message:
+    | Heartbeat
+    | CancelMessage
+    | DrainOrder
+    | ResumeQuestion
+    | ResumeAnswer
+    | WantedQuestion
+    | WantedAnswer
+    | ModelInfo
+    | IngressStatus,
 ): Uint8Array {
   return Buffer.from(JSON.stringify(message));
 }

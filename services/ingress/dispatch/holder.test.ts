@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_NONCE } from '@penstock/protocol';
+import { isWanted } from './holder.ts';
 import type { OpenRequest } from './open-request.ts';
 import { asked, content, failure, frame, kinds, on, queued, running, toW1 } from './transition.fixture.ts';
 
@@ -125,4 +126,19 @@ test('what comes of a subject that the request has left is fenced, and its deliv
   on(request, accepted(4, 1025), 'w-2');
   on(request, accepted(2));
   assert.equal(request.running?.ack, 'ack-1025-4');
+});
+
+test('an attempt is wanted while it holds the request, and while it may still be told of', () => {
+  const wanted = (request: OpenRequest, nonce: number, number = 1, worker = 'w-1') =>
+    isWanted(request, worker, { number, nonce });
+  const holder = shown();
+  assert.deepEqual([wanted(holder, 1), wanted(holder, 2), wanted(holder, 1, 1, 'w-2')], [true, false, false]);
+  // Its first frame is on the way.
+  assert.equal(wanted(queued(), 5), true);
+  on(holder, frame('failed', 2, failure(true)));
+  assert.equal(wanted(holder, 1), false, 'it has ended');
+  // The client has part of the answer: the next attempt asks first, and holds the request from then on.
+  assert.equal(wanted(holder, 3, 2), false);
+  on(holder, asked(2, 3), 'w-2');
+  assert.equal(wanted(holder, 3, 2, 'w-2'), true);
 });

@@ -29,6 +29,17 @@ export function mayBegin(request: OpenRequest, { kind, attempt, nonce }: Frame):
   return kind === 'accepted' && nonce !== NO_NONCE && !isOfOlderSubject(attempt, request.attempt);
 }
 
+/**
+ * Whether an attempt that runs at a worker is of use: it holds the request, or may yet be told of. One that was told of and fenced was
+ * stopped then, but may not have heard it.
+ */
+export function isWanted(request: OpenRequest, worker: string, { number, nonce }: AttemptKey): boolean {
+  const { running, ended, shown } = request;
+  if (isHeldBy(request, worker, number, nonce)) return true;
+  const isPast = ended.includes(nonce) || isOfOlderSubject(number, request.attempt);
+  return !isPast && running === null && !shown;
+}
+
 /** What becomes of a question. `held`: another attempt goes on. */
 export function judgeQuestion(
   request: OpenRequest,

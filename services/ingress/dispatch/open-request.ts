@@ -82,6 +82,8 @@ export interface OpenRequest extends NewRequest {
   ended: readonly number[];
   /** When the lease of its delivery was last renewed, monotonic ms. */
   leaseAt: number;
+  /** When its worker last said that it runs the attempt, monotonic ms. */
+  namedAt: number;
   /** Everything that still arrives for it is ignored. */
   gone: boolean;
 }
@@ -118,6 +120,7 @@ export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
     running: null,
     ended: NONE,
     leaseAt: now,
+    namedAt: now,
     gone: false,
   };
 }

@@ -194,3 +194,17 @@ test('a client that leaves while it is being sent away leaves no record behind',
   assert.deepEqual([records, open.size], [['made', 'forgotten'], 0]);
   assert.ok(done.includes(STOP));
 });
+
+test('a worker hears which of what it runs nobody wants, and that the rest is wanted', () => {
+  const { open, hear } = openOne();
+  hear('accepted', 0);
+  const ask = (...running: [id: string, nonce: number][]) =>
+    open.unwanted({
+      ...{ worker: 'w-1', incarnation: 'p1' },
+      running: running.map(([id, nonce]) => ({ id, nonce, attempt: 1 })),
+    });
+  assert.deepEqual(ask(['r1', 7], ['r2', 8]), ['r2']);
+  assert.deepEqual(ask(['r1', 9]), ['r1']);
+  open.cancel('r1');
+  assert.deepEqual(ask(['r1', 7]), ['r1']);
+});

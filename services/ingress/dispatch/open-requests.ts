@@ -14,6 +14,7 @@ import {
   type ResumeQuestion,
   readPromptUsage,
   type TrailEvent,
+  type WantedQuestion,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ClaimCheck, ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
@@ -23,6 +24,7 @@ import type { Affinity } from '../placement/affinity.ts';
 import type { Served } from '../replies/reply-sink.ts';
 import { BoundTimer } from './bound-timer.ts';
 import { Conversions } from './conversions.ts';
+import { isWanted } from './holder.ts';
 import { type NewRequest, type OpenRequest, openRequest } from './open-request.ts';
 import { Requeue } from './requeue.ts';
 import { Settlement } from './settlement.ts';
@@ -154,6 +156,19 @@ export class OpenRequests {
     );
     for (const effect of effects) this.#carryOut(effect, request, null, worker);
     return effects.find(effect => effect.kind === 'answer')?.answer ?? { kind: 'gone' };
+  }
+
+  /** A worker says what it runs for clients of this node. @returns what nobody here wants. */
+  unwanted({ running, worker, incarnation }: WantedQuestion): string[] {
+    const now = this.#o.clock.monotonic();
+    this.#watchdog.hear(worker, incarnation);
+    const isUnwanted = ({ id, attempt: number, nonce }: WantedQuestion['running'][number]) => {
+      const request = this.#open.get(id);
+      if (request === undefined || !isWanted(request, worker, { number, nonce })) return true;
+      request.namedAt = now;
+      return false;
+    };
+    return running.filter(isUnwanted).map(({ id }) => id);
   }
 
   /** Once a second: deadlines, lost workers, leases, keep-alives. */

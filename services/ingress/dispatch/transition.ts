@@ -191,7 +191,7 @@ function onFrame(request: OpenRequest, frame: Frame, worker: string, now: number
       const { ack, waitMs, incarnation = '' } = JSON.parse(frame.meta) as AcceptedMeta;
       request.starts++;
       request.running = { worker, number, nonce, incarnation, ack, waitMs };
-      request.leaseAt = now;
+      request.leaseAt = request.namedAt = now;
       return [{ kind: 'record_placement', worker, incarnation }];
     }
     case 'events': {

@@ -58,3 +58,42 @@ test('what waits where nobody serves it any more is told why, what runs goes on'
   assert.deepEqual(eventsWhere({ isStranded: true }), said('stranded'));
   assert.deepEqual(eventsWhere({}), { waits: [], runs: [] });
 });
+
+test('what a worker does not name among what it runs is lost, if it says what it runs at all', () => {
+  let now = 0;
+  const told: string[] = [];
+  const watchdog = new Watchdog(
+    {
+      fleet: {
+        isLost: () => false,
+        isWithdrawn: () => false,
+        isAbandoned: () => false,
+        isStranded: () => false,
+      },
+      ...{ clock: { now: () => now, monotonic: () => now }, ackWaitMs: 1e6, holdMs: 1e6 },
+    },
+    (_request, { kind }) => void told.push(kind),
+  );
+  const running = { number: 1, nonce: 1, worker: 'w-1', incarnation: 'p1', ack: 'a', waitMs: 0 };
+  const request = openRequest(
+    {
+      ...{ id: 'r1', slug: 'queue', address: ADDRESS, bound: null, lookup: null, estimate: null },
+      ...{ endpoint: 'chat', continuable: false, streamed: false, deadlineAt: 1e6, conversion: null },
+      sink: { waiting() {} } as unknown as ReplySink,
+    },
+    clock,
+  );
+  Object.assign(request, { running });
+  const look = (at: number, said?: string) => {
+    now = at;
+    if (said !== undefined) watchdog.hear('w-1', said);
+    watchdog.look([request]);
+    return told.splice(0);
+  };
+  assert.deepEqual(look(60_000), [], 'a worker of the version before');
+  assert.deepEqual(look(60_000, 'p2'), [], 'another process of it');
+  request.namedAt = 60_000;
+  assert.deepEqual(look(75_000, 'p1'), []);
+  assert.deepEqual(look(75_001, 'p1'), ['worker_lost']);
+  assert.deepEqual(look(80_002), [], 'it is silent: that is for its heartbeats to tell');
+});

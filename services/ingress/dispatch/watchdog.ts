@@ -13,8 +13,15 @@ export interface WatchdogOptions {
   readonly holdMs: number;
 }
 
+/** A worker says every other second what it runs: what it did not name for so long it does not run, ms. */
+const UNNAMED_MS = 15_000;
+/** One that was not heard for longer says nothing of what it runs, ms. */
+const SILENT_MS = 5000;
+
 export class Watchdog {
   readonly #o: WatchdogOptions;
+  /** By worker: which process of it last said what it runs, and when. Those of the version before do not. */
+  readonly #said = new Map<string, { readonly incarnation: string; readonly at: number }>();
   readonly #onEvent: (request: OpenRequest, event: RequestEvent) => void;
 
   constructor(options: WatchdogOptions, onEvent: (request: OpenRequest, event: RequestEvent) => void) {
@@ -22,8 +29,14 @@ export class Watchdog {
     this.#onEvent = onEvent;
   }
 
+  /** A worker said what it runs for clients of this node. */
+  hear(worker: string, incarnation: string): void {
+    this.#said.set(worker, { incarnation, at: this.#o.clock.monotonic() });
+  }
+
   look(requests: Iterable<OpenRequest>): void {
     const now = this.#o.clock.monotonic();
+    for (const [worker, { at }] of this.#said) if (now - at > SILENT_MS) this.#said.delete(worker);
     for (const request of requests) {
       if (now >= request.endsAt) {
         this.#onEvent(request, { kind: 'deadline' });
@@ -38,13 +51,17 @@ export class Watchdog {
     }
   }
 
-  #attemptEvent({ running, bound, slug, address, leaseAt }: OpenRequest, now: number): RequestEvent | null {
+  #attemptEvent(request: OpenRequest, now: number): RequestEvent | null {
     const { fleet, ackWaitMs } = this.#o;
+    const { running, bound, slug, address, leaseAt, namedAt } = request;
     if (running === null && fleet.isWithdrawn(slug)) return { kind: 'model_left' };
     if (running === null && fleet.isAbandoned(slug)) return { kind: 'endpoint_left' };
     if (running === null)
       return bound === null && fleet.isStranded(slug, address.shard) ? { kind: 'stranded' } : null;
     if (fleet.isLost(running.worker, running.incarnation)) return { kind: 'worker_lost' };
+    // Its last words were lost on the way: waiting for them would take until the deadline.
+    const isSaying = this.#said.get(running.worker)?.incarnation === running.incarnation;
+    if (isSaying && running.ack !== null && now - namedAt > UNNAMED_MS) return { kind: 'worker_lost' };
     return running.ack !== null && now - leaseAt >= ackWaitMs / 3 ? { kind: 'lease_due' } : null;
   }
 }

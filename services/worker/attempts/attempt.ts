@@ -188,9 +188,9 @@ export class Attempt implements FrameSource, AttemptKey {
     this.#hooks.ended(this, 'dropped', 'cancelled');
   }
 
-  /** Ends a healthy attempt so that another worker runs the request: for a worker that shuts down. */
-  handBack(): void {
-    this.#fail({ code: 'shutting_down', message: 'the worker is shutting down', retryable: true }, 'dropped');
+  /** Ends a healthy attempt so that another worker runs the request. */
+  handBack(message = 'the worker is shutting down'): void {
+    this.#fail({ code: 'shutting_down', message, retryable: true }, 'dropped');
   }
 
   /** The answer cannot be used: stops the engine call and reports the failure. */

@@ -76,6 +76,11 @@ export class RunningAttempts {
     return tokens;
   }
 
+  /** A copy: attempts may end while it is gone through. */
+  get all(): readonly Attempt[] {
+    return [...this.#attempts.values()];
+  }
+
   /** Whether an attempt at the request runs here. */
   has(id: string): boolean {
     return this.#attempts.has(id);
@@ -126,7 +131,7 @@ export class RunningAttempts {
 
   /** Ends every attempt so that another worker runs or continues its request. */
   handBack(): void {
-    for (const attempt of [...this.#attempts.values()]) attempt.handBack();
+    for (const attempt of this.all) attempt.handBack();
   }
 
   #onFirstToken(attempt: Attempt): void {

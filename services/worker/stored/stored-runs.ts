@@ -32,7 +32,7 @@ import { type ResumeState, readResumeState } from './resume-state.ts';
 import { RunLogWriter } from './run-log-writer.ts';
 
 export interface StoredRunsOptions {
-  readonly store: Pick<RunStore, 'read'>;
+  readonly store: Pick<RunStore, 'progress' | 'read'>;
   readonly attempts: RunAttempts;
   readonly log: RunLog;
   readonly bodies: Pick<RequestBodies, 'read'>;
@@ -100,6 +100,15 @@ export class StoredRuns {
   async asStored(work: WorkEnvelope): Promise<WorkEnvelope | null> {
     const run = await this.#o.store.read(work.meta.id);
     return run === null ? null : asStoredWork(work, run);
+  }
+
+  /** Which of the runs are final: they were cancelled, or their time was over. */
+  async ended(ids: readonly string[]): Promise<string[]> {
+    const progress = await this.#o.store.progress(ids);
+    return ids.filter((_, i) => {
+      const run = progress[i];
+      return run === null || (run !== undefined && run.status !== 'queued' && run.status !== 'in_progress');
+    });
   }
 
   /** Renews the lease for as long as the attempt runs, and logs its answer where the run has a log. */
