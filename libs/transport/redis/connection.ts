@@ -10,9 +10,9 @@ export interface RedisOptions {
 
 const LIVENESS = new WeakMap<Redis, RedisLiveness>();
 
-/** Whether Redis answers on a connection of {@link openRedis}: it is open, and not silent. */
+/** Whether Redis answers on a connection of {@link openRedis}, see {@link RedisLiveness.isAnswering}. */
 export function isAnswering(redis: Redis): boolean {
-  return redis.status === 'ready' && (LIVENESS.get(redis)?.isAnswering ?? true);
+  return LIVENESS.get(redis)?.isAnswering ?? redis.status === 'ready';
 }
 
 /** Whether Redis answered, with an error. What fails otherwise is about the connection, and the client sends it again by itself. */

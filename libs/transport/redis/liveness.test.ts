@@ -42,7 +42,17 @@ test('a connection is answering while it is open and its questions are answered'
   to('close');
   to('ready');
   assert.equal(liveness.isAnswering, true, 'the new connection owes no answer yet');
-  assert.deepEqual(told, [true, false, true, false, true]);
+  await pass(250);
+  questions.at(-1)?.();
+  await turn();
+  to('close');
+  await pass(500);
+  assert.equal(liveness.isAnswering, true, 'it is mostly opened anew at once');
+  await pass(350);
+  assert.deepEqual([liveness.isAnswering, told], [false, [true, false, true, false, true, false]]);
+  to('close');
+  to('ready');
+  assert.deepEqual([liveness.isAnswering, told.at(-1)], [true, true]);
   to('end');
   const asked = questions.length;
   await pass(1000);

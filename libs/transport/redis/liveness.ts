@@ -6,7 +6,7 @@ import type { Redis } from 'ioredis';
 
 /** How often it is asked, ms. */
 const ASK_MS = 250;
-/** After this silence it counts as cut off, ms. */
+/** After this silence, or so long without a connection, it counts as cut off, ms: one that is lost is mostly opened anew at once. */
 const CUT_OFF_MS = 600;
 /** After this silence the client closes it, ms: with {@link ASK_MS} a silent Redis is left within 5 s. */
 export const SILENCE_MS = 4000;
@@ -16,6 +16,8 @@ export class RedisLiveness {
   readonly #timer: NodeJS.Timeout;
   /** When the question was asked that is not answered; null while there is none. */
   #askedAt: number | null = null;
+  /** When the connection was lost; null while it is open, and before it ever was. */
+  #lostAt: number | null = null;
   #wasAnswering = false;
   readonly #listeners: ((isAnswering: boolean) => void)[] = [];
 
@@ -27,9 +29,12 @@ export class RedisLiveness {
     // What was asked of a lost connection is answered by the next one, or never.
     redis.on('close', () => {
       this.#askedAt = null;
+      if (this.#wasAnswering) this.#lostAt ??= performance.now();
+    });
+    redis.on('ready', () => {
+      this.#lostAt = null;
       this.#tell();
     });
-    redis.on('ready', () => this.#tell());
   }
 
   /** @param listener told whenever {@link isAnswering} has changed. */
@@ -37,10 +42,11 @@ export class RedisLiveness {
     this.#listeners.push(listener);
   }
 
-  /** Open, and not silent for longer than {@link CUT_OFF_MS}. */
+  /** Not without a connection, nor silent, for longer than {@link CUT_OFF_MS}. */
   get isAnswering(): boolean {
-    const isLate = this.#askedAt !== null && performance.now() - this.#askedAt > CUT_OFF_MS;
-    return this.#redis.status === 'ready' && !isLate;
+    const since = this.#redis.status === 'ready' ? this.#askedAt : this.#lostAt;
+    if (since === null) return this.#redis.status === 'ready';
+    return performance.now() - since <= CUT_OFF_MS;
   }
 
   #tell(): void {

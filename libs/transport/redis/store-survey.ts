@@ -17,7 +17,7 @@ export class RedisStoreSurvey implements StoreSurvey {
   }
 
   get connected(): boolean {
-    return isAnswering(this.#redis);
+    return this.#redis.status === 'ready' && isAnswering(this.#redis);
   }
 
   async look(): ReturnType<StoreSurvey['look']> {
