@@ -281,6 +281,7 @@ export class Worker {
       slots: this.#slots.slots,
       kvUse: gauges?.kvUse ?? null,
       kvCapacity: gauges?.kvCapacity ?? null,
+      kvPending: this.#admission.kvPending,
       errorRate,
     };
     return {

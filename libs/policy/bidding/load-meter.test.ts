@@ -10,6 +10,11 @@ test('a request is backlog until its first token, and takes KV memory until its 
   meter.begin('a', REQUEST, 0);
   assert.equal(meter.load(READINGS, 10).prefillBacklogTokens, 1000);
   assert.equal(meter.load(READINGS, 10).kvFreeTokens, 8500);
+  assert.equal(
+    meter.load({ ...READINGS, kvPending: 2000 }, 10).kvFreeTokens,
+    6500,
+    'nor for what is about to run',
+  );
   meter.firstToken('a', 100);
   assert.equal(meter.load(READINGS, 110).prefillBacklogTokens, 0);
   assert.equal(meter.load(READINGS, 110).kvFreeTokens, 8500);

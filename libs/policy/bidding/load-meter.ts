@@ -27,6 +27,8 @@ export interface EngineReadings {
   /** KV cache in use, 0–1, and its size in tokens; null where the engine does not tell. */
   readonly kvUse: number | null;
   readonly kvCapacity: number | null;
+  /** KV memory that requests taken and not begun are likely to need, tokens. Absent: none. */
+  readonly kvPending?: number;
   /** Share of recent attempts that failed, 0–1. */
   readonly errorRate: number;
 }
@@ -158,7 +160,11 @@ export class LoadMeter<Id = string> {
     load.running = readings.running;
     load.slots = readings.slots;
     load.kvUse = readings.kvUse;
-    load.kvFreeTokens = kvFree(readings.kvCapacity, readings.kvUse, this.#kvTaken);
+    load.kvFreeTokens = kvFree(
+      readings.kvCapacity,
+      readings.kvUse,
+      this.#kvTaken + (readings.kvPending ?? 0),
+    );
     load.errorRate = readings.errorRate;
     load.answerTokens = this.#answerTokens;
     return load;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { kvNeed } from '@penstock/policy';
 import {
   type AttemptKey,
   controlSubject,
@@ -120,7 +121,7 @@ test('a delivery that is about to run takes a slot', async () => {
   const { promise, resolve } = Promise.withResolvers<Answer>();
   const { admission, deliver, runs } = startAdmission({ slots: 1, answer: () => promise });
   assert.equal(deliver({}, 2), true);
-  assert.equal(admission.slotsTaken, 1);
+  assert.deepEqual([admission.slotsTaken, admission.kvPending], [1, kvNeed(5, null)]);
   assert.equal(deliver({ id: 'r2' }), false);
   resolve(answered({ kind: 'start' }));
   await turn();

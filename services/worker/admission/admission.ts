@@ -4,6 +4,7 @@
  * The ingress that waits for an interactive request settles its deliveries. The worker settles only what it never started:
  * work there is no room for or that may be of a later version (NAK), and work that is unreadable or that nobody wants (TERM).
  */
+import { kvNeed } from '@penstock/policy';
 import {
   type AttemptKey,
   decodeEnvelope,
@@ -60,6 +61,11 @@ export class Admission {
     return this.#o.running.size + this.#starts.size;
   }
 
+  /** KV memory that deliveries which are about to run are likely to need, tokens. */
+  get kvPending(): number {
+    return this.#starts.kvTokens;
+  }
+
   /** @returns whether there was room for it; else it was handed back. */
   take(delivery: Delivery): boolean {
     const { queue, slots, isDraining, clock } = this.#o;
@@ -107,6 +113,7 @@ export class Admission {
     const { known, isCancelled } = await this.#starts.during(
       work.meta.id,
       attempt,
+      kvNeed(work.meta.promptTokens, work.meta.maxTokens),
       this.#decide(delivery, work, attempt, reason),
     );
     const { decision, goesOn } = known;
@@ -146,6 +153,7 @@ export class Admission {
     const { known: beginning, isCancelled } = await this.#starts.during(
       work.meta.id,
       attempt,
+      kvNeed(work.meta.promptTokens, work.meta.maxTokens),
       stored
         .begin(work, attempt)
         .catch((err: Error) => log.error({ id: work.meta.id, err: err.message }, 'stored run not begun')),

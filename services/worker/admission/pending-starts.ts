@@ -7,6 +7,8 @@ import { type AttemptKey, isMeant } from '@penstock/protocol';
 interface PendingStart {
   readonly id: string;
   readonly attempt: AttemptKey;
+  /** KV memory that it is likely to need, tokens. */
+  readonly kvTokens: number;
   isCancelled: boolean;
 }
 
@@ -15,6 +17,13 @@ export class PendingStarts {
 
   get size(): number {
     return this.#starts.size;
+  }
+
+  /** KV memory that all of them are likely to need, tokens. */
+  get kvTokens(): number {
+    let tokens = 0;
+    for (const start of this.#starts) tokens += start.kvTokens;
+    return tokens;
   }
 
   /** Whether an attempt at the request is about to run. */
@@ -27,9 +36,10 @@ export class PendingStarts {
   async during<T>(
     id: string,
     attempt: AttemptKey,
+    kvTokens: number,
     known: Promise<T>,
   ): Promise<{ readonly known: T; readonly isCancelled: boolean }> {
-    const start: PendingStart = { id, attempt, isCancelled: false };
+    const start: PendingStart = { id, attempt, kvTokens, isCancelled: false };
     this.#starts.add(start);
     try {
       return { known: await known, isCancelled: start.isCancelled };
