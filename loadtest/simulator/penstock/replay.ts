@@ -67,6 +67,7 @@ export function replayBids(events: readonly RecordedBidding[]): Replayed[] {
     else if (event.kind === 'settled') worker.running = event.running;
     else if (event.kind === 'read') {
       worker.slots = event.readings.slots;
+      worker.kvPending = event.readings.kvPending ?? 0;
       engine.kvUse = event.readings.kvUse;
       engine.profile = { kvCapacityTokens: event.readings.kvCapacity };
     } else {

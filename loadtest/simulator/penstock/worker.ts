@@ -59,6 +59,7 @@ export class SimulatedWorker {
     slots: 0,
     kvUse: 0,
     kvCapacity: 0,
+    kvPending: 0,
     errorRate: 0,
   };
   readonly #standing: Filled<WorkerStanding>;
@@ -100,6 +101,11 @@ export class SimulatedWorker {
   /** Requests it may hold at once. */
   set slots(requests: number) {
     this.#readings.slots = requests;
+  }
+
+  /** As in {@link EngineReadings}. Nothing here asks before it begins: for what is replayed. */
+  set kvPending(tokens: number) {
+    this.#readings.kvPending = tokens;
   }
 
   /** Tokens; null where the engine does not tell. */
