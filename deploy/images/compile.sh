@@ -1,5 +1,5 @@
 #!/bin/sh
-# compile.sh SERVICE…: keeps the modules of these services compiled, so that a container starts with half the CPU time. Its file system is
+# compile.sh SERVICE…: keeps the modules of these services compiled, so that a container starts with less CPU time. Its file system is
 # read-only, so that is done here: as the user who runs them there, since Node keeps them for each user. Each service ends at
 # once, over a setting that is wrong (78), but has loaded all its modules by then.
 set -eu

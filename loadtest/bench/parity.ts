@@ -12,6 +12,7 @@ import { simulate } from '../simulator/simulate.ts';
 import { conversationTrace } from '../workloads/mooncake.ts';
 import { promptOf } from '../workloads/prompt.ts';
 import { BLOCK_TOKENS, type TraceRequest } from '../workloads/trace.ts';
+import { median } from './load.ts';
 
 /** In the benchmark, so that the machine's own delays are small beside the engines' times. */
 const BENCH_SPEED = 3;
@@ -131,8 +132,4 @@ export async function measureParity(): Promise<ParityFigures> {
     served.map(({ submittedAt, firstTokenAt }) => (firstTokenAt - submittedAt) * BENCH_SPEED),
   );
   return { requests: requests.length, shares, ttftMs: { really, simulated: median([...own.ttftMs]) } };
-}
-
-export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }

@@ -8,6 +8,7 @@ import { RequestTrace } from '../../services/ingress/telemetry/request-trace.ts'
 import type { Attempt } from '../../services/worker/attempts/attempt.ts';
 import { AttemptTracing } from '../../services/worker/attempts/attempt-tracing.ts';
 import { startProcess } from '../../testkit/process.ts';
+import { median } from './load.ts';
 
 /** CPU for each request, µs: the median of the rounds. */
 export interface TracingCost {
@@ -99,8 +100,4 @@ function traceOne(tracing: Tracing, attempts: AttemptTracing): void {
   trace.usage(100, 50);
   trace.gone(1);
   trace.outcome('done');
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 }

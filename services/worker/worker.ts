@@ -198,7 +198,7 @@ export class Worker {
         release() {},
       },
       // Without Redis nobody would hear of an answer: another worker may reach it.
-      isDraining: () => this.#presence.isResting || !this.#o.bus.connected,
+      isClosed: () => this.#presence.isResting || !this.#o.bus.connected,
       onTaken: ({ fleetRate, size, promptTokens }) => {
         this.#traced()?.({ kind: 'taken', fleetRate, size, promptTokens });
         this.#slots.begin(this.#admission.slotsTaken + 1, clock.monotonic());

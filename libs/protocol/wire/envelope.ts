@@ -68,7 +68,7 @@ const metaSchema = z.object({
 });
 
 /** What envelopes of all versions have. */
-const hasForm = z.object({ v: z.int().min(1), id: z.string() });
+const formSchema = z.object({ v: z.int().min(1), id: z.string() });
 
 export type WorkMeta = z.infer<typeof metaSchema>;
 
@@ -109,7 +109,7 @@ export function decodeEnvelope(bytes: Uint8Array): WorkEnvelope {
   if (!meta.success)
     throw new UnreadableEnvelope(
       'work envelope of an unknown version or shape',
-      hasForm.safeParse(raw).success,
+      formSchema.safeParse(raw).success,
     );
   return { meta: meta.data, body: buffer.subarray(end + 1) };
 }

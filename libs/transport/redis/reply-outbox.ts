@@ -10,7 +10,7 @@ import { isRefusal } from './connection.ts';
 const FIRST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 1000;
 /** Of all packets that are kept. Past this, those that are refused are lost: the worker took nothing new long before. */
-export const MOST_KEPT_BYTES = 256 * 1024 * 1024;
+const MOST_KEPT_BYTES = 256 * 1024 * 1024;
 
 interface Kept {
   /** Place in the order of publication. */

@@ -22,7 +22,10 @@ export function isHeldBy({ running }: OpenRequest, worker: string, attempt: numb
 }
 
 /** Whether an attempt whose worker did not ask becomes the one that holds the request. */
-export function mayBegin(request: OpenRequest, { kind, attempt, nonce }: Frame): boolean {
+export function mayBegin(
+  request: OpenRequest,
+  { kind, attempt, nonce }: Pick<Frame, 'kind' | 'attempt' | 'nonce'>,
+): boolean {
   // It began at the beginning, and knows nothing of what the client has.
   if (request.running !== null || request.shown || request.ended.includes(nonce)) return false;
   if (attempt >= request.attempt) return true;
@@ -34,10 +37,8 @@ export function mayBegin(request: OpenRequest, { kind, attempt, nonce }: Frame):
  * stopped then, but may not have heard it.
  */
 export function isWanted(request: OpenRequest, worker: string, { number, nonce }: AttemptKey): boolean {
-  const { running, ended, shown } = request;
   if (isHeldBy(request, worker, number, nonce)) return true;
-  const isPast = ended.includes(nonce) || isOfOlderSubject(number, request.attempt);
-  return !isPast && running === null && !shown;
+  return mayBegin(request, { kind: 'accepted', attempt: number, nonce });
 }
 
 /** What becomes of a question. `held`: another attempt goes on. */

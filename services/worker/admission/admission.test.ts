@@ -85,7 +85,7 @@ function startAdmission({
       cancel: (id, { number }) => void said.push(`cancel ${id} ${number}`),
     },
     replies,
-    isDraining: () => state.draining,
+    isClosed: () => state.draining,
     onTaken: meta => void said.push(`taken ${meta.id}`),
     onSettled: () => void said.push('settled'),
     clock: { now: () => state.now, monotonic: () => state.now },

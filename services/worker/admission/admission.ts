@@ -39,7 +39,8 @@ export interface AdmissionOptions {
   readonly running: Pick<RunningAttempts, 'cancel' | 'has' | 'run' | 'size'>;
   /** Takes the frames of attempts whose ingress waits. */
   readonly replies: AttemptSink;
-  readonly isDraining: () => boolean;
+  /** Whether nothing is taken now, whatever room there is. */
+  readonly isClosed: () => boolean;
   /** There is room for the delivery, and it can be read. */
   readonly onTaken: (meta: WorkMeta) => void;
   /** A delivery that was taken may have given up its slot. */
@@ -68,8 +69,8 @@ export class Admission {
 
   /** @returns whether there was room for it; else it was handed back. */
   take(delivery: Delivery): boolean {
-    const { queue, slots, isDraining, clock } = this.#o;
-    if (isDraining() || this.slotsTaken >= slots()) {
+    const { queue, slots, isClosed, clock } = this.#o;
+    if (isClosed() || this.slotsTaken >= slots()) {
       queue.settle(delivery.ackSubject, 'nak');
       return false;
     }

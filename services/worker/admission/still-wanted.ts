@@ -53,13 +53,14 @@ export class StillWanted {
 
   #askAll(): void {
     const { running, control, clock } = this.#o;
-    const stored = running.all.filter(({ work }) => work.meta.stored);
+    const { all } = running;
+    const stored = all.filter(({ work }) => work.meta.stored);
     if (stored.length > 0) void this.#askRecords(stored);
     // Nobody can be heard now, which says nothing about anybody.
     if (!control.connected) return this.#nobodySince.clear();
     const now = clock.monotonic();
     const waited = Map.groupBy(
-      running.all.filter(({ work }) => !work.meta.stored),
+      all.filter(({ work }) => !work.meta.stored),
       ({ ingressId }) => ingressId,
     );
     for (const ingress of waited.keys()) this.#ranAt.set(ingress, now);
