@@ -23,6 +23,7 @@ export * from './placement/cache-trust.ts';
 export * from './placement/offload.ts';
 export * from './placement/placement.ts';
 export * from './placement/shard.ts';
+export * from './retries/refusing-store.ts';
 export * from './retries/retry.ts';
 export * from './retries/webhook.ts';
 export * from './slots/learned-slots.ts';

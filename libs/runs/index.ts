@@ -20,6 +20,7 @@
  * | queued, in_progress → failed          | any service, past its deadline       | the deadline, by the record                      | expire.ts         |
  * | → completed, incomplete               | ingress, an answer already delivered | nothing: no other process has the id               | keep.ts           |
  * | failed, queued → queued               | an operator                          | the status; attempts go on counting              | reopen.ts         |
+ * | queued → queued (another message)     | tasks, where none is delivered       | the status; attempts go on counting              | requeue.ts        |
  *
  * The last four statuses are final. The record comes before the message that makes a worker begin, and the answer is in the
  * record before the message is acked, so a process may die between any two steps. A message without a record is dropped, a
@@ -41,3 +42,4 @@ export * from './transitions/converted-call.ts';
 export * from './transitions/expire.ts';
 export * from './transitions/keep.ts';
 export * from './transitions/reopen.ts';
+export * from './transitions/requeue.ts';

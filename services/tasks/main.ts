@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { watchFleet } from '@penstock/fleet';
 import { HEARTBEAT_MS, TokenEstimator } from '@penstock/policy';
 import type { Endpoint } from '@penstock/protocol';
-import { DoneChannel, RunAttempts, RunCanceller, RunExpiry } from '@penstock/runs';
+import { DoneChannel, RunAttempts, RunCanceller, RunExpiry, RunRequeue } from '@penstock/runs';
 import {
   bucketOf,
   createIdSource,
@@ -42,6 +42,7 @@ import { BodySweeper } from './housekeeping/body-sweeper.ts';
 import { RegionWatch, UNSEEN } from './housekeeping/region-watch.ts';
 import { watchDeadlines } from './housekeeping/run-deadlines.ts';
 import { startSweeping } from './housekeeping/sweeper.ts';
+import { UndeliveredWork } from './housekeeping/undelivered-work.ts';
 import { UnservedQueues } from './housekeeping/unserved-queues.ts';
 import { WithdrawnModels } from './housekeeping/withdrawn-models.ts';
 import { createTasksMetrics } from './metrics.ts';
@@ -178,6 +179,10 @@ const stopSweepingBodies = new BodySweeper({
 const stopRestoring = new UnservedQueues({
   ...{ fleet, queue, region, shards: config.PENSTOCK_SHARDS, watch: metrics.housekeeping, log },
 }).start();
+const stopLooking = new UndeliveredWork({
+  ...{ queue, region, shards: config.PENSTOCK_SHARDS, watch: metrics.housekeeping, clock: systemClock, log },
+  requeue: new RunRequeue({ store: runs, queue, clock: systemClock }),
+}).start();
 
 let isDraining = false;
 const surveys: { close(): Promise<void> }[] = [];
@@ -214,6 +219,7 @@ stopOnSignal(log, [
       stopSweeping();
       stopSweepingBodies();
       stopRestoring();
+      stopLooking();
       clearInterval(sweepingFleet);
       stopDeadlines();
       return batches.close();

@@ -247,15 +247,15 @@ function statusClass(outcome: PostOutcome): string {
 function countHousekeeping(set: MetricSet): HousekeepingObserver {
   const removed = set.counter(
     'penstock_housekeeping_removed_total',
-    'What was removed or ended because its time was up: `file`, `body` (that a crash left behind), `overdue_run`.',
+    'What was removed or ended because its time was up: `file`, `body` (that a crash left behind), `overdue_run`; `undelivered_message`: replaced, since the broker delivered it to nobody.',
     'what',
   );
   const failures = set.counter(
     'penstock_housekeeping_failures_total',
-    'Rounds of housekeeping that failed and will be repeated: `files`, `bodies`, `deadlines`, `queues`.',
+    'Rounds of housekeeping that failed and will be repeated: `files`, `bodies`, `deadlines`, `queues`, `undelivered`.',
     'what',
   );
-  beginAtZero(removed, 'what', ['file', 'body', 'overdue_run']);
-  beginAtZero(failures, 'what', ['files', 'bodies', 'deadlines', 'queues']);
+  beginAtZero(removed, 'what', ['file', 'body', 'overdue_run', 'undelivered_message']);
+  beginAtZero(failures, 'what', ['files', 'bodies', 'deadlines', 'queues', 'undelivered']);
   return { removed: what => removed.inc({ what }), failed: what => failures.inc({ what }) };
 }

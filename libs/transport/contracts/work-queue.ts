@@ -15,6 +15,8 @@ export interface WorkQueueSubject {
 const REGION = 'eu';
 const LIMITS = { maxMessages: 1000, maxBytes: 100_000_000 };
 const LONG_LEASE = { ackWaitMs: 60_000 };
+/** Deliveries of one message: a thousand seconds of a store that refuses. */
+const OFTEN = 1200;
 
 const keyOf = (slug: string): WorkQueueKey => ({
   ...{ region: REGION, shard: 0, slug },
@@ -272,6 +274,21 @@ function testSettling(subject: () => WorkQueueSubject): void {
     assert.equal(second.taken[0]?.deliveryCount, 2);
     queue.settle(second.taken[0]?.ackSubject ?? '', 'ack');
     await second.puller.stop();
+  });
+
+  test('a message that is handed back is delivered however often that was', async () => {
+    const { queue } = subject();
+    await queue.ensureConsumer(keyOf('often'), LONG_LEASE);
+    await publish(subject(), 'often', 'o1');
+    let most = 0;
+    const puller = queue.pull(keyOf('often'), ({ ackSubject, deliveryCount }) => {
+      most = Math.max(most, deliveryCount);
+      queue.settle(ackSubject, deliveryCount < OFTEN ? 'nak' : 'ack');
+      puller.bid({ level: 0, batch: 1 });
+    });
+    puller.bid({ level: 0, batch: 1 });
+    await eventually(() => most === OFTEN);
+    await puller.stop();
   });
 
   test('a NAK with a delay, and a lease that runs out, bring it back later', async () => {

@@ -7,6 +7,7 @@ import {
   deadFilter,
   deadStream,
   deadStreamSubjects,
+  type QueueAddress,
   requestFilters,
   type WorkQueueKey,
   workConsumer,
@@ -15,9 +16,13 @@ import {
   workStreamSubjects,
 } from '@penstock/protocol';
 import type { ConsumerOptions, QueueAdmin, QueueState, StreamLimits } from '../ports/queue/queue-admin.ts';
+import { findUndelivered } from './undelivered.ts';
 
-/** A backstop: past it a message stays, invisible. Failures end a request long before, but handing back by a full worker counts too. */
-const MAX_DELIVER = 1000;
+/**
+ * Deliveries are not counted against a message: past a limit it would stay in the stream and be delivered to nobody, without a word. Its time
+ * in the queue ends it, and failures do long before; being handed back (no room, a store that refuses) is no failure.
+ */
+const MAX_DELIVER = -1;
 /** Live pulls that a consumer accepts. Cannot be changed later. */
 const MAX_WAITING = 4096;
 /** Dedupe window for repeated publishes; their ids are kept in the broker's memory. */
@@ -173,6 +178,10 @@ export class NatsTopology implements QueueAdmin {
         throw err;
       });
     return found !== null;
+  }
+
+  undelivered(region: string, shard: number): Promise<QueueAddress[]> {
+    return findUndelivered(this.#jsm, region, shard);
   }
 
   async queueState(key: WorkQueueKey): Promise<QueueState | null> {

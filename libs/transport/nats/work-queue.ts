@@ -78,6 +78,10 @@ export class NatsWorkQueue implements WorkQueue {
     return this.#topology.holds(region, shards, id);
   }
 
+  undelivered(region: string, shard: number): Promise<QueueAddress[]> {
+    return this.#topology.undelivered(region, shard);
+  }
+
   queueState(key: WorkQueueKey): Promise<QueueState | null> {
     return this.#topology.queueState(key);
   }

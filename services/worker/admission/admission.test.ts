@@ -267,6 +267,36 @@ test('a stored run comes again when its record cannot be reached', async () => {
   assert.deepEqual(said.slice(2), ['nak 1000', 'settled']);
 });
 
+test('the longer the record cannot be reached, the later a stored run comes again, however often it was delivered', async () => {
+  let isRefusing = true;
+  const { deliver, said, state } = startAdmission({
+    beginning: async () => {
+      if (isRefusing) throw new Error('no Redis');
+      return { kind: 'fenced' };
+    },
+  });
+  const pauseAt = async (now: number) => {
+    state.now = now;
+    deliver({ stored: true }, 5000);
+    await turn();
+    return said.findLast(what => what.startsWith('nak'));
+  };
+  const pauses = [await pauseAt(100), await pauseAt(4100), await pauseAt(1_000_000)];
+  assert.deepEqual(pauses, ['nak 1000', 'nak 4000', 'nak 30000']);
+  isRefusing = false;
+  await pauseAt(1_030_000);
+  isRefusing = true;
+  assert.equal(await pauseAt(1_031_000), 'nak 1000');
+});
+
+test('a number of an attempt fits into a frame, however often the work was handed back', async () => {
+  const { deliver, runs, state } = startAdmission({ answer: async () => answered({ kind: 'start' }) });
+  state.now = 10;
+  deliver({}, 70_000);
+  await turn();
+  assert.equal(runs[0]?.attempt.number, 0xffff);
+});
+
 test('a cancel that arrives while the ingress is asked or the record is begun stops the start', async () => {
   for (const stored of [false, true]) {
     const { admission, deliver, said, runs } = startAdmission({

@@ -4,11 +4,12 @@
  * The ingress that waits for an interactive request settles its deliveries. The worker settles only what it never started:
  * work there is no room for or that may be of a later version (NAK), and work that is unreadable or that nobody wants (TERM).
  */
-import { kvNeed } from '@penstock/policy';
+import { kvNeed, storePauseMs } from '@penstock/policy';
 import {
   type AttemptKey,
   decodeEnvelope,
   encodeMessage,
+  MOST_ATTEMPTS,
   UnreadableEnvelope,
   type WorkEnvelope,
   type WorkMeta,
@@ -19,12 +20,12 @@ import { createContinuation } from '../attempts/continuation.ts';
 import type { Continuing } from '../attempts/continuing.ts';
 import type { AttemptSink, RunningAttempts } from '../attempts/running-attempts.ts';
 import type { ResumeState } from '../stored/resume-state.ts';
-import type { StoredRuns } from '../stored/stored-runs.ts';
+import type { Beginning, StoredRuns } from '../stored/stored-runs.ts';
 import { type AskReason, decideAdmission, decideOnAnswer } from './decide-admission.ts';
 import { PendingStarts } from './pending-starts.ts';
 
 const ASK_TIMEOUT_MS = 2000;
-/** Before a delivery that could not be begun comes again. */
+/** Before a delivery comes again whose ingress did not answer. */
 const RETRY_MS = 1000;
 /** Before work that could not be read is delivered to another worker. */
 const NEWER_MS = 2000;
@@ -52,6 +53,8 @@ export interface AdmissionOptions {
 export class Admission {
   readonly #o: AdmissionOptions;
   readonly #starts = new PendingStarts();
+  /** Since when the store has refused to note that a run begins, monotonic ms; null where it took the last one. */
+  #refusedSince: number | null = null;
 
   constructor(options: AdmissionOptions) {
     this.#o = options;
@@ -150,23 +153,34 @@ export class Admission {
   }
 
   async #beginStored(delivery: Delivery, work: WorkEnvelope, attempt: AttemptKey): Promise<void> {
-    const { stored, queue, running, log, onSettled } = this.#o;
+    const { queue, running, onSettled } = this.#o;
     const { known: beginning, isCancelled } = await this.#starts.during(
       work.meta.id,
       attempt,
       kvNeed(work.meta.promptTokens, work.meta.maxTokens),
-      stored
-        .begin(work, attempt)
-        .catch((err: Error) => log.error({ id: work.meta.id, err: err.message }, 'stored run not begun')),
+      this.#noted(work, attempt),
     );
     if (isCancelled) queue.settle(delivery.ackSubject, 'term');
-    // The store could not be reached.
-    else if (beginning === undefined) queue.settle(delivery.ackSubject, 'nak', RETRY_MS);
+    else if (typeof beginning === 'number') queue.settle(delivery.ackSubject, 'nak', beginning);
     else if (beginning.kind === 'gone') queue.settle(delivery.ackSubject, 'term');
     else if (beginning.kind === 'begun')
       running.run(delivery, work, attempt, beginning.continuation, this.#record(beginning.resumeState));
     // Fenced: a later attempt is the current one, and a settlement here would settle its delivery.
     onSettled();
+  }
+
+  /** @returns what the run begins with; where the store could not be reached or refused, in how many ms to try again. */
+  async #noted(work: WorkEnvelope, attempt: AttemptKey): Promise<Beginning | number> {
+    const { stored, clock, log } = this.#o;
+    try {
+      const beginning = await stored.begin(work, attempt);
+      this.#refusedSince = null;
+      return beginning;
+    } catch (err) {
+      log.error({ id: work.meta.id, err: (err as Error).message }, 'stored run not begun');
+      this.#refusedSince ??= clock.monotonic();
+      return storePauseMs(clock.monotonic() - this.#refusedSince);
+    }
   }
 
   /** Takes the frames of an attempt at a stored run. */
@@ -182,5 +196,7 @@ export class Admission {
 
 /** Moving a request to another subject resets its delivery count; the base keeps attempt numbers rising nevertheless. */
 function attemptKeyOf({ deliveryCount }: Delivery, { meta }: WorkEnvelope): AttemptKey {
-  return { number: meta.attemptBase + deliveryCount, nonce: drawNonce() };
+  const number = meta.attemptBase + deliveryCount;
+  // A frame has no room for more. What is handed back so often is told apart by its nonces, and stored runs have no frames.
+  return { number: meta.stored ? number : Math.min(number, MOST_ATTEMPTS), nonce: drawNonce() };
 }

@@ -2,7 +2,7 @@
 
 /** Where the engine names no pause, ms. */
 const USUAL_MS = 1000;
-/** After so many deliveries the pause is longer: the broker gives a message up after a thousand. */
+/** After so many deliveries the pause is longer: room does not come within seconds, and each delivery costs the broker a few writes. */
 const LONGER_AFTER = 60;
 const LONGER_MS = 60_000;
 /** Deliveries on one subject, see the attempt base. */

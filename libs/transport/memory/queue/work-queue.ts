@@ -119,6 +119,11 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
     return isDead || this.queued.some(subject => filters.some(filter => matchesFilter(subject, filter)));
   }
 
+  /** This one forgets nothing. */
+  async undelivered(): Promise<QueueAddress[]> {
+    return [];
+  }
+
   async queueState(key: WorkQueueKey): Promise<QueueState | null> {
     const found = this.#pendingOf(key);
     return found && { pending: found.pending.length, delivered: found.consumer.delivered };

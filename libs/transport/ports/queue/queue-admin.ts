@@ -1,4 +1,4 @@
-import type { WorkQueueKey } from '@penstock/protocol';
+import type { QueueAddress, WorkQueueKey } from '@penstock/protocol';
 
 export interface StreamLimits {
   readonly maxMessages: number;
@@ -42,6 +42,12 @@ export interface QueueAdmin {
    * @throws where the broker cannot say.
    */
   holds(region: string, shards: number, id: string): Promise<boolean>;
+  /**
+   * Messages of a shard that the broker seems to deliver to nobody any more, and some that workers have: only what is among them for a minute
+   * is lost.
+   * @throws where the broker cannot say.
+   */
+  undelivered(region: string, shard: number): Promise<readonly QueueAddress[]>;
   /** Null while it cannot be known: no such consumer, or no connection. */
   queueState(key: WorkQueueKey): Promise<QueueState | null>;
   /** When the first message that waits for its first delivery was stored, Unix ms; null where none waits, or it cannot be known. */
