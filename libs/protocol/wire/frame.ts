@@ -30,8 +30,8 @@ export interface AttemptKey {
 export const NO_NONCE = 0;
 /** Above every nonce: what a frame has room for. */
 export const NONCE_END = 2 ** 48 - 1;
-/** Highest number of an attempt that a frame has room for. */
-export const MOST_ATTEMPTS = 0xffff;
+/** Numbers of attempts that a request can have on one subject. A frame has room for 64 times as many. */
+export const ATTEMPTS_A_SUBJECT = 1024;
 
 /** What a frame says. `end`, `result` and `failed` are final for their attempt. */
 export const FRAME_KINDS = {

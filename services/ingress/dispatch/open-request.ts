@@ -1,6 +1,7 @@
 /** One request whose client waits here: what is known of it, from the moment it is published until its answer is complete. */
 import { keptMs } from '@penstock/policy';
 import {
+  ATTEMPTS_A_SUBJECT,
   type AttemptKey,
   type BodyClaim,
   DispatchError,
@@ -131,9 +132,6 @@ export function moveDeadline(request: OpenRequest, deadlineAt: number): void {
   request.keptUntil += deadlineAt - request.deadlineAt;
   request.deadlineAt = deadlineAt;
 }
-
-/** Attempts a request can have on one subject: above the broker's own limit on deliveries. A frame has room for 64 times as many. */
-const ATTEMPTS_A_SUBJECT = 1024;
 
 /**
  * Whether an attempt is of a subject that the request has left. That part of its number comes from here; the rest is the broker's

@@ -289,12 +289,12 @@ test('the longer the record cannot be reached, the later a stored run comes agai
   assert.equal(await pauseAt(1_031_000), 'nak 1000');
 });
 
-test('a number of an attempt fits into a frame, however often the work was handed back', async () => {
+test('an attempt keeps to the numbers of its subject, however often the work was handed back', async () => {
   const { deliver, runs, state } = startAdmission({ answer: async () => answered({ kind: 'start' }) });
   state.now = 10;
-  deliver({}, 70_000);
+  deliver({ attemptBase: 2048 }, 70_000);
   await turn();
-  assert.equal(runs[0]?.attempt.number, 0xffff);
+  assert.equal(runs[0]?.attempt.number, 3 * 1024 - 1);
 });
 
 test('a cancel that arrives while the ingress is asked or the record is begun stops the start', async () => {

@@ -6,10 +6,10 @@
  */
 import { kvNeed, storePauseMs } from '@penstock/policy';
 import {
+  ATTEMPTS_A_SUBJECT,
   type AttemptKey,
   decodeEnvelope,
   encodeMessage,
-  MOST_ATTEMPTS,
   UnreadableEnvelope,
   type WorkEnvelope,
   type WorkMeta,
@@ -196,7 +196,7 @@ export class Admission {
 
 /** Moving a request to another subject resets its delivery count; the base keeps attempt numbers rising nevertheless. */
 function attemptKeyOf({ deliveryCount }: Delivery, { meta }: WorkEnvelope): AttemptKey {
-  const number = meta.attemptBase + deliveryCount;
-  // A frame has no room for more. What is handed back so often is told apart by its nonces, and stored runs have no frames.
-  return { number: meta.stored ? number : Math.min(number, MOST_ATTEMPTS), nonce: drawNonce() };
+  // What is handed back more often is told apart by its nonces. Stored runs have no frames, and their records no limit.
+  const count = meta.stored ? deliveryCount : Math.min(deliveryCount, ATTEMPTS_A_SUBJECT - 1);
+  return { number: meta.attemptBase + count, nonce: drawNonce() };
 }
