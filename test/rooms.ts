@@ -89,6 +89,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'libs/transport/nats': ['libs/transport/ports', 'libs/transport/ports/queue'],
   'libs/transport/ports/tasks': ['libs/transport/ports/runs'],
   'libs/transport/redis': ['libs/transport/ports', 'libs/transport/ports/runs', 'libs/transport/ports/tasks'],
+  'libs/transport/redis/replies': ['libs/transport/ports', 'libs/transport/redis'],
   'libs/transport/redis/runs': ['libs/transport/ports/runs', 'libs/transport/redis'],
   'libs/transport/redis/webhooks': ['libs/transport/ports/webhooks', 'libs/transport/redis'],
   'loadtest/bench': ['loadtest/simulator', 'loadtest/simulator/penstock', 'loadtest/workloads'],
@@ -194,7 +195,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'services/ingress/replies': ['services/ingress/http'],
   'services/ingress/runs': ['services/ingress/http', 'services/ingress/intake'],
   'services/worker/admission': ['services/worker/attempts', 'services/worker/stored'],
-  'services/worker/attempts': ['services/worker/engine'],
+  'services/worker/attempts': ['services/worker/engine', 'services/worker/replies'],
   'services/worker/stored': ['services/worker/attempts'],
 };
 

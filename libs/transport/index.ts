@@ -45,7 +45,7 @@ export { RedisAuditLog } from './redis/audit-log.ts';
 export { isRefusal, type RedisOptions } from './redis/connection.ts';
 export { RedisConversations } from './redis/conversation-records.ts';
 export { RedisModelRegistry } from './redis/model-registry.ts';
-export { RedisReplyBus } from './redis/reply-bus.ts';
+export { RedisReplyBus } from './redis/replies/reply-bus.ts';
 export { RedisRequestTrails } from './redis/request-trails.ts';
 export { RedisRunDeadlines } from './redis/runs/run-deadlines.ts';
 export { RedisRunLog } from './redis/runs/run-log.ts';

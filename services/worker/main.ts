@@ -141,7 +141,7 @@ stopOnSignal(log, [
     name: 'finish running requests',
     limitMs: config.PENSTOCK_DRAIN_MS,
     run: async () => {
-      while (worker.running > 0) await sleep(20);
+      while (worker.running > 0 || worker.pendingReplyBytes > 0) await sleep(20);
     },
   },
   { name: 'hand back the rest', limitMs: 200, run: () => worker.handBack() },
@@ -150,7 +150,7 @@ stopOnSignal(log, [
     limitMs: 2000,
     run: async () => {
       worker.leave();
-      while (bus.pendingBytes > 0 || stored.pending > 0) await sleep(10);
+      while (worker.pendingReplyBytes > 0 || stored.pending > 0) await sleep(10);
     },
   },
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },

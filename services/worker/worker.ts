@@ -12,8 +12,10 @@ import {
   type WorkKind,
 } from '@penstock/policy';
 import {
+  type AttemptKey,
   type DrainOrder,
   encodeMessage,
+  isMeant,
   type ModelInfo,
   NO_NONCE,
   queuesOf,
@@ -24,15 +26,16 @@ import type { Clock, Logger } from '@penstock/runtime';
 import type { ControlChannel, ModelRegistry, QueueAdmin, ReplyBus, WorkConsumer } from '@penstock/transport';
 import { Admission } from './admission/admission.ts';
 import { StillWanted } from './admission/still-wanted.ts';
+import type { Attempt } from './attempts/attempt.ts';
 import type { BodyLoader } from './attempts/body-loader.ts';
 import type { Continuing } from './attempts/continuing.ts';
-import { FrameBatcher } from './attempts/frame-batcher.ts';
 import type { StreamLimits } from './attempts/phase-limit.ts';
 import { type AttemptObserver, type AttemptTracer, RunningAttempts } from './attempts/running-attempts.ts';
 import { Bidder } from './bidding/bidder.ts';
 import type { Engine } from './engine/engine.ts';
 import { EngineWatch } from './engine/engine-watch.ts';
 import { Presence, type Vitals } from './presence.ts';
+import { FrameBatcher } from './replies/frame-batcher.ts';
 import type { WorkerStatus } from './status.ts';
 import type { StoredRuns } from './stored/stored-runs.ts';
 
@@ -55,7 +58,7 @@ export interface WorkerOptions {
   /** How long the engine may take over streams of a model, by the model's slug. */
   readonly limitsOf: (slug: string) => StreamLimits;
   readonly queue: QueueAdmin & WorkConsumer & ControlChannel;
-  readonly bus: Pick<ReplyBus, 'connected' | 'onConnection' | 'pendingBytes' | 'publish'>;
+  readonly bus: Pick<ReplyBus, 'connected' | 'onConnection' | 'pendingBytes' | 'publish' | 'publishPaced'>;
   readonly models: Pick<ModelRegistry, 'announce'>;
   readonly bodies: Pick<BodyLoader, 'load'>;
   readonly engine: Pick<Engine, 'ask' | 'endpoints' | 'gauges' | 'healthy' | 'models' | 'run' | 'slotLimit'>;
@@ -69,7 +72,7 @@ export interface WorkerOptions {
   readonly log: Logger;
 }
 
-/** With more reply bytes than this unconfirmed by the reply bus, the worker takes nothing new. */
+/** With more reply bytes than this that are not sent, or not confirmed by the reply bus, the worker takes nothing new. */
 const MAX_PENDING_REPLY_BYTES = 64 * 1024 * 1024;
 
 export class Worker {
@@ -78,7 +81,7 @@ export class Worker {
   readonly #slots: SlotMeter;
   readonly #watch: EngineWatch;
   readonly #presence: Presence;
-  readonly #batcher: FrameBatcher;
+  readonly #batcher: FrameBatcher<Attempt>;
   readonly #running: RunningAttempts;
   readonly #admission: Admission;
   readonly #bidder: Bidder;
@@ -139,7 +142,7 @@ export class Worker {
     return new Presence({ worker, incarnation, region, shard, control, vitals });
   }
 
-  #createBatcher(): FrameBatcher {
+  #createBatcher(): FrameBatcher<Attempt> {
     const { id: worker, bus, tickMs, clock, log } = this.#o;
     const quote = () => {
       const { waitS, tokensPerSec, cacheTokens } = this.#meter.quote(clock.monotonic());
@@ -225,7 +228,15 @@ export class Worker {
 
   #createStillWanted(): StillWanted {
     const { id: worker, incarnation, queue: control, stored, clock, log } = this.#o;
-    return new StillWanted({ worker, incarnation, running: this.#running, stored, control, clock, log });
+    const all = () => [...this.#running.all, ...this.#batcher.unsent];
+    const running = { all, cancel: (id: string, attempt: AttemptKey) => this.#cancel(id, attempt) };
+    return new StillWanted({ worker, incarnation, running, stored, control, clock, log });
+  }
+
+  #cancel(id: string, attempt: AttemptKey): void {
+    this.#admission.cancel(id, attempt);
+    for (const unsent of this.#batcher.unsent)
+      if (unsent.id === id && isMeant(unsent, attempt)) unsent.drop();
   }
 
   /** Writes at level debug what its bids follow from and what they are: every decision can be worked out again from these lines. */
@@ -239,7 +250,7 @@ export class Worker {
       const cancel = readCancel(payload);
       if (cancel !== null) {
         const { cancel: id, attempt: number, nonce = NO_NONCE } = cancel;
-        this.#admission.cancel(id, { number, nonce });
+        this.#cancel(id, { number, nonce });
       }
       const order = readDrainOrder(payload);
       if (order !== null) this.#obey(order);
@@ -271,7 +282,7 @@ export class Worker {
   get #trouble(): Vitals['trouble'] {
     const { bus } = this.#o;
     if (!this.#watch.isWell) return 'engine_sick';
-    return bus.connected && bus.pendingBytes <= MAX_PENDING_REPLY_BYTES ? null : 'cut_off';
+    return bus.connected && this.pendingReplyBytes <= MAX_PENDING_REPLY_BYTES ? null : 'cut_off';
   }
 
   #standing(now: number): WorkerStanding {
@@ -325,7 +336,7 @@ export class Worker {
       learnedSlots: this.#slots.learned,
       quote: this.#meter.quote(now),
       load: this.#meter.worked(now),
-      pendingReplyBytes: this.#o.bus.pendingBytes,
+      pendingReplyBytes: this.pendingReplyBytes,
       bids: this.#bidder.bids,
       deliveries: this.#bidder.deliveries,
       renewals: this.#bidder.renewals,
@@ -342,6 +353,11 @@ export class Worker {
   /** Requests that run or are about to. */
   get running(): number {
     return this.#admission.slotsTaken;
+  }
+
+  /** Bytes of answers that are not sent, or not confirmed by the reply bus. */
+  get pendingReplyBytes(): number {
+    return this.#o.bus.pendingBytes + this.#batcher.unsentBytes;
   }
 
   /** Ends every running attempt so that another worker runs or continues its request. */

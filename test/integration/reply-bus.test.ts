@@ -118,3 +118,44 @@ test('a Redis that falls silent is noticed, left, and found again by another con
   assert.deepEqual([changes[0], changes.at(-1)], [false, true]);
   await Promise.all([listener.close(), publisher.close()]);
 });
+
+test('an ingress that reads nothing for a while costs a window of a long answer, and gets all of it afterwards', async t => {
+  const admin = new Redis(redis.url);
+  t.after(() => admin.disconnect());
+  const [listener, publisher, other] = await Promise.all(
+    ['lags-l', 'lags-p', 'lags-o'].map(name => RedisReplyBus.connect({ url: redis.url, name })),
+  );
+  assert.ok(listener !== undefined && publisher !== undefined && other !== undefined);
+  const heard: number[] = [];
+  await listener.listen('lags', packet => void heard.push(packet.readUInt32BE(0)));
+  // What it confirms is refused: so it reads, and nobody knows of it.
+  await admin.call('ACL', 'SETUSER', 'default', '-hset');
+  const count = 100;
+  const packetOf = (i: number) => {
+    const packet = Buffer.alloc(200_000);
+    packet.writeUInt32BE(i);
+    return packet;
+  };
+  const long = (async () => {
+    for (let i = 0; i < count; i++) await publisher.publishPaced('lags', packetOf(i));
+  })();
+  const unread = async () => {
+    const [appended, read] = await admin.hmget('penstock:replymeter:lags', 'appended', 'read');
+    return Number(appended ?? 0) - Number(read ?? 0);
+  };
+  await waitFor(async () => (await unread()) > 3_500_000);
+  const first = Buffer.alloc(4);
+  first.writeUInt32BE(count);
+  await other.publish('lags', first);
+  await waitFor(() => heard.includes(count));
+  assert.ok(heard.length < 30 && (await unread()) <= 4_200_000, `${heard.length} packets`);
+  await admin.call('ACL', 'SETUSER', 'default', '+hset');
+  await long;
+  await waitFor(() => heard.length > count);
+  assert.deepEqual(
+    heard.filter(i => i !== count),
+    [...Array(count).keys()],
+  );
+  await waitFor(async () => (await unread()) === 0 && (await admin.xlen('penstock:replylog:lags')) === 0);
+  await Promise.all([listener, publisher, other].map(bus => bus.close()));
+});

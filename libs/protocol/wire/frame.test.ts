@@ -62,13 +62,17 @@ test('flipped bytes never crash the reader or make it read outside the packet', 
   }
 });
 
-test('a packet of the version before is read, without nonces', () => {
+test('packets of the versions before are read: of 4, which has no parts, and of 3, without nonces', () => {
   const frame = Buffer.from('\0\0\0\x0b\x02\0\x07\0\0\0\x09\x01a\0\0', 'latin1');
   const before = Buffer.concat([Buffer.from('P\x03\x01w', 'latin1'), Buffer.alloc(16), frame, frame]);
   const { worker, frames } = decodePacket(before);
   const read = { id: 'a', attempt: 7, nonce: NO_NONCE, seq: 9, kind: 'events', meta: '' };
   assert.deepEqual([worker, frames], ['w', Array(2).fill({ ...read, body: Buffer.alloc(0) })]);
   assert.throws(() => decodePacket(before.subarray(0, -1)), /cut off/);
-  before[1] = 5;
-  assert.throws(() => decodePacket(before), /unknown version 5/);
+  const packet = encodePacket('w', QUOTE, [randomFrame(seeded(4))]);
+  const { frames: now } = decodePacket(packet);
+  packet[1] = 4;
+  assert.deepEqual(decodePacket(packet).frames, now);
+  packet[1] = 6;
+  assert.throws(() => decodePacket(packet), /unknown version 6/);
 });

@@ -4,13 +4,16 @@
  * A worker joins everything it has for one ingress in one tick into a **packet**; a packet holds **frames**, each for
  * one attempt of one request. Layout (big endian), also in docs/protocol.md:
  *
- *     packet  = "P" version:u8(4) workerLen:u8 worker waitMs:u32 tokensPerSec:u32 cacheTokens:f64 frame*
+ *     packet  = "P" version:u8(5) workerLen:u8 worker waitMs:u32 tokensPerSec:u32 cacheTokens:f64 frame*
  *     frame   = length:u32 kind:u8 attempt:u16 nonce:u48 seq:u32 idLen:u8 id metaLen:u16 meta body
  *
  * `waitMs` and `tokensPerSec` are the worker's quote at that moment: how long a new prompt would wait before its prefill
  * begins, and how fast prompts are computed; `cacheTokens` how many tokens it ever put into its cache. `length` counts the bytes after itself. `seq` starts at 0 for an attempt and rises by one with each of its frames.
  *
- * Packets of version 3 are read, too: their frames have no nonce, so that workers may be upgraded after ingress nodes.
+ * A frame that is too long for a packet is split: `part` frames hold the beginning of its body, and the frame itself the end.
+ *
+ * Packets of version 4 are read, too, which have no parts, and of version 3, whose frames have no nonce, so that workers may be upgraded
+ * after ingress nodes.
  */
 
 /**
@@ -45,6 +48,8 @@ export const FRAME_KINDS = {
   result: 4,
   /** The attempt failed. meta: {@link FailedMeta}. */
   failed: 5,
+  /** The beginning of the body of the attempt's next frame that is no part, after those that came before. */
+  part: 6,
 } as const;
 export type FrameKind = keyof typeof FRAME_KINDS;
 
@@ -55,7 +60,11 @@ const KIND_NAMES: readonly (FrameKind | undefined)[] = [
   'end',
   'result',
   'failed',
+  'part',
 ];
+
+/** Longest packet that a worker makes: far below what Redis holds for a subscriber, and soon sent, so that others need not wait long. */
+export const MAX_PACKET_BYTES = 256 * 1024;
 
 export interface AcceptedMeta {
   /** Ack subject of the delivery, echoed as the broker gave it. */
@@ -116,9 +125,9 @@ export interface Packet {
   readonly frames: readonly Frame[];
 }
 
-const VERSION = 4;
-/** Without nonces. */
-const VERSION_BEFORE = 3;
+const VERSION = 5;
+/** The last one without nonces. */
+const NONCELESS_VERSION = 3;
 const MAGIC = 0x50;
 const NONCE_BYTES = 6;
 const FRAME_FIXED = 4 + 1 + 2 + NONCE_BYTES + 4 + 1 + 2;
@@ -126,9 +135,14 @@ const QUOTE_BYTES = 16;
 const MAX_U32 = 0xffff_ffff;
 const EMPTY = Buffer.alloc(0);
 
+/** Bytes of a frame in a packet. */
+export function frameBytes({ id, meta, body }: Frame): number {
+  return FRAME_FIXED + id.length + Buffer.byteLength(meta) + body.length;
+}
+
 export function encodePacket(worker: string, quote: Quote, frames: readonly Frame[]): Buffer {
   let size = 3 + worker.length + QUOTE_BYTES;
-  for (const f of frames) size += FRAME_FIXED + f.id.length + Buffer.byteLength(f.meta) + f.body.length;
+  for (const f of frames) size += frameBytes(f);
   const out = Buffer.allocUnsafe(size);
   out[0] = MAGIC;
   out[1] = VERSION;
@@ -163,13 +177,13 @@ function writeFrame(out: Buffer, start: number, f: Frame): number {
   return at;
 }
 
-/** @throws Error on bytes that are not a whole packet of this version or the one before; no frame is returned then. */
+/** @throws Error on bytes that are not a whole packet of this version or the two before; no frame is returned then. */
 export function decodePacket(bytes: Buffer): Packet {
   if (bytes.length < 3 || bytes[0] !== MAGIC) throw new Error('not a frame packet');
-  const version = bytes[1];
-  if (version !== VERSION && version !== VERSION_BEFORE)
+  const version = bytes[1] ?? 0;
+  if (version > VERSION || version < NONCELESS_VERSION)
     throw new Error(`frame packet of unknown version ${version}`);
-  const nonceBytes = version === VERSION ? NONCE_BYTES : 0;
+  const nonceBytes = version === NONCELESS_VERSION ? 0 : NONCE_BYTES;
   const workerEnd = 3 + (bytes[2] ?? 0);
   const framesAt = workerEnd + QUOTE_BYTES;
   if (framesAt > bytes.length) throw new Error('frame packet cut off');

@@ -133,9 +133,14 @@ export function replyChannel(ingressId: string): string {
   return `penstock:reply:${assertToken(ingressId)}`;
 }
 
-/** Redis stream of the latest packets for one ingress. It is authoritative; the channel only speeds up delivery. */
+/** Redis stream of the packets that one ingress has yet to read. It is authoritative; the channel only speeds up delivery. */
 export function replyLog(ingressId: string): string {
   return `penstock:replylog:${assertToken(ingressId)}`;
+}
+
+/** Redis hash: bytes ever appended to the log of an ingress (`appended`), and up to where it has read them (`read`). */
+export function replyMeter(ingressId: string): string {
+  return `penstock:replymeter:${assertToken(ingressId)}`;
 }
 
 /** Redis hash of models ever announced in a region: slug → JSON {@link ModelInfo}. */

@@ -23,6 +23,20 @@ export function testReplyBus(subject: () => Promise<ReplyBusSubject>): void {
     await Promise.all([listener.close(), publisher.close()]);
   });
 
+  test('paced packets arrive in order, however many', async () => {
+    const { listener, publisher } = await subject();
+    const heard: number[] = [];
+    await listener.listen('paced', packet => void heard.push(packet.readUInt32BE(0)));
+    for (let i = 0; i < 50; i++) {
+      const packet = Buffer.alloc(250_000);
+      packet.writeUInt32BE(i);
+      await publisher.publishPaced('paced', packet);
+    }
+    await eventually(() => heard.length >= 50);
+    assert.deepEqual(heard, [...Array(50).keys()]);
+    await Promise.all([listener.close(), publisher.close()]);
+  });
+
   test('an ingress hears its own packets only', async () => {
     const { listener, publisher } = await subject();
     const heard: string[] = [];

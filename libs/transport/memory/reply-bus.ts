@@ -37,6 +37,11 @@ export class MemoryReplyBus implements ReplyBus {
     this.#listeners.get(ingressId)?.(packet);
   }
 
+  /** What it publishes is read at once. */
+  publishPaced(ingressId: string, packet: Buffer): Promise<void> {
+    return this.publish(ingressId, packet);
+  }
+
   /** Holds back what is published from now on, as a connection that is down. */
   hold(): void {
     this.#held ??= [];

@@ -13,7 +13,7 @@ import {
   NO_NONCE,
   type ResumeQuestion,
 } from '@penstock/protocol';
-import { isOfOlderSubject, type OpenRequest } from './open-request.ts';
+import { isOfOlderSubject, NO_PARTS, type OpenRequest } from './open-request.ts';
 
 export function isHeldBy({ running }: OpenRequest, worker: string, attempt: number, nonce: number): boolean {
   return (
@@ -61,7 +61,25 @@ export function judgeQuestion(
 export function hold(request: OpenRequest, worker: string, { number, nonce }: AttemptKey): void {
   request.attempt = Math.max(request.attempt, number);
   request.nextSeq = 0;
+  request.parts = NO_PARTS;
   request.running = { worker, number, nonce, incarnation: '', ack: null, waitMs: 0 };
+}
+
+/** Longest body that is put together from parts, bytes: twice the longest answer that a worker takes from its engine. */
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+/** Keeps a part of the holder's next frame. @returns whether there is room for it. */
+export function keepPart(request: OpenRequest, { body }: Pick<Frame, 'body'>): boolean {
+  request.parts = [...request.parts, body];
+  return request.parts.reduce((bytes, part) => bytes + part.length, 0) <= MAX_BODY_BYTES;
+}
+
+/** The frame with the beginning of its body, where that came in parts. */
+export function withParts(request: OpenRequest, frame: Frame, worker: string): Frame {
+  const { parts, nextSeq } = request;
+  if (parts.length === 0 || frame.kind === 'part' || frame.seq !== nextSeq) return frame;
+  if (!isHeldBy(request, worker, frame.attempt, frame.nonce)) return frame;
+  return { ...frame, body: Buffer.concat([...parts, frame.body]) };
 }
 
 /** The attempt has ended: whatever it may still send is fenced. */
@@ -70,6 +88,7 @@ export function letGo(request: OpenRequest): void {
   if (running !== null && running.nonce !== NO_NONCE) request.ended = [...request.ended, running.nonce];
   request.running = null;
   request.nextSeq = 0;
+  request.parts = NO_PARTS;
 }
 
 /** The request's message was delivered once more, while an attempt holds it. */

@@ -72,6 +72,8 @@ export interface OpenRequest extends NewRequest {
   /** Above every attempt that has ended, and not below the one that runs. See {@link isHeldBy} for what it fences. */
   attempt: number;
   nextSeq: number;
+  /** Beginning of the body of the next frame, of the attempt that holds the request. */
+  parts: readonly Buffer[];
   /** How often a worker began on it. Below `attempt` where a delivery was handed back unstarted. */
   starts: number;
   failures: number;
@@ -100,6 +102,7 @@ export interface RunningAttempt extends AttemptKey {
 }
 
 const NONE: readonly number[] = [];
+export const NO_PARTS: readonly Buffer[] = [];
 
 export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
   const now = clock.monotonic();
@@ -114,6 +117,7 @@ export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
     shownText: new ShownText(request.endpoint, request.streamed && request.continuable),
     attempt: 0,
     nextSeq: 0,
+    parts: NO_PARTS,
     starts: 0,
     failures: 0,
     lastFailure: null,

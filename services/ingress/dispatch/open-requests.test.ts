@@ -94,6 +94,30 @@ test('an answer is shown, then its delivery is acked', () => {
   assert.deepEqual([told, done, open.size], [['One', ' two'], ['ack ack-1'], 0]);
 });
 
+test('a body that comes in parts is shown whole, also with another one behind it', () => {
+  const { open, hear, done, told } = openOne();
+  hear('accepted', 0);
+  hear('part', 1, 'O');
+  hear('part', 2, 'n');
+  hear('part', 2, 'n');
+  assert.deepEqual(told, []);
+  hear('events', 3, 'e');
+  hear('events', 4, ' two');
+  hear('part', 5, ' th');
+  hear('end', 6, 'ree');
+  assert.deepEqual([told, done, open.size], [['One', ' two', ' three'], ['ack ack-1'], 0]);
+});
+
+test('an answer of which a part was lost is asked for again, and what came of it is not shown', () => {
+  const { hear, done, told } = openOne();
+  hear('accepted', 0);
+  hear('part', 1, '{');
+  hear('result', 3, '}');
+  assert.deepEqual([told, done], [[], [STOP, 'nak ack-1']]);
+  hear('result', 4, '}');
+  assert.deepEqual(told, []);
+});
+
 test('an attempt of which frames were lost is stopped and tried again', () => {
   const { hear, done, told } = openOne();
   hear('accepted', 0);

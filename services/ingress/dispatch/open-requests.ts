@@ -24,7 +24,7 @@ import type { Affinity } from '../placement/affinity.ts';
 import type { Served } from '../replies/reply-sink.ts';
 import { BoundTimer } from './bound-timer.ts';
 import { Conversions } from './conversions.ts';
-import { isWanted } from './holder.ts';
+import { isWanted, withParts } from './holder.ts';
 import { type NewRequest, type OpenRequest, openRequest } from './open-request.ts';
 import { Requeue } from './requeue.ts';
 import { Settlement } from './settlement.ts';
@@ -195,12 +195,13 @@ export class OpenRequests {
     for (const frame of decoded.frames) this.#onFrame(frame, decoded.worker);
   }
 
-  #onFrame(frame: Frame, worker: string): void {
-    const request = this.#open.get(frame.id);
+  #onFrame(sent: Frame, worker: string): void {
+    const request = this.#open.get(sent.id);
     if (request === undefined) {
-      if (frame.kind === 'accepted') this.#refuse(frame, worker);
+      if (sent.kind === 'accepted') this.#refuse(sent, worker);
       return;
     }
+    const frame = withParts(request, sent, worker);
     try {
       for (const effect of transition(request, frame, this.#o.clock.monotonic(), worker))
         this.#carryOut(effect, request, frame, worker);

@@ -8,6 +8,8 @@ import { type ChatChunk, ENDPOINT_TABLE, type Endpoint, eventData, readChunk } f
 
 /** A stream longer than this is not continued. Escaped characters. */
 const MAX_TEXT = 512 * 1024;
+/** Nor one with so much at once, bytes: that is something else than text, and reading it would delay others. */
+const MAX_EVENTS_BYTES = 2 * 1024 * 1024;
 
 export interface Shown {
   readonly text: string;
@@ -48,6 +50,7 @@ export class ShownText {
   /** Notes whole events that are about to be written to the client. */
   add(events: Buffer): void {
     if (!this.#continuable) return;
+    if (events.length > MAX_EVENTS_BYTES) return this.#giveUp();
     for (const data of eventData(events.toString('utf8'))) {
       const escaped = this.#templated(data) ?? this.#parsed(data);
       if (escaped === null || this.#escaped.length > MAX_TEXT) return this.#giveUp();

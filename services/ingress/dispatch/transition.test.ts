@@ -58,6 +58,28 @@ test('events are shown once each, and nothing is made anew for them', () => {
   assert.equal(request.shownText.read()?.text, 'abc');
 });
 
+test('parts are kept for the next frame of their attempt alone, and no longer than it has', () => {
+  const request = running();
+  const part = (seq: number, body = 'x', attempt = 1) => frame('part', seq, { body, attempt });
+  assert.deepEqual(on(request, part(1)), []);
+  assert.deepEqual(kinds(on(request, part(2, 'y', 2), 'w-2')), ['count_fenced']);
+  assert.deepEqual(request.parts.map(String), ['x']);
+  on(request, frame('failed', 2, failure(true)));
+  assert.deepEqual(request.parts, []);
+  on(request, { ...ACCEPTED, attempt: 2, nonce: 2 }, 'w-2');
+  on(request, part(1, 'z', 2), 'w-2');
+  assert.deepEqual(request.parts.map(String), ['z']);
+});
+
+test('an answer whose parts never end is refused', () => {
+  const request = running();
+  const part = { ...frame('part', 1), body: Buffer.alloc(20 * 1024 * 1024) };
+  for (let seq = 1; seq <= 3; seq++) assert.deepEqual(on(request, { ...part, seq }), []);
+  assert.deepEqual(kinds(on(request, { ...part, seq: 4 })), [
+    ...['stop_worker', 'count_retry', 'forget', 'count_finished', 'give_up'],
+  ]);
+});
+
 test('a frame out of sequence fails the attempt and stops its worker', () => {
   const request = running();
   const effects = on(request, frame('events', 2));

@@ -16,6 +16,7 @@
  * | running | frame seen before                            | as is   | none                                               |
  * | running | frame out of sequence, or not to be read     | as if `failed` | the worker is stopped                       |
  * | running | `accepted`                                   | running | fleet and affinity learn who has it                |
+ * | running | `part`                                       | running | kept for the frame that it is of; of too long a body as if `failed` |
  * | running | `events`                                     | running | shown                                              |
  * | running | `end`, `result`                              | gone    | shown, or stored if converted; then acked          |
  * | running | `failed`, for the engine has no room         | queued  | NAK with the engine's pause; nothing is counted    |
@@ -49,8 +50,17 @@ import {
 } from '@penstock/protocol';
 import { deadlineError, endpointLeft } from '@penstock/runs';
 import type { Conversion } from './conversion.ts';
-import { adoptDelivery, deliveryToRepeat, hold, isHeldBy, judgeQuestion, letGo, mayBegin } from './holder.ts';
-import { type Bound, nextAttemptBase, type OpenRequest } from './open-request.ts';
+import {
+  adoptDelivery,
+  deliveryToRepeat,
+  hold,
+  isHeldBy,
+  judgeQuestion,
+  keepPart,
+  letGo,
+  mayBegin,
+} from './holder.ts';
+import { type Bound, NO_PARTS, nextAttemptBase, type OpenRequest } from './open-request.ts';
 
 export type RequestEvent =
   | Frame
@@ -106,6 +116,7 @@ export type LocalEffect =
 export type Effect = ReplyEffect | QueueEffect | RequeueEffect | ConversionEffect | LocalEffect;
 
 const LOST_FRAMES: FailedMeta = { code: 'stream_interrupted', message: 'frames were lost', retryable: true };
+const TOO_LONG: FailedMeta = { code: 'engine_error', message: 'the answer is too long', retryable: false };
 const LOST_WORKER: FailedMeta = { code: 'engine_error', message: 'the worker was lost', retryable: true };
 const NOT_RESUMABLE: FailedMeta = { ...LOST_WORKER, code: 'stream_interrupted' };
 
@@ -142,13 +153,8 @@ export function transition(
   worker = '',
 ): readonly Effect[] {
   if (request.gone) return NOTHING;
+  if ('seq' in event) return onFrame(request, event, worker, now);
   switch (event.kind) {
-    case 'accepted':
-    case 'events':
-    case 'end':
-    case 'result':
-    case 'failed':
-      return onFrame(request, event, worker, now);
     case 'unusable':
       return onUnusable(request, event.retryable, now);
     case 'asked':
@@ -186,7 +192,12 @@ function onFrame(request: OpenRequest, frame: Frame, worker: string, now: number
   if (frame.seq < request.nextSeq) return NOTHING;
   if (frame.seq > request.nextSeq) return [...stop(request), ...failed(request, LOST_FRAMES, false, now)];
   request.nextSeq++;
+  if (frame.kind !== 'part') request.parts = NO_PARTS;
   switch (frame.kind) {
+    case 'part':
+      return keepPart(request, frame)
+        ? NOTHING
+        : [...stop(request), ...failed(request, TOO_LONG, false, now)];
     case 'accepted': {
       const { ack, waitMs, incarnation = '' } = JSON.parse(frame.meta) as AcceptedMeta;
       request.starts++;

@@ -9,7 +9,7 @@ import type { Dialect } from '../http/errors.ts';
 import { baseHeaders, errorHeaders } from '../http/headers.ts';
 import type { ReplySink, Served } from './reply-sink.ts';
 
-/** Unsent bytes at which a slow reader is cut off. */
+/** Unsent bytes at which a slow reader is cut off, beside the longest that was written at once: no reader takes that in no time. */
 const MAX_BUFFERED = 1024 * 1024;
 const KEEPALIVE = Buffer.from(': waiting\n\n');
 
@@ -32,6 +32,7 @@ export class HttpReply implements ReplySink {
   /** When something was written, as far as it is known: time is told once a second. */
   #lastWriteMs = 0;
   #hasWritten = false;
+  #longestWrite = 0;
   #finished = false;
 
   constructor(options: HttpReplyOptions) {
@@ -121,7 +122,8 @@ export class HttpReply implements ReplySink {
     if (raw.destroyed) return;
     raw.write(bytes);
     this.#hasWritten = true;
-    if (raw.writableLength > MAX_BUFFERED) raw.destroy();
+    this.#longestWrite = Math.max(this.#longestWrite, bytes.length);
+    if (raw.writableLength > MAX_BUFFERED + this.#longestWrite) raw.destroy();
   }
 
   #finish(status: number, bytes: Buffer): void {

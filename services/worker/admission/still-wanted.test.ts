@@ -28,9 +28,7 @@ function start(t: TestContext, ran: Record<string, string | null>) {
   const wanted = new StillWanted({
     ...{ worker: 'w-1', incarnation: 'p1', clock: { monotonic: () => now } },
     running: {
-      get all() {
-        return [...attempts.values()];
-      },
+      all: () => [...attempts.values()],
       cancel: (id, { number, nonce }) => {
         said.push(`${id} stopped ${number} ${nonce}`);
         attempts.delete(id);

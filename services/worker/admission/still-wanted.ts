@@ -24,7 +24,8 @@ const ASKED_FOR_MS = 30_000;
 export interface StillWantedOptions {
   readonly worker: string;
   readonly incarnation: string;
-  readonly running: Pick<RunningAttempts, 'all' | 'cancel'>;
+  /** What runs, and what has run and is being sent. */
+  readonly running: { all(): readonly Attempt[] } & Pick<RunningAttempts, 'cancel'>;
   readonly stored: Pick<StoredRuns, 'ended'>;
   readonly control: Pick<ControlChannel, 'ask' | 'connected'>;
   readonly clock: Pick<Clock, 'monotonic'>;
@@ -53,7 +54,7 @@ export class StillWanted {
 
   #askAll(): void {
     const { running, control, clock } = this.#o;
-    const { all } = running;
+    const all = running.all();
     const stored = all.filter(({ work }) => work.meta.stored);
     if (stored.length > 0) void this.#askRecords(stored);
     // Nobody can be heard now, which says nothing about anybody.

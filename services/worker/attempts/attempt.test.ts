@@ -87,10 +87,11 @@ function startAttempt(
     attempt.takeFrames(frames);
     return frames.at(-1);
   };
-  return { handlers: given ?? assert.fail('the engine was not called'), outcomes, last } as {
+  return { handlers: given ?? assert.fail('the engine was not called'), outcomes, last, attempt } as {
     handlers: EngineHandlers;
     outcomes: string[];
     last: () => Frame | undefined;
+    attempt: Attempt;
   };
 }
 
@@ -293,4 +294,35 @@ test('an attempt that ended is not timed any more', t => {
   handlers.error(new Error('reset'));
   pass(600_000);
   assert.deepEqual(outcomes, ['failed']);
+});
+
+test('an answer that is lost on the way is reported failed once, and no fault of the engine', () => {
+  const whole = startAttempt({});
+  whole.handlers.start(200, 'application/json');
+  whole.handlers.data(Buffer.from('{"data":[]}'));
+  whole.handlers.end();
+  const running = startAttempt({ stream: true, endpoint: 'chat' });
+  running.handlers.start(200, 'text/event-stream');
+  running.handlers.data(say({ content: 'One' }));
+  for (const [{ attempt, outcomes, last }, outcome] of [
+    [whole, 'done'],
+    [running, 'dropped'],
+  ] as const) {
+    attempt.lost();
+    const frame = last();
+    assert.deepEqual([outcomes, frame?.kind], [[outcome], 'failed']);
+    assert.deepEqual(JSON.parse(frame?.meta ?? '').retryable, true);
+    attempt.lost();
+    assert.equal(last(), undefined);
+  }
+});
+
+test('a complete answer that nobody wants any more is not sent', () => {
+  const { attempt, handlers, outcomes, last } = startAttempt({});
+  handlers.start(200, 'application/json');
+  handlers.data(Buffer.from('{"data":[]}'));
+  handlers.end();
+  assert.equal(attempt.waitingBytes, 11);
+  attempt.drop();
+  assert.deepEqual([last(), attempt.waitingBytes, outcomes], [undefined, 0, ['done']]);
 });

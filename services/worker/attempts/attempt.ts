@@ -13,7 +13,6 @@ import {
   engineHeadersOf,
   type FailedMeta,
   type Frame,
-  type FrameKind,
   isEventStream,
   JSON_CONTENT_TYPE,
   type QueueAddress,
@@ -26,11 +25,12 @@ import type { Clock } from '@penstock/runtime';
 import type { BodyStream } from '../engine/body-stream.ts';
 import type { Engine, EngineHandlers } from '../engine/engine.ts';
 import { inOnePiece } from '../engine/plain-as-stream.ts';
+import type { FrameSource } from '../replies/frame-batcher.ts';
+import { OutgoingFrames, type Said } from '../replies/outgoing-frames.ts';
 import { type BodyLoader, notLoaded } from './body-loader.ts';
 import { busyPause } from './busy-pause.ts';
 import type { Continuation } from './continuation.ts';
 import { type AttemptOutcome, connectionFailure, engineFailure, worded } from './failures.ts';
-import type { FrameSource } from './frame-batcher.ts';
 import { PhaseLimit, type StreamLimits } from './phase-limit.ts';
 import { Contradiction } from './repetition.ts';
 import { endEventOf, type Heard, StreamedAnswer, termsOf } from './streamed-answer.ts';
@@ -71,6 +71,12 @@ export interface AttemptOptions {
 /** Until the worker has found out what its engine serves, ms. */
 const LEAVING_MS = 1500;
 const NO_BYTES = Buffer.alloc(0);
+/** Of an answer that could not be brought to its ingress. */
+const UNDELIVERED: FailedMeta = {
+  code: 'stream_interrupted',
+  message: 'the answer could not be delivered',
+  retryable: true,
+};
 /** How long the end of a stream is awaited in which every choice has ended, ms. */
 const AWAIT_END_MS = 1000;
 
@@ -80,22 +86,18 @@ export class Attempt implements FrameSource, AttemptKey {
   readonly ackSubject: string;
   readonly address: QueueAddress;
   #work: WorkEnvelope;
-  readonly #incarnation: string;
-  readonly #waitMs: number;
   readonly #continuation: Continuation | null;
   readonly #limits: StreamLimits;
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #hooks: AttemptHooks;
   #limit: PhaseLimit | null = null;
-  #seq = 0;
-  #accepted = false;
-  #events: Buffer[] = [];
+  readonly #outgoing: OutgoingFrames;
+  #isLost = false;
   /** Null while the answer is not known to be a stream. */
   #stream: StreamedAnswer | null = null;
   #endTimer: NodeJS.Timeout | null = null;
   /** Chunks of an answer that is not a stream. */
   readonly #chunks: Buffer[] = [];
-  #final: { kind: FrameKind; meta: string; body: Buffer } | null = null;
   #over = false;
   /** Of the engine's answer. */
   #head = { status: 0, contentType: '', retryAfterMs: null as number | null };
@@ -112,12 +114,13 @@ export class Attempt implements FrameSource, AttemptKey {
     this.nonce = options.nonce;
     this.ackSubject = options.ackSubject;
     this.address = options.address;
-    this.#incarnation = options.incarnation;
-    this.#waitMs = options.waitMs;
     this.#continuation = options.continuation;
     this.#limits = options.limits;
     this.#clock = options.clock;
     this.#hooks = options.hooks;
+    const { ackSubject: ack, waitMs, incarnation, number: attempt, nonce } = options;
+    const accepted: AcceptedMeta = { ack, waitMs, incarnation };
+    this.#outgoing = new OutgoingFrames({ id: this.id, attempt, nonce }, accepted);
   }
 
   get work(): WorkEnvelope {
@@ -178,12 +181,16 @@ export class Attempt implements FrameSource, AttemptKey {
     this.#call = engine.run(endpoint, body, to, headers);
   }
 
-  /** Stops the engine call; no further frames are sent. */
+  /** Of its answer, not sent yet. */
+  get waitingBytes(): number {
+    return this.#outgoing.waitingBytes;
+  }
+
+  /** Stops the engine call; no further frames are sent, also of an answer that is complete. */
   drop(): void {
+    this.#outgoing.clear();
     if (this.#over) return;
     this.#end();
-    this.#events = [];
-    this.#accepted = true;
     this.#call?.abort();
     this.#hooks.ended(this, 'dropped', 'cancelled');
   }
@@ -198,30 +205,18 @@ export class Attempt implements FrameSource, AttemptKey {
     this.#fail(failure);
   }
 
-  takeFrames(into: Frame[]): void {
-    if (!this.#accepted) {
-      this.#accepted = true;
-      const meta: AcceptedMeta = {
-        ack: this.ackSubject,
-        waitMs: this.#waitMs,
-        incarnation: this.#incarnation,
-      };
-      into.push(this.#frame('accepted', JSON.stringify(meta), NO_BYTES));
-    }
-    const events = this.#events.length === 1 ? (this.#events[0] ?? NO_BYTES) : Buffer.concat(this.#events);
-    this.#events = [];
-    const final = this.#final;
-    this.#final = null;
-    if (final?.kind === 'end') {
-      into.push(this.#frame('end', '', events));
-      return;
-    }
-    if (events.length > 0) into.push(this.#frame('events', '', events));
-    if (final !== null) into.push(this.#frame(final.kind, final.meta, final.body));
+  takeFrames(into: Frame[], room = Number.POSITIVE_INFINITY): boolean {
+    return this.#outgoing.take(into, room);
   }
 
-  #frame(kind: FrameKind, meta: string, body: Buffer): Frame {
-    return { id: this.id, attempt: this.number, nonce: this.nonce, seq: this.#seq++, kind, meta, body };
+  /** No fault of the engine. The ingress sees the gap, or hears of it, and runs the request again. */
+  lost(): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.#outgoing.clear();
+    if (!this.#over) return this.#fail(UNDELIVERED, 'dropped');
+    this.#outgoing.end(failedAs(UNDELIVERED));
+    this.#hooks.ready(this, true);
   }
 
   #onStart(status: number, contentType: string, retryAfterMs: number | null = null): void {
@@ -319,7 +314,7 @@ export class Attempt implements FrameSource, AttemptKey {
   #whole(events: Buffer): void {
     const isFirst = !this.#sawFirst;
     this.#keep(events);
-    this.#events.push(endEventOf(this.work.meta.endpoint));
+    this.#outgoing.add(endEventOf(this.work.meta.endpoint));
     this.#finish({ kind: 'end', meta: '', body: NO_BYTES }, 'done', isFirst);
   }
 
@@ -327,7 +322,7 @@ export class Attempt implements FrameSource, AttemptKey {
   #keep(events: Buffer): void {
     if (events.length === 0) return;
     const shown = this.#continuation === null ? events : this.#continuation.rewrite(events);
-    if (shown.length > 0) this.#events.push(shown);
+    if (shown.length > 0) this.#outgoing.add(shown);
     if (!this.#sawFirst) this.#first();
   }
 
@@ -369,12 +364,7 @@ export class Attempt implements FrameSource, AttemptKey {
   #fail(failure: FailedMeta, outcome: AttemptOutcome = 'failed'): void {
     if (this.#over) return;
     this.#call?.abort();
-    this.#finish(
-      { kind: 'failed', meta: JSON.stringify(failure), body: NO_BYTES },
-      outcome,
-      true,
-      failure.message,
-    );
+    this.#finish(failedAs(failure), outcome, true, failure.message);
   }
 
   #end(): void {
@@ -385,15 +375,14 @@ export class Attempt implements FrameSource, AttemptKey {
     this.#endTimer = null;
   }
 
-  #finish(
-    final: { kind: FrameKind; meta: string; body: Buffer },
-    outcome: AttemptOutcome,
-    urgent: boolean,
-    detail = '',
-  ): void {
+  #finish(final: Said, outcome: AttemptOutcome, urgent: boolean, detail = ''): void {
     this.#end();
-    this.#final = final;
+    this.#outgoing.end(final);
     this.#hooks.ready(this, urgent);
     this.#hooks.ended(this, outcome, detail);
   }
+}
+
+function failedAs(failure: FailedMeta): Said {
+  return { kind: 'failed', meta: JSON.stringify(failure), body: NO_BYTES };
 }

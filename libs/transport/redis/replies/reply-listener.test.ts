@@ -8,9 +8,9 @@ import { ReplyListener } from './reply-listener.ts';
 /** A listener on connections that do what the test says. */
 async function startListener(t: TestContext) {
   t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
-  const entries: [id: string, packet: string][] = [];
+  const entries: [id: string, packet: string, appended: number][] = [];
   /** Commands that fail from now on. */
-  const refuses = new Set<'subscribe' | 'xrange'>();
+  const refuses = new Set<'confirm' | 'subscribe' | 'xrange'>();
   const refused = () => Promise.reject(new Error('Connection is closed.'));
   const sub = Object.assign(new EventEmitter(), {
     status: 'ready',
@@ -25,13 +25,24 @@ async function startListener(t: TestContext) {
       const after = entries.findIndex(([id]) => `(${id}` === from);
       return entries
         .slice(after + 1)
-        .map(([id, packet]) => [Buffer.from(id), [Buffer.from('p'), Buffer.from(packet)]]);
+        .map(([id, packet, appended]) => [
+          Buffer.from(id),
+          ['p', packet, 'appended', String(appended)].map(text => Buffer.from(text)),
+        ]);
     },
   };
   const got: string[] = [];
-  const listener = new ReplyListener(log as unknown as Redis, sub as unknown as Redis, 'in-1', packet =>
-    got.push(String(packet)),
-  );
+  const confirmed: string[] = [];
+  const listener = new ReplyListener({
+    log: log as unknown as Redis,
+    sub: sub as unknown as Redis,
+    ingressId: 'in-1',
+    onPacket: packet => got.push(String(packet)),
+    confirm: async (...upTo) => {
+      confirmed.push(upTo.join(' '));
+      if (refuses.has('confirm')) await refused();
+    },
+  });
   await listener.start();
   t.after(() => listener.stop());
   const pass = async (ms: number) => {
@@ -43,11 +54,12 @@ async function startListener(t: TestContext) {
     sub.emit('ready');
     await turn();
   };
-  const publish = (n: number, isHinted = true) => {
-    entries.push([`${n}-0`, `packet ${n}`]);
-    if (isHinted) sub.emit('messageBuffer', Buffer.from('c'), Buffer.from(`${n}-0 packet ${n}`));
+  const hint = (text: string) => sub.emit('messageBuffer', Buffer.from('c'), Buffer.from(text));
+  const publish = (n: number, isHinted = true, packet = `packet ${n}`) => {
+    entries.push([`${n}-0`, packet, 100 * n]);
+    if (isHinted) hint(`${n}-0@${100 * n} ${packet}`);
   };
-  return { listener, refuses, got, pass, reconnect, publish };
+  return { listener, refuses, got, confirmed, pass, reconnect, publish, hint };
 }
 
 for (const refused of ['subscribe', 'xrange'] as const)
@@ -78,6 +90,47 @@ test('a lost announcement is noticed by the end of the log, also where the first
   refuses.clear();
   await pass(50);
   assert.deepEqual([listener.connected, got], [true, ['packet 1']]);
+});
+
+test('what was only announced is read from the log, and what follows comes behind it', async t => {
+  const { listener, got, publish, hint } = await startListener(t);
+  publish(1);
+  publish(2, false);
+  hint('2-0@200 ');
+  assert.equal(listener.connected, true, 'it lags, and is well');
+  publish(3);
+  await turn();
+  publish(4);
+  assert.deepEqual(got, ['packet 1', 'packet 2', 'packet 3', 'packet 4']);
+});
+
+test('what a worker of the version before announces, without a count, is read as well', async t => {
+  const { got, confirmed, pass, publish, hint } = await startListener(t);
+  publish(1);
+  hint('2-0 packet 2');
+  await pass(1000);
+  assert.deepEqual([got, confirmed], [['packet 1', 'packet 2'], ['2-1 100']]);
+});
+
+test('what was read is confirmed: each second, and after so many bytes', async t => {
+  const { confirmed, refuses, pass, publish } = await startListener(t);
+  publish(1);
+  assert.deepEqual(confirmed, []);
+  await pass(1000);
+  assert.deepEqual(confirmed, ['1-1 100']);
+  await pass(1000);
+  assert.equal(confirmed.length, 1, 'nothing new was read');
+  refuses.add('confirm');
+  for (const n of [2, 3, 4]) publish(n, true, 'x'.repeat(300_000));
+  await turn();
+  assert.deepEqual(
+    confirmed.slice(1),
+    ['3-1 300'],
+    'one at a time, and a refused one is not repeated at once',
+  );
+  refuses.clear();
+  await pass(1000);
+  assert.deepEqual(confirmed.slice(2), ['4-1 400']);
 });
 
 test('a listener that was stopped tries nothing more', async t => {

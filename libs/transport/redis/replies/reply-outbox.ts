@@ -4,7 +4,7 @@
  * but for those that were on their way while an earlier one was refused: their reader finds a gap, and its request runs again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRefusal } from './connection.ts';
+import { isRefusal } from '../connection.ts';
 
 /** Before a refused packet is sent again, ms: doubled each time, up to the second one. */
 const FIRST_PAUSE_MS = 25;
@@ -45,6 +45,11 @@ export class ReplyOutbox {
     this.#send = send;
     this.#mostKeptBytes = mostKeptBytes;
     this.#pause = pause;
+  }
+
+  /** Whether packets for the ingress were refused and have yet to be sent. */
+  keeps(ingressId: string): boolean {
+    return this.#kept.has(ingressId);
   }
 
   /** Resolves once Redis has the packet. @throws where it is closed meanwhile, or too much is kept. */

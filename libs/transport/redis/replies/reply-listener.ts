@@ -1,0 +1,199 @@
+import { replyChannel, replyLog } from '@penstock/protocol';
+import type { Redis } from 'ioredis';
+import { isAnswering } from '../connection.ts';
+
+/** How often a listener compares the end of the log with the last packet it saw, and confirms what it read. */
+const TIP_CHECK_MS = 1000;
+/** So many packets are read at once: a few MB where they are long. */
+const CATCH_UP_BATCH = 32;
+/** What has been read is confirmed after so many bytes: a part of what workers may have under way. */
+const CONFIRM_BYTES = 512 * 1024;
+/** Before a catch-up that failed is tried again, ms: doubled each time, up to the second one. */
+const FIRST_RETRY_MS = 50;
+const LONGEST_RETRY_MS = 1000;
+
+export interface ReplyListenerOptions {
+  readonly log: Redis;
+  readonly sub: Redis;
+  readonly ingressId: string;
+  readonly onPacket: (packet: Buffer) => void;
+  /** Everything before the log id `behind` has been read, where so many bytes had been appended. */
+  readonly confirm: (behind: string, appended: number) => Promise<unknown>;
+}
+
+/**
+ * Follows one ingress' log, by the channel while it flows and by reading while it does not.
+ *
+ * **live**: packets come by the channel, in log order; `#last` is the id of the newest one handed on.
+ * **catching up** (from a lost subscription until its successor is confirmed and the log read to its end, when the
+ * end of the log stays ahead of `#last`, and when a packet was only announced): channel packets only raise `#seen`; the log is read from `#last` until it has
+ * given everything up to `#seen`. Going live any earlier would skip what was published before the new subscription. One
+ * that fails, since its connection broke or Redis refused it, is tried again until it has gone well: nothing else would end the silence.
+ *
+ * What was handed on is confirmed, so that the log keeps only what was not.
+ */
+export class ReplyListener {
+  readonly #o: ReplyListenerOptions;
+  readonly #key: string;
+  readonly #channel: string;
+  #last = '0-0';
+  #seen = '0-0';
+  #live = false;
+  /** Catching up only because there is more to read than was sent along. */
+  #lags = false;
+  /** Counts lost subscriptions: a catch-up that began under an older one gives up. */
+  #epoch = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #checkedTip = '0-0';
+  /** Bytes that had been appended up to `#last`; 0 where its worker, one of the version before, does not say. */
+  #appended = 0;
+  #unconfirmedBytes = 0;
+  #isConfirming = false;
+
+  constructor(options: ReplyListenerOptions) {
+    this.#o = options;
+    this.#key = replyLog(options.ingressId);
+    this.#channel = replyChannel(options.ingressId);
+  }
+
+  /** Whether packets come as they are published, or as fast as they are read. */
+  get connected(): boolean {
+    return isAnswering(this.#o.sub) && (this.#live || this.#lags);
+  }
+
+  async start(): Promise<void> {
+    const { sub } = this.#o;
+    const tip = await this.#tip();
+    if (tip !== null) {
+      // Of a process before this one, whose requests are gone.
+      this.#last = tip.id;
+      this.#appended = tip.appended;
+      this.#confirm();
+    }
+    sub.on('messageBuffer', (_channel: Buffer, message: Buffer) => this.#hint(message));
+    sub.on('close', () => this.#fallBehind());
+    await sub.connect();
+    await this.#resume(this.#fallBehind());
+    sub.on('ready', () => void this.#recover());
+    this.#timer = setInterval(() => {
+      if (this.#unconfirmedBytes > 0) this.#confirm();
+      void this.#checkTip().catch(() => {});
+    }, TIP_CHECK_MS);
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#fallBehind();
+    this.#o.sub.disconnect();
+  }
+
+  #fallBehind(): number {
+    this.#live = this.#lags = false;
+    return ++this.#epoch;
+  }
+
+  #hint(message: Buffer): void {
+    const space = message.indexOf(0x20);
+    const [id = '', appended] = message.toString('latin1', 0, space).split('@');
+    if (!this.#live || space === message.length - 1) {
+      if (isLater(id, this.#seen)) this.#seen = id;
+      if (this.#live) void this.#readOn();
+      return;
+    }
+    if (isLater(id, this.#last)) this.#handOn(id, appended, message.subarray(space + 1));
+  }
+
+  #handOn(id: string, appended: string | undefined, packet: Buffer): void {
+    this.#last = id;
+    if (appended !== undefined) this.#appended = Number(appended);
+    this.#unconfirmedBytes += packet.length;
+    this.#o.onPacket(packet);
+    if (this.#unconfirmedBytes >= CONFIRM_BYTES) this.#confirm();
+  }
+
+  #confirm(): void {
+    if (this.#isConfirming) return;
+    this.#isConfirming = true;
+    this.#unconfirmedBytes = 0;
+    const [ms, n] = this.#last.split('-');
+    const confirmed = this.#o.confirm(`${ms}-${Number(n) + 1}`, this.#appended).then(
+      () => this.#unconfirmedBytes >= CONFIRM_BYTES,
+      () => {
+        // The next one says it all, in a second at the latest.
+        this.#unconfirmedBytes++;
+        return false;
+      },
+    );
+    void confirmed.then(isMore => {
+      this.#isConfirming = false;
+      if (isMore) this.#confirm();
+    });
+  }
+
+  /** Two looks a second apart at the same unseen end of the log: a hint was lost without a disconnect. */
+  async #checkTip(): Promise<void> {
+    const tip = (await this.#tip())?.id ?? null;
+    if (tip === null || !this.#live) return;
+    const stale = tip === this.#checkedTip && isLater(tip, this.#last);
+    this.#checkedTip = tip;
+    if (stale) await this.#recover();
+  }
+
+  async #tip(): Promise<{ readonly id: string; readonly appended: number } | null> {
+    const [newest] = await this.#o.log.xrevrange(this.#key, '+', '-', 'COUNT', 1);
+    return newest === undefined ? null : { id: newest[0], appended: Number(newest[1][3] ?? 0) };
+  }
+
+  /** The subscription is well, and brings announcements alone. */
+  async #readOn(): Promise<void> {
+    const epoch = this.#fallBehind();
+    this.#lags = true;
+    await this.#catchUp(epoch).catch(() => (epoch === this.#epoch ? this.#recover() : undefined));
+  }
+
+  /** Never rejects. Ends once the listener is live, or has fallen behind anew. */
+  async #recover(): Promise<void> {
+    const epoch = this.#fallBehind();
+    let pauseMs = FIRST_RETRY_MS;
+    while (epoch === this.#epoch) {
+      try {
+        return await this.#resume(epoch);
+      } catch {
+        await new Promise(resolve => setTimeout(resolve, pauseMs).unref());
+        pauseMs = Math.min(2 * pauseMs, LONGEST_RETRY_MS);
+      }
+    }
+  }
+
+  /** Subscribes, and once that is confirmed reads what was missed. */
+  async #resume(epoch: number): Promise<void> {
+    await this.#o.sub.subscribe(this.#channel);
+    await this.#catchUp(epoch);
+  }
+
+  async #catchUp(epoch: number): Promise<void> {
+    const { log } = this.#o;
+    for (;;) {
+      const seenBefore = this.#seen;
+      const entries = await log.xrangeBuffer(this.#key, `(${this.#last}`, '+', 'COUNT', CATCH_UP_BATCH);
+      if (epoch !== this.#epoch) return;
+      for (const [id, [, packet, , appended]] of entries)
+        if (packet !== undefined) this.#handOn(id.toString('latin1'), appended?.toString('latin1'), packet);
+      if (entries.length > 0) continue;
+      // Hinted before we asked, and still not in the log: Redis lost it. Its requests time out or run again.
+      if (isLater(seenBefore, this.#last)) this.#last = seenBefore;
+      // Hinted while we asked: the next read brings it.
+      if (isLater(this.#seen, this.#last)) continue;
+      this.#live = true;
+      this.#lags = false;
+      return;
+    }
+  }
+}
+
+/** Whether Redis stream id `a` (`<ms>-<n>`) comes after `b`. */
+function isLater(a: string, b: string): boolean {
+  const [aMs = '0', aN = '0'] = a.split('-');
+  const [bMs = '0', bN = '0'] = b.split('-');
+  return Number(aMs) > Number(bMs) || (aMs === bMs && Number(aN) > Number(bN));
+}
