@@ -21,6 +21,7 @@
  * | → completed, incomplete               | ingress, an answer already delivered | nothing: no other process has the id               | keep.ts           |
  * | failed, queued → queued               | an operator                          | the status; attempts go on counting              | reopen.ts         |
  * | queued → queued (another message)     | tasks, where none is delivered       | the status; attempts go on counting              | requeue.ts        |
+ * | queued, in_progress: in another shard | tasks, which was delivered the message | the message; attempts go on counting           | requeue.ts        |
  *
  * The last four statuses are final. The record comes before the message that makes a worker begin, and the answer is in the
  * record before the message is acked, so a process may die between any two steps. A message without a record is dropped, a

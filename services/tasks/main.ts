@@ -41,6 +41,7 @@ import { tasksConfig } from './config.ts';
 import { BodySweeper } from './housekeeping/body-sweeper.ts';
 import { RegionWatch, UNSEEN } from './housekeeping/region-watch.ts';
 import { watchDeadlines } from './housekeeping/run-deadlines.ts';
+import { StrandedWork } from './housekeeping/stranded-work.ts';
 import { startSweeping } from './housekeeping/sweeper.ts';
 import { UndeliveredWork } from './housekeeping/undelivered-work.ts';
 import { UnservedQueues } from './housekeeping/unserved-queues.ts';
@@ -179,10 +180,12 @@ const stopSweepingBodies = new BodySweeper({
 const stopRestoring = new UnservedQueues({
   ...{ fleet, queue, region, shards: config.PENSTOCK_SHARDS, watch: metrics.housekeeping, log },
 }).start();
-const stopLooking = new UndeliveredWork({
+const requeueing = {
   ...{ queue, region, shards: config.PENSTOCK_SHARDS, watch: metrics.housekeeping, clock: systemClock, log },
   requeue: new RunRequeue({ store: runs, queue, clock: systemClock }),
-}).start();
+};
+const stopLooking = new UndeliveredWork(requeueing).start();
+const stopMoving = new StrandedWork({ ...requeueing, fleet }).start();
 
 let isDraining = false;
 const surveys: { close(): Promise<void> }[] = [];
@@ -220,6 +223,7 @@ stopOnSignal(log, [
       stopSweepingBodies();
       stopRestoring();
       stopLooking();
+      stopMoving();
       clearInterval(sweepingFleet);
       stopDeadlines();
       return batches.close();

@@ -252,10 +252,10 @@ function countHousekeeping(set: MetricSet): HousekeepingObserver {
   );
   const failures = set.counter(
     'penstock_housekeeping_failures_total',
-    'Rounds of housekeeping that failed and will be repeated: `files`, `bodies`, `deadlines`, `queues`, `undelivered`.',
+    'Rounds of housekeeping that failed and will be repeated: `files`, `bodies`, `deadlines`, `queues`, `undelivered`, `stranded`.',
     'what',
   );
   beginAtZero(removed, 'what', ['file', 'body', 'overdue_run', 'undelivered_message']);
-  beginAtZero(failures, 'what', ['files', 'bodies', 'deadlines', 'queues', 'undelivered']);
+  beginAtZero(failures, 'what', ['files', 'bodies', 'deadlines', 'queues', 'undelivered', 'stranded']);
   return { removed: what => removed.inc({ what }), failed: what => failures.inc({ what }) };
 }

@@ -113,3 +113,12 @@ export function decodeEnvelope(bytes: Uint8Array): WorkEnvelope {
     );
   return { meta: meta.data, body: buffer.subarray(end + 1) };
 }
+
+/** As {@link decodeEnvelope}; null for what this version cannot read. */
+export function readEnvelope(bytes: Uint8Array): WorkEnvelope | null {
+  try {
+    return decodeEnvelope(bytes);
+  } catch {
+    return null;
+  }
+}

@@ -31,6 +31,13 @@ export function workStream(region: string, shard: number): string {
   return `WORK_${assertToken(region)}_${shard}`;
 }
 
+/** The shard whose stream has the name; null for a stream of something else. */
+export function shardOfStream(region: string, stream: string): number | null {
+  const prefix = `WORK_${assertToken(region)}_`;
+  const shard = stream.slice(prefix.length);
+  return stream.startsWith(prefix) && /^\d{1,3}$/.test(shard) ? Number(shard) : null;
+}
+
 /**
  * The shard a worker belongs to. A consumer walks its list of live pulls at each wake-up, so beyond about a thousand
  * workers of a model the region has several streams, each with its share of the workers.
@@ -39,6 +46,11 @@ export function shardOf(worker: string, shards: number): number {
   let hash = 0;
   for (const char of worker) hash = (Math.imul(hash, 31) + (char.codePointAt(0) ?? 0)) >>> 0;
   return hash % shards;
+}
+
+/** All subjects of work in a region. */
+export function workRegionSubjects(region: string): string {
+  return `work.${assertToken(region)}.>`;
 }
 
 /** All subjects of one stream. */

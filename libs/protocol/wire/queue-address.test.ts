@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { boundSubject, workSubject } from './names.ts';
-import { readSubject, sharedAddress, subjectOf } from './queue-address.ts';
+import { boundFilter, boundSubject, shardOfStream, workFilter, workStream, workSubject } from './names.ts';
+import { readSubject, readWorkFilter, sharedAddress, subjectOf } from './queue-address.ts';
 
 const key = { region: 'eu', shard: 12, slug: 'llama-70b', lane: 'interactive', size: 'short' } as const;
 
@@ -19,4 +19,13 @@ test('a subject that is not that of a request has no address', () => {
   for (const text of ['', 's', 'dead.eu.m.abc', `${subject}.x`, subject.replace('.any.', '.one.')])
     assert.equal(readSubject(text), null, text);
   assert.equal(readSubject(subject.replace('interactive', 'later')), null);
+});
+
+test('a queue and its filter stand for each other, and a stream has its shard', () => {
+  assert.deepEqual(readWorkFilter(workFilter(key)), key);
+  for (const filter of ['', boundFilter('eu', 12, 'w-1'), workSubject(key, 'abc'), `${workFilter(key)}.>`])
+    assert.equal(readWorkFilter(filter), null, filter);
+  assert.equal(shardOfStream('eu', workStream('eu', 12)), 12);
+  for (const stream of ['DEAD_eu', 'WORK_eu_', 'WORK_eu_x', workStream('eu-2', 12)])
+    assert.equal(shardOfStream('eu', stream), null, stream);
 });

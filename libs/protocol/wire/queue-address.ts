@@ -25,6 +25,15 @@ const SUBJECT = new RegExp(
   `^work\\.${TOKEN}\\.(\\d{1,3})\\.${TOKEN}\\.${TOKEN}\\.${TOKEN}\\.(?:any|to\\.${TOKEN})\\.${TOKEN}$`,
 );
 
+/** The queue that a shared consumer's filter stands for; null for another filter. */
+export function readWorkFilter(filter: string): WorkQueueKey | null {
+  // An id has the place of the wildcard.
+  const address = filter.endsWith('.any.*') ? readSubject(`${filter.slice(0, -1)}x`) : null;
+  if (address === null) return null;
+  const { region, shard, slug, lane, size } = address;
+  return { region, shard, slug, lane, size };
+}
+
 /** The address that a subject stands for; null for one that this version does not make. */
 export function readSubject(subject: string): QueueAddress | null {
   const [, region = '', shard, slug = '', laneText, sizeText, worker, id = ''] = SUBJECT.exec(subject) ?? [];

@@ -1,4 +1,4 @@
-/** Puts the message of a queued run where a worker gets it, when the broker delivers it to nobody there where it is. */
+/** Puts the message of a run where a worker gets it, when nobody takes it there where it is. */
 import {
   encodeEnvelope,
   isFinalStatus,
@@ -14,7 +14,7 @@ const TRIES = 60;
 const PAUSE_MS = 500;
 
 export interface RunRequeueOptions {
-  readonly store: Pick<RunStore, 'read'>;
+  readonly store: Pick<RunStore, 'move' | 'read'>;
   readonly queue: Pick<WorkPublisher, 'clear' | 'publish'>;
   readonly clock: Clock;
 }
@@ -47,6 +47,21 @@ export class RunRequeue {
         await new Promise(resolve => setTimeout(resolve, PAUSE_MS));
       }
     }
+  }
+
+  /**
+   * Queues the run in another shard, for whoever was delivered its message: afterwards that is to be acked. May be repeated, by several
+   * processes too: what is queued twice begins once.
+   * @param to its address there. @throws DispatchError where the queue does not take it, or what the store throws.
+   */
+  async toShard(to: QueueAddress, { meta, body }: WorkEnvelope, deliveryCount: number): Promise<void> {
+    const { store, queue, clock } = this.#o;
+    const attemptBase = meta.attemptBase + deliveryCount;
+    await queue.publish(to, encodeEnvelope({ ...meta, attemptBase, held: {} }, body), {
+      messageId: `${meta.id}-${attemptBase}`,
+      ttlMs: Math.max(1, meta.deadlineAt - clock.now()),
+    });
+    await store.move(meta.id, to);
   }
 
   /** Attempt numbers go on from the record's: what is left of an earlier attempt stays fenced. */

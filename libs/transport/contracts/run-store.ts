@@ -40,6 +40,7 @@ export function testRunStore(subject: () => RunStoreSubject): void {
   testForgottenCounts(subject);
   testPuttingBack(subject);
   testEndings(subject);
+  testMoving(subject);
   testKeeping(subject);
   testCompletionList(subject);
 }
@@ -216,6 +217,25 @@ function testEndings(subject: () => RunStoreSubject): void {
     assert.deepEqual([await expire('j', 1001), await expire('k', 1501)], [true, true]);
     assert.deepEqual(await runs.progress(['j']), [{ status: 'failed', code: 504 }]);
     assert.equal(await expire('j', 9999), false);
+  });
+}
+
+function testMoving(subject: () => RunStoreSubject): void {
+  test('the address of an open run follows its message; that of a final or unknown one stays', async () => {
+    const { runs } = subject();
+    const run = newRun('moved');
+    const to = { ...(run.address ?? assert.fail()), shard: 3 };
+    await runs.create(run, LONG_MS, null);
+    await runs.begin('moved', nth(1), 'w');
+    assert.deepEqual([await runs.move('moved', to), await runs.move('moved', to)], [true, true]);
+    assert.deepEqual((await runs.read('moved'))?.address, to);
+    await runs.finish('moved', nth(1), endOf('{}'), TTL);
+    assert.deepEqual(
+      [await runs.move('moved', run.address ?? to), await runs.move('nobody', to)],
+      [false, false],
+    );
+    assert.deepEqual((await runs.read('moved'))?.address, to);
+    assert.equal(await runs.read('nobody'), null);
   });
 }
 

@@ -43,6 +43,7 @@ function collect(queue: WorkConsumer, slug: string, offer: { level: number; batc
 /** Registers the tests. @param subject the queue under test; asked for within each test. */
 export function testWorkQueue(subject: () => WorkQueueSubject): void {
   testAdmin(subject);
+  testQueueState(subject);
   testPublishing(subject);
   testLevels(subject);
   testPulling(subject);
@@ -89,6 +90,34 @@ function testAdmin(subject: () => WorkQueueSubject): void {
     await queue.moveToDead(bound, { code: 'engine_error', message: '' });
     for (const address of [sharedAddress(keyOf('held'), 'held-1'), bound]) await queue.clear(address);
     assert.deepEqual([await holds('held-1'), await holds('held-2')], [false, true]);
+  });
+}
+
+function testQueueState(subject: () => WorkQueueSubject): void {
+  test('queues with work are told, also of another stream, while their work waits or is being delivered', async () => {
+    const { queue } = subject();
+    const keys = [0, 7].map(shard => ({ ...keyOf('busy'), region: 'worked', shard }));
+    for (const key of keys) {
+      await queue.ensureWorkStream('worked', key.shard, LIMITS);
+      await queue.ensureConsumer(key, LONG_LEASE);
+      await queue.ensureConsumer({ ...key, slug: 'idle' }, LONG_LEASE);
+    }
+    const busy = (isAsked = (_shard: number) => true) => queue.queuesWithWork('worked', isAsked);
+    assert.deepEqual(await busy(), []);
+    for (const key of keys)
+      await queue.publish(sharedAddress(key, `w${key.shard}`), Buffer.from('x'), {
+        ...{ messageId: `w${key.shard}`, ttlMs: 60_000 },
+      });
+    await eventually(async () => (await busy()).length === 2);
+    assert.deepEqual(new Set(await busy()), new Set(keys));
+    const taken: Delivery[] = [];
+    const puller = queue.pull(keys[1] as WorkQueueKey, delivery => void taken.push(delivery));
+    puller.bid({ level: 0, batch: 1 });
+    await eventually(() => taken.length === 1);
+    assert.deepEqual(await busy(shard => shard === 7), [keys[1]]);
+    queue.settle(taken[0]?.ackSubject ?? '', 'ack');
+    await eventually(async () => (await busy()).length === 1);
+    await puller.stop();
   });
 
   test('the state of a queue counts what waits and what was delivered', async () => {

@@ -1,7 +1,7 @@
 /** What waits in the streams of a region, and how full they are. Reads what the broker knows, and nothing of dispatch. */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { deadStream, LANES, SIZES, workFilter, workStream } from '@penstock/protocol';
+import { deadStream, readWorkFilter, workFilter, workStream } from '@penstock/protocol';
 import type { QueueSurvey, SurveyedQueue, SurveyedStream } from '../ports/region-survey.ts';
 import { dialBroker, type NatsOptions } from './connection.ts';
 
@@ -61,11 +61,10 @@ export class NatsQueueSurvey implements QueueSurvey {
   async #queuesOf(shard: number): Promise<Found[]> {
     const found: Found[] = [];
     for await (const info of this.#jsm.consumers.list(workStream(this.#region, shard))) {
+      const key = readWorkFilter(info.config.filter_subject ?? '');
       // Those of single workers hold what is bound to them, for a quarter of a second.
-      const [, , , slug = '', laneText, sizeText, whom] = (info.config.filter_subject ?? '').split('.');
-      const lane = LANES.find(known => known === laneText);
-      const size = SIZES.find(known => known === sizeText);
-      if (whom !== 'any' || lane === undefined || size === undefined) continue;
+      if (key === null) continue;
+      const { slug, lane, size } = key;
       const { num_pending: waiting, num_ack_pending: delivered } = info;
       found.push({
         ...{ shard, slug, lane, size, waiting, delivered, oldestAt: null },

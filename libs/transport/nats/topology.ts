@@ -8,10 +8,13 @@ import {
   deadStream,
   deadStreamSubjects,
   type QueueAddress,
+  readWorkFilter,
   requestFilters,
+  shardOfStream,
   type WorkQueueKey,
   workConsumer,
   workFilter,
+  workRegionSubjects,
   workStream,
   workStreamSubjects,
 } from '@penstock/protocol';
@@ -178,6 +181,19 @@ export class NatsTopology implements QueueAdmin {
         throw err;
       });
     return found !== null;
+  }
+
+  async queuesWithWork(region: string, isAsked: (shard: number) => boolean): Promise<WorkQueueKey[]> {
+    const found: WorkQueueKey[] = [];
+    for await (const { config, state } of this.#jsm.streams.list(workRegionSubjects(region))) {
+      const shard = shardOfStream(region, config.name);
+      if (shard === null || !isAsked(shard) || state.messages === 0) continue;
+      for await (const info of this.#jsm.consumers.list(config.name)) {
+        const key = readWorkFilter(info.config.filter_subject ?? '');
+        if (key !== null && info.num_pending + info.num_ack_pending > 0) found.push(key);
+      }
+    }
+    return found;
   }
 
   undelivered(region: string, shard: number): Promise<QueueAddress[]> {

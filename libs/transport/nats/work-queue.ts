@@ -78,6 +78,10 @@ export class NatsWorkQueue implements WorkQueue {
     return this.#topology.holds(region, shards, id);
   }
 
+  queuesWithWork(region: string, isAsked: (shard: number) => boolean): Promise<WorkQueueKey[]> {
+    return this.#topology.queuesWithWork(region, isAsked);
+  }
+
   undelivered(region: string, shard: number): Promise<QueueAddress[]> {
     return this.#topology.undelivered(region, shard);
   }

@@ -10,7 +10,7 @@ const MOST_FILES = 1000;
 export interface HousekeepingObserver {
   removed(what: 'file' | 'body' | 'overdue_run' | 'undelivered_message'): void;
   /** It will be tried again. */
-  failed(what: 'files' | 'bodies' | 'deadlines' | 'queues' | 'undelivered'): void;
+  failed(what: 'files' | 'bodies' | 'deadlines' | 'queues' | 'undelivered' | 'stranded'): void;
 }
 
 export interface SweeperOptions {

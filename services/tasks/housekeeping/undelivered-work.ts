@@ -2,7 +2,7 @@
  * Queues stored work again that the broker keeps and delivers to nobody. Its record says that it is queued and its message is there, so nothing else
  * notices, and its client would wait until the deadline. Calls and streams end with their ingress.
  */
-import { decodeEnvelope, type QueueAddress, subjectOf, type WorkEnvelope } from '@penstock/protocol';
+import { type QueueAddress, readEnvelope, subjectOf } from '@penstock/protocol';
 import type { RunRequeue } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { QueueAdmin, WorkPublisher } from '@penstock/transport';
@@ -70,21 +70,12 @@ export class UndeliveredWork {
   async #queueAnew(address: QueueAddress): Promise<void> {
     const { queue, requeue, watch, log } = this.#o;
     const data = await queue.read(address);
-    const work = data === null ? null : readable(data);
+    const work = data === null ? null : readEnvelope(data);
     if (work === null || !work.meta.stored) return;
     const outcome = await requeue.anew(address, work);
     if (outcome === 'left') return;
     this.#found.delete(subjectOf(address));
     watch.removed('undelivered_message');
     log.warn({ id: work.meta.id, outcome }, 'the broker delivered a message to nobody');
-  }
-}
-
-/** Null for what this version cannot read. */
-function readable(data: Uint8Array): WorkEnvelope | null {
-  try {
-    return decodeEnvelope(data);
-  } catch {
-    return null;
   }
 }

@@ -4,11 +4,11 @@
  * that serves the model again bids lower and goes first. Work whose client waits at an ingress is refused there.
  */
 import {
-  decodeEnvelope,
   type FailedMeta,
   type ModelInfo,
   queueKeys,
   queuesOf,
+  readEnvelope,
   type WorkEnvelope,
 } from '@penstock/protocol';
 import { endpointLeft, type RunAttempts } from '@penstock/runs';
@@ -92,7 +92,7 @@ export class WithdrawnModels {
 
   async #take(slug: string, delivery: Delivery): Promise<void> {
     const { queue, fleet, log } = this.#o;
-    const work = this.#decode(delivery);
+    const work = readEnvelope(delivery.data);
     const why = fleet.isWithdrawn(slug) ? MODEL_LEFT : fleet.isAbandoned(slug) ? ENDPOINT_LEFT : null;
     if (work === null || !work.meta.stored || why === null)
       return queue.settle(delivery.ackSubject, 'nak', NOT_OURS_MS);
@@ -104,14 +104,6 @@ export class WithdrawnModels {
         'work that nobody serves any more not refused yet',
       );
       queue.settle(delivery.ackSubject, 'nak', NOT_OURS_MS);
-    }
-  }
-
-  #decode(delivery: Delivery): WorkEnvelope | null {
-    try {
-      return decodeEnvelope(delivery.data);
-    } catch {
-      return null;
     }
   }
 

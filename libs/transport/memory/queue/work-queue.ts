@@ -10,7 +10,9 @@ import {
   deadStream,
   deadSubject,
   type QueueAddress,
+  readWorkFilter,
   requestFilters,
+  shardOfStream,
   subjectOf,
   type WorkQueueKey,
   workConsumer,
@@ -117,6 +119,21 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
     );
     const filters = Array.from({ length: shards }, (_, shard) => requestFilters(region, shard, id)).flat();
     return isDead || this.queued.some(subject => filters.some(filter => matchesFilter(subject, filter)));
+  }
+
+  async queuesWithWork(region: string, isAsked: (shard: number) => boolean): Promise<WorkQueueKey[]> {
+    if (!this.connected) throw new Error('no connection');
+    const found: WorkQueueKey[] = [];
+    for (const [name, stream] of this.#streams) {
+      const shard = shardOfStream(region, name);
+      if (shard === null || !isAsked(shard)) continue;
+      for (const { filter } of stream.consumers.values()) {
+        const key = readWorkFilter(filter);
+        const hasWork = [...stream.messages.keys()].some(subject => matchesFilter(subject, filter));
+        if (key !== null && hasWork) found.push(key);
+      }
+    }
+    return found;
   }
 
   /** This one forgets nothing. */

@@ -1,5 +1,12 @@
 /** The run store in memory, with the rules of the Lua scripts. Records end by the clock that is given. */
-import { type AttemptKey, type NewRun, NO_NONCE, type RunResult, type StoredRun } from '@penstock/protocol';
+import {
+  type AttemptKey,
+  type NewRun,
+  NO_NONCE,
+  type QueueAddress,
+  type RunResult,
+  type StoredRun,
+} from '@penstock/protocol';
 import type { CreateOutcome, Idempotency } from '../../ports/runs/idempotency.ts';
 import type {
   AttemptEnd,
@@ -144,6 +151,12 @@ export class MemoryRunStore implements RunStore {
   async describe(id: string, detail: string): Promise<void> {
     const record = this.records.get(id);
     if (record !== undefined) this.records.change(record, { detail });
+  }
+
+  async move(id: string, address: QueueAddress): Promise<boolean> {
+    const record = this.records.open(id);
+    if (record !== undefined) this.records.change(record, { address });
+    return record !== undefined;
   }
 
   async progress(ids: readonly string[]): Promise<(RunProgress | null)[]> {

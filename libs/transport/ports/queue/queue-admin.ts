@@ -43,6 +43,12 @@ export interface QueueAdmin {
    */
   holds(region: string, shards: number, id: string): Promise<boolean>;
   /**
+   * Queues of the region that any worker may take from and in which messages wait or are being delivered, in each shard that the broker
+   * has and that is asked for, also in those that the region no longer uses.
+   * @throws where the broker cannot say.
+   */
+  queuesWithWork(region: string, isAsked: (shard: number) => boolean): Promise<readonly WorkQueueKey[]>;
+  /**
    * Messages of a shard that the broker seems to deliver to nobody any more, and some that workers have: only what is among them for a minute
    * is lost.
    * @throws where the broker cannot say.

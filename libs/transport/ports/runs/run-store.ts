@@ -1,4 +1,12 @@
-import type { AttemptKey, NewRun, RunLogKind, RunResult, RunStatus, StoredRun } from '@penstock/protocol';
+import type {
+  AttemptKey,
+  NewRun,
+  QueueAddress,
+  RunLogKind,
+  RunResult,
+  RunStatus,
+  StoredRun,
+} from '@penstock/protocol';
 import type { CompletionList } from './completion-list.ts';
 import type { CreateOutcome, Idempotency } from './idempotency.ts';
 import type { RunTtl } from './run-ttl.ts';
@@ -93,6 +101,8 @@ export interface RunStore {
   read(id: string): Promise<StoredRun | null>;
   /** Replaces the detail of a run. Does nothing for an unknown one. */
   describe(id: string, detail: string): Promise<void>;
+  /** Notes where the message of an open run is now. @returns false for a final or unknown run, which stays as it is. */
+  move(id: string, address: QueueAddress): Promise<boolean>;
   /** One entry for each id; null for an unknown run. */
   progress(ids: readonly string[]): Promise<(RunProgress | null)[]>;
   /** Sets the remaining lifetime of runs that are no longer needed. */

@@ -2,6 +2,7 @@
 import {
   isEndpoint,
   type NewRun,
+  type QueueAddress,
   RUN_KINDS,
   RUN_LOGS,
   RUN_STATUSES,
@@ -19,9 +20,13 @@ export function toFields({
   hasClaim = false,
   ...run
 }: NewRun): Record<string, string | number> {
-  const stream = address === null ? '' : workStream(address.region, address.shard);
-  const place = { stream, subject: address === null ? '' : subjectOf(address) };
+  const place = address === null ? { stream: '', subject: '' } : placeOf(address);
   return { ...run, ...place, ...(hasClaim ? { claim: 1 } : {}) };
+}
+
+/** Where the message of a run is. */
+export function placeOf(address: QueueAddress): { readonly stream: string; readonly subject: string } {
+  return { stream: workStream(address.region, address.shard), subject: subjectOf(address) };
 }
 
 /** Null for a record that cannot be read: there is none, or another version wrote it. */

@@ -2,6 +2,7 @@
 import {
   type AttemptKey,
   type NewRun,
+  type QueueAddress,
   RUN_STATUSES,
   type RunLogKind,
   type RunResult,
@@ -19,7 +20,7 @@ import { openRedis, type RedisOptions } from '../connection.ts';
 import { RedisScripts } from '../scripts.ts';
 import { RedisCompletionList } from './completion-list.ts';
 import { resent } from './resent.ts';
-import { toFields, toRun } from './run-codec.ts';
+import { placeOf, toFields, toRun } from './run-codec.ts';
 
 const SCRIPTS = [
   'runs/create',
@@ -32,6 +33,7 @@ const SCRIPTS = [
   'runs/expire',
   'runs/reopen',
   'runs/describe',
+  'runs/move',
 ] as const;
 type ScriptName = (typeof SCRIPTS)[number];
 
@@ -164,6 +166,11 @@ export class RedisRunStore implements RunStore {
 
   async describe(id: string, detail: string): Promise<void> {
     await this.#run('runs/describe', runKey(id), detail);
+  }
+
+  async move(id: string, address: QueueAddress): Promise<boolean> {
+    const { stream, subject } = placeOf(address);
+    return (await this.#run('runs/move', runKey(id), stream, subject)) === 1;
   }
 
   async progress(ids: readonly string[]): Promise<({ status: RunStatus; code: number } | null)[]> {
