@@ -71,9 +71,8 @@ export const startConfig = z.object({
     .describe('A NATS that runs already, as services take it; if absent, one is started.'),
   PENSTOCK_REDIS_URL: z
     .string()
-    .regex(/^rediss?:\/\//, 'give it as redis://host:port')
     .optional()
-    .describe('A Redis that runs already; if absent, one is started.'),
+    .describe('A Redis that runs already, as services take it; if absent, one is started.'),
   PENSTOCK_WEBHOOK_ALLOW: z
     .string()
     .optional()

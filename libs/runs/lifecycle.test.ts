@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DispatchError, decodeEnvelope, type NewRun } from '@penstock/protocol';
-import { ClaimCheck } from '@penstock/transport';
+import { ClaimCheck, NotReplicated } from '@penstock/transport';
 import { nth } from '@penstock/transport/contracts';
 import { MemoryRequestBodies, MemoryRunStore, MemoryWorkQueue } from '@penstock/transport/memory';
 import {
@@ -114,6 +114,20 @@ test('what the queue refuses is not recorded, unless a worker has it after all',
   };
   assert.equal((await w.acceptance.accept(aRun(), work, key)).id, 'r1');
   assert.equal(await w.statusOf('r1'), 'in_progress');
+});
+
+test('what replicas do not have in time is refused, and nothing is left of it', async () => {
+  const w = await world();
+  const create = w.store.create.bind(w.store);
+  w.store.create = async (...args) => {
+    await create(...args);
+    throw new NotReplicated(1, 0);
+  };
+  await assert.rejects(w.acceptance.accept(aRun(), work, key), { name: 'NotReplicated' });
+  assert.equal(await w.statusOf('r1'), undefined);
+  assert.equal(w.queue.published.items.length, 0);
+  w.store.create = create;
+  assert.equal((await w.acceptance.accept(aRun({ id: 'r2' }), work, key)).id, 'r2', 'with the same key');
 });
 
 test('a line that another process recorded first is queued where that one did', async () => {

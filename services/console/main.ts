@@ -6,6 +6,7 @@ import {
   createLogger,
   exitBlaming,
   readConfigOrExit,
+  redisOf,
   stopOnSignal,
   systemClock,
 } from '@penstock/runtime';
@@ -36,15 +37,14 @@ const region = config.PENSTOCK_REGION;
 const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }).catch(
   exitBlaming('PENSTOCK_NATS_URL'),
 );
-const registry = await RedisModelRegistry.connect({ url: config.PENSTOCK_REDIS_URL, name: id }).catch(
-  exitBlaming('PENSTOCK_REDIS_URL'),
-);
-const audit = await RedisAuditLog.connect({ url: config.PENSTOCK_REDIS_URL, name: id }, region);
-const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
-const records = await RedisTaskRecords.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
-const trails = await RedisRequestTrails.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
-const endpoints = await RedisWebhooks.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
-const deliveries = await RedisDeliveries.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
+const redis = redisOf(config, id, log);
+const registry = await RedisModelRegistry.connect(redis).catch(exitBlaming('PENSTOCK_REDIS_URL'));
+const audit = await RedisAuditLog.connect(redis, region);
+const runs = await RedisRunStore.connect(redis);
+const records = await RedisTaskRecords.connect(redis);
+const trails = await RedisRequestTrails.connect(redis);
+const endpoints = await RedisWebhooks.connect(redis);
+const deliveries = await RedisDeliveries.connect(redis);
 /** Loaded when somebody sends an event again. */
 const deliveryJobs = new WhenNeeded(async () => {
   const { BullDeliveries } = await import('@penstock/transport/bullmq');

@@ -8,6 +8,7 @@ import {
   exitBlaming,
   modelRulesOf,
   readConfigOrExit,
+  redisOf,
   startTracingOrExit,
   stopOnSignal,
   systemClock,
@@ -43,9 +44,8 @@ const tracing = await startTracingOrExit({
 const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: ingressId }).catch(
   exitBlaming('PENSTOCK_NATS_URL'),
 );
-const bus = await RedisReplyBus.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId }).catch(
-  exitBlaming('PENSTOCK_REDIS_URL'),
-);
+const redis = redisOf(config, ingressId, log);
+const bus = await RedisReplyBus.connect(redis).catch(exitBlaming('PENSTOCK_REDIS_URL'));
 for (let shard = 0; shard < config.PENSTOCK_SHARDS; shard++)
   await queue.ensureWorkStream(region, shard, {
     maxMessages: config.PENSTOCK_QUEUE_MAX_MESSAGES,
@@ -53,16 +53,16 @@ for (let shard = 0; shard < config.PENSTOCK_SHARDS; shard++)
   });
 await queue.ensureDeadStream(region);
 
-const runStore = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
-const records = await RedisTaskRecords.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
+const runStore = await RedisRunStore.connect(redis);
+const records = await RedisTaskRecords.connect(redis);
 const stores = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
 );
 const batchJobs = new BullBatches(config.PENSTOCK_REDIS_URL);
-const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
-const webhooks = await RedisWebhooks.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
-const deliveries = await RedisDeliveries.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
-const conversations = await RedisConversations.connect({ url: config.PENSTOCK_REDIS_URL, name: ingressId });
+const runLog = await RedisRunLog.connect(redis);
+const webhooks = await RedisWebhooks.connect(redis);
+const deliveries = await RedisDeliveries.connect(redis);
+const conversations = await RedisConversations.connect(redis);
 const deliveryJobs = new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEMPTS);
 
 let draining = false;

@@ -13,6 +13,7 @@ import {
   modelRulesOf,
   monitoringAddress,
   readConfigOrExit,
+  redisOf,
   startMonitoring,
   startTracingOrExit,
   stopOnSignal,
@@ -56,7 +57,7 @@ const nextId = createIdSource();
 const id = config.PENSTOCK_TASKS_ID ?? `tasks-${nextId().slice(0, 8)}`;
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
 const region = config.PENSTOCK_REGION;
-const redis = { url: config.PENSTOCK_REDIS_URL, name: id };
+const redis = redisOf(config, id, log);
 
 const tracing = await startTracingOrExit({
   ...{ service: 'tasks', instance: id, version: VERSION, region },

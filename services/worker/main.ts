@@ -10,6 +10,7 @@ import {
   exitBlaming,
   monitoringAddress,
   readConfigOrExit,
+  redisOf,
   startMonitoring,
   startTracingOrExit,
   stopOnSignal,
@@ -49,11 +50,10 @@ const tracing = await startTracingOrExit({
 const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }).catch(
   exitBlaming('PENSTOCK_NATS_URL'),
 );
-const bus = await RedisReplyBus.connect({ url: config.PENSTOCK_REDIS_URL, name: id }).catch(
-  exitBlaming('PENSTOCK_REDIS_URL'),
-);
-const runs = await RedisRunStore.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
-const runLog = await RedisRunLog.connect({ url: config.PENSTOCK_REDIS_URL, name: id });
+const redis = redisOf(config, id, log);
+const bus = await RedisReplyBus.connect(redis).catch(exitBlaming('PENSTOCK_REDIS_URL'));
+const runs = await RedisRunStore.connect(redis);
+const runLog = await RedisRunLog.connect(redis);
 const shard = shardOf(id, config.PENSTOCK_SHARDS);
 const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
 const { bodies } = await openStores(

@@ -25,11 +25,16 @@ export class RunAcceptance {
 
   /**
    * Resolves once the run is stored and queued. A key that was used before for the same request leads to its run, as it is now.
-   * @throws DispatchError `idempotency_key_reused`, or the queue's refusal: then the client may try again, also with the same key.
+   * @throws DispatchError `idempotency_key_reused`, or what the queue or the store refused it with: then nothing is left of it, and the client may
+   * try again, also with the same key.
    */
   async accept(run: NewRun, work: RunWork, idempotency: Idempotency | null): Promise<StoredRun> {
     const { store, ttl } = this.#o;
-    const outcome = await store.create(run, recordLifeMs(queueMsOf(run)), idempotency);
+    const outcome = await store.create(run, recordLifeMs(queueMsOf(run)), idempotency).catch(async err => {
+      // It may be there all the same, as where replicas did not have it in time.
+      await store.withdraw(run.id, idempotency?.key ?? null).catch(() => {});
+      throw err;
+    });
     if (outcome.kind === 'reused') throw keyReused();
     // A command that was sent again after a lost connection finds its own record.
     const isNew = outcome.id === run.id;

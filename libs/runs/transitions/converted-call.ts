@@ -33,7 +33,10 @@ export class ConvertedCall {
   /** Creates the record. @param running who runs it now; null if it is still queued. */
   async create(running: RunBy | null): Promise<void> {
     const { store, ttl } = this.#o;
-    await store.create(this.run, recordLifeMs(queueMsOf(this.run)), null);
+    await store.create(this.run, recordLifeMs(queueMsOf(this.run)), null).catch(async err => {
+      await this.withdraw().catch(() => {});
+      throw err;
+    });
     await listCompletion(store, this.run, ttl);
     if (running !== null) await store.begin(this.run.id, running, running.worker);
   }

@@ -23,10 +23,31 @@ export const regionSettings = {
     .string()
     .default('redis://127.0.0.1:6379')
     .describe(
-      'Redis of the region: redis://host:port, redis://user:password@host:port, or rediss:// for TLS.',
+      'Redis of the region: redis://host:port, redis://user:password@host:port, rediss:// for TLS, or redis+sentinel://host:port,host:port/name-of-the-primary.',
+    ),
+  PENSTOCK_REDIS_REPLICAS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(5)
+    .default(0)
+    .describe(
+      'Replicas of Redis that have an accepted run before its 202, and an answer before its message is acked; while fewer are there, stored work waits or gets 503. Must be the same in all processes of the region.',
     ),
   PENSTOCK_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
     .describe('Lowest level that is logged, as JSON lines: trace, debug, info, warn, error, silent.'),
 };
+
+/** How a process reaches Redis, by its settings. @param name of the process. */
+export function redisOf(
+  settings: { readonly PENSTOCK_REDIS_URL: string; readonly PENSTOCK_REDIS_REPLICAS: number },
+  name: string,
+  log: { warn(text: string): void },
+) {
+  return {
+    ...{ url: settings.PENSTOCK_REDIS_URL, replicas: settings.PENSTOCK_REDIS_REPLICAS, name },
+    warn: (text: string) => log.warn(`PENSTOCK_REDIS_URL: ${text}`),
+  };
+}

@@ -1,6 +1,7 @@
 /** Batches to be processed, as BullMQ jobs: when a process dies, another one takes over its batches. */
-import { Queue, Worker } from 'bullmq';
+import { Queue, type RedisOptions, Worker } from 'bullmq';
 import type { BatchJobs } from '../ports/tasks/batch-jobs.ts';
+import { clientOptions } from '../redis/connection/connection.ts';
 
 const NAME = 'penstock-batches';
 /** Attempts to process a batch; after that it has to be added again. */
@@ -14,12 +15,12 @@ const STALLED_MS = 2000;
 const CONCURRENCY = 64;
 
 export class BullBatches implements BatchJobs {
-  readonly #connection: { url: string; maxRetriesPerRequest: null };
+  readonly #connection: RedisOptions;
   readonly #queue: Queue;
   #worker: Worker | null = null;
 
   constructor(url: string) {
-    this.#connection = { url, maxRetriesPerRequest: null };
+    this.#connection = clientOptions(url) as RedisOptions;
     this.#queue = new Queue(NAME, { connection: this.#connection });
     this.#queue.on('error', () => {});
   }

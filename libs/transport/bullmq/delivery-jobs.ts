@@ -1,7 +1,16 @@
 /** Deliveries of webhooks as BullMQ jobs: they survive every process, and another process takes over those of a dead one. */
-import { DelayedError, type Job, Queue, QueueEvents, UnrecoverableError, Worker } from 'bullmq';
+import {
+  DelayedError,
+  type Job,
+  Queue,
+  QueueEvents,
+  type RedisOptions,
+  UnrecoverableError,
+  Worker,
+} from 'bullmq';
 import type { DeliveryJob, DeliveryJobs, JobOutcome } from '../ports/webhooks/delivery-jobs.ts';
 import type { PostOutcome } from '../ports/webhooks/poster.ts';
+import { clientOptions } from '../redis/connection/connection.ts';
 
 const NAME = 'penstock-webhooks';
 /** A process that is silent for longer loses its jobs, ms. Locks are renewed, so this may be less than an attempt takes. */
@@ -24,7 +33,7 @@ class TryAgain extends Error {
 }
 
 export class BullDeliveries implements DeliveryJobs {
-  readonly #connection: { url: string; maxRetriesPerRequest: null };
+  readonly #connection: RedisOptions;
   readonly #attempts: number;
   readonly #queue: Queue;
   #events: QueueEvents | null = null;
@@ -32,7 +41,7 @@ export class BullDeliveries implements DeliveryJobs {
 
   /** @param attempts most attempts at an event. */
   constructor(url: string, attempts: number) {
-    this.#connection = { url, maxRetriesPerRequest: null };
+    this.#connection = clientOptions(url) as RedisOptions;
     this.#attempts = attempts;
     this.#queue = new Queue(NAME, { connection: this.#connection });
     this.#queue.on('error', () => {});

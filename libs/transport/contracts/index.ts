@@ -5,5 +5,5 @@ export * from './region-hints.ts';
 export * from './reply-bus.ts';
 export { testRequestBodies } from './request-bodies.ts';
 export * from './run-log.ts';
-export { type RunStoreSubject, testRunStore } from './run-store.ts';
+export { newRun, type RunStoreSubject, testRunStore } from './run-store.ts';
 export * from './work-queue.ts';

@@ -75,6 +75,12 @@ function testCreating(subject: () => RunStoreSubject): void {
     assert.equal(await runs.withdraw('c', key.key), false);
     assert.deepEqual(await runs.create(newRun('d'), LONG_MS, key), { kind: 'repeated', id: 'c' });
     assert.equal(await runs.read('d'), null);
+    assert.equal(await runs.withdraw('d', key.key), true);
+    assert.deepEqual(
+      await runs.create(newRun('d'), LONG_MS, key),
+      { kind: 'repeated', id: 'c' },
+      'its own key',
+    );
     const other = { ...key, digest: 'other' };
     assert.deepEqual(await runs.create(newRun('d'), LONG_MS, other), { kind: 'reused' });
     await runs.remove('c', key.key);
@@ -96,7 +102,9 @@ function testAttempts(subject: () => RunStoreSubject): void {
     assert.deepEqual([run?.status, run?.worker, run?.attempt], ['completed', 'w-2', 2]);
     assert.deepEqual(run?.result, resultOf('new'));
     assert.equal(await runs.begin('fence', nth(3), 'w'), 'gone');
-    assert.equal(await runs.finish('fence', nth(2), endOf('twice'), TTL), false);
+    assert.equal(await runs.finish('fence', nth(2), endOf('twice'), TTL), true, 'it has finished it already');
+    assert.deepEqual((await runs.read('fence'))?.result, resultOf('new'));
+    assert.equal(await runs.finish('fence', nth(2, 77), endOf('other'), TTL), false);
   });
 
   test('a failed attempt is followed by another until it has failed too often', async () => {

@@ -1,7 +1,7 @@
 import { type AuditEntry, auditKey, readAuditEntry } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import { AUDIT_KEPT, type AuditLog } from '../ports/audit-log.ts';
-import { connectRedis, type RedisOptions } from './connection.ts';
+import { connectRedis, type RedisOptions } from './connection/connection.ts';
 
 export class RedisAuditLog implements AuditLog {
   readonly #redis: Redis;

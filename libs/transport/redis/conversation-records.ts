@@ -2,7 +2,7 @@
 import { type ConversationRecord, conversationEntriesKey, conversationKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { ConversationLimits, ConversationRecords } from '../ports/conversation-records.ts';
-import { openRedis, type RedisOptions } from './connection.ts';
+import { openRedis, type RedisOptions } from './connection/connection.ts';
 import { RedisScripts } from './scripts.ts';
 
 const SCRIPTS = ['conversations/add', 'conversations/replace'] as const;

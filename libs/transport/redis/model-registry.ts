@@ -1,7 +1,7 @@
 import { modelRegistryKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { ModelRegistry } from '../ports/model-registry.ts';
-import { connectRedis, type RedisOptions } from './connection.ts';
+import { connectRedis, type RedisOptions } from './connection/connection.ts';
 
 export class RedisModelRegistry implements ModelRegistry {
   readonly #redis: Redis;

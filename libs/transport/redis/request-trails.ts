@@ -2,7 +2,7 @@
 import { TRAILS_KEY, type TrailEvent, trailEventSchema, trailKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { RequestTrails } from '../ports/request-trails.ts';
-import { connectRedis, type RedisOptions } from './connection.ts';
+import { connectRedis, type RedisOptions } from './connection/connection.ts';
 
 /** A trail is kept for so long after the last addition to it, s. */
 const KEPT_S = 3600;

@@ -2,7 +2,7 @@
 import { EVENT_OUTBOX_KEY, OPEN_BATCHES_KEY, RUN_DEADLINES_KEY } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { StoreSurvey } from '../ports/region-survey.ts';
-import { connectRedis, isAnswering, type RedisOptions } from './connection.ts';
+import { connectRedis, isAnswering, type RedisOptions } from './connection/connection.ts';
 
 export class RedisStoreSurvey implements StoreSurvey {
   readonly #redis: Redis;

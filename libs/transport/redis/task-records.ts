@@ -14,6 +14,7 @@ import {
   fileKey,
   fileListKey,
   filesGoneKey,
+  isBatchFinal,
   OPEN_BATCHES_KEY,
   uploadKey,
 } from '@penstock/protocol';
@@ -21,7 +22,8 @@ import type { Redis } from 'ioredis';
 import type { CreateOutcome, Idempotency } from '../ports/runs/idempotency.ts';
 import type { Page, PageOrder } from '../ports/tasks/paging.ts';
 import type { TaskRecords } from '../ports/tasks/task-records.ts';
-import { openRedis, type RedisOptions } from './connection.ts';
+import { openRedis, type RedisOptions } from './connection/connection.ts';
+import { Replication } from './connection/replication.ts';
 import { RedisScripts } from './scripts.ts';
 
 /** Batches are kept for a month. */
@@ -45,17 +47,19 @@ const SCRIPTS = [
 
 export class RedisTaskRecords implements TaskRecords {
   readonly #redis: Redis;
+  readonly #replication: Replication;
   readonly #scripts: RedisScripts<(typeof SCRIPTS)[number]>;
 
-  private constructor(redis: Redis) {
+  private constructor(options: RedisOptions, redis: Redis) {
     this.#redis = redis;
-    this.#scripts = new RedisScripts(redis, SCRIPTS);
+    this.#replication = new Replication(options, redis, 'tasks');
+    this.#scripts = new RedisScripts(this.#replication.redis, SCRIPTS);
   }
 
   static async connect(options: RedisOptions): Promise<RedisTaskRecords> {
     const redis = openRedis(options, 'tasks');
     await redis.connect();
-    return new RedisTaskRecords(redis);
+    return new RedisTaskRecords(options, redis);
   }
 
   async addFile(file: FileRecord, upload: string | null): Promise<boolean> {
@@ -63,7 +67,8 @@ export class RedisTaskRecords implements TaskRecords {
     const lists = [fileListKey(tenant), fileListKey(tenant, purpose), FILE_ENDS_KEY, uploadKey(upload ?? '')];
     const keys = [fileKey(id), contentKey(digest), contentGoingKey(digest), ...lists];
     const args = [JSON.stringify(file), id, expiresAt ?? '', upload === null ? '' : UPLOAD_TTL_S];
-    return (await this.#scripts.run('tasks/add-file', ...keys, ...args)) === 1;
+    const add = () => this.#scripts.run('tasks/add-file', ...keys, ...args);
+    return (await this.#replication.confirmed(add)) === 1;
   }
 
   async uploadedBefore(upload: string): Promise<FileRecord | null> {
@@ -109,14 +114,23 @@ export class RedisTaskRecords implements TaskRecords {
     const { id, inputDigest, tenant } = batch;
     const keys = [batchKey(id), contentKey(inputDigest), batchListKey(tenant), OPEN_BATCHES_KEY];
     const args = [id, BATCH_TTL_S, idempotency?.digest ?? '', KEY_TTL_MS, ...fieldsOf(batch)];
-    const outcome = await this.#scripts.run(
-      'tasks/add-batch',
-      ...keys,
-      idempotency?.key ?? batchKey(id),
-      ...args,
-    );
+    const recordKey = idempotency?.key ?? batchKey(id);
+    const add = () => this.#scripts.run('tasks/add-batch', ...keys, recordKey, ...args);
+    const outcome = await this.#replication.confirmed(add).catch(async err => {
+      await this.#takeBack(batch, recordKey);
+      throw err;
+    });
     const [kind, known] = outcome as [CreateOutcome['kind'], string];
     return kind === 'reused' ? { kind } : { kind, id: known };
+  }
+
+  /** A batch whose client was told that it is not accepted must not begin. */
+  async #takeBack({ id, inputDigest, tenant }: BatchRecord, recordKey: string): Promise<void> {
+    const isOwn = (await this.#redis.hget(recordKey, 'thing')) === batchKey(id);
+    const undo = this.#redis.multi().del(batchKey(id)).srem(OPEN_BATCHES_KEY, id);
+    undo.srem(contentKey(inputDigest), id).zrem(batchListKey(tenant), id);
+    if (isOwn) undo.del(recordKey);
+    await undo.exec();
   }
 
   async batch(id: string): Promise<BatchRecord | null> {
@@ -158,10 +172,14 @@ export class RedisTaskRecords implements TaskRecords {
 
   async updateBatch(id: string, change: Partial<Omit<BatchRecord, 'at'>>, nowS: number): Promise<boolean> {
     const args = [change.status ?? '', nowS, ...fieldsOf(change)];
-    return (await this.#scripts.run('tasks/update-batch', batchKey(id), ...args)) === 1;
+    const isEnd = change.status !== undefined && isBatchFinal(change.status);
+    const update = () => this.#scripts.run('tasks/update-batch', batchKey(id), ...args);
+    // Progress is counted again, and a status that is none of the last ones is entered again.
+    return (await this.#replication.confirmed(update, () => isEnd)) === 1;
   }
 
   async close(): Promise<void> {
+    this.#replication.close();
     this.#redis.disconnect();
   }
 }

@@ -8,6 +8,7 @@ one value.
 - { name: PENSTOCK_LOG_LEVEL, value: {{ .Values.logLevel | quote }} }
 - { name: PENSTOCK_NATS_URL_FILE, value: /run/penstock/nats-url }
 - { name: PENSTOCK_REDIS_URL_FILE, value: /run/penstock/redis-url }
+- { name: PENSTOCK_REDIS_REPLICAS, value: {{ int64 .Values.redis.replicas | quote }} }
 - { name: PENSTOCK_FILES_DIR, value: /var/lib/penstock/files }
 {{- with .Values.files.s3 }}
 {{- if .bucket }}

@@ -48,6 +48,13 @@ export class RunRecords {
     return record?.run.attempt === number && record.nonce === nonce ? record : undefined;
   }
 
+  /** Whether the attempt has stored such an end already. */
+  isFinishedBy(id: string, { number, nonce }: AttemptKey, status: StoredRun['status']): boolean {
+    const record = this.get(id);
+    const isOwn = record?.run.attempt === number && record.nonce === nonce && nonce !== NO_NONCE;
+    return isOwn && record.run.status === status;
+  }
+
   open(id: string): RunRecord | undefined {
     const record = this.get(id);
     return record === undefined || isFinalStatus(record.run.status) ? undefined : record;

@@ -53,7 +53,8 @@ export class MemoryRunStore implements RunStore {
   async withdraw(id: string, idempotencyKey: string | null): Promise<boolean> {
     const run = this.records.get(id)?.run;
     if (run !== undefined && (run.status !== 'queued' || run.attempt !== 0)) return false;
-    await this.remove(id, idempotencyKey);
+    const isOwn = idempotencyKey !== null && this.#keys.get(idempotencyKey)?.id === id;
+    await this.remove(id, isOwn ? idempotencyKey : null);
     return true;
   }
 
@@ -71,6 +72,7 @@ export class MemoryRunStore implements RunStore {
   }
 
   async finish(id: string, attempt: AttemptKey, end: RunEnd, ttl: RunTtl): Promise<boolean> {
+    if (this.records.isFinishedBy(id, attempt, end.status)) return true;
     const record = this.records.current(id, attempt);
     if (record?.run.status !== 'in_progress') return false;
     if (end.last !== null && this.records.log(id).length === end.last.at)

@@ -40,27 +40,29 @@ export interface RunProgress {
 
 /**
  * Requests whose answers are kept. Promises: a change is made atomically, and only by the current attempt; once `finish`
- * has resolved to true the answer is stored. Does *not* promise to survive a store that loses its data.
+ * has resolved to true the answer is stored, and replicas that are waited for have it. Does *not* promise to survive a store that loses its data.
  */
 export interface RunStore {
   /**
    * Creates a queued run. An existing record stays as it is: `repeated`.
    * @param ttlMs how long the record is kept from now.
+   * @throws NotReplicated where replicas are waited for and do not have it in time. It may be there nevertheless: {@link withdraw} it.
    */
   create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome>;
   /** Stores a run that has already been answered. */
   keep(run: NewRun, end: RunEnd, ttl: RunTtl): Promise<void>;
   /**
-   * Removes a run whose message was refused by the queue.
+   * Removes a run whose message was refused by the queue, and its key where that stands for it.
    * @returns false where a worker has begun it, so that the message was stored after all.
    */
   withdraw(id: string, idempotencyKey: string | null): Promise<boolean>;
   /**
    * Makes the attempt the current one. While another runs it takes a higher number; a queued run takes any, for the queue may count
    * its deliveries anew. May be repeated.
+   * @throws NotReplicated, as `finish`, `fail`, `cancel` and `reopen` do too: it was done, and may be forgotten.
    */
   begin(id: string, attempt: AttemptKey, worker: string): Promise<BeginOutcome>;
-  /** @returns false when the attempt is not the current one: nothing was written, and nothing may be acked. */
+  /** May be repeated. @returns false when the attempt is not the current one: nothing was written, and nothing may be acked. */
   finish(id: string, attempt: AttemptKey, end: RunEnd, ttl: RunTtl): Promise<boolean>;
   /** Puts the run back to queued, or stores the error as its result once it has failed `mostFailures` times. */
   fail(

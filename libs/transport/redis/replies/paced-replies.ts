@@ -3,7 +3,7 @@
  * what is published otherwise, such as first tokens, goes before it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRefusal } from '../connection.ts';
+import { isRefusal } from '../connection/refusal.ts';
 
 /** Before Redis is asked again whether there is room, ms: doubled each time, up to the second one. */
 const FIRST_PAUSE_MS = 2;

@@ -5,7 +5,13 @@
 import { replyChannel, replyLog, replyMeter } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { ReplyBus } from '../../ports/reply-bus.ts';
-import { connectRedis, isAnswering, onAnswering, openRedis, type RedisOptions } from '../connection.ts';
+import {
+  connectRedis,
+  isAnswering,
+  onAnswering,
+  openRedis,
+  type RedisOptions,
+} from '../connection/connection.ts';
 import { RedisModelRegistry } from '../model-registry.ts';
 import { RedisPlacementStore } from '../placement-store.ts';
 import { RedisRequestTrails } from '../request-trails.ts';

@@ -33,11 +33,13 @@ async function startListener(t: TestContext) {
   };
   const got: string[] = [];
   const confirmed: string[] = [];
+  const server = { runId: 'one' };
   const listener = new ReplyListener({
     log: log as unknown as Redis,
     sub: sub as unknown as Redis,
     ingressId: 'in-1',
     onPacket: packet => got.push(String(packet)),
+    serverOf: () => server.runId,
     confirm: async (...upTo) => {
       confirmed.push(upTo.join(' '));
       if (refuses.has('confirm')) await refused();
@@ -55,11 +57,11 @@ async function startListener(t: TestContext) {
     await turn();
   };
   const hint = (text: string) => sub.emit('messageBuffer', Buffer.from('c'), Buffer.from(text));
-  const publish = (n: number, isHinted = true, packet = `packet ${n}`) => {
-    entries.push([`${n}-0`, packet, 100 * n]);
-    if (isHinted) hint(`${n}-0@${100 * n} ${packet}`);
+  const publish = (n: number, isHinted = true, packet = `packet ${n}`, of = 0) => {
+    entries.push([`${n}-${of}`, packet, 100 * n + of]);
+    if (isHinted) hint(`${n}-${of}@${100 * n + of} ${packet}`);
   };
-  return { listener, refuses, got, confirmed, pass, reconnect, publish, hint };
+  return { listener, refuses, got, confirmed, pass, reconnect, publish, hint, server, entries };
 }
 
 for (const refused of ['subscribe', 'xrange'] as const)
@@ -142,4 +144,18 @@ test('a listener that was stopped tries nothing more', async t => {
   publish(1, false);
   await pass(5000);
   assert.deepEqual(got, []);
+});
+
+test('packets of a promoted server whose clock is behind are heard', async t => {
+  const { got, pass, reconnect, publish, server, entries } = await startListener(t);
+  for (const n of [7, 8, 9]) publish(n);
+  // It has forgotten the last two, and goes on counting from what it knows.
+  entries.splice(1);
+  server.runId = 'two';
+  await reconnect();
+  await pass(0);
+  publish(7, true, 'another', 1);
+  publish(7, true, 'one more', 2);
+  const expected = ['packet 7', 'packet 8', 'packet 9', 'packet 7', 'another', 'one more'];
+  assert.deepEqual(got, expected);
 });

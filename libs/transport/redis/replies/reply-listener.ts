@@ -1,6 +1,6 @@
 import { replyChannel, replyLog } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import { isAnswering } from '../connection.ts';
+import { isAnswering, serverOf } from '../connection/connection.ts';
 
 /** How often a listener compares the end of the log with the last packet it saw, and confirms what it read. */
 const TIP_CHECK_MS = 1000;
@@ -19,6 +19,8 @@ export interface ReplyListenerOptions {
   readonly onPacket: (packet: Buffer) => void;
   /** Everything before the log id `behind` has been read, where so many bytes had been appended. */
   readonly confirm: (behind: string, appended: number) => Promise<unknown>;
+  /** Which server a connection reached last; {@link serverOf} where absent. */
+  readonly serverOf?: typeof serverOf;
 }
 
 /**
@@ -31,6 +33,9 @@ export interface ReplyListenerOptions {
  * that fails, since its connection broke or Redis refused it, is tried again until it has gone well: nothing else would end the silence.
  *
  * What was handed on is confirmed, so that the log keeps only what was not.
+ *
+ * Another server, such as a replica that was promoted, goes on counting its packets from the last one that it knows of: what it publishes
+ * could look older than what was seen. So its log is read from the beginning; what is handed on twice is known by its sequence.
  */
 export class ReplyListener {
   readonly #o: ReplyListenerOptions;
@@ -49,6 +54,8 @@ export class ReplyListener {
   #appended = 0;
   #unconfirmedBytes = 0;
   #isConfirming = false;
+  /** Where the log was read last. */
+  #server = '';
 
   constructor(options: ReplyListenerOptions) {
     this.#o = options;
@@ -64,6 +71,7 @@ export class ReplyListener {
   async start(): Promise<void> {
     const { sub } = this.#o;
     const tip = await this.#tip();
+    this.#server = this.#reached();
     if (tip !== null) {
       // Of a process before this one, whose requests are gone.
       this.#last = tip.id;
@@ -133,6 +141,7 @@ export class ReplyListener {
   /** Two looks a second apart at the same unseen end of the log: a hint was lost without a disconnect. */
   async #checkTip(): Promise<void> {
     const tip = (await this.#tip())?.id ?? null;
+    if (this.#live && this.#reached() !== this.#server) return this.#recover();
     if (tip === null || !this.#live) return;
     const stale = tip === this.#checkedTip && isLater(tip, this.#last);
     this.#checkedTip = tip;
@@ -171,12 +180,27 @@ export class ReplyListener {
     await this.#catchUp(epoch);
   }
 
+  #reached(): string {
+    const { log, serverOf: whichServer = serverOf } = this.#o;
+    return whichServer(log);
+  }
+
+  /** Whether the log was read at another server than before: then it is read from its beginning. */
+  #beginsAnew(): boolean {
+    if (this.#reached() === this.#server) return false;
+    this.#server = this.#reached();
+    this.#last = this.#seen = '0-0';
+    this.#appended = 0;
+    return true;
+  }
+
   async #catchUp(epoch: number): Promise<void> {
     const { log } = this.#o;
     for (;;) {
       const seenBefore = this.#seen;
       const entries = await log.xrangeBuffer(this.#key, `(${this.#last}`, '+', 'COUNT', CATCH_UP_BATCH);
       if (epoch !== this.#epoch) return;
+      if (this.#beginsAnew()) continue;
       for (const [id, [, packet, , appended]] of entries)
         if (packet !== undefined) this.#handOn(id.toString('latin1'), appended?.toString('latin1'), packet);
       if (entries.length > 0) continue;

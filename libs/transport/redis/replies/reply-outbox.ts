@@ -4,7 +4,7 @@
  * but for those that were on their way while an earlier one was refused: their reader finds a gap, and its request runs again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRefusal } from '../connection.ts';
+import { isRefusal } from '../connection/refusal.ts';
 
 /** Before a refused packet is sent again, ms: doubled each time, up to the second one. */
 const FIRST_PAUSE_MS = 25;

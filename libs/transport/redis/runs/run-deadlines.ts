@@ -2,7 +2,7 @@
 import { RUN_DEADLINES_KEY } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { RunDeadlines } from '../../ports/runs/run-deadlines.ts';
-import { openRedis, type RedisOptions } from '../connection.ts';
+import { openRedis, type RedisOptions } from '../connection/connection.ts';
 
 const MOST = 200;
 

@@ -2,7 +2,7 @@
 import { type AttemptKey, RUN_STATUSES, runKey, runLogChannel, runLogKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { AppendOutcome, LogHint, LogSlice, RunLog } from '../../ports/runs/run-log.ts';
-import { openRedis, type RedisOptions } from '../connection.ts';
+import { openRedis, type RedisOptions } from '../connection/connection.ts';
 import { RedisScripts } from '../scripts.ts';
 
 const SCRIPTS = ['run-log/append', 'run-log/slice', 'run-log/restart'] as const;

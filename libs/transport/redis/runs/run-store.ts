@@ -16,7 +16,8 @@ import type { Redis } from 'ioredis';
 import type { CreateOutcome, Idempotency } from '../../ports/runs/idempotency.ts';
 import type { AttemptEnd, BeginOutcome, FailOutcome, RunEnd, RunStore } from '../../ports/runs/run-store.ts';
 import type { RunTtl } from '../../ports/runs/run-ttl.ts';
-import { openRedis, type RedisOptions } from '../connection.ts';
+import { openRedis, type RedisOptions } from '../connection/connection.ts';
+import { Replication } from '../connection/replication.ts';
 import { RedisScripts } from '../scripts.ts';
 import { RedisCompletionList } from './completion-list.ts';
 import { resent } from './resent.ts';
@@ -37,23 +38,27 @@ const SCRIPTS = [
 ] as const;
 type ScriptName = (typeof SCRIPTS)[number];
 
+/** How often a second is waited until replicas have an answer, before it is sent again: it may be long. */
+const FINISH_WAITS = 5;
 /** Sent as bytes: the client measures a string three times, which takes 15 ms for 5 MB. */
 const LONG_TEXT = 64 * 1024;
 
 export class RedisRunStore implements RunStore {
   readonly completions: RedisCompletionList;
   readonly #redis: Redis;
+  readonly #replication: Replication;
   readonly #scripts: RedisScripts<ScriptName>;
 
-  private constructor(redis: Redis) {
+  private constructor(options: RedisOptions, redis: Redis) {
     this.#redis = redis;
     this.completions = new RedisCompletionList(redis);
-    this.#scripts = new RedisScripts(redis, SCRIPTS);
+    this.#replication = new Replication(options, redis, 'runs');
+    this.#scripts = new RedisScripts(this.#replication.redis, SCRIPTS);
   }
 
   static async connect(options: RedisOptions): Promise<RedisRunStore> {
     const redis = openRedis(options, 'runs');
-    const store = new RedisRunStore(redis);
+    const store = new RedisRunStore(options, redis);
     await redis.connect();
     return store;
   }
@@ -68,16 +73,12 @@ export class RedisRunStore implements RunStore {
   async create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome> {
     const { id } = run;
     const flat = Object.entries(toFields(run)).flatMap(([field, value]) => [field, String(value)]);
-    const key = idempotency?.key ?? runKey(id);
-    const [kind, known] = (await this.#run(
-      'runs/create',
-      runKey(id),
-      key,
-      ttlMs,
-      idempotency?.digest ?? '',
-      id,
-      ...flat,
-    )) as [CreateOutcome['kind'], string];
+    const args = [runKey(id), idempotency?.key ?? runKey(id), ttlMs, idempotency?.digest ?? '', id, ...flat];
+    const [kind, known] = await this.#replication.confirmed(
+      async () => (await this.#run('runs/create', ...args)) as [CreateOutcome['kind'], string],
+      // A line of a batch is made anew from its file.
+      () => run.kind !== 'batch_line',
+    );
     return kind === 'reused' ? { kind } : { kind, id: known };
   }
 
@@ -91,12 +92,14 @@ export class RedisRunStore implements RunStore {
       finishedAt: result.finishedAt,
     };
     const [key, logKey] = keysOf(id);
-    const write = this.#redis
-      .multi()
-      .hset(key, { ...toFields(run), ...answer, body: result.body })
-      .pexpire(key, ttl.recordMs);
-    if (last !== null) write.del(logKey).rpush(logKey, last.entry).pexpire(logKey, ttl.logMs);
-    await write.exec();
+    await this.#replication.confirmed(async () => {
+      const write = this.#replication.redis
+        .multi()
+        .hset(key, { ...toFields(run), ...answer, body: result.body })
+        .pexpire(key, ttl.recordMs);
+      if (last !== null) write.del(logKey).rpush(logKey, last.entry).pexpire(logKey, ttl.logMs);
+      await write.exec();
+    });
   }
 
   async withdraw(id: string, idempotencyKey: string | null): Promise<boolean> {
@@ -104,18 +107,19 @@ export class RedisRunStore implements RunStore {
   }
 
   async begin(id: string, { number, nonce }: AttemptKey, worker: string): Promise<BeginOutcome> {
-    return (await this.#run('runs/begin', runKey(id), number, nonce, worker)) as BeginOutcome;
+    const begin = async () =>
+      (await this.#run('runs/begin', runKey(id), number, nonce, worker)) as BeginOutcome;
+    // While replicas are away nothing is begun whose answer could not be kept, and nothing is acked that they do not know to be over.
+    return this.#replication.confirmed(begin, outcome => outcome !== 'fenced');
   }
 
   async finish(id: string, { number, nonce }: AttemptKey, end: RunEnd, ttl: RunTtl): Promise<boolean> {
     const { status, result, log, last } = end;
-    const done = await this.#run(
-      'runs/finish',
-      ...keysOf(id),
-      ...[number, nonce, status, result.finishedAt, ttl.logMs, channelOf(id, log), ...answerOf(result)],
-      ...[ttl.recordMs, last?.entry ?? '', last?.at ?? 0],
-    );
-    return done === 1;
+    const about = [number, nonce, status, result.finishedAt, ttl.logMs, channelOf(id, log)];
+    const args = [...about, ...answerOf(result), ttl.recordMs, last?.entry ?? '', last?.at ?? 0];
+    const finish = () => this.#run('runs/finish', ...keysOf(id), ...args);
+    const isStored = (done: unknown) => done === 1;
+    return isStored(await this.#replication.confirmed(finish, isStored, FINISH_WAITS));
   }
 
   async fail(
@@ -128,7 +132,10 @@ export class RedisRunStore implements RunStore {
     const { result, log, lastWords } = end;
     const about = [number, nonce, mostFailures, result.finishedAt, ttl.logMs, channelOf(id, log)];
     const said = [...answerOf(result), lastWords];
-    return (await this.#run('runs/fail', ...keysOf(id), ...about, ...said)) as FailOutcome;
+    return this.#replication.confirmed(
+      async () => (await this.#run('runs/fail', ...keysOf(id), ...about, ...said)) as FailOutcome,
+      outcome => outcome === 'final',
+    );
   }
 
   async putBack(id: string, { number, nonce }: AttemptKey, lastWords: string): Promise<boolean> {
@@ -137,7 +144,8 @@ export class RedisRunStore implements RunStore {
 
   async cancel(run: Pick<NewRun, 'id' | 'tenant' | 'log'>, now: number, ttl: RunTtl): Promise<boolean> {
     const args = [run.tenant, now, ttl.logMs, channelOf(run.id, run.log)];
-    return (await this.#run('runs/cancel', ...keysOf(run.id), ...args)) === 1;
+    const cancel = () => this.#run('runs/cancel', ...keysOf(run.id), ...args);
+    return (await this.#replication.confirmed(cancel)) === 1;
   }
 
   async expire(
@@ -156,7 +164,8 @@ export class RedisRunStore implements RunStore {
   }
 
   async reopen(id: string, deadlineAt: number, ttlMs: number): Promise<boolean> {
-    return (await this.#run('runs/reopen', ...keysOf(id), deadlineAt, ttlMs)) === 1;
+    const reopen = () => this.#run('runs/reopen', ...keysOf(id), deadlineAt, ttlMs);
+    return (await this.#replication.confirmed(reopen)) === 1;
   }
 
   async read(id: string): Promise<StoredRun | null> {
@@ -202,6 +211,7 @@ export class RedisRunStore implements RunStore {
   }
 
   async close(): Promise<void> {
+    this.#replication.close();
     this.#redis.disconnect();
   }
 }

@@ -8,7 +8,7 @@ import {
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { DeliveryLog } from '../../ports/webhooks/delivery-log.ts';
-import { openRedis, type RedisOptions } from '../connection.ts';
+import { openRedis, type RedisOptions } from '../connection/connection.ts';
 import { RedisScripts } from '../scripts.ts';
 
 const TTL_MS = 7 * 24 * 3600 * 1000;

@@ -5,7 +5,7 @@
 import { EVENT_OUTBOX_KEY, isEventType } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { EventOutbox, OutboxEvent } from '../../ports/webhooks/event-outbox.ts';
-import { openRedis, type RedisOptions } from '../connection.ts';
+import { openRedis, type RedisOptions } from '../connection/connection.ts';
 
 const GROUP = 'webhooks';
 const BATCH = 100;

@@ -2,7 +2,7 @@
 import { WEBHOOK_MANAGED_KEY, type WebhookEndpoint, webhookKey, webhookListKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { KnownEndpoint, WebhookRecords } from '../../ports/webhooks/webhook-records.ts';
-import { openRedis, type RedisOptions } from '../connection.ts';
+import { openRedis, type RedisOptions } from '../connection/connection.ts';
 import { RedisScripts } from '../scripts.ts';
 
 const SCRIPTS = [
