@@ -1,23 +1,43 @@
-/** A real nats-server with JetStream on a free port and a directory of its own. */
+/** Real nats-servers with JetStream on free ports, each with a directory of its own. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './ports.ts';
 import { startProcess, startServer } from './process.ts';
 
-/** @param maxPayload longest message it takes. @param more lines of its configuration. */
-export async function startNats(maxPayload = '8MB', more = '') {
+export type NatsServer = Awaited<ReturnType<typeof startNats>>;
+
+/** @param maxPayload longest message it takes. @param more lines of its configuration. @param storeDir where its messages are; its own directory when absent. */
+export async function startNats(maxPayload = '8MB', more = '', storeDir?: string) {
   const dir = await mkdtemp(join(tmpdir(), 'penstock-nats-'));
   const port = await freePort();
   const conf = join(dir, 'nats.conf');
   await writeFile(
     conf,
     `host: 127.0.0.1\nport: ${port}\nmax_payload: ${maxPayload}\nping_interval: "10s"\nping_max: 2\n` +
-      `jetstream { store_dir: "${join(dir, 'data')}" }\n${more}\n`,
+      `jetstream { store_dir: "${storeDir ?? join(dir, 'data')}" }\n${more}\n`,
   );
   const start = () =>
     startProcess(process.env['PENSTOCK_TEST_NATS_SERVER'] ?? 'nats-server', ['-c', conf], {
       readyWhen: line => line.includes('Server is ready'),
     });
   return startServer(`nats://127.0.0.1:${port}`, start, () => rm(dir, { recursive: true, force: true }));
+}
+
+/** Three servers that know each other; ready once they can be connected to, which is before they have elected who leads them. */
+export async function startNatsCluster() {
+  const ports = await Promise.all([0, 1, 2].map(freePort));
+  const routes = ports.map(port => `nats://127.0.0.1:${port}`).join(', ');
+  const servers = await Promise.all(
+    ports.map((port, i) => {
+      const cluster = `cluster { name: test, host: 127.0.0.1, port: ${port}, routes: [${routes}] }`;
+      return startNats('8MB', `server_name: n${i + 1}\n${cluster}`);
+    }),
+  );
+  return {
+    url: servers.map(({ url }) => url).join(','),
+    /** By the name that the cluster knows it by. */
+    server: (name: string) => servers[Number(name.slice(1)) - 1],
+    stop: () => Promise.all(servers.map(server => server.stop())).then(() => {}),
+  };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildEngine, type EngineOptions, type SimEngine } from '@penstock/engine-sim';
 import { USUAL_ENDPOINTS } from '@penstock/protocol';
-import { startNats } from './nats.ts';
+import { type NatsServer, startNats } from './nats.ts';
 import { freePort } from './ports.ts';
 import { type ServiceProcess, startService } from './process.ts';
 import { startRedis } from './redis.ts';
@@ -12,6 +12,8 @@ import { startRedis } from './redis.ts';
 export const API_KEY = 'sk-penstock-test-key';
 
 export interface StackOptions {
+  /** Servers that run already, in place of one of its own. */
+  readonly natsUrl?: string;
   /** One engine in this process and one worker for each. */
   readonly engines?: Partial<EngineOptions>[];
   /** Engines that run already; a worker for each. */
@@ -29,7 +31,10 @@ export type Stack = Awaited<ReturnType<typeof startStack>>;
 export async function startStack(options: StackOptions) {
   // What has started ends too where a later part does not start: it would keep the process of the failed test alive.
   await using parts = new AsyncDisposableStack();
-  const nats = parts.adopt(await startNats(), server => server.stop());
+  const nats =
+    options.natsUrl === undefined
+      ? parts.adopt(await startNats(), server => server.stop())
+      : notStartedHere(options.natsUrl);
   const redis = parts.adopt(await startRedis(), server => server.stop());
   const wires = { PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: redis.url, PENSTOCK_LOG_LEVEL: 'info' };
   const filesDir = parts.adopt(await mkdtemp(join(tmpdir(), 'penstock-files-')), dir =>
@@ -126,6 +131,11 @@ export async function startStack(options: StackOptions) {
     startTasks,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+function notStartedHere(url: string): NatsServer {
+  const fail = () => Promise.reject(new Error('whoever started it may end it'));
+  return { url, pid: 0, kill: fail, start: fail, restart: fail, stop: fail };
 }
 
 /** Asks again every 20 ms until it is so. @throws after 30 s. */

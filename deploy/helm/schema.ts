@@ -67,6 +67,7 @@ const OF_PATH: Readonly<Record<string, Schema>> = {
   'nats.bundled.maxFileStore': { pattern: '^[0-9]+[KMGT]$' },
   'image.tag': { type: ['string', 'number'] },
   'tasks.replicas': COUNT,
+  'nats.replicas': { minimum: 1, maximum: 5 },
 };
 /** What means the same wherever it stands. */
 const COMMON: Readonly<Record<string, string>> = {

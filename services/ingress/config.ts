@@ -63,6 +63,15 @@ export const ingressConfig = z.object({
     ),
   ...bodySettings,
   ...bodyBudgetSetting,
+  PENSTOCK_NATS_REPLICAS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(5)
+    .default(1)
+    .describe(
+      'Servers of the NATS cluster that keep each queue: 3 on a cluster. May be raised at any time; must be the same at all ingress nodes.',
+    ),
   PENSTOCK_QUEUE_MAX_MESSAGES: z.coerce
     .number()
     .int()

@@ -29,6 +29,7 @@ import {
 import { BullBatches, BullDeliveries } from '@penstock/transport/bullmq';
 import { ingressConfig } from './config.ts';
 import { startIngress } from './ingress.ts';
+import { makeStreams, troubleTo } from './streams.ts';
 
 const config = readConfigOrExit(ingressConfig);
 const nextId = createIdSource();
@@ -41,17 +42,18 @@ const tracing = await startTracingOrExit({
   trouble: err => log.warn({ err }, 'traces could not be sent, and are lost'),
 });
 
-const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: ingressId }).catch(
-  exitBlaming('PENSTOCK_NATS_URL'),
-);
+const queue = await NatsWorkQueue.connect({
+  ...{ url: config.PENSTOCK_NATS_URL, name: ingressId, replicas: config.PENSTOCK_NATS_REPLICAS },
+  onTrouble: troubleTo(log),
+}).catch(exitBlaming('PENSTOCK_NATS_URL'));
 const redis = redisOf(config, ingressId, log);
 const bus = await RedisReplyBus.connect(redis).catch(exitBlaming('PENSTOCK_REDIS_URL'));
-for (let shard = 0; shard < config.PENSTOCK_SHARDS; shard++)
-  await queue.ensureWorkStream(region, shard, {
-    maxMessages: config.PENSTOCK_QUEUE_MAX_MESSAGES,
-    maxBytes: config.PENSTOCK_QUEUE_MAX_BYTES,
-  });
-await queue.ensureDeadStream(region);
+await makeStreams({
+  ...{ queue, region, shards: config.PENSTOCK_SHARDS, log },
+  limits: { maxMessages: config.PENSTOCK_QUEUE_MAX_MESSAGES, maxBytes: config.PENSTOCK_QUEUE_MAX_BYTES },
+}).catch(exitBlaming('PENSTOCK_NATS_REPLICAS'));
+if (queue.isClustered && config.PENSTOCK_NATS_REPLICAS === 1)
+  log.warn('NATS is a cluster, and one of its servers alone keeps each queue: set PENSTOCK_NATS_REPLICAS=3');
 
 const runStore = await RedisRunStore.connect(redis);
 const records = await RedisTaskRecords.connect(redis);
@@ -108,6 +110,7 @@ const { app, open, tick, tellStatus } = await startIngress(
     notReady: () => {
       if (draining) return 'draining';
       if (!queue.connected) return 'no connection to NATS';
+      if (queue.unavailable !== null) return queue.unavailable;
       return bus.connected ? null : 'no connection to Redis';
     },
   },

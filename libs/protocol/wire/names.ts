@@ -67,6 +67,11 @@ export function workSubject(key: WorkQueueKey, requestId: string): string {
   return `${queuePrefix(key)}.any.${assertToken(requestId)}`;
 }
 
+/** Where a publisher tries whether a stream takes messages. No consumer's filter matches it. */
+export function probeSubject(region: string, shard: number, id: string): string {
+  return `work.${assertToken(region)}.${shard}.probe.${assertToken(id.toLowerCase())}`;
+}
+
 /** What the shared consumer of a queue filters on. */
 export function workFilter(key: WorkQueueKey): string {
   return `${queuePrefix(key)}.any.*`;

@@ -71,6 +71,7 @@ export class RunRequeue {
     return this.#o.queue.publish(address, encodeEnvelope({ ...meta, attemptBase }, body), {
       // Not that of the message it replaces, which the broker remembers for a while.
       messageId: `${meta.id}-${attemptBase}-${now}`,
+      holdMs: PAUSE_MS,
       ttlMs: Math.max(1, meta.deadlineAt - now),
     });
   }

@@ -68,3 +68,18 @@ test('where the offer may lag, a pull is replaced by the latest after that time,
   assert.deepEqual(posted, [2, 6]);
   await puller.stop();
 });
+
+test('a pull is posted anew when its consumer has another leader, and the one before is taken back', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { puller, posted, revoked } = startPuller();
+  assert.deepEqual([puller.isOn('S', 'C'), puller.isOn('S', 'D')], [true, false]);
+  puller.elected();
+  t.mock.timers.tick(1000);
+  assert.deepEqual(posted, []);
+  puller.bid({ level: 2, batch: 4 });
+  puller.elected();
+  puller.elected();
+  t.mock.timers.tick(1000);
+  assert.deepEqual([posted, revoked()], [[2, 2], 1]);
+  await puller.stop();
+});

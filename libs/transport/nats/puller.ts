@@ -13,7 +13,7 @@
  * - 408 (expired) → idle, and posted again. 409 (leadership change, consumer recreated) and 503 (nobody answers) →
  *   backing off; after about a second without anybody answering, the consumer is presumed deleted. Nothing at all past
  *   `expires` + 1 s → the pull is presumed lost.
- * - After a reconnect the broker knows none of our pulls: all are posted again.
+ * - After a reconnect the broker knows none of our pulls, nor does a consumer's new leader: all are posted again.
  *
  * Why not the client's own consume(): it asks for more on receipt, not when there is room, so it prefetches; and next() drops
  * the priority.
@@ -63,6 +63,8 @@ interface Live {
 const DEFAULT_EXPIRES_MS = 15_000;
 const WATCHDOG_SLACK_MS = 1000;
 const BACKOFF_MS = 100;
+/** A thousand workers post their pulls again at once. */
+const ELECTED_MS = 50;
 const NO_RESPONDERS = 503;
 /** This many refusals in a row, {@link BACKOFF_MS} apart, take about a second. */
 const NOBODY_AFTER = 10;
@@ -89,6 +91,10 @@ export class NatsPuller implements Puller {
     this.#options = options;
     this.#expiresMs = options.expiresMs ?? DEFAULT_EXPIRES_MS;
     this.#api = `$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${options.consumer}`;
+  }
+
+  isOn(stream: string, consumer: string): boolean {
+    return this.#options.stream === stream && this.#options.consumer === consumer;
   }
 
   bid(offer: Offer | null): void {
@@ -126,6 +132,13 @@ export class NatsPuller implements Puller {
     if (this.#stopped) return;
     this.#live = null;
     this.#setTimer(Math.random() * BACKOFF_MS, () => this.#post());
+  }
+
+  /** Its consumer has another leader, which knows no pull of the one before. That may have died without a word. */
+  elected(): void {
+    if (this.#stopped) return;
+    this.#revoke();
+    this.#setTimer(Math.random() * ELECTED_MS, () => this.#post());
   }
 
   async stop(): Promise<void> {

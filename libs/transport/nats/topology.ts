@@ -18,6 +18,7 @@ import {
   workStream,
   workStreamSubjects,
 } from '@penstock/protocol';
+import { ConnectError } from '../ports/connect-error.ts';
 import type { ConsumerOptions, QueueAdmin, QueueState, StreamLimits } from '../ports/queue/queue-admin.ts';
 import { findUndelivered } from './undelivered.ts';
 
@@ -41,6 +42,8 @@ const DEAD_MAX_AGE_MS = 7 * 24 * 3600 * 1000;
 const DEAD_MAX_BYTES = 256 * 1024 * 1024;
 /** JetStream's code for a stream that exists with another configuration. */
 const STREAM_NAME_IN_USE = 10058;
+/** JetStream's code for several copies on a server without a cluster. */
+const NOT_CLUSTERED = 10074;
 /** JetStream's code for a message that is not there. */
 const NO_MESSAGE = 10037;
 /** The priority group of every consumer. JetStream wants one to be named. */
@@ -64,8 +67,14 @@ export class NatsTopology implements QueueAdmin {
    */
   readonly #makers = new Map<string, () => Promise<void>>();
 
-  constructor(jsm: JetStreamManager) {
+  /** Configurations of the streams that this process makes. */
+  readonly #streams = new Map<string, StreamConfig>();
+  readonly #replicas: number;
+
+  /** @param replicas servers that keep each stream, and its consumers with it. */
+  constructor(jsm: JetStreamManager, replicas = 1) {
     this.#jsm = jsm;
+    this.#replicas = replicas;
   }
 
   async ensureWorkStream(region: string, shard: number, limits: StreamLimits): Promise<void> {
@@ -96,17 +105,32 @@ export class NatsTopology implements QueueAdmin {
     });
   }
 
-  async #ensureStream(config: Record<string, unknown> & { name: string }): Promise<void> {
+  async #ensureStream(own: Record<string, unknown> & { name: string }): Promise<void> {
+    const config = { ...own, num_replicas: this.#replicas } as StreamConfig;
+    this.#streams.set(own.name, config);
     try {
-      await this.#jsm.streams.add(config as StreamConfig);
+      await this.#jsm.streams.add(config);
     } catch (err) {
+      const { code, message } = err as { code?: number; message: string };
+      if (code === NOT_CLUSTERED) throw new ConnectError(`one nats-server keeps one copy: ${message}`);
       // Our configuration wins where the broker lets it be changed.
-      if ((err as { code?: number }).code !== STREAM_NAME_IN_USE) throw err;
-      await this.#jsm.streams.update(
-        config.name,
-        config as Parameters<JetStreamManager['streams']['update']>[1],
-      );
+      if (code !== STREAM_NAME_IN_USE) throw err;
+      await this.#updateStream(config);
     }
+  }
+
+  /** Copies are added while it is in use. They are taken away by hand only: another ingress may have been told of more. */
+  async #updateStream(config: StreamConfig): Promise<void> {
+    const { config: present } = await this.#jsm.streams.info(config.name);
+    const num_replicas = Math.max(present.num_replicas, this.#replicas);
+    const update = { ...config, num_replicas } as Parameters<JetStreamManager['streams']['update']>[1];
+    await this.#jsm.streams.update(config.name, update);
+  }
+
+  /** Makes a stream again that the broker lost with its disk. Failures are ignored: whoever publishes asks again. */
+  remakeStream(stream: string): void {
+    const config = this.#streams.get(stream);
+    if (config !== undefined) this.#jsm.streams.add(config).catch(() => {});
   }
 
   ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void> {

@@ -15,6 +15,8 @@ export class NatsWorkConsumer implements WorkConsumer {
   readonly #nc: NatsConnection;
   readonly #topology: NatsTopology;
   readonly #pullers = new Set<NatsPuller>();
+  /** Streams whose elections are listened to. */
+  readonly #listened = new Set<string>();
 
   constructor(nc: NatsConnection, topology: NatsTopology) {
     this.#nc = nc;
@@ -51,7 +53,24 @@ export class NatsWorkConsumer implements WorkConsumer {
       onStopped: () => this.#pullers.delete(puller),
     });
     this.#pullers.add(puller);
+    this.#listen(stream);
     return puller;
+  }
+
+  /**
+   * The leader of a consumer that dies takes its pulls with it, and whoever is connected to another server hears nothing of it: its pulls
+   * would be missed only after their time.
+   */
+  #listen(stream: string): void {
+    if (this.#listened.has(stream) || this.#nc.isClosed()) return;
+    this.#listened.add(stream);
+    this.#nc.subscribe(`$JS.EVENT.ADVISORY.CONSUMER.LEADER_ELECTED.${stream}.*`, {
+      callback: (err, { subject }) => {
+        if (err !== null) return;
+        const consumer = subject.slice(subject.lastIndexOf('.') + 1);
+        for (const puller of this.#pullers) if (puller.isOn(stream, consumer)) puller.elected();
+      },
+    });
   }
 
   #wire(): PullWire {

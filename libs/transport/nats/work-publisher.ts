@@ -1,68 +1,148 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JetStreamManager } from '@nats-io/jetstream';
-import { headers, type NatsConnection } from '@nats-io/transport-node';
+import { headers, type Msg, type NatsConnection, nuid } from '@nats-io/transport-node';
 import {
   boundFilter,
   DispatchError,
   deadSubject,
+  probeSubject,
   type QueueAddress,
   subjectOf,
   workStream,
 } from '@penstock/protocol';
 import type { DeadReason, PublishOptions, WorkPublisher } from '../ports/queue/work-publisher.ts';
 import { DEAD_LETTER_MESSAGE, DEAD_LETTER_REASON, headerText } from './dead-letters.ts';
+import { HOLD_MS, type ProbeOutcome, StreamOutage } from './outage.ts';
 import type { NatsRequests } from './requests.ts';
 
-/** Past this the broker counts as unavailable: with a full disk it never sends a PubAck. */
+/** What is not answered by then is published again: with the same id, so it is stored once. */
 const PUBLISH_TIMEOUT_MS = 1000;
+const PROBE_TIMEOUT_MS = 300;
 /** How often a dead letter is written again when the broker does not confirm it, and the pause between, ms. */
 const DEAD_TRIES = 10;
 const DEAD_PAUSE_MS = 500;
-/** JetStream's code for stream store failures (`maximum messages exceeded` and its kin). */
+/** JetStream's code for stream store failures: `maximum messages exceeded` and its kin, but also what a full disk says. */
 const STORE_FAILED = 10077;
 const TOO_MANY_REQUESTS = 10167;
+/** JetStream's code for a repeated publish while the first is being stored. */
+const IN_PROCESS = 10158;
+const NO_STREAM = 10059;
+const NO_LEADER =
+  'nats-server does not store messages: too few servers of its cluster are there to elect a leader';
 
 type PubAck = { readonly error?: { code: number; err_code?: number; description?: string } };
+
+/** `away`: it may be stored or not, and has to be published again. */
+type Outcome =
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'full' }
+  | { readonly kind: 'away'; readonly why: string; readonly isAnswer: boolean };
+
+export interface PublisherOptions {
+  /** Makes a stream again that the broker has lost. */
+  readonly remakeStream: (stream: string) => void;
+  /** Told why a stream takes nothing any more, and when it does again (null). */
+  readonly onTrouble?: ((stream: string, why: string | null) => void) | undefined;
+}
 
 export class NatsWorkPublisher implements WorkPublisher {
   readonly #nc: NatsConnection;
   readonly #jsm: JetStreamManager;
   readonly #requests: NatsRequests;
+  readonly #o: PublisherOptions;
+  /** By stream. */
+  readonly #outages = new Map<string, StreamOutage>();
 
-  constructor(nc: NatsConnection, jsm: JetStreamManager, requests: NatsRequests) {
+  constructor(nc: NatsConnection, jsm: JetStreamManager, requests: NatsRequests, options: PublisherOptions) {
     this.#nc = nc;
     this.#jsm = jsm;
     this.#requests = requests;
+    this.#o = options;
+  }
+
+  get unavailable(): string | null {
+    for (const { why } of this.#outages.values()) if (why !== null) return why;
+    return null;
+  }
+
+  /** No more is held. */
+  close(): void {
+    for (const outage of this.#outages.values()) outage.stop();
   }
 
   async publish(address: QueueAddress, payload: Uint8Array, options: PublishOptions): Promise<void> {
     const subject = subjectOf(address);
-    const first = await this.#tryPublish(subject, payload, options);
-    if (first !== 'no_answer') return;
-    // The PubAck may have been lost. The same id again is either stored, dropped as a duplicate, or refused by the
-    // one-message-a-subject rule; the latter two mean that the first publish was stored.
-    if ((await this.#tryPublish(subject, payload, options)) === 'no_answer') {
-      throw new DispatchError('broker_unavailable');
-    }
+    const outage = this.#outageOf(address);
+    const until = performance.now() + Math.min(HOLD_MS, options.holdMs ?? options.ttlMs);
+    do {
+      if (!(await outage.whenFine(payload.length, until - performance.now()))) break;
+      const outcome = await this.#tryPublish(subject, payload, options);
+      if (outcome.kind === 'stored') return;
+      if (outcome.kind === 'full') throw new DispatchError('queue_full');
+      outage.noAnswer(outcome.why, outcome.isAnswer);
+      // The PubAck may have been lost. The same id again is either stored, dropped as a duplicate, or refused by the
+      // one-message-a-subject rule; the latter two mean that the first publish was stored.
+    } while (performance.now() < until);
+    throw new DispatchError('broker_unavailable');
+  }
+
+  #outageOf(address: QueueAddress): StreamOutage {
+    const stream = streamOf(address);
+    const known = this.#outages.get(stream);
+    if (known !== undefined) return known;
+    const outage = new StreamOutage({
+      probe: () => this.#probe(address),
+      onChange: why => this.#o.onTrouble?.(stream, why),
+    });
+    this.#outages.set(stream, outage);
+    return outage;
+  }
+
+  /** Writes a message that no consumer takes, and that is gone after a second. */
+  async #probe({ region, shard }: QueueAddress): Promise<ProbeOutcome> {
+    const stream = workStream(region, shard);
+    const messageId = nuid.next();
+    const outcome = await this.#tryPublish(probeSubject(region, shard, messageId), Buffer.alloc(0), {
+      ...{ messageId, ttlMs: PROBE_TIMEOUT_MS },
+      timeoutMs: PROBE_TIMEOUT_MS,
+    });
+    if (outcome.kind !== 'away') return { kind: 'fine' };
+    if (outcome.isAnswer) return outcome;
+    if (!(await this.#isMissing(stream))) return outcome;
+    this.#o.remakeStream(stream);
+    return { ...outcome, why: `nats-server has no stream ${stream}: an ingress of the region makes it` };
+  }
+
+  /** While a leader is elected nobody says so. */
+  async #isMissing(stream: string): Promise<boolean> {
+    const reply = await this.#requests.ask(
+      `$JS.API.STREAM.INFO.${stream}`,
+      Buffer.alloc(0),
+      PROBE_TIMEOUT_MS,
+    );
+    return reply.kind === 'reply' && readAck(reply.msg).error?.err_code === NO_STREAM;
   }
 
   async #tryPublish(
     subject: string,
     payload: Uint8Array,
-    options: PublishOptions,
-  ): Promise<'stored' | 'no_answer'> {
+    options: PublishOptions & { readonly timeoutMs?: number },
+  ): Promise<Outcome> {
     const h = headers();
     h.set('Nats-Msg-Id', options.messageId);
     h.set('Nats-TTL', `${Math.max(1, Math.ceil(options.ttlMs / 1000))}s`);
-    const reply = await this.#requests.ask(subject, payload, PUBLISH_TIMEOUT_MS, h);
-    if (reply.kind !== 'reply') return 'no_answer';
-    const ack = JSON.parse(reply.msg.string()) as PubAck;
-    if (ack.error === undefined) return 'stored';
-    const { err_code: code, description = '' } = ack.error;
+    const reply = await this.#requests.ask(subject, payload, options.timeoutMs ?? PUBLISH_TIMEOUT_MS, h);
+    if (reply.kind !== 'reply') return { kind: 'away', why: NO_LEADER, isAnswer: false };
+    const { error } = readAck(reply.msg);
+    if (error === undefined) return { kind: 'stored' };
+    const { err_code: code, description = '' } = error;
     // The subject ends with the request's id: the message that is there is this request.
-    if (/per subject/.test(description)) return 'stored';
-    if (code === STORE_FAILED || code === TOO_MANY_REQUESTS) throw new DispatchError('queue_full');
-    throw new DispatchError('broker_unavailable', { cause: new Error(description) });
+    if (/per subject/.test(description)) return { kind: 'stored' };
+    const isFull = code === STORE_FAILED && /^maximum /.test(description);
+    if (isFull || code === TOO_MANY_REQUESTS) return { kind: 'full' };
+    // Of two publishes of one request, the first is not through yet.
+    if (code === IN_PROCESS) return { kind: 'away', why: NO_LEADER, isAnswer: false };
+    return { kind: 'away', why: `nats-server cannot store messages: ${description}`, isAnswer: true };
   }
 
   purge(address: QueueAddress): void {
@@ -96,7 +176,7 @@ export class NatsWorkPublisher implements WorkPublisher {
     h.set(DEAD_LETTER_MESSAGE, headerText(message));
     for (let tries = 0; tries < DEAD_TRIES; tries++) {
       const reply = await this.#requests.ask(to, data, PUBLISH_TIMEOUT_MS, h);
-      if (reply.kind === 'reply' && (JSON.parse(reply.msg.string()) as PubAck).error === undefined) return;
+      if (reply.kind === 'reply' && readAck(reply.msg).error === undefined) return;
       await sleep(DEAD_PAUSE_MS);
     }
     throw new DispatchError('broker_unavailable');
@@ -105,4 +185,13 @@ export class NatsWorkPublisher implements WorkPublisher {
 
 function streamOf({ region, shard }: QueueAddress): string {
   return workStream(region, shard);
+}
+
+/** What is no JSON is no answer of a nats-server that we know: as if it were an error. */
+function readAck(msg: Msg): PubAck {
+  try {
+    return JSON.parse(msg.string()) as PubAck;
+  } catch {
+    return { error: { code: 500, description: 'an answer that is no JSON' } };
+  }
 }

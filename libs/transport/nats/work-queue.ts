@@ -17,6 +17,13 @@ import { NatsWorkPublisher } from './work-publisher.ts';
 /** How long `close` waits for the broker to take what was sent. */
 const DRAIN_LIMIT_MS = 2000;
 
+export interface NatsWorkQueueOptions extends NatsOptions {
+  /** Servers that keep each stream which this process makes; 1 where absent. */
+  readonly replicas?: number;
+  /** Told why a stream takes nothing any more, and when it does again (null). */
+  readonly onTrouble?: (stream: string, why: string | null) => void;
+}
+
 export class NatsWorkQueue implements WorkQueue {
   readonly #nc: NatsConnection;
   readonly #topology: NatsTopology;
@@ -24,20 +31,29 @@ export class NatsWorkQueue implements WorkQueue {
   readonly #consumer: NatsWorkConsumer;
   readonly #control: NatsControlChannel;
 
-  private constructor(nc: NatsConnection, jsm: JetStreamManager) {
+  private constructor(nc: NatsConnection, jsm: JetStreamManager, options: NatsWorkQueueOptions) {
     this.#nc = nc;
     const requests = new NatsRequests(nc);
-    this.#topology = new NatsTopology(jsm);
-    this.#publisher = new NatsWorkPublisher(nc, jsm, requests);
+    const topology = new NatsTopology(jsm, options.replicas);
+    this.#topology = topology;
+    this.#publisher = new NatsWorkPublisher(nc, jsm, requests, {
+      remakeStream: stream => topology.remakeStream(stream),
+      onTrouble: options.onTrouble,
+    });
     this.#consumer = new NatsWorkConsumer(nc, this.#topology);
     this.#control = new NatsControlChannel(nc, requests);
     void this.#watch();
   }
 
   /** Connects, and reconnects for ever. @throws ConnectError when the first connection fails or the server cannot be used. */
-  static async connect(options: NatsOptions): Promise<NatsWorkQueue> {
+  static async connect(options: NatsWorkQueueOptions): Promise<NatsWorkQueue> {
     const { nc, jsm } = await dialBroker(options);
-    return new NatsWorkQueue(nc, jsm);
+    return new NatsWorkQueue(nc, jsm, options);
+  }
+
+  /** Whether the server is one of a cluster. */
+  get isClustered(): boolean {
+    return this.#nc.info?.cluster !== undefined;
   }
 
   async #watch(): Promise<void> {
@@ -92,6 +108,10 @@ export class NatsWorkQueue implements WorkQueue {
 
   oldestPendingAt(key: WorkQueueKey): Promise<number | null> {
     return this.#topology.oldestPendingAt(key);
+  }
+
+  get unavailable(): string | null {
+    return this.#publisher.unavailable;
   }
 
   publish(address: QueueAddress, payload: Uint8Array, options: PublishOptions): Promise<void> {
@@ -156,6 +176,7 @@ export class NatsWorkQueue implements WorkQueue {
   }
 
   async close(): Promise<void> {
+    this.#publisher.close();
     if (this.#nc.isClosed()) return;
     await Promise.race([
       this.#nc.drain().catch(() => {}),

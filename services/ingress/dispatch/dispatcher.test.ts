@@ -122,6 +122,27 @@ test('a deadline ends a request that no worker takes, and purges it from the que
   assert.deepEqual(queue.queued, []);
 });
 
+test('what the queue takes only after its request has ended is taken off it again', async t => {
+  await using ingress = await startMemoryIngress();
+  const { call, pass, queue } = ingress;
+  const publish = queue.publish.bind(queue);
+  const isBack = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<number | undefined>();
+  t.mock.method(queue, 'publish', async (...args: Parameters<typeof publish>) => {
+    begun.resolve(args[2].holdMs);
+    await isBack.promise;
+    await publish(...args);
+  });
+  const answered = call('POST', PATH, CHAT, { 'x-request-timeout-ms': '5000' });
+  assert.equal(await begun.promise, 5000, 'nobody waits for it longer');
+  pass(5000);
+  assert.equal((await answered).statusCode, 504);
+  isBack.resolve();
+  await queue.published.waitFor();
+  await turn();
+  assert.deepEqual(queue.queued, []);
+});
+
 const LIMITS = [
   { 'x-stainless-read-timeout': '3' },
   { 'x-stainless-timeout': '3' },

@@ -225,6 +225,8 @@ export class Dispatcher {
       trace?.published(from, destinationOf(address));
       trail.published();
       if (raw.destroyed) open.cancel(meta.id);
+      // Its client left while it was held, before there was anything to purge.
+      if (!open.isOpen(meta.id)) this.#o.queue.purge(address);
       else open.published(meta.id);
     } catch (err) {
       // A broker that was slow, or was killed before it said so, has stored the message after all.
@@ -245,8 +247,10 @@ export class Dispatcher {
     const { address, meta, body } = work;
     const messageId = meta.attemptBase === 0 ? meta.id : `${meta.id}-${meta.attemptBase}`;
     const keptUntil = meta.acceptedAt + keptMs(meta.deadlineAt - meta.acceptedAt, meta.stream);
-    const ttlMs = Math.max(1, keptUntil - this.#o.clock.now());
-    return this.#o.queue.publish(address, encodeEnvelope(meta, body), { messageId, ttlMs });
+    const now = this.#o.clock.now();
+    const ttlMs = Math.max(1, keptUntil - now);
+    const holdMs = Math.max(1, meta.deadlineAt - now);
+    return this.#o.queue.publish(address, encodeEnvelope(meta, body), { messageId, ttlMs, holdMs });
   }
 }
 

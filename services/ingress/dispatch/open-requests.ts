@@ -107,6 +107,10 @@ export class OpenRequests {
     this.#open.set(request.id, openRequest(request, this.#o.clock));
   }
 
+  isOpen(id: string): boolean {
+    return this.#open.has(id);
+  }
+
   /** Whether a worker has it, or has had it until its end. */
   isTaken(id: string): boolean {
     return this.#open.get(id)?.running !== null;

@@ -93,7 +93,7 @@ export class Requeue {
     const work = { meta: { ...meta, ask: false, held: {} }, body };
     for (let tries = 0; tries < HAND_OVER_TRIES; tries++) {
       try {
-        await this.#publishAgain(request, work);
+        await this.#publishAgain(request, work, HAND_OVER_PAUSE_MS);
         return 'moved';
       } catch {
         await new Promise(resolve => setTimeout(resolve, HAND_OVER_PAUSE_MS));
@@ -102,11 +102,12 @@ export class Requeue {
     return 'refused';
   }
 
-  #publishAgain(request: OpenRequest, { meta, body }: WorkEnvelope): Promise<void> {
+  #publishAgain(request: OpenRequest, { meta, body }: WorkEnvelope, holdMs?: number): Promise<void> {
     const { queue, clock } = this.#o;
     const again = encodeEnvelope({ ...meta, attemptBase: request.attempt }, body);
     return queue.publish(request.address, again, {
       messageId: `${request.id}-${request.attempt}`,
+      ...(holdMs === undefined ? {} : { holdMs }),
       ttlMs: Math.max(1, request.keptUntil - clock.monotonic()),
     });
   }

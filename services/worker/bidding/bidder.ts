@@ -119,11 +119,13 @@ export class Bidder {
       const puller = queue.pullBound(region, shard, worker, take, surplus);
       this.#bound = { id: BOUND, queue: '', kind: BOUND, lagMs: 0, puller };
     }
-    for (const key of queueKeys(region, shard, slug, isSized)) {
+    const idOf = ({ lane, size }: WorkQueueKey) => `${slug} ${lane} ${size}`;
+    const missing = queueKeys(region, shard, slug, isSized).filter(key => !this.#slots.has(idOf(key)));
+    // At once: on a cluster each waits until its consumer has a leader.
+    await Promise.all(missing.map(key => queue.ensureConsumer(key, { ackWaitMs })));
+    for (const key of missing) {
       const kind = `${key.lane} ${key.size}`;
-      const id = `${slug} ${kind}`;
-      if (this.#slots.has(id)) continue;
-      await queue.ensureConsumer(key, { ackWaitMs });
+      const id = idOf(key);
       const isInteractive = key.lane === 'interactive';
       const { take, surplus } = this.#receiver(isInteractive ? id : null);
       const lagMs = isInteractive && isSized ? 0 : RELAXED_MS;

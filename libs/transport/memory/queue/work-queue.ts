@@ -160,6 +160,10 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
     return { consumer, pending };
   }
 
+  get unavailable(): string | null {
+    return null;
+  }
+
   async publish(address: QueueAddress, data: Uint8Array, options: PublishOptions): Promise<void> {
     const stream = this.#streams.get(streamOf(address));
     if (!this.connected || stream === undefined) throw new DispatchError('broker_unavailable');

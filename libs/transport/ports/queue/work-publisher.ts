@@ -5,6 +5,8 @@ export interface PublishOptions {
   readonly messageId: string;
   /** Lifetime in the queue, ms; rounded up to whole seconds. */
   readonly ttlMs: number;
+  /** How long to wait at most for a broker that is away for a moment, ms; its lifetime in the queue where absent, and never more than 15 s. */
+  readonly holdMs?: number;
 }
 
 /** Why a request was given up: code and message of its last failure. */
@@ -13,10 +15,13 @@ export type DeadReason = Pick<FailedMeta, 'code' | 'message'>;
 /** Puts work on the queue and takes it off again. One message is queued at an address. */
 export interface WorkPublisher {
   /**
-   * Resolves once the broker has stored the message.
+   * Resolves once the broker has stored the message. While it is away for a moment, as when its cluster elects another leader, the message is
+   * held and published again. Once nothing has been stored for 15 s, or the broker says that it cannot, it is refused at once.
    * @throws DispatchError `queue_full` or `broker_unavailable`.
    */
   publish(address: QueueAddress, payload: Uint8Array, options: PublishOptions): Promise<void>;
+  /** Why nothing can be queued, in words for an operator; null where it can. */
+  readonly unavailable: string | null;
   /** The message stored at the address, or null. */
   read(address: QueueAddress): Promise<Uint8Array | null>;
   /** Deletes what is queued or being delivered at the address. Does not wait for the broker. */
