@@ -25,6 +25,7 @@ const oneEngine = z.strictObject({
   obeySentinels: z.boolean().optional(),
   endpoints: z.array(z.string()).optional(),
   dialect: z.enum(DIALECTS).optional(),
+  tokensPerChunk: count.optional(),
 });
 
 const json = z.string().transform((text, ctx): unknown => {

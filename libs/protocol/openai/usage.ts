@@ -41,6 +41,19 @@ function numberIn(tail: string, field: keyof typeof FIELDS): number | null {
   return digits === undefined ? null : Number(digits);
 }
 
+/** What an engine's tokenizer says, as Anthropic's API has it, or as `/tokenize` of vLLM, SGLang, llama.cpp or TGI; null for anything else. */
+export function readTokenCount(body: Buffer): number | null {
+  try {
+    const said: unknown = JSON.parse(body.toString('utf8'));
+    if (Array.isArray(said)) return said.length;
+    const { input_tokens: own, count, tokens } = said as Record<string, unknown>;
+    const counted = own ?? count ?? (Array.isArray(tokens) ? tokens.length : null);
+    return Number.isInteger(counted) && Number(counted) >= 0 ? Number(counted) : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Tokens of one answer, or of many together. */
 export interface TokenCounts {
   readonly input: number;

@@ -41,8 +41,13 @@ const resumeAnswer = z.discriminatedUnion('kind', [
     kind: z.literal('continue'),
     /** Assistant text the client has. */
     text: z.string(),
-    /** Content chunks the client has; stands for the tokens already produced. */
+    /** Content chunks the client has; stands for the tokens already produced where nobody counts those. */
     chunks: z.number(),
+    /** Output tokens, and prompt tokens, that the engine has said to have produced and read by then; null where it did not. */
+    tokens: z.number().nullable().default(null),
+    promptTokens: z.number().nullable().default(null),
+    /** The client has the end of the answer, with this reason: only what follows it is missing, such as usage. */
+    finish: z.string().nullable().default(null),
     /** `id` and `created` of the first chunk: every chunk of a stream carries the same. */
     chunkId: z.string(),
     created: z.number(),

@@ -70,7 +70,7 @@ export class Generation {
       created: Math.floor(Date.now() / 1000),
       model: job.model,
     };
-    this.#events = job.stream ? eventWriter(this.#head) : null;
+    this.#events = job.stream ? eventWriter(this.#head, engine.tokensPerChunk) : null;
   }
 
   start(): void {
@@ -95,11 +95,12 @@ export class Generation {
     if (this.#over) return;
     const room = this.#fault === null ? Number.POSITIVE_INFINITY : this.#fault.after - this.#record.tokens;
     const fresh = Math.min(produced - choice.sent, room);
+    const faulty = fresh === room;
+    if (this.#events && fresh < this.#engine.tokensPerChunk && !done && !faulty) return;
     const from = choice.sent;
     choice.sent += fresh;
     this.#record.tokens += fresh;
     this.#engine.ledger.generationTokens += fresh;
-    const faulty = fresh === room;
     const { sequence } = choice;
     if (index === 0 && from === 0 && sequence !== null && sequence.firstTokenAt !== null) {
       const { cachedTokens, submittedAt, firstTokenAt } = sequence;

@@ -30,7 +30,7 @@ export function usageOf(prompt: number, completion: number, cached: number): Usa
 export interface EventWriter {
   /** What comes before the first token of a choice. */
   role(index: number): string;
-  /** One event per token. Tokens must need no escaping. */
+  /** So many tokens an event. Tokens must need no escaping. */
   tokens(index: number, tokens: readonly string[]): string;
   /** Opens a tool call, then its arguments piece by piece. */
   call(index: number, name: string): string;
@@ -39,7 +39,7 @@ export interface EventWriter {
   usage(usage: UsageObject): string;
 }
 
-export function eventWriter(head: AnswerHead): EventWriter {
+export function eventWriter(head: AnswerHead, tokensPerChunk = 1): EventWriter {
   const chat = head.endpoint === 'chat';
   const object = chat ? 'chat.completion.chunk' : 'text_completion';
   const start = `data: {"id":"${head.id}","object":"${object}","created":${head.created},"model":${JSON.stringify(head.model)},"choices":[`;
@@ -56,7 +56,8 @@ export function eventWriter(head: AnswerHead): EventWriter {
     tokens: (index, tokens) => {
       const before = `${start}{"index":${index},${field}`;
       let out = '';
-      for (const token of tokens) out += before + token + after;
+      for (let at = 0; at < tokens.length; at += tokensPerChunk)
+        out += before + tokens.slice(at, at + tokensPerChunk).join('') + after;
       return out;
     },
     call: (index, name) => {

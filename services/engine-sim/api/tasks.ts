@@ -4,6 +4,7 @@ import { TextHash } from '../batching/hash.ts';
 import { BYTES_PER_TOKEN } from '../batching/prefix-cache.ts';
 import type { EngineState } from '../engine/engine.ts';
 import { BadRequest } from '../model/bad-request.ts';
+import { wordAt, wordsIn } from '../model/text.ts';
 import { sendBytes, sendJson } from './http-io.ts';
 
 type Json = Record<string, unknown>;
@@ -40,6 +41,8 @@ const PIXEL =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==';
 const CATEGORIES = ['harassment', 'hate', 'self-harm', 'sexual', 'violence'];
 const UINT32 = 2 ** 32;
+/** Id of the first word: above all others. */
+const FIRST_WORD = BYTES_PER_TOKEN * UINT32;
 
 export const TASKS: Readonly<Record<string, Task>> = {
   rerank: {
@@ -207,8 +210,10 @@ function chance(a: string, b: string): number {
   return (new TextHash().update(a).update('\u0000').update(b).key() % 10_001) / 10_000;
 }
 
-/** Four bytes a token; a shorter last one has its length above them. */
+/** What it says itself has a token a word; else four bytes are one, and a shorter last one has its length above them. */
 function toIds(text: string): number[] {
+  const words = wordsIn(text);
+  if (words !== null) return words.map(index => FIRST_WORD + index);
   const bytes = Buffer.from(text);
   const ids: number[] = [];
   for (let at = 0; at < bytes.length; at += BYTES_PER_TOKEN) {
@@ -223,6 +228,8 @@ function toText(ids: readonly unknown[]): string {
   const pieces = ids.map(id => {
     if (!Number.isSafeInteger(id) || Number(id) < 0)
       throw new BadRequest('tokens must be token ids', 'tokens');
+    const word = wordAt(Number(id) - FIRST_WORD);
+    if (word !== null) return Buffer.from(word);
     const length = Math.min(Math.floor(Number(id) / UINT32), 3) || BYTES_PER_TOKEN;
     const piece = Buffer.alloc(length);
     piece.writeUIntBE(Number(id) % 256 ** length, 0, length);

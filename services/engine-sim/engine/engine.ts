@@ -30,6 +30,8 @@ export interface EngineOptions {
   readonly blockTokens?: number | undefined;
   /** False: nothing is ever found in the cache. */
   readonly prefixCache?: boolean | undefined;
+  /** Most tokens in one event of a stream, as with speculative decoding. Default 1. */
+  readonly tokensPerChunk?: number | undefined;
   /** Shows the sentinel models in the model list, so that a dispatcher learns them. */
   readonly listSentinels?: boolean | undefined;
   /** False: sentinel names are ordinary models here. A fleet of faulty and sound engines needs both. */
@@ -47,6 +49,7 @@ export class EngineState {
   readonly listSentinels: boolean;
   readonly obeySentinels: boolean;
   readonly dialect: Dialect;
+  readonly tokensPerChunk: number;
   readonly #endpoints: ReadonlySet<string> | null;
   readonly ledger = new Ledger();
   /** Unix seconds. */
@@ -77,6 +80,7 @@ export class EngineState {
     this.obeySentinels = options.obeySentinels ?? true;
     this.#endpoints = options.endpoints === undefined ? null : new Set(options.endpoints);
     this.dialect = options.dialect ?? 'vllm';
+    this.tokensPerChunk = options.tokensPerChunk ?? 1;
     this.#slowdown = options.slowdown ?? 1;
     this.#timeScale = options.timeScale ?? 1;
     this.#maxCatchUpMs = options.maxCatchUpMs;

@@ -57,7 +57,10 @@ export function readJob(
   const n = optionalInt(body, 'n') ?? 1;
   const prompts = endpoint === 'chat' ? [chatPrompt(body)] : completionPrompts(body);
   if (n * prompts.length > MAX_SEQUENCES) throw new BadRequest(`at most ${MAX_SEQUENCES} choices`, 'n');
-  const read = prompts.map(prompt => ({ prompt, identity: identifyPrompt(prompt.body) }));
+  const read = prompts.map(prompt => {
+    const identity = identifyPrompt(prompt.body);
+    return { prompt: asCounted(prompt, identity), identity };
+  });
   const answers = read.flatMap(({ prompt, identity }) =>
     Array.from({ length: n }, (_, variant) => readAnswer(body, prompt, identity, variant, blockTokens)),
   );
@@ -73,10 +76,18 @@ export function readJob(
   };
 }
 
+/** The beginning of the answer that it holds counts as what it was generated as. */
+function asCounted(prompt: Prompt, { answered, mismatch }: PromptIdentity): Prompt {
+  if (answered === 0 || mismatch) return prompt;
+  return { ...prompt, tokens: prompt.tokensBefore(answered) + answered };
+}
+
 interface Prompt {
   /** The part of the body that identifies it. */
   readonly body: Json;
   readonly tokens: number;
+  /** Without the first tokens of the answer that it ends with. */
+  readonly tokensBefore: (answered: number) => number;
   /** As a template would write it: the text the blocks are cut from. */
   readonly text: () => string;
   /** What stands between the prompt and a new answer. */
@@ -134,10 +145,13 @@ function chatPrompt(body: Json): Prompt {
     const { role, content } = message as Json;
     return { role: String(role), text: contentText(content) };
   });
-  const bytes = parts.reduce((sum, part) => sum + Buffer.byteLength(part.text), 0);
+  const tokensIn = (some: typeof parts) =>
+    Math.ceil(some.reduce((sum, part) => sum + Buffer.byteLength(part.text), 0) / BYTES_PER_TOKEN) +
+    TOKENS_PER_MESSAGE * some.length;
   return {
     body,
-    tokens: Math.ceil(bytes / BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE * parts.length,
+    tokens: tokensIn(parts),
+    tokensBefore: () => tokensIn(parts.slice(0, -1)),
     text: () => parts.map(part => head(part.role) + part.text).join(''),
     answerHead: head('assistant'),
   };
@@ -156,9 +170,11 @@ function completionPrompts(body: Json): Prompt[] {
     const ids = Array.isArray(one) && one.length > 0;
     if (!ids && typeof one !== 'string')
       throw new BadRequest('prompt must be a string or token ids, or an array of such', 'prompt');
+    const tokensIn = (text: string) => Math.max(1, Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN));
     return {
       body: { prompt: one },
-      tokens: ids ? one.length : Math.max(1, Math.ceil(Buffer.byteLength(one as string) / BYTES_PER_TOKEN)),
+      tokens: ids ? one.length : tokensIn(one as string),
+      tokensBefore: answered => tokensIn((one as string).split(' ').slice(0, -answered).join(' ')),
       text: () => (ids ? one.join(' ') : (one as string)),
       answerHead: '',
     };

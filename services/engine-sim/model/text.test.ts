@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { expectedTokens, identifyPrompt, promptHash } from './text.ts';
+import { expectedTokens, identifyPrompt, promptHash, wordAt, wordsIn } from './text.ts';
 
 const messages = [{ role: 'user', content: 'Hello' }];
 
@@ -25,4 +25,10 @@ test('text that is not the beginning of the answer is recognized', () => {
   const identity = identifyPrompt({ messages: [...messages, wrong], continue_final_message: true });
   assert.equal(identity.mismatch, true);
   assert.equal(identity.answered, 0);
+});
+
+test('what it says has a token a word', () => {
+  const words = expectedTokens('00ff', 5);
+  assert.deepEqual(wordsIn(words.join(''))?.map(wordAt), words);
+  assert.deepEqual([wordsIn(' what the user says'), wordsIn(''), wordAt(9999)], [null, null, null]);
 });

@@ -46,6 +46,16 @@ export function defaultOutputTokens(hash: string): number {
   );
 }
 
+/** Indexes of the words that a text consists of; null where it has something else. */
+export function wordsIn(text: string): number[] | null {
+  const indexes = text.split(/(?= )/).map(word => WORDS.indexOf(word));
+  return indexes.includes(-1) ? null : indexes;
+}
+
+export function wordAt(index: number): string | null {
+  return WORDS[index] ?? null;
+}
+
 export interface PromptIdentity {
   readonly hash: string;
   /** Tokens of the answer the request already contains: generation starts at this index. */

@@ -12,7 +12,10 @@ test('collects the text of all deltas, escapes and all', () => {
   const parts = ['', 'He said "hi"\\', '\n\t', 'é日𝄞', '"content":"x"', ' end'];
   shown.add(Buffer.from(chunk(parts[0] ?? '') + chunk(parts[1] ?? '')));
   for (const part of parts.slice(2)) shown.add(Buffer.from(chunk(part)));
-  assert.deepEqual(shown.read(), { text: parts.join(''), chunks: 5, chunkId: 'chatcmpl-1', created: 7 });
+  assert.deepEqual(shown.read(), {
+    ...{ text: parts.join(''), chunks: 5, chunkId: 'chatcmpl-1', created: 7 },
+    ...{ tokens: null, promptTokens: null, finish: null },
+  });
 });
 
 test('also reads JSON with blanks, and completions', () => {
@@ -38,7 +41,10 @@ test('tool calls, reasoning and excluded requests are not continued', () => {
 test('a comment before the first event does not hide whose stream it is', () => {
   const shown = new ShownText('chat', true);
   shown.add(Buffer.from(`: ping\n\n${chunk('x')}`));
-  assert.deepEqual(shown.read(), { text: 'x', chunks: 1, chunkId: 'chatcmpl-1', created: 7 });
+  assert.deepEqual(shown.read(), {
+    ...{ text: 'x', chunks: 1, chunkId: 'chatcmpl-1', created: 7 },
+    ...{ tokens: null, promptTokens: null, finish: null },
+  });
 });
 
 const event = (value: object) => Buffer.from(`data: ${JSON.stringify(value)}\n\n`);
@@ -114,4 +120,32 @@ test('an event that says something else than text, in any spelling, ends what ca
     shown.add(Buffer.from(`data: {"choices":[{"delta":{${other}}}]}\n\n`));
     assert.deepEqual([shown.continuable, shown.read()], [false, null], other);
   }
+});
+
+test('what the engine says of tokens is kept: usage so far, or ids', () => {
+  const say = (content: string, choice: object, more: object = {}) => {
+    const choices = [{ index: 0, delta: { content }, finish_reason: null, ...choice }];
+    return Buffer.from(`data: ${JSON.stringify({ id: 'c1', created: 7, choices, ...more })}\n\n`);
+  };
+  const counts = (shown: ShownText) => {
+    const { tokens, promptTokens, finish } = shown.read() ?? {};
+    return { tokens, promptTokens, finish };
+  };
+  const used = new ShownText('chat', true);
+  used.add(say('One two', {}, { usage: { prompt_tokens: 9, completion_tokens: 3 } }));
+  used.add(say(' three', {}, { usage: { prompt_tokens: 9, completion_tokens: 5 } }));
+  assert.deepEqual(counts(used), { tokens: 5, promptTokens: 9, finish: null });
+  const ids = new ShownText('chat', true);
+  ids.add(say('', {}, { prompt_token_ids: [1, 2, 3] }));
+  for (const text of ['One two', ' three four', ' five six']) ids.add(say(text, { token_ids: [7, 8] }));
+  ids.add(say('!', { token_ids: [9] }));
+  assert.deepEqual(counts(ids), { tokens: 7, promptTokens: 3, finish: null });
+  ids.add(say('', { finish_reason: 'length' }));
+  assert.equal(counts(ids).finish, 'length');
+});
+
+test('a stream with very much in one event is not continued, and that is not read', () => {
+  const shown = new ShownText('chat', true);
+  shown.add(Buffer.alloc(3_000_000, 'x'));
+  assert.equal(shown.continuable, false);
 });

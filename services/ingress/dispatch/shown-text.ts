@@ -14,6 +14,11 @@ const MAX_EVENTS_BYTES = 2 * 1024 * 1024;
 export interface Shown {
   readonly text: string;
   readonly chunks: number;
+  /** What the engine has counted by then, where it says so in its chunks (`usage`, token ids); else null. */
+  readonly tokens: number | null;
+  readonly promptTokens: number | null;
+  /** Why the answer ended; null while it has not. */
+  readonly finish: string | null;
   readonly chunkId: string;
   readonly created: number;
 }
@@ -28,6 +33,8 @@ const IN_QUOTES = /^(?:[^"\\\p{Cc}]|\\(?:["\\/bfnrt]|u[0-9a-f]{4}))*$/iu;
 interface Template {
   readonly before: string;
   readonly after: string;
+  /** Its token ids. */
+  readonly ids: number;
 }
 
 export class ShownText {
@@ -36,6 +43,11 @@ export class ShownText {
   #chunks = 0;
   #head: { readonly id: unknown; readonly created: unknown } | null = null;
   #template: Template | null = null;
+  /** Token ids seen; null where the engine gives none. */
+  #ids: number | null = null;
+  #reported: number | null = null;
+  #promptTokens: number | null = null;
+  #finish: string | null = null;
   #continuable: boolean;
 
   /** @param continuable false when the request itself rules continuation out (several choices, tools, …) */
@@ -63,11 +75,13 @@ export class ShownText {
   /** The escaped text of an event that fits the template of an earlier one; null for any other. */
   #templated(data: string): string | null {
     if (this.#template === null) return null;
-    const { before, after } = this.#template;
+    const { before, after, ids } = this.#template;
     const end = data.length - after.length;
     if (end < before.length || !data.startsWith(before) || !data.endsWith(after)) return null;
     const text = data.slice(before.length, end);
-    return IN_QUOTES.test(text) ? text : null;
+    if (!IN_QUOTES.test(text)) return null;
+    if (this.#ids !== null) this.#ids += ids;
+    return text;
   }
 
   /** The escaped text of any event, empty where it has none; null where text cannot stand for what it says. */
@@ -77,12 +91,27 @@ export class ShownText {
       const chunk = readChunk(data);
       const { id, created } = chunk as { id?: unknown; created?: unknown };
       this.#head ??= { id, created };
+      const ids = this.#count(chunk);
       const text = textOf(chunk);
-      if (text !== null && text !== '') this.#template = templateOf(data, text) ?? this.#template;
+      if (text !== null && text !== '') this.#template = templateOf(data, text, ids) ?? this.#template;
       return text === null ? null : JSON.stringify(text).slice(1, -1);
     } catch {
       return null;
     }
+  }
+
+  /** Notes what the chunk says of tokens, and of the end. @returns its token ids. */
+  #count({ usage, choices, ...chunk }: ChatChunk): number {
+    const [choice] = choices ?? [];
+    if (typeof usage?.completion_tokens === 'number') this.#reported = usage.completion_tokens;
+    const { prompt_token_ids: promptIds } = chunk as { prompt_token_ids?: unknown };
+    if (typeof usage?.prompt_tokens === 'number') this.#promptTokens = usage.prompt_tokens;
+    else if (Array.isArray(promptIds)) this.#promptTokens ??= promptIds.length;
+    if (choice?.finish_reason) this.#finish = choice.finish_reason;
+    const { token_ids: ids } = (choice ?? {}) as { token_ids?: unknown };
+    if (!Array.isArray(ids)) return 0;
+    this.#ids = (this.#ids ?? 0) + ids.length;
+    return ids.length;
   }
 
   #giveUp(): void {
@@ -96,7 +125,10 @@ export class ShownText {
     if (!this.#continuable || this.#head === null) return null;
     const { id, created } = this.#head;
     if (typeof id !== 'string' || typeof created !== 'number') return null;
-    return { text: JSON.parse(`"${this.#escaped}"`), chunks: this.#chunks, chunkId: id, created };
+    return {
+      ...{ text: JSON.parse(`"${this.#escaped}"`), chunks: this.#chunks, chunkId: id, created },
+      ...{ tokens: this.#reported ?? this.#ids, promptTokens: this.#promptTokens, finish: this.#finish },
+    };
   }
 }
 
@@ -116,11 +148,11 @@ function isNothing(value: unknown): boolean {
 }
 
 /** Null where it cannot be told for sure which part is the text. */
-function templateOf(data: string, text: string): Template | null {
+function templateOf(data: string, text: string, ids: number): Template | null {
   const quoted = JSON.stringify(text);
   const at = data.indexOf(quoted);
   if (at < 0) return null;
   const before = data.slice(0, at + 1);
   const after = data.slice(at + quoted.length - 1);
-  return textOf(readChunk(`${before}?${after}`)) === '?' ? { before, after } : null;
+  return textOf(readChunk(`${before}?${after}`)) === '?' ? { before, after, ids } : null;
 }

@@ -164,7 +164,10 @@ test('what was shown is continued where that is possible, and given up where it 
     request.running = null;
     return request;
   };
-  const shown = { text: 'a', chunks: 1, chunkId: 'c1', created: 7 };
+  const shown = {
+    ...{ text: 'a', chunks: 1, chunkId: 'c1', created: 7 },
+    ...{ tokens: null, promptTokens: null, finish: null },
+  };
   assert.deepEqual(on(interrupted(), asked(2)), [{ kind: 'answer', answer: { kind: 'continue', ...shown } }]);
   const effects = on(interrupted({ continuable: false }), asked(2));
   assert.deepEqual(kinds(effects), ['forget', 'count_finished', 'give_up', 'answer']);

@@ -2,7 +2,7 @@
  * The reply to a request for the number of its tokens (`/v1/messages/count_tokens`, `/v1/responses/input_tokens`): what an engine
  * counts or its tokenizer says; the estimate that dispatch goes by where it says nothing.
  */
-import { type DispatchError, JSON_CONTENT_TYPE, type ResultMeta } from '@penstock/protocol';
+import { type DispatchError, JSON_CONTENT_TYPE, type ResultMeta, readTokenCount } from '@penstock/protocol';
 import type { ReplySink, Served } from './reply-sink.ts';
 
 const OK: ResultMeta = { status: 200, contentType: JSON_CONTENT_TYPE };
@@ -25,7 +25,7 @@ export class TokenCountReply implements ReplySink {
 
   /** Engines without a chat template, or with a tokenizer for plain text only, refuse. */
   result({ status }: ResultMeta, body: Buffer, served: Served | null): void {
-    this.#tell(status === 200 ? countIn(body) : null, served);
+    this.#tell(status === 200 ? readTokenCount(body) : null, served);
   }
 
   /** Of a request that no engine was asked for, what is wrong with it is said. */
@@ -40,16 +40,5 @@ export class TokenCountReply implements ReplySink {
 
   #tell(count: number | null, served: Served | null): void {
     this.#to.result(OK, Buffer.from(JSON.stringify(this.#shown(count ?? this.#estimate))), served);
-  }
-}
-
-/** As Anthropic's API has it, or as vLLM's and others' `/tokenize`. */
-function countIn(body: Buffer): number | null {
-  try {
-    const { input_tokens: own, count, tokens } = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
-    const counted = own ?? count ?? (Array.isArray(tokens) ? tokens.length : null);
-    return Number.isInteger(counted) && Number(counted) >= 0 ? Number(counted) : null;
-  } catch {
-    return null;
   }
 }

@@ -52,7 +52,7 @@ function startAdmission({
   const state = { now: 0, draining: false };
   const admission = new Admission({
     worker: 'w-1',
-    continuing: { canContinue: async () => goesOn },
+    continuing: { canContinue: async () => goesOn, countTokens: async () => null },
     slots: () => slots,
     queue: {
       settle: (_ack, how, delayMs) => void said.push(delayMs === undefined ? how : `${how} ${delayMs}`),
@@ -99,6 +99,9 @@ function startAdmission({
   return { admission, deliver, said, runs, questions, replies, state };
 }
 
+/** Of what an ingress says of a partial answer. */
+const REST = { chunkId: 'c1', created: 7, tokens: null, promptTokens: null, finish: null } as const;
+
 test('a first delivery runs at once, and its frames go to the ingress', () => {
   const { deliver, said, runs, replies } = startAdmission();
   assert.equal(deliver(), true);
@@ -142,7 +145,7 @@ test('work that may be of a later version is left to other workers, and what is 
 });
 
 test('a redelivery continues what the client has', async () => {
-  const partial = { kind: 'continue', text: 'Hel', chunks: 1, chunkId: 'c1', created: 7 } as const;
+  const partial = { kind: 'continue', text: 'Hel', chunks: 1, ...REST } as const;
   const { deliver, said, runs } = startAdmission({ answer: async () => answered(partial) });
   deliver({}, 2);
   await turn();
@@ -152,7 +155,7 @@ test('a redelivery continues what the client has', async () => {
 });
 
 test('where the engine cannot continue, it is asked as the client asked', async () => {
-  const partial = { kind: 'continue', text: 'Hel', chunks: 1, chunkId: 'c1', created: 7 } as const;
+  const partial = { kind: 'continue', text: 'Hel', chunks: 1, ...REST } as const;
   const { deliver, runs } = startAdmission({ answer: async () => answered(partial), goesOn: false });
   deliver({}, 2);
   await turn();

@@ -36,7 +36,7 @@ export interface AdmissionOptions {
   readonly slots: () => number;
   readonly queue: Pick<WorkConsumer, 'settle'> & Pick<ControlChannel, 'ask'>;
   readonly stored: Pick<StoredRuns, 'asStored' | 'attach' | 'begin' | 'collect' | 'release'>;
-  readonly continuing: Pick<Continuing, 'canContinue'>;
+  readonly continuing: Pick<Continuing, 'canContinue' | 'countTokens'>;
   readonly running: Pick<RunningAttempts, 'cancel' | 'has' | 'run' | 'size'>;
   /** Takes the frames of attempts whose ingress waits. */
   readonly replies: AttemptSink;
@@ -148,8 +148,11 @@ export class Admission {
     const question = encodeMessage({ id: meta.id, attempt: number, worker, nonce, ack });
     const answer = await queue.ask({ kind: 'ingress', ingress: meta.from }, question, ASK_TIMEOUT_MS);
     const decision = decideOnAnswer(answer, reason, delivery.deliveryCount);
-    const isResumed = decision.kind === 'run' && decision.resume !== null && decision.resume.text !== '';
-    return { decision, goesOn: !isResumed || (await continuing.canContinue(meta)) };
+    const resume = decision.kind === 'run' ? decision.resume : null;
+    if (decision.kind !== 'run' || resume === null || resume.text === '') return { decision, goesOn: true };
+    if (!(await continuing.canContinue(meta))) return { decision, goesOn: false };
+    const tokens = resume.tokens ?? (await continuing.countTokens(meta, resume.text));
+    return { decision: { ...decision, resume: { ...resume, tokens } }, goesOn: true };
   }
 
   async #beginStored(delivery: Delivery, work: WorkEnvelope, attempt: AttemptKey): Promise<void> {

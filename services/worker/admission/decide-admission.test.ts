@@ -7,7 +7,10 @@ import { decideAdmission, decideOnAnswer } from './decide-admission.ts';
 const META = { stored: false, ask: false, deadlineAt: 1000 } as WorkMeta;
 const ask = (reason: string) => ({ kind: 'ask', reason });
 const answered = (answer: ResumeAnswer): Answer => ({ kind: 'answer', payload: encodeMessage(answer) });
-const CONTINUE = { kind: 'continue', text: 'Hi', chunks: 1, chunkId: 'c', created: 7 } as const;
+const CONTINUE = {
+  ...({ kind: 'continue', text: 'Hi', chunks: 1, chunkId: 'c', created: 7 } as const),
+  ...{ tokens: null, promptTokens: null, finish: null },
+} as const;
 
 test('only the first delivery of an interactive request in time runs without a question', () => {
   assert.deepEqual(decideAdmission(META, 1, 999, false), { kind: 'run' });

@@ -4,12 +4,19 @@ import { type Endpoint, eventData } from '@penstock/protocol';
 import { createContinuation } from './continuation.ts';
 import { Contradiction } from './repetition.ts';
 
-const RESUME = { kind: 'continue', text: 'Hel', chunks: 2, chunkId: 'c1', created: 7 } as const;
+const RESUME = {
+  ...({ kind: 'continue', text: 'Hel', chunks: 2, chunkId: 'c1', created: 7 } as const),
+  ...{ tokens: null, promptTokens: null, finish: null },
+} as const;
 
 function bodyOf(endpoint: Endpoint, body: object, resume = RESUME as typeof RESUME | { text: '' }) {
   const continuation = createContinuation(endpoint, { ...RESUME, ...resume }, true);
   return JSON.parse(continuation.bodyFrom(Buffer.from(JSON.stringify(body))).toString());
 }
+
+const say = (content: string, finish: string | null = null) => ({
+  choices: [{ delta: { content }, finish_reason: finish }],
+});
 
 /** What the client sees of the events. */
 function rewritten(...chunks: (object | string)[]) {
@@ -72,9 +79,64 @@ test('the partial answer is counted as output, though this engine read it as pro
   assert.equal(none?.usage, null);
 });
 
-const say = (content: string, finish: string | null = null) => ({
-  choices: [{ delta: { content }, finish_reason: finish }],
+/** What a continuation that knows this of the partial answer makes of request and events. */
+function continued(
+  known: Partial<Parameters<typeof createContinuation>[1]>,
+  body: object,
+  ...events: object[]
+) {
+  const { bodyFrom, rewrite } = createContinuation('chat', { ...RESUME, ...known }, true);
+  const asked = JSON.parse(bodyFrom(Buffer.from(JSON.stringify({ messages: [], ...body }))).toString());
+  const shown = rewrite(Buffer.from(events.map(event => `data: ${JSON.stringify(event)}\n\n`).join('')));
+  return { asked, shown: [...eventData(shown.toString())].map(data => JSON.parse(data)) };
+}
+const usageChunk = (prompt: number, completion: number, cached = 0) => ({
+  choices: [],
+  usage: {
+    ...{ prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion },
+    prompt_tokens_details: { cached_tokens: cached },
+  },
 });
+
+test('tokens that were counted are taken off limits and moved in the usage, however many a chunk has', () => {
+  const limits = { max_tokens: 10, min_tokens: 8 };
+  const { asked, shown } = continued(
+    { tokens: 7 },
+    limits,
+    say('lo'),
+    say('', 'length'),
+    usageChunk(12, 3, 11),
+  );
+  assert.deepEqual([asked.max_tokens, asked.min_tokens], [3, 1]);
+  assert.deepEqual(shown.at(-1)?.usage, usageChunk(5, 10, 5).usage);
+  const { shown: told } = continued({ tokens: 7, promptTokens: 6 }, {}, usageChunk(12, 3));
+  assert.deepEqual(told[0]?.usage, usageChunk(6, 10).usage, 'as the first engine had it');
+});
+
+test('an answer that has all its tokens gets its end and its usage, and not a token more', () => {
+  const { asked, shown } = continued(
+    { tokens: 10 },
+    { max_completion_tokens: 10 },
+    ...[say('more'), say('', 'stop'), usageChunk(15, 1)],
+  );
+  assert.equal(asked.max_completion_tokens, 1, 'no engine takes 0');
+  assert.deepEqual(
+    shown.map(({ choices }) => choices),
+    [[{ delta: {}, finish_reason: 'length' }], []],
+  );
+  assert.deepEqual(shown.at(-1)?.usage, usageChunk(5, 10).usage);
+});
+
+test('an answer that has its end gets what follows that alone', () => {
+  const { asked, shown } = continued(
+    { tokens: 4, finish: 'stop' },
+    { max_tokens: 10 },
+    ...[say('more', 'length'), usageChunk(9, 1)],
+  );
+  assert.equal(asked.max_tokens, 1);
+  assert.deepEqual(shown, [{ ...usageChunk(5, 4), id: 'c1', created: 7 }]);
+});
+
 const textOf = (chunks: { choices: { delta: { content?: string } }[] }[]) =>
   chunks.map(chunk => chunk.choices[0]?.delta.content ?? '').join('');
 

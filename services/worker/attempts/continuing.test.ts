@@ -90,3 +90,35 @@ test('the operator has the last word, and completions need none', async () => {
     assert.equal(asked(), 0);
   }
 });
+
+test('a partial answer is counted by the engine’s tokenizer, where it has one', async () => {
+  const said = new Map<string, object | number>([
+    ['One two', { count: 2, tokens: [1, 2] }],
+    ['llama.cpp', { tokens: [1, 2, 3] }],
+    ['TGI', [{ id: 1 }, { id: 2 }]],
+    ['refused', 400],
+    ['odd', { count: 'many' }],
+  ]);
+  const continuing = new Continuing({
+    engine: {
+      ask: async (endpoint, body) => {
+        assert.equal(endpoint, 'tokenize');
+        const answer = said.get((body as { prompt: string }).prompt);
+        if (answer === undefined) throw new Error('reset');
+        const isError = typeof answer === 'number';
+        return { status: isError ? answer : 200, body: Buffer.from(isError ? '' : JSON.stringify(answer)) };
+      },
+    },
+    configured: () => true,
+    log: { info() {} } as unknown as Logger,
+  });
+  const count = (text: string, slug = 'm') => continuing.countTokens({ slug, model: slug }, text);
+  assert.equal(await count('One two'), null, 'not known to have one yet');
+  await continuing.learn([
+    { name: 'm', slug: 'm', endpoints: ['chat', 'tokenize'] },
+    { name: 'other', slug: 'other', endpoints: ['chat'] },
+  ]);
+  const counts = await Promise.all([...said.keys(), 'lost'].map(text => count(text)));
+  assert.deepEqual(counts, [2, 3, 2, null, null, null]);
+  assert.equal(await count('One two', 'other'), null);
+});

@@ -3,12 +3,14 @@
  * says everything again, as many do. Found out by three tiny requests, once for each model: how an answer begins, how it goes on, and
  * what follows its beginning.
  */
-import { type ModelInfo, understandAnswer, type WorkMeta } from '@penstock/protocol';
+import { type ModelInfo, readTokenCount, understandAnswer, type WorkMeta } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { Engine } from '../engine/engine.ts';
 
 /** The client of an interrupted stream waits meanwhile. */
 const LIMIT_MS = 2500;
+/** A tokenizer answers at once. */
+const COUNT_LIMIT_MS = 1000;
 const BEGINNING_TOKENS = 2;
 /** Engines may list many adapters; of others it is found out when a stream needs it. */
 const MOST_LEARNED = 8;
@@ -27,6 +29,8 @@ export interface ContinuingOptions {
 export class Continuing {
   readonly #o: ContinuingOptions;
   readonly #known = new Map<string, Promise<boolean | null>>();
+  /** Slugs of models whose tokenizer can be asked. */
+  #counts: ReadonlySet<string> = new Set();
 
   constructor(options: ContinuingOptions) {
     this.#o = options;
@@ -46,8 +50,25 @@ export class Continuing {
     return (await known) ?? false;
   }
 
+  /** Tokens of a partial answer, as the engine's own tokenizer has it; null where it has none that can be asked. Never rejects. */
+  async countTokens({ slug, model }: Pick<WorkMeta, 'model' | 'slug'>, text: string): Promise<number | null> {
+    if (!this.#counts.has(slug)) return null;
+    // `prompt` is vLLM's and SGLang's word for it, `content` llama.cpp's, `inputs` TGI's.
+    const words = { prompt: text, content: text, inputs: text };
+    const asked = { model, ...words, add_special_tokens: false, add_special: false };
+    try {
+      const { status, body } = await this.#o.engine.ask('tokenize', asked, COUNT_LIMIT_MS);
+      return status === 200 ? readTokenCount(body) : null;
+    } catch {
+      return null;
+    }
+  }
+
   /** Finds out beforehand, one model after the other: when a stream needs it, the engine may have much to do. Never rejects. */
   async learn(models: readonly Pick<ModelInfo, 'name' | 'slug' | 'endpoints'>[]): Promise<void> {
+    this.#counts = new Set(
+      models.filter(({ endpoints }) => endpoints.includes('tokenize')).map(({ slug }) => slug),
+    );
     for (const { name: model, slug, endpoints } of models.slice(0, MOST_LEARNED))
       if (endpoints.includes('chat')) await this.canContinue({ endpoint: 'chat', slug, model });
   }

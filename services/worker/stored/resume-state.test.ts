@@ -31,16 +31,12 @@ async function resume(
   for (const [at, entry] of entries.entries()) await log.append('r1', nth(1), at, Buffer.from(entry));
   if (wasRead) await log.slice('r1', 0, 1);
   await store.begin('r1', nth(2), 'w-2');
-  const body = { model: 'm', messages: [{ role: 'user', content: 'Hi' }], ...request };
+  const body = { model: 'm', messages: [{ role: 'user', content: 'Hi' }], max_tokens: 10, ...request };
   const work = { meta: { id: 'r1', endpoint: 'chat' }, body: Buffer.from(JSON.stringify(body)) };
-  const found = await readResumeState(
-    log,
-    work as WorkEnvelope,
-    kind,
-    nth(2),
-    async () => work.body,
-    async () => goesOn,
-  );
+  const found = await readResumeState(log, work as WorkEnvelope, kind, nth(2), async () => work.body, {
+    canContinue: async () => goesOn,
+    countTokens: async () => 7,
+  });
   const asked =
     found.continuation === null ? null : JSON.parse(found.continuation.bodyFrom(work.body).toString());
   return { ...found, asked, left: (await log.peek('r1', 0, 9999)).length };
@@ -62,6 +58,7 @@ test('plain text is continued where it stopped', async () => {
   );
   assert.deepEqual(resumeState, { entries: 2, ops, replays: false });
   assert.deepEqual(asked.messages.at(-1), { role: 'assistant', content: 'One two' });
+  assert.equal(asked.max_tokens, 3, 'less what the tokenizer counted');
 });
 
 test('where the engine cannot go on, plain text is begun again, or repeated once it was read', async () => {

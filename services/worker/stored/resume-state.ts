@@ -14,6 +14,7 @@ import {
 } from '@penstock/protocol';
 import type { RunLog } from '@penstock/transport';
 import { type Continuation, createContinuation } from '../attempts/continuation.ts';
+import type { Continuing } from '../attempts/continuing.ts';
 
 export interface ResumeState {
   /** Log entries written so far. */
@@ -30,7 +31,7 @@ const SLICE = 1000;
 /**
  * Plain text is continued where it stopped. Anything else starts from the beginning: with an empty log if nobody has read
  * it yet, else repeating what is logged.
- * @param bodyOf the request; asked only where it matters. @param canContinue whether the engine goes on with what another began.
+ * @param bodyOf the request; asked only where it matters. @param continuing whether the engine goes on with what another began, and what that has in tokens.
  */
 export async function readResumeState(
   log: RunLog,
@@ -38,17 +39,23 @@ export async function readResumeState(
   kind: RunLogKind,
   attempt: AttemptKey,
   bodyOf: () => Promise<Buffer>,
-  canContinue: () => Promise<boolean>,
+  continuing: Pick<Continuing, 'canContinue' | 'countTokens'>,
 ): Promise<{ resumeState: ResumeState | null; continuation: Continuation | null }> {
   const entries = await readAll(log, work.meta.id);
   if (entries.length === 0) return { resumeState: null, continuation: null };
   const logged = kind === 'deltas' ? answerOfDeltas(entries) : answerOfEvents(entries);
   const { endpoint } = work.meta;
-  if (logged !== null && (await isContinuable(endpoint, logged.ops, bodyOf)) && (await canContinue())) {
+  if (
+    logged !== null &&
+    (await isContinuable(endpoint, logged.ops, bodyOf)) &&
+    (await continuing.canContinue(work.meta))
+  ) {
     const { ops, chunkId, created } = logged;
     const text = ops.map(op => (op[0] === 't' ? op[1] : '')).join('');
     const chunks = ops.reduce((sum, op) => sum + (op[0] === 't' ? op[2] : 0), 0);
-    const resume = { kind: 'continue', text, chunks, chunkId, created } as const;
+    const tokens = await continuing.countTokens(work.meta, text);
+    const counts = { chunks, tokens, promptTokens: null, finish: null };
+    const resume = { kind: 'continue', text, ...counts, chunkId, created } as const;
     const continuation = createContinuation(endpoint, resume, true);
     return { resumeState: { entries: entries.length, ops, replays: false }, continuation };
   }

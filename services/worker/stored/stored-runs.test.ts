@@ -44,7 +44,7 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
   const errors: string[] = [];
   const stored = new StoredRuns({
     ...{ store, queue, clock, bodies, claims, log: runLog, worker: 'w-1', ackWaitMs: ACK_WAIT_MS },
-    continuing: { canContinue: async () => true },
+    continuing: { canContinue: async () => true, countTokens: async () => null },
     attempts: new RunAttempts({ ...wires, expiry }),
     logger: {
       warn() {},

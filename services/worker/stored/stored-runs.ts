@@ -37,7 +37,7 @@ export interface StoredRunsOptions {
   readonly log: RunLog;
   readonly bodies: Pick<RequestBodies, 'read'>;
   readonly claims: Pick<ClaimCheck, 'discard'>;
-  readonly continuing: Pick<Continuing, 'canContinue'>;
+  readonly continuing: Pick<Continuing, 'canContinue' | 'countTokens'>;
   readonly queue: Pick<WorkConsumer, 'settle'> & Pick<WorkPublisher, 'moveToDead'>;
   readonly worker: string;
   readonly ackWaitMs: number;
@@ -88,8 +88,8 @@ export class StoredRuns {
     if (outcome !== 'begun') return { kind: outcome };
     if (kind === 'none') return { kind: 'begun', resumeState: null, continuation: null };
     const bodyOf = () => this.#bodyOf(work);
-    const canContinue = () => this.#o.continuing.canContinue(work.meta);
-    return { kind: 'begun', ...(await readResumeState(log, work, kind, attempt, bodyOf, canContinue)) };
+    const { continuing } = this.#o;
+    return { kind: 'begun', ...(await readResumeState(log, work, kind, attempt, bodyOf, continuing)) };
   }
 
   async #bodyOf({ meta, body }: WorkEnvelope): Promise<Buffer> {
