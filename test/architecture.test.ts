@@ -64,6 +64,23 @@ function ruleFor(path: string): readonly string[] {
   return MAY_IMPORT[room] ?? [];
 }
 
+/** Who may read the wall clock of the machine, and why: what goes to other processes, or comes from them, is told by `regionClock`. */
+const WALL_CLOCK: Record<string, string> = {
+  'libs/runtime/clock.ts': 'until Redis has said the time',
+  'libs/transport/redis/request-trails.ts': 'for whoever has no clock of the region',
+  'libs/transport/bullmq/delivery-jobs.ts': 'BullMQ compares it with its own',
+  'libs/transport/files/upload-buffer.ts': 'files of this machine',
+  'services/worker/engine/engine.ts': 'an engine that does not show its own',
+};
+
+test('the wall clock of a machine is read by nobody whose times go to other processes', () => {
+  const isPart = (path: string) => !/^services\/(engine-sim|console\/page)\/|\.fixture\.ts$/.test(path);
+  for (const { path } of product.filter(source => isPart(source.path))) {
+    const reads = /\bDate\.now\b|new Date\(\)/.test(readFileSync(join(ROOT, path), 'utf8'));
+    assert.equal(reads, path in WALL_CLOCK, path);
+  }
+});
+
 test('imports between rooms point one way', () => {
   for (const { path, imports } of product) {
     for (const name of imports.filter(name => name.startsWith('@penstock/'))) {

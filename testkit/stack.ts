@@ -55,7 +55,7 @@ export async function startStack(options: StackOptions) {
     return service;
   };
   /** @param port of a node that comes back; a free one when absent. */
-  const startNode = async (name: string, port?: number) => {
+  const startNode = async (name: string, port?: number, more: Record<string, string> = {}) => {
     const at = port ?? (await freePort());
     const env = {
       ...wires,
@@ -64,6 +64,7 @@ export async function startStack(options: StackOptions) {
       PENSTOCK_INGRESS_ID: name,
       PENSTOCK_FILES_DIR: filesDir,
       ...options.ingressEnv,
+      ...more,
     };
     const process = await start('ingress', env, {
       readyWhen: line => {
@@ -119,8 +120,8 @@ export async function startStack(options: StackOptions) {
     ingress,
     startIngress,
     /** Another node, or one that was killed, on the port it had; ended with the stack. */
-    async addIngress(name: string, port?: number) {
-      const added = await startNode(name, port);
+    async addIngress(name: string, port?: number, env?: Record<string, string>) {
+      const added = await startNode(name, port, env);
       await waitFor(async () => (await fetch(`${added.url}/readyz`)).ok);
       return added;
     },

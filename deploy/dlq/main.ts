@@ -17,6 +17,7 @@ import {
   EXIT_CONFIG,
   filesSettings,
   readConfig,
+  regionClock,
   regionSettings,
 } from '@penstock/runtime';
 import {
@@ -59,8 +60,9 @@ async function wire(config: DlqConfig): Promise<DeadLetterWires & { close: () =>
   const blame = (variable: string) => (err: Error) => {
     throw err instanceof ConnectError ? new DeadLetterError(`${variable}: ${err.message}`) : err;
   };
-  // Fails at once if Redis does not answer; the store would wait for it.
-  await (await RedisModelRegistry.connect({ url: redis, name }).catch(blame('PENSTOCK_REDIS_URL'))).close();
+  // Fails at once if Redis does not answer; the store would wait for it. It also says what the time is.
+  const about = { url: redis, name, clock: regionClock };
+  await (await RedisModelRegistry.connect(about).catch(blame('PENSTOCK_REDIS_URL'))).close();
   const letters = await NatsDeadLetters.connect({ url: nats, name }, config.PENSTOCK_REGION).catch(
     blame('PENSTOCK_NATS_URL'),
   );
@@ -72,7 +74,7 @@ async function wire(config: DlqConfig): Promise<DeadLetterWires & { close: () =>
   const queue = await NatsWorkQueue.connect({ url: nats, name }).catch(blame('PENSTOCK_NATS_URL'));
   const runs = await RedisRunStore.connect({ url: redis, name });
   const close = () => Promise.all([letters.close(), queue.close(), runs.close()]);
-  return { letters, queue, runs, bodies, now: Date.now, close };
+  return { letters, queue, runs, bodies, now: () => regionClock.now(), close };
 }
 
 const say = (text: string) => process.stdout.write(`${text}\n`);

@@ -40,6 +40,18 @@ test('a process that was paused itself waits before it calls a worker lost', () 
   assert.equal(members.isLost('w-1'), false);
 });
 
+test('a process that was paused for minutes forgets no worker that it has not listened for since', () => {
+  const { members, state, events } = startMembers();
+  members.hear(heartbeatOf({}));
+  state.now = 180_000;
+  members.sweep();
+  assert.deepEqual([members.size, events, [...members.modelNames()]], [1, [], ['m']]);
+  for (const end = state.now + 60_000; state.now < end; state.now += 1000) members.sweep();
+  assert.deepEqual(events, ['w-1 gone'], 'it is lost only');
+  for (const end = state.now + 2000; state.now < end; state.now += 1000) members.sweep();
+  assert.deepEqual([members.size, events], [0, ['w-1 gone', 'w-1 forgotten']]);
+});
+
 test('a silent worker serves nothing; its next heartbeat brings it back', () => {
   const { members, state } = startMembers();
   const serving = () => members.serving('m').map(({ worker }) => worker);

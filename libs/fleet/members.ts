@@ -3,7 +3,7 @@
  * - a *member* from its first heartbeat until it leaves or is forgotten;
  * - *lost* once it was silent for {@link LOST_AFTER_MS}: it is offered nothing, and a heartbeat brings it back;
  * - *suspect* once it did not take the work bound to it in time, until its next heartbeat or reply;
- * - *forgotten* once it was silent for {@link FORGOTTEN_AFTER_MS}.
+ * - *forgotten* once it was silent for {@link FORGOTTEN_AFTER_MS}, all of them while this process was listening.
  *
  * A worker that is started again keeps its name but not the requests that its old process ran, so silence is also tracked for
  * each process (incarnation).
@@ -117,8 +117,8 @@ export class Members {
   /** Names of the models of all workers that are not lost, whether they take work now or not. */
   modelNames(): Set<string> {
     const names = new Set<string>();
-    for (const { heartbeat, seenAt } of this.#members.values())
-      if (this.#now() - seenAt <= LOST_AFTER_MS) for (const { name } of heartbeat.models) names.add(name);
+    for (const { worker, heartbeat } of this.#members.values())
+      if (!this.isLost(worker)) for (const { name } of heartbeat.models) names.add(name);
     return names;
   }
 
@@ -208,7 +208,8 @@ export class Members {
         this.#version++;
         this.#o.onGone(member.worker);
       }
-      if (now - member.seenAt <= FORGOTTEN_AFTER_MS) continue;
+      // While this process was paused or cut off, it would have missed whatever a living worker said.
+      if (now - Math.max(member.seenAt, this.#listeningSince) <= FORGOTTEN_AFTER_MS) continue;
       this.#members.delete(member.worker);
       this.#o.onRemoved(member, 'forgotten');
     }

@@ -48,7 +48,7 @@ test('a file that cannot be read, and a setting given twice, are told once and w
   ]);
   assert.deepEqual(problemsOf({ KEY_FILE: dir, PORT: 'x' }), [
     'KEY_FILE: the file cannot be read (EISDIR)',
-    'PORT: Invalid input: expected number, received NaN',
+    'PORT: must be a whole number',
   ]);
   assert.deepEqual(problemsOf({ KEY: 'sk-01234567', KEY_FILE: fileOf('key', 'sk-76543210') }), [
     'KEY_FILE: KEY is set too; set one of them',

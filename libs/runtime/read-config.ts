@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
+import { numberProblem } from './settings/number-range.ts';
 
 /** Exit code for a configuration error (sysexits.h EX_CONFIG). */
 export const EXIT_CONFIG = 78;
@@ -19,7 +20,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** @throws ConfigError with one line per problem, each naming its variable. Values are never quoted: some are secrets. */
+/** @throws ConfigError with one line per problem, each naming its variable. Values are not quoted, but for numbers: some are secrets. */
 export function readConfig<T extends z.ZodObject>(
   schema: T,
   env: Record<string, string | undefined>,
@@ -34,7 +35,10 @@ export function readConfig<T extends z.ZodObject>(
   if (parsed.success && problems.length === 0) return Object.freeze(parsed.data) as Readonly<z.infer<T>>;
   // A setting whose file could not be read is not missing too.
   const invalid = (parsed.error?.issues ?? [])
-    .map(issue => ({ name: issue.path.join('.'), message: issue.message }))
+    .map(({ path, message }) => {
+      const name = path.join('.');
+      return { name, message: numberProblem(schema.shape[name], given[name]) ?? message };
+    })
     .filter(({ name }) => !problems.some(problem => problem.startsWith(`${name}_FILE:`)));
   throw new ConfigError([...problems, ...invalid.map(({ name, message }) => `${name}: ${message}`)]);
 }

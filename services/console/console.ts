@@ -105,6 +105,7 @@ export async function startConsole(
       webhooks,
       deadLetters,
       notReady,
+      now: () => clock.now(),
     }),
     start() {
       depths.start();

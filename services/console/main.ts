@@ -5,10 +5,13 @@ import {
   createIdSource,
   createLogger,
   exitBlaming,
+  NATS,
+  REDIS,
   readConfigOrExit,
   redisOf,
+  regionClock,
   stopOnSignal,
-  systemClock,
+  whenThere,
 } from '@penstock/runtime';
 import {
   NatsDeadLetters,
@@ -32,19 +35,19 @@ const config = readConfigOrExit(consoleConfig);
 const nextId = createIdSource();
 const id = config.PENSTOCK_CONSOLE_ID ?? `console-${nextId().slice(0, 8)}`;
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
+const stopping = stopOnSignal(log);
 const region = config.PENSTOCK_REGION;
 
-const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }).catch(
-  exitBlaming('PENSTOCK_NATS_URL'),
-);
 const redis = redisOf(config, id, log);
-const registry = await RedisModelRegistry.connect(redis).catch(exitBlaming('PENSTOCK_REDIS_URL'));
-const audit = await RedisAuditLog.connect(redis, region);
-const runs = await RedisRunStore.connect(redis);
-const records = await RedisTaskRecords.connect(redis);
-const trails = await RedisRequestTrails.connect(redis);
-const endpoints = await RedisWebhooks.connect(redis);
-const deliveries = await RedisDeliveries.connect(redis);
+const there = whenThere(log);
+const queue = await there(NATS, () => NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }));
+const registry = await there(REDIS, () => RedisModelRegistry.connect({ ...redis, clock: regionClock }));
+const audit = await there(REDIS, () => RedisAuditLog.connect(redis, region));
+const runs = await there(REDIS, () => RedisRunStore.connect(redis));
+const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
+const trails = await there(REDIS, () => RedisRequestTrails.connect({ ...redis, clock: regionClock }));
+const endpoints = await there(REDIS, () => RedisWebhooks.connect(redis));
+const deliveries = await there(REDIS, () => RedisDeliveries.connect(redis));
 /** Loaded when somebody sends an event again. */
 const deliveryJobs = new WhenNeeded(async () => {
   const { BullDeliveries } = await import('@penstock/transport/bullmq');
@@ -64,7 +67,13 @@ const { app, start, stop } = await startConsole(
       ...{ endpoints, deliveries },
       deliveryJobs: { again: async (job, nonce) => (await deliveryJobs.get()).again(job, nonce) },
     },
-    deadLetters: async () => ({ letters: await letters.get(), runs, bodies, queue, now: Date.now }),
+    deadLetters: async () => ({
+      letters: await letters.get(),
+      runs,
+      bodies,
+      queue,
+      now: () => regionClock.now(),
+    }),
   },
   {
     ...{ region, shards: config.PENSTOCK_SHARDS },
@@ -75,13 +84,13 @@ const { app, start, stop } = await startConsole(
     targetTtftMs: config.PENSTOCK_SLO_TTFT_MS,
     priceOf: config.PENSTOCK_WORKER_PRICES ?? (() => undefined),
   },
-  { clock: systemClock, log, nextId },
+  { clock: regionClock, log, nextId },
 );
 start();
 const url = await app.listen({ host: config.PENSTOCK_CONSOLE_HOST, port: config.PENSTOCK_CONSOLE_PORT });
 log.info({ url, region }, 'console listening');
 
-stopOnSignal(log, [
+stopping.by([
   {
     name: 'close http',
     limitMs: 1000,

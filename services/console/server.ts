@@ -26,6 +26,8 @@ export interface ServerOptions {
   readonly deadLetters: () => Promise<DeadLetterWires>;
   /** Why the console cannot show the region now, or null. */
   readonly notReady: () => string | null;
+  /** Unix ms. */
+  readonly now: () => number;
 }
 
 /** What the page sends is small. */
@@ -69,7 +71,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   addActions(app, guard, desk, audit);
   serveRequests(app, guard, options.requests);
   serveBatches(app, guard, options.batches);
-  serveWebhooks(app, guard, options.webhooks);
+  serveWebhooks(app, guard, options.webhooks, options.now);
   serveLetters(app, guard, options.deadLetters);
   return app;
 }
@@ -127,7 +129,7 @@ function streamLive(request: FastifyRequest, reply: FastifyReply, guard: Guard, 
     'x-accel-buffering': 'no',
   });
   raw.write('retry: 1000\n\n');
-  live.add(raw, typeof last === 'string' ? last : after, hz === '4', () => session.until > Date.now());
+  live.add(raw, typeof last === 'string' ? last : after, hz === '4', () => guard.isOpen(session));
 }
 
 function answerError(error: unknown, _request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -204,7 +204,7 @@ export async function startIngress(
       ...responses(ports, settings, host, {
         ...{ ...accepting, intake, dispatcher, runLog, logStreams, pollHints, keeper },
       }),
-      ...filesAndWebhooks(ports, settings, nextId),
+      ...filesAndWebhooks(ports, settings, host),
     },
     ...{ authenticate: createAuthenticator(settings.apiKeys), letIn: () => door.pass() },
     ...{ bodies: reader, corsOrigins: settings.corsOrigins, nextId },
@@ -272,7 +272,9 @@ function storedRuns(
   };
 }
 
-type ResponseParts = Omit<ResponsesOptions, 'responseIntake' | 'conversations'> & { readonly intake: Intake };
+type ResponseParts = Omit<ResponsesOptions, 'responseIntake' | 'conversations' | 'clock'> & {
+  readonly intake: Intake;
+};
 
 /** The Responses API: responses, conversations, and what both are read with. */
 function responses(
@@ -288,7 +290,7 @@ function responses(
   });
   const responseIntake = new ResponseIntake({ intake, history, conversations, clock });
   return {
-    responses: new ResponsesApi({ ...parts, responseIntake, conversations }),
+    responses: new ResponsesApi({ ...parts, responseIntake, conversations, clock }),
     inputTokens: new InputTokensApi({ intake, responseIntake, dispatcher }),
     compact: new CompactApi({ responseIntake, dispatcher }),
     conversations: new ConversationsApi(conversations),
@@ -325,13 +327,17 @@ async function listen(
 }
 
 /** The resources that are backed by records only. */
-function filesAndWebhooks(ports: IngressPorts, settings: IngressSettings, nextId: () => string) {
+function filesAndWebhooks(
+  ports: IngressPorts,
+  settings: IngressSettings,
+  { nextId, clock }: Pick<IngressHost, 'nextId' | 'clock'>,
+) {
   const { records, contents, batchJobs, webhooks, deliveries, deliveryJobs } = ports;
   const { batchLifeS, webhookAllow: allow } = settings;
-  const files = new FilesApi(records, contents, nextId);
+  const files = new FilesApi({ records, contents, nextId, clock });
   return {
     files,
-    batches: new BatchesApi({ records, files, batchJobs, nextId, batchLifeS }),
-    webhooks: new WebhooksApi({ webhooks, deliveries, deliveryJobs, nextId, allow }),
+    batches: new BatchesApi({ records, files, batchJobs, nextId, clock, batchLifeS }),
+    webhooks: new WebhooksApi({ webhooks, deliveries, deliveryJobs, nextId, clock, allow }),
   };
 }

@@ -1,19 +1,24 @@
 /** An ingress process: read configuration, connect, listen, drain on a signal. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { joinRegion } from '@penstock/fleet/nodes';
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
   bucketOf,
   createIdSource,
   createLogger,
+  equalSettings,
   exitBlaming,
   modelRulesOf,
+  NATS,
+  REDIS,
   readConfigOrExit,
   redisOf,
+  regionClock,
   startTracingOrExit,
   stopOnSignal,
-  systemClock,
   trimMemoryAfterSpikes,
   VERSION,
+  whenThere,
 } from '@penstock/runtime';
 import {
   NatsWorkQueue,
@@ -36,18 +41,28 @@ const nextId = createIdSource();
 const ingressId = config.PENSTOCK_INGRESS_ID ?? `in-${nextId().slice(0, 8)}`;
 const region = config.PENSTOCK_REGION;
 const log = createLogger({ service: ingressId, level: config.PENSTOCK_LOG_LEVEL });
+const stopping = stopOnSignal(log);
 
 const tracing = await startTracingOrExit({
   ...{ service: 'ingress', instance: ingressId, version: VERSION, region },
   trouble: err => log.warn({ err }, 'traces could not be sent, and are lost'),
 });
 
-const queue = await NatsWorkQueue.connect({
-  ...{ url: config.PENSTOCK_NATS_URL, name: ingressId, replicas: config.PENSTOCK_NATS_REPLICAS },
-  onTrouble: troubleTo(log),
-}).catch(exitBlaming('PENSTOCK_NATS_URL'));
 const redis = redisOf(config, ingressId, log);
-const bus = await RedisReplyBus.connect(redis).catch(exitBlaming('PENSTOCK_REDIS_URL'));
+const there = whenThere(log);
+const queue = await there(NATS, () =>
+  NatsWorkQueue.connect({
+    ...{ url: config.PENSTOCK_NATS_URL, name: ingressId, replicas: config.PENSTOCK_NATS_REPLICAS },
+    onTrouble: troubleTo(log),
+  }),
+);
+const bus = await there(REDIS, () => RedisReplyBus.connect({ ...redis, clock: regionClock }));
+const membership = await there({ what: 'Redis', variable: 'PENSTOCK_INGRESS_ID' }, () =>
+  joinRegion({
+    ...{ nodes: bus.nodes, log, name: ingressId, settings: equalSettings(ingressConfig, config) },
+    holds: { kind: 'ingress', onLost: () => stopping.begin('its name was taken', 1) },
+  }),
+);
 await makeStreams({
   ...{ queue, region, shards: config.PENSTOCK_SHARDS, log },
   limits: { maxMessages: config.PENSTOCK_QUEUE_MAX_MESSAGES, maxBytes: config.PENSTOCK_QUEUE_MAX_BYTES },
@@ -55,16 +70,16 @@ await makeStreams({
 if (queue.isClustered && config.PENSTOCK_NATS_REPLICAS === 1)
   log.warn('NATS is a cluster, and one of its servers alone keeps each queue: set PENSTOCK_NATS_REPLICAS=3');
 
-const runStore = await RedisRunStore.connect(redis);
-const records = await RedisTaskRecords.connect(redis);
+const runStore = await there(REDIS, () => RedisRunStore.connect(redis));
+const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
 const stores = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
 );
 const batchJobs = new BullBatches(config.PENSTOCK_REDIS_URL);
-const runLog = await RedisRunLog.connect(redis);
-const webhooks = await RedisWebhooks.connect(redis);
-const deliveries = await RedisDeliveries.connect(redis);
-const conversations = await RedisConversations.connect(redis);
+const runLog = await there(REDIS, () => RedisRunLog.connect(redis));
+const webhooks = await there(REDIS, () => RedisWebhooks.connect(redis));
+const deliveries = await there(REDIS, () => RedisDeliveries.connect(redis));
+const conversations = await there(REDIS, () => RedisConversations.connect(redis));
 const deliveryJobs = new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEMPTS);
 
 let draining = false;
@@ -106,7 +121,7 @@ const { app, open, tick, tellStatus } = await startIngress(
     webhookAllow: config.PENSTOCK_WEBHOOK_ALLOW,
   },
   {
-    ...{ clock: systemClock, log, nextId, tracing },
+    ...{ clock: regionClock, log, nextId, tracing },
     notReady: () => {
       if (draining) return 'draining';
       if (!queue.connected) return 'no connection to NATS';
@@ -124,7 +139,7 @@ trimMemoryAfterSpikes(() => open.size);
 const url = await app.listen({ host: config.PENSTOCK_HOST, port: config.PENSTOCK_PORT });
 log.info({ url, region }, 'ingress listening');
 
-stopOnSignal(log, [
+stopping.by([
   {
     name: 'finish open requests',
     limitMs: config.PENSTOCK_DRAIN_MS,
@@ -151,6 +166,7 @@ stopOnSignal(log, [
       clearInterval(sweep);
     },
   },
+  { name: 'leave the region', limitMs: 500, run: () => membership.leave() },
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
   {
     name: 'close wires',

@@ -41,7 +41,7 @@ function startServer(corsOrigins: Origins = new Set()) {
     inputTokens: new InputTokensApi(none),
     compact: new CompactApi(none),
     conversations: new ConversationsApi(none),
-    files: new FilesApi(none, none, none),
+    files: new FilesApi(none),
     batches: new BatchesApi(none),
     webhooks: new WebhooksApi(none),
   };

@@ -1,6 +1,7 @@
 /** A tasks process: runs batches, delivers webhooks, keeps deadlines. It serves nobody; several may run, and any may die. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { watchFleet } from '@penstock/fleet';
+import { joinRegion } from '@penstock/fleet/nodes';
 import { HEARTBEAT_MS, TokenEstimator } from '@penstock/policy';
 import type { Endpoint } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunCanceller, RunExpiry, RunRequeue } from '@penstock/runs';
@@ -8,17 +9,21 @@ import {
   bucketOf,
   createIdSource,
   createLogger,
+  equalSettings,
   exitBlaming,
   keepHeapSmall,
   modelRulesOf,
   monitoringAddress,
+  NATS,
+  REDIS,
   readConfigOrExit,
   redisOf,
+  regionClock,
   startMonitoring,
   startTracingOrExit,
   stopOnSignal,
-  systemClock,
   VERSION,
+  whenThere,
 } from '@penstock/runtime';
 import {
   ClaimCheck,
@@ -27,6 +32,7 @@ import {
   NatsWorkQueue,
   openStores,
   RedisModelRegistry,
+  RedisRegionNodes,
   RedisRunDeadlines,
   RedisRunStore,
   RedisStoreSurvey,
@@ -56,6 +62,7 @@ const config = readConfigOrExit(tasksConfig);
 const nextId = createIdSource();
 const id = config.PENSTOCK_TASKS_ID ?? `tasks-${nextId().slice(0, 8)}`;
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
+const stopping = stopOnSignal(log);
 const region = config.PENSTOCK_REGION;
 const redis = redisOf(config, id, log);
 
@@ -65,12 +72,13 @@ const tracing = await startTracingOrExit({
 });
 const batchTracing = tracing === null ? null : new BatchTracing(tracing);
 
-const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }).catch(
-  exitBlaming('PENSTOCK_NATS_URL'),
-);
-const registry = await RedisModelRegistry.connect(redis).catch(exitBlaming('PENSTOCK_REDIS_URL'));
-const runs = await RedisRunStore.connect(redis);
-const records = await RedisTaskRecords.connect(redis);
+const there = whenThere(log);
+const queue = await there(NATS, () => NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }));
+const registry = await there(REDIS, () => RedisModelRegistry.connect({ ...redis, clock: regionClock }));
+const nodes = await there(REDIS, () => RedisRegionNodes.connect(redis));
+const membership = await joinRegion({ nodes, log, name: id, settings: equalSettings(tasksConfig, config) });
+const runs = await there(REDIS, () => RedisRunStore.connect(redis));
+const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
 const batches = new BullBatches(config.PENSTOCK_REDIS_URL);
 
 const { contents, bodies } = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
@@ -84,22 +92,22 @@ const fleet = await watchFleet({
   shards: config.PENSTOCK_SHARDS,
   channel: queue,
   registry,
-  clock: systemClock,
+  clock: regionClock,
   names: modelNames,
   rand: Math.random,
 });
 const done = new DoneChannel(queue, region);
 const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
-const expiry = new RunExpiry({ store: runs, claims, done, ttl, clock: systemClock });
+const expiry = new RunExpiry({ store: runs, claims, done, ttl, clock: regionClock });
 const withdrawn = new WithdrawnModels({
-  ...{ fleet, queue, claims, region, shards: config.PENSTOCK_SHARDS, name: id, clock: systemClock, log },
-  attempts: new RunAttempts({ store: runs, expiry, done, ttl, clock: systemClock }),
+  ...{ fleet, queue, claims, region, shards: config.PENSTOCK_SHARDS, name: id, clock: regionClock, log },
+  attempts: new RunAttempts({ store: runs, expiry, done, ttl, clock: regionClock }),
 });
 const sweepingFleet = setInterval(() => {
   fleet.sweep();
   withdrawn.look();
 }, HEARTBEAT_MS);
-const canceller = new RunCanceller({ store: runs, queue, claims, done, ttl, clock: systemClock });
+const canceller = new RunCanceller({ store: runs, queue, claims, done, ttl, clock: regionClock });
 const queueFor = (name: string, endpoint: Endpoint) => {
   const model = fleet.model(name);
   return model === undefined ? null : fleet.queueFor(model, endpoint);
@@ -111,7 +119,7 @@ const metrics = createTasksMetrics({
   region: () => regionWatch?.state ?? UNSEEN,
   batches: () => runner.open,
   nameOf: slug => fleet.nameOf(slug),
-  clock: systemClock,
+  clock: regionClock,
 });
 const runner: BatchRunner = new BatchRunner({
   records,
@@ -131,7 +139,7 @@ const runner: BatchRunner = new BatchRunner({
     new LineFeeder({
       ...input,
       ...{ records, runs, canceller, queue, claims, region, room, estimator },
-      ...{ tracing: batchTracing, clock: systemClock },
+      ...{ tracing: batchTracing, clock: regionClock },
       shardFor: slug => fleet.shardFor(slug),
       queueFor,
       served: line => servedLine(line, fleet.model(line.summary.model), modelDefaultsOf),
@@ -139,7 +147,7 @@ const runner: BatchRunner = new BatchRunner({
   estimator,
   turns: room.turns,
   observers: batchTracing === null ? [metrics.batches] : [metrics.batches, batchTracing],
-  clock: systemClock,
+  clock: regionClock,
   log,
 });
 done.listen(id => runner.heard(id));
@@ -158,32 +166,32 @@ const webhooks = await startWebhooks({
   concurrency: config.PENSTOCK_WEBHOOK_CONCURRENCY,
   scale: config.PENSTOCK_WEBHOOK_SCHEDULE_SCALE,
   observers: tracing === null ? [metrics.webhooks] : [metrics.webhooks, new DeliveryTracing(tracing)],
-  clock: systemClock,
+  clock: regionClock,
   log,
   blame: exitBlaming('PENSTOCK_WEBHOOKS'),
 });
-const deadlines = await RedisRunDeadlines.connect(redis);
+const deadlines = await there(REDIS, () => RedisRunDeadlines.connect(redis));
 const stopDeadlines = watchDeadlines({
   runs,
   expiry,
   deadlines,
   watch: metrics.housekeeping,
-  clock: systemClock,
+  clock: regionClock,
   logger: log,
 });
 const stopSweeping = startSweeping({
-  ...{ records, contents, library, jobs: batches, watch: metrics.housekeeping, clock: systemClock, log },
+  ...{ records, contents, library, jobs: batches, watch: metrics.housekeeping, clock: regionClock, log },
 });
 const stopSweepingBodies = new BodySweeper({
   ...{ bodies, queue, region, shards: config.PENSTOCK_SHARDS, watch: metrics.housekeeping },
-  ...{ clock: systemClock, log },
+  ...{ clock: regionClock, log },
 }).start();
 const stopRestoring = new UnservedQueues({
   ...{ fleet, queue, region, shards: config.PENSTOCK_SHARDS, watch: metrics.housekeeping, log },
 }).start();
 const requeueing = {
-  ...{ queue, region, shards: config.PENSTOCK_SHARDS, watch: metrics.housekeeping, clock: systemClock, log },
-  requeue: new RunRequeue({ store: runs, queue, clock: systemClock }),
+  ...{ queue, region, shards: config.PENSTOCK_SHARDS, watch: metrics.housekeeping, clock: regionClock, log },
+  requeue: new RunRequeue({ store: runs, queue, clock: regionClock }),
 };
 const stopLooking = new UndeliveredWork(requeueing).start();
 const stopMoving = new StrandedWork({ ...requeueing, fleet }).start();
@@ -192,14 +200,14 @@ let isDraining = false;
 const surveys: { close(): Promise<void> }[] = [];
 const watchedAt = monitoringAddress(config);
 if (watchedAt !== null) {
-  const store = await RedisStoreSurvey.connect(redis);
+  const store = await there(REDIS, () => RedisStoreSurvey.connect(redis));
   const survey = await NatsQueueSurvey.connect(
     { url: config.PENSTOCK_NATS_URL, name: id },
     { region, shards: config.PENSTOCK_SHARDS },
   );
   surveys.push(store, survey);
   regionWatch = new RegionWatch({
-    ...{ queue: survey, store, webhookJobs: () => webhooks.counts(), clock: systemClock, log },
+    ...{ queue: survey, store, webhookJobs: () => webhooks.counts(), clock: regionClock, log },
   });
   regionWatch.start();
   const notReady = () => {
@@ -214,7 +222,7 @@ if (watchedAt !== null) {
 }
 log.info({ region }, 'tasks started');
 
-stopOnSignal(log, [
+stopping.by([
   {
     name: 'leave batches to others',
     limitMs: 2000,
@@ -231,13 +239,14 @@ stopOnSignal(log, [
     },
   },
   { name: 'leave webhooks to others', limitMs: 2000, run: () => webhooks.stop() },
+  { name: 'leave the region', limitMs: 500, run: () => membership.leave() },
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
   {
     name: 'close wires',
     limitMs: 2000,
     run: () =>
-      Promise.all([queue, registry, runs, records, deadlines, ...surveys].map(wire => wire.close())).then(
-        () => {},
-      ),
+      Promise.all(
+        [queue, registry, nodes, runs, records, deadlines, ...surveys].map(wire => wire.close()),
+      ).then(() => {}),
   },
 ]);

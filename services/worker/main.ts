@@ -1,5 +1,6 @@
 /** A worker process: reads its configuration, connects, pulls until a signal, and leaves in order. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { joinRegion } from '@penstock/fleet/nodes';
 import { shardOf } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
 import {
@@ -7,15 +8,19 @@ import {
   bucketOf,
   createIdSource,
   createLogger,
+  equalSettings,
   exitBlaming,
   monitoringAddress,
+  NATS,
+  REDIS,
   readConfigOrExit,
   redisOf,
+  regionClock,
   startMonitoring,
   startTracingOrExit,
   stopOnSignal,
-  systemClock,
   VERSION,
+  whenThere,
 } from '@penstock/runtime';
 import {
   ClaimCheck,
@@ -41,19 +46,25 @@ const id = config.PENSTOCK_WORKER_ID ?? `w-${createIdSource()().slice(0, 8)}`;
 /** A restarted worker keeps its name, but not what the process before it was running. */
 const incarnation = createIdSource()().slice(0, 8);
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
+const stopping = stopOnSignal(log);
 
 const tracing = await startTracingOrExit({
   ...{ service: 'worker', instance: id, version: VERSION, region: config.PENSTOCK_REGION },
   trouble: err => log.warn({ err }, 'traces could not be sent, and are lost'),
 });
 
-const queue = await NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }).catch(
-  exitBlaming('PENSTOCK_NATS_URL'),
-);
 const redis = redisOf(config, id, log);
-const bus = await RedisReplyBus.connect(redis).catch(exitBlaming('PENSTOCK_REDIS_URL'));
-const runs = await RedisRunStore.connect(redis);
-const runLog = await RedisRunLog.connect(redis);
+const there = whenThere(log);
+const queue = await there(NATS, () => NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }));
+const bus = await there(REDIS, () => RedisReplyBus.connect({ ...redis, clock: regionClock }));
+const membership = await joinRegion({
+  nodes: bus.nodes,
+  log,
+  name: id,
+  settings: equalSettings(workerConfig, config),
+});
+const runs = await there(REDIS, () => RedisRunStore.connect(redis));
+const runLog = await there(REDIS, () => RedisRunLog.connect(redis));
 const shard = shardOf(id, config.PENSTOCK_SHARDS);
 const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
 const { bodies } = await openStores(
@@ -68,7 +79,7 @@ const life = {
   store: runs,
   done: new DoneChannel(queue, config.PENSTOCK_REGION),
   ttl,
-  clock: systemClock,
+  clock: regionClock,
 };
 const engine = new Engine({
   url: config.PENSTOCK_ENGINE_URL,
@@ -86,14 +97,14 @@ const stored = new StoredRuns({
   queue,
   worker: id,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
-  clock: systemClock,
+  clock: regionClock,
   logger: log,
 });
 const watchedAt = monitoringAddress(config);
 const metrics =
-  watchedAt === null ? null : createWorkerMetrics(() => worker.status(), config.PENSTOCK_SLOTS, systemClock);
+  watchedAt === null ? null : createWorkerMetrics(() => worker.status(), config.PENSTOCK_SLOTS, regionClock);
 const trails = new AttemptTrails({
-  ...{ trails: bus.trails, share: config.PENSTOCK_TRAIL_SAMPLE, worker: id, clock: systemClock },
+  ...{ trails: bus.trails, share: config.PENSTOCK_TRAIL_SAMPLE, worker: id, clock: regionClock },
 });
 const worker: Worker = new Worker({
   id,
@@ -122,7 +133,7 @@ const worker: Worker = new Worker({
     tracing === null
       ? null
       : new AttemptTracing({ tracing, worker: id, engineUrl: config.PENSTOCK_ENGINE_URL }),
-  clock: systemClock,
+  clock: regionClock,
   log,
 });
 if (watchedAt !== null && metrics !== null) {
@@ -135,7 +146,7 @@ if (watchedAt !== null && metrics !== null) {
 worker.start();
 log.info({ engine: new URL(config.PENSTOCK_ENGINE_URL).host }, 'worker started');
 
-stopOnSignal(log, [
+stopping.by([
   { name: 'stop pulling', limitMs: 2000, run: () => worker.drain() },
   {
     name: 'finish running requests',
@@ -153,6 +164,7 @@ stopOnSignal(log, [
       while (worker.pendingReplyBytes > 0 || stored.pending > 0) await sleep(10);
     },
   },
+  { name: 'leave the region', limitMs: 500, run: () => membership.leave() },
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
   {
     name: 'close connections',

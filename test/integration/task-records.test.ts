@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import type { BatchRecord, FileRecord, NewRun } from '@penstock/protocol';
-import { createLogger, systemClock } from '@penstock/runtime';
+import { createLogger, regionClock } from '@penstock/runtime';
 import {
   type BatchJobs,
   DirectoryFiles,
@@ -158,7 +158,7 @@ test('the sweep deletes what is over and takes up batches whose job was lost', a
   const log = createLogger({ service: 'test', level: 'silent' });
   const removed: string[] = [];
   const watch = { removed: (what: string) => void removed.push(what), failed() {} };
-  await sweep({ records, contents, library, jobs, watch, clock: systemClock, log });
+  await sweep({ records, contents, library, jobs, watch, clock: regionClock, log });
   assert.deepEqual(removed, ['file']);
   assert.equal(await records.file(over.id), null);
   assert.equal(await contents.has(over.digest), false);

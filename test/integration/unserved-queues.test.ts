@@ -12,7 +12,7 @@ import {
   workConsumer,
   workStream,
 } from '@penstock/protocol';
-import { systemClock } from '@penstock/runtime';
+import { regionClock } from '@penstock/runtime';
 import { type Delivery, NatsQueueSurvey, NatsWorkQueue } from '@penstock/transport';
 import { UnservedQueues } from '../../services/tasks/housekeeping/unserved-queues.ts';
 import { startNats } from '../../testkit/nats.ts';
@@ -41,7 +41,7 @@ test('work that waits where all workers left long ago is seen, and the next work
   await waitFor(async () => (await survey.look()).queues.length === 0);
 
   const fleet = await watchFleet({
-    ...{ region: 'eu', shards: 1, channel: queue, clock: systemClock, rand: Math.random },
+    ...{ region: 'eu', shards: 1, channel: queue, clock: regionClock, rand: Math.random },
     registry: {
       list: async () => [encodeMessage(MODEL as ModelInfo)],
       ...{ announce: async () => {}, remove: async () => {} },

@@ -164,3 +164,13 @@ export function replyMeter(ingressId: string): string {
 export function modelRegistryKey(region: string): string {
   return `penstock:models:${assertToken(region)}`;
 }
+
+/** Redis key of the process that holds a name. @param name with the kind of process: `ingress:in-1`. */
+export function nodeNameKey(name: string): string {
+  return `penstock:node:${name}`;
+}
+
+/** Redis hash of the settings that must be the same in all processes: name of the setting → JSON. */
+export function settingsKey(): string {
+  return 'penstock:settings';
+}

@@ -1,5 +1,6 @@
 /** What services know of tracing. Nothing of the SDK is loaded for it: where tracing is off there is no {@link Tracing} at all. */
 import type { Endpoint } from '@penstock/protocol';
+import { regionClock } from '../clock.ts';
 
 /** The trace that something is part of, as headers carry it (W3C Trace Context). */
 export interface TraceContext {
@@ -43,9 +44,9 @@ export interface Tracing {
   stop(limitMs?: number): Promise<void>;
 }
 
-/** Now, Unix ms with its fraction: waits of less than a millisecond are spans too. */
+/** Now, by the clock of the region, Unix ms with its fraction: waits of less than a millisecond are spans too. */
 export function unixMs(): number {
-  return performance.timeOrigin + performance.now();
+  return regionClock.exact();
 }
 
 /** Names of OpenTelemetry's GenAI conventions for what an engine is asked; of others, our own. */

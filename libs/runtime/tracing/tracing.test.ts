@@ -51,8 +51,12 @@ test('the SDK is loaded by nothing but tracing that is on', () => {
   }
 });
 
-test('spans come to the collector as one trace, under the one that the client began', async () => {
+/** Far longer than a busy machine takes to send a few spans. */
+const BUSY_MS = 30_000;
+
+test('spans come to the collector as one trace, under the one that the client began', async t => {
   const receiver = await startOtlpReceiver();
+  t.after(() => receiver.stop());
   const tracing = await startTracing(ABOUT, receiver.env);
   assert.ok(tracing);
   const attributes = { ...requestAttributes(REQUEST), left: undefined };
@@ -72,7 +76,7 @@ test('spans come to the collector as one trace, under the one that the client be
   top.end(6000);
   // Twice is once.
   top.end(7000);
-  await tracing.stop();
+  await tracing.stop(BUSY_MS);
   const [first, second, third] = receiver.trace(TRACE_ID);
   assert.equal(receiver.spans.length, 3);
   assert.deepEqual(
@@ -90,11 +94,11 @@ test('spans come to the collector as one trace, under the one that the client be
   assert.deepEqual([second?.parentId, second?.kind, second?.hasFailed], [first?.spanId, 'consumer', true]);
   assert.equal(second?.attributes['error.type'], 'engine_error');
   assert.deepEqual([third?.parentId, third?.kind, third?.name], [first?.spanId, 'internal', 'within']);
-  await receiver.stop();
 });
 
-test('what is not sampled is passed on as such, and nothing of it is sent', async () => {
+test('what is not sampled is passed on as such, and nothing of it is sent', async t => {
   const receiver = await startOtlpReceiver();
+  t.after(() => receiver.stop());
   const env = { ...receiver.env, OTEL_TRACES_SAMPLER: 'parentbased_always_off' };
   const tracing = await startTracing(ABOUT, env);
   assert.ok(tracing);
@@ -106,12 +110,11 @@ test('what is not sampled is passed on as such, and nothing of it is sent', asyn
   assert.notEqual(tracing.begin({ name: 'c' }, { traceparent: '00-1-2-3' }).traceId, '1');
   // The client's word counts.
   tracing.begin({ name: 'd' }, PARENT).end();
-  await tracing.stop();
+  await tracing.stop(BUSY_MS);
   assert.deepEqual(
     receiver.spans.map(({ name }) => name),
     ['d'],
   );
-  await receiver.stop();
 });
 
 test('a collector that is away holds nothing up, and is told of', async () => {

@@ -3,7 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attributes, Context, Span, SpanContext, Tracer } from '@opentelemetry/api';
 import type { Sampler, SpanExporter } from '@opentelemetry/sdk-trace';
 import { ConfigError, EXIT_CONFIG } from '../read-config.ts';
-import type { LiveSpan, SpanAttributes, SpanRole, SpanStart, TraceContext, Tracing } from './spans.ts';
+import {
+  type LiveSpan,
+  type SpanAttributes,
+  type SpanRole,
+  type SpanStart,
+  type TraceContext,
+  type Tracing,
+  unixMs,
+} from './spans.ts';
 import { readTracingSettings, type TracingSettings } from './tracing-settings.ts';
 
 type Api = typeof import('@opentelemetry/api');
@@ -145,7 +153,7 @@ class SdkTracing implements Tracing {
       name,
       {
         kind: kindOf(this.#api, role),
-        ...(at === undefined ? {} : { startTime: at }),
+        startTime: timeOf(at),
         ...(attributes === undefined ? {} : { attributes: attributes as Attributes }),
       },
       context,
@@ -201,7 +209,7 @@ class SdkSpan implements LiveSpan {
   }
 
   event(name: string, attributes: SpanAttributes = {}): void {
-    if (this.isSampled) this.#span.addEvent(name, attributes as Attributes);
+    if (this.isSampled) this.#span.addEvent(name, attributes as Attributes, timeOf());
   }
 
   fail(type: string, message?: string): void {
@@ -211,7 +219,7 @@ class SdkSpan implements LiveSpan {
   }
 
   end(at?: number): void {
-    if (this.isSampled && this.#span.isRecording()) this.#span.end(at);
+    if (this.isSampled && this.#span.isRecording()) this.#span.end(timeOf(at));
   }
 }
 
@@ -233,6 +241,11 @@ class PassedOn implements LiveSpan {
   event(): void {}
   fail(): void {}
   end(): void {}
+}
+
+/** The SDK would take a number from before this process began, by its own wall clock, for something else. @param at Unix ms; absent: now. */
+function timeOf(at = unixMs()): [seconds: number, nanoseconds: number] {
+  return [Math.floor(at / 1000), Math.floor((at % 1000) * 1e6)];
 }
 
 function kindOf({ SpanKind }: Api, role: SpanRole | undefined): number {

@@ -4,6 +4,8 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { ConnectError } from '../ports/connect-error.ts';
 import { readServers } from './servers.ts';
 
+/** JetStream's code for a cluster in which too few servers are there. */
+const NO_LEADER = 10008;
 /** The first release with `priority_policy: prioritized`. */
 const LEAST_VERSION = [2, 12];
 /**
@@ -11,6 +13,8 @@ const LEAST_VERSION = [2, 12];
  * a server which is killed right after its start: it would wait 20 s, and whoever asks this process for anything gives up by then.
  */
 const CONNECT_MS = 5000;
+/** Who is refused so today is refused tomorrow. */
+const REFUSED = /authori[sz]ation|authentication|permission/i;
 /** Longest message that the server has to accept: the largest body an ingress can be set to accept, and its meta line. */
 const LEAST_PAYLOAD_BYTES = 8_000_000;
 
@@ -35,7 +39,10 @@ export async function dial(options: NatsOptions): Promise<NatsConnection> {
       maxPingOut: 2,
     });
   } catch (err) {
-    throw new ConnectError(`no nats-server answers there (${(err as Error).message})`);
+    const { message } = err as Error;
+    throw new ConnectError(`no nats-server answers there (${message})`, {
+      isLasting: REFUSED.test(message),
+    });
   }
 }
 
@@ -71,8 +78,12 @@ function assertUsable(nc: NatsConnection): void {
 async function openJetStream(nc: NatsConnection): Promise<JetStreamManager> {
   try {
     return await jetstreamManager(nc);
-  } catch {
-    throw new ConnectError('nats-server runs without JetStream: start it with -js or a jetstream block');
+  } catch (err) {
+    const { name, code, message } = err as Error & { code?: number };
+    if (name === 'JetStreamNotEnabled')
+      throw new ConnectError('nats-server runs without JetStream: start it with -js or a jetstream block');
+    const why = code === NO_LEADER ? 'most servers of its cluster are away' : message;
+    throw new ConnectError(`its JetStream has no leader yet (${why})`, { isLasting: false });
   }
 }
 

@@ -4,4 +4,11 @@
  */
 export class ConnectError extends Error {
   override readonly name = 'ConnectError';
+  /** Whether waiting is of no use: what is wrong is a setting, or the server itself. */
+  readonly isLasting: boolean;
+
+  constructor(message: string, { isLasting = true } = {}) {
+    super(message);
+    this.isLasting = isLasting;
+  }
 }

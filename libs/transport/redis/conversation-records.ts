@@ -2,7 +2,7 @@
 import { type ConversationRecord, conversationEntriesKey, conversationKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { ConversationLimits, ConversationRecords } from '../ports/conversation-records.ts';
-import { openRedis, type RedisOptions } from './connection/connection.ts';
+import { dialRedis, type RedisOptions } from './connection/connection.ts';
 import { RedisScripts } from './scripts.ts';
 
 const SCRIPTS = ['conversations/add', 'conversations/replace'] as const;
@@ -17,8 +17,7 @@ export class RedisConversations implements ConversationRecords {
   }
 
   static async connect(options: RedisOptions): Promise<RedisConversations> {
-    const redis = openRedis(options, 'conversations');
-    await redis.connect();
+    const redis = await dialRedis(options, 'conversations');
     return new RedisConversations(redis);
   }
 

@@ -24,7 +24,7 @@ export class RedisRequestTrails implements RequestTrails {
   #added = 0;
 
   /** @param redis an open connection, which may be shared. @param now Unix ms. */
-  constructor(redis: Redis, now: () => number = Date.now) {
+  constructor(redis: Redis, now: () => number) {
     this.#redis = redis;
     this.#now = now;
   }
@@ -32,7 +32,7 @@ export class RedisRequestTrails implements RequestTrails {
   /** @throws ConnectError when the first connection fails. */
   static async connect(options: RedisOptions): Promise<RedisRequestTrails & { close(): void }> {
     const redis = await connectRedis(options, 'trails');
-    return Object.assign(new RedisRequestTrails(redis), { close: () => redis.disconnect() });
+    return Object.assign(new RedisRequestTrails(redis, nowOf(options)), { close: () => redis.disconnect() });
   }
 
   append(id: string, events: readonly TrailEvent[]): void {
@@ -57,7 +57,6 @@ export class RedisRequestTrails implements RequestTrails {
     return this.#added++ < MOST_A_SECOND;
   }
 
-  /** By the clocks of those who added. */
   latest(from: number, most: number): Promise<string[]> {
     const since = this.#now() - KEPT_S * 1000;
     return this.#redis.zrevrangebyscore(TRAILS_KEY, '+inf', since, 'LIMIT', from, most);
@@ -71,4 +70,9 @@ export class RedisRequestTrails implements RequestTrails {
       return event.success ? [event.data] : [];
     });
   }
+}
+
+/** The time that trails are listed by. */
+export function nowOf({ clock }: RedisOptions): () => number {
+  return clock === undefined ? Date.now : () => clock.now();
 }

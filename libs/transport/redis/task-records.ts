@@ -22,7 +22,7 @@ import type { Redis } from 'ioredis';
 import type { CreateOutcome, Idempotency } from '../ports/runs/idempotency.ts';
 import type { Page, PageOrder } from '../ports/tasks/paging.ts';
 import type { TaskRecords } from '../ports/tasks/task-records.ts';
-import { openRedis, type RedisOptions } from './connection/connection.ts';
+import { dialRedis, type RedisOptions } from './connection/connection.ts';
 import { Replication } from './connection/replication.ts';
 import { RedisScripts } from './scripts.ts';
 
@@ -57,9 +57,7 @@ export class RedisTaskRecords implements TaskRecords {
   }
 
   static async connect(options: RedisOptions): Promise<RedisTaskRecords> {
-    const redis = openRedis(options, 'tasks');
-    await redis.connect();
-    return new RedisTaskRecords(options, redis);
+    return new RedisTaskRecords(options, await dialRedis(options, 'tasks'));
   }
 
   async addFile(file: FileRecord, upload: string | null): Promise<boolean> {

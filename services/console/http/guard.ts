@@ -39,6 +39,11 @@ export class Guard {
     return session;
   }
 
+  /** Whether a session is not over yet. */
+  isOpen({ until }: Session): boolean {
+    return until > this.#o.clock.now();
+  }
+
   /** @throws HttpError 401 for a wrong key, 429 after too many. */
   logIn(request: FastifyRequest, reply: FastifyReply, key: string): Session {
     this.#refuseGuessing(request.ip);

@@ -21,6 +21,7 @@ export function serveWebhooks(
   app: FastifyInstance,
   guard: Guard,
   { endpoints, deliveries }: WebhookReader,
+  now: () => number,
 ): void {
   app.get<ById>('/api/webhooks/:id', async (request, reply) => {
     guard.session(request);
@@ -28,7 +29,7 @@ export function serveWebhooks(
     const found = isToken(id) ? await reached(findEndpoints(endpoints, id), AWAY) : [];
     if (found.length === 0)
       throw new HttpError(404, 'There is no webhook endpoint of this id, nor any of a tenant of this name.');
-    return unkept(reply).send({ endpoints: found.map(shownEndpoint) });
+    return unkept(reply).send({ endpoints: found.map(each => shownEndpoint(each, now())) });
   });
   app.get<ById>('/api/webhooks/:id/deliveries', async (request, reply) => {
     guard.session(request);
@@ -53,9 +54,9 @@ function isThere(delivery: WebhookDelivery | null): delivery is WebhookDelivery 
   return delivery !== null;
 }
 
-function shownEndpoint({ endpoint, health }: KnownEndpoint): object {
+function shownEndpoint({ endpoint, health }: KnownEndpoint, now: number): object {
   const { origin, pathname } = new URL(endpoint.url);
-  const about = toEndpointObject({ ...endpoint, url: origin + pathname }, health, Date.now());
+  const about = toEndpointObject({ ...endpoint, url: origin + pathname }, health, now);
   return { ...about, tenant: endpoint.tenant, signing_secret_hint: undefined };
 }
 

@@ -8,6 +8,7 @@ import {
   toBatchObject,
 } from '@penstock/protocol';
 import { keyReused } from '@penstock/runs';
+import type { Clock } from '@penstock/runtime';
 import type { BatchJobs, TaskRecords } from '@penstock/transport';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
@@ -27,6 +28,7 @@ export interface BatchesOptions {
   readonly files: FilesApi;
   readonly batchJobs: BatchJobs;
   readonly nextId: () => string;
+  readonly clock: Pick<Clock, 'now'>;
   /** How long a batch may take, s. */
   readonly batchLifeS: number;
 }
@@ -73,7 +75,7 @@ export class BatchesApi implements Api {
   }
 
   #newBatch(file: FileRecord, asked: Fields): BatchRecord {
-    const createdAt = nowS();
+    const createdAt = this.#nowS();
     return {
       id: `batch_${this.#o.nextId()}`,
       tenant: file.tenant,
@@ -93,7 +95,7 @@ export class BatchesApi implements Api {
 
   async #cancel(id: string, tenant: string): Promise<BatchRecord> {
     const batch = await this.#find(id, tenant);
-    await this.#o.records.updateBatch(batch.id, { status: 'cancelling' }, nowS());
+    await this.#o.records.updateBatch(batch.id, { status: 'cancelling' }, this.#nowS());
     const now = await this.#find(batch.id, tenant);
     // Cancelling twice is fine, but a client should learn that a batch ended before it was cancelled.
     if (isBatchFinal(now.status) && now.status !== 'cancelled')
@@ -108,8 +110,8 @@ export class BatchesApi implements Api {
     if (batch === null || batch.tenant !== tenant) throw new DispatchError('batch_not_found');
     return batch;
   }
-}
 
-function nowS(): number {
-  return Math.floor(Date.now() / 1000);
+  #nowS(): number {
+    return Math.floor(this.#o.clock.now() / 1000);
+  }
 }

@@ -1,6 +1,7 @@
 /** OpenAI's Files API: uploads are streamed to the store and recorded in Redis. */
 import multipart from '@fastify/multipart';
 import { DispatchError, FILE_PURPOSES, type FileRecord, toFileObject } from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
 import { type FileContents, FileLibrary, type TaskRecords } from '@penstock/transport';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Api, Guards } from '../http/guards.ts';
@@ -14,17 +15,20 @@ const LISTABLE = [...FILE_PURPOSES, 'batch_output'];
 
 type FileRoute = { Params: { id: string } };
 
-export class FilesApi implements Api {
-  readonly #records: TaskRecords;
-  readonly #contents: FileContents;
-  readonly #library: FileLibrary;
-  readonly #nextId: () => string;
+export interface FilesOptions {
+  readonly records: TaskRecords;
+  readonly contents: FileContents;
+  readonly nextId: () => string;
+  readonly clock: Pick<Clock, 'now'>;
+}
 
-  constructor(records: TaskRecords, contents: FileContents, nextId: () => string) {
-    this.#records = records;
-    this.#contents = contents;
-    this.#library = new FileLibrary(records, contents);
-    this.#nextId = nextId;
+export class FilesApi implements Api {
+  readonly #o: FilesOptions;
+  readonly #library: FileLibrary;
+
+  constructor(options: FilesOptions) {
+    this.#o = options;
+    this.#library = new FileLibrary(options.records, options.contents);
   }
 
   addTo(app: FastifyInstance, { admit: onRequest }: Guards): void {
@@ -55,17 +59,18 @@ export class FilesApi implements Api {
 
   /** The error is the same for unknown, malformed and expired ids and for those of another tenant. */
   async find(id: string, tenant: string): Promise<FileRecord> {
-    const file = /^file-[a-z0-9]{1,40}$/.test(id) ? await this.#records.file(id) : null;
-    if (file === null || file.tenant !== tenant || isOver(file)) throw new DispatchError('file_not_found');
+    const file = /^file-[a-z0-9]{1,40}$/.test(id) ? await this.#o.records.file(id) : null;
+    if (file === null || file.tenant !== tenant || this.#isOver(file))
+      throw new DispatchError('file_not_found');
     return file;
   }
 
   async #content(request: FastifyRequest<FileRoute>, reply: FastifyReply): Promise<FastifyReply> {
     const file = await this.find(request.params.id, request.tenant);
-    const content = await this.#contents.open(file.digest);
+    const content = await this.#o.contents.open(file.digest);
     if (content === null) throw new DispatchError('file_not_found');
     reply.headers({
-      ...baseHeaders(request, Date.now()),
+      ...baseHeaders(request, reply.elapsedTime),
       'content-length': file.bytes,
       'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(file.filename)}`,
       'x-content-type-options': 'nosniff',
@@ -74,13 +79,13 @@ export class FilesApi implements Api {
   }
 
   async #upload(request: FastifyRequest): Promise<object> {
-    const got = await readUpload(request, this.#contents, this.#library);
+    const got = await readUpload(request, this.#o.contents, this.#library);
     const earlier = await this.#earlierTry(request, got.digest);
     if (earlier !== null) return toFileObject(earlier);
-    const createdAt = Math.floor(Date.now() / 1000);
+    const createdAt = Math.floor(this.#o.clock.now() / 1000);
     const lifeS = got.lifeS ?? (got.purpose === 'batch' ? BATCH_INPUT_LIFE_S : null);
     const file: FileRecord = {
-      id: `file-${this.#nextId()}`,
+      id: `file-${this.#o.nextId()}`,
       tenant: request.tenant,
       ...got.content,
       createdAt,
@@ -95,7 +100,7 @@ export class FilesApi implements Api {
   /** SDKs send an upload again when the answer was lost, and say so: the file is there already then. */
   async #earlierTry(request: FastifyRequest, digest: string): Promise<FileRecord | null> {
     const retries = Number(request.headers['x-stainless-retry-count'] ?? 0);
-    return retries > 0 ? this.#records.uploadedBefore(digest) : null;
+    return retries > 0 ? this.#o.records.uploadedBefore(digest) : null;
   }
 
   async #list(request: FastifyRequest): Promise<object> {
@@ -106,11 +111,11 @@ export class FilesApi implements Api {
         message: `Unknown purpose. Use one of ${LISTABLE.join(', ')}.`,
         param: 'purpose',
       });
-    const page = await this.#records.files(request.tenant, purpose, readPaging(query, 10_000, 10_000));
-    return toPage(page, file => (isOver(file) ? null : toFileObject(file)));
+    const page = await this.#o.records.files(request.tenant, purpose, readPaging(query, 10_000, 10_000));
+    return toPage(page, file => (this.#isOver(file) ? null : toFileObject(file)));
   }
-}
 
-function isOver(file: FileRecord): boolean {
-  return file.expiresAt !== null && file.expiresAt <= Date.now() / 1000;
+  #isOver(file: FileRecord): boolean {
+    return file.expiresAt !== null && file.expiresAt <= this.#o.clock.now() / 1000;
+  }
 }

@@ -131,7 +131,7 @@ export class JobsApi implements Api {
   }
 
   #answer(run: StoredRun, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    reply.headers({ ...baseHeaders(request, Date.now()), 'x-penstock-job': run.id });
+    reply.headers({ ...baseHeaders(request, reply.elapsedTime), 'x-penstock-job': run.id });
     const isOpen = !isFinalStatus(run.status) || (run.log === 'events' && run.result?.status === 200);
     this.#o.metrics.requests.inc({ endpoint: run.endpoint, status: String(isOpen ? 202 : 200) });
     if (isOpen) return reply.code(202).headers(this.#o.pollHints.headers(run)).send(jobObject(run));

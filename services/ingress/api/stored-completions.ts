@@ -61,7 +61,7 @@ export class StoredCompletionsApi implements Api {
     if (run.result !== null && run.result.status !== 200)
       return reply
         .code(run.result.status)
-        .headers(baseHeaders(request, Date.now()))
+        .headers(baseHeaders(request, reply.elapsedTime))
         .type(run.result.contentType)
         .send(run.result.body);
     if (isFinalStatus(run.status)) return answer(reply, request, shown(run));

@@ -16,6 +16,7 @@ import {
   webhookTest,
   webhookUpdate,
 } from '@penstock/protocol';
+import type { Clock } from '@penstock/runtime';
 import type { DeliveryJobs, DeliveryLog, KnownEndpoint, WebhookRecords } from '@penstock/transport';
 import { type AllowList, checkEgressUrl, EgressRefused, resolveEgress } from '@penstock/transport/egress';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -30,6 +31,7 @@ export interface WebhooksOptions {
   readonly deliveries: DeliveryLog;
   readonly deliveryJobs: DeliveryJobs;
   readonly allow: AllowList;
+  readonly clock: Pick<Clock, 'now'>;
   readonly nextId: () => string;
 }
 
@@ -66,14 +68,14 @@ export class WebhooksApi implements Api {
       return answer(
         reply,
         request,
-        pageOf(items, paging(request), ({ known }) => shown(known)),
+        pageOf(items, paging(request), ({ known }) => this.#shown(known)),
       );
     });
     const own = (method: 'get' | 'post' | 'delete', rest: string, handle: Handler) =>
       app[method]<Route>(`${path}/:id${rest}`, { onRequest }, async (request, reply) =>
         answer(reply, request, await handle(await this.#find(request), request)),
       );
-    own('get', '', async known => shown(known));
+    own('get', '', async known => this.#shown(known));
     own('post', '', (known, request) => this.#update(known, request));
     own('delete', '', known => this.#remove(known));
     own('post', '/rotate_secret', (known, request) => this.#rotate(known, request));
@@ -113,7 +115,7 @@ export class WebhooksApi implements Api {
   async #create(request: FastifyRequest): Promise<object> {
     const asked = readBody(webhookCreate, request.body);
     const url = await this.#checkUrl(asked.url);
-    const at = nowS();
+    const at = this.#nowS();
     const endpoint: WebhookEndpoint = {
       ...{ id: `whe_${this.#o.nextId()}`, tenant: request.tenant, name: asked.name, url },
       ...{ eventTypes: asked.event_types, secret: newSecret(), oldSecret: null },
@@ -123,7 +125,7 @@ export class WebhooksApi implements Api {
       throw new DispatchError('invalid_request', {
         message: `You have ${MOST_ENDPOINTS} webhook endpoints, the most there can be. Delete one first.`,
       });
-    return withSecret(endpoint);
+    return this.#withSecret(endpoint);
   }
 
   async #update(known: KnownEndpoint, request: FastifyRequest<Route>): Promise<object> {
@@ -134,13 +136,13 @@ export class WebhooksApi implements Api {
     if (asked.event_types !== undefined) change.eventTypes = asked.event_types;
     if (Object.keys(change).length > 0) refuseManaged(known);
     if (asked.status !== undefined) change.disabled = asked.status === 'enabled' ? null : 'by_request';
-    if (Object.keys(change).length > 0) change.updatedAt = nowS();
+    if (Object.keys(change).length > 0) change.updatedAt = this.#nowS();
     const { id } = known.endpoint;
     if (Object.keys(change).length > 0) await this.#o.webhooks.update(id, change);
     // Enabled again or with a new URL: its health starts over, and earlier events cannot disable it.
     if (change.disabled === null || change.url !== undefined)
-      await this.#o.webhooks.succeeded(id, Date.now(), Number.MAX_SAFE_INTEGER);
-    return shown((await this.#o.webhooks.get(id)) ?? known);
+      await this.#o.webhooks.succeeded(id, this.#o.clock.now(), Number.MAX_SAFE_INTEGER);
+    return this.#shown((await this.#o.webhooks.get(id)) ?? known);
   }
 
   async #remove(known: KnownEndpoint): Promise<object> {
@@ -157,10 +159,11 @@ export class WebhooksApi implements Api {
     const { endpoint } = known;
     const graceS =
       asked.keep_old_secret_active_for_s ?? (asked.keep_old_secret_active_for_24_hours ? DAY_S : 0);
-    const oldSecret = graceS === 0 ? null : { secret: endpoint.secret, until: Date.now() + graceS * 1000 };
-    const change = { secret: newSecret(), oldSecret, updatedAt: nowS() };
+    const oldSecret =
+      graceS === 0 ? null : { secret: endpoint.secret, until: this.#o.clock.now() + graceS * 1000 };
+    const change = { secret: newSecret(), oldSecret, updatedAt: this.#nowS() };
     await this.#o.webhooks.update(endpoint.id, change);
-    return withSecret({ ...endpoint, ...change });
+    return this.#withSecret({ ...endpoint, ...change });
   }
 
   async #test(known: KnownEndpoint, request: FastifyRequest<Route>): Promise<object> {
@@ -171,7 +174,7 @@ export class WebhooksApi implements Api {
       type.split('.')[0] as 'response' | 'batch' | 'job'
     ];
     const resource = `${prefix}_test_${nonce}`;
-    const event = { id: eventId(resource, type), type, resource, createdAt: nowS() };
+    const event = { id: eventId(resource, type), type, resource, createdAt: this.#nowS() };
     const outcome = await this.#o.deliveryJobs.once(
       { endpoint: id, event, isTest: true },
       nonce,
@@ -207,8 +210,20 @@ export class WebhooksApi implements Api {
     const delivery = await this.#findDelivery(known, request);
     await this.#o.deliveries.attempted(delivery.id, null, 'pending');
     const { endpoint, event } = delivery;
-    await this.#o.deliveryJobs.again({ endpoint, event, askedAt: Date.now() }, this.#o.nextId());
+    await this.#o.deliveryJobs.again({ endpoint, event, askedAt: this.#o.clock.now() }, this.#o.nextId());
     return toDeliveryObject({ ...delivery, state: 'pending' });
+  }
+
+  #shown({ endpoint, health }: KnownEndpoint): object {
+    return toEndpointObject(endpoint, health, this.#o.clock.now());
+  }
+
+  #withSecret(endpoint: WebhookEndpoint): object {
+    return { ...toEndpointObject(endpoint, null, this.#o.clock.now()), signing_secret: endpoint.secret };
+  }
+
+  #nowS(): number {
+    return Math.floor(this.#o.clock.now() / 1000);
   }
 }
 
@@ -216,18 +231,10 @@ function paging(request: FastifyRequest) {
   return readPaging(request.query as Record<string, string | undefined>, 20, 100);
 }
 
-function shown({ endpoint, health }: KnownEndpoint): object {
-  return toEndpointObject(endpoint, health, Date.now());
-}
-
 /** Where every field may be left out, so may the body. @throws DispatchError that names the field. */
 function readOptional<T extends z.ZodType>(schema: T, { body }: FastifyRequest): z.infer<T> {
   const isEmpty = body === undefined || (Buffer.isBuffer(body) && body.length === 0);
   return readBody(schema, isEmpty ? Buffer.from('{}') : body);
-}
-
-function withSecret(endpoint: WebhookEndpoint): object {
-  return { ...toEndpointObject(endpoint, null, Date.now()), signing_secret: endpoint.secret };
 }
 
 /** A configured endpoint can only be enabled and disabled. */
@@ -240,8 +247,4 @@ function refuseManaged({ endpoint }: KnownEndpoint): void {
 
 function newSecret(): string {
   return toSecret(randomBytes(SECRET_BYTES));
-}
-
-function nowS(): number {
-  return Math.floor(Date.now() / 1000);
 }

@@ -177,7 +177,8 @@ export class Dispatcher {
     const { keepAliveMs, metrics } = this.#o;
     return new HttpReply({
       ...{ raw, headers, keepAliveMs, request: { id: request.id, headers: request.headers } },
-      ...{ streamed: read.summary.stream, acceptedAt: read.acceptedAt, dialect: dialectOf(request) },
+      ...{ streamed: read.summary.stream, dialect: dialectOf(request) },
+      tookMs: () => this.#o.clock.now() - read.acceptedAt,
       onFinish: status => metrics.requests.inc({ endpoint, status: String(status) }),
     });
   }

@@ -46,7 +46,7 @@ export function sendError(
   const known = toDispatchError(error);
   letGoOfBody(request);
   const dialect = dialectOf(request);
-  const headers = { ...baseHeaders(request, Date.now()), ...errorHeaders(known), ...dialect.headers };
+  const headers = { ...baseHeaders(request, reply.elapsedTime), ...errorHeaders(known), ...dialect.headers };
   const body = dialect.errorBody(known);
   if (!isStillSending(request.raw)) return void reply.code(known.status).headers(headers).send(body);
   const all = { ...reply.getHeaders(), ...headers, 'content-type': JSON_CONTENT_TYPE };

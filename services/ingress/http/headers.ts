@@ -9,13 +9,13 @@ export function publicRequestId(request: NamedRequest): string {
   return requestIdIn(request.headers) ?? `req_${request.id}`;
 }
 
-/** Headers of every answer, dispatched or not. */
-export function baseHeaders(request: NamedRequest, acceptedAt: number): Record<string, string | number> {
+/** Headers of every answer, dispatched or not. @param tookMs since the request came. */
+export function baseHeaders(request: NamedRequest, tookMs: number): Record<string, string | number> {
   return {
     'x-request-id': publicRequestId(request),
     'x-penstock-request-id': request.id,
     'openai-version': '2020-10-01',
-    'openai-processing-ms': Math.max(0, Date.now() - acceptedAt),
+    'openai-processing-ms': Math.max(0, Math.round(tookMs)),
   };
 }
 
@@ -40,5 +40,5 @@ export function errorHeaders(error: DispatchError, random = Math.random()): Reco
 
 /** Answers with a body of JSON and the headers that all answers have. */
 export function answer(reply: FastifyReply, request: FastifyRequest, body: object): FastifyReply {
-  return reply.headers(baseHeaders(request, Date.now())).send(body);
+  return reply.headers(baseHeaders(request, reply.elapsedTime)).send(body);
 }

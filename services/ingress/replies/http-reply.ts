@@ -22,8 +22,8 @@ export interface HttpReplyOptions {
   readonly keepAliveMs: number;
   /** Sent beside the usual ones. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Unix ms at which the request came in. */
-  readonly acceptedAt: number;
+  /** Since the request came in, ms. */
+  readonly tookMs: () => number;
   readonly onFinish: (status: number) => void;
 }
 
@@ -139,7 +139,7 @@ export class HttpReply implements ReplySink {
 
   #headers(served: Served | null): Record<string, string | number> {
     return {
-      ...baseHeaders(this.#o.request, this.#o.acceptedAt),
+      ...baseHeaders(this.#o.request, this.#o.tookMs()),
       ...this.#o.dialect.headers,
       ...this.#o.headers,
       ...(served === null

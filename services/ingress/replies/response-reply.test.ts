@@ -13,7 +13,7 @@ test('a response that fails after its events began fails as an event, also where
     error: error => void parts.push(error.code),
   };
   const base = { id: 'resp_r1', createdAt: 0, background: false, params: {} };
-  const reply = new ResponseReply(to, base, async () => {});
+  const reply = new ResponseReply(to, base, async () => {}, Date.now);
   const served = { worker: 'w', attempt: 1, waitMs: 0 };
   reply.events(Buffer.from('data: {"choices":[{"delta":{"content":"One"}}]}\n\n'), served);
   reply.error(new DispatchError('deadline_exceeded'), null);
@@ -39,7 +39,7 @@ test('a refusal in the middle of a response fails it in the words of the engine'
     },
   };
   const base = { id: 'resp_r1', createdAt: 0, background: false, params: {} };
-  const reply = new ResponseReply(to, base, async () => {});
+  const reply = new ResponseReply(to, base, async () => {}, Date.now);
   const served = { worker: 'w', attempt: 1, waitMs: 0 };
   reply.events(Buffer.from('data: {"choices":[{"delta":{"content":"One"}}]}\n\n'), served);
   const error = { message: 'too long', type: 'x', param: null, code: null };

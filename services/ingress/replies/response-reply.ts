@@ -22,12 +22,15 @@ export class ResponseReply implements ReplySink {
   readonly #to: ReplySink;
   readonly #stream: ResponseStream;
   readonly #keep: Keep;
+  readonly #now: () => number;
   readonly #reader = new ChunkReader();
   /** What the events are derived from, so that they can be derived again. */
   readonly #ops: LogOp[] = [];
   #begun = false;
 
-  constructor(to: ReplySink, base: ResponseBase, keep: Keep) {
+  /** @param now Unix ms. */
+  constructor(to: ReplySink, base: ResponseBase, keep: Keep, now: () => number) {
+    this.#now = now;
     this.#to = to;
     this.#stream = new ResponseStream(base);
     this.#keep = keep;
@@ -39,7 +42,7 @@ export class ResponseReply implements ReplySink {
 
   end(bytes: Buffer, served: Served | null): void {
     const last = this.#eventsOf(bytes);
-    const end = Buffer.from(last + this.#stream.end(nowS()));
+    const end = Buffer.from(last + this.#stream.end(this.#nowS()));
     void this.#kept().then(() => this.#to.end(end, served));
   }
 
@@ -65,8 +68,8 @@ export class ResponseReply implements ReplySink {
   result(meta: ResultMeta, body: Buffer, served: Served): void {
     if (meta.status !== 200) return this.#refused(meta, body, served);
     this.#push(opsOfCompletion(readChunk(body.toString('utf8'))));
-    this.#stream.end(nowS());
-    const response = this.#stream.object(this.#stream.finalStatus, { completedAt: nowS() });
+    this.#stream.end(this.#nowS());
+    const response = this.#stream.object(this.#stream.finalStatus, { completedAt: this.#nowS() });
     const bytes = Buffer.from(JSON.stringify(response));
     void this.#kept().then(() => this.#to.result(meta, bytes, served));
   }
@@ -88,8 +91,8 @@ export class ResponseReply implements ReplySink {
   waiting(waitedMs: number): void {
     this.#to.waiting(waitedMs);
   }
-}
 
-function nowS(): number {
-  return Math.floor(Date.now() / 1000);
+  #nowS(): number {
+    return Math.floor(this.#now() / 1000);
+  }
 }

@@ -38,7 +38,7 @@ export class LogStreams {
     await assertLogKept(this.#sources.runLog, run);
     const stream = new EventStream(reply, this.#keepAliveMs, {
       ...(reply.getHeaders() as Record<string, string>),
-      ...baseHeaders(request, Date.now()),
+      ...baseHeaders(request, reply.elapsedTime),
       ...headers,
     });
     if (start !== '') await stream.write(start);

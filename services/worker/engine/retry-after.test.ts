@@ -11,6 +11,7 @@ test('the pause that an engine asks for is read in every form, and limited', () 
     [{ 'retry-after': '2', 'retry-after-ms': '150' }, 150],
     [{ 'retry-after': new Date(now + 3000).toUTCString() }, 3000],
     [{ 'retry-after': new Date(now - 3000).toUTCString() }, 0],
+    [{ 'retry-after': new Date(now + 3000).toUTCString(), date: new Date(now + 1000).toUTCString() }, 2000],
     [{ 'retry-after': '86400' }, 60_000],
     [{ 'retry-after': 'soon' }, null],
   ];

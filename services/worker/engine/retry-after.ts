@@ -7,7 +7,7 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 /**
  * `retry-after-ms`, or `retry-after` in seconds or as a date.
- * @param now Unix ms. @returns ms; null where there is none that can be read.
+ * A date is that of the engine's own clock, which its `date` shows. @param now Unix ms, where it shows none. @returns ms; null where there is none that can be read.
  */
 export function readRetryAfter(headers: Headers, now: number): number | null {
   const exact = numberIn(headers['retry-after-ms']);
@@ -15,8 +15,13 @@ export function readRetryAfter(headers: Headers, now: number): number | null {
   const given = headers['retry-after'];
   const seconds = numberIn(given);
   if (seconds !== null) return limited(seconds * 1000);
-  const at = typeof given === 'string' ? Date.parse(given) : Number.NaN;
-  return Number.isNaN(at) ? null : limited(at - now);
+  const at = dateIn(given);
+  return Number.isNaN(at) ? null : limited(at - (dateIn(headers['date']) || now));
+}
+
+/** Unix ms, or NaN. */
+function dateIn(header: string | string[] | undefined): number {
+  return typeof header === 'string' ? Date.parse(header) : Number.NaN;
 }
 
 function numberIn(header: string | string[] | undefined): number | null {

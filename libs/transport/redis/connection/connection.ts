@@ -4,7 +4,7 @@ import { ConnectError } from '../../ports/connect-error.ts';
 import { readAddress } from './address.ts';
 import { connectorFor, type ServerSeen } from './connector.ts';
 import { fitnessOf } from './fitness.ts';
-import { RedisLiveness, SILENCE_MS } from './liveness.ts';
+import { RedisLiveness, type RegionTime, SILENCE_MS, tellTime } from './liveness.ts';
 
 export interface RedisOptions {
   /** See {@link readAddress}. */
@@ -14,10 +14,17 @@ export interface RedisOptions {
   readonly replicas?: number;
   /** Told what is wrong with a server that is used nevertheless, in one line. */
   readonly warn?: (text: string) => void;
+  /** Told, while the connection is open, what Redis says that the time is: what crosses processes is measured by that. */
+  readonly clock?: RegionTime;
 }
 
 /** Answers come in the shapes of RESP2. */
 type ClientOptions = AnyOptions & { replyMapping?: 'legacy' };
+
+/** What it is now it may not be in a moment. */
+const PASSING = { isLasting: false } as const;
+/** Who is refused so today is refused tomorrow. */
+const REFUSED = /WRONGPASS|NOAUTH|NOPERM|invalid username|invalid password/i;
 
 const LIVENESS = new WeakMap<Redis, RedisLiveness>();
 const SERVERS = new WeakMap<Redis, ServerSeen>();
@@ -86,19 +93,35 @@ export function openRedis(options: RedisOptions, role: string, { blocks = false 
   // Without a listener a lost connection would end the process; the state shows in `connected`.
   redis.on('error', () => {});
   SERVERS.set(redis, seen);
-  if (!blocks) LIVENESS.set(redis, new RedisLiveness(redis));
+  if (!blocks) LIVENESS.set(redis, new RedisLiveness(redis, options.clock));
   return redis;
 }
 
+/** As {@link openRedis}, and connected. @throws ConnectError when the first connection fails. */
+export async function dialRedis(
+  options: RedisOptions,
+  role: string,
+  about: { readonly blocks?: boolean } = {},
+): Promise<Redis> {
+  const redis = openRedis(options, role, about);
+  try {
+    await firstConnection(redis);
+    return redis;
+  } catch (err) {
+    redis.disconnect();
+    throw err;
+  }
+}
+
 /**
- * As {@link openRedis}, and connected, to a server that may keep what is accepted.
+ * As {@link dialRedis}, to a server that may keep what is accepted; the clock knows the time.
  * @throws ConnectError when the first connection fails, or that server cannot be used.
  */
 export async function connectRedis(options: RedisOptions, role: string): Promise<Redis> {
-  const redis = openRedis(options, role);
+  const redis = await dialRedis(options, role);
   try {
-    await firstConnection(redis);
     await checkServer(redis, options);
+    if (options.clock !== undefined) await tellTime(redis, options.clock);
     return redis;
   } catch (err) {
     redis.disconnect();
@@ -120,8 +143,9 @@ async function firstConnection(redis: Redis): Promise<void> {
     await Promise.race([redis.connect(), late]);
   } catch (err) {
     // The client says no more of a server that its connector left.
-    if (SERVERS.get(redis)?.isReplica) throw new ConnectError(fitnessOf(REPLICA).refusal ?? '');
-    throw new ConnectError(`no Redis answers there (${(err as Error).message})`);
+    if (SERVERS.get(redis)?.isReplica) throw new ConnectError(fitnessOf(REPLICA).refusal ?? '', PASSING);
+    const { message } = err as Error;
+    throw new ConnectError(`no Redis answers there (${message})`, { isLasting: REFUSED.test(message) });
   } finally {
     clearTimeout(timer);
     redis.off('error', note);

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { RedisLiveness } from './liveness.ts';
+import { RedisLiveness, tellTime } from './liveness.ts';
 
 test('a connection is answering while it is open and its questions are answered', async t => {
   t.mock.timers.enable({ apis: ['setInterval'] });
@@ -57,4 +57,35 @@ test('a connection is answering while it is open and its questions are answered'
   const asked = questions.length;
   await pass(1000);
   assert.equal(questions.length, asked);
+});
+
+test('what Redis says that the time is comes with when it was asked and when it answered', async t => {
+  let now = 5;
+  t.mock.method(performance, 'now', () => now);
+  const time = async () => {
+    now = 9;
+    return ['1700000000', '250500'];
+  };
+  const heard: number[][] = [];
+  await tellTime({ time } as unknown as Redis, { now: () => 0, hear: (...about) => void heard.push(about) });
+  assert.deepEqual(heard, [[1_700_000_000_250.5, 5, 9]]);
+});
+
+test('a connection that tells the time is asked for it instead', async t => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const asked: string[] = [];
+  const redis = Object.assign(new EventEmitter(), {
+    status: 'ready',
+    ping: async () => asked.push('ping'),
+    time: async () => asked.push('time') && ['1', '0'],
+  });
+  const heard: number[] = [];
+  new RedisLiveness(redis as unknown as Redis, {
+    now: () => 0,
+    hear: serverMs => void heard.push(serverMs),
+  });
+  t.mock.timers.tick(250);
+  await turn();
+  assert.deepEqual([asked, heard], [['time'], [1000]]);
+  redis.emit('end');
 });

@@ -11,8 +11,24 @@ const CUT_OFF_MS = 600;
 /** After this silence the client closes it, ms: with {@link ASK_MS} a silent Redis is left within 5 s. */
 export const SILENCE_MS = 4000;
 
+/** Learns the time of the region, and tells it. */
+export interface RegionTime {
+  /** Unix ms. */
+  now(): number;
+  /** @param serverMs what Redis said, Unix ms. @param askedAt and `answeredAt`: monotonic ms. */
+  hear(serverMs: number, askedAt: number, answeredAt: number): void;
+}
+
+/** Asks Redis for the time. Rejects where it refuses. */
+export async function tellTime(redis: Redis, listener: RegionTime): Promise<void> {
+  const askedAt = performance.now();
+  const [seconds, microseconds] = await redis.time();
+  listener.hear(Number(seconds) * 1000 + Number(microseconds) / 1000, askedAt, performance.now());
+}
+
 export class RedisLiveness {
   readonly #redis: Redis;
+  readonly #clock: RegionTime | undefined;
   readonly #timer: NodeJS.Timeout;
   /** When the question was asked that is not answered; null while there is none. */
   #askedAt: number | null = null;
@@ -21,9 +37,10 @@ export class RedisLiveness {
   #wasAnswering = false;
   readonly #listeners: ((isAnswering: boolean) => void)[] = [];
 
-  /** @param redis not open yet. Asked until it is disconnected for good. */
-  constructor(redis: Redis) {
+  /** @param redis not open yet. Asked until it is disconnected for good. @param clock told the time that it answers with. */
+  constructor(redis: Redis, clock?: RegionTime) {
     this.#redis = redis;
+    this.#clock = clock;
     this.#timer = setInterval(() => this.#ask(), ASK_MS).unref();
     redis.on('end', () => clearInterval(this.#timer));
     // What was asked of a lost connection is answered by the next one, or never.
@@ -66,6 +83,7 @@ export class RedisLiveness {
       this.#tell();
     };
     // A refusal is an answer too.
-    this.#redis.ping().then(answered, answered);
+    const asked = this.#clock === undefined ? this.#redis.ping() : tellTime(this.#redis, this.#clock);
+    asked.then(answered, answered);
   }
 }

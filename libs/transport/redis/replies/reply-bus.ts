@@ -14,7 +14,8 @@ import {
 } from '../connection/connection.ts';
 import { RedisModelRegistry } from '../model-registry.ts';
 import { RedisPlacementStore } from '../placement-store.ts';
-import { RedisRequestTrails } from '../request-trails.ts';
+import { RedisRegionNodes } from '../region-nodes.ts';
+import { nowOf, RedisRequestTrails } from '../request-trails.ts';
 import { RedisScripts } from '../scripts.ts';
 import { PacedReplies } from './paced-replies.ts';
 import { ReplyListener } from './reply-listener.ts';
@@ -35,6 +36,7 @@ export class RedisReplyBus implements ReplyBus {
   readonly models: RedisModelRegistry;
   readonly placements: RedisPlacementStore;
   readonly trails: RedisRequestTrails;
+  readonly nodes: RedisRegionNodes;
   readonly #commands: Redis;
   readonly #scripts: RedisScripts<'replies/publish' | 'replies/confirm'>;
   readonly #outbox: ReplyOutbox;
@@ -61,7 +63,8 @@ export class RedisReplyBus implements ReplyBus {
     });
     this.models = new RedisModelRegistry(commands);
     this.placements = new RedisPlacementStore(commands);
-    this.trails = new RedisRequestTrails(commands);
+    this.nodes = new RedisRegionNodes(commands);
+    this.trails = new RedisRequestTrails(commands, nowOf(options));
   }
 
   /** @throws ConnectError when the first connection fails. */

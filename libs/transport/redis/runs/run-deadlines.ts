@@ -2,7 +2,7 @@
 import { RUN_DEADLINES_KEY } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { RunDeadlines } from '../../ports/runs/run-deadlines.ts';
-import { openRedis, type RedisOptions } from '../connection/connection.ts';
+import { dialRedis, type RedisOptions } from '../connection/connection.ts';
 
 const MOST = 200;
 
@@ -14,8 +14,7 @@ export class RedisRunDeadlines implements RunDeadlines {
   }
 
   static async connect(options: RedisOptions): Promise<RedisRunDeadlines> {
-    const redis = openRedis(options, 'deadlines');
-    await redis.connect();
+    const redis = await dialRedis(options, 'deadlines');
     return new RedisRunDeadlines(redis);
   }
 

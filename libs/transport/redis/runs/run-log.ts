@@ -2,7 +2,7 @@
 import { type AttemptKey, RUN_STATUSES, runKey, runLogChannel, runLogKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { AppendOutcome, LogHint, LogSlice, RunLog } from '../../ports/runs/run-log.ts';
-import { openRedis, type RedisOptions } from '../connection/connection.ts';
+import { dialRedis, openRedis, type RedisOptions } from '../connection/connection.ts';
 import { RedisScripts } from '../scripts.ts';
 
 const SCRIPTS = ['run-log/append', 'run-log/slice', 'run-log/restart'] as const;
@@ -17,16 +17,14 @@ export class RedisRunLog implements RunLog {
   readonly #options: RedisOptions;
   readonly #watchers = new Map<string, Set<Watcher>>();
 
-  private constructor(options: RedisOptions) {
+  private constructor(options: RedisOptions, redis: Redis) {
     this.#options = options;
-    this.#redis = openRedis(options, 'runlog');
+    this.#redis = redis;
     this.#scripts = new RedisScripts(this.#redis, SCRIPTS);
   }
 
   static async connect(options: RedisOptions): Promise<RedisRunLog> {
-    const log = new RedisRunLog(options);
-    await log.#redis.connect();
-    return log;
+    return new RedisRunLog(options, await dialRedis(options, 'runlog'));
   }
 
   async append(id: string, { number, nonce }: AttemptKey, at: number, entry: Buffer): Promise<AppendOutcome> {

@@ -16,7 +16,7 @@ import type { Redis } from 'ioredis';
 import type { CreateOutcome, Idempotency } from '../../ports/runs/idempotency.ts';
 import type { AttemptEnd, BeginOutcome, FailOutcome, RunEnd, RunStore } from '../../ports/runs/run-store.ts';
 import type { RunTtl } from '../../ports/runs/run-ttl.ts';
-import { openRedis, type RedisOptions } from '../connection/connection.ts';
+import { dialRedis, type RedisOptions } from '../connection/connection.ts';
 import { Replication } from '../connection/replication.ts';
 import { RedisScripts } from '../scripts.ts';
 import { RedisCompletionList } from './completion-list.ts';
@@ -57,10 +57,7 @@ export class RedisRunStore implements RunStore {
   }
 
   static async connect(options: RedisOptions): Promise<RedisRunStore> {
-    const redis = openRedis(options, 'runs');
-    const store = new RedisRunStore(options, redis);
-    await redis.connect();
-    return store;
+    return new RedisRunStore(options, await dialRedis(options, 'runs'));
   }
 
   #run(name: ScriptName, ...args: (string | number | Buffer)[]): Promise<unknown> {

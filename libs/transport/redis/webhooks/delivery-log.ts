@@ -8,7 +8,7 @@ import {
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { DeliveryLog } from '../../ports/webhooks/delivery-log.ts';
-import { openRedis, type RedisOptions } from '../connection/connection.ts';
+import { dialRedis, type RedisOptions } from '../connection/connection.ts';
 import { RedisScripts } from '../scripts.ts';
 
 const TTL_MS = 7 * 24 * 3600 * 1000;
@@ -28,8 +28,7 @@ export class RedisDeliveries implements DeliveryLog {
   }
 
   static async connect(options: RedisOptions): Promise<RedisDeliveries> {
-    const redis = openRedis(options, 'deliveries');
-    await redis.connect();
+    const redis = await dialRedis(options, 'deliveries');
     return new RedisDeliveries(redis);
   }
 
@@ -37,7 +36,7 @@ export class RedisDeliveries implements DeliveryLog {
     const opened = deliveries.map(({ id, endpoint, event }) =>
       this.#scripts.run(
         'webhooks/open-delivery',
-        ...[deliveryListKey(endpoint), deliveryKey(id), Date.now(), id],
+        ...[deliveryListKey(endpoint), deliveryKey(id), id],
         ...[JSON.stringify({ id, endpoint, event }), TTL_MS, MOST_DELIVERIES],
       ),
     );

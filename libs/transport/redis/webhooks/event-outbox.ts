@@ -5,7 +5,7 @@
 import { EVENT_OUTBOX_KEY, isEventType } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { EventOutbox, OutboxEvent } from '../../ports/webhooks/event-outbox.ts';
-import { openRedis, type RedisOptions } from '../connection/connection.ts';
+import { dialRedis, type RedisOptions } from '../connection/connection.ts';
 
 const GROUP = 'webhooks';
 const BATCH = 100;
@@ -30,8 +30,7 @@ export class RedisEventOutbox implements EventOutbox {
 
   /** @param abandonedMs age at which another process takes over an entry that is not done. */
   static async connect(options: RedisOptions, abandonedMs = ABANDONED_MS): Promise<RedisEventOutbox> {
-    const redis = openRedis(options, 'outbox', { blocks: true });
-    await redis.connect();
+    const redis = await dialRedis(options, 'outbox', { blocks: true });
     const outbox = new RedisEventOutbox(redis, options.name, abandonedMs);
     await outbox.#ensureGroup();
     return outbox;

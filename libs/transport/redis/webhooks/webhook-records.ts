@@ -2,7 +2,7 @@
 import { WEBHOOK_MANAGED_KEY, type WebhookEndpoint, webhookKey, webhookListKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import type { KnownEndpoint, WebhookRecords } from '../../ports/webhooks/webhook-records.ts';
-import { openRedis, type RedisOptions } from '../connection/connection.ts';
+import { dialRedis, type RedisOptions } from '../connection/connection.ts';
 import { RedisScripts } from '../scripts.ts';
 
 const SCRIPTS = [
@@ -24,8 +24,7 @@ export class RedisWebhooks implements WebhookRecords {
   }
 
   static async connect(options: RedisOptions): Promise<RedisWebhooks> {
-    const redis = openRedis(options, 'webhooks');
-    await redis.connect();
+    const redis = await dialRedis(options, 'webhooks');
     return new RedisWebhooks(redis);
   }
 

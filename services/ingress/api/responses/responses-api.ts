@@ -14,6 +14,7 @@ import {
   type StoredRun,
 } from '@penstock/protocol';
 import type { AnswerKeeper, RunCanceller, RunFinder, RunWaiters } from '@penstock/runs';
+import type { Clock } from '@penstock/runtime';
 import type { RunLog } from '@penstock/transport';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ConversionPlan } from '../../dispatch/conversion.ts';
@@ -67,6 +68,7 @@ export interface ResponsesOptions {
   readonly logStreams: LogStreams;
   readonly pollHints: PollHints;
   readonly keeper: AnswerKeeper;
+  readonly clock: Pick<Clock, 'now'>;
   /** How long the client of a call without a stream is held, ms. */
   readonly holdMs: number;
 }
@@ -137,7 +139,7 @@ export class ResponsesApi implements Api {
       preferences: preferences.respondAsync ? NO_PREFERENCES : preferences,
       chain: detail.chain,
       isShownLater: asked.store,
-      reshape: sink => new ResponseReply(sink, base, keep),
+      reshape: sink => new ResponseReply(sink, base, keep, () => this.#o.clock.now()),
       conversion: asked.store ? this.#conversion(made, request) : 'refuse',
     });
   }
@@ -193,14 +195,14 @@ export class ResponsesApi implements Api {
     const run = await this.#o.runIntake.accept('chat', chat, runCallOf(request), about);
     letGoOfBody(request);
     if (run.id === request.id) await this.#noteRun(conversation, run.id);
-    const call = { stream: asked.stream, acceptedAt: chat.acceptedAt, preferences };
+    const call = { stream: asked.stream, preferences };
     // In a method of its own: this one would keep the prompt while the client waits.
     return this.#accepted(run, call, request, reply);
   }
 
   async #accepted(
     accepted: StoredRun,
-    { stream, acceptedAt, preferences }: { stream: boolean; acceptedAt: number; preferences: Preferences },
+    { stream, preferences }: { stream: boolean; preferences: Preferences },
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<unknown> {
@@ -216,7 +218,7 @@ export class ResponsesApi implements Api {
     if (heldMs > 0) run = await finder.look(publicId(run), run.tenant, run.kind);
     const isOpen = !isFinalStatus(run.status);
     if (stream && !isOpen && heldMs > 0) return this.#follow(run, -1, request, reply);
-    reply.headers({ ...baseHeaders(request, acceptedAt), ...(isOpen ? pollHints.headers(run) : {}) });
+    reply.headers({ ...baseHeaders(request, reply.elapsedTime), ...(isOpen ? pollHints.headers(run) : {}) });
     if (isOpen && (isSentAway || heldMs > 0)) void reply.code(202).header('location', locationOf(run.id));
     return reply.send(await this.#object(run));
   }
