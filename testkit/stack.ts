@@ -22,6 +22,8 @@ export interface StackOptions {
   readonly workerEnv?: Record<string, string>;
   /** Told of every line that a worker (by its index) or an ingress (−1) logs. */
   readonly onLine?: (line: string, worker: number) => void;
+  /** Servers of the test's own, in place of one; `url` is what the processes are given, `server` the one that is killed. */
+  readonly redis?: { readonly url: string; readonly server: Awaited<ReturnType<typeof startRedis>> };
   /** A tasks process too, and a directory for files. */
   readonly tasksEnv?: Record<string, string>;
 }
@@ -35,8 +37,9 @@ export async function startStack(options: StackOptions) {
     options.natsUrl === undefined
       ? parts.adopt(await startNats(), server => server.stop())
       : notStartedHere(options.natsUrl);
-  const redis = parts.adopt(await startRedis(), server => server.stop());
-  const wires = { PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: redis.url, PENSTOCK_LOG_LEVEL: 'info' };
+  const redis = options.redis?.server ?? parts.adopt(await startRedis(), server => server.stop());
+  const redisUrl = options.redis?.url ?? redis.url;
+  const wires = { PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: redisUrl, PENSTOCK_LOG_LEVEL: 'info' };
   const filesDir = parts.adopt(await mkdtemp(join(tmpdir(), 'penstock-files-')), dir =>
     rm(dir, { recursive: true, force: true }),
   );

@@ -12,6 +12,8 @@
  * | → queued                              | ingress (a request), tasks (a line)  | an id, and a client's key, are taken once        | accept.ts         |
  * | → queued (an open call)               | the ingress that holds the call      | an id is taken once                              | converted-call.ts |
  * | queued, in_progress → in_progress     | a worker that got the message        | while another runs a higher number; queued: none | attempts.ts       |
+ * | none → queued (the record was lost)   | a worker that got the message        | an id is taken once; what was removed is known   | attempts.ts       |
+ * | queued, in_progress → queued          | tasks: no queue has its message, and nobody runs it | attempt and worker of the record  | queue-again.ts    |
  * | in_progress → completed, incomplete   | that worker                          | the record's attempt (number, nonce) is its own  | attempts.ts       |
  * | in_progress → queued or failed        | that worker                          | the same, and the number of failures             | attempts.ts       |
  * | in_progress → queued (engine is full) | that worker                          | the record's attempt is still its own            | attempts.ts       |
@@ -24,13 +26,15 @@
  * | queued, in_progress: in another shard | tasks, which was delivered the message | the message; attempts go on counting           | requeue.ts        |
  *
  * The last four statuses are final. The record comes before the message that makes a worker begin, and the answer is in the
- * record before the message is acked, so a process may die between any two steps. A message without a record is dropped, a
- * record without a message is queued again when the client asks for it, or expires.
+ * record before the message is acked, so a process may die between any two steps. A message without a record makes it anew (a line
+ * of a batch is made anew by its batch), unless it was removed. A record keeps its message while it is open: where no queue has it any
+ * more, it is queued again.
  */
 export * from './await-run.ts';
 export * from './dead-letters.ts';
 export * from './done-channel.ts';
 export * from './find-run.ts';
+export * from './lost-run-finder.ts';
 export * from './record/idempotency.ts';
 export * from './record/new-run.ts';
 export * from './record/run-error.ts';
@@ -42,5 +46,6 @@ export * from './transitions/cancel.ts';
 export * from './transitions/converted-call.ts';
 export * from './transitions/expire.ts';
 export * from './transitions/keep.ts';
+export * from './transitions/queue-again.ts';
 export * from './transitions/reopen.ts';
 export * from './transitions/requeue.ts';

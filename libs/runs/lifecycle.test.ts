@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DispatchError, decodeEnvelope, type NewRun } from '@penstock/protocol';
-import { ClaimCheck, NotReplicated } from '@penstock/transport';
 import { nth } from '@penstock/transport/contracts';
-import { MemoryRequestBodies, MemoryRunStore, MemoryWorkQueue } from '@penstock/transport/memory';
 import {
   AnswerKeeper,
   addressOf,
@@ -12,61 +10,15 @@ import {
   DoneChannel,
   dueAgain,
   endedBy,
-  newRun,
   publishRun,
-  type QueuedRun,
   RECORD_SLACK_MS,
   RUNNING_SLACK_MS,
-  RunAcceptance,
-  RunAttempts,
-  RunCanceller,
-  RunExpiry,
-  RunFinder,
-  type RunRequest,
   recordOnce,
   reopen,
 } from './index.ts';
-
-const ttl = { recordMs: 1000, logMs: 100 };
-const queueKey = { region: 'local', shard: 0, slug: 'm', lane: 'background', size: 'any' } as const;
-const work = {
-  ...({ from: 'in-1', lane: 'background', size: 'any', stream: false } as const),
-  ...{ promptTokens: 5, maxTokens: null, fleetRate: 0, body: Buffer.from('{}') },
-};
-
-function aRun(change: Partial<RunRequest> = {}): QueuedRun {
-  const about = { id: 'r1', kind: 'job', detail: '', log: 'none', tenant: 't', endpoint: 'chat' } as const;
-  return newRun({ ...about, model: 'm', queue: queueKey, createdAt: 0, deadlineAt: 10_000, ...change });
-}
-
-const LIMITS = { maxMessages: 100, maxBytes: 1e6 };
-
-async function world() {
-  const state = { now: 0, storeNow: 0 };
-  const clock = { now: () => state.now, monotonic: () => state.now };
-  const store = new MemoryRunStore({ now: () => state.storeNow });
-  const queue = new MemoryWorkQueue(clock);
-  for (const shard of [0, 1]) await queue.ensureWorkStream('local', shard, LIMITS);
-  const done = new DoneChannel(queue, 'local');
-  const bodies = new MemoryRequestBodies(clock);
-  const claims = new ClaimCheck(bodies, 100);
-  const wires = { store, queue, done, ttl, clock, claims };
-  const expiry = new RunExpiry(wires);
-  const finder = new RunFinder(store, expiry);
-  return {
-    ...{ store, queue, bodies, claims, state, wires, expiry, finder },
-    acceptance: new RunAcceptance({ ...wires, finder }),
-    attempts: new RunAttempts({ ...wires, expiry }),
-    canceller: new RunCanceller(wires),
-    statusOf: async (id: string) => (await store.read(id))?.status,
-    listed: () => store.completions.page('t', 'asc', null, 10),
-    /** What was sent to workers, and which runs were announced as final. */
-    sent: () => queue.sent.items.map(({ address, payload }) => `${address.kind} ${Buffer.from(payload)}`),
-  };
-}
+import { aRun, key, LIMITS, queueKey, work, world } from './lifecycle.fixture.ts';
 
 const ENDED = ['run_ended r1'];
-const key = { key: 'k', digest: 'd' };
 
 test('a run is recorded, then queued, and its record outlives its time in the queue', async () => {
   const w = await world();
@@ -95,7 +47,7 @@ test('a key leads to the run that it made, which is queued again while nobody ha
     w.queue.published.items.map(({ messageId }) => messageId),
     ['r1', 'r1'],
   );
-  await w.attempts.begin(again, nth(1), 'w1');
+  await w.begin(again, nth(1), 'w1');
   assert.equal((await w.acceptance.accept(aRun({ id: 'r3' }), work, key)).status, 'in_progress');
   assert.equal(w.queue.published.items.length, 2);
   await assert.rejects(w.acceptance.accept(aRun({ id: 'r4' }), work, { key: 'k', digest: 'e' }), {
@@ -109,25 +61,11 @@ test('what the queue refuses is not recorded, unless a worker has it after all',
   await assert.rejects(w.acceptance.accept(aRun(), work, key), { code: 'queue_full' });
   assert.equal(await w.statusOf('r1'), undefined);
   w.queue.publish = async () => {
-    await w.attempts.begin(aRun(), nth(1), 'w1');
+    await w.begin(aRun(), nth(1), 'w1');
     throw new DispatchError('broker_unavailable');
   };
   assert.equal((await w.acceptance.accept(aRun(), work, key)).id, 'r1');
   assert.equal(await w.statusOf('r1'), 'in_progress');
-});
-
-test('what replicas do not have in time is refused, and nothing is left of it', async () => {
-  const w = await world();
-  const create = w.store.create.bind(w.store);
-  w.store.create = async (...args) => {
-    await create(...args);
-    throw new NotReplicated(1, 0);
-  };
-  await assert.rejects(w.acceptance.accept(aRun(), work, key), { name: 'NotReplicated' });
-  assert.equal(await w.statusOf('r1'), undefined);
-  assert.equal(w.queue.published.items.length, 0);
-  w.store.create = create;
-  assert.equal((await w.acceptance.accept(aRun({ id: 'r2' }), work, key)).id, 'r2', 'with the same key');
 });
 
 test('a line that another process recorded first is queued where that one did', async () => {
@@ -152,33 +90,33 @@ test('only the current attempt ends a run, and who ends it says so', async () =>
   const w = await world();
   const run = await w.acceptance.accept(aRun(), work, null);
   const end = endedBy('none', { status: 200, contentType: 'application/json' }, Buffer.from('{}'), 5);
-  assert.equal(await w.attempts.begin(run, nth(1), 'w1'), 'begun');
-  assert.equal(await w.attempts.begin(run, nth(2), 'w2'), 'begun');
-  assert.equal(await w.attempts.begin(run, nth(1), 'w1'), 'fenced');
+  assert.equal(await w.begin(run, nth(1), 'w1'), 'begun');
+  assert.equal(await w.begin(run, nth(2), 'w2'), 'begun');
+  assert.equal(await w.begin(run, nth(1), 'w1'), 'fenced');
   assert.equal(await w.attempts.finish('r1', nth(1), end), false);
   assert.deepEqual(w.sent(), []);
   assert.equal(await w.attempts.finish('r1', nth(2), end), true);
   assert.deepEqual(w.sent(), ENDED);
-  assert.equal(await w.attempts.begin(run, nth(3), 'w3'), 'gone');
+  assert.equal(await w.begin(run, nth(3), 'w3'), 'gone');
 });
 
 test('a failed run is tried again with a growing pause, three times at most, and not at all where it cannot help', async () => {
   const w = await world();
   const run = await w.acceptance.accept(aRun(), work, null);
   const failure = { code: 'engine_timeout', message: 'm', retryable: true };
-  await w.attempts.begin(run, nth(1), 'w1');
+  await w.begin(run, nth(1), 'w1');
   const first = await w.attempts.fail(run, nth(1), failure);
-  await w.attempts.begin(run, nth(2), 'w1');
+  await w.begin(run, nth(2), 'w1');
   const second = await w.attempts.fail(run, nth(2), failure);
   assert.deepEqual([first.kind, second.kind], ['again', 'again']);
   assert.ok(first.kind === 'again' && second.kind === 'again' && second.delayMs > first.delayMs);
-  await w.attempts.begin(run, nth(3), 'w1');
+  await w.begin(run, nth(3), 'w1');
   assert.deepEqual(await w.attempts.fail(run, nth(3), failure), { kind: 'final', code: 'engine_timeout' });
   assert.deepEqual(w.sent(), ENDED);
   assert.deepEqual(await w.attempts.fail(run, nth(3), failure), { kind: 'fenced' });
 
   const other = await w.acceptance.accept(aRun({ id: 'r2' }), work, null);
-  await w.attempts.begin(other, nth(1), 'w1');
+  await w.begin(other, nth(1), 'w1');
   const outcome = await w.attempts.fail(other, nth(1), {
     code: 'of a newer version',
     message: 'm',
@@ -192,7 +130,7 @@ test('a cancel empties the queue, stops the engine and is announced; a final run
   const w = await world();
   const queued = await w.acceptance.accept(aRun(), work, null);
   // Begun after the record was read.
-  await w.attempts.begin(queued, nth(1), 'w1');
+  await w.begin(queued, nth(1), 'w1');
   assert.equal((await w.canceller.cancel(queued)).status, 'cancelled');
   assert.deepEqual(w.queue.queued, []);
   const sent = ['worker {"cancel":"r1","attempt":1}', ...ENDED];
@@ -219,7 +157,7 @@ test('a queued run ends with its deadline, a running one is given a while', asyn
   const w = await world();
   const queued = await w.acceptance.accept(aRun(), work, null);
   const running = await w.acceptance.accept(aRun({ id: 'r2' }), work, null);
-  await w.attempts.begin(running, nth(1), 'w1');
+  await w.begin(running, nth(1), 'w1');
   w.state.now = 10_000;
   assert.equal((await w.finder.refresh(queued)).status, 'queued');
   w.state.now = 10_001;
@@ -241,10 +179,10 @@ test('a worker ends what it may not begin any more, where the clock of the store
   const run = await w.acceptance.accept(aRun(), work, null);
   w.state.now = 99_000;
   w.state.storeNow = 9000;
-  assert.equal(await w.attempts.begin(run, nth(1), 'w1'), 'begun');
+  assert.equal(await w.begin(run, nth(1), 'w1'), 'begun');
   const other = await w.acceptance.accept(aRun({ id: 'r2' }), work, null);
   w.state.storeNow = 10_001;
-  assert.equal(await w.attempts.begin(other, nth(1), 'w1'), 'gone');
+  assert.equal(await w.begin(other, nth(1), 'w1'), 'gone');
   assert.equal((await w.store.read('r2'))?.result?.finishedAt, 10_001);
 });
 
@@ -312,7 +250,7 @@ test('an answer is kept as if a worker had stored it; where that fails, the answ
 test('a failed run is queued again with as much time as at first, above its earlier attempts', async () => {
   const w = await world();
   const run = await w.acceptance.accept(aRun(), work, null);
-  await w.attempts.begin(run, nth(4), 'w1');
+  await w.begin(run, nth(4), 'w1');
   await w.attempts.fail(run, nth(4), { code: 'engine_error', message: 'm', retryable: false });
   // As the worker's last settlement of it does.
   w.queue.purge(addressOf(run));
@@ -376,7 +314,7 @@ test('the end of an answered run is announced with what its engine counted of th
   ];
   for (const [id, body, log] of answers) {
     await w.acceptance.accept(aRun({ id }), work, null);
-    await w.attempts.begin(aRun({ id }), nth(1), 'w');
+    await w.begin(aRun({ id }), nth(1), 'w');
     const result = { status: 200, contentType: 'x', body: Buffer.from(body), finishedAt: 0 };
     const last = log === null ? null : { entry: Buffer.from(log), at: 0 };
     await w.attempts.finish(id, nth(1), { status: 'completed', result, log: 'none', last });

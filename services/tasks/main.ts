@@ -4,7 +4,7 @@ import { watchFleet } from '@penstock/fleet';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { HEARTBEAT_MS, TokenEstimator } from '@penstock/policy';
 import type { Endpoint } from '@penstock/protocol';
-import { DoneChannel, RunAttempts, RunCanceller, RunExpiry, RunRequeue } from '@penstock/runs';
+import { DoneChannel, LostRunFinder, RunAttempts, RunCanceller, RunExpiry, RunRequeue } from '@penstock/runs';
 import {
   bucketOf,
   createIdSource,
@@ -32,6 +32,7 @@ import {
   NatsWorkQueue,
   openStores,
   RedisModelRegistry,
+  RedisOpenRuns,
   RedisRegionNodes,
   RedisRunDeadlines,
   RedisRunStore,
@@ -46,6 +47,7 @@ import { LineFeeder } from './batches/line-feeder.ts';
 import { servedLine } from './batches/served-line.ts';
 import { tasksConfig } from './config.ts';
 import { BodySweeper } from './housekeeping/body-sweeper.ts';
+import { LostRuns } from './housekeeping/lost-runs.ts';
 import { RegionWatch, UNSEEN } from './housekeeping/region-watch.ts';
 import { watchDeadlines } from './housekeeping/run-deadlines.ts';
 import { StrandedWork } from './housekeeping/stranded-work.ts';
@@ -140,6 +142,7 @@ const runner: BatchRunner = new BatchRunner({
       ...input,
       ...{ records, runs, canceller, queue, claims, region, room, estimator },
       ...{ tracing: batchTracing, clock: regionClock },
+      finder: new LostRunFinder({ runs, queue, region, shards: config.PENSTOCK_SHARDS, clock: regionClock }),
       shardFor: slug => fleet.shardFor(slug),
       queueFor,
       served: line => servedLine(line, fleet.model(line.summary.model), modelDefaultsOf),
@@ -196,6 +199,12 @@ const requeueing = {
 const stopLooking = new UndeliveredWork(requeueing).start();
 const stopMoving = new StrandedWork({ ...requeueing, fleet }).start();
 
+const openRuns = await RedisOpenRuns.connect(redis);
+const stopFinding = new LostRuns({
+  ...{ name: id, open: openRuns, runs, queue, expiry, region, shards: config.PENSTOCK_SHARDS },
+  ...{ watch: metrics.housekeeping, clock: regionClock, log },
+}).start();
+
 let isDraining = false;
 const surveys: { close(): Promise<void> }[] = [];
 const watchedAt = monitoringAddress(config);
@@ -233,6 +242,7 @@ stopping.by([
       stopRestoring();
       stopLooking();
       stopMoving();
+      stopFinding();
       clearInterval(sweepingFleet);
       stopDeadlines();
       return batches.close();
@@ -246,7 +256,7 @@ stopping.by([
     limitMs: 2000,
     run: () =>
       Promise.all(
-        [queue, registry, nodes, runs, records, deadlines, ...surveys].map(wire => wire.close()),
+        [queue, registry, nodes, runs, records, deadlines, openRuns, ...surveys].map(wire => wire.close()),
       ).then(() => {}),
   },
 ]);

@@ -127,7 +127,7 @@ function addOpenGauges(set: MetricSet, { region, batches, clock }: TasksGauges):
   );
   set.gauge(
     'penstock_stored_runs_open',
-    'Jobs, stored responses and lines of batches that are not final.',
+    'Jobs, stored responses and stored completions that are not final.',
     () => region().store?.openRuns ?? null,
   );
   set.gauge(
@@ -247,15 +247,23 @@ function statusClass(outcome: PostOutcome): string {
 function countHousekeeping(set: MetricSet): HousekeepingObserver {
   const removed = set.counter(
     'penstock_housekeeping_removed_total',
-    'What was removed or ended because its time was up: `file`, `body` (that a crash left behind), `overdue_run`; `undelivered_message`: replaced, since the broker delivered it to nobody.',
+    'What was removed or ended because its time was up: `file`, `body` (that a crash left behind), `overdue_run`; `undelivered_message`: replaced, since the broker delivered it to nobody; `lost_run`: queued again, since no queue and no worker had it.',
     'what',
   );
   const failures = set.counter(
     'penstock_housekeeping_failures_total',
-    'Rounds of housekeeping that failed and will be repeated: `files`, `bodies`, `deadlines`, `queues`, `undelivered`, `stranded`.',
+    'Rounds of housekeeping that failed and will be repeated: `files`, `bodies`, `deadlines`, `queues`, `undelivered`, `stranded`, `runs`.',
     'what',
   );
-  beginAtZero(removed, 'what', ['file', 'body', 'overdue_run', 'undelivered_message']);
-  beginAtZero(failures, 'what', ['files', 'bodies', 'deadlines', 'queues', 'undelivered', 'stranded']);
+  beginAtZero(removed, 'what', ['file', 'body', 'overdue_run', 'undelivered_message', 'lost_run']);
+  beginAtZero(failures, 'what', [
+    'files',
+    'bodies',
+    'deadlines',
+    'queues',
+    'undelivered',
+    'stranded',
+    'runs',
+  ]);
   return { removed: what => removed.inc({ what }), failed: what => failures.inc({ what }) };
 }

@@ -21,6 +21,7 @@ import {
   queuesOf,
   readCancel,
   readDrainOrder,
+  readRunningQuestion,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ControlChannel, ModelRegistry, QueueAdmin, ReplyBus, WorkConsumer } from '@penstock/transport';
@@ -246,7 +247,12 @@ export class Worker {
   }
 
   start(): void {
-    this.#o.queue.listen({ kind: 'worker', worker: this.#o.id }, payload => {
+    this.#o.queue.listen({ kind: 'worker', worker: this.#o.id }, (payload, reply) => {
+      const question = readRunningQuestion(payload);
+      if (question !== null) {
+        const { runs: id, attempt } = question;
+        return reply(encodeMessage({ goesOn: this.#o.stored.has(id, attempt) }));
+      }
       const cancel = readCancel(payload);
       if (cancel !== null) {
         const { cancel: id, attempt: number, nonce = NO_NONCE } = cancel;

@@ -4,30 +4,34 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type NewRun, runKey } from '@penstock/protocol';
-import { RedisRunLog, RedisRunStore } from '@penstock/transport';
-import { nth, testRunLog, testRunStore } from '@penstock/transport/contracts';
+import { RedisOpenRuns, RedisRunLog, RedisRunStore } from '@penstock/transport';
+import { nth, testOpenRuns, testRunLog, testRunStore } from '@penstock/transport/contracts';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../testkit/redis.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;
 let runs: RedisRunStore;
 let log: RedisRunLog;
+let open: RedisOpenRuns;
 let raw: Redis;
 before(async () => {
   redis = await startRedis();
   runs = await RedisRunStore.connect({ url: redis.url, name: 'test' });
   log = await RedisRunLog.connect({ url: redis.url, name: 'test' });
+  open = await RedisOpenRuns.connect({ url: redis.url, name: 'test' });
   raw = new Redis(redis.url);
 });
 after(async () => {
   raw.disconnect();
   await runs.close();
   await log.close();
+  await open.close();
   await redis.stop();
 });
 
 testRunStore(() => ({ runs, elapse: sleep }));
 testRunLog(() => ({ runs, log }));
+testOpenRuns(() => ({ runs, open, elapse: sleep }));
 
 const newRun = (id: string, kind: NewRun['kind'] = 'job'): NewRun => ({
   ...{

@@ -100,6 +100,19 @@ export function runKey(id: string): string {
   return `penstock:run:${assertToken(id)}`;
 }
 
+/** The message of an open run, from which it is queued again where the queue has lost it. */
+export function runMessageKey(id: string): string {
+  return `penstock:run-message:${assertToken(id)}`;
+}
+
+/** Redis key of the process that looks after open runs. */
+export const RUN_SWEEP_KEY = 'penstock:run-sweep';
+
+/** Says for a while that a run was removed on purpose: a message that comes late does not make its record anew. */
+export function runRemovedKey(id: string): string {
+  return `penstock:run-removed:${assertToken(id)}`;
+}
+
 /** Redis sorted set of a tenant's stored chat completions, by the time they were created. */
 export function completionListKey(tenant: string): string {
   return `penstock:completions:${assertToken(tenant)}`;

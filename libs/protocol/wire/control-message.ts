@@ -12,6 +12,12 @@ export function isMeant(attempt: AttemptKey, { number, nonce }: AttemptKey): boo
   return nonce === NO_NONCE ? attempt.number <= number : attempt.nonce === nonce;
 }
 
+/** Tasks → worker: does this attempt at the run go on? */
+const runningQuestion = z.object({ runs: z.string(), attempt: z.number() });
+export type RunningQuestion = z.infer<typeof runningQuestion>;
+const runningAnswer = z.object({ goesOn: z.boolean() });
+export type RunningAnswer = z.infer<typeof runningAnswer>;
+
 /** Console → worker: take nothing new, or take work again. A worker that is started again takes work. */
 const drainOrder = z.object({ drain: z.boolean() });
 export type DrainOrder = z.infer<typeof drainOrder>;
@@ -77,3 +83,5 @@ export const readResumeQuestion = jsonReader(resumeQuestion);
 export const readResumeAnswer = jsonReader(resumeAnswer);
 export const readWantedQuestion = jsonReader(wantedQuestion);
 export const readWantedAnswer = jsonReader(wantedAnswer);
+export const readRunningQuestion = jsonReader(runningQuestion);
+export const readRunningAnswer = jsonReader(runningAnswer);

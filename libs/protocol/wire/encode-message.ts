@@ -3,6 +3,8 @@ import type {
   DrainOrder,
   ResumeAnswer,
   ResumeQuestion,
+  RunningAnswer,
+  RunningQuestion,
   WantedAnswer,
   WantedQuestion,
 } from './control-message.ts';
@@ -19,6 +21,8 @@ export function encodeMessage(
     | ResumeAnswer
     | WantedQuestion
     | WantedAnswer
+    | RunningQuestion
+    | RunningAnswer
     | ModelInfo
     | IngressStatus,
 ): Uint8Array {

@@ -27,6 +27,13 @@ const claimSchema = z.object({
 
 export type BodyClaim = z.infer<typeof claimSchema>;
 
+/** What the record of a stored run has beside its message, so that a record that was lost is made anew from it. */
+const runSchema = z.object({
+  kind: z.enum(['job', 'response', 'completion']),
+  tenant: z.string(),
+  detail: z.string(),
+});
+
 const metaSchema = z.object({
   /** Envelope version. A reader takes its own version only. */
   v: z.literal(1),
@@ -55,6 +62,8 @@ const metaSchema = z.object({
   stored: z.boolean(),
   /** How a stored run is logged while it runs; absent: not at all. */
   log: z.enum(RUN_LOGS).optional(),
+  /** Absent where its record cannot be made from this or by this version, or is made from something else (lines of batches). */
+  run: runSchema.optional().catch(undefined),
   /** Ask the ingress before running even a first delivery: the client has part of the answer. */
   ask: z.boolean(),
   /** Worker → leading prompt tokens that its cache is believed to hold. Workers without any are left out. */

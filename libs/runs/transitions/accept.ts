@@ -1,11 +1,18 @@
 /** Accepting a run: the record first, then its message. Both steps can be repeated: neither is stored twice. */
 import { type NewRun, publicId, type StoredRun } from '@penstock/protocol';
-import type { ClaimCheck, Idempotency, RunStore, RunTtl, WorkPublisher } from '@penstock/transport';
+import type {
+  ClaimCheck,
+  CreateOutcome,
+  Idempotency,
+  RunStore,
+  RunTtl,
+  WorkPublisher,
+} from '@penstock/transport';
 import type { RunFinder } from '../find-run.ts';
 import { keyReused } from '../record/idempotency.ts';
 import { addressOf } from '../record/new-run.ts';
 import { listedMs, recordLifeMs } from '../record/run-life.ts';
-import { encodeRunMessage, type RunWork } from '../record/run-message.ts';
+import { encodeRunMessage, keptMessage, type RunWork } from '../record/run-message.ts';
 
 export interface RunAcceptanceOptions {
   readonly store: Pick<RunStore, 'create' | 'completions' | 'withdraw'>;
@@ -29,25 +36,36 @@ export class RunAcceptance {
    * try again, also with the same key.
    */
   async accept(run: NewRun, work: RunWork, idempotency: Idempotency | null): Promise<StoredRun> {
-    const { store, ttl } = this.#o;
-    const outcome = await store.create(run, recordLifeMs(queueMsOf(run)), idempotency).catch(async err => {
-      // It may be there all the same, as where replicas did not have it in time.
-      await store.withdraw(run.id, idempotency?.key ?? null).catch(() => {});
-      throw err;
-    });
-    if (outcome.kind === 'reused') throw keyReused();
+    const { store, ttl, claims } = this.#o;
+    // Made first, since the record keeps it: the queue may lose it.
+    const message = await encodeRunMessage(claims, run, work);
+    const outcome = await this.#create(run, message, idempotency);
     // A command that was sent again after a lost connection finds its own record.
-    const isNew = outcome.id === run.id;
+    const isNew = outcome.kind !== 'reused' && outcome.id === run.id;
+    if (!isNew && work.claim === undefined) void claims.discard(run);
+    if (outcome.kind === 'reused') throw keyReused();
     const accepted = isNew
-      ? await this.#queueNew(run, work, idempotency)
+      ? await this.#queueNew(run, message, idempotency)
       : await this.#repeat(run, outcome.id, work);
     await listCompletion(store, accepted, ttl);
     return accepted;
   }
 
-  async #queueNew(run: NewRun, work: RunWork, idempotency: Idempotency | null): Promise<StoredRun> {
+  async #create(run: NewRun, message: Buffer, idempotency: Idempotency | null): Promise<CreateOutcome> {
+    const { store, claims } = this.#o;
     try {
-      await this.#publish(run, work);
+      return await store.create(run, recordLifeMs(queueMsOf(run)), idempotency, keptMessage(message, run));
+    } catch (err) {
+      // It may be there all the same, as where replicas did not have it in time.
+      await store.withdraw(run.id, idempotency?.key ?? null).catch(() => {});
+      void claims.discard(run);
+      throw err;
+    }
+  }
+
+  async #queueNew(run: NewRun, message: Buffer, idempotency: Idempotency | null): Promise<StoredRun> {
+    try {
+      await publishRun(this.#o.queue, run, message, queueMsOf(run));
     } catch (err) {
       // A slow broker may have stored the message after all: if a worker has begun the run, it is accepted.
       if (await this.#o.store.withdraw(run.id, idempotency?.key ?? null)) {
@@ -88,14 +106,19 @@ export async function recordOnce(
   return kind === 'created' ? run : ((await store.read(run.id)) ?? run);
 }
 
-/** Queues the message of a run; the broker drops repetitions. @throws DispatchError where the queue refuses it. */
+/**
+ * Queues the message of a run; the broker drops repetitions.
+ * @param messageId another one where the broker may remember the first, and have lost its message.
+ * @throws DispatchError where the queue refuses it.
+ */
 export function publishRun(
   queue: Pick<WorkPublisher, 'publish'>,
   run: NewRun,
   message: Uint8Array,
   queueMs: number,
+  messageId = run.id,
 ): Promise<void> {
-  return queue.publish(addressOf(run), message, { messageId: run.id, ttlMs: queueMs });
+  return queue.publish(addressOf(run), message, { messageId, ttlMs: queueMs });
 }
 
 /** Adds a stored chat completion to its tenant's list, as soon as it is accepted. */

@@ -4,6 +4,7 @@ import {
   type AttemptKey,
   type ErrorCode,
   type FailedMeta,
+  type QueueAddress,
   type ResultMeta,
   type RunLogKind,
   readPromptUsage,
@@ -14,6 +15,9 @@ import type { Clock } from '@penstock/runtime';
 import type { BeginOutcome, RunEnd, RunStore, RunTtl } from '@penstock/transport';
 import type { DoneChannel } from '../done-channel.ts';
 import { errorResult, failureError } from '../record/run-error.ts';
+import { recordLifeMs } from '../record/run-life.ts';
+import { runOf } from '../record/run-message.ts';
+import { listCompletion, queueMsOf } from './accept.ts';
 import type { RunExpiry } from './expire.ts';
 
 export type RunFailure =
@@ -24,7 +28,7 @@ export type RunFailure =
   | { readonly kind: 'fenced' };
 
 export interface RunAttemptsOptions {
-  readonly store: Pick<RunStore, 'begin' | 'finish' | 'fail' | 'putBack'>;
+  readonly store: Pick<RunStore, 'begin' | 'completions' | 'create' | 'finish' | 'fail' | 'putBack'>;
   readonly expiry: RunExpiry;
   readonly done: DoneChannel;
   readonly ttl: RunTtl;
@@ -41,10 +45,26 @@ export class RunAttempts {
     this.#o = options;
   }
 
-  /** Makes the attempt the current one. A run whose deadline passed before is ended: `gone`. */
-  async begin(run: AttemptedRun, attempt: AttemptKey, worker: string): Promise<BeginOutcome> {
-    if (await this.#o.expiry.endUnbegun(run)) return 'gone';
-    return this.#o.store.begin(run.id, attempt, worker);
+  /**
+   * Makes the attempt the current one. A run whose deadline passed before is ended: `gone`. A record that was lost is made anew from the message.
+   * @param address where its message was queued.
+   */
+  async begin(
+    meta: WorkMeta,
+    address: QueueAddress,
+    attempt: AttemptKey,
+    worker: string,
+  ): Promise<Exclude<BeginOutcome, 'unknown'>> {
+    const { store, expiry, ttl } = this.#o;
+    if (await expiry.endUnbegun(meta)) return 'gone';
+    const outcome = await store.begin(meta.id, attempt, worker);
+    if (outcome !== 'unknown') return outcome;
+    const run = runOf(meta, address);
+    if (run === null) return 'gone';
+    await store.create(run, recordLifeMs(queueMsOf(run)), null);
+    await listCompletion(store, run, ttl);
+    const again = await store.begin(meta.id, attempt, worker);
+    return again === 'unknown' ? 'gone' : again;
   }
 
   /** Stores the answer. @returns false where the attempt is not the current one: then nothing may be acked. */

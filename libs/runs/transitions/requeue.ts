@@ -37,7 +37,8 @@ export class RunRequeue {
     const run = await store.read(work.meta.id);
     if (run?.status === 'in_progress') return 'left';
     await queue.clear(address);
-    if (run === null || isFinalStatus(run.status)) return 'removed';
+    // A record that was lost is made anew by whoever gets the message.
+    if (run === null ? work.meta.run === undefined : isFinalStatus(run.status)) return 'removed';
     for (let tries = 1; ; tries++) {
       try {
         await this.#publish(address, work, run);
@@ -65,9 +66,9 @@ export class RunRequeue {
   }
 
   /** Attempt numbers go on from the record's: what is left of an earlier attempt stays fenced. */
-  #publish(address: QueueAddress, { meta, body }: WorkEnvelope, { attempt }: StoredRun): Promise<void> {
+  #publish(address: QueueAddress, { meta, body }: WorkEnvelope, run: StoredRun | null): Promise<void> {
     const now = this.#o.clock.now();
-    const attemptBase = Math.max(meta.attemptBase, attempt);
+    const attemptBase = Math.max(meta.attemptBase, run?.attempt ?? 0);
     return this.#o.queue.publish(address, encodeEnvelope({ ...meta, attemptBase }, body), {
       // Not that of the message it replaces, which the broker remembers for a while.
       messageId: `${meta.id}-${attemptBase}-${now}`,

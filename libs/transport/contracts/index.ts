@@ -1,6 +1,7 @@
 /** Contracts of the ports, as tests: adapters in memory and on servers have to pass the same ones. */
 export * from './control-channel.ts';
 export * from './nth.ts';
+export * from './open-runs.ts';
 export * from './region-hints.ts';
 export * from './reply-bus.ts';
 export { testRequestBodies } from './request-bodies.ts';

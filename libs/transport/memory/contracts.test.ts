@@ -3,6 +3,7 @@ import { suite } from 'node:test';
 import {
   testControlChannel,
   testModelRegistry,
+  testOpenRuns,
   testPlacementStore,
   testReplyBus,
   testRequestBodies,
@@ -12,6 +13,7 @@ import {
 } from '../contracts/index.ts';
 import {
   MemoryModelRegistry,
+  MemoryOpenRuns,
   MemoryPlacementStore,
   MemoryReplyBus,
   MemoryRequestBodies,
@@ -56,4 +58,6 @@ suite('run store in memory', () => {
   };
   testRunStore(() => ({ runs, elapse }));
   testRunLog(() => ({ runs, log }));
+  const open = new MemoryOpenRuns(runs);
+  testOpenRuns(() => ({ runs, open, elapse }));
 });

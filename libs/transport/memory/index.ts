@@ -7,5 +7,6 @@ export { type MemoryDeadLetter, type MemorySettlement, MemoryWorkQueue } from '.
 export { Recorded } from './recorded.ts';
 export { MemoryReplyBus } from './reply-bus.ts';
 export { MemoryRequestBodies } from './request-bodies.ts';
+export { MemoryOpenRuns } from './runs/open-runs.ts';
 export { MemoryRunLog } from './runs/run-log.ts';
 export { MemoryRunStore } from './runs/run-store.ts';

@@ -11,6 +11,8 @@ import {
   EVENT_OUTBOX_KEY,
   FIRST_ERROR_STATUS,
   RUN_DEADLINES_KEY,
+  runMessageKey,
+  runRemovedKey,
   WEBHOOK_LIST_PREFIX,
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
@@ -21,6 +23,8 @@ const NAMES = {
   ...{ EVENT_OUTBOX_KEY, FIRST_ERROR_STATUS, RUN_DEADLINES_KEY, WEBHOOK_LIST_PREFIX },
   DELIVERY_PREFIX: prefixOf(deliveryKey),
   DELIVERY_ATTEMPTS_PREFIX: prefixOf(deliveryAttemptsKey),
+  RUN_MESSAGE_PREFIX: prefixOf(runMessageKey),
+  RUN_REMOVED_PREFIX: prefixOf(runRemovedKey),
 };
 
 function prefixOf(keyOf: (id: string) => string): string {

@@ -29,7 +29,12 @@ function queueThat(refusals: number) {
   const deps = { queue, clock: { now: () => 0, monotonic: () => 0 } } as unknown as RequeueOptions;
   const request = { id: 'r1', address: ADDRESS, attempt: 1, deadlineAt: 1000 } as OpenRequest;
   return {
-    outcome: new Requeue(deps).handOver(request, { deadlineAt: 5000, log: 'deltas' } as NewRun),
+    outcome: new Requeue(deps).handOver(request, {
+      kind: 'job',
+      ...{ tenant: 't', detail: '' },
+      deadlineAt: 5000,
+      log: 'deltas',
+    } as NewRun),
     ids,
     taken,
   };

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { TokenEstimator } from '@penstock/policy';
 import { type BatchRecord, emptyProfile } from '@penstock/protocol';
 import { DirectoryFiles, type RunStore } from '@penstock/transport';
-import { writeOutput } from './batch-output.ts';
+import { OpenLineError, writeOutput } from './batch-output.ts';
 
 async function temporaryDirectory() {
   const path = await mkdtemp(join(tmpdir(), 'penstock-output-'));
@@ -31,6 +31,22 @@ test('where nothing can be written, it is the batch that fails, not the process'
     contents: new DirectoryFiles(join(files.path, 'file', 'below')),
   });
   await assert.rejects(written, { code: 'ENOTDIR' });
+});
+
+test('no output is written over a line that is open or forgotten, where all are answered', async () => {
+  const result = { status: 200, contentType: 'application/json', body: Buffer.from('{}'), finishedAt: 0 };
+  await using files = await temporaryDirectory();
+  for (const last of [null, { status: 'in_progress', result: null }, { status: 'cancelled', result: null }]) {
+    const runs = [{ status: 'completed', result }, last];
+    const written = writeOutput({
+      ...{ estimator: { learn: () => false }, batch: { id: 'batch_a' } as BatchRecord },
+      ...{ endpoint: 'chat', lines: () => linesOf('hi', 2), unanswered: null },
+      runs: { read: async () => runs.shift() } as unknown as RunStore,
+      contents: new DirectoryFiles(files.path),
+    });
+    if (last?.status !== 'cancelled') await assert.rejects(written, OpenLineError);
+    else assert.deepEqual([(await written).completed, (await written).failed], [1, 1]);
+  }
 });
 
 test('the next lines of a model are estimated by what its engines counted of the last', async () => {

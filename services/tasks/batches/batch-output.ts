@@ -9,6 +9,7 @@ import {
   type BatchRecord,
   ENDPOINT_TABLE,
   isBatchError,
+  isFinalStatus,
   type LineOutcome,
   lineRunId,
   NO_TOKENS,
@@ -34,8 +35,13 @@ export interface OutputOptions {
   readonly contents: FileContents;
   /** Learns from what the engines counted. */
   readonly estimator: Pick<TokenEstimator, 'learn'>;
-  /** The error of lines without an answer. */
-  readonly unanswered: 'batch_expired' | 'batch_cancelled';
+  /** The error of lines without an answer; null where all must have one. */
+  readonly unanswered: 'batch_expired' | 'batch_cancelled' | null;
+}
+
+/** A line that was answered is not any more: the store has forgotten it. */
+export class OpenLineError extends Error {
+  override readonly name = 'OpenLineError';
 }
 
 export interface BatchOutput {
@@ -47,7 +53,7 @@ export interface BatchOutput {
   readonly usage: TokenCounts;
 }
 
-/** @throws whatever the store throws; then neither file is kept. */
+/** @throws OpenLineError, or whatever the store throws; then neither file is kept. */
 export async function writeOutput(options: OutputOptions): Promise<BatchOutput> {
   const good = new LineFile(options.contents);
   const bad = new LineFile(options.contents);
@@ -96,8 +102,9 @@ function* outcomesOf(
     const line = readBatchLine(text, number, endpoint);
     if (isBatchError(line)) continue;
     const id = lineRunId(batch.id, number);
-    const { result = null, lastWords } = runs[i] ?? {};
-    if (result === null) yield unansweredLine(id, line.customId, unanswered, lastWords);
+    const { result = null, lastWords, status = 'queued' } = runs[i] ?? {};
+    if (unanswered === null && !isFinalStatus(status)) throw new OpenLineError(id);
+    if (result === null) yield unansweredLine(id, line.customId, unanswered ?? 'batch_cancelled', lastWords);
     else {
       const answered = answeredLine(id, line, result);
       const { model, prompt } = line.summary;

@@ -17,7 +17,7 @@ import {
 import type { Clock, Logger } from '@penstock/runtime';
 import type { FileContents, FileLibrary, RunStore, StoredContent, TaskRecords } from '@penstock/transport';
 import { type CheckRules, checkBatch } from './batch-check.ts';
-import { type BatchOutput, type OutputOptions, writeOutput } from './batch-output.ts';
+import { type BatchOutput, OpenLineError, type OutputOptions, writeOutput } from './batch-output.ts';
 import type { Semaphore } from './feed-room.ts';
 import { type InputLine, readLines } from './input-lines.ts';
 import type { FeedEnd, FeederInput, LineFeeder } from './line-feeder.ts';
@@ -97,8 +97,7 @@ export class BatchRunner {
     // A cancellation may come before the file was checked.
     const isChecked = batch.at.in_progress !== undefined;
     if (!isChecked && !(await this.#validate(work))) return;
-    const end = await this.#feed(work);
-    if (end === 'over' || !(await this.#finalize(work, end)))
+    if (!(await this.#feedAndFinalize(work)))
       this.#o.log.info({ batch: batch.id }, 'batch was finished elsewhere');
     await library.closeBatch(batch);
   }
@@ -119,6 +118,23 @@ export class BatchRunner {
     return errors.length === 0;
   }
 
+  /** Feeds on where a line that was answered is open again when the output is written. @returns false if another process closed it first. */
+  async #feedAndFinalize(work: Work): Promise<boolean> {
+    for (;;) {
+      const end = await this.#feed(work);
+      if (end === 'over') return false;
+      try {
+        return await this.#finalize(work, end);
+      } catch (err) {
+        if (!(err instanceof OpenLineError)) throw err;
+        this.#o.log.warn(
+          { batch: work.batch.id, line: err.message },
+          'the store forgot an answer: fed again',
+        );
+      }
+    }
+  }
+
   async #feed({ batch, endpoint, lines }: Work): Promise<FeedEnd> {
     const feeder = this.#o.newFeeder({ batch, endpoint, lines });
     this.#feeders.add(feeder);
@@ -134,7 +150,7 @@ export class BatchRunner {
     const { batch } = work;
     const isCancelled =
       end === 'cancelled' || (end === 'answered' && !(await this.#update(batch, { status: 'finalizing' })));
-    const unanswered = isCancelled ? 'batch_cancelled' : 'batch_expired';
+    const unanswered = isCancelled ? 'batch_cancelled' : end === 'expired' ? 'batch_expired' : null;
     const written = await this.#o.turns.take(() => writeOutput({ ...work, unanswered }));
     const { completed, failed, usage } = written;
     const now = await this.#o.records.batch(batch.id);

@@ -8,7 +8,7 @@ import {
   sharedAddress,
   subjectOf,
 } from '@penstock/protocol';
-import { DoneChannel, RunCanceller } from '@penstock/runs';
+import { DoneChannel, LostRunFinder, RunCanceller } from '@penstock/runs';
 import { ClaimCheck, type RunStore, type TaskRecords, type WorkQueue } from '@penstock/transport';
 import { MemoryRequestBodies } from '@penstock/transport/memory';
 import { FeedRoom } from './feed-room.ts';
@@ -20,6 +20,10 @@ const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'batch', size: 'any' } as
 function world(count: number, window: number) {
   const runs = new Map<string, { status: RunStatus; code: number }>();
   const published: string[] = [];
+  /** Message ids. */
+  const messages: string[] = [];
+  /** Lines that are in no queue. */
+  const gone = new Set<string>();
   const purged: string[] = [];
   const state = { status: 'in_progress', mostOpen: 0, full: false, completed: 0, laterMs: 0, looks: 0 };
   const isOpen = ({ status }: { status: RunStatus }) => status === 'queued' || status === 'in_progress';
@@ -41,20 +45,28 @@ function world(count: number, window: number) {
     read: async (id: string) => ({
       status: runs.get(id)?.status,
       address: sharedAddress(KEY, id),
-      worker: null,
+      ...{ worker: null, kind: 'batch_line', detail: '' },
+      attempt: 0,
     }),
+    requeue: async (id: string) => {
+      runs.set(id, { status: 'queued', code: 0 });
+      return true;
+    },
     cancel: async ({ id }: { id: string }) => {
       const run = runs.get(id);
       if (run !== undefined && isOpen(run)) runs.set(id, { status: 'cancelled', code: 0 });
     },
   } as unknown as RunStore;
   const queue = {
-    publish: async (address: QueueAddress) => {
+    publish: async (address: QueueAddress, _data: Uint8Array, { messageId }: { messageId: string }) => {
       if (state.full) throw new DispatchError('queue_full');
       published.push(subjectOf(address));
+      messages.push(messageId);
+      gone.delete(address.id);
       state.mostOpen = Math.max(state.mostOpen, open());
     },
     purge: ({ id }: QueueAddress) => purged.push(id),
+    holds: async (_region: string, _shards: number, id: string) => !gone.has(id),
   } as unknown as WorkQueue;
   const records = {
     batch: async () => {
@@ -73,6 +85,7 @@ function world(count: number, window: number) {
   const claims = new ClaimCheck(new MemoryRequestBodies(clock), 1000);
   const canceller = new RunCanceller({ store: runStore, queue, claims, done, ttl, clock });
   const wires = {
+    finder: new LostRunFinder({ runs: runStore, queue, region: 'local', shards: 1, clock }),
     records,
     runs: runStore,
     canceller,
@@ -97,7 +110,7 @@ function world(count: number, window: number) {
     runs.set(id, { status: 'completed', code });
     feeder.heard(id);
   };
-  return { runs, published, purged, state, feeder, answer, open };
+  return { runs, published, messages, gone, purged, state, feeder, answer, open };
 }
 
 /** Answers whatever was put on the queue until the feeder is done. */
@@ -182,6 +195,26 @@ test('open lines are queued again when no line ends any more, at growing interva
   assert.equal(await answerAll(w, fed), 'answered');
   assert.equal(lines(), 200);
   assert.equal(w.published.length, 200 + 2 * 64);
+});
+
+test('a line that nobody has any more is queued again, while others go on', async () => {
+  const w = world(3, 2);
+  const fed = w.feeder.feed();
+  await new Promise(resolve => setTimeout(resolve, 20));
+  assert.equal(w.published.length, 2);
+  // A promoted replica of the store has forgotten that it was answered.
+  w.runs.set('batch_a-1', { status: 'in_progress', code: 0 });
+  w.gone.add('batch_a-1');
+  w.answer('batch_a-2');
+  // Line 3 is queued in its place, and it itself in the next pass.
+  for (let i = 0; i < 50 && w.messages.length < 4; i++) {
+    w.state.laterMs += 3000;
+    await new Promise(resolve => setTimeout(resolve, 100));
+    if (w.messages.length === 3) w.answer('batch_a-3');
+  }
+  assert.equal(await answerAll(w, fed), 'answered');
+  const again = w.messages.filter(id => id.startsWith('batch_a-1'));
+  assert.deepEqual(again, ['batch_a-1', 'batch_a-1-1000'], 'the broker remembers the first one');
 });
 
 test('a batch that another process finished is not changed', async () => {

@@ -4,8 +4,9 @@
  * Every line is a stored run with an id made of batch and line number. Its record is made at most once, and the broker takes a
  * message once, so a batch may be begun again at any moment, and even be worked on by two processes for a while. Record first,
  * then message: one without the other can only be a record, and then the message is sent again. A record that is gone (the
- * server that kept it lost its disk) is made anew in another pass. So is a message that the broker has lost: it tells nobody, but
- * then nothing ends any more, and queueing again what it still has changes nothing.
+ * server that kept it lost its disk) is made anew in another pass. So is a message that the broker has lost, which it tells nobody: open
+ * lines are looked for a few at a time, and all of them are queued again where nothing ends any more, since queueing again what the
+ * broker still has changes nothing.
  */
 
 import type { TokenEstimator } from '@penstock/policy';
@@ -28,6 +29,7 @@ import {
 } from '@penstock/protocol';
 import {
   encodeRunMessage,
+  type LostRunFinder,
   lineDeadline,
   newRun,
   publishRun,
@@ -61,6 +63,8 @@ export interface FeederOptions extends FeederInput {
   readonly records: TaskRecords;
   readonly runs: RunStore;
   readonly canceller: RunCanceller;
+  /** Of this batch alone. */
+  readonly finder: Pick<LostRunFinder, 'forget' | 'lookAt' | 'missed'>;
   readonly queue: Pick<WorkPublisher, 'publish'>;
   readonly claims: ClaimCheck;
   readonly region: string;
@@ -90,6 +94,8 @@ const STUCK_MS = { first: 60_000, most: 30 * 60_000 } as const;
 /** Pause after the queue refused a line, ms. */
 const REFUSED_MS = 500;
 const CANCEL_CHUNK = 500;
+/** Open lines that are looked for at each look at all of them: each is a question to the broker, or a few. */
+const MOST_LOOKED_FOR = 8;
 
 interface Wanted {
   readonly id: string;
@@ -113,8 +119,10 @@ export class LineFeeder {
   #lookedAt: number;
   #endedAt: number;
   #stuckMs: number = STUCK_MS.first;
-  /** Lines whose record was lost. */
+  /** Lines whose record or message was lost. */
   #lost = 0;
+  /** Of the open lines, how many were looked for in this round. */
+  #lookedFor = 0;
 
   constructor(options: FeederOptions) {
     this.#o = options;
@@ -225,7 +233,7 @@ export class LineFeeder {
         if (found !== null && this.#countFinal(found)) return null;
         this.#open.set(wanted.id, wanted.bytes);
         this.#place.take(wanted.bytes);
-        return found?.status === 'in_progress' ? null : this.#queueLine(wanted);
+        return found?.status === 'in_progress' ? null : this.#queueLine(wanted, found !== null);
       }),
     );
     return ends.find(each => each !== null) ?? null;
@@ -271,6 +279,28 @@ export class LineFeeder {
       this.#endedAt = now;
       this.#stuckMs = STUCK_MS.first;
     }
+    // A broker that cannot say is asked again.
+    if (all) await this.#lookForLost().catch(() => {});
+  }
+
+  /** Lines that nobody has any more are queued by the next pass. */
+  async #lookForLost(): Promise<void> {
+    const { finder, runs, clock } = this.#o;
+    const open = [...this.#open.keys()];
+    if (this.#lookedFor >= open.length) this.#lookedFor = 0;
+    const ids = open.slice(this.#lookedFor, this.#lookedFor + MOST_LOOKED_FOR);
+    this.#lookedFor += ids.length;
+    for (const id of new Set([...finder.missed.slice(0, MOST_LOOKED_FOR), ...ids])) {
+      if (!this.#open.has(id)) {
+        finder.forget(id);
+        continue;
+      }
+      const run = await finder.lookAt(id);
+      if (run === null || !(await runs.requeue(id, run))) continue;
+      this.#lost++;
+      this.#close(id);
+      this.#endedAt = clock.monotonic();
+    }
   }
 
   /** @returns false for a line that is still open. */
@@ -301,14 +331,16 @@ export class LineFeeder {
   }
 
   /** Does not give up while the broker or the store is away or full, unless the batch is stopped. */
-  async #queueLine({ id, line }: Wanted): Promise<FeedEnd | null> {
+  async #queueLine({ id, line }: Wanted, wasRecorded: boolean): Promise<FeedEnd | null> {
     const { batch, runs, queue, claims, clock } = this.#o;
     const ttlMs = Math.max(1, batch.expiresAt * 1000 - clock.now());
     const run = await recordOnce(runs, this.#newRun(id, line), ttlMs);
     const work = this.#workOf(id, line);
+    // The broker may remember the first message without having it.
+    const messageId = wasRecorded ? `${id}-${clock.now()}` : id;
     for (;;) {
       try {
-        await publishRun(queue, run, await encodeRunMessage(claims, run, work), ttlMs);
+        await publishRun(queue, run, await encodeRunMessage(claims, run, work), ttlMs, messageId);
         return null;
       } catch (err) {
         if (!(err instanceof DispatchError)) throw err;

@@ -8,9 +8,9 @@ const MOST_FILES = 1000;
 
 /** Is told what housekeeping did. */
 export interface HousekeepingObserver {
-  removed(what: 'file' | 'body' | 'overdue_run' | 'undelivered_message'): void;
+  removed(what: 'file' | 'body' | 'overdue_run' | 'undelivered_message' | 'lost_run'): void;
   /** It will be tried again. */
-  failed(what: 'files' | 'bodies' | 'deadlines' | 'queues' | 'undelivered' | 'stranded'): void;
+  failed(what: 'files' | 'bodies' | 'deadlines' | 'queues' | 'undelivered' | 'stranded' | 'runs'): void;
 }
 
 export interface SweeperOptions {

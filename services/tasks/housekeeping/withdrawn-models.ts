@@ -110,7 +110,7 @@ export class WithdrawnModels {
   async #refuse(delivery: Delivery, { meta }: WorkEnvelope, why: FailedMeta): Promise<void> {
     const { attempts, queue, claims, name, log } = this.#o;
     const attempt = { number: meta.attemptBase + delivery.deliveryCount, nonce: drawNonce() };
-    const beginning = await attempts.begin(meta, attempt, name);
+    const beginning = await attempts.begin(meta, delivery.address, attempt, name);
     // Fenced: a settlement here would settle the delivery of the current attempt.
     if (beginning === 'fenced') return;
     if (beginning === 'begun') {

@@ -64,7 +64,7 @@ function startAdmission({
       },
     },
     stored: {
-      begin: (_work, { number }) => {
+      begin: (_work, _address, { number }) => {
         said.push(`begin ${number}`);
         return beginning();
       },

@@ -10,6 +10,7 @@ import {
   type AttemptKey,
   decodeEnvelope,
   encodeMessage,
+  type QueueAddress,
   UnreadableEnvelope,
   type WorkEnvelope,
   type WorkMeta,
@@ -161,7 +162,7 @@ export class Admission {
       work.meta.id,
       attempt,
       kvNeed(work.meta.promptTokens, work.meta.maxTokens),
-      this.#noted(work, attempt),
+      this.#noted(work, delivery.address, attempt),
     );
     if (isCancelled) queue.settle(delivery.ackSubject, 'term');
     else if (typeof beginning === 'number') queue.settle(delivery.ackSubject, 'nak', beginning);
@@ -173,10 +174,10 @@ export class Admission {
   }
 
   /** @returns what the run begins with; where the store could not be reached or refused, in how many ms to try again. */
-  async #noted(work: WorkEnvelope, attempt: AttemptKey): Promise<Beginning | number> {
+  async #noted(work: WorkEnvelope, address: QueueAddress, attempt: AttemptKey): Promise<Beginning | number> {
     const { stored, clock, log } = this.#o;
     try {
-      const beginning = await stored.begin(work, attempt);
+      const beginning = await stored.begin(work, address, attempt);
       this.#refusedSince = null;
       return beginning;
     } catch (err) {

@@ -81,7 +81,7 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
 
   /** Begins an attempt and runs it. @returns what the engine does, and what the attempt told. */
   const begin = async (number = 1) => {
-    const beginning = await stored.begin(delivery.work, nth(number));
+    const beginning = await stored.begin(delivery.work, delivery.address, nth(number));
     if (beginning.kind !== 'begun') return assert.fail(beginning.kind);
     const engine: { handlers?: EngineHandlers; body?: string; isAborted?: boolean } = {};
     const attempt = new Attempt({
@@ -250,10 +250,10 @@ test('a run that was cancelled meanwhile is neither answered nor acked', async t
 
 test('a late run is ended, a superseded attempt fenced, a final run gone', async t => {
   const { stored, delivery, time, record, queue } = await startRun(t, 'none');
-  assert.deepEqual((await stored.begin(delivery.work, nth(3))).kind, 'begun');
-  assert.deepEqual(await stored.begin(delivery.work, nth(2)), { kind: 'fenced' });
+  assert.deepEqual((await stored.begin(delivery.work, delivery.address, nth(3))).kind, 'begun');
+  assert.deepEqual(await stored.begin(delivery.work, delivery.address, nth(2)), { kind: 'fenced' });
   time.now = 10_001;
-  assert.deepEqual(await stored.begin(delivery.work, nth(4)), { kind: 'gone' });
+  assert.deepEqual(await stored.begin(delivery.work, delivery.address, nth(4)), { kind: 'gone' });
   assert.deepEqual([(await record()).status, doneHints(queue)], ['failed', 1]);
 });
 

@@ -9,6 +9,7 @@ import {
   type Frame,
   isCutShort,
   JSON_CONTENT_TYPE,
+  type QueueAddress,
   type ResultMeta,
   type WorkEnvelope,
 } from '@penstock/protocol';
@@ -80,11 +81,16 @@ export class StoredRuns {
     return this.#pending;
   }
 
+  /** Whether the attempt runs here, or its outcome is not written yet. */
+  has(id: string, attempt: number): boolean {
+    return [...this.#leases.keys()].some(each => each.id === id && each.number === attempt);
+  }
+
   /** Makes the attempt the current one, and reads what earlier ones logged. */
-  async begin(work: WorkEnvelope, attempt: AttemptKey): Promise<Beginning> {
+  async begin(work: WorkEnvelope, address: QueueAddress, attempt: AttemptKey): Promise<Beginning> {
     const { attempts, log, worker } = this.#o;
     const { log: kind = 'none' } = work.meta;
-    const outcome = await attempts.begin(work.meta, attempt, worker);
+    const outcome = await attempts.begin(work.meta, address, attempt, worker);
     if (outcome !== 'begun') return { kind: outcome };
     if (kind === 'none') return { kind: 'begun', resumeState: null, continuation: null };
     const bodyOf = () => this.#bodyOf(work);

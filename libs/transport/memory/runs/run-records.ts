@@ -60,6 +60,13 @@ export class RunRecords {
     return record === undefined || isFinalStatus(record.run.status) ? undefined : record;
   }
 
+  /** In the order of their ids, without lines of batches. */
+  openIds(): string[] {
+    return [...this.#records.keys()]
+      .filter(id => (this.open(id)?.run.kind ?? 'batch_line') !== 'batch_line')
+      .sort();
+  }
+
   add(run: NewRun, state: Pick<StoredRun, 'status' | 'attempt' | 'logLength' | 'result'>, lifeMs: number) {
     const stored: StoredRun = { ...run, log: run.log ?? 'none', worker: null, ...state };
     const record = {

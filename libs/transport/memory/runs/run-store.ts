@@ -26,18 +26,26 @@ export class MemoryRunStore implements RunStore {
   /** For {@link MemoryRunLog}. */
   readonly records: RunRecords;
   readonly #keys = new Map<string, Idempotency & { id: string }>();
+  readonly #messages = new Map<string, Buffer>();
+  readonly #removed = new Set<string>();
 
   constructor(clock: MemoryClock) {
     this.records = new RunRecords(clock);
   }
 
-  async create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome> {
+  async create(
+    run: NewRun,
+    ttlMs: number,
+    idempotency: Idempotency | null,
+    message: Buffer | null = null,
+  ): Promise<CreateOutcome> {
     if (this.records.get(run.id) !== undefined) return { kind: 'repeated', id: run.id };
     const known = idempotency === null ? undefined : this.#keys.get(idempotency.key);
     if (known !== undefined && this.records.get(known.id) !== undefined)
       return known.digest === idempotency?.digest ? { kind: 'repeated', id: known.id } : { kind: 'reused' };
     if (idempotency !== null) this.#keys.set(idempotency.key, { ...idempotency, id: run.id });
     this.records.add(run, { status: 'queued', attempt: 0, logLength: 0, result: null }, ttlMs);
+    if (message !== null) this.#messages.set(run.id, message);
     return { kind: 'created', id: run.id };
   }
 
@@ -59,6 +67,7 @@ export class MemoryRunStore implements RunStore {
   }
 
   async begin(id: string, attempt: AttemptKey, worker: string): Promise<BeginOutcome> {
+    if (this.records.get(id) === undefined && !this.#removed.has(id)) return 'unknown';
     const record = this.records.open(id);
     if (record === undefined) return 'gone';
     const { number, nonce } = attempt;
@@ -146,6 +155,17 @@ export class MemoryRunStore implements RunStore {
     return true;
   }
 
+  async requeue(id: string, { attempt, worker }: Pick<StoredRun, 'attempt' | 'worker'>): Promise<boolean> {
+    const record = this.records.open(id);
+    if (record?.run.attempt !== attempt || record.run.worker !== worker) return false;
+    this.records.change(record, { status: 'queued' });
+    return true;
+  }
+
+  async message(id: string): Promise<Buffer | null> {
+    return this.records.open(id) === undefined ? null : (this.#messages.get(id) ?? null);
+  }
+
   async read(id: string): Promise<StoredRun | null> {
     return this.records.get(id)?.run ?? null;
   }
@@ -174,6 +194,7 @@ export class MemoryRunStore implements RunStore {
 
   async remove(id: string, idempotencyKey: string | null): Promise<void> {
     this.records.remove(id);
+    this.#removed.add(id);
     if (idempotencyKey !== null) this.#keys.delete(idempotencyKey);
   }
 

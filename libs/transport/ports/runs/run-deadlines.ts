@@ -1,4 +1,4 @@
-/** Deadlines of unfinished runs whose clients have webhook endpoints: an expiry has an event too, although nobody asks for the run. */
+/** Deadlines of unfinished jobs, responses and completions: an expiry has an event too, although nobody asks for the run. */
 export interface RunDeadlines {
   /** Ids of runs whose deadline has passed, earliest first; a limited number at once. */
   due(now: number): Promise<string[]>;

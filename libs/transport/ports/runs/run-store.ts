@@ -11,8 +11,8 @@ import type { CompletionList } from './completion-list.ts';
 import type { CreateOutcome, Idempotency } from './idempotency.ts';
 import type { RunTtl } from './run-ttl.ts';
 
-/** `fenced`: another attempt has it. `gone`: the run is final or unknown. */
-export type BeginOutcome = 'begun' | 'fenced' | 'gone';
+/** `fenced`: another attempt has it. `gone`: the run is final, or was removed. `unknown`: its record was lost, or never was. */
+export type BeginOutcome = 'begun' | 'fenced' | 'gone' | 'unknown';
 /** `again`: the run is queued for another attempt. `final`: it has failed. `fenced`: another attempt has it, or it is final. */
 export type FailOutcome = 'again' | 'final' | 'fenced';
 
@@ -46,9 +46,15 @@ export interface RunStore {
   /**
    * Creates a queued run. An existing record stays as it is: `repeated`.
    * @param ttlMs how long the record is kept from now.
+   * @param message kept with it while it is open, see {@link message}; none where absent.
    * @throws NotReplicated where replicas are waited for and do not have it in time. It may be there nevertheless: {@link withdraw} it.
    */
-  create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome>;
+  create(
+    run: NewRun,
+    ttlMs: number,
+    idempotency: Idempotency | null,
+    message?: Buffer | null,
+  ): Promise<CreateOutcome>;
   /** Stores a run that has already been answered. */
   keep(run: NewRun, end: RunEnd, ttl: RunTtl): Promise<void>;
   /**
@@ -100,6 +106,13 @@ export interface RunStore {
    * is deleted unless somebody has read it. @returns false for a run that is neither failed nor queued.
    */
   reopen(id: string, deadlineAt: number, ttlMs: number): Promise<boolean>;
+  /**
+   * Puts an open run back to queued whose message was lost. Its attempts go on counting.
+   * @param seen how it was when that was found. @returns false where it is final or was begun meanwhile.
+   */
+  requeue(id: string, seen: Pick<StoredRun, 'attempt' | 'worker'>): Promise<boolean>;
+  /** The message of an open run, as it was first queued; null where none was kept. */
+  message(id: string): Promise<Buffer | null>;
   read(id: string): Promise<StoredRun | null>;
   /** Replaces the detail of a run. Does nothing for an unknown one. */
   describe(id: string, detail: string): Promise<void>;
@@ -109,7 +122,7 @@ export interface RunStore {
   progress(ids: readonly string[]): Promise<(RunProgress | null)[]>;
   /** Sets the remaining lifetime of runs that are no longer needed. */
   shorten(ids: readonly string[], ttlMs: number): Promise<void>;
-  /** Deletes the run, its log, and what its client's key stood for. */
+  /** Deletes the run, its log, and what its client's key stood for. For an hour a message of it is told that it is `gone`. */
   remove(id: string, idempotencyKey: string | null): Promise<void>;
   readonly completions: CompletionList;
   close(): Promise<void>;

@@ -3,6 +3,7 @@ import {
   type AttemptKey,
   type NewRun,
   type QueueAddress,
+  RUN_DEADLINES_KEY,
   RUN_STATUSES,
   type RunLogKind,
   type RunResult,
@@ -10,6 +11,8 @@ import {
   runKey,
   runLogChannel,
   runLogKey,
+  runMessageKey,
+  runRemovedKey,
   type StoredRun,
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
@@ -33,6 +36,7 @@ const SCRIPTS = [
   'runs/cancel',
   'runs/expire',
   'runs/reopen',
+  'runs/requeue',
   'runs/describe',
   'runs/move',
 ] as const;
@@ -40,6 +44,8 @@ type ScriptName = (typeof SCRIPTS)[number];
 
 /** How often a second is waited until replicas have an answer, before it is sent again: it may be long. */
 const FINISH_WAITS = 5;
+/** How long a removed run is remembered, for a message of it that comes late, ms. */
+const REMOVED_MS = 3_600_000;
 /** Sent as bytes: the client measures a string three times, which takes 15 ms for 5 MB. */
 const LONG_TEXT = 64 * 1024;
 
@@ -67,10 +73,16 @@ export class RedisRunStore implements RunStore {
     return resent(() => this.#scripts.run(name, ...cheap));
   }
 
-  async create(run: NewRun, ttlMs: number, idempotency: Idempotency | null): Promise<CreateOutcome> {
+  async create(
+    run: NewRun,
+    ttlMs: number,
+    idempotency: Idempotency | null,
+    message: Buffer | null = null,
+  ): Promise<CreateOutcome> {
     const { id } = run;
     const flat = Object.entries(toFields(run)).flatMap(([field, value]) => [field, String(value)]);
-    const args = [runKey(id), idempotency?.key ?? runKey(id), ttlMs, idempotency?.digest ?? '', id, ...flat];
+    const about = [ttlMs, idempotency?.digest ?? '', id, message ?? ''];
+    const args = [runKey(id), idempotency?.key ?? runKey(id), ...about, ...flat];
     const [kind, known] = await this.#replication.confirmed(
       async () => (await this.#run('runs/create', ...args)) as [CreateOutcome['kind'], string],
       // A line of a batch is made anew from its file.
@@ -100,7 +112,8 @@ export class RedisRunStore implements RunStore {
   }
 
   async withdraw(id: string, idempotencyKey: string | null): Promise<boolean> {
-    return (await this.#run('runs/withdraw', runKey(id), idempotencyKey ?? runKey(id))) === 1;
+    const args = [runKey(id), idempotencyKey ?? runKey(id), REMOVED_MS];
+    return (await this.#run('runs/withdraw', ...args)) === 1;
   }
 
   async begin(id: string, { number, nonce }: AttemptKey, worker: string): Promise<BeginOutcome> {
@@ -165,6 +178,15 @@ export class RedisRunStore implements RunStore {
     return (await this.#replication.confirmed(reopen)) === 1;
   }
 
+  async requeue(id: string, { attempt, worker }: Pick<StoredRun, 'attempt' | 'worker'>): Promise<boolean> {
+    const requeue = () => this.#run('runs/requeue', runKey(id), attempt, worker ?? '');
+    return (await this.#replication.confirmed(requeue)) === 1;
+  }
+
+  message(id: string): Promise<Buffer | null> {
+    return resent(() => this.#redis.getBuffer(runMessageKey(id)));
+  }
+
   async read(id: string): Promise<StoredRun | null> {
     const fields = await resent(() => this.#redis.hgetallBuffer(runKey(id)));
     return Object.keys(fields).length === 0 ? null : toRun(id, fields);
@@ -203,8 +225,15 @@ export class RedisRunStore implements RunStore {
   }
 
   async remove(id: string, idempotencyKey: string | null): Promise<void> {
-    const keys = [...keysOf(id), ...(idempotencyKey === null ? [] : [idempotencyKey])];
-    await resent(() => this.#redis.del(...keys));
+    const keys = [...keysOf(id), runMessageKey(id), ...(idempotencyKey === null ? [] : [idempotencyKey])];
+    const remove = () => {
+      const removed = this.#redis
+        .multi()
+        .del(...keys)
+        .zrem(RUN_DEADLINES_KEY, id);
+      return removed.set(runRemovedKey(id), '1', 'PX', REMOVED_MS).exec();
+    };
+    await resent(remove);
   }
 
   async close(): Promise<void> {

@@ -2,9 +2,12 @@
 -- broker that was killed counts its deliveries anew.
 -- KEYS: run
 -- ARGV: attempt, nonce, worker
--- Returns: 'begun' (also for an attempt that has begun already) | 'fenced' (another attempt has it) | 'gone' (final or unknown)
+-- Returns: 'begun' (also for an attempt that has begun already) | 'fenced' (another attempt has it) | 'gone' (final, or removed)
+--          | 'unknown' (there is no record, and none was removed)
 -- Called by the worker that was delivered the message, before it asks its engine. May be repeated.
+-- include: names
 local r = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'nonce')
+if not r[1] and redis.call('EXISTS', RUN_REMOVED_PREFIX .. string.match(KEYS[1], '[^:]+$')) == 0 then return 'unknown' end
 if r[1] ~= 'queued' and r[1] ~= 'in_progress' then return 'gone' end
 if r[1] == 'in_progress' then
   if r[2] == ARGV[1] and r[3] == ARGV[2] and ARGV[2] ~= '0' then return 'begun' end
