@@ -212,6 +212,26 @@ test('while the reply bus cannot take what is sent, nothing new is taken', async
   assert.equal(calls.length, 1);
 });
 
+test('a long answer on its way leaves its slot to others, and is sent no further once nobody wants it', async t => {
+  const { worker, bus, queue, publish, calls, frames, pass } = await startWorker(t);
+  await publish('r1');
+  bus.hold();
+  const choice = { delta: { content: 'x'.repeat(2_000_000) }, finish_reason: 'stop' };
+  calls[0]?.handlers.start(200, 'text/event-stream');
+  calls[0]?.handlers.data(Buffer.from(`data: ${JSON.stringify({ choices: [choice] })}\n\ndata: [DONE]\n\n`));
+  await pass(10);
+  assert.equal(worker.running, 0);
+  assert.ok(worker.pendingReplyBytes > 1_900_000, 'what is not sent is waited for at the end of a process');
+  await publish('r2');
+  assert.equal(calls.length, 2);
+  queue.send({ kind: 'worker', worker: 'w-1' }, encodeMessage({ cancel: 'r1', attempt: 1 }));
+  await pass(10);
+  bus.release();
+  await pass(10);
+  assert.deepEqual([...new Set(kinds(frames()))], ['r1 accepted', 'r1 part', 'r2 accepted']);
+  assert.equal(worker.pendingReplyBytes, 0);
+});
+
 test('a worker that is cut off from Redis says so and leaves work to others, until it is back', async t => {
   const { bus, publish, queue, calls, beats, pass } = await startWorker(t);
   bus.connected = false;

@@ -33,7 +33,7 @@ import type { Continuing } from './attempts/continuing.ts';
 import type { StreamLimits } from './attempts/phase-limit.ts';
 import { type AttemptObserver, type AttemptTracer, RunningAttempts } from './attempts/running-attempts.ts';
 import { Bidder } from './bidding/bidder.ts';
-import type { Engine } from './engine/engine.ts';
+import { type Engine, MAX_ANSWER_BYTES } from './engine/engine.ts';
 import { EngineWatch } from './engine/engine-watch.ts';
 import { Presence, type Vitals } from './presence.ts';
 import { FrameBatcher } from './replies/frame-batcher.ts';
@@ -73,8 +73,10 @@ export interface WorkerOptions {
   readonly log: Logger;
 }
 
-/** With more reply bytes than this that are not sent, or not confirmed by the reply bus, the worker takes nothing new. */
+/** With more reply bytes than this unconfirmed by the reply bus, the worker takes nothing new. */
 const MAX_PENDING_REPLY_BYTES = 64 * 1024 * 1024;
+/** Nor with more than this of long answers that wait for their ingress: sixteen of the longest. Short ones go past them. */
+const MAX_UNSENT_BYTES = 16 * MAX_ANSWER_BYTES;
 
 export class Worker {
   readonly #o: WorkerOptions;
@@ -288,7 +290,8 @@ export class Worker {
   get #trouble(): Vitals['trouble'] {
     const { bus } = this.#o;
     if (!this.#watch.isWell) return 'engine_sick';
-    return bus.connected && this.pendingReplyBytes <= MAX_PENDING_REPLY_BYTES ? null : 'cut_off';
+    const isFull = bus.pendingBytes > MAX_PENDING_REPLY_BYTES || this.#batcher.unsentBytes > MAX_UNSENT_BYTES;
+    return bus.connected && !isFull ? null : 'cut_off';
   }
 
   #standing(now: number): WorkerStanding {
