@@ -1,7 +1,16 @@
 /** The first run of a checkout, with an npm that is played. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -108,10 +117,14 @@ test('Ctrl-C while it installs leaves nothing that the next start would wait for
   assert.match((await ended(start())).output, /it runs/);
 });
 
-test('what a killed process left behind is no obstacle', async t => {
-  const { start, lock } = checkout(t, INSTALLS);
-  mkdirSync(lock, { recursive: true });
-  writeFileSync(join(lock, 'owner'), '4194303\n');
-  assert.match((await ended(start())).output, /it runs/);
-  assert.equal(existsSync(dirname(lock)), true);
+test('what a killed process left behind is no obstacle, at whatever moment it was killed', async t => {
+  for (const owner of ['4194303\n', null]) {
+    const { start, lock } = checkout(t, INSTALLS);
+    mkdirSync(lock, { recursive: true });
+    if (owner !== null) writeFileSync(join(lock, 'owner'), owner);
+    const { output } = await ended(start());
+    assert.match(output, /it runs/);
+    assert.doesNotMatch(output, /waiting for process/);
+    assert.deepEqual(readdirSync(dirname(lock)), []);
+  }
 });
