@@ -128,10 +128,14 @@ test('what README and the page on async work show to paste works as it is', asyn
   assert.match(output, /"object":"chat\.completion"/);
 });
 
-test('a child that dies is started again', async () => {
-  const killed = pidOf('worker-1');
-  process.kill(killed, 'SIGKILL');
-  await waitFor(() => pidOf('worker-1') !== killed);
+test('what README shows of a worker that is killed in the middle of an answer is so, and it is started again', async () => {
+  const [commands = '', ...others] = snippets('README.md').filter(text => text.includes('kill -9'));
+  assert.equal(others.length, 0);
+  const pids = () => ['worker-1', 'worker-2'].map(pidOf);
+  const before = pids();
+  const output = await paste(commands, await freePort(), text => text.includes('[DONE]'));
+  assert.match(output, /"finish_reason":"length"/);
+  await waitFor(() => pids().filter((pid, i) => pid !== before[i]).length === 1);
   assert.match(await streamOnce(), /data: \[DONE\]/);
 });
 
