@@ -8,6 +8,7 @@ import { ensureNatsServer, ensureRedisServer } from '../../deploy/local/tools.ts
 import { API_KEY, chat, type Stack, startStack } from '../../testkit/stack.ts';
 import { measureSimulator } from '../simulator/speed.ts';
 import { measureBigBatch } from './big-batch.ts';
+import { measureConsole } from './console.ts';
 import { cpuSeconds } from './cpu.ts';
 import { type LoadOptions, type LoadResult, quantile, runLoad } from './load.ts';
 import { measureOpenStreams } from './open-streams.ts';
@@ -78,6 +79,7 @@ const PARTS: { readonly [P in Part]: () => Promise<BenchReport[P]> } = {
   resumes: measureResumes,
   revocations: measureRevocations,
   tracing: measureTracing,
+  console: measureConsole,
   simulated: async () => measureSimulator(),
   parity: measureParity,
 };

@@ -2,6 +2,7 @@
 
 import { renderSpeed, type SimulatorFigures } from '../simulator/speed.ts';
 import type { BigBatchFigures } from './big-batch.ts';
+import type { ConsoleFigures, PageFigures } from './console.ts';
 import type { OpenStreamsFigures } from './open-streams.ts';
 import type { ParityFigures } from './parity.ts';
 import type { Reaction } from './reactions.ts';
@@ -49,6 +50,8 @@ export interface BenchReport {
   readonly resumes: ResumeFigures;
   readonly revocations: RevocationFigures;
   readonly tracing: TracingCost;
+  /** Absent where it was never measured. */
+  readonly console?: ConsoleFigures;
   readonly simulated: SimulatorFigures;
   readonly parity: ParityFigures;
 }
@@ -128,6 +131,8 @@ ${report.cases.map(each => tracedRow(each, report.tracing)).join('\n')}
 
 While tracing is off, nothing of it is loaded.
 
+${report.console === undefined ? '' : renderConsole(report.console)}
+
 ## Simulator
 ${renderSpeed(report.simulated)}
 
@@ -137,6 +142,23 @@ ${renderParity(report.parity)}
 What the rules are worth: [the race](race.md) against SGLang's router on the same engines, and [the simulator](simulator.md)
 with every policy and an oracle.
 `;
+}
+
+function renderConsole({ workers, queued, queues, seconds, pages, consoleCpu }: ConsoleFigures): string {
+  return `## Console with a large fleet
+${workers.toLocaleString('en')} workers, each with other numbers once a second, and ${queued.toLocaleString('en')} requests waiting in ${queues} queues; ${pages.length} pages open
+at once in Chromium for ${seconds} s on this machine, without a graphics card. A page in front is told four times a second, any other once. Tasks are those of
+the page's thread: what lasts longer than 50 ms is felt. The console process used ${(100 * consoleCpu).toFixed(0)} % of a core.
+
+| page | updates | bytes each | tasks over 50 ms by the clock (longest) | by the CPU time of the thread (longest) | thread busy | errors |
+|---|---|---|---|---|---|---|
+${pages.map(pageRow).join('\n')}`;
+}
+
+function pageRow({ name, updates, bytes, clock, cpu, errors }: PageFigures): string {
+  const long = ({ long: count, longestMs }: typeof clock) => `${count} (${longestMs.toFixed(0)} ms)`;
+  const cells = [name, updates, bytes.toLocaleString('en'), long(clock), long(cpu)];
+  return `| ${[...cells, `${(100 * cpu.share).toFixed(0)} %`, errors].join(' | ')} |`;
 }
 
 function renderParity({ requests, shares, ttftMs }: ParityFigures): string {

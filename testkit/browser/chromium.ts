@@ -6,6 +6,7 @@ import { type BrowserContextOptions, chromium, type Page } from 'playwright-core
 import { installDebian } from '../../deploy/local/tools.ts';
 
 export type { Page };
+export type Browser = Awaited<ReturnType<typeof startBrowser>>;
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 /** It talks to nobody: no updates, no sync, no first-run pages. Colours are those that were asked for. */
@@ -28,6 +29,17 @@ export async function ensureChromium(): Promise<string | null> {
   return find();
 }
 
+/** Of Chromium's trace event format; times in µs. */
+export interface TraceEvent {
+  readonly name: string;
+  readonly pid: number;
+  readonly tid: number;
+  readonly ts: number;
+  /** By the clock, and in which its thread really ran. */
+  readonly dur?: number;
+  readonly tdur?: number;
+}
+
 /** Starts a browser with a profile of its own; every page of it is opened by {@link Browser.open}. */
 export async function startBrowser(executablePath: string) {
   const browser = await chromium.launch({ executablePath, args: FLAGS });
@@ -43,6 +55,12 @@ export async function startBrowser(executablePath: string) {
       });
       await page.goto(url, { waitUntil: 'load' });
       return { page, errors };
+    },
+    /** What the browser's threads do until {@link endTrace}. @param categories as Chromium names them. */
+    startTrace: (categories: string[]) => browser.startTracing(undefined, { categories }),
+    async endTrace(): Promise<TraceEvent[]> {
+      return (JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] })
+        .traceEvents;
     },
     [Symbol.asyncDispose]: () => browser.close(),
   };

@@ -24,6 +24,9 @@ export async function startConsole({ nats, redis }: Wires, env: Record<string, s
   let process: ServiceProcess = await start();
   return {
     url: `http://127.0.0.1:${port}`,
+    get pid() {
+      return process.pid;
+    },
     /** Without warning. */
     async kill() {
       process.kill('SIGKILL');

@@ -16,6 +16,7 @@ const PAGES = {
   now: '/',
   workers: '/workers',
   requests: '/requests',
+  traffic: '/traffic',
   batches: '/batches',
   webhooks: '/webhooks',
   'dead-letters': '/letters',

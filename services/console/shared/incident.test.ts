@@ -46,9 +46,19 @@ function said({ ingress, workers = { 'w-1': {} }, queues = [{}], totals, broker 
 
 test('what is well is said, with how much there is', () => {
   assert.equal(said({}), 'ok: All is well: 1 worker, 1 model, nothing waits.');
+  const calls: Partial<QueueRow> = { state: 'waiting', queued: 3, oldestS: 0.4 };
   assert.equal(
-    said({ totals: { queued: 3, oldestS: 0.4 } }),
-    'ok: All is well: 1 worker, 1 model, nothing waits longer than 400 ms.',
+    said({ queues: [calls] }),
+    'ok: All is well: 1 worker, 1 model, no call waits longer than 400 ms.',
+  );
+  const lines: Partial<QueueRow> = { state: 'waiting', lane: 'batch', queued: 1, oldestS: 25 };
+  assert.equal(
+    said({ queues: [lines] }),
+    'ok: All is well: 1 worker, 1 model, no call waits, 1 request of lower lanes waits for idle capacity.',
+  );
+  assert.match(
+    said({ queues: [calls, { ...lines, queued: 2 }] }),
+    /than 400 ms, 2 requests of lower lanes wait for/,
   );
   assert.equal(said({ workers: {}, queues: [] }), 'warn: No worker is heard.');
 });

@@ -95,12 +95,22 @@ function missedTarget({ totals, targetTtftS }: Omit<RegionState, 'incident'>): s
   ];
 }
 
-function allWell({ workers, queues, totals }: Omit<RegionState, 'incident'>): string {
+function allWell({ workers, queues }: Omit<RegionState, 'incident'>): string {
   const heard = Object.keys(workers).length;
   const models = new Set(Object.values(queues).map(row => row.model)).size;
-  const waits =
-    totals.queued === 0 ? 'nothing waits' : `nothing waits longer than ${seconds(totals.oldestS)}`;
-  return `All is well: ${count(heard, 'worker')}, ${count(models, 'model')}, ${waits}.`;
+  return `All is well: ${count(heard, 'worker')}, ${count(models, 'model')}, ${whatWaits(queues)}.`;
+}
+
+/** The lower lanes wait for idle capacity, so it says nothing bad of a region that they do. */
+function whatWaits(queues: RegionState['queues']): string {
+  const rows = Object.values(queues).filter(row => row.queued > 0);
+  if (rows.length === 0) return 'nothing waits';
+  const calls = rows.filter(row => row.lane === 'interactive');
+  const others = rows.reduce((sum, row) => sum + (row.lane === 'interactive' ? 0 : row.queued), 0);
+  const longest = Math.max(...calls.map(row => row.oldestS));
+  const said = calls.length === 0 ? 'no call waits' : `no call waits longer than ${seconds(longest)}`;
+  if (others === 0) return said;
+  return `${said}, ${count(others, 'request')} of lower lanes ${others === 1 ? 'waits' : 'wait'} for idle capacity`;
 }
 
 function named(names: readonly string[]): string {

@@ -28,12 +28,19 @@ export function diff(before: Json, after: Json): Json | undefined {
 /** What a patch does not mention stays the same object, so that a page draws again only what changed. */
 export function applyPatch(before: Json, patch: Json): Json {
   if (!isObject(patch)) return patch;
-  const after = new Map(Object.entries(isObject(before) ? before : {}));
+  // A copy that engines make in one go: a page makes one of a thousand workers four times a second.
+  const after: Record<string, Json> = { ...(isObject(before) ? before : {}) };
   for (const [key, change] of Object.entries(patch)) {
-    if (change === null) after.delete(key);
-    else after.set(key, applyPatch(after.get(key), change));
+    if (change === null) delete after[key];
+    else set(after, key, applyPatch(own(after, key), change));
   }
-  return Object.fromEntries(after);
+  return after;
+}
+
+/** A worker may be called `__proto__`, which an assignment would not make a property of. */
+function set(object: Record<string, Json>, key: string, value: Json): void {
+  if (key !== '__proto__') object[key] = value;
+  else Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 /** `after`, with every part that has not changed taken from `before`: states that are kept side by side share what is equal. */

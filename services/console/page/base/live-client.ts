@@ -93,7 +93,9 @@ export class LiveClient {
     source.addEventListener('delta', event => {
       const { patch, samples } = JSON.parse(event.data) as Delta;
       const state = applyPatch(this.#view.state, patch) as RegionState;
-      this.#heard(event, state, [...this.#view.samples, ...samples].slice(-MOST_SAMPLES));
+      // The same where none came, so that charts are drawn once a second.
+      const all = samples.length === 0 ? this.#view.samples : [...this.#view.samples, ...samples];
+      this.#heard(event, state, all.length > MOST_SAMPLES ? all.slice(-MOST_SAMPLES) : all);
     });
     // A refused stream is not tried again by the browser; one whose connection broke is.
     source.addEventListener('error', () => {

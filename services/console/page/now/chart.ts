@@ -103,6 +103,8 @@ function optionsOf(
     grid: { stroke: colour('--line'), width: 1 },
     ticks: { show: false },
   };
+  const inside = (plot: uPlot, ticks: number[]) =>
+    ticks.map(tick => (tick <= (plot.scales['x']?.max ?? tick) ? tick : null));
   return {
     ...{ width: 300, height: HEIGHT, padding: [8, 26, 0, 0] },
     legend: { show: false },
@@ -112,7 +114,11 @@ function optionsOf(
       y: { range: (_, __, max) => [0, Math.max(max, Number.EPSILON) * 1.1 || 1] },
     },
     axes: [
-      { ...axis, size: 22, space: 80, values: (_, ticks) => ticks.map(clockTime) },
+      // uPlot has one tick behind the last second.
+      {
+        ...{ ...axis, size: 22, space: 80, filter: inside, grid: { ...axis.grid, filter: inside } },
+        values: (_, ticks) => ticks.map(tick => (tick === null ? '' : clockTime(tick))),
+      },
       { ...axis, size: 52, space: 28, values: (_, ticks) => ticks.map(tick => format(tick)) },
     ],
     series: [

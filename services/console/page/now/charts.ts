@@ -1,5 +1,6 @@
 /** Four charts of the last quarter of an hour. Pointing at one points at the same second in all. */
 import type { VNode } from 'preact';
+import { useMemo } from 'preact/hooks';
 import { SAMPLE_FIELDS, type Sample } from '../../shared/region-state.ts';
 import { number, seconds } from '../../shared/words.ts';
 import { html } from '../base/html.ts';
@@ -7,13 +8,17 @@ import { Chart, type ChartLine } from './chart.ts';
 
 type Field = (typeof SAMPLE_FIELDS)[number];
 
-export function Charts({
-  samples,
-  targetTtftS,
-}: {
+export interface ChartsProps {
   readonly samples: readonly Sample[];
   readonly targetTtftS: number;
-}): VNode {
+}
+
+/** Drawn again when a second has passed, not with each of its updates. */
+export function Charts({ samples, targetTtftS }: ChartsProps): VNode {
+  return useMemo(() => charts(samples, targetTtftS), [samples, targetTtftS]);
+}
+
+function charts(samples: readonly Sample[], targetTtftS: number): VNode {
   const column = (field: Field) => {
     const at = SAMPLE_FIELDS.indexOf(field);
     return samples.map(sample => sample[at] ?? null);

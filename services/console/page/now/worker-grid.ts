@@ -1,23 +1,28 @@
 /** A cell for each worker: how full it is, and in which state. The one that is pointed at, or moved to with the arrow keys, is told in words. */
-import type { VNode } from 'preact';
-import { useMemo, useState } from 'preact/hooks';
+import type { RefObject, VNode } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RegionState, WorkerRow, WorkerState } from '../../shared/region-state.ts';
-import { byName, count, modelWords, number, percent, seconds, WORKER_STATES } from '../../shared/words.ts';
+import { count, modelWords, number, percent, seconds, WORKER_STATES } from '../../shared/words.ts';
 import { html } from '../base/html.ts';
+import { useByName } from '../base/pure.ts';
 import { Cells, cellId, type Named } from './cells.ts';
 
 const MOST_MODELS = 8;
+/** Until the grid is drawn and measured. */
+const SOME_PER_ROW = 20;
 
 export function WorkerGrid({ workers }: { readonly workers: RegionState['workers'] }): VNode {
   const [chosen, setChosen] = useState<string | null>(null);
-  const all = useMemo(() => Object.entries(workers).sort(byName), [workers]);
+  const all = useByName(workers);
   const at = Math.max(
     0,
     all.findIndex(([name]) => name === chosen),
   );
   const current = all[at];
+  const grid = useRef<HTMLDivElement>(null);
+  const perRow = usePerRow(grid, all.length > 0);
   const move = (event: KeyboardEvent) => {
-    const to = targetOf(event, at, all.length);
+    const to = targetOf(event.key, at, all.length, perRow);
     if (to === null) return;
     event.preventDefault();
     setChosen(all[to]?.[0] ?? null);
@@ -29,10 +34,10 @@ export function WorkerGrid({ workers }: { readonly workers: RegionState['workers
         current === undefined
           ? html`<p>None is heard. A worker shows up within a second of its start.</p>`
           : html`
-        <ul class="grid" role="listbox" aria-labelledby="workers" tabindex="0"
+        <div class="grid" role="listbox" aria-labelledby="workers" tabindex="0" ref=${grid}
           aria-activedescendant=${cellId(current[0])} onKeyDown=${move}>
-          <${Cells} all=${all} chosen=${current[0]} onChoose=${setChosen} />
-        </ul>
+          <${Cells} all=${all} chosen=${current[0]} onChoose=${setChosen} perRow=${perRow} />
+        </div>
         <${Details} name=${current[0]} row=${current[1]} />
         <${Legend} />`
       }
@@ -40,25 +45,35 @@ export function WorkerGrid({ workers }: { readonly workers: RegionState['workers
   `;
 }
 
-/** Rows of the grid are as long as the window is wide, so up and down go by rows as they are drawn. */
-function targetOf({ key, currentTarget }: KeyboardEvent, at: number, length: number): number | null {
-  const step = {
-    ArrowRight: 1,
-    ArrowLeft: -1,
-    ArrowDown: perRow(currentTarget),
-    ArrowUp: -perRow(currentTarget),
-  }[key];
+/** Up and down go by rows as they are drawn. */
+function targetOf(key: string, at: number, length: number, perRow: number): number | null {
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: perRow, ArrowUp: -perRow }[key];
   if (key === 'Home') return 0;
   if (key === 'End') return length - 1;
   if (step === undefined) return null;
   return Math.min(length - 1, Math.max(0, at + step));
 }
 
-function perRow(list: EventTarget | null): number {
-  const cells = list instanceof HTMLElement ? [...list.children] : [];
-  const top = cells[0]?.getBoundingClientRect().top;
-  const next = cells.findIndex(each => each.getBoundingClientRect().top !== top);
-  return next < 0 ? cells.length : next;
+/** Cells of the grid that fit beside one another, as wide as the window is. @param isDrawn whether there are any. */
+function usePerRow(grid: RefObject<HTMLDivElement | null>, isDrawn: boolean): number {
+  const [perRow, setPerRow] = useState(SOME_PER_ROW);
+  useEffect(() => {
+    const list = grid.current;
+    if (list === null) return;
+    const measure = () => {
+      const first = list.querySelector<HTMLElement>('.cell');
+      const row = first?.parentElement;
+      // A grid that has just been taken off the page has no size.
+      if (!first || !row || list.clientWidth === 0) return;
+      const gap = Number.parseFloat(getComputedStyle(row).columnGap);
+      // The last one needs no gap behind it.
+      setPerRow(Math.max(1, Math.floor((list.clientWidth + gap) / (first.offsetWidth + gap))));
+    };
+    const watch = new ResizeObserver(measure);
+    watch.observe(list);
+    return () => watch.disconnect();
+  }, [isDrawn]);
+  return perRow;
 }
 
 function Details({ name, row }: { readonly name: string; readonly row: WorkerRow }): VNode {

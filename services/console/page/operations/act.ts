@@ -1,6 +1,6 @@
 /** How an operator acts: what is meant is shown, a reason is asked for, and what came of it is told for each target. */
 import type { VNode } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { count } from '../../shared/words.ts';
 import { html } from '../base/html.ts';
 import { ask } from '../base/load.ts';
@@ -119,15 +119,17 @@ export interface Selection {
   clear(): void;
 }
 
+/** The same object until something else is selected. */
 export function useSelection(): Selection {
   const [ids, setIds] = useState<ReadonlySet<string>>(new Set());
-  return {
-    selected: [...ids],
-    has: id => ids.has(id),
-    toggle: id => setIds(ids.has(id) ? ids.difference(new Set([id])) : ids.union(new Set([id]))),
-    toggleAll: all => setIds(all.every(id => ids.has(id)) ? new Set() : new Set(all)),
+  const of = (selected: ReadonlySet<string>): Selection => ({
+    selected: [...selected],
+    has: id => selected.has(id),
+    toggle: id => setIds(selected.symmetricDifference(new Set([id]))),
+    toggleAll: all => setIds(all.every(id => selected.has(id)) ? new Set() : new Set(all)),
     clear: () => setIds(new Set()),
-  };
+  });
+  return useMemo(() => of(ids), [ids]);
 }
 
 /** The cell above a column of {@link SelectOne}. */

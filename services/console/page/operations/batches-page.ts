@@ -93,7 +93,7 @@ function batchRow(batch: Batch, selection: Selection | null, onShow: (id: string
       ${selection && html`<${SelectOne} selection=${selection} id=${id} />`}
       <th scope="row"><button type="button" class="plain" onClick=${() => onShow(id)}><code>${id}</code></button></th>
       <td><a href=${`#/webhooks/${batch.tenant}`}><code>${batch.tenant}</code></a></td>
-      <td>${batch.endpoint}</td>
+      <td>${batch.endpoint.replace('/v1/', '')}</td>
       <td>${batch.model ?? 'several'}</td>
       <td>${batch.status.replaceAll('_', ' ')}</td>
       <td>${counts.total === 0 ? 'not counted yet' : html`<progress aria-label="Lines that have ended" max=${counts.total} value=${ended}></progress> ${ended} of ${counts.total}`}</td>

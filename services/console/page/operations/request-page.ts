@@ -124,7 +124,7 @@ function Waterfall({ events }: { readonly events: readonly LifeEvent[] }): VNode
   return html`
     <div class="panel scroll" tabindex="0" role="group" aria-label="What happened">
       <table>
-        <thead><tr><th scope="col" class="n">After</th><th scope="col">Since the last</th><th scope="col">What</th><th scope="col">Says</th></tr></thead>
+        <thead><tr><th scope="col" class="n">After</th><th scope="col" class="fall">Since the last</th><th scope="col">What</th><th scope="col">Says</th></tr></thead>
         <tbody>${events.map(({ after_ms: after, text, by }, i) => {
           const before = events[i - 1]?.after_ms ?? 0;
           return html`

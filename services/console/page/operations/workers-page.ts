@@ -1,9 +1,10 @@
 /** All workers in a table: what they run, what they bid and why not; and how they are taken out of service and back. */
-import type { VNode } from 'preact';
+import type { ComponentChildren, VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { RegionState, WorkerRow } from '../../shared/region-state.ts';
-import { bidWords, byName, modelWords, number, percent, seconds, WORKER_STATES } from '../../shared/words.ts';
+import { bidWords, modelWords, number, percent, seconds, WORKER_STATES } from '../../shared/words.ts';
 import { html } from '../base/html.ts';
+import { Pure, useByName } from '../base/pure.ts';
 import { SelectAll, type Selection, SelectionBar, SelectOne, useSelection } from './act.ts';
 
 const PLANS = [
@@ -16,7 +17,8 @@ const PLANS = [
     about: 'They take work again, if their engines are well.',
   },
 ];
-const MOST_ROWS = 100;
+/** To lay out twice as many, four times a second, would hold the page up. */
+const MOST_ROWS = 50;
 const MOST_MODELS = 4;
 
 type Named = readonly [name: string, row: WorkerRow];
@@ -30,7 +32,7 @@ export function WorkersPage({
 }): VNode {
   const [filter, setFilter] = useState('');
   const selection = useSelection();
-  const all = Object.entries(state.workers).sort(byName);
+  const all = useByName(state.workers);
   const rows = all.filter(each => matches(each, filter.trim().toLowerCase()));
   const shown = rows.slice(0, MOST_ROWS);
   return html`
@@ -70,10 +72,22 @@ function Table({
           <th scope="col" class="n">Prompt tokens/s</th><th scope="col" class="n">Output/s</th>
           <th scope="col" class="n">KV</th><th scope="col" class="n">Failures</th><th scope="col">Bids</th>
         </tr></thead>
-        <tbody>${rows.map(([name, row]) => workerRow(name, row, selection))}</tbody>
+        <tbody>${rows.map(([name, row]) => html`<${Row} key=${name} name=${name} row=${row} selection=${selection} />`)}</tbody>
       </table>
     </div>
   `;
+}
+
+interface RowProps {
+  readonly name: string;
+  readonly row: WorkerRow;
+  readonly selection: Selection | null;
+}
+
+class Row extends Pure<RowProps> {
+  override render({ name, row, selection }: RowProps): ComponentChildren {
+    return workerRow(name, row, selection);
+  }
 }
 
 function workerRow(name: string, row: WorkerRow, selection: Selection | null): VNode {
@@ -81,7 +95,7 @@ function workerRow(name: string, row: WorkerRow, selection: Selection | null): V
   const known = (value: number | undefined, words: (value: number) => string) =>
     value === undefined ? '–' : words(value);
   return html`
-    <tr key=${name} data-row=${name}>
+    <tr data-row=${name}>
       ${selection && html`<${SelectOne} selection=${selection} id=${name} />`}
       <th scope="row">${name}</th>
       <td title=${about}><span class=${`state worker ${row.state}`} aria-hidden="true">${mark}</span> ${word}${row.silentS === undefined ? '' : ` ${row.silentS} s`}</td>
