@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { keyOf, takeDataDir } from './data-dir.ts';
+import { keyOf, roomTrouble, takeDataDir } from './data-dir.ts';
 
 function tempDir(t: { after(run: () => void): void }): string {
   const dir = mkdtempSync(join(tmpdir(), 'penstock-data-'));
@@ -66,4 +66,19 @@ test('each key is made once and readable by its owner only', t => {
     assert.equal(keyOf(dir, name, 'given-key'), 'given-key');
   }
   assert.notEqual(keyOf(dir, 'api-key', undefined), keyOf(dir, 'admin-key', undefined));
+});
+
+test('a full disk is told in one line with the remedy, and no other error is taken for one', () => {
+  // A device that is always full.
+  const full = (): unknown => {
+    try {
+      writeFileSync('/dev/full', 'x');
+    } catch (err) {
+      return err;
+    }
+    return null;
+  };
+  assert.match(String(roomTrouble(full())), /no room is left on the disk \(ENOSPC\): .*PENSTOCK_DATA_DIR/);
+  assert.equal(roomTrouble(new Error('another')), null);
+  assert.equal(roomTrouble(Object.assign(new Error('x'), { code: 'EACCES' })), null);
 });

@@ -22,6 +22,16 @@ export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
+/** What a disk says that takes no more. */
+const NO_ROOM = ['ENOSPC', 'EDQUOT'];
+
+/** The line for a start that found its disk full; null for any other error. */
+export function roomTrouble(err: unknown): string | null {
+  const code = err instanceof Error ? (err as NodeJS.ErrnoException).code : undefined;
+  if (code === undefined || !NO_ROOM.includes(code)) return null;
+  return `no room is left on the disk (${code}): make some, or choose a directory on another one with PENSTOCK_DATA_DIR`;
+}
+
 /** Creates and locks the directory. @returns its path, and a function that unlocks it. @throws StartError */
 export function takeDataDir(dir: string): { path: string; release: () => void } {
   const path = resolve(dir);

@@ -3,7 +3,7 @@ import { ConfigError, commandLine, EXIT_CONFIG, readConfig } from '@penstock/run
 import { banner } from './banner.ts';
 import { checkPort, checkSettings, planChildren } from './children.ts';
 import { type StartConfig, startConfig, startUsage } from './config.ts';
-import { keyOf, StartError, takeDataDir } from './data-dir.ts';
+import { keyOf, roomTrouble, StartError, takeDataDir } from './data-dir.ts';
 import { takeNoArguments } from './no-arguments.ts';
 import { endPrograms, sayLine, startStep } from './progress.mjs';
 import { type Ready, type Stack, whenReady } from './ready.ts';
@@ -129,7 +129,8 @@ try {
     for (const problem of err.problems) process.stderr.write(`penstock: ${problem}\n`);
     process.exit(EXIT_CONFIG);
   }
-  if (!(err instanceof StartError || err instanceof ToolError)) throw err;
-  process.stderr.write(`penstock: ${err.message}\n`);
+  const noRoom = roomTrouble(err);
+  if (noRoom === null && !(err instanceof StartError || err instanceof ToolError)) throw err;
+  process.stderr.write(`penstock: ${noRoom ?? (err as Error).message}\n`);
   process.exit(1);
 }
