@@ -27,3 +27,17 @@ test('an absence counts from when it was first seen, with or without requests', 
   now = PATIENCE_MS + 1;
   assert.throws(() => door.pass(), { code: 'store_unavailable' });
 });
+
+test('absences that follow one another are not one long absence', () => {
+  let now = 0;
+  let isConnected = false;
+  const door = new Door({ isConnected: () => isConnected, clock: { monotonic: () => now } });
+  for (const _ of Array.from({ length: 10 })) {
+    door.pass();
+    now += PATIENCE_MS - 1;
+    isConnected = true;
+    door.tick();
+    isConnected = false;
+    door.tick();
+  }
+});

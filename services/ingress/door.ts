@@ -23,7 +23,7 @@ export class Door {
     this.#o = options;
   }
 
-  /** Looks whether Redis is there. Call once a second: without requests nobody else would. */
+  /** Looks whether Redis is there. Call once a second, since without requests nobody else would; and whenever it may be back, were it for a moment. */
   tick(): void {
     if (this.#o.isConnected()) this.#awaySince = null;
     else this.#awaySince ??= this.#o.clock.monotonic();

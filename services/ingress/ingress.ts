@@ -193,6 +193,7 @@ export async function startIngress(
   const accepting = { runIntake, finder, canceller, waiters, holdMs };
   const jobs = new JobsApi({ ...accepting, logStreams, pollHints, metrics });
   const door = new Door({ isConnected: () => ports.bus.connected, clock });
+  ports.bus.onConnection(() => door.tick());
   const app = buildServer({
     apis: {
       operations: new OperationsApi(metrics, () => host.notReady() ?? notYetHeard(fleet)),

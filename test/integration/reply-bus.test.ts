@@ -107,6 +107,8 @@ test('a Redis that falls silent is noticed, left, and found again by another con
   await listener.listen('silent', packet => heard.push(String(packet)));
   const changes: boolean[] = [];
   publisher.onConnection(() => changes.push(publisher.connected));
+  const heardAgain: boolean[] = [];
+  listener.onConnection(() => heardAgain.push(listener.connected));
   await publisher.publish('silent', Buffer.from('before'));
   proxy.silence();
   const meanwhile = publisher.publish('silent', Buffer.from('meanwhile'));
@@ -116,6 +118,7 @@ test('a Redis that falls silent is noticed, left, and found again by another con
   await waitFor(() => heard.includes('meanwhile') && publisher.connected && listener.connected);
   assert.deepEqual([...new Set(heard)], ['before', 'meanwhile']);
   assert.deepEqual([changes[0], changes.at(-1)], [false, true]);
+  assert.ok(heardAgain.includes(true));
   await Promise.all([listener.close(), publisher.close()]);
 });
 

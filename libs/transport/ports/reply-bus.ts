@@ -18,7 +18,7 @@ export interface ReplyBus {
   listen(ingressId: string, onPacket: (packet: Buffer) => void): Promise<void>;
   /** False also while the other end is silent. */
   readonly connected: boolean;
-  /** @param listener told when the connection that publishes is lost, found again, silent, or answers again. */
-  onConnection(listener: () => void): void;
+  /** @param watcher told when the connection that publishes is lost, found again, silent, or answers again; and when replies are heard again. */
+  onConnection(watcher: () => void): void;
   close(): Promise<void>;
 }

@@ -42,6 +42,7 @@ export class RedisReplyBus implements ReplyBus {
   readonly #outbox: ReplyOutbox;
   readonly #paced: PacedReplies;
   readonly #options: RedisOptions;
+  readonly #watchers: (() => void)[] = [];
   #listener: ReplyListener | null = null;
   #pendingBytes = 0;
 
@@ -76,8 +77,9 @@ export class RedisReplyBus implements ReplyBus {
     return isAnswering(this.#commands) && (this.#listener?.connected ?? true);
   }
 
-  onConnection(listener: () => void): void {
-    onAnswering(this.#commands, listener);
+  onConnection(watcher: () => void): void {
+    this.#watchers.push(watcher);
+    onAnswering(this.#commands, watcher);
   }
 
   get pendingBytes(): number {
@@ -113,8 +115,10 @@ export class RedisReplyBus implements ReplyBus {
     this.#listener = new ReplyListener({
       log: this.#commands,
       sub: openRedis(this.#options, 'sub'),
-      ingressId,
-      onPacket,
+      ...{ ingressId, onPacket },
+      onConnected: () => {
+        for (const watcher of this.#watchers) watcher();
+      },
       confirm: (behind, appended) =>
         this.#scripts.run(
           'replies/confirm',

@@ -34,12 +34,14 @@ async function startListener(t: TestContext) {
   const got: string[] = [];
   const confirmed: string[] = [];
   const server = { runId: 'one' };
+  const told = { connected: 0 };
   const listener = new ReplyListener({
     log: log as unknown as Redis,
     sub: sub as unknown as Redis,
     ingressId: 'in-1',
     onPacket: packet => got.push(String(packet)),
     serverOf: () => server.runId,
+    onConnected: () => told.connected++,
     confirm: async (...upTo) => {
       confirmed.push(upTo.join(' '));
       if (refuses.has('confirm')) await refused();
@@ -61,22 +63,23 @@ async function startListener(t: TestContext) {
     entries.push([`${n}-${of}`, packet, 100 * n + of]);
     if (isHinted) hint(`${n}-${of}@${100 * n + of} ${packet}`);
   };
-  return { listener, refuses, got, confirmed, pass, reconnect, publish, hint, server, entries };
+  return { listener, refuses, got, confirmed, told, pass, reconnect, publish, hint, server, entries };
 }
 
 for (const refused of ['subscribe', 'xrange'] as const)
   test(`a listener whose ${refused} is refused after a reconnect is not ready, and tries until it is live`, async t => {
-    const { listener, refuses, got, pass, reconnect, publish } = await startListener(t);
+    const { listener, refuses, got, told, pass, reconnect, publish } = await startListener(t);
     publish(1);
-    assert.equal(listener.connected, true);
+    assert.deepEqual([listener.connected, told.connected], [true, 1]);
     refuses.add(refused);
     await reconnect();
     publish(2, false);
     await pass(50);
     await pass(100);
-    assert.deepEqual([listener.connected, got], [false, ['packet 1']]);
+    assert.deepEqual([listener.connected, got, told.connected], [false, ['packet 1'], 1]);
     refuses.clear();
     await pass(200);
+    assert.equal(told.connected, 2);
     assert.deepEqual([listener.connected, got], [true, ['packet 1', 'packet 2']]);
     publish(3);
     assert.deepEqual(got.at(-1), 'packet 3');

@@ -19,6 +19,8 @@ export interface ReplyListenerOptions {
   readonly onPacket: (packet: Buffer) => void;
   /** Everything before the log id `behind` has been read, where so many bytes had been appended. */
   readonly confirm: (behind: string, appended: number) => Promise<unknown>;
+  /** Told each time it is {@link ReplyListener.connected} again, were it for a moment. */
+  readonly onConnected?: () => void;
   /** Which server a connection reached last; {@link serverOf} where absent. */
   readonly serverOf?: typeof serverOf;
 }
@@ -210,6 +212,7 @@ export class ReplyListener {
       if (isLater(this.#seen, this.#last)) continue;
       this.#live = true;
       this.#lags = false;
+      this.#o.onConnected?.();
       return;
     }
   }
