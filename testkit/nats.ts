@@ -15,7 +15,7 @@ export async function startNats(maxPayload = '8MB', more = '', storeDir?: string
   await writeFile(
     conf,
     `host: 127.0.0.1\nport: ${port}\nmax_payload: ${maxPayload}\nping_interval: "10s"\nping_max: 2\n` +
-      `jetstream { store_dir: "${storeDir ?? join(dir, 'data')}" }\n${more}\n`,
+      `jetstream { store_dir: "${storeDir ?? join(dir, 'data')}", max_file_store: 10GB }\n${more}\n`,
   );
   const start = () =>
     startProcess(process.env['PENSTOCK_TEST_NATS_SERVER'] ?? 'nats-server', ['-c', conf], {

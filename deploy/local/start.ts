@@ -4,6 +4,7 @@ import { banner } from './banner.ts';
 import { checkPort, checkSettings, planChildren } from './children.ts';
 import { type StartConfig, startConfig, startUsage } from './config.ts';
 import { keyOf, roomTrouble, StartError, takeDataDir } from './data-dir.ts';
+import { FullDisk, freeBytes } from './full-disk.ts';
 import { takeNoArguments } from './no-arguments.ts';
 import { endPrograms, sayLine, startStep } from './progress.mjs';
 import { type Ready, type Stack, whenReady } from './ready.ts';
@@ -60,6 +61,7 @@ async function main(): Promise<void> {
   supervisor = new Supervisor({ dataDir: dir.path, say, onRefused });
   say(`starting ${children.map(({ name }) => name).join(', ')}`);
   for (const child of children) supervisor.start(child);
+  if (tools.natsServer !== null) watchDisk(supervisor, dir.path);
   const host = config.PENSTOCK_HOST === '0.0.0.0' ? '127.0.0.1' : config.PENSTOCK_HOST;
   const url = `http://${host}:${config.PENSTOCK_PORT}`;
   const places = { url, console: `http://${host}:${config.PENSTOCK_CONSOLE_PORT}` };
@@ -76,6 +78,13 @@ async function main(): Promise<void> {
     `no model has answered for ${READY_LIMIT_MS / 1000} s: ${missing}. The logs in ${dir.path}/log say why`,
   );
   await stop(1);
+}
+
+function watchDisk(supervisor: Supervisor, dataDir: string): void {
+  new FullDisk({
+    ...{ logFile: supervisor.logFile('nats'), say, free: () => freeBytes(dataDir) },
+    restart: () => supervisor.restart('nats'),
+  }).start();
 }
 
 /** Waits for it, and shows for what. */

@@ -67,3 +67,19 @@ test('a child that refuses its settings is not started again where that is of no
   assert.deepEqual(refused, ['w-1: PENSTOCK_X: no', 'w-1: PENSTOCK_X: no']);
   assert.deepEqual([said.length, existsSync(join(dataDir, 'run', 'w-1.pid'))], [1, false]);
 });
+
+test('a child that is to be started again is ended, and comes back', async t => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'penstock-supervisor-'));
+  t.after(() => rmSync(dataDir, { recursive: true, force: true }));
+  const ended = Promise.withResolvers<string>();
+  const supervisor = new Supervisor({ dataDir, firstBackoffMs: 1, say: ended.resolve });
+  t.after(() => supervisor.stop(5000));
+  supervisor.start({ name: 'stuck', command: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'] });
+  const pidOf = () => Number(readFileSync(join(dataDir, 'run', 'stuck.pid'), 'utf8'));
+  const first = pidOf();
+  supervisor.restart('nobody');
+  supervisor.restart('stuck');
+  assert.match(await ended.promise, /stuck ended \(SIGTERM\)/);
+  while (!existsSync(join(dataDir, 'run', 'stuck.pid'))) await new Promise(setImmediate);
+  assert.notEqual(pidOf(), first);
+});

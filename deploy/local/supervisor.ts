@@ -51,6 +51,7 @@ interface Child {
 
 const MAX_BACKOFF_MS = 10_000;
 const STEADY_MS = 30_000;
+const RESTART_LIMIT_MS = 5000;
 /** A log larger than this is renamed at the next start, bytes. */
 const MAX_LOG = 10 * 1024 * 1024;
 
@@ -77,6 +78,12 @@ export class Supervisor {
     };
     this.#children.push(child);
     this.#launch(child);
+  }
+
+  /** Ends a child, so that it is started again as one that ended by itself. Does nothing while it does not run. */
+  restart(name: string): void {
+    const child = this.#children.find(({ spec }) => spec.name === name);
+    if (child !== undefined && !this.#stopping) void this.#end(child, RESTART_LIMIT_MS);
   }
 
   /** Where a child's output goes. */

@@ -5,12 +5,20 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import { deadStream, workStream } from '@penstock/protocol';
+import { NatsWorkQueue } from '@penstock/transport';
 import { startNatsCluster } from '../../testkit/nats.ts';
 import { chat, readChat, startStack, waitFor } from '../../testkit/stack.ts';
 
 test('no request is refused or lost when the leader of the queue is killed', async t => {
   const cluster = await startNatsCluster();
   t.after(() => cluster.stop());
+  // As of a region that began with one copy.
+  await waitFor(async () => {
+    const before = await NatsWorkQueue.connect({ url: cluster.url, name: 'before' });
+    const made = before.ensureWorkStream('local', 0, { maxMessages: 100, maxBytes: 1e8 });
+    await made.finally(() => before.close());
+    return true;
+  });
   await using stack = await startStack({
     natsUrl: cluster.url,
     engines: [{ profile: 'dense-8b-h100' }, { profile: 'dense-8b-h100' }],
@@ -37,8 +45,8 @@ test('no request is refused or lost when the leader of the queue is killed', asy
     await waitFor(() => asked.length > 5);
     await cluster.server(first)?.kill();
     await waitFor(async () => ![first, ''].includes(await leader()));
-    const before = asked.length;
-    await waitFor(() => asked.length > before + 10);
+    const since = asked.length;
+    await waitFor(() => asked.length > since + 10);
   } finally {
     clearInterval(asking);
   }

@@ -102,6 +102,16 @@ test('pulls go on although the broker forgot their consumers', async () => {
   await Promise.all(pulls.map(pull => pull.stop()));
 });
 
+test('a stream that the broker lost with its disk is made again, and what is published meanwhile waits for it', async () => {
+  const operator = await connect({ servers: nats.url });
+  const { streams } = await jetstreamManager(operator);
+  assert.ok(await streams.delete(workStream('eu', 0)));
+  await Promise.all(['g1', 'g2'].map(id => publish('gone', id)));
+  assert.equal((await streams.info(workStream('eu', 0))).config.max_msgs, 1000);
+  assert.equal(queue.unavailable, null);
+  await operator.close();
+});
+
 test('a server that wants a password gets the one in its URL, and a wrong one is not told', async t => {
   const guarded = await startNats('8MB', 'authorization { user: penstock, password: "p@ss w%rd" }');
   t.after(() => guarded.stop());

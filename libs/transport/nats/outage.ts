@@ -3,7 +3,7 @@
  * nine seconds. They are held, and repeated once the stream takes a message again. Until then one probe asks for all of them: a small
  * message that is really written, since a server with a full disk answers everything else.
  *
- * States: **fine**; **held** since the first publish that was not answered; **down** once that is {@link HOLD_MS} ago. Then whatever is held
+ * States: **fine**; **held** since the first publish that was not confirmed; **down** once that is {@link HOLD_MS} ago, or less where it cannot be an election. Then whatever is held
  * and whatever comes is refused at once, until a probe gets through.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,10 +15,10 @@ const PROBE_DOWN_MS = 1000;
 /** Bodies of held publishes. Beyond it they are refused: nobody knows how long it lasts. */
 const MOST_HELD_BYTES = 64 * 1024 * 1024;
 
-/** What came of trying to write. `isAnswer`: a leader is there, and cannot write. */
+/** What came of trying to write, and how long it may be so until the stream counts as down, ms. */
 export type ProbeOutcome =
   | { readonly kind: 'fine' }
-  | { readonly kind: 'away'; readonly why: string; readonly isAnswer: boolean };
+  | { readonly kind: 'away'; readonly why: string; readonly patienceMs: number };
 
 export interface OutageOptions {
   readonly probe: () => Promise<ProbeOutcome>;
@@ -31,6 +31,8 @@ export interface OutageOptions {
 interface Outage {
   readonly since: number;
   why: string;
+  /** Since when each probe has said that it is no election; null while it may be one. */
+  certainSince: number | null;
   isDown: boolean;
   /** Resolves with whether it is over. */
   readonly over: Promise<boolean>;
@@ -69,15 +71,12 @@ export class StreamOutage {
     }
   }
 
-  /**
-   * A publish was not answered.
-   * @param isAnswer it was: the broker has a leader, which cannot write. That does not pass by itself, so it is down at once.
-   */
-  noAnswer(why: string, isAnswer = false): void {
+  /** A publish was not confirmed. */
+  begin(why: string, patienceMs = HOLD_MS): void {
     if (this.#outage !== null) return;
     const { promise: over, resolve: end } = Promise.withResolvers<boolean>();
-    this.#outage = { since: this.#now(), why, isDown: false, over, end };
-    if (isAnswer) this.#down(this.#outage);
+    this.#outage = { since: this.#now(), why, certainSince: null, isDown: false, over, end };
+    if (patienceMs === 0) this.#down(this.#outage);
     void this.#probe(this.#outage);
   }
 
@@ -94,7 +93,10 @@ export class StreamOutage {
       if (this.#outage !== outage) return;
       if (outcome.kind === 'fine') return this.#over(outage);
       outage.why = outcome.why;
-      if (outcome.isAnswer || this.#now() - outage.since >= HOLD_MS) this.#down(outage);
+      if (outcome.patienceMs >= HOLD_MS) outage.certainSince = null;
+      else outage.certainSince ??= this.#now();
+      const certainForMs = this.#now() - (outage.certainSince ?? outage.since);
+      if (certainForMs >= outcome.patienceMs || this.#now() - outage.since >= HOLD_MS) this.#down(outage);
       await pause(outage.isDown ? PROBE_DOWN_MS : PROBE_MS);
     }
   }

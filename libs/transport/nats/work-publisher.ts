@@ -28,15 +28,23 @@ const TOO_MANY_REQUESTS = 10167;
 const IN_PROCESS = 10158;
 const NO_STREAM = 10059;
 const NO_LEADER =
-  'nats-server does not store messages: too few servers of its cluster are there to elect a leader';
+  'nobody leads the queue: too few servers of the NATS cluster are there, or JetStream is off';
+/** Of the errors that a publish may get, those that no other leader makes good. */
+const NO_ROOM = /no space left|insufficient/;
+/** With a full disk nats-server answers everything but a publish, also when there is room again. */
+const NOT_STORED =
+  'nats-server answers and stores nothing: its disk is or was full; make room, then restart it';
+/** One that is only slow stores a probe by then. */
+const NOT_STORED_MS = 4000;
 
+type StreamInfo = PubAck & { readonly cluster?: { readonly leader?: string } };
 type PubAck = { readonly error?: { code: number; err_code?: number; description?: string } };
 
 /** `away`: it may be stored or not, and has to be published again. */
 type Outcome =
   | { readonly kind: 'stored' }
   | { readonly kind: 'full' }
-  | { readonly kind: 'away'; readonly why: string; readonly isAnswer: boolean };
+  | { readonly kind: 'away'; readonly why: string; readonly patienceMs: number };
 
 export interface PublisherOptions {
   /** Makes a stream again that the broker has lost. */
@@ -79,7 +87,7 @@ export class NatsWorkPublisher implements WorkPublisher {
       const outcome = await this.#tryPublish(subject, payload, options);
       if (outcome.kind === 'stored') return;
       if (outcome.kind === 'full') throw new DispatchError('queue_full');
-      outage.noAnswer(outcome.why, outcome.isAnswer);
+      outage.begin(outcome.why, outcome.patienceMs);
       // The PubAck may have been lost. The same id again is either stored, dropped as a duplicate, or refused by the
       // one-message-a-subject rule; the latter two mean that the first publish was stored.
     } while (performance.now() < until);
@@ -107,20 +115,15 @@ export class NatsWorkPublisher implements WorkPublisher {
       timeoutMs: PROBE_TIMEOUT_MS,
     });
     if (outcome.kind !== 'away') return { kind: 'fine' };
-    if (outcome.isAnswer) return outcome;
-    if (!(await this.#isMissing(stream))) return outcome;
+    if (outcome.patienceMs === 0) return outcome;
+    // While a leader is elected, others that keep the stream answer without naming one.
+    const info = await this.#requests.ask(`$JS.API.STREAM.INFO.${stream}`, Buffer.alloc(0), PROBE_TIMEOUT_MS);
+    if (info.kind !== 'reply') return outcome;
+    const { error, cluster } = readAck(info.msg) as StreamInfo;
+    if (cluster?.leader) return { ...outcome, why: NOT_STORED, patienceMs: NOT_STORED_MS };
+    if (error?.err_code !== NO_STREAM) return outcome;
     this.#o.remakeStream(stream);
     return { ...outcome, why: `nats-server has no stream ${stream}: an ingress of the region makes it` };
-  }
-
-  /** While a leader is elected nobody says so. */
-  async #isMissing(stream: string): Promise<boolean> {
-    const reply = await this.#requests.ask(
-      `$JS.API.STREAM.INFO.${stream}`,
-      Buffer.alloc(0),
-      PROBE_TIMEOUT_MS,
-    );
-    return reply.kind === 'reply' && readAck(reply.msg).error?.err_code === NO_STREAM;
   }
 
   async #tryPublish(
@@ -132,7 +135,7 @@ export class NatsWorkPublisher implements WorkPublisher {
     h.set('Nats-Msg-Id', options.messageId);
     h.set('Nats-TTL', `${Math.max(1, Math.ceil(options.ttlMs / 1000))}s`);
     const reply = await this.#requests.ask(subject, payload, options.timeoutMs ?? PUBLISH_TIMEOUT_MS, h);
-    if (reply.kind !== 'reply') return { kind: 'away', why: NO_LEADER, isAnswer: false };
+    if (reply.kind !== 'reply') return { kind: 'away', why: NO_LEADER, patienceMs: HOLD_MS };
     const { error } = readAck(reply.msg);
     if (error === undefined) return { kind: 'stored' };
     const { err_code: code, description = '' } = error;
@@ -141,8 +144,9 @@ export class NatsWorkPublisher implements WorkPublisher {
     const isFull = code === STORE_FAILED && /^maximum /.test(description);
     if (isFull || code === TOO_MANY_REQUESTS) return { kind: 'full' };
     // Of two publishes of one request, the first is not through yet.
-    if (code === IN_PROCESS) return { kind: 'away', why: NO_LEADER, isAnswer: false };
-    return { kind: 'away', why: `nats-server cannot store messages: ${description}`, isAnswer: true };
+    if (code === IN_PROCESS) return { kind: 'away', why: NO_LEADER, patienceMs: HOLD_MS };
+    const patienceMs = NO_ROOM.test(description) ? 0 : HOLD_MS;
+    return { kind: 'away', why: `nats-server cannot store messages: ${description}`, patienceMs };
   }
 
   purge(address: QueueAddress): void {
