@@ -77,7 +77,11 @@ test('what a service is started with is written before it', () => {
     [...read('deploy/compose/setup.sh').matchAll(/>\s?(\S+)$|keep (\S+)$/gm)].map(m => m[1] ?? m[2]),
   );
   const used = [
-    ...(read('docker-compose.yml') + read('deploy/compose/nats.conf')).matchAll(/run\/penstock\/([\w.-]+)/g),
+    ...(
+      read('docker-compose.yml') +
+      read('deploy/compose/nats.conf') +
+      read('deploy/compose/nats-cluster.conf')
+    ).matchAll(/run\/penstock\/([\w.-]+)/g),
   ];
   for (const [, file] of used) assert.ok(made.has(file), file);
 });
