@@ -147,13 +147,15 @@ test('SIGTERM lets a worker finish or hand over; nothing is lost', async () => {
     engines: [{ profile: 'dense-8b-h100' }, { profile: 'dense-8b-h100' }],
     workerEnv: { PENSTOCK_DRAIN_MS: '200' },
   });
+  // Long enough to be caught in the middle, however slowly they arrive.
+  const TOKENS = 250;
   const streams = Array.from({ length: 30 }, (_, i) =>
-    readChat(stack, chat(`drain ${i}`, { max_tokens: 150 })),
+    readChat(stack, chat(`drain ${i}`, { max_tokens: TOKENS })),
   );
   await waitFor(() => (stack.engines[0]?.stats().running ?? 0) > 3);
   await stack.workers[0]?.stop();
   for (const [i, read] of (await Promise.all(streams)).entries()) {
-    assert.deepEqual(read.tokens, expected(`drain ${i}`, 150));
+    assert.deepEqual(read.tokens, expected(`drain ${i}`, TOKENS));
     assert.ok(read.done);
   }
 });
