@@ -144,7 +144,8 @@ async function firstConnection(redis: Redis): Promise<void> {
   } catch (err) {
     // The client says no more of a server that its connector left.
     if (SERVERS.get(redis)?.isReplica) throw new ConnectError(fitnessOf(REPLICA).refusal ?? '', PASSING);
-    const { message } = err as Error;
+    // That the connection is closed says less than what it failed with before.
+    const message = last || (err as Error).message;
     throw new ConnectError(`no Redis answers there (${message})`, { isLasting: REFUSED.test(message) });
   } finally {
     clearTimeout(timer);
