@@ -5,6 +5,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { ReplyListener } from './reply-listener.ts';
 
+/** Of a log id that the test made. */
+function placeOf(id: string): number {
+  const [ms = 0, n = 0] = id.split('-').map(Number);
+  return 1000 * ms + n;
+}
+
 /** A listener on connections that do what the test says. */
 async function startListener(t: TestContext) {
   t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
@@ -22,9 +28,8 @@ async function startListener(t: TestContext) {
     xrevrange: async () => entries.slice(-1).map(([id]) => [id, []]),
     xrangeBuffer: async (_key: string, from: string) => {
       if (refuses.has('xrange')) return refused();
-      const after = entries.findIndex(([id]) => `(${id}` === from);
       return entries
-        .slice(after + 1)
+        .filter(([id]) => placeOf(id) > placeOf(from.slice(1)))
         .map(([id, packet, appended]) => [
           Buffer.from(id),
           ['p', packet, 'appended', String(appended)].map(text => Buffer.from(text)),
