@@ -22,10 +22,11 @@ import { ReplyListener } from './reply-listener.ts';
 import { ReplyOutbox } from './reply-outbox.ts';
 
 /**
- * Most bytes that an ingress may have to read before long packets wait, and before it has to read the log by itself. Half of what makes
- * Redis disconnect a subscriber that has not taken it for a minute (`client-output-buffer-limit pubsub 32mb 8mb 60`).
+ * Most bytes that an ingress may have to read before long packets wait, and before it has to read the log by itself. A fourth of what makes
+ * Redis disconnect a subscriber that has not taken it for a minute (`client-output-buffer-limit pubsub 32mb 8mb 60`). What is published then is
+ * read after it, first tokens too: a few ms where the ingress has a core to itself.
  */
-const WINDOW_BYTES = 4 * 1024 * 1024;
+const WINDOW_BYTES = 2 * 1024 * 1024;
 /** Most bytes that an ingress may have to read: what comes then waits at its worker, the first tokens too. */
 const LOG_BYTES = 32 * 1024 * 1024;
 /** A log that nobody appends to is deleted after this. */

@@ -131,7 +131,7 @@ test('what was read is confirmed: each second, and after so many bytes', async t
   await pass(1000);
   assert.equal(confirmed.length, 1, 'nothing new was read');
   refuses.add('confirm');
-  for (const n of [2, 3, 4]) publish(n, true, 'x'.repeat(300_000));
+  for (const n of [2, 3, 4]) publish(n, true, 'x'.repeat(150_000));
   await turn();
   assert.deepEqual(
     confirmed.slice(1),

@@ -7,7 +7,7 @@ const TIP_CHECK_MS = 1000;
 /** So many packets are read at once: a few MB where they are long. */
 const CATCH_UP_BATCH = 32;
 /** What has been read is confirmed after so many bytes: a part of what workers may have under way. */
-const CONFIRM_BYTES = 512 * 1024;
+const CONFIRM_BYTES = 256 * 1024;
 /** Before a catch-up that failed is tried again, ms: doubled each time, up to the second one. */
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 1000;
