@@ -65,6 +65,8 @@ export async function startStack(options: StackOptions) {
       PENSTOCK_PORT: String(at),
       PENSTOCK_API_KEYS: API_KEY,
       PENSTOCK_INGRESS_ID: name,
+      // A test that is over need not be told apart from one that goes on.
+      PENSTOCK_LAME_DUCK_MS: '0',
       PENSTOCK_FILES_DIR: filesDir,
       ...options.ingressEnv,
       ...more,

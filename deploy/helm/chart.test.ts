@@ -212,7 +212,8 @@ test('every pod of every set has the rights of `restricted`, a read-only root an
         if (container.name !== 'engine') assert.equal(rights['readOnlyRootFilesystem'], true, where);
         assert.equal(new Set(env.map(each => each.name)).size, env.length, `${where} sets one twice`);
         const drainMs = Number(env.find(each => each.name === 'PENSTOCK_DRAIN_MS')?.value ?? 0);
-        assert.ok(pod.terminationGracePeriodSeconds >= drainMs / 1000 + 15, where);
+        const lameMs = Number(env.find(each => each.name === 'PENSTOCK_LAME_DUCK_MS')?.value ?? 0);
+        assert.ok(pod.terminationGracePeriodSeconds >= (lameMs + drainMs) / 1000 + 15, where);
       }
     }
 });

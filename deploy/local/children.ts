@@ -99,6 +99,8 @@ function servicesOf(
   const common = {
     PENSTOCK_NATS_URL: nats,
     PENSTOCK_REDIS_URL: redis,
+    // Nobody balances load here.
+    PENSTOCK_LAME_DUCK_MS: '0',
     PENSTOCK_DRAIN_MS: '3000',
     PENSTOCK_FILES_DIR: join(dataDir, 'files'),
     PENSTOCK_WEBHOOK_ALLOW: config.PENSTOCK_WEBHOOK_ALLOW ?? webhookAllow(config.PENSTOCK_HOST),

@@ -11,6 +11,7 @@ export * from './monitoring.ts';
 export * from './read-config.ts';
 export * from './settings/bodies.ts';
 export * from './settings/dispatch.ts';
+export * from './settings/draining.ts';
 export * from './settings/equal-settings.ts';
 export * from './settings/files.ts';
 export * from './settings/keeping.ts';

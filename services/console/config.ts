@@ -2,6 +2,7 @@
 import {
   filesSettings,
   keysSetting,
+  lameDuckSetting,
   nameSetting,
   readPerModel,
   regionSettings,
@@ -58,6 +59,7 @@ export const consoleConfig = z.object({
       'What a worker costs an hour, for all or by model (llama-70b=12.40,*=2.10); without it no cost is shown.',
     ),
   PENSTOCK_CONSOLE_ID: nameSetting.optional().describe('Name of this process; generated if absent.'),
+  ...lameDuckSetting,
   ...regionSettings,
   ...filesSettings,
 });

@@ -50,6 +50,8 @@ export interface ConsoleSettings {
 /** What the process itself gives. */
 export interface ConsoleHost {
   readonly clock: Clock;
+  /** Whether the process ends: it should get no readers. */
+  readonly draining?: () => boolean;
   readonly log: Pick<Logger, 'error' | 'info'>;
   readonly nextId: () => string;
 }
@@ -67,7 +69,7 @@ export interface Console {
 export async function startConsole(
   { queue, registry, audit, requests, records, webhooks, deadLetters }: ConsolePorts,
   settings: ConsoleSettings,
-  { clock, log, nextId }: ConsoleHost,
+  { clock, log, nextId, draining }: ConsoleHost,
 ): Promise<Console> {
   const { region, shards, adminKeys, viewerKeys, sessionMs: lastsMs, plainHttp } = settings;
   const fleet = await watchFleet({ region, shards, channel: queue, registry, clock, rand: Math.random });
@@ -85,7 +87,10 @@ export async function startConsole(
   const live = new Live(view, nextId().slice(0, 8));
   const sessions = new Sessions({ adminKeys, viewerKeys, lastsMs, clock });
   const guard = new Guard({ sessions, lastsMs, plainHttp, clock });
-  const notReady = () => (queue.connected ? null : 'no connection to NATS');
+  const notReady = () => {
+    if (draining?.() === true) return 'draining';
+    return queue.connected ? null : 'no connection to NATS';
+  };
   const actions = {
     ...workerActions(fleet, queue),
     ...batchActions(records, clock),

@@ -1,4 +1,5 @@
 /** A console process: read configuration, connect, listen, end on a signal. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
   bucketOf,
@@ -60,6 +61,7 @@ const { bodies } = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config),
 const letters = new WhenNeeded(() =>
   NatsDeadLetters.connect({ url: config.PENSTOCK_NATS_URL, name: id }, region),
 );
+let draining = false;
 const { app, start, stop } = await startConsole(
   {
     ...{ queue, registry, audit, records, requests: { trails, runs } },
@@ -84,13 +86,21 @@ const { app, start, stop } = await startConsole(
     targetTtftMs: config.PENSTOCK_SLO_TTFT_MS,
     priceOf: config.PENSTOCK_WORKER_PRICES ?? (() => undefined),
   },
-  { clock: regionClock, log, nextId },
+  { clock: regionClock, log, nextId, draining: () => draining },
 );
 start();
 const url = await app.listen({ host: config.PENSTOCK_CONSOLE_HOST, port: config.PENSTOCK_CONSOLE_PORT });
 log.info({ url, region }, 'console listening');
 
 stopping.by([
+  {
+    name: 'lame duck',
+    limitMs: config.PENSTOCK_LAME_DUCK_MS + 1000,
+    run: async () => {
+      draining = true;
+      await sleep(config.PENSTOCK_LAME_DUCK_MS);
+    },
+  },
   {
     name: 'close http',
     limitMs: 1000,

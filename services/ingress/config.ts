@@ -7,6 +7,7 @@ import {
   filesSettings,
   keepingSettings,
   keysSetting,
+  lameDuckSetting,
   modelSettings,
   nameSetting,
   readPerModel,
@@ -111,10 +112,11 @@ export const ingressConfig = z.object({
     .min(100)
     .default(10_000)
     .describe('Silence after which a waiting stream gets an SSE comment.'),
+  ...lameDuckSetting,
   PENSTOCK_DRAIN_MS: z.coerce
     .number()
     .int()
     .min(0)
     .default(8000)
-    .describe('How long open requests may go on after SIGTERM.'),
+    .describe('How long open requests may go on after that.'),
 });

@@ -54,6 +54,7 @@ import { WebhooksApi } from './api/webhooks.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { OpenRequests } from './dispatch/open-requests.ts';
 import { Door } from './door.ts';
+import { Answers } from './drain/answers.ts';
 import { createAuthenticator } from './http/auth.ts';
 import { BodyReader } from './http/body-reader.ts';
 import type { Origins } from './http/cors.ts';
@@ -133,6 +134,7 @@ export interface Ingress {
   /** Listens to nothing yet. */
   readonly app: FastifyInstance;
   readonly open: OpenRequests;
+  readonly answers: Answers;
   /** Call once a second. */
   tick(): void;
   /** Tells the region what this node counts: once a second, and when it leaves. */
@@ -179,7 +181,6 @@ export async function startIngress(
   fleet.whenGone(worker => open.releaseBoundTo(worker));
   onRunEnd(done, waiters, open, estimates);
   await listen(ports, settings, open);
-
   const { boundaries, modelDefaultsOf: defaultsOf } = settings;
   const intake = new Intake({ models: fleet, boundaries, estimates, defaultsOf, clock });
   const reader = new BodyReader({ limitBytes: settings.bodyLimitBytes, budget });
@@ -191,9 +192,9 @@ export async function startIngress(
   const pollHints = new PollHints(lanes, fleet, clock);
   const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, keepAliveMs);
   const accepting = { runIntake, finder, canceller, waiters, holdMs };
-  const jobs = new JobsApi({ ...accepting, logStreams, pollHints, metrics });
-  const door = new Door({ isConnected: () => ports.bus.connected, clock });
-  ports.bus.onConnection(() => door.tick());
+  const jobs = new JobsApi({ ...accepting, logStreams, pollHints });
+  const door = doorOf(ports, clock);
+  const answers = new Answers(metrics.requests);
   const app = buildServer({
     apis: {
       operations: new OperationsApi(metrics, () => host.notReady() ?? notYetHeard(fleet)),
@@ -208,10 +209,17 @@ export async function startIngress(
       ...filesAndWebhooks(ports, settings, host),
     },
     ...{ authenticate: createAuthenticator(settings.apiKeys), letIn: () => door.pass() },
-    ...{ bodies: reader, corsOrigins: settings.corsOrigins, nextId },
+    ...{ answers, bodies: reader, corsOrigins: settings.corsOrigins, nextId },
   });
   const reporter = reporterOf(ports, settings, { metrics, open, clock });
-  return { app, open, tick: () => tickAll(open, lanes, door), tellStatus: leaving => reporter.tell(leaving) };
+  const tick = () => tickAll(open, lanes, door);
+  return { app, open, answers, tick, tellStatus: leaving => reporter.tell(leaving) };
+}
+
+function doorOf({ bus }: IngressPorts, clock: Clock): Door {
+  const door = new Door({ isConnected: () => bus.connected, clock });
+  bus.onConnection(() => door.tick());
+  return door;
 }
 
 /** What the metrics show of the node. @param open is not there yet when this is called. */

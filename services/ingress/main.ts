@@ -1,5 +1,4 @@
 /** An ingress process: read configuration, connect, listen, drain on a signal. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
@@ -33,6 +32,7 @@ import {
 } from '@penstock/transport';
 import { BullBatches, BullDeliveries } from '@penstock/transport/bullmq';
 import { ingressConfig } from './config.ts';
+import { drainSteps } from './drain/steps.ts';
 import { startIngress } from './ingress.ts';
 import { makeStreams, troubleTo } from './streams.ts';
 
@@ -83,7 +83,7 @@ const conversations = await there(REDIS, () => RedisConversations.connect(redis)
 const deliveryJobs = new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEMPTS);
 
 let draining = false;
-const { app, open, tick, tellStatus } = await startIngress(
+const { app, answers, open, tick, tellStatus } = await startIngress(
   {
     ...{
       queue,
@@ -140,18 +140,14 @@ const url = await app.listen({ host: config.PENSTOCK_HOST, port: config.PENSTOCK
 log.info({ url, region }, 'ingress listening');
 
 stopping.by([
-  {
-    name: 'finish open requests',
-    limitMs: config.PENSTOCK_DRAIN_MS,
-    run: async () => {
+  ...drainSteps({
+    ...{ server: app.server, answers },
+    lameDuckMs: config.PENSTOCK_LAME_DUCK_MS,
+    drainMs: config.PENSTOCK_DRAIN_MS,
+    onBegin: () => {
       draining = true;
-      app.server.close();
-      while (open.size > 0) {
-        app.server.closeIdleConnections();
-        await sleep(50);
-      }
     },
-  },
+  }),
   { name: 'abandon the rest', limitMs: 500, run: () => open.abandonAll() },
   {
     name: 'close http',

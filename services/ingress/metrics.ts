@@ -96,7 +96,7 @@ function counters(set: MetricSet) {
   return {
     requests: set.counter(
       'penstock_http_requests_total',
-      'Requests by endpoint and HTTP status.',
+      'Answers by endpoint, or route, and HTTP status, refusals too; 499: the client left before. Probes are not counted.',
       'endpoint',
       'status',
     ),

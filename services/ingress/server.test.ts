@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { OPERATIONS } from '@penstock/protocol/openapi';
 import { BatchesApi } from './api/batches.ts';
@@ -16,6 +18,7 @@ import { ResponsesApi } from './api/responses/responses-api.ts';
 import { StoredCompletionsApi } from './api/stored-completions.ts';
 import { MAX_FILE_BYTES } from './api/upload.ts';
 import { WebhooksApi } from './api/webhooks.ts';
+import { Answers } from './drain/answers.ts';
 import type { Origins } from './http/cors.ts';
 import { type Apis, buildServer } from './server.ts';
 
@@ -27,6 +30,9 @@ const UNDOCUMENTED = [
 ];
 
 /** The product's routes, with nothing behind them. */
+/** What the servers of this file answered. */
+const counted: { endpoint: string; status: string }[] = [];
+
 function startServer(corsOrigins: Origins = new Set()) {
   const none = {} as never;
   const apis: Apis = {
@@ -46,7 +52,9 @@ function startServer(corsOrigins: Origins = new Set()) {
     webhooks: new WebhooksApi(none),
   };
   const letIn = () => {};
-  return buildServer({ apis, authenticate: () => 't', letIn, corsOrigins, bodies: none, nextId: () => 'r1' });
+  const answers = new Answers({ inc: (labels: (typeof counted)[number]) => void counted.push(labels) });
+  const about = { authenticate: () => 't', letIn, corsOrigins, answers, bodies: none, nextId: () => 'r1' };
+  return buildServer({ apis, ...about });
 }
 
 /** As `GET /v1/files/{id}`, from the router's own tree. */
@@ -186,4 +194,24 @@ test('where all origins are allowed, the credentials of the browser are not', as
   const { headers } = await app.inject({ method: 'OPTIONS', url: '/v1/models', headers: asked });
   assert.equal(headers['access-control-allow-origin'], '*');
   assert.equal(headers['access-control-allow-credentials'], undefined);
+});
+
+test('every answer is counted by its route and the status that the client saw, refusals and what is no request too', async t => {
+  const app = startServer();
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  t.after(() => app.close());
+  counted.length = 0;
+  await fetch(`${url}/nowhere`);
+  await fetch(`${url}/v1/chat/completions`, { method: 'POST', headers: { 'content-encoding': 'gzip' } });
+  await fetch(`${url}/v1/files?a=1&a=2`);
+  await fetch(`${url}/v1/%zz`);
+  await fetch(`${url}/livez`);
+  const garbage = connect(Number(new URL(url).port), '127.0.0.1').resume();
+  garbage.end('no request\r\n\r\n');
+  await once(garbage, 'close');
+  while (counted.length < 5) await new Promise(resolve => setImmediate(resolve));
+  assert.deepEqual(
+    counted.map(({ endpoint, status }) => `${endpoint} ${status}`),
+    ['none 404', 'chat 415', '/v1/files 400', 'none 400', 'none 400'],
+  );
 });

@@ -1,5 +1,5 @@
 /** The HTTP server: the framework's settings, and the routes of all resources. Listens to nothing by itself. */
-import { DispatchError } from '@penstock/protocol';
+import { DispatchError, ENDPOINT_TABLE, ENDPOINTS } from '@penstock/protocol';
 import { VERSION } from '@penstock/runtime';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { BatchesApi } from './api/batches.ts';
@@ -8,7 +8,7 @@ import type { InferenceApi } from './api/inference.ts';
 import type { JobsApi } from './api/jobs.ts';
 import type { MessagesApi } from './api/messages.ts';
 import type { ModelsApi } from './api/models.ts';
-import type { OperationsApi } from './api/operations.ts';
+import { type OperationsApi, PROBES } from './api/operations.ts';
 import type { RequestsApi } from './api/requests.ts';
 import type { CompactApi } from './api/responses/compact-api.ts';
 import type { ConversationsApi } from './api/responses/conversations-api.ts';
@@ -16,6 +16,7 @@ import type { InputTokensApi } from './api/responses/input-tokens-api.ts';
 import type { ResponsesApi } from './api/responses/responses-api.ts';
 import type { StoredCompletionsApi } from './api/stored-completions.ts';
 import type { WebhooksApi } from './api/webhooks.ts';
+import { type Answers, NO_ROUTE } from './drain/answers.ts';
 import type { Authenticate } from './http/auth.ts';
 import { type BodyReader, letGoOfBody } from './http/body-reader.ts';
 import { addCors, type Origins } from './http/cors.ts';
@@ -28,6 +29,10 @@ import { refuseOnWire } from './http/wire-errors.ts';
 
 /** A client may take this long to send its request: the largest file at 2.4 Mbit/s. Node gives the head a minute of it. */
 const REQUEST_TIMEOUT_MS = 30 * 60_000;
+/** Routes of endpoints are counted by the endpoint's name, which they have in all metrics. */
+const ENDPOINT_OF = new Map<string, string>(
+  ENDPOINTS.flatMap(name => ENDPOINT_TABLE[name].paths.map(path => [path, name] as const)),
+);
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** All resources: one left out here would not be served. */
@@ -55,12 +60,13 @@ export interface ServerOptions {
   readonly letIn: () => void;
   /** Whose pages may read answers. */
   readonly corsOrigins: Origins;
+  readonly answers: Answers;
   readonly bodies: BodyReader;
   readonly nextId: () => string;
 }
 
 export function buildServer(options: ServerOptions): FastifyInstance {
-  const { apis, authenticate, letIn, corsOrigins, bodies, nextId } = options;
+  const { apis, authenticate, letIn, corsOrigins, answers, bodies, nextId } = options;
   const paths = new Paths();
   const app = fastify({
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -70,11 +76,17 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     logger: false,
     forceCloseConnections: false,
     routerOptions: { maxParamLength: 300 },
-    clientErrorHandler: refuseOnWire,
+    clientErrorHandler: (error, socket) => refuseOnWire(error, socket, status => answers.unread(status)),
     // A URL that the router cannot read never gets to a route, nor to the handler of errors below.
-    frameworkErrors: (error, request, reply) => sendError(reply, request, error),
+    frameworkErrors: (error, request, reply) => {
+      answers.begin(reply.raw, NO_ROUTE);
+      sendError(reply, request, error);
+    },
   });
   app.decorateRequest('tenant', '');
+  app.addHook('onRequest', async ({ routeOptions }, reply) =>
+    answers.begin(reply.raw, nameOf(routeOptions.url)),
+  );
   app.removeAllContentTypeParsers();
   addJsonBodies(app, bodies);
   app.addHook('onResponse', async request => letGoOfBody(request));
@@ -92,6 +104,12 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   for (const api of Object.values<Api>({ ...apis })) api.addTo(app, guards);
   addIndex(app, paths);
   return app;
+}
+
+/** The label of a route in the metrics; null where it is not counted. */
+function nameOf(url: string | undefined): string | null {
+  if (url === undefined) return NO_ROUTE;
+  return PROBES.has(url) ? null : (ENDPOINT_OF.get(url) ?? url);
 }
 
 /** Bodies as bytes. Without a type they are taken for JSON, as scripts send it, and a byte order mark is left out (RFC 8259, 8.1). */

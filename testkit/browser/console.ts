@@ -16,7 +16,12 @@ export async function startConsole({ nats, redis }: Wires, env: Record<string, s
     startService(
       'console',
       {
-        ...{ PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: redis.url, PENSTOCK_LOG_LEVEL: 'info' },
+        ...{
+          PENSTOCK_NATS_URL: nats.url,
+          PENSTOCK_REDIS_URL: redis.url,
+          PENSTOCK_LOG_LEVEL: 'info',
+          PENSTOCK_LAME_DUCK_MS: '0',
+        },
         ...{ PENSTOCK_CONSOLE_PORT: String(port), PENSTOCK_ADMIN_KEYS: ADMIN_KEY, ...env },
       },
       { readyWhen: line => line.includes('console listening') },

@@ -19,7 +19,6 @@ import type { Api, Guards } from '../http/guards.ts';
 import { answer, baseHeaders } from '../http/headers.ts';
 import { holding, type Preferences } from '../intake/preferences.ts';
 import type { InferenceRequest } from '../intake/understand.ts';
-import type { IngressMetrics } from '../metrics.ts';
 import { rewriteEvents } from '../replies/chat-reply.ts';
 import { completionDetail, storedCompletion } from '../runs/completion-view.ts';
 import { isStream, jobDetail, jobObject, lastWord, locationOf, withTier } from '../runs/job-view.ts';
@@ -38,7 +37,6 @@ export interface JobsOptions {
   readonly waiters: RunWaiters;
   readonly logStreams: LogStreams;
   readonly pollHints: PollHints;
-  readonly metrics: IngressMetrics;
   /** How long the client of a call without a stream is held, ms. */
   readonly holdMs: number;
 }
@@ -133,7 +131,6 @@ export class JobsApi implements Api {
   #answer(run: StoredRun, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     reply.headers({ ...baseHeaders(request, reply.elapsedTime), 'x-penstock-job': run.id });
     const isOpen = !isFinalStatus(run.status) || (run.log === 'events' && run.result?.status === 200);
-    this.#o.metrics.requests.inc({ endpoint: run.endpoint, status: String(isOpen ? 202 : 200) });
     if (isOpen) return reply.code(202).headers(this.#o.pollHints.headers(run)).send(jobObject(run));
     if (run.result === null) return reply.send(jobObject(run));
     const { status, contentType, body } = run.result;

@@ -8,6 +8,8 @@ import type { IngressMetrics } from '../metrics.ts';
 /** The names that load balancers and clients of other servers ask by: Kubernetes', vLLM's and SGLang's, LiteLLM's. */
 const ALIVE = ['/livez', '/health/liveliness', '/health/liveness'];
 const READY = ['/readyz', '/health', '/healthz', '/ping', '/health/readiness'];
+/** Asked all the time, by tools: no requests that anybody counts. */
+export const PROBES: ReadonlySet<string> = new Set([...ALIVE, ...READY, '/metrics']);
 
 export class OperationsApi implements Api {
   readonly #metrics: IngressMetrics;

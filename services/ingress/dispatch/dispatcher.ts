@@ -120,7 +120,7 @@ export class Dispatcher {
     // Earlier errors are answered by the framework.
     reply.hijack();
     const raw = reply.raw;
-    const http = this.#openReply(endpoint, read, request, raw, {
+    const http = this.#openReply(read, request, raw, {
       ...(reply.getHeaders() as Record<string, string>),
       'x-penstock-model': headerText(read.model.name),
       ...appliedHeader(terms.preferences),
@@ -168,18 +168,16 @@ export class Dispatcher {
   }
 
   #openReply(
-    endpoint: Endpoint,
     read: InferenceRequest,
     request: FastifyRequest,
     raw: ServerResponse,
     headers: Record<string, string>,
   ): HttpReply {
-    const { keepAliveMs, metrics } = this.#o;
+    const { keepAliveMs } = this.#o;
     return new HttpReply({
       ...{ raw, headers, keepAliveMs, request: { id: request.id, headers: request.headers } },
       ...{ streamed: read.summary.stream, dialect: dialectOf(request) },
       tookMs: () => this.#o.clock.now() - read.acceptedAt,
-      onFinish: status => metrics.requests.inc({ endpoint, status: String(status) }),
     });
   }
 

@@ -12,10 +12,15 @@ const NO_HTTP = [
   'This is not a valid HTTP request. Check the client or the proxy that sent it.',
 ] as const;
 
-/** Node's `clientError`: the bytes were not a request, or not a whole one. */
-export function refuseOnWire(error: Error & { code?: string }, socket: Socket): void {
+/** Node's `clientError`: the bytes were not a request, or not a whole one. @param count told the status that is answered. */
+export function refuseOnWire(
+  error: Error & { code?: string },
+  socket: Socket,
+  count: (status: number) => void,
+): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const [status, message] = BY_CODE[error.code ?? ''] ?? NO_HTTP;
+  count(status);
   const body = JSON.stringify(toErrorBody(new DispatchError('invalid_request', { message })));
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

@@ -25,7 +25,7 @@ function startReply() {
     raw: raw as unknown as ServerResponse,
     request: { id: 'r1', headers: {} },
     dialect: dialectOf({ id: 'r1', headers: {}, url: '/v1/chat/completions' }),
-    ...{ streamed: true, keepAliveMs: 10_000, headers: {}, tookMs: () => 0, onFinish() {} },
+    ...{ streamed: true, keepAliveMs: 10_000, headers: {}, tookMs: () => 0 },
   });
   return { raw, write: (bytes: number) => reply.events(Buffer.alloc(bytes), SERVED) };
 }

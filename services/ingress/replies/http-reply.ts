@@ -24,7 +24,6 @@ export interface HttpReplyOptions {
   readonly headers: Readonly<Record<string, string>>;
   /** Since the request came in, ms. */
   readonly tookMs: () => number;
-  readonly onFinish: (status: number) => void;
 }
 
 export class HttpReply implements ReplySink {
@@ -47,7 +46,7 @@ export class HttpReply implements ReplySink {
   end(bytes: Buffer, served: Served | null): void {
     if (this.#o.raw.destroyed) return;
     this.#open(served);
-    this.#finish(200, bytes);
+    this.#finish(bytes);
   }
 
   result(meta: ResultMeta, body: Buffer, served: Served | null): void {
@@ -55,7 +54,7 @@ export class HttpReply implements ReplySink {
     if (raw.destroyed) return;
     if (raw.headersSent) {
       // Only a stream whose headers went out early gets here: the engine answered with an error body.
-      this.#finish(200, this.#errorEvent(body));
+      this.#finish(this.#errorEvent(body));
       return;
     }
     raw.writeHead(meta.status, {
@@ -63,7 +62,7 @@ export class HttpReply implements ReplySink {
       'content-length': body.length,
       ...this.#headers(served),
     });
-    this.#finish(meta.status, body);
+    this.#finish(body);
   }
 
   error(error: DispatchError, served: Served | null): void {
@@ -71,7 +70,7 @@ export class HttpReply implements ReplySink {
     if (raw.destroyed) return;
     const body = Buffer.from(JSON.stringify(this.#o.dialect.errorBody(error)));
     if (raw.headersSent) {
-      this.#finish(200, this.#errorEvent(body));
+      this.#finish(this.#errorEvent(body));
       return;
     }
     raw.writeHead(error.status, {
@@ -80,7 +79,7 @@ export class HttpReply implements ReplySink {
       ...errorHeaders(error),
       ...this.#headers(served),
     });
-    this.#finish(error.status, body);
+    this.#finish(body);
   }
 
   /** Answers 202 with the location of the stored run. */
@@ -94,7 +93,7 @@ export class HttpReply implements ReplySink {
       ...this.#headers(null),
       ...headers,
     });
-    this.#finish(202, body);
+    this.#finish(body);
   }
 
   waiting(waitedMs: number): void {
@@ -126,11 +125,10 @@ export class HttpReply implements ReplySink {
     if (raw.writableLength > MAX_BUFFERED + this.#longestWrite) raw.destroy();
   }
 
-  #finish(status: number, bytes: Buffer): void {
+  #finish(bytes: Buffer): void {
     if (this.#finished) return;
     this.#finished = true;
     this.#o.raw.end(bytes);
-    this.#o.onFinish(status);
   }
 
   #errorEvent(body: Buffer): Buffer {
