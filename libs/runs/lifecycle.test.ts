@@ -201,7 +201,7 @@ test('malformed, foreign and unknown ids and those of another kind are all not f
 async function statusOf(kind: NewRun['kind'], status: number, finishReason: string) {
   const w = await world();
   const call = new ConvertedCall(w.wires, aRun({ kind, log: kind === 'response' ? 'deltas' : 'none' }));
-  await call.create({ ...nth(1), worker: 'w' });
+  await call.create({ ...nth(1), worker: 'w' }, addressOf(call.run));
   const body = Buffer.from(JSON.stringify({ choices: [{ finish_reason: finishReason }] }));
   await call.finish({ ...nth(2), worker: 'w' }, { status, contentType: 'application/json' }, body);
   assert.deepEqual(w.sent(), ENDED);
@@ -217,15 +217,30 @@ test('the answer of a converted call is stored under the status that its clients
   assert.equal(await statusOf('job', 400, ''), 'completed', 'a refusal is the answer');
 });
 
+test('a call that could not be converted whole leaves no record', async t => {
+  const w = await world();
+  t.mock.method(w.store, 'begin', () => Promise.reject(new Error('Redis refuses')));
+  const call = new ConvertedCall(w.wires, aRun({ kind: 'completion' }));
+  await assert.rejects(call.create({ ...nth(1), worker: 'w' }, addressOf(call.run)), /refuses/);
+  assert.deepEqual([await w.listed(), await w.statusOf('r1')], [[], undefined]);
+});
+
 test('a converted call that was answered after all leaves nothing; one that fails says why', async () => {
   const w = await world();
   const call = new ConvertedCall(w.wires, aRun({ kind: 'completion' }));
-  await call.create(null);
+  const address = { ...addressOf(call.run), shard: 3 };
+  assert.equal((await call.create(null, address)).status, 'queued');
   assert.deepEqual(await w.listed(), ['r1']);
-  assert.equal((await call.read())?.status, 'queued');
+  assert.deepEqual(
+    (await w.store.read('r1'))?.address,
+    address,
+    'where its message is, wherever it was meant to be',
+  );
+  await call.move({ ...address, shard: 0 });
+  assert.equal((await w.store.read('r1'))?.address?.shard, 0);
   await call.withdraw();
   assert.deepEqual([await w.listed(), await w.statusOf('r1')], [[], undefined]);
-  await call.create(null);
+  await call.create(null, address);
   await call.fail({ ...nth(1), worker: '' }, new DispatchError('broker_unavailable'));
   assert.equal(await w.statusOf('r1'), 'failed');
   assert.match((await w.store.read('r1'))?.result?.body.toString() ?? '', /broker_unavailable/);

@@ -2,7 +2,14 @@
  * The record of a call that was converted to a stored run. The ingress that held the call still gets the answer of the attempt
  * that was running, and stores it in the worker's place.
  */
-import type { AttemptKey, DispatchError, NewRun, ResultMeta, StoredRun } from '@penstock/protocol';
+import type {
+  AttemptKey,
+  DispatchError,
+  NewRun,
+  QueueAddress,
+  ResultMeta,
+  StoredRun,
+} from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { RunEnd, RunStore, RunTtl } from '@penstock/transport';
 import type { DoneChannel } from '../done-channel.ts';
@@ -15,34 +22,54 @@ import { endedBy } from './attempts.ts';
 export type RunBy = AttemptKey & { readonly worker: string };
 
 export interface ConvertedCallOptions {
-  readonly store: Pick<RunStore, 'begin' | 'completions' | 'create' | 'finish' | 'read' | 'remove'>;
+  readonly store: Pick<RunStore, 'begin' | 'completions' | 'create' | 'finish' | 'move' | 'remove'>;
   readonly done: DoneChannel;
   readonly ttl: RunTtl;
   readonly clock: Clock;
 }
 
 export class ConvertedCall {
-  readonly run: NewRun;
   readonly #o: ConvertedCallOptions;
+  #run: NewRun;
 
   constructor(options: ConvertedCallOptions, run: NewRun) {
     this.#o = options;
-    this.run = run;
+    this.#run = run;
   }
 
-  /** Creates the record. @param running who runs it now; null if it is still queued. */
-  async create(running: RunBy | null): Promise<void> {
+  get run(): NewRun {
+    return this.#run;
+  }
+
+  /**
+   * Creates the record. @param running who runs it now; null if it is still queued. @param address where its message is, by which whoever
+   * cancels the run finds it. @returns the run as it is now. @throws where it could not be stored: then there is no record.
+   */
+  async create(running: RunBy | null, address: QueueAddress): Promise<StoredRun> {
     const { store, ttl } = this.#o;
-    await store.create(this.run, recordLifeMs(queueMsOf(this.run)), null).catch(async err => {
+    this.#run = { ...this.#run, address };
+    try {
+      await store.create(this.#run, recordLifeMs(queueMsOf(this.#run)), null);
+      await listCompletion(store, this.#run, ttl);
+      if (running !== null) await store.begin(this.#run.id, running, running.worker);
+    } catch (err) {
       await this.withdraw().catch(() => {});
       throw err;
-    });
-    await listCompletion(store, this.run, ttl);
-    if (running !== null) await store.begin(this.run.id, running, running.worker);
+    }
+    const status = running === null ? 'queued' : 'in_progress';
+    const now = {
+      worker: running?.worker ?? null,
+      attempt: running?.number ?? 0,
+      logLength: 0,
+      result: null,
+    };
+    return { ...this.#run, status, ...now };
   }
 
-  read(): Promise<StoredRun | null> {
-    return this.#o.store.read(this.run.id);
+  /** Its message is to be queued elsewhere. */
+  async move(address: QueueAddress): Promise<void> {
+    this.#run = { ...this.#run, address };
+    await this.#o.store.move(this.#run.id, address);
   }
 
   /** Removes the record, of which no client knows. */

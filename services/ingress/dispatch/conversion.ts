@@ -3,17 +3,19 @@
  * repeat a request that is already running. The client gets 202 and the location of the run. A running attempt continues, and
  * this node stores its answer; a queued call, or one to be retried, is left to the queue and the record.
  */
-import type { DispatchError, NewRun, ResultMeta, StoredRun } from '@penstock/protocol';
+import type { DispatchError, NewRun, QueueAddress, ResultMeta, StoredRun } from '@penstock/protocol';
 import type { ConvertedCall, RunBy } from '@penstock/runs';
 import type { HttpReply } from '../replies/http-reply.ts';
 
 /** How one call becomes a stored run. */
 export interface Conversion {
   readonly run: NewRun;
-  /** Makes the record. @param running who runs it now. */
-  record(running: RunBy | null): Promise<void>;
+  /** Makes the record, whole or not at all. @param running who runs it now. @param address where its message is. */
+  record(running: RunBy | null, address: QueueAddress): Promise<StoredRun>;
+  /** Its message is to be queued elsewhere. */
+  move(address: QueueAddress): Promise<void>;
   /** Answers the client with 202. */
-  sendAway(): Promise<void>;
+  sendAway(stored: StoredRun): void;
   /** It was answered meanwhile after all, or its client left without having been told: the record goes. */
   undo(): Promise<void>;
   finish(attempt: RunBy, meta: ResultMeta, body: Buffer): Promise<void>;
@@ -28,26 +30,30 @@ export interface ConversionPlan {
 }
 
 export class RunConversion implements Conversion {
-  readonly run: NewRun;
   readonly #plan: ConversionPlan;
   readonly #call: ConvertedCall;
   readonly #http: HttpReply;
 
   /** @param call the record of the plan's run. */
   constructor(plan: ConversionPlan, call: ConvertedCall, http: HttpReply) {
-    this.run = plan.run;
     this.#plan = plan;
     this.#call = call;
     this.#http = http;
   }
 
-  record(running: RunBy | null): Promise<void> {
-    return this.#call.create(running);
+  get run(): NewRun {
+    return this.#call.run;
   }
 
-  async sendAway(): Promise<void> {
-    const stored = await this.#call.read();
-    if (stored === null) return;
+  record(running: RunBy | null, address: QueueAddress): Promise<StoredRun> {
+    return this.#call.create(running, address);
+  }
+
+  move(address: QueueAddress): Promise<void> {
+    return this.#call.move(address);
+  }
+
+  sendAway(stored: StoredRun): void {
     const { body, headers } = this.#plan.describe(stored);
     this.#http.accepted(body, { ...headers, location: this.#plan.location });
   }

@@ -80,3 +80,27 @@ test('a stream is never converted', async () => {
   assert.equal((await answered).statusCode, 200);
   assert.equal(await runStore.read('r1'), null);
 });
+
+test('the record of a converted call says where its message is, so that whoever cancels it finds it', async () => {
+  await using ingress = await startMemoryIngress(HELD);
+  const { call, pass, queue, runStore } = ingress;
+  const answered = call('POST', PATH, { ...CHAT, service_tier: 'flex' });
+  await queue.published.waitFor();
+  pass(1000);
+  assert.equal((await answered).statusCode, 202);
+  await turn();
+  assert.match(queue.queued.join(), /\.background\.any\.any\.r1$/);
+  assert.equal((await runStore.read('r1'))?.address?.lane, 'background');
+  await call('POST', '/v1/jobs/r1/cancel');
+  assert.deepEqual(queue.queued, []);
+});
+
+test('a client gets its 202 although Redis does not answer once the record is made', async t => {
+  await using ingress = await startMemoryIngress(HELD);
+  const { call, pass, queue, runStore } = ingress;
+  t.mock.method(runStore, 'read', () => Promise.reject(new Error('away')));
+  const answered = call('POST', PATH, CHAT);
+  await queue.published.waitFor();
+  pass(1000);
+  assert.equal((await answered).statusCode, 202);
+});

@@ -63,11 +63,12 @@ export class Conversions {
   /** Creates the record, then answers the client. If the record cannot be created now, the client goes on waiting. */
   async #convert(request: OpenRequest, conversion: Conversion): Promise<void> {
     try {
-      await conversion.record(request.running);
+      const stored = await conversion.record(request.running, request.address);
       if (request.gone) return await conversion.undo();
       request.converted = conversion;
       moveDeadline(request, conversion.run.deadlineAt);
-      await conversion.sendAway();
+      // In the same turn: from here on its answer goes into the record, so nothing may come in between that could fail.
+      conversion.sendAway(stored);
       if (request.running !== null || request.gone) return;
       this.#o.forget(request);
       await this.#handOver(request);
@@ -93,7 +94,7 @@ export class Conversions {
     const { converted, attempt, id } = request;
     if (converted === null) return;
     const done = this.#o.requeue
-      .handOver(request, converted.run)
+      .handOver(request, converted)
       .then(outcome =>
         outcome === 'moved' ? undefined : converted.fail(byNobody(attempt + 1), LEFT_OUT[outcome]),
       )

@@ -16,25 +16,35 @@ import { ADDRESS, workMeta } from './transition.fixture.ts';
 function queueThat(refusals: number) {
   let left = refusals;
   const ids: string[] = [];
+  const offeredAt: QueueAddress[] = [];
   const taken: WorkMeta[] = [];
   const queue = {
     read: async () => encodeEnvelope(workMeta(), Buffer.from('{}')),
     clear: async () => {},
-    publish: async (_address: QueueAddress, work: Uint8Array, { messageId }: { messageId: string }) => {
+    publish: async (address: QueueAddress, work: Uint8Array, { messageId }: { messageId: string }) => {
       ids.push(messageId);
+      offeredAt.push(address);
       if (left-- > 0) throw new DispatchError('broker_unavailable');
       taken.push(decodeEnvelope(work).meta);
     },
   };
   const deps = { queue, clock: { now: () => 0, monotonic: () => 0 } } as unknown as RequeueOptions;
-  const request = { id: 'r1', address: ADDRESS, attempt: 1, deadlineAt: 1000 } as OpenRequest;
-  return {
-    outcome: new Requeue(deps).handOver(request, {
-      kind: 'job',
-      ...{ tenant: 't', detail: '' },
+  const bound = { ...ADDRESS, worker: 'w-1' };
+  const request = { id: 'r1', address: bound, attempt: 1, deadlineAt: 1000 } as OpenRequest;
+  const places: QueueAddress[] = [];
+  const converted = {
+    run: {
+      ...{ kind: 'job', tenant: 't', detail: '' },
       deadlineAt: 5000,
       log: 'deltas',
-    } as NewRun),
+      address: bound,
+    } as NewRun,
+    move: async (address: QueueAddress) => void places.push(address),
+  };
+  return {
+    outcome: new Requeue(deps).handOver(request, converted),
+    places,
+    offeredAt,
     ids,
     taken,
   };
@@ -65,4 +75,10 @@ test('a queue that accepts nothing for half a minute counts as refusing', async 
   }
   assert.equal(await outcome, 'refused');
   assert.deepEqual(taken, []);
+});
+
+test('a call that was bound to a worker is offered to all, and its record says where it is', async () => {
+  const { outcome, places, offeredAt } = queueThat(0);
+  assert.equal(await outcome, 'moved');
+  assert.deepEqual([places, offeredAt], [[ADDRESS], [ADDRESS]]);
 });

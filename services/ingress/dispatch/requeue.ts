@@ -5,6 +5,7 @@ import {
   encodeEnvelope,
   type NewRun,
   type QueueAddress,
+  subjectOf,
   type WorkEnvelope,
 } from '@penstock/protocol';
 import { asStoredWork } from '@penstock/runs';
@@ -15,6 +16,12 @@ import { type Bound, moveDeadline, nextAttemptBase, type OpenRequest } from './o
 /** Attempts at queueing again work that was purged, and the pause between them, ms. */
 const HAND_OVER_TRIES = 60;
 const HAND_OVER_PAUSE_MS = 500;
+
+/** The record of a converted call. */
+export interface Converted {
+  readonly run: NewRun;
+  move(address: QueueAddress): Promise<void>;
+}
 
 export interface RequeueOptions {
   readonly queue: WorkPublisher;
@@ -72,11 +79,13 @@ export class Requeue {
 
   /**
    * From here on the record is authoritative, and everything from the old message is fenced.
-   * @param run the record's.
+   * @param converted the record, which says where the message is: whoever cancels it looks there. A worker to which the call was bound may be
+   * gone, so any may take it now.
    * @returns `gone` if its time in the queue was over, `refused` if the queue does not accept it for half a minute.
    * @throws where the broker cannot say whether it has it: then it still has, and delivers it again by itself.
    */
-  async handOver(request: OpenRequest, run: NewRun): Promise<'moved' | 'gone' | 'refused'> {
+  async handOver(request: OpenRequest, converted: Converted): Promise<'moved' | 'gone' | 'refused'> {
+    const { run } = converted;
     const { queue } = this.#o;
     try {
       await this.#moving.get(request);
@@ -87,6 +96,7 @@ export class Requeue {
     if (stored === null) return 'gone';
     // Where this fails the message may be there still, and then the publish below changes nothing: it is delivered again.
     await queue.clear(request.address).catch(() => {});
+    request.address = { ...request.address, worker: null };
     request.attempt = nextAttemptBase(request.attempt);
     moveDeadline(request, run.deadlineAt);
     const { meta, body } = asStoredWork(decodeEnvelope(stored), run);
@@ -94,10 +104,13 @@ export class Requeue {
     for (let tries = 0; tries < HAND_OVER_TRIES; tries++) {
       try {
         await this.#publishAgain(request, work, HAND_OVER_PAUSE_MS);
-        return 'moved';
       } catch {
         await new Promise(resolve => setTimeout(resolve, HAND_OVER_PAUSE_MS));
+        continue;
       }
+      // Once it is queued: it runs wherever its record thinks it is.
+      if (!isSamePlace(request.address, run.address)) await converted.move(request.address).catch(() => {});
+      return 'moved';
     }
     return 'refused';
   }
@@ -111,4 +124,8 @@ export class Requeue {
       ttlMs: Math.max(1, request.keptUntil - clock.monotonic()),
     });
   }
+}
+
+function isSamePlace(address: QueueAddress, known: QueueAddress | null): boolean {
+  return known !== null && subjectOf(address) === subjectOf(known);
 }
