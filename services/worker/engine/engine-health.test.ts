@@ -27,12 +27,13 @@ function start() {
   };
   const heard: string[] = [];
   const alarms: string[] = [];
+  const told: string[] = [];
   const health = new EngineHealth({
     engine,
     onChanged: () => void heard.push(health.isWell ? 'well' : 'sick'),
     parentOf: name => (name.startsWith('lora') ? 'm' : null),
     log: {
-      warn() {},
+      warn: (_about: object, text: string) => void told.push(text),
       error: (_about: object, text: string) => void alarms.push(text),
     } as unknown as Logger,
   });
@@ -41,8 +42,20 @@ function start() {
     health.failed({ meta, body: Buffer.from(prompt) } satisfies WorkEnvelope, isFirst);
     await turn();
   };
-  return { engine, health, heard, alarms, fail };
+  return { engine, health, heard, alarms, told, fail };
 }
+
+test('the log says why an engine is sick, and why it is well again', async () => {
+  const { engine, health, told } = start();
+  Object.assign(engine, { isHealthy: false, trouble: '/health answers with 503' });
+  for (let i = 0; i < 3; i++) await health.probe();
+  engine.isHealthy = true;
+  for (let i = 0; i < 3; i++) await health.probe();
+  assert.deepEqual(told, [
+    'the engine is sick: its probes fail: /health answers with 503',
+    'the engine is well: its probes pass',
+  ]);
+});
 
 test('prompts that an engine cannot stand, each another, do not make it sick', async () => {
   const { engine, health, heard, fail } = start();

@@ -14,7 +14,7 @@ import { FailedPrompts } from './failed-prompts.ts';
 import { tryOut } from './trial.ts';
 
 export interface EngineHealthOptions {
-  readonly engine: Pick<Engine, 'ask' | 'healthy'>;
+  readonly engine: Pick<Engine, 'ask' | 'healthy'> & Partial<Pick<Engine, 'trouble'>>;
   /** The listed model that an adapter was made for; null for a model that is no adapter. */
   readonly parentOf: (model: string) => string | null;
   readonly onChanged: () => void;
@@ -48,21 +48,24 @@ export class EngineHealth {
 
   /** A request was answered, also with a refusal. One that failed before does not hide how many fail. */
   answered(isFirstAttempt: boolean): void {
-    if (isFirstAttempt) this.#set(afterRequest(this.#health, true));
+    if (isFirstAttempt) this.#set(afterRequest(this.#health, true), 'it answers requests');
   }
 
   /** The engine failed a request. What fails again, or failed elsewhere before, is held against the request. */
   failed({ meta, body }: WorkEnvelope, isFirstAttempt: boolean): void {
     if (this.#failures.isKnown(body) || !isFirstAttempt) return;
     this.#lastFailed = meta;
-    this.#set(afterRequest(this.#health, false));
+    this.#set(afterRequest(this.#health, false), 'it fails requests');
     this.#tryIfWanted();
   }
 
   /** Called once a second. @returns whether the engine says now that it is well. */
   async probe(): Promise<boolean> {
     const isHealthy = await this.#o.engine.healthy();
-    this.#set(afterProbe(this.#health, isHealthy));
+    const why = isHealthy
+      ? 'its probes pass'
+      : `its probes fail: ${this.#o.engine.trouble ?? 'no reason given'}`;
+    this.#set(afterProbe(this.#health, isHealthy), why);
     this.#mayTry = true;
     this.#tryIfWanted();
     return isHealthy;
@@ -84,7 +87,7 @@ export class EngineHealth {
     log.warn({ failures: this.#health.unjudged, trial }, 'requests failed, so a harmless one was tried');
     if (trial === 'passed') this.#broken.delete(like.model);
     const isAdapters = trial === 'failed' && (await this.#isAdaptersFault(like));
-    this.#set(afterTrial(this.#health, isAdapters ? 'passed' : trial));
+    this.#set(afterTrial(this.#health, isAdapters ? 'passed' : trial), 'it failed a harmless request too');
   }
 
   /** An adapter that cannot be used says nothing of the engine, where the model that it was made for answers. */
@@ -98,11 +101,13 @@ export class EngineHealth {
     return true;
   }
 
-  #set(health: Health): void {
+  /** @param why for the operator: a sick engine gets no work, and whoever is called for it has to know where to look. */
+  #set(health: Health, why: string): void {
     const before = this.#health.state;
     this.#health = health;
     if (health.state === before) return;
-    this.#o.log.warn({ state: health.state }, 'engine health changed');
+    const { state, streak, errorRate } = health;
+    this.#o.log.warn({ state, why, failuresInARow: streak, errorRate }, `the engine is ${state}: ${why}`);
     this.#o.onChanged();
   }
 }

@@ -40,6 +40,7 @@ export class Engine {
   readonly #plainCalls: PlainCalls;
   /** Plain calls are made as streams. */
   #streamsPlain: boolean;
+  #trouble: string | null = null;
 
   constructor(options: EngineOptions) {
     this.#configured = options.endpoints;
@@ -142,11 +143,20 @@ export class Engine {
   /** Probes `/health`, or the model list where there is no such route (404). Never rejects. */
   async healthy(): Promise<boolean> {
     try {
-      const status = await this.#status('/health');
-      return status === 404 ? (await this.#status('/v1/models')) === 200 : status === 200;
-    } catch {
-      return false;
+      const health = await this.#status('/health');
+      const [path, status] =
+        health === 404 ? ['/v1/models', await this.#status('/v1/models')] : ['/health', health];
+      this.#trouble = status === 200 ? null : `${path} answers with ${status}`;
+    } catch (err) {
+      const { code, message } = err as Error & { code?: string };
+      this.#trouble = `no answer (${code ?? message})`;
     }
+    return this.#trouble === null;
+  }
+
+  /** Why the last probe was bad; null where it was good. */
+  get trouble(): string | null {
+    return this.#trouble;
   }
 
   /** Null where the engine publishes no metrics that are known here. Never rejects. */
