@@ -25,6 +25,8 @@ function startBalancer(urls: readonly string[]) {
     ready,
     /** @returns the whole answer. @throws where there is none, or it breaks off. */
     async send(body: object): Promise<{ status: number; text: string }> {
+      // On a busy machine both may be not ready for a moment: what has no node yet waits for one.
+      await waitFor(() => ready.size > 0);
       const all = [...ready];
       const url = all[turn++ % all.length] ?? '';
       const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
