@@ -18,6 +18,7 @@ function fileOf(name: string, text: string): string {
 const schema = z.object({
   KEY: z.string().min(8, 'too short'),
   PORT: z.coerce.number().int().default(80),
+  OTHER_PORT: z.coerce.number('give a port').int().max(9, 'give a port').default(8),
 });
 
 function problemsOf(env: Record<string, string>): readonly string[] {
@@ -35,10 +36,12 @@ test('a setting may be the content of a file, without the line break at its end'
     assert.deepEqual(readConfig(schema, { KEY_FILE: fileOf('key', text), PORT_FILE }), {
       KEY: 'sk-01234567',
       PORT: 81,
+      OTHER_PORT: 8,
     });
   assert.deepEqual(readConfig(schema, { KEY: 'sk-01234567', KEY_FILE: '' }), {
     KEY: 'sk-01234567',
     PORT: 80,
+    OTHER_PORT: 8,
   });
 });
 
@@ -54,4 +57,6 @@ test('a file that cannot be read, and a setting given twice, are told once and w
     'KEY_FILE: KEY is set too; set one of them',
   ]);
   assert.deepEqual(problemsOf({ KEY_FILE: fileOf('key', 'short') }), ['KEY: too short']);
+  for (const OTHER_PORT of ['x', '10'])
+    assert.deepEqual(problemsOf({ KEY: 'sk-01234567', OTHER_PORT }), ['OTHER_PORT: give a port']);
 });

@@ -11,6 +11,9 @@ import { numberProblem } from './settings/number-range.ts';
 /** Exit code for a configuration error (sysexits.h EX_CONFIG). */
 export const EXIT_CONFIG = 78;
 
+/** What the schema library says by itself of a value: a setting with words of its own knows better. */
+const USUAL_WORDS = /^(Invalid|Too (small|big))\b/;
+
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
@@ -37,7 +40,8 @@ export function readConfig<T extends z.ZodObject>(
   const invalid = (parsed.error?.issues ?? [])
     .map(({ path, message }) => {
       const name = path.join('.');
-      return { name, message: numberProblem(schema.shape[name], given[name]) ?? message };
+      const range = USUAL_WORDS.test(message) ? numberProblem(schema.shape[name], given[name]) : null;
+      return { name, message: range ?? message };
     })
     .filter(({ name }) => !problems.some(problem => problem.startsWith(`${name}_FILE:`)));
   throw new ConfigError([...problems, ...invalid.map(({ name, message }) => `${name}: ${message}`)]);
