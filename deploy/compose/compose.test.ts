@@ -34,6 +34,10 @@ interface Service {
   readonly stop_grace_period?: string;
 }
 
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
 const compose = parse(read('docker-compose.yml'), { merge: true }) as {
   readonly services: Readonly<Record<string, Service>>;
   readonly volumes: Readonly<Record<string, unknown>>;
@@ -158,4 +162,17 @@ test('images keep the modules of their services compiled: each is started once, 
 test('docs/compose.md names every service', () => {
   const page = read('docs/compose.md');
   for (const [name] of services) assert.ok(page.includes(`\`${name}\``), name);
+});
+
+test('what images leave out of packages is nothing that Node loads', () => {
+  const all = ['ingress', 'worker', 'tasks', 'console'].map(name => `services/${name}/package.json`);
+  const libs = ['runtime', 'transport'].map(name => `libs/${name}/package.json`);
+  const names = new Set(
+    [...all, ...libs].flatMap(path => Object.keys((JSON.parse(read(path)) as Manifest).dependencies ?? {})),
+  );
+  const paths = [...names]
+    .filter(name => !name.startsWith('@penstock/'))
+    .map(name => import.meta.resolve(name));
+  assert.ok(paths.some(path => path.includes('/@aws-sdk/')) && paths.some(path => path.includes('/bullmq/')));
+  for (const path of paths) assert.doesNotMatch(path, /\/(dist-es|esm|esnext)\//);
 });
