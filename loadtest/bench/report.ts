@@ -148,7 +148,8 @@ function renderConsole({ workers, queued, queues, seconds, pages, consoleCpu }: 
   return `## Console with a large fleet
 ${workers.toLocaleString('en')} workers, each with other numbers once a second, and ${queued.toLocaleString('en')} requests waiting in ${queues} queues; ${pages.length} pages open
 at once in Chromium for ${seconds} s on this machine, without a graphics card. A page in front is told four times a second, any other once. Tasks are those of
-the page's thread: what lasts longer than 50 ms is felt. The console process used ${(100 * consoleCpu).toFixed(0)} % of a core.
+the page's thread: what lasts longer than 50 ms is felt. Where the machine runs other things too (its load average is above), the clock tells of these, and a
+page that was held up has several updates to take in at once. The console process used ${(100 * consoleCpu).toFixed(0)} % of a core.
 
 | page | updates | bytes each | tasks over 50 ms by the clock (longest) | by the CPU time of the thread (longest) | thread busy | errors |
 |---|---|---|---|---|---|---|

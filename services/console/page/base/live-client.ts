@@ -41,6 +41,7 @@ export class LiveClient {
   #heardAt = performance.now();
   #retry = 0;
   #hiding = 0;
+  #telling: number | null = null;
   readonly #stops = new AbortController();
 
   constructor(onChange: (view: LiveView) => void, onLoggedOut: () => void) {
@@ -60,6 +61,7 @@ export class LiveClient {
   stop(): void {
     this.#stops.abort();
     this.#close();
+    if (this.#telling !== null) clearTimeout(this.#telling);
   }
 
   #shown(): void {
@@ -126,9 +128,13 @@ export class LiveClient {
     this.#say({ connection: { kind: 'stale', seconds: Math.round(silentMs / 1000) } });
   }
 
+  /** Told once for all that came together: a page that was held up catches up in one drawing. */
   #say(change: Partial<LiveView>): void {
     this.#view = { ...this.#view, ...change };
-    this.#onChange(this.#view);
+    this.#telling ??= setTimeout(() => {
+      this.#telling = null;
+      this.#onChange(this.#view);
+    });
   }
 }
 

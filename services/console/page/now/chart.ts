@@ -111,7 +111,8 @@ function optionsOf(
     cursor: { sync: SYNC, points: { size: 6 }, drag: { x: false, y: false }, y: false },
     scales: {
       x: { time: true, range: (_, min, max) => [Math.min(min, max - LEAST_SPAN_S), max] },
-      y: { range: (_, __, max) => [0, Math.max(max, Number.EPSILON) * 1.1 || 1] },
+      // Where all is zero, or nothing is known, an axis has to end somewhere.
+      y: { range: (_, __, max) => [0, (max > 0 ? max : 1) * 1.1] },
     },
     axes: [
       // uPlot has one tick behind the last second.

@@ -24,7 +24,7 @@ export function Tiles({
     <dl class="tiles">
       <${Tile} name="Arrivals" value=${`${number(arrivalsPerS)}/s`} about=${`${number(servedPerS)}/s answered, ${totals.open} open`} />
       <${Tile} name="Queued" value=${String(queued)} about=${queued === 0 ? 'nothing waits' : `the oldest for ${seconds(oldestS)}`} />
-      <${Tile} name="In flight" value=${`${running} of ${slots}`} about=${slots === 0 ? 'no slots' : `${percent(running / slots)} of the slots`} share=${slots === 0 ? 0 : running / slots} />
+      <${Tile} name="In flight" value=${`${number(running)} of ${number(slots)}`} about=${slots === 0 ? 'no slots' : `${percent(running / slots)} of the slots`} share=${slots === 0 ? 0 : running / slots} />
       <${InTarget} totals=${totals} targetTtftS=${targetTtftS} />
       <${Tile} name="Output" value=${`${number(outputPerS)}/s`} about="tokens, by all workers" />
       ${totals.costPerHour !== undefined && html`<${Tile} name="Cost" value=${`${totals.costPerHour.toFixed(2)}/h`} about="of the workers that are heard" />`}
