@@ -222,6 +222,7 @@ if (watchedAt !== null) {
   const notReady = () => {
     if (isDraining) return 'draining';
     if (!queue.connected) return 'no connection to NATS';
+    if (queue.unavailable !== null) return queue.unavailable;
     return store.connected ? null : 'no connection to Redis';
   };
   const { url } = await startMonitoring({ ...watchedAt, metrics: metrics.set, notReady }).catch(
