@@ -155,7 +155,7 @@ test('what cannot work is refused in one line that names the remedy', async () =
     [{}, /in use by process \d+: .*PENSTOCK_DATA_DIR/],
     [{ PENSTOCK_DATA_DIR: other }, /port \d+ on 127\.0\.0\.1 is taken: .*PENSTOCK_PORT/],
     [{ PENSTOCK_DATA_DIR: other, PENSTOCK_PORT: ports.PENSTOCK_PORT }, /is taken: .*PENSTOCK_CONSOLE_PORT/],
-    [{ ...free, PENSTOCK_PORT: 'abc' }, /PENSTOCK_PORT: give a port/],
+    [{ ...free, PENSTOCK_PORT: 'abc' }, /PENSTOCK_PORT: must be a whole number from 1 to 65535/],
     [{ ...free, PENSTOCK_WORKERS: '0' }, /PENSTOCK_WORKERS: /],
     [{ ...free, PENSTOCK_ENGINES: 'gpu' }, /PENSTOCK_ENGINES.*http/],
     // What only a service takes is told as soon, and before anything is started.
