@@ -26,6 +26,11 @@ export interface StackOptions {
   readonly redis?: { readonly url: string; readonly server: Awaited<ReturnType<typeof startRedis>> };
   /** A tasks process too, and a directory for files. */
   readonly tasksEnv?: Record<string, string>;
+  /** How the process of a name reaches the servers, where not directly. */
+  readonly wiresOf?: (
+    process: string,
+    servers: { nats: string; redis: string },
+  ) => Promise<{ nats: string; redis: string }>;
 }
 
 export type Stack = Awaited<ReturnType<typeof startStack>>;
@@ -38,8 +43,13 @@ export async function startStack(options: StackOptions) {
       ? parts.adopt(await startNats(), server => server.stop())
       : notStartedHere(options.natsUrl);
   const redis = options.redis?.server ?? parts.adopt(await startRedis(), server => server.stop());
-  const redisUrl = options.redis?.url ?? redis.url;
-  const wires = { PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: redisUrl, PENSTOCK_LOG_LEVEL: 'info' };
+  const wiresTo = async (name: string) => {
+    const direct = { nats: nats.url, redis: options.redis?.url ?? redis.url };
+    const urls = (await options.wiresOf?.(name, direct)) ?? direct;
+    return {
+      ...{ PENSTOCK_NATS_URL: urls.nats, PENSTOCK_REDIS_URL: urls.redis, PENSTOCK_LOG_LEVEL: 'info' },
+    };
+  };
   const filesDir = parts.adopt(await mkdtemp(join(tmpdir(), 'penstock-files-')), dir =>
     rm(dir, { recursive: true, force: true }),
   );
@@ -61,7 +71,7 @@ export async function startStack(options: StackOptions) {
   const startNode = async (name: string, port?: number, more: Record<string, string> = {}) => {
     const at = port ?? (await freePort());
     const env = {
-      ...wires,
+      ...(await wiresTo(name)),
       PENSTOCK_PORT: String(at),
       PENSTOCK_API_KEYS: API_KEY,
       PENSTOCK_INGRESS_ID: name,
@@ -84,11 +94,11 @@ export async function startStack(options: StackOptions) {
   /** The first node once more, where the test ended it. */
   const startIngress = async () => (await startNode('in-1', first.port)).process;
   const engineUrls = options.engineUrls ?? engines.map(engine => engine.url);
-  const startWorker = (index: number, name = `w-${index + 1}`, env: Record<string, string> = {}) =>
+  const startWorker = async (index: number, name = `w-${index + 1}`, env: Record<string, string> = {}) =>
     start(
       'worker',
       {
-        ...wires,
+        ...(await wiresTo(name)),
         PENSTOCK_WORKER_ID: name,
         PENSTOCK_ENGINE_URL: engineUrls[index] ?? '',
         // An engine that counts its calls is not to be asked what it has.
@@ -106,10 +116,10 @@ export async function startStack(options: StackOptions) {
         },
       },
     );
-  const startTasks = () =>
+  const startTasks = async () =>
     start(
       'tasks',
-      { ...wires, PENSTOCK_FILES_DIR: filesDir, ...options.tasksEnv },
+      { ...(await wiresTo('tasks')), PENSTOCK_FILES_DIR: filesDir, ...options.tasksEnv },
       { readyWhen: line => line.includes('tasks started') },
     );
   const tasks: ServiceProcess[] = options.tasksEnv === undefined ? [] : [await startTasks()];

@@ -63,7 +63,9 @@ const ARGUMENTS: [script: string, args: string[], message: RegExp][] = [
     /npm start takes no options \(--port\)\. Its settings are environment variables/,
   ],
   ['bench', ['--help'], /npm run bench takes the name of one part at most \(cases, .*\), not --help/],
-  ['chaos', ['--help'], /npm run chaos takes no options/],
+  ['chaos', ['--help'], /Unknown option '--help'\. Usage: npm run chaos \[-- --simulate/],
+  ['chaos', ['--simulate', '--seeds', '0'], /--seeds must be a whole number from 1 to 10000000\./],
+  ['chaos', ['--seed', '3'], /--seed needs --simulate, or --requests and --faults\./],
   ['conformance', ['--help'], /npm run conformance -- api\|engines\|clients/],
   ['race', ['--speed', 'fast'], /--speed must be a number above 0/],
 ];

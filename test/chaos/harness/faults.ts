@@ -1,0 +1,150 @@
+/** What is done to a real stack, each for a while: every process and both servers, and the network between them. */
+import { Redis } from 'ioredis';
+import type { FaultyProxy } from '../../../testkit/network/faulty-proxy.ts';
+import type { ServiceProcess } from '../../../testkit/process.ts';
+import type { Stack } from '../../../testkit/stack.ts';
+
+export interface FaultKind {
+  readonly name: string;
+  /** Longest, ms. */
+  readonly mostMs: number;
+  begin(index: number, ms: number): Promise<void>;
+  end(index: number): Promise<void>;
+}
+
+/** Everything that can be done something to. */
+export interface Victims {
+  readonly stack: Stack;
+  /** In the order of their names; the entry changes when one is started again. */
+  readonly ingresses: { process: ServiceProcess; readonly name: string; readonly port: number }[];
+  /** By process: its ways to the servers. */
+  readonly proxies: ReadonlyMap<string, { readonly nats: FaultyProxy; readonly redis: FaultyProxy }>;
+}
+
+const nothing = async () => {};
+const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
+
+export function faultKinds(victims: Victims): FaultKind[] {
+  return [...kills(victims), ...stops(victims), ...refusals(victims.stack), ...network(victims)];
+}
+
+/** Killed, and started again after a while. */
+function kills({ stack, ingresses }: Victims): FaultKind[] {
+  const server = (name: 'nats' | 'redis'): FaultKind => ({
+    ...{ name: `kill ${name}`, mostMs: 2000 },
+    begin: () => stack[name].kill(),
+    end: () => stack[name].start(),
+  });
+  const restart = async (old: ServiceProcess | undefined, ms: number) => {
+    old?.kill('SIGKILL');
+    await old?.exited;
+    await sleep(ms);
+  };
+  return [
+    server('nats'),
+    server('redis'),
+    {
+      ...{ name: 'kill worker', mostMs: 2000, end: nothing },
+      async begin(index, ms) {
+        const i = index % stack.workers.length;
+        await restart(stack.workers[i], ms);
+        stack.workers[i] = await stack.startWorker(i);
+      },
+    },
+    {
+      ...{ name: 'kill ingress', mostMs: 1000, end: nothing },
+      async begin(index, ms) {
+        const ingress = ingresses[index % ingresses.length];
+        if (ingress === undefined) return;
+        await restart(ingress.process, ms);
+        ingress.process = (await stack.addIngress(ingress.name, ingress.port)).process;
+      },
+    },
+    {
+      ...{ name: 'kill tasks', mostMs: 2000, end: nothing },
+      async begin(_, ms) {
+        await restart(stack.tasks[0], ms);
+        stack.tasks[0] = await stack.startTasks();
+      },
+    },
+  ];
+}
+
+/** Stopped, and going on after a while as if nothing had been. */
+function stops({ stack, ingresses }: Victims): FaultKind[] {
+  const stop = (name: string, mostMs: number, pidOf: (index: number) => number | undefined): FaultKind => {
+    const signal = (index: number, which: NodeJS.Signals) => {
+      const pid = pidOf(index);
+      if (pid !== undefined && pid > 0) process.kill(pid, which);
+    };
+    return {
+      ...{ name: `stop ${name}`, mostMs },
+      begin: async index => signal(index, 'SIGSTOP'),
+      end: async index => signal(index, 'SIGCONT'),
+    };
+  };
+  return [
+    stop('worker', 6000, index => stack.workers[index % stack.workers.length]?.pid),
+    stop('ingress', 3000, index => ingresses[index % ingresses.length]?.process.pid),
+    stop('tasks', 4000, () => stack.tasks[0]?.pid),
+    stop('nats', 2000, () => stack.nats.pid),
+    stop('redis', 2000, () => stack.redis.pid),
+  ];
+}
+
+/** Redis answers, and takes no writes. */
+function refusals(stack: Stack): FaultKind[] {
+  const command = async (...words: string[]) => {
+    const admin = new Redis(stack.redis.url, { maxRetriesPerRequest: 1, lazyConnect: true });
+    admin.on('error', () => {});
+    try {
+      await admin.connect();
+      const [name = '', ...args] = words;
+      await admin.call(name, ...args);
+    } finally {
+      admin.disconnect();
+    }
+  };
+  const refuse = (name: string, begin: string[], end: string[]): FaultKind => ({
+    ...{ name, mostMs: 1500 },
+    begin: () => command(...begin),
+    end: () => command(...end),
+  });
+  const user = ['ACL', 'SETUSER', 'default'];
+  return [
+    refuse('refuse replies (ACL)', [...user, '-xadd'], [...user, '+xadd']),
+    refuse('refuse records (ACL)', [...user, '-hset'], [...user, '+hset']),
+    refuse(
+      'refuse all writes (OOM)',
+      ['CONFIG', 'SET', 'maxmemory', '1'],
+      ['CONFIG', 'SET', 'maxmemory', '0'],
+    ),
+  ];
+}
+
+/** Between one process and one server. */
+function network({ proxies }: Victims): FaultKind[] {
+  const names = [...proxies.keys()];
+  const between = (
+    server: 'nats' | 'redis',
+    what: string,
+    mostMs: number,
+    turn: (proxy: FaultyProxy, isOn: boolean) => void,
+  ): FaultKind => {
+    const proxyOf = (index: number) => proxies.get(names[index % names.length] ?? '')?.[server];
+    const set = async (index: number, isOn: boolean) => {
+      const proxy = proxyOf(index);
+      if (proxy !== undefined) turn(proxy, isOn);
+    };
+    return {
+      ...{ name: `${what} ${server}`, mostMs },
+      begin: index => set(index, true),
+      end: index => set(index, false),
+    };
+  };
+  return (['nats', 'redis'] as const).flatMap(server => [
+    between(server, 'cut from', 1500, (proxy, isOn) => proxy.cut(isOn)),
+    between(server, 'no word from', 4500, (proxy, isOn) => proxy.hold(isOn)),
+    between(server, 'slow way to', 3000, (proxy, isOn) => proxy.delay(isOn ? 40 : 0)),
+  ]);
+}

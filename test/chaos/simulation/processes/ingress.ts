@@ -1,0 +1,116 @@
+/** An ingress process: the product's own parts, from what its routes call to its wires. Left out are the HTTP server and what reads bodies. */
+import { type Fleet, watchFleet } from '@penstock/fleet';
+import { DEFAULT_BOUNDARIES } from '@penstock/policy';
+import { encodeMessage, type NewRun, readResumeQuestion, readWantedQuestion } from '@penstock/protocol';
+import {
+  ConvertedCall,
+  DoneChannel,
+  RunAcceptance,
+  RunCanceller,
+  RunExpiry,
+  RunFinder,
+} from '@penstock/runs';
+import type { Logger } from '@penstock/runtime';
+import { ClaimCheck } from '@penstock/transport';
+import { MemoryRequestBodies } from '@penstock/transport/memory';
+import { Dispatcher } from '../../../../services/ingress/dispatch/dispatcher.ts';
+import { OpenRequests } from '../../../../services/ingress/dispatch/open-requests.ts';
+import { TokenEstimates } from '../../../../services/ingress/intake/token-estimates.ts';
+import { Intake } from '../../../../services/ingress/intake/understand.ts';
+import { WorkMetaWriter } from '../../../../services/ingress/intake/work-meta.ts';
+import { emptyIngressMetrics } from '../../../../services/ingress/metrics.fixture.ts';
+import { Affinity } from '../../../../services/ingress/placement/affinity.ts';
+import { RunIntake } from '../../../../services/ingress/runs/run-intake.ts';
+import { type Servers, Wires } from '../servers/ports.ts';
+import { Proc } from '../world/virtual-time.ts';
+import { HOLD_MS, LEASE_MS, REGION, TTL } from './settings.ts';
+
+export interface IngressProcess {
+  readonly name: string;
+  readonly proc: Proc;
+  readonly wires: Wires;
+  readonly fleet: Fleet;
+  readonly open: OpenRequests;
+  readonly intake: Intake;
+  readonly dispatcher: Dispatcher;
+  readonly runIntake: RunIntake;
+  readonly canceller: RunCanceller;
+  readonly finder: RunFinder;
+}
+
+// They count for all, and nobody reads them.
+const metrics = emptyIngressMetrics();
+
+/** @param isBound whether requests are bound to workers by their session. */
+export async function startIngress(
+  servers: Servers,
+  name: string,
+  isBound: boolean,
+  log: Logger,
+): Promise<IngressProcess> {
+  const { time, redis } = servers;
+  const proc = new Proc(name);
+  const before = time.current;
+  time.current = proc;
+  const { clock, rand } = time;
+  const wires = new Wires(servers, proc);
+  const { queue, runs: store } = wires;
+  const started = queue.ensureWorkStream(REGION, 0, { maxMessages: 10_000, maxBytes: 1e9 });
+  const dead = queue.ensureDeadStream(REGION);
+  const watching = watchFleet({
+    ...{ region: REGION, shards: 1, channel: queue, registry: redis.registry, clock, rand },
+    purgeBound: (...about) => queue.purgeBound(...about),
+  });
+  time.current = before;
+  const fleet = await watching;
+  await Promise.all([started, dead]);
+  const affinity = new Affinity(redis.placements, fleet, metrics, () => (isBound ? 'session' : 'none'));
+  const bodies = new MemoryRequestBodies(clock);
+  const claims = new ClaimCheck(bodies, Number.POSITIVE_INFINITY);
+  const estimates = new TokenEstimates(metrics);
+  const open: OpenRequests = new OpenRequests({
+    ...{ queue, fleet, affinity, estimates, clock, log, metrics, region: REGION, holdMs: HOLD_MS, claims },
+    ...{ ackWaitMs: LEASE_MS, boundWaitMs: 250 },
+    deadLetter: ({ address }, failure) => queue.moveToDead(address, failure),
+  });
+  const life = { store, queue, done: new DoneChannel(queue, REGION), ttl: TTL, clock, claims };
+  const expiry = new RunExpiry(life);
+  const finder = new RunFinder(store, expiry);
+  const workMeta = new WorkMetaWriter(name, fleet);
+  const trailing = { trails: { append() {} }, share: 0, node: name, now: () => clock.now() };
+  fleet.whenGone(worker => open.releaseBoundTo(worker));
+  life.done.listen(id => open.runEnded(id));
+  await listen(wires, name, open);
+  setInterval(() => open.tick(), 1000);
+  setInterval(() => open.releaseOverdue(), isBound ? 20 : 1000);
+  return {
+    ...{ name, proc, wires, fleet, open, finder },
+    intake: new Intake({
+      models: fleet,
+      boundaries: DEFAULT_BOUNDARIES,
+      estimates,
+      defaultsOf: () => ({}),
+      clock,
+    }),
+    dispatcher: new Dispatcher({
+      ...{ queue, fleet, affinity, workMeta, open, claims, clock, metrics, tracing: null, region: REGION },
+      ...{ keepAliveMs: 10_000, trailing, convertedCall: (run: NewRun) => new ConvertedCall(life, run) },
+    }),
+    runIntake: new RunIntake({
+      ...{ acceptance: new RunAcceptance({ ...life, finder }), workMeta, region: REGION, claims, estimates },
+      ...{ tracing: null, trailing, shardFor: (slug: string) => fleet.shardFor(slug) },
+    }),
+    canceller: new RunCanceller(life),
+  };
+}
+
+/** As in services/ingress/ingress.ts. */
+async function listen({ queue, bus }: Wires, name: string, open: OpenRequests): Promise<void> {
+  queue.listen({ kind: 'ingress', ingress: name }, (payload, reply) => {
+    const question = readResumeQuestion(payload);
+    if (question !== null) return reply(encodeMessage(open.answer(question)));
+    const running = readWantedQuestion(payload);
+    if (running !== null) reply(encodeMessage({ unwanted: open.unwanted(running) }));
+  });
+  await bus.listen(name, packet => open.onPacket(packet));
+}
