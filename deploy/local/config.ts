@@ -13,19 +13,13 @@ const urls = z
   .pipe(z.array(z.url({ protocol: /^https?$/, error: 'give each engine as http(s)://host:port' })).min(1));
 
 export const startConfig = z.object({
-  PENSTOCK_PORT: z.coerce
-    .number({ error: 'give a port from 1 to 65535' })
-    .int()
-    .min(1, 'give a port from 1 to 65535')
-    .max(65_535, 'give a port from 1 to 65535')
-    .default(8080)
-    .describe('Port of the API.'),
+  PENSTOCK_PORT: z.coerce.number().int().min(1).max(65_535).default(8080).describe('Port of the API.'),
   PENSTOCK_HOST: z.string().default('127.0.0.1').describe('Address of the API.'),
   PENSTOCK_CONSOLE_PORT: z.coerce
-    .number({ error: 'give a port from 1 to 65535' })
+    .number()
     .int()
-    .min(1, 'give a port from 1 to 65535')
-    .max(65_535, 'give a port from 1 to 65535')
+    .min(1)
+    .max(65_535)
     .default(8090)
     .describe('Port of the console, at the address of the API.'),
   PENSTOCK_ADMIN_KEY: z
@@ -57,10 +51,10 @@ export const startConfig = z.object({
     .default(2)
     .describe('Workers, each with a simulated engine. With PENSTOCK_ENGINES there is one per engine.'),
   PENSTOCK_METRICS_PORT: z.coerce
-    .number({ error: 'give a port from 1 to 65000' })
+    .number()
     .int()
-    .min(1, 'give a port from 1 to 65000')
-    .max(65_000, 'give a port from 1 to 65000')
+    .min(1)
+    .max(65_000)
     .optional()
     .describe(
       'Port for metrics and probes of the tasks process; workers get those after it. If absent, none are opened.',
