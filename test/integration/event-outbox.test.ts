@@ -150,3 +150,16 @@ test('a waiting reader hears of an event at once, and again after the server was
     if (id === 'w1') await redis.restart();
   }
 });
+
+test('a run whose event is refused stays open, and is told of when its end is written again', async () => {
+  const run = newRun('j-refused', 'job');
+  const end = ended(result(200, finished('stop')));
+  await runs.create(run, 60_000, null);
+  await runs.begin(run.id, nth(1), 'w');
+  await raw.call('ACL', 'SETUSER', 'default', '-xadd');
+  await assert.rejects(runs.finish(run.id, nth(1), end, ttl));
+  assert.equal((await runs.read(run.id))?.status, 'in_progress');
+  await raw.call('ACL', 'SETUSER', 'default', '+xadd');
+  assert.ok(await runs.finish(run.id, nth(1), end, ttl));
+  assert.deepEqual(await told(), ['job.completed j-refused']);
+});

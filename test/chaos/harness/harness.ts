@@ -12,7 +12,7 @@ import { judge, type Violation } from '../invariants.ts';
 import { beginBatch, checkBatch } from '../work.ts';
 import { faultKinds, type Victims } from './faults.ts';
 import { leftOf } from './left-over.ts';
-import { ChaosClient, type Request, type RequestKind, type Seen } from './requests.ts';
+import { ChaosClient, GIVEN_UP, type Request, type RequestKind, type Seen } from './requests.ts';
 
 export interface ChaosReport {
   readonly seed: number;
@@ -135,7 +135,7 @@ export async function runChaos(
     }),
   );
   const done = await doing;
-  const violations: Violation[] = seen.flatMap(judge);
+  const violations: Violation[] = [...seen.flatMap(judge), ...seen.flatMap(stuck)];
   if (batch !== null)
     await checkedBatch(client, batch.id, lines).catch((err: Error) => violations.push(batchFault(err)));
   for (const each of seen) {
@@ -155,6 +155,12 @@ export async function runChaos(
     webhooks: receiver.to('/events').length,
   };
   return { report, told: violations.flatMap(each => historyOf(each, seen, done)) };
+}
+
+function stuck({ ends, name: about }: Seen): Violation[] {
+  const [end] = ends;
+  if (end?.kind !== 'failed' || end.code !== GIVEN_UP) return [];
+  return [{ rule: 'goes on', about, what: 'its client waited until it had no patience left' }];
 }
 
 interface Done {

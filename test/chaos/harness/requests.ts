@@ -28,6 +28,8 @@ export interface Seen extends Observed {
 const AGAIN_MS = 100;
 /** Longest that a client waits for anything, ms. */
 const PATIENCE_MS = 90_000;
+/** Code of what did not end while its client waited. */
+export const GIVEN_UP = 'nothing came any more';
 const MODEL = 'sim-chat';
 const FINAL = new Set(['completed', 'failed', 'cancelled', 'incomplete']);
 
@@ -102,8 +104,7 @@ export class ChaosClient {
         said += Buffer.from(piece).toString('latin1');
     } catch (err) {
       if (limit.signal.reason === 'left') return { end: { kind: 'left' }, ...wholeEvents(said) };
-      if (limit.signal.aborted)
-        return { end: { kind: 'failed', code: 'nothing came any more' }, ...wholeEvents(said) };
+      if (limit.signal.aborted) return { end: { kind: 'failed', code: GIVEN_UP }, ...wholeEvents(said) };
       if (!hasBegun) throw err;
       note('cut off');
       return { end: { kind: 'cut_off' }, ...wholeEvents(said) };
@@ -166,7 +167,7 @@ export class ChaosClient {
       if (told !== null) return told;
       await sleep(AGAIN_MS);
     }
-    return { end: { kind: 'failed', code: 'not final in time' }, text: '', path };
+    return { end: { kind: 'failed', code: GIVEN_UP }, text: '', path };
   }
 
   /** @returns null where it is not final, or cannot be seen now. */

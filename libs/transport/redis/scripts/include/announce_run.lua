@@ -5,12 +5,12 @@ local function announce_run(key, status, code)
   local r = redis.call('HMGET', key, 'kind', 'tenant')
   if not r[2] or (r[1] ~= 'job' and r[1] ~= 'response' and r[1] ~= 'completion') then return end
   local id = string.match(key, '[^:]+$')
-  redis.call('ZREM', RUN_DEADLINES_KEY, id)
+  local resource = 'resp_' .. id
   if status == 'completed' and tonumber(code) >= FIRST_ERROR_STATUS then status = 'failed' end
   if r[1] ~= 'response' then
     if status == 'incomplete' then status = 'completed' end
-    if r[1] == 'completion' then id = 'chatcmpl-' .. id end
-    return add_event(r[2], 'job.' .. status, id)
+    resource = r[1] == 'completion' and 'chatcmpl-' .. id or id
   end
-  add_event(r[2], 'response.' .. status, 'resp_' .. id)
+  add_event(r[2], (r[1] == 'response' and 'response.' or 'job.') .. status, resource)
+  redis.call('ZREM', RUN_DEADLINES_KEY, id)
 end
