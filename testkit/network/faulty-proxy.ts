@@ -1,6 +1,9 @@
 /** A TCP proxy whose connections can be cut, fall silent for a while, or be slow, as networks are. */
 import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
 
+/** Of a slow connection, each way, ms. */
+const DELAY_MS = 40;
+
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
@@ -13,13 +16,20 @@ export async function startFaultyProxy(targetUrl: string) {
   const open = new Set<Pair>();
   let isCut = false;
   let isHeld = false;
-  let delayMs = 0;
+  let isSlow = false;
   const pass = (from: Socket, to: Socket) => {
     from.on('error', () => {});
+    const onTheirWay: Buffer[] = [];
+    const arrive = (bytes: Buffer | undefined) => bytes !== undefined && to.writable && to.write(bytes);
     from.on('data', bytes => {
-      if (delayMs === 0) to.write(bytes);
-      // Timers of equal length fire in the order in which they were set.
-      else setTimeout(() => to.writable && to.write(bytes), delayMs);
+      if (isSlow) {
+        onTheirWay.push(bytes);
+        setTimeout(() => arrive(onTheirWay.shift()), DELAY_MS);
+        return;
+      }
+      // Nothing overtakes what is still on its way.
+      for (const earlier of onTheirWay.splice(0)) arrive(earlier);
+      arrive(bytes);
     });
     from.on('close', () => to.destroy());
   };
@@ -45,9 +55,9 @@ export async function startFaultyProxy(targetUrl: string) {
       isHeld = isOn;
       for (const pair of open) setHeld(pair, isOn);
     },
-    /** Everything takes so much longer, each way. */
-    delay(ms: number): void {
-      delayMs = ms;
+    /** Everything takes longer, each way. */
+    slow(isOn: boolean): void {
+      isSlow = isOn;
     },
     async [Symbol.asyncDispose](): Promise<void> {
       proxy.close();

@@ -145,6 +145,6 @@ function network({ proxies }: Victims): FaultKind[] {
   return (['nats', 'redis'] as const).flatMap(server => [
     between(server, 'cut from', 1500, (proxy, isOn) => proxy.cut(isOn)),
     between(server, 'no word from', 4500, (proxy, isOn) => proxy.hold(isOn)),
-    between(server, 'slow way to', 3000, (proxy, isOn) => proxy.delay(isOn ? 40 : 0)),
+    between(server, 'slow way to', 3000, (proxy, isOn) => proxy.slow(isOn)),
   ]);
 }
