@@ -24,12 +24,15 @@ async function startListener(t: TestContext) {
     disconnect() {},
     subscribe: async () => (refuses.has('subscribe') ? refused() : 1),
   });
+  const reads = { before: () => {} };
   const log = {
     xrevrange: async () => entries.slice(-1).map(([id]) => [id, []]),
-    xrangeBuffer: async (_key: string, from: string) => {
+    xrangeBuffer: async (_key: string, from: string, _to: string, _count: string, most: number) => {
       if (refuses.has('xrange')) return refused();
+      reads.before();
       return entries
         .filter(([id]) => placeOf(id) > placeOf(from.slice(1)))
+        .slice(0, most)
         .map(([id, packet, appended]) => [
           Buffer.from(id),
           ['p', packet, 'appended', String(appended)].map(text => Buffer.from(text)),
@@ -68,7 +71,7 @@ async function startListener(t: TestContext) {
     entries.push([`${n}-${of}`, packet, 100 * n + of]);
     if (isHinted) hint(`${n}-${of}@${100 * n + of} ${packet}`);
   };
-  return { listener, refuses, got, confirmed, told, pass, reconnect, publish, hint, server, entries };
+  return { listener, reads, refuses, got, confirmed, told, pass, reconnect, publish, hint, server, entries };
 }
 
 for (const refused of ['subscribe', 'xrange'] as const)
@@ -89,6 +92,22 @@ for (const refused of ['subscribe', 'xrange'] as const)
     publish(3);
     assert.deepEqual(got.at(-1), 'packet 3');
   });
+
+test('a listener that is sent more while it reads is connected meanwhile, and live once it has read to the end', async t => {
+  const { listener, reads, got, told, reconnect, publish } = await startListener(t);
+  const connected: boolean[] = [];
+  let n = 0;
+  reads.before = () => {
+    connected.push(listener.connected);
+    const count = connected.length < 4 ? 32 : 1;
+    for (let i = 0; i < count; i++) publish(++n, false);
+  };
+  await reconnect();
+  assert.deepEqual([connected, listener.connected, got.length], [[false, true, true, true], true, 97]);
+  assert.equal(told.connected, 2);
+  publish(++n);
+  assert.equal(got.at(-1), `packet ${n}`);
+});
 
 test('a lost announcement is noticed by the end of the log, also where the first look at it is refused', async t => {
   const { listener, refuses, got, pass, publish } = await startListener(t);

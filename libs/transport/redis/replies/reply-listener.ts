@@ -29,10 +29,10 @@ export interface ReplyListenerOptions {
  * Follows one ingress' log, by the channel while it flows and by reading while it does not.
  *
  * **live**: packets come by the channel, in log order; `#last` is the id of the newest one handed on.
- * **catching up** (from a lost subscription until its successor is confirmed and the log read to its end, when the
- * end of the log stays ahead of `#last`, and when a packet was only announced): channel packets only raise `#seen`; the log is read from `#last` until it has
- * given everything up to `#seen`. Going live any earlier would skip what was published before the new subscription. One
- * that fails, since its connection broke or Redis refused it, is tried again until it has gone well: nothing else would end the silence.
+ * **away** (from a lost subscription until its successor is confirmed and a read of the log has gone well, and when the end of the log
+ * stays ahead of `#last`) and **reading** (from then on, and when a packet was only announced): channel packets only raise `#seen`; the log is read from
+ * `#last` to its end, until it has given everything up to `#seen`. Going live any earlier would skip what was published before the new
+ * subscription. What fails, since its connection broke or Redis refused it, is tried again until it has gone well: nothing else would end the silence.
  *
  * What was handed on is confirmed, so that the log keeps only what was not.
  *
@@ -45,9 +45,7 @@ export class ReplyListener {
   readonly #channel: string;
   #last = '0-0';
   #seen = '0-0';
-  #live = false;
-  /** Catching up only because there is more to read than was sent along. */
-  #lags = false;
+  #state: 'away' | 'reading' | 'live' = 'away';
   /** Counts lost subscriptions: a catch-up that began under an older one gives up. */
   #epoch = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -67,7 +65,7 @@ export class ReplyListener {
 
   /** Whether packets come as they are published, or as fast as they are read. */
   get connected(): boolean {
-    return isAnswering(this.#o.sub) && (this.#live || this.#lags);
+    return isAnswering(this.#o.sub) && this.#state !== 'away';
   }
 
   async start(): Promise<void> {
@@ -98,16 +96,22 @@ export class ReplyListener {
   }
 
   #fallBehind(): number {
-    this.#live = this.#lags = false;
+    this.#state = 'away';
     return ++this.#epoch;
+  }
+
+  #enter(state: 'reading' | 'live'): void {
+    const wasAway = this.#state === 'away';
+    this.#state = state;
+    if (wasAway) this.#o.onConnected?.();
   }
 
   #hint(message: Buffer): void {
     const space = message.indexOf(0x20);
     const [id = '', appended] = message.toString('latin1', 0, space).split('@');
-    if (!this.#live || space === message.length - 1) {
+    if (this.#state !== 'live' || space === message.length - 1) {
       if (isLater(id, this.#seen)) this.#seen = id;
-      if (this.#live) void this.#readOn();
+      if (this.#state === 'live') void this.#readOn();
       return;
     }
     if (isLater(id, this.#last)) this.#handOn(id, appended, message.subarray(space + 1));
@@ -143,8 +147,8 @@ export class ReplyListener {
   /** Two looks a second apart at the same unseen end of the log: a hint was lost without a disconnect. */
   async #checkTip(): Promise<void> {
     const tip = (await this.#tip())?.id ?? null;
-    if (this.#live && this.#reached() !== this.#server) return this.#recover();
-    if (tip === null || !this.#live) return;
+    if (this.#state === 'live' && this.#reached() !== this.#server) return this.#recover();
+    if (tip === null || this.#state !== 'live') return;
     const stale = tip === this.#checkedTip && isLater(tip, this.#last);
     this.#checkedTip = tip;
     if (stale) await this.#recover();
@@ -157,8 +161,8 @@ export class ReplyListener {
 
   /** The subscription is well, and brings announcements alone. */
   async #readOn(): Promise<void> {
-    const epoch = this.#fallBehind();
-    this.#lags = true;
+    const epoch = ++this.#epoch;
+    this.#enter('reading');
     await this.#catchUp(epoch).catch(() => (epoch === this.#epoch ? this.#recover() : undefined));
   }
 
@@ -205,15 +209,14 @@ export class ReplyListener {
       if (this.#beginsAnew()) continue;
       for (const [id, [, packet, , appended]] of entries)
         if (packet !== undefined) this.#handOn(id.toString('latin1'), appended?.toString('latin1'), packet);
-      if (entries.length > 0) continue;
+      this.#enter('reading');
+      // There may be more. Else everything that was there when it was read has been handed on, and what came since is announced.
+      if (entries.length === CATCH_UP_BATCH) continue;
       // Hinted before we asked, and still not in the log: Redis lost it. Its requests time out or run again.
       if (isLater(seenBefore, this.#last)) this.#last = seenBefore;
       // Hinted while we asked: the next read brings it.
       if (isLater(this.#seen, this.#last)) continue;
-      this.#live = true;
-      this.#lags = false;
-      this.#o.onConnected?.();
-      return;
+      return this.#enter('live');
     }
   }
 }
