@@ -175,12 +175,7 @@ const webhooks = await startWebhooks({
 });
 const deadlines = await there(REDIS, () => RedisRunDeadlines.connect(redis));
 const stopDeadlines = watchDeadlines({
-  runs,
-  expiry,
-  deadlines,
-  watch: metrics.housekeeping,
-  clock: regionClock,
-  logger: log,
+  ...{ runs, expiry, deadlines, watch: metrics.housekeeping, clock: regionClock, log },
 });
 const stopSweeping = startSweeping({
   ...{ records, contents, library, jobs: batches, watch: metrics.housekeeping, clock: regionClock, log },

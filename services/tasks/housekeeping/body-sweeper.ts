@@ -5,6 +5,7 @@
  */
 import type { Clock, Logger } from '@penstock/runtime';
 import type { QueueAdmin, RequestBodies } from '@penstock/transport';
+import { every, oneAtATime } from './rounds.ts';
 import type { HousekeepingObserver } from './sweeper.ts';
 
 const EVERY_MS = 60_000;
@@ -23,31 +24,20 @@ export interface BodySweeperOptions {
 
 export class BodySweeper {
   readonly #o: BodySweeperOptions;
+  /** One round. Never rejects. */
+  readonly sweep: () => Promise<void>;
   /** Id of a body without a message → when that was first seen, monotonic ms. */
   #missing = new Map<string, number>();
-  #isBusy = false;
 
   constructor(options: BodySweeperOptions) {
     this.#o = options;
+    const trouble = 'bodies of requests not swept; trying again';
+    this.sweep = oneAtATime({ ...options, what: 'bodies', trouble }, () => this.#sweep());
   }
 
   /** Sweeps once a minute; several processes may. @returns a function that stops it. */
   start(): () => void {
-    const timer = setInterval(() => void this.sweep(), EVERY_MS);
-    return () => clearInterval(timer);
-  }
-
-  /** Never rejects. */
-  async sweep(): Promise<void> {
-    if (this.#isBusy) return;
-    this.#isBusy = true;
-    try {
-      await this.#sweep();
-    } catch (err) {
-      this.#o.watch.failed('bodies');
-      this.#o.log.warn({ err: (err as Error).message }, 'bodies of requests not swept; trying again');
-    }
-    this.#isBusy = false;
+    return every(EVERY_MS, this.sweep);
   }
 
   async #sweep(): Promise<void> {

@@ -6,6 +6,7 @@ import { isFinalStatus, type StoredRun } from '@penstock/protocol';
 import { LostRunFinder, type LostRunFinderOptions, queueAgain, type RunExpiry } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { OpenRuns, RunStore, WorkPublisher } from '@penstock/transport';
+import { every, oneAtATime } from './rounds.ts';
 import type { HousekeepingObserver } from './sweeper.ts';
 
 const EVERY_MS = 2000;
@@ -28,36 +29,29 @@ export interface LostRunsOptions extends LostRunFinderOptions {
 
 export class LostRuns {
   readonly #o: LostRunsOptions;
+  /** One round. Never rejects. */
+  readonly look: () => Promise<void>;
   readonly #finder: LostRunFinder;
   /** To be looked at in this round. */
   #ids: string[] = [];
   /** Where the round goes on; null where a new one begins. */
   #next: string | null = null;
-  #isBusy = false;
 
   constructor(options: LostRunsOptions) {
     this.#o = options;
     this.#finder = new LostRunFinder(options);
+    const trouble = 'open runs not looked at; trying again';
+    this.look = oneAtATime({ ...options, what: 'runs', trouble }, () => this.#lookIfFirst());
   }
 
   /** Looks every two seconds; several processes may, of which one does. @returns a function that stops it. */
   start(): () => void {
-    const timer = setInterval(() => void this.look(), EVERY_MS);
-    return () => clearInterval(timer);
+    return every(EVERY_MS, this.look);
   }
 
-  /** Never rejects. */
-  async look(): Promise<void> {
-    if (this.#isBusy) return;
-    this.#isBusy = true;
-    const { open, name, watch, log } = this.#o;
-    try {
-      if (await open.claim(name, OWNED_MS)) await this.#look();
-    } catch (err) {
-      watch.failed('runs');
-      log.warn({ err: (err as Error).message }, 'open runs not looked at; trying again');
-    }
-    this.#isBusy = false;
+  async #lookIfFirst(): Promise<void> {
+    const { open, name } = this.#o;
+    if (await open.claim(name, OWNED_MS)) await this.#look();
   }
 
   async #look(): Promise<void> {

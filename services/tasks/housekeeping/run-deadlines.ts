@@ -5,6 +5,7 @@
 import { dueAgain, type RunExpiry } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { RunDeadlines, RunStore } from '@penstock/transport';
+import { every, oneAtATime } from './rounds.ts';
 import type { HousekeepingObserver } from './sweeper.ts';
 
 export interface RunDeadlinesOptions {
@@ -13,27 +14,18 @@ export interface RunDeadlinesOptions {
   readonly deadlines: RunDeadlines;
   readonly watch: HousekeepingObserver;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly log: Logger;
 }
 
 const EVERY_MS = 1000;
 
 /** @returns a function that stops it. */
 export function watchDeadlines(options: RunDeadlinesOptions): () => void {
-  let busy = false;
-  const look = async () => {
-    if (busy) return;
-    busy = true;
-    try {
-      await endOverdue(options);
-    } catch (err) {
-      options.watch.failed('deadlines');
-      options.logger.warn({ err: (err as Error).message }, 'deadlines could not be read; trying again');
-    }
-    busy = false;
-  };
-  const timer = setInterval(() => void look(), EVERY_MS);
-  return () => clearInterval(timer);
+  const trouble = 'deadlines could not be read; trying again';
+  return every(
+    EVERY_MS,
+    oneAtATime({ ...options, what: 'deadlines', trouble }, () => endOverdue(options)),
+  );
 }
 
 async function endOverdue({ runs, expiry, deadlines, watch, clock }: RunDeadlinesOptions): Promise<void> {

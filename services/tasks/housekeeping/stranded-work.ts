@@ -7,6 +7,7 @@ import { type QueueAddress, readEnvelope, type WorkQueueKey, workFilter } from '
 import type { RunRequeue } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
 import type { Delivery, Puller, QueueAdmin, WorkConsumer } from '@penstock/transport';
+import { every, oneAtATime } from './rounds.ts';
 import type { HousekeepingObserver } from './sweeper.ts';
 
 /** Workers of a shard are lost for a while when all of them are started anew. */
@@ -34,36 +35,30 @@ export interface StrandedWorkOptions {
 
 export class StrandedWork {
   readonly #o: StrandedWorkOptions;
+  /** One round. Never rejects. */
+  readonly look: () => Promise<void>;
   /** By filter of the queue. */
   readonly #pulls = new Map<string, Puller>();
-  #isBusy = false;
 
   constructor(options: StrandedWorkOptions) {
     this.#o = options;
+    const trouble = 'shards without workers not looked at; trying again';
+    this.look = oneAtATime({ ...options, what: 'stranded', trouble }, () => this.#look());
   }
 
   /** Looks every three seconds; several processes may. @returns a function that stops it. */
   start(): () => void {
-    const timer = setInterval(() => void this.look(), this.#o.shards > 1 ? EVERY_MS : EVERY_SINGLE_MS);
+    const stop = every(this.#o.shards > 1 ? EVERY_MS : EVERY_SINGLE_MS, this.look);
     return () => {
-      clearInterval(timer);
+      stop();
       this.#pullFrom([]);
     };
   }
 
-  /** Never rejects. */
-  async look(): Promise<void> {
-    if (this.#isBusy) return;
-    this.#isBusy = true;
-    const { fleet, queue, region, watch, log } = this.#o;
-    try {
-      const queues = await queue.queuesWithWork(region, shard => this.#mayStrand(shard));
-      this.#pullFrom(queues.filter(({ slug, shard }) => fleet.isStranded(slug, shard)));
-    } catch (err) {
-      watch.failed('stranded');
-      log.warn({ err: (err as Error).message }, 'shards without workers not looked at; trying again');
-    }
-    this.#isBusy = false;
+  async #look(): Promise<void> {
+    const { fleet, queue, region } = this.#o;
+    const queues = await queue.queuesWithWork(region, shard => this.#mayStrand(shard));
+    this.#pullFrom(queues.filter(({ slug, shard }) => fleet.isStranded(slug, shard)));
   }
 
   /** Nothing can be stranded in the only shard. */

@@ -6,6 +6,7 @@ import { type QueueAddress, readEnvelope, subjectOf } from '@penstock/protocol';
 import type { RunRequeue } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { QueueAdmin, WorkPublisher } from '@penstock/transport';
+import { every, oneAtATime } from './rounds.ts';
 import type { HousekeepingObserver } from './sweeper.ts';
 
 const EVERY_MS = 30_000;
@@ -24,31 +25,20 @@ export interface UndeliveredWorkOptions {
 
 export class UndeliveredWork {
   readonly #o: UndeliveredWorkOptions;
+  /** One round. Never rejects. */
+  readonly look: () => Promise<void>;
   /** Subject → since when it has been found each time, monotonic ms. */
   #found = new Map<string, number>();
-  #isBusy = false;
 
   constructor(options: UndeliveredWorkOptions) {
     this.#o = options;
+    const trouble = 'undelivered work not looked for; trying again';
+    this.look = oneAtATime({ ...options, what: 'undelivered', trouble }, () => this.#look());
   }
 
   /** Looks every half minute; several processes may. @returns a function that stops it. */
   start(): () => void {
-    const timer = setInterval(() => void this.look(), EVERY_MS);
-    return () => clearInterval(timer);
-  }
-
-  /** Never rejects. */
-  async look(): Promise<void> {
-    if (this.#isBusy) return;
-    this.#isBusy = true;
-    try {
-      await this.#look();
-    } catch (err) {
-      this.#o.watch.failed('undelivered');
-      this.#o.log.warn({ err: (err as Error).message }, 'undelivered work not looked for; trying again');
-    }
-    this.#isBusy = false;
+    return every(EVERY_MS, this.look);
   }
 
   async #look(): Promise<void> {

@@ -6,6 +6,7 @@
 import { type ModelInfo, queueKeys, queuesOf } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { QueueAdmin } from '@penstock/transport';
+import { every, oneAtATime } from './rounds.ts';
 import type { HousekeepingObserver } from './sweeper.ts';
 
 const EVERY_MS = 30_000;
@@ -27,29 +28,18 @@ export interface UnservedQueuesOptions {
 
 export class UnservedQueues {
   readonly #o: UnservedQueuesOptions;
-  #isBusy = false;
+  /** One round. Never rejects. */
+  readonly look: () => Promise<void>;
 
   constructor(options: UnservedQueuesOptions) {
     this.#o = options;
+    const trouble = 'queues without workers not looked at; trying again';
+    this.look = oneAtATime({ ...options, what: 'queues', trouble }, () => this.#restore());
   }
 
   /** Looks every half minute; several processes may. @returns a function that stops it. */
   start(): () => void {
-    const timer = setInterval(() => void this.look(), EVERY_MS);
-    return () => clearInterval(timer);
-  }
-
-  /** Never rejects. */
-  async look(): Promise<void> {
-    if (this.#isBusy) return;
-    this.#isBusy = true;
-    try {
-      await this.#restore();
-    } catch (err) {
-      this.#o.watch.failed('queues');
-      this.#o.log.warn({ err: (err as Error).message }, 'queues without workers not looked at; trying again');
-    }
-    this.#isBusy = false;
+    return every(EVERY_MS, this.look);
   }
 
   async #restore(): Promise<void> {
