@@ -1,7 +1,7 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
 import { type Fleet, type ModelNamesOptions, watchFleet } from '@penstock/fleet';
 import type { Affinity as AffinityKind, PlacementEvent, SizeBoundaries } from '@penstock/policy';
-import { encodeMessage, type NewRun, readResumeQuestion, readWantedQuestion } from '@penstock/protocol';
+import type { NewRun } from '@penstock/protocol';
 import {
   AnswerKeeper,
   ConvertedCall,
@@ -180,7 +180,7 @@ export async function startIngress(
   const lanes = new Lanes(queue, clock);
   fleet.whenGone(worker => open.releaseBoundTo(worker));
   onRunEnd(done, waiters, open, estimates);
-  await listen(ports, settings, open);
+  await open.listen(ports.queue, ports.bus, settings.ingressId);
   const { boundaries, modelDefaultsOf: defaultsOf } = settings;
   const intake = new Intake({ models: fleet, boundaries, estimates, defaultsOf, clock });
   const reader = new BodyReader({ limitBytes: settings.bodyLimitBytes, budget });
@@ -318,21 +318,6 @@ function onRunEnd(
     waiters.heard(id);
     open.runEnded(id);
   });
-}
-
-/** What comes from other processes. */
-async function listen(
-  { queue, bus }: IngressPorts,
-  { ingressId }: IngressSettings,
-  open: OpenRequests,
-): Promise<void> {
-  queue.listen({ kind: 'ingress', ingress: ingressId }, (payload, reply) => {
-    const question = readResumeQuestion(payload);
-    if (question !== null) return reply(encodeMessage(open.answer(question)));
-    const running = readWantedQuestion(payload);
-    if (running !== null) reply(encodeMessage({ unwanted: open.unwanted(running) }));
-  });
-  await bus.listen(ingressId, packet => open.onPacket(packet));
 }
 
 /** The resources that are backed by records only. */

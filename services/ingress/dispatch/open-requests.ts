@@ -7,17 +7,20 @@ import {
   type AcceptedMeta,
   DispatchError,
   decodePacket,
+  encodeMessage,
   type FailedMeta,
   type Frame,
   type ResultMeta,
   type ResumeAnswer,
   type ResumeQuestion,
   readPromptUsage,
+  readResumeQuestion,
+  readWantedQuestion,
   type TrailEvent,
   type WantedQuestion,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
-import type { ClaimCheck, ControlChannel, WorkConsumer, WorkPublisher } from '@penstock/transport';
+import type { ClaimCheck, ControlChannel, ReplyBus, WorkConsumer, WorkPublisher } from '@penstock/transport';
 import type { TokenEstimates } from '../intake/token-estimates.ts';
 import type { IngressMetrics } from '../metrics.ts';
 import type { Affinity } from '../placement/affinity.ts';
@@ -145,6 +148,21 @@ export class OpenRequests {
   /** A stored run is final, maybe one that a call here was converted to. */
   runEnded(id: string): void {
     this.#applyTo(id, { kind: 'run_ended' });
+  }
+
+  /** Hears from now on what workers ask and answer. Resolves once replies are heard. */
+  async listen(
+    queue: Pick<ControlChannel, 'listen'>,
+    bus: Pick<ReplyBus, 'listen'>,
+    ingress: string,
+  ): Promise<void> {
+    queue.listen({ kind: 'ingress', ingress }, (payload, reply) => {
+      const question = readResumeQuestion(payload);
+      if (question !== null) return reply(encodeMessage(this.answer(question)));
+      const running = readWantedQuestion(payload);
+      if (running !== null) reply(encodeMessage({ unwanted: this.unwanted(running) }));
+    });
+    await bus.listen(ingress, packet => this.onPacket(packet));
   }
 
   /** A worker holds a redelivery and asks what to do with it. */

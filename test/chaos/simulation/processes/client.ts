@@ -3,12 +3,11 @@ import {
   DispatchError,
   decodeOps,
   isFinalStatus,
-  type NewRun,
+  type Lane,
   publicId,
   type StoredRun,
 } from '@penstock/protocol';
 import type { Dispatcher } from '../../../../services/ingress/dispatch/dispatcher.ts';
-import type { InferenceRequest } from '../../../../services/ingress/intake/understand.ts';
 import { type End, type Observed, readEvents } from '../../invariants.ts';
 import type { PlannedRequest } from '../plan.ts';
 import type { RedisServer } from '../servers/redis.ts';
@@ -154,10 +153,9 @@ export class Client {
       },
     );
     this.#answer = answer;
-    const id = this.#id();
     const headers = { 'x-request-timeout-ms': String(this.plan.timeoutMs) };
     const request = {
-      id,
+      id: this.#id(),
       headers,
       tenant: TENANT,
       url: '/v1/chat/completions',
@@ -166,7 +164,7 @@ export class Client {
     const reply = { hijack() {}, raw: answer, getHeaders: () => ({}) } as unknown as Parameters<
       Dispatcher['dispatch']
     >[3];
-    const run = this.#newRun(ingress, id, read, 'none');
+    const run = ingress.runIntake.newRun('chat', read, ...this.#runOf('none', 'interactive'));
     const preferences = { respondAsync: false, waitMs: 0, applied: [] } as never;
     const conversion = stream ? 'refuse' : { run, location: '', describe: () => ({ body: {}, headers: {} }) };
     await ingress.dispatcher.dispatch('chat', read, request, reply, { preferences, conversion });
@@ -176,20 +174,11 @@ export class Client {
     return `${this.plan.name}-${this.plan.kind}`;
   }
 
-  #newRun(
-    ingress: IngressProcess,
-    id: string,
-    read: InferenceRequest,
-    log: 'none' | 'events' | 'deltas',
-  ): NewRun {
-    const about = {
-      kind: log === 'deltas' ? 'response' : 'job',
-      detail: '',
-      log,
-      lane: 'interactive',
-    } as const;
-    const call = { id, tenant: TENANT, idempotency: null, timeoutMs: 240_000, names: undefined };
-    return ingress.runIntake.newRun('chat', read, call, about);
+  /** What routes say of a run beside its body. */
+  #runOf(log: 'none' | 'events' | 'deltas', lane: Lane) {
+    const call = { id: this.#id(), tenant: TENANT, idempotency: null, timeoutMs: 240_000, names: undefined };
+    const kind = log === 'deltas' ? 'response' : 'job';
+    return [call, { kind, detail: '', log, lane }] as const;
   }
 
   #answered(answer: Answer): void {
@@ -219,14 +208,7 @@ export class Client {
     const { kind } = this.plan;
     const log = kind === 'job' ? 'none' : kind === 'events' ? 'events' : 'deltas';
     const read = this.#read(ingress, kind !== 'job');
-    const about = {
-      kind: log === 'deltas' ? 'response' : 'job',
-      detail: '',
-      log,
-      lane: 'background',
-    } as const;
-    const call = { id: this.#id(), tenant: TENANT, idempotency: null, timeoutMs: 240_000, names: undefined };
-    const run = await ingress.runIntake.accept('chat', read, call, about);
+    const run = await ingress.runIntake.accept('chat', read, ...this.#runOf(log, 'background'));
     this.#note(`${this.plan.name} accepted`);
     this.runId = run.id;
     this.heardAt = this.#time.now;

@@ -1,7 +1,7 @@
 /** An ingress process: the product's own parts, from what its routes call to its wires. Left out are the HTTP server and what reads bodies. */
 import { type Fleet, watchFleet } from '@penstock/fleet';
 import { DEFAULT_BOUNDARIES } from '@penstock/policy';
-import { encodeMessage, type NewRun, readResumeQuestion, readWantedQuestion } from '@penstock/protocol';
+import type { NewRun } from '@penstock/protocol';
 import {
   ConvertedCall,
   DoneChannel,
@@ -80,7 +80,7 @@ export async function startIngress(
   const trailing = { trails: { append() {} }, share: 0, node: name, now: () => clock.now() };
   fleet.whenGone(worker => open.releaseBoundTo(worker));
   life.done.listen(id => open.runEnded(id));
-  await listen(wires, name, open);
+  await open.listen(queue, wires.bus, name);
   setInterval(() => open.tick(), 1000);
   setInterval(() => open.releaseOverdue(), isBound ? 20 : 1000);
   return {
@@ -102,15 +102,4 @@ export async function startIngress(
     }),
     canceller: new RunCanceller(life),
   };
-}
-
-/** As in services/ingress/ingress.ts. */
-async function listen({ queue, bus }: Wires, name: string, open: OpenRequests): Promise<void> {
-  queue.listen({ kind: 'ingress', ingress: name }, (payload, reply) => {
-    const question = readResumeQuestion(payload);
-    if (question !== null) return reply(encodeMessage(open.answer(question)));
-    const running = readWantedQuestion(payload);
-    if (running !== null) reply(encodeMessage({ unwanted: open.unwanted(running) }));
-  });
-  await bus.listen(name, packet => open.onPacket(packet));
 }

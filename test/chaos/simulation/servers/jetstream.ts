@@ -2,6 +2,7 @@
  * A nats-server's JetStream, as far as the product uses it, and as it fails: deliveries, counts and acks are on its disk some time after
  * they were made, so a server that is killed forgets the latest, and what it forgot it does again as if for the first time.
  */
+import { matchesFilter } from '@penstock/transport/memory';
 import type { Proc, VirtualTime } from '../world/virtual-time.ts';
 
 /** Of what was done longer ago nothing is forgotten, ms. */
@@ -205,7 +206,7 @@ export class Stream {
     }
     while (consumer.nextSeq <= this.lastSeq) {
       const message = this.messages.get(consumer.nextSeq++);
-      if (message !== undefined && matchesSubject(message.subject, consumer.config.filter_subject))
+      if (message !== undefined && matchesFilter(message.subject, consumer.config.filter_subject))
         return message;
     }
     return null;
@@ -298,16 +299,4 @@ export class Stream {
         }
       }
   }
-}
-
-/** Whether a subject matches a filter in which `*` stands for one token and a final `>` for one or more. */
-export function matchesSubject(subject: string, filter: string): boolean {
-  if (!filter.includes('*') && !filter.endsWith('>')) return subject === filter;
-  const tokens = subject.split('.');
-  const wanted = filter.split('.');
-  if (wanted.at(-1) === '>') {
-    const head = wanted.slice(0, -1);
-    return tokens.length > head.length && head.every((token, i) => token === '*' || token === tokens[i]);
-  }
-  return tokens.length === wanted.length && wanted.every((token, i) => token === '*' || token === tokens[i]);
 }

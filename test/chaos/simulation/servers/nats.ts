@@ -4,8 +4,9 @@
  */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
+import { matchesFilter } from '@penstock/transport/memory';
 import { Proc, type VirtualTime } from '../world/virtual-time.ts';
-import { type ConsumerConfig, matchesSubject, Stream } from './jetstream.ts';
+import { type ConsumerConfig, Stream } from './jetstream.ts';
 
 /** As the product's connection is set: see libs/transport/nats/connection.ts. */
 const RECONNECT_MS = { least: 200, jitter: 100 };
@@ -78,11 +79,11 @@ export class NatsServer {
   publish(subject: string, data: Uint8Array, reply: string, headers: MsgHdrs | undefined): void {
     if (subject.startsWith('$JS.')) return this.#command(subject, data, reply);
     for (const stream of this.streams.values())
-      if ((stream.config['subjects'] as string[]).some(filter => matchesSubject(subject, filter)))
+      if ((stream.config['subjects'] as string[]).some(filter => matchesFilter(subject, filter)))
         return this.#store(stream, subject, data, reply, headers);
     let isHeard = false;
     for (const { link, sid, subject: filter } of [...(this.#exact.get(subject) ?? []), ...this.#wild]) {
-      if (!matchesSubject(subject, filter)) continue;
+      if (!matchesFilter(subject, filter)) continue;
       isHeard = true;
       link.receive(sid, { subject, data, reply, code: 0 });
     }
@@ -91,7 +92,7 @@ export class NatsServer {
 
   #tell(inbox: string, data: Uint8Array, code: number): void {
     for (const { link, sid, subject } of [...(this.#exact.get(inbox) ?? []), ...this.#wild])
-      if (matchesSubject(inbox, subject)) link.receive(sid, { subject: inbox, data, reply: '', code });
+      if (matchesFilter(inbox, subject)) link.receive(sid, { subject: inbox, data, reply: '', code });
   }
 
   #store(
@@ -126,7 +127,7 @@ export class NatsServer {
     }
     if (subject.startsWith('$JS.API.STREAM.PURGE.')) {
       const { filter } = JSON.parse(Buffer.from(data).toString()) as { filter: string };
-      return this.streams.get(tokens[4] ?? '')?.purge(each => matchesSubject(each, filter));
+      return this.streams.get(tokens[4] ?? '')?.purge(each => matchesFilter(each, filter));
     }
     if (subject.startsWith('$JS.API.STREAM.INFO.')) return this.#tell(reply, Buffer.from('{}'), 0);
     throw new Error(`the simulated nats-server does not know ${subject}`);
@@ -324,7 +325,7 @@ export class NatsLink {
         add: (config: Record<string, unknown> & { name: string }) =>
           this.command(() => server.ensureStream(config)),
         purge: (name: string, { filter }: { filter: string }) =>
-          this.command(() => streamOf(name).purge(subject => matchesSubject(subject, filter))),
+          this.command(() => streamOf(name).purge(subject => matchesFilter(subject, filter))),
         getMessage: (name: string, { last_by_subj: subject }: { last_by_subj: string }) =>
           this.command(() => streamOf(name).read(subject)),
       },
