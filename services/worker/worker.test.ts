@@ -10,7 +10,6 @@ import {
   readModelInfo,
   sharedAddress,
   toModelSlug,
-  type WorkMeta,
 } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
 import { ByteBudget, type Logger } from '@penstock/runtime';
@@ -23,6 +22,7 @@ import {
   MemoryRunStore,
   MemoryWorkQueue,
 } from '@penstock/transport/memory';
+import { workMeta } from '../../libs/protocol/work-meta.fixture.ts';
 import { BodyLoader } from './attempts/body-loader.ts';
 import { Continuing } from './attempts/continuing.ts';
 import type { EngineHandlers } from './engine/engine.ts';
@@ -107,11 +107,11 @@ async function startWorker(t: TestContext) {
   worker.start();
   await pass(t, time, 10);
   const publish = async (id: string) => {
-    const meta: WorkMeta = {
-      ...({ v: 1, id, from: 'in-1', endpoint: 'chat', model: 'chat', ...KEY, stream: true } as const),
-      ...{ promptTokens: 5, maxTokens: null, acceptedAt: time.now, deadlineAt: time.now + 60_000 },
-      ...{ attemptBase: 0, stored: false, ask: false, held: {}, fleetRate: 0 },
-    };
+    const { slug, lane, size } = KEY;
+    const meta = workMeta({
+      ...{ id, model: 'chat', slug, lane, size, stream: true },
+      ...{ promptTokens: 5, acceptedAt: time.now, deadlineAt: time.now + 60_000 },
+    });
     const body = encodeEnvelope(meta, Buffer.from('{}'));
     await queue.publish(sharedAddress(KEY, id), body, { messageId: id, ttlMs: 60_000 });
     await pass(t, time, 10);

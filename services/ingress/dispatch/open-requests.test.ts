@@ -13,6 +13,7 @@ import {
 } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
+import { workMeta } from '../../../libs/protocol/work-meta.fixture.ts';
 import type { TokenEstimates } from '../intake/token-estimates.ts';
 import { emptyIngressMetrics } from '../metrics.fixture.ts';
 import type { Affinity } from '../placement/affinity.ts';
@@ -20,7 +21,7 @@ import type { ReplySink } from '../replies/reply-sink.ts';
 import type { Conversion } from './conversion.ts';
 import type { NewRequest } from './open-request.ts';
 import { OpenRequests } from './open-requests.ts';
-import { ADDRESS, workMeta } from './transition.fixture.ts';
+import { ADDRESS } from './transition.fixture.ts';
 
 interface Made {
   readonly sink?: Partial<ReplySink>;

@@ -8,9 +8,10 @@ import {
   type QueueAddress,
   type WorkMeta,
 } from '@penstock/protocol';
+import { workMeta } from '../../../libs/protocol/work-meta.fixture.ts';
 import type { OpenRequest } from './open-request.ts';
 import { Requeue, type RequeueOptions } from './requeue.ts';
-import { ADDRESS, workMeta } from './transition.fixture.ts';
+import { ADDRESS } from './transition.fixture.ts';
 
 /** @param refusals how often the queue refuses before it takes the request. */
 function queueThat(refusals: number) {

@@ -1,11 +1,5 @@
 /** A request `r1`, and what may happen to it. */
-import {
-  type FailedMeta,
-  type Frame,
-  type FrameKind,
-  sharedAddress,
-  type WorkMeta,
-} from '@penstock/protocol';
+import { type FailedMeta, type Frame, type FrameKind, sharedAddress } from '@penstock/protocol';
 import type { ReplySink } from '../replies/reply-sink.ts';
 import type { Conversion } from './conversion.ts';
 import { type Bound, type NewRequest, type OpenRequest, openRequest } from './open-request.ts';
@@ -18,16 +12,6 @@ const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'sho
 /** Where the request is queued. */
 export const ADDRESS = sharedAddress(KEY, 'r1');
 export const toW1: Bound = { worker: 'w-1', republish: async () => {} };
-
-/** The metadata of a request `r1` for model `m`, not streamed, accepted at 0. */
-export function workMeta(change: Partial<WorkMeta> = {}): WorkMeta {
-  return {
-    ...({ v: 1, id: 'r1', from: 'in-1', endpoint: 'chat', model: 'm', slug: 'm' } as const),
-    ...({ lane: 'interactive', size: 'short', stream: false, promptTokens: 1, maxTokens: null } as const),
-    ...{ acceptedAt: 0, deadlineAt: 1000, attemptBase: 0, stored: false, ask: false, held: {}, fleetRate: 0 },
-    ...change,
-  };
-}
 
 export function queued(change: Partial<NewRequest> = {}): OpenRequest {
   const request: NewRequest = {

@@ -11,13 +11,13 @@ import {
 import { RunRequeue } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
 import { MemoryRunStore, MemoryWorkQueue } from '@penstock/transport/memory';
+import { workMeta } from '../../../libs/protocol/work-meta.fixture.ts';
 import { StrandedWork } from './stranded-work.ts';
 
-const META: WorkMeta = {
-  ...({ v: 1, id: 'r1', from: 'tasks', endpoint: 'chat', model: 'm', slug: 'm', lane: 'batch' } as const),
-  ...({ size: 'any', stream: false, promptTokens: 5, maxTokens: null, acceptedAt: 0 } as const),
-  ...{ deadlineAt: 1e6, attemptBase: 2, stored: true, ask: false, held: { w: 5 }, fleetRate: 0 },
-};
+const META = workMeta({
+  ...({ from: 'tasks', lane: 'batch', size: 'any', deadlineAt: 1e6, stored: true } as const),
+  ...{ attemptBase: 2, held: { w: 5 } },
+});
 const keyOf = (shard: number, slug = 'm'): WorkQueueKey => ({
   ...{ region: 'eu', shard, slug },
   ...({ lane: 'batch', size: 'any' } as const),

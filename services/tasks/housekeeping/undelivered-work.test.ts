@@ -12,14 +12,11 @@ import { RunRequeue } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
 import type { Delivery } from '@penstock/transport';
 import { MemoryRunStore, MemoryWorkQueue } from '@penstock/transport/memory';
+import { workMeta } from '../../../libs/protocol/work-meta.fixture.ts';
 import { UndeliveredWork } from './undelivered-work.ts';
 
 const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'batch', size: 'any' } as const;
-const META: WorkMeta = {
-  ...({ v: 1, id: 'r1', from: 'tasks', endpoint: 'chat', model: 'm', slug: 'm', lane: 'batch' } as const),
-  ...({ size: 'any', stream: false, promptTokens: 5, maxTokens: null, acceptedAt: 0 } as const),
-  ...{ deadlineAt: 1e6, attemptBase: 0, stored: true, ask: false, held: {}, fleetRate: 0 },
-};
+const META = workMeta({ from: 'tasks', lane: 'batch', size: 'any', deadlineAt: 1e6, stored: true });
 
 /** A broker that has delivered everything 1,000 times, and finds what it is told to. */
 async function world() {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { encodeEnvelope, type ModelInfo, sharedAddress, type WorkMeta } from '@penstock/protocol';
+import { encodeEnvelope, type ModelInfo, sharedAddress } from '@penstock/protocol';
 import { DoneChannel, encodeRunMessage, newRun, publishRun, RunAttempts, RunExpiry } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
 import { ClaimCheck } from '@penstock/transport';
 import { MemoryRequestBodies, MemoryRunStore, MemoryWorkQueue } from '@penstock/transport/memory';
+import { workMeta } from '../../../libs/protocol/work-meta.fixture.ts';
 import { WithdrawnModels } from './withdrawn-models.ts';
 
 const KEY = { region: 'eu', shard: 0, slug: 'lora', lane: 'batch', size: 'any' } as const;
@@ -87,17 +88,8 @@ test('stored work for a model that was unloaded is refused as such, once, and it
 
 test('work whose client waits at an ingress is left to it, and a model withdrawn long ago is not watched', async () => {
   const { state, queue, accept, store, look } = await world();
-  const meta = { v: 1, id: 'i1', from: 'in-1', endpoint: 'chat', model: 'lora', slug: 'lora', stored: false };
-  const rest = {
-    lane: 'batch',
-    size: 'any',
-    stream: false,
-    promptTokens: 1,
-    maxTokens: null,
-    attemptBase: 0,
-  };
-  const times = { acceptedAt: 0, deadlineAt: 1e6, ask: false, held: {}, fleetRate: 0 };
-  const message = encodeEnvelope({ ...meta, ...rest, ...times } as WorkMeta, Buffer.from('{}'));
+  const about = { id: 'i1', model: 'lora', slug: 'lora', lane: 'batch', size: 'any' } as const;
+  const message = encodeEnvelope(workMeta({ ...about, deadlineAt: 1e6 }), Buffer.from('{}'));
   await queue.publish(sharedAddress(KEY, 'i1'), message, { messageId: 'i1', ttlMs: 1e6 });
   state.withdrawn = [MODEL];
   await look();

@@ -17,6 +17,7 @@ import {
 } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { Answer } from '@penstock/transport';
+import { workMeta } from '../../../libs/protocol/work-meta.fixture.ts';
 import type { Attempt } from '../attempts/attempt.ts';
 import type { Continuation } from '../attempts/continuation.ts';
 import type { AttemptSink } from '../attempts/running-attempts.ts';
@@ -25,11 +26,7 @@ import { Admission } from './admission.ts';
 
 const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' } as const;
 const ADDRESS = sharedAddress(KEY, 'r1');
-const META: WorkMeta = {
-  ...({ v: 1, id: 'r1', from: 'in-1', endpoint: 'chat', model: 'm', slug: 'm' } as const),
-  ...({ lane: 'interactive', size: 'short', stream: true, promptTokens: 5, maxTokens: null } as const),
-  ...{ acceptedAt: 0, deadlineAt: 1000, attemptBase: 0, stored: false, ask: false, held: {}, fleetRate: 0 },
-};
+const META = workMeta({ stream: true, promptTokens: 5 });
 const answered = (answer: ResumeAnswer): Answer => ({ kind: 'answer', payload: encodeMessage(answer) });
 
 /** An admission between fakes that note what it does, in order. */

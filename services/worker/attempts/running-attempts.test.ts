@@ -3,18 +3,17 @@ import { test } from 'node:test';
 import { kvNeed, LoadMeter } from '@penstock/policy';
 import { type Frame, NO_NONCE, sharedAddress, type WorkEnvelope, type WorkMeta } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
+import { workMeta } from '../../../libs/protocol/work-meta.fixture.ts';
 import type { EngineHandlers } from '../engine/engine.ts';
 import type { Attempt } from './attempt.ts';
 import { RunningAttempts } from './running-attempts.ts';
 
 const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' } as const;
 const ADDRESS = sharedAddress(KEY, 'r1');
-const META: WorkMeta = {
-  ...({ v: 1, id: 'r1', from: 'in-1', endpoint: 'chat', model: 'm', slug: 'm' } as const),
-  ...({ lane: 'interactive', size: 'short', stream: true, promptTokens: 5000, maxTokens: 100 } as const),
-  ...{ acceptedAt: 0, deadlineAt: 1000, attemptBase: 0, stored: false, ask: false, fleetRate: 0 },
+const META = workMeta({
+  ...{ stream: true, promptTokens: 5000, maxTokens: 100 },
   held: { 'w-1': 4000, 'w-2': 5000 },
-};
+});
 const READINGS = { running: 0, slots: 8, kvUse: null, kvCapacity: 100_000, errorRate: 0 };
 const STOP = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n';
 const WORD = 'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n';
