@@ -55,6 +55,13 @@ const ended = (result: RunResult, status: RunEnd['status'] = 'completed'): RunEn
   ...{ status, result, log: 'none', last: null },
 });
 
+const BATCH: BatchRecord = {
+  ...{ id: 'batch_b', tenant: TENANT, endpoint: '/v1/chat/completions', inputFileId: 'file-x' },
+  ...{ inputDigest: 'd', outputLifeS: null, model: null, usage: null },
+  ...{ status: 'validating', createdAt: 1, expiresAt: 2, metadata: null, errors: [], at: {} },
+  ...{ outputFileId: null, errorFileId: null, total: 0, completed: 0, failed: 0 },
+};
+
 async function finish(run: NewRun, end: RunEnd): Promise<void> {
   await runs.create(run, 60_000, null);
   await runs.begin(run.id, nth(1), 'w');
@@ -110,15 +117,9 @@ test('lines of batches, foreground responses and tenants without endpoints make 
 });
 
 test('a batch makes one event, when it is final', async () => {
-  const batch: BatchRecord = {
-    ...{ id: 'batch_b', tenant: TENANT, endpoint: '/v1/chat/completions', inputFileId: 'file-x' },
-    ...{ inputDigest: 'd', outputLifeS: null, model: null, usage: null },
-    ...{ status: 'validating', createdAt: 1, expiresAt: 2, metadata: null, errors: [], at: {} },
-    ...{ outputFileId: null, errorFileId: null, total: 0, completed: 0, failed: 0 },
-  };
-  await records.addBatch(batch, null);
+  await records.addBatch(BATCH, null);
   for (const status of ['in_progress', 'finalizing', 'completed', 'failed'] as const)
-    await records.updateBatch(batch.id, { status }, 5);
+    await records.updateBatch(BATCH.id, { status }, 5);
   assert.deepEqual(await told(), ['batch.completed batch_b']);
 });
 
@@ -151,15 +152,29 @@ test('a waiting reader hears of an event at once, and again after the server was
   }
 });
 
-test('a run whose event is refused stays open, and is told of when its end is written again', async () => {
-  const run = newRun('j-refused', 'job');
-  const end = ended(result(200, finished('stop')));
-  await runs.create(run, 60_000, null);
-  await runs.begin(run.id, nth(1), 'w');
-  await raw.call('ACL', 'SETUSER', 'default', '-xadd');
-  await assert.rejects(runs.finish(run.id, nth(1), end, ttl));
-  assert.equal((await runs.read(run.id))?.status, 'in_progress');
-  await raw.call('ACL', 'SETUSER', 'default', '+xadd');
-  assert.ok(await runs.finish(run.id, nth(1), end, ttl));
-  assert.deepEqual(await told(), ['job.completed j-refused']);
-});
+for (const refused of ['xadd', 'hset'])
+  test(`a run whose end is refused half-way (${refused}) stays open, and is told of when its end is written again`, async () => {
+    const run = newRun(`j-refused-${refused}`, 'job');
+    const end = ended(result(200, finished('stop')));
+    await runs.create(run, 60_000, null);
+    await runs.begin(run.id, nth(1), 'w');
+    await raw.call('ACL', 'SETUSER', 'default', `-${refused}`);
+    await assert.rejects(runs.finish(run.id, nth(1), end, ttl));
+    assert.equal((await runs.read(run.id))?.status, 'in_progress');
+    await raw.call('ACL', 'SETUSER', 'default', `+${refused}`);
+    assert.deepEqual(await told(), []);
+    assert.ok(await runs.finish(run.id, nth(1), end, ttl));
+    assert.deepEqual(await told(), [`job.completed j-refused-${refused}`]);
+  });
+
+for (const refused of ['xadd', 'hset'])
+  test(`a batch whose end is refused half-way (${refused}) is told of when its end is written again`, async () => {
+    const batch = { ...BATCH, id: `batch_refused_${refused}` };
+    await records.addBatch(batch, null);
+    await raw.call('ACL', 'SETUSER', 'default', `-${refused}`);
+    await assert.rejects(records.updateBatch(batch.id, { status: 'completed' }, 5));
+    await raw.call('ACL', 'SETUSER', 'default', `+${refused}`);
+    assert.deepEqual(await told(), []);
+    await records.updateBatch(batch.id, { status: 'completed' }, 5);
+    assert.deepEqual(await told(), [`batch.completed ${batch.id}`]);
+  });

@@ -1,4 +1,4 @@
--- announce_run(key, status, code): adds the event that the run under the key became final, and strikes out its deadline.
+-- announce_run(key, status, code): adds the event that the run under the key became final, and returns its place.
 -- Answers that are errors count as failed. Lines of a batch are reported by their batch.
 -- include: names, add_event
 local function announce_run(key, status, code)
@@ -11,6 +11,5 @@ local function announce_run(key, status, code)
     if status == 'incomplete' then status = 'completed' end
     resource = r[1] == 'completion' and 'chatcmpl-' .. id or id
   end
-  add_event(r[2], (r[1] == 'response' and 'response.' or 'job.') .. status, resource)
-  redis.call('ZREM', RUN_DEADLINES_KEY, id)
+  return add_event(r[2], (r[1] == 'response' and 'response.' or 'job.') .. status, resource)
 end
