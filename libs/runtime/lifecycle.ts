@@ -59,6 +59,24 @@ async function runSteps(log: Logger, steps: readonly StopStep[]): Promise<void> 
   }
 }
 
+/** How long after its time the step of a lame duck is given up, ms. */
+const GRACE_MS = 1000;
+
+/**
+ * The first step of a process that others send requests to: it says that it is not ready, and goes on answering until they have heard it.
+ * @param ms how long they may take. @param onBegin not ready from now on.
+ */
+export function lameDuck(ms: number, onBegin: () => void): StopStep {
+  return {
+    name: 'lame duck',
+    limitMs: ms + GRACE_MS,
+    run: async () => {
+      onBegin();
+      await sleep(ms);
+    },
+  };
+}
+
 const TRY_AGAIN_MS = 500;
 /** What is waited for is told again after so many tries: ten seconds. */
 const TELL_AGAIN = 20;

@@ -1,11 +1,11 @@
 /** A console process: read configuration, connect, listen, end on a signal. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
   bucketOf,
   createIdSource,
   createLogger,
   exitBlaming,
+  lameDuck,
   NATS,
   REDIS,
   readConfigOrExit,
@@ -93,14 +93,9 @@ const url = await app.listen({ host: config.PENSTOCK_CONSOLE_HOST, port: config.
 log.info({ url, region }, 'console listening');
 
 stopping.by([
-  {
-    name: 'lame duck',
-    limitMs: config.PENSTOCK_LAME_DUCK_MS + 1000,
-    run: async () => {
-      draining = true;
-      await sleep(config.PENSTOCK_LAME_DUCK_MS);
-    },
-  },
+  lameDuck(config.PENSTOCK_LAME_DUCK_MS, () => {
+    draining = true;
+  }),
   {
     name: 'close http',
     limitMs: 1000,

@@ -194,7 +194,7 @@ const requeueing = {
 const stopLooking = new UndeliveredWork(requeueing).start();
 const stopMoving = new StrandedWork({ ...requeueing, fleet }).start();
 
-const openRuns = await RedisOpenRuns.connect(redis);
+const openRuns = await there(REDIS, () => RedisOpenRuns.connect(redis));
 const stopFinding = new LostRuns({
   ...{ name: id, open: openRuns, runs, queue, expiry, region, shards: config.PENSTOCK_SHARDS },
   ...{ watch: metrics.housekeeping, clock: regionClock, log },
@@ -205,9 +205,11 @@ const surveys: { close(): Promise<void> }[] = [];
 const watchedAt = monitoringAddress(config);
 if (watchedAt !== null) {
   const store = await there(REDIS, () => RedisStoreSurvey.connect(redis));
-  const survey = await NatsQueueSurvey.connect(
-    { url: config.PENSTOCK_NATS_URL, name: id },
-    { region, shards: config.PENSTOCK_SHARDS },
+  const survey = await there(NATS, () =>
+    NatsQueueSurvey.connect(
+      { url: config.PENSTOCK_NATS_URL, name: id },
+      { region, shards: config.PENSTOCK_SHARDS },
+    ),
   );
   surveys.push(store, survey);
   regionWatch = new RegionWatch({

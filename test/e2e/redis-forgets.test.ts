@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Redis } from 'ioredis';
-import { startMovingEndpoint } from '../../testkit/network/moving-endpoint.ts';
-import { startSilentProxy } from '../../testkit/network/silent-proxy.ts';
+import { startFaultyProxy } from '../../testkit/network/faulty-proxy.ts';
 import { startRedis, startReplica } from '../../testkit/redis.ts';
 import { startStack, waitFor } from '../../testkit/stack.ts';
 import { acceptedJob, checkJob, lookAtJob } from './jobs.fixture.ts';
@@ -11,10 +10,10 @@ import { acceptedJob, checkJob, lookAtJob } from './jobs.fixture.ts';
 test('what a promoted replica has forgotten is run again: answers, and jobs that it never heard of', async t => {
   const primary = await startRedis('--repl-diskless-sync-delay', '0');
   t.after(() => primary.stop());
-  await using link = await startSilentProxy(primary.url);
+  await using link = await startFaultyProxy(primary.url);
   const replica = await startReplica(Number(new URL(link.url).port));
   t.after(() => replica.stop());
-  await using endpoint = await startMovingEndpoint(primary.port);
+  await using endpoint = await startFaultyProxy(primary.url);
   const env = { PENSTOCK_ACK_WAIT_MS: '2000' };
   await using stack = await startStack({
     ...{ engines: [{ slowdown: 3 }], ingressEnv: env, workerEnv: env, tasksEnv: {} },

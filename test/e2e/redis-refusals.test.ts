@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import { Redis } from 'ioredis';
-import { startSilentProxy } from '../../testkit/network/silent-proxy.ts';
+import { startFaultyProxy } from '../../testkit/network/faulty-proxy.ts';
 import { API_KEY, chat, errorOf, post, readChat, startStack, waitFor } from '../../testkit/stack.ts';
 
 const STREAMS = 60;
@@ -35,7 +35,7 @@ test('streams are exact although Redis refuses replies time and again, also thei
 
 test('a worker that cannot reach Redis leaves all work to the others, until it can', async () => {
   await using stack = await startStack({ engines: [{}, {}] });
-  await using proxy = await startSilentProxy(stack.redis.url);
+  await using proxy = await startFaultyProxy(stack.redis.url);
   const [, second] = stack.workers;
   await second?.stop();
   const cutOff = await stack.startWorker(1, 'w-2', { PENSTOCK_REDIS_URL: proxy.url });

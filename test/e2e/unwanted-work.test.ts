@@ -1,7 +1,7 @@
 /** Work that nobody wants any more stops, also where nobody could say so: its ingress died, or a cancel was lost on the way. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startSilentProxy } from '../../testkit/network/silent-proxy.ts';
+import { startFaultyProxy } from '../../testkit/network/faulty-proxy.ts';
 import { API_KEY, chat, post, startStack, waitFor } from '../../testkit/stack.ts';
 
 /** Far more than an engine says in the time of a test. */
@@ -29,7 +29,7 @@ test('engines stop working for the clients of an ingress that died', async () =>
 
 test('a cancel that does not reach the worker is learned of from the record', async () => {
   await using stack = await startStack({ engines: [PACED] });
-  await using proxy = await startSilentProxy(stack.nats.url);
+  await using proxy = await startFaultyProxy(stack.nats.url);
   const [engine] = stack.engines;
   const [first] = stack.workers;
   assert.ok(engine && first);

@@ -5,7 +5,7 @@ import { RedisModelRegistry, RedisRunStore, type RunEnd } from '@penstock/transp
 import { BullBatches } from '@penstock/transport/bullmq';
 import { newRun, nth } from '@penstock/transport/contracts';
 import { Redis } from 'ioredis';
-import { startMovingEndpoint } from '../../testkit/network/moving-endpoint.ts';
+import { startFaultyProxy } from '../../testkit/network/faulty-proxy.ts';
 import { startRedis, startReplica, startReplicatedRedis } from '../../testkit/redis.ts';
 import { waitFor } from '../../testkit/stack.ts';
 
@@ -78,7 +78,7 @@ test('a managed endpoint that moves is followed, and its old primary left, which
   t.after(() => old.stop());
   const next = await startReplica(old.port);
   t.after(() => next.stop());
-  await using endpoint = await startMovingEndpoint(old.port);
+  await using endpoint = await startFaultyProxy(old.url);
   const runs = await RedisRunStore.connect({ url: endpoint.url, name: 'test' });
   t.after(() => runs.close());
   await runs.create(newRun('before'), LONG_MS, null);

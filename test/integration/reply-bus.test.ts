@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { RedisReplyBus } from '@penstock/transport';
 import { testModelRegistry, testPlacementStore, testReplyBus } from '@penstock/transport/contracts';
 import { Redis } from 'ioredis';
-import { startSilentProxy } from '../../testkit/network/silent-proxy.ts';
+import { startFaultyProxy } from '../../testkit/network/faulty-proxy.ts';
 import { startRedis } from '../../testkit/redis.ts';
 import { waitFor } from '../../testkit/stack.ts';
 
@@ -98,7 +98,7 @@ test('what Redis refuses for a while arrives, also where it is the last of a str
 });
 
 test('a Redis that falls silent is noticed, left, and found again by another connection', async () => {
-  await using proxy = await startSilentProxy(redis.url);
+  await using proxy = await startFaultyProxy(redis.url);
   const [listener, publisher] = await Promise.all(
     ['silent-l', 'silent-p'].map(name => RedisReplyBus.connect({ url: proxy.url, name })),
   );

@@ -1,4 +1,4 @@
-/** A TCP proxy whose connections can be cut, fall silent for a while, or be slow, as networks are. */
+/** A TCP proxy in front of one server: its connections can be cut, held, silent or slow, as networks are, and its next ones can lead elsewhere. */
 import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
 
 /** Of a slow connection, each way, ms. */
@@ -7,21 +7,26 @@ const DELAY_MS = 40;
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
+  /** Nothing passes any more, ever: what it has is lost. */
+  isSilent: boolean;
 }
 
 export type FaultyProxy = Awaited<ReturnType<typeof startFaultyProxy>>;
 
 export async function startFaultyProxy(targetUrl: string) {
-  const { hostname, port, protocol } = new URL(targetUrl);
+  const target = new URL(targetUrl);
+  let port = Number(target.port);
   const open = new Set<Pair>();
   let isCut = false;
   let isHeld = false;
+  let isSilent = false;
   let isSlow = false;
-  const pass = (from: Socket, to: Socket) => {
+  const pass = (pair: Pair, from: Socket, to: Socket) => {
     from.on('error', () => {});
     const onTheirWay: Buffer[] = [];
     const arrive = (bytes: Buffer | undefined) => bytes !== undefined && to.writable && to.write(bytes);
     from.on('data', bytes => {
+      if (pair.isSilent) return;
       if (isSlow) {
         onTheirWay.push(bytes);
         setTimeout(() => arrive(onTheirWay.shift()), DELAY_MS);
@@ -35,16 +40,16 @@ export async function startFaultyProxy(targetUrl: string) {
   };
   const proxy = createServer(client => {
     if (isCut) return void client.destroy();
-    const pair = { client, server: dial(Number(port), hostname) };
+    const pair = { client, server: dial(port, target.hostname), isSilent };
     open.add(pair);
-    pass(client, pair.server);
-    pass(pair.server, client);
+    pass(pair, client, pair.server);
+    pass(pair, pair.server, client);
     client.on('close', () => open.delete(pair));
     if (isHeld) setHeld(pair, true);
   });
   await new Promise<void>(done => proxy.listen(0, '127.0.0.1', done));
   return {
-    url: `${protocol}//127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    url: `${target.protocol}//127.0.0.1:${(proxy.address() as AddressInfo).port}`,
     /** All connections break, and none can be made until it is over. */
     cut(isOn: boolean): void {
       isCut = isOn;
@@ -55,9 +60,22 @@ export async function startFaultyProxy(targetUrl: string) {
       isHeld = isOn;
       for (const pair of open) setHeld(pair, isOn);
     },
+    /** As a network that drops packets: connections stay open, and nothing passes, ever; nor by those made until {@link speak}. */
+    silence(): void {
+      isSilent = true;
+      for (const pair of open) pair.isSilent = true;
+    },
+    /** New connections work again. */
+    speak(): void {
+      isSilent = false;
+    },
     /** Everything takes longer, each way. */
     slow(isOn: boolean): void {
       isSlow = isOn;
+    },
+    /** New connections lead to another server, as the name of a managed service does; what is connected stays where it is. */
+    moveTo(otherPort: number): void {
+      port = otherPort;
     },
     async [Symbol.asyncDispose](): Promise<void> {
       proxy.close();

@@ -1,7 +1,7 @@
 /** How a node stops answering without anybody noticing: whoever sends requests here hears of it before the door closes. */
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StopStep } from '@penstock/runtime';
+import { lameDuck, type StopStep } from '@penstock/runtime';
 import type { Answers } from './answers.ts';
 
 const LOOK_MS = 50;
@@ -21,15 +21,10 @@ export interface DrainOptions {
 
 export function drainSteps({ server, answers, lameDuckMs, drainMs, onBegin }: DrainOptions): StopStep[] {
   return [
-    {
-      name: 'lame duck',
-      limitMs: lameDuckMs + LAST_REQUEST_MS,
-      run: async () => {
-        onBegin();
-        answers.leave();
-        await sleep(lameDuckMs);
-      },
-    },
+    lameDuck(lameDuckMs, () => {
+      onBegin();
+      answers.leave();
+    }),
     {
       name: 'finish open requests',
       limitMs: drainMs,
