@@ -81,6 +81,13 @@ test('the wall clock of a machine is read by nobody whose times go to other proc
   }
 });
 
+test('errors are logged as errors, so that one place decides what is said of them', () => {
+  for (const { path } of product) {
+    const words = /\berr: [^,}\n]*\.(message|stack)\b/.exec(readFileSync(join(ROOT, path), 'utf8'));
+    assert.equal(words, null, path);
+  }
+});
+
 test('imports between rooms point one way', () => {
   for (const { path, imports } of product) {
     for (const name of imports.filter(name => name.startsWith('@penstock/'))) {

@@ -1,15 +1,19 @@
 /** Child processes of a test: started, watched until ready, and ended by their own id. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { serviceArguments } from '@penstock/runtime/installation';
+import { watchLeaks } from './telemetry/log-leaks.ts';
 
 /** A start takes a second, and many times that where others eat the cores. */
 const READY_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 15_000;
 const KEPT_OUTPUT = 200;
 const running = new Set<ChildProcess>();
+const leaks = watchLeaks();
 /** The process that started them may end early, by an error or a signal: they must not outlive it. */
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
+  for (const leak of leaks.found) process.stderr.write(`${leak}\n`);
+  if (leaks.found.length > 0) process.exitCode = 1;
 });
 
 export interface ServiceProcess {
@@ -28,13 +32,18 @@ export interface ReadyOptions {
   readonly cwd?: string;
 }
 
-/** @param service its folder in `services`. */
+/** What it logs is looked at, to the last line: prompts and keys in it fail the test file. @param service its folder in `services`. */
 export function startService(
   service: string,
   env: Record<string, string>,
   options: ReadyOptions,
 ): Promise<ServiceProcess> {
-  return startProcess(process.execPath, serviceArguments(service), options, env);
+  leaks.keysOf(env);
+  const readyWhen = (line: string) => {
+    leaks.look(service, line);
+    return options.readyWhen(line);
+  };
+  return startProcess(process.execPath, serviceArguments(service), { ...options, readyWhen }, env);
 }
 
 /** @throws when the process ends or stays silent before it is ready; the error holds its last words. */

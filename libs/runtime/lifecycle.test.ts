@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stopOnSignal, whenThere } from './lifecycle.ts';
-import type { Logger } from './logger.ts';
+import type { Logger } from './logs/logger.ts';
 
 const silent = { info() {}, warn() {}, debug() {} } as unknown as Logger;
 
@@ -31,6 +31,20 @@ test('one wish to end may come as two signals; a later one ends the process at o
   drain();
   while (codes.length < 2) await new Promise(resolve => setImmediate(resolve));
   assert.deepEqual([codes, taken], [[1, 0], ['closed']]);
+});
+
+test('what nobody handles ends the process with a line of the log', async t => {
+  const codes: unknown[] = [];
+  t.mock.method(process, 'exit', (code: number) => void codes.push(code));
+  const listeners: Record<string, (err: Error) => void> = {};
+  t.mock.method(process, 'on', (name: string, listener: () => void) => {
+    listeners[name] = listener;
+  });
+  const said: unknown[] = [];
+  stopOnSignal({ fatal: (about: unknown) => void said.push(about) } as unknown as Logger);
+  const err = new Error('nobody expected it');
+  listeners['uncaughtException']?.(err);
+  assert.deepEqual([codes, said], [[1], [{ err }]]);
 });
 
 test('a server is waited for, and what is wrong is told', async () => {

@@ -1,6 +1,9 @@
-/** How a process begins and ends: it waits for the servers it needs, and on a signal takes the given steps in order, each with a time limit. */
+/**
+ * How a process begins and ends: it waits for the servers it needs, and on a signal takes the given steps in order, each with a time limit.
+ * What nobody handles ends it at once, with a line of the log: Node would write the error with all that is on it, which may be prompts.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from './logger.ts';
+import type { Logger } from './logs/logger.ts';
 import { exitBlaming } from './read-config.ts';
 
 export interface StopStep {
@@ -25,6 +28,7 @@ const SAME_SIGNAL_MS = 500;
  * waits for anything: the first process of a container ignores signals that it does not handle.
  */
 export function stopOnSignal(log: Logger): Stopping {
+  endOnFault(log);
   let steps: readonly StopStep[] = [];
   let begunAt: number | null = null;
   const begin = (why: string, exitCode = 0) => {
@@ -43,6 +47,14 @@ export function stopOnSignal(log: Logger): Stopping {
     steps = given;
   };
   return { by, begin };
+}
+
+/** Rejections that nobody handles come here too. */
+function endOnFault(log: Logger): void {
+  process.on('uncaughtException', err => {
+    log.fatal({ err }, 'the process ends: nobody handles this error');
+    process.exit(1);
+  });
 }
 
 async function runSteps(log: Logger, steps: readonly StopStep[]): Promise<void> {

@@ -111,6 +111,7 @@ export async function startConsole(
       deadLetters,
       notReady,
       now: () => clock.now(),
+      log,
     }),
     start() {
       depths.start();

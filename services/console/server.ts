@@ -1,5 +1,6 @@
 /** The HTTP server of the console: its page, its logins, and the live state. Listens to nothing by itself. */
 import type { DeadLetterWires } from '@penstock/runs';
+import type { Logger } from '@penstock/runtime';
 import type { AuditLog } from '@penstock/transport';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -28,6 +29,7 @@ export interface ServerOptions {
   readonly notReady: () => string | null;
   /** Unix ms. */
   readonly now: () => number;
+  readonly log: Pick<Logger, 'error'>;
 }
 
 /** What the page sends is small. */
@@ -51,7 +53,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(SECURITY_HEADERS);
   });
-  app.setErrorHandler(answerError);
+  app.setErrorHandler((error, request, reply) => answerError(error, request, reply, options.log));
   app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'There is nothing here.'));
   const assets = loadAssets();
   serveAssets(app, assets);
@@ -132,14 +134,24 @@ function streamLive(request: FastifyRequest, reply: FastifyReply, guard: Guard, 
   live.add(raw, typeof last === 'string' ? last : after, hz === '4', () => guard.isOpen(session));
 }
 
-function answerError(error: unknown, _request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (error instanceof HttpError) return refuse(reply, error.status, error.message);
-  const status = (error as { statusCode?: number }).statusCode ?? 500;
-  return refuse(
-    reply,
-    status,
-    status < 500 ? (error as Error).message : 'The console failed: its log says more.',
-  );
+/** @param log has what is not the sender's fault. */
+function answerError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Pick<Logger, 'error'>,
+): FastifyReply {
+  const about = { id: request.id, route: request.routeOptions.url };
+  if (error instanceof HttpError) {
+    if (error.cause !== undefined) log.error({ ...about, err: error.cause }, 'a request was not answered');
+    return refuse(reply, error.status, error.message);
+  }
+  const { statusCode: status = 500, code = '' } = error as { statusCode?: number; code?: string };
+  // The framework's own words quote nothing.
+  const words = code.startsWith('FST_') ? (error as Error).message : 'The console takes no such request.';
+  if (status < 500) return refuse(reply, status, words);
+  log.error({ ...about, err: error }, 'a request failed here');
+  return refuse(reply, status, 'The console failed: its log says more.');
 }
 
 function refuse(reply: FastifyReply, status: number, message: string): FastifyReply {

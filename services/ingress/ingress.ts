@@ -187,7 +187,7 @@ export async function startIngress(
   const forms = new FormReader({ reader, bodies: ports.bodies, mostInline: settings.inlineBodyBytes });
   const dispatcher = new Dispatcher({
     ...{ queue, fleet, affinity, workMeta, open, claims, convertedCall, clock, metrics, tracing, region },
-    ...{ keepAliveMs, trailing },
+    ...{ keepAliveMs, trailing, log },
   });
   const pollHints = new PollHints(lanes, fleet, clock);
   const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, keepAliveMs);
@@ -209,7 +209,7 @@ export async function startIngress(
       ...filesAndWebhooks(ports, settings, host),
     },
     ...{ authenticate: createAuthenticator(settings.apiKeys), letIn: () => door.pass() },
-    ...{ answers, bodies: reader, corsOrigins: settings.corsOrigins, nextId },
+    ...{ answers, bodies: reader, corsOrigins: settings.corsOrigins, nextId, log },
   });
   const reporter = reporterOf(ports, settings, { metrics, open, clock });
   const tick = () => tickAll(open, lanes, door);

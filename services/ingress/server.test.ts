@@ -29,10 +29,14 @@ const UNDOCUMENTED = [
   ),
 ];
 
-/** The product's routes, with nothing behind them. */
+/** What the servers of this file logged. */
+const logged: object[] = [];
+const log = { error: (about: object) => void logged.push(about) };
+
 /** What the servers of this file answered. */
 const counted: { endpoint: string; status: string }[] = [];
 
+/** The product's routes, with nothing behind them. */
 function startServer(corsOrigins: Origins = new Set()) {
   const none = {} as never;
   const apis: Apis = {
@@ -53,7 +57,15 @@ function startServer(corsOrigins: Origins = new Set()) {
   };
   const letIn = () => {};
   const answers = new Answers({ inc: (labels: (typeof counted)[number]) => void counted.push(labels) });
-  const about = { authenticate: () => 't', letIn, corsOrigins, answers, bodies: none, nextId: () => 'r1' };
+  const about = {
+    authenticate: () => 't',
+    letIn,
+    corsOrigins,
+    answers,
+    bodies: none,
+    nextId: () => 'r1',
+    log,
+  };
   return buildServer({ apis, ...about });
 }
 
@@ -147,6 +159,19 @@ test('an unknown path, and a method that a path lacks, are told what there is', 
     500,
     'the same route as GET',
   );
+});
+
+test('a request that fails here is logged with its cause, under the id that its client is told, and nothing of it is said', async () => {
+  const app = startServer();
+  logged.length = 0;
+  const answer = await app.inject({ url: '/v1/models?secret=hunter22' });
+  assert.equal(answer.statusCode, 500);
+  const [{ id, err }] = logged as [{ id: string; err: Error }];
+  assert.equal(answer.headers['x-penstock-request-id'], id);
+  assert.ok(err instanceof TypeError, 'what was thrown, not what the client is told');
+  assert.ok(!answer.body.includes(err.message) && !answer.body.includes('    at '));
+  await app.inject({ url: '/v1/nothing' });
+  assert.equal(logged.length, 1, 'what clients do wrong is not logged');
 });
 
 test('OPTIONS names the methods of a path; pages of other origins are told nothing more', async () => {

@@ -1,7 +1,12 @@
 /** The HTTP server: the framework's settings, and the routes of all resources. Listens to nothing by itself. */
 import { DispatchError, ENDPOINT_TABLE, ENDPOINTS } from '@penstock/protocol';
-import { VERSION } from '@penstock/runtime';
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { type Logger, VERSION } from '@penstock/runtime';
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { BatchesApi } from './api/batches.ts';
 import type { FilesApi } from './api/files.ts';
 import type { InferenceApi } from './api/inference.ts';
@@ -20,7 +25,7 @@ import { type Answers, NO_ROUTE } from './drain/answers.ts';
 import type { Authenticate } from './http/auth.ts';
 import { type BodyReader, letGoOfBody } from './http/body-reader.ts';
 import { addCors, type Origins } from './http/cors.ts';
-import { sendError } from './http/errors.ts';
+import { sendError, toDispatchError } from './http/errors.ts';
 import { type Api, createGuards } from './http/guards.ts';
 import { answer } from './http/headers.ts';
 import { Paths } from './http/paths.ts';
@@ -63,10 +68,11 @@ export interface ServerOptions {
   readonly answers: Answers;
   readonly bodies: BodyReader;
   readonly nextId: () => string;
+  readonly log: Pick<Logger, 'error'>;
 }
 
 export function buildServer(options: ServerOptions): FastifyInstance {
-  const { apis, authenticate, letIn, corsOrigins, answers, bodies, nextId } = options;
+  const { apis, authenticate, letIn, corsOrigins, answers, bodies, nextId, log } = options;
   const paths = new Paths();
   const app = fastify({
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -80,7 +86,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     // A URL that the router cannot read never gets to a route, nor to the handler of errors below.
     frameworkErrors: (error, request, reply) => {
       answers.begin(reply.raw, NO_ROUTE);
-      sendError(reply, request, error);
+      fail(reply, request, error, log);
     },
   });
   app.decorateRequest('tenant', '');
@@ -90,10 +96,10 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   app.removeAllContentTypeParsers();
   addJsonBodies(app, bodies);
   app.addHook('onResponse', async request => letGoOfBody(request));
-  app.setErrorHandler<Parameters<typeof sendError>[2]>((error, request, reply) => {
+  app.setErrorHandler<FastifyError | DispatchError>((error, request, reply) => {
     // For a request without a route, other faults (its body, a method such as QUERY without one) do not matter.
     if (request.is404) answerUnrouted(app, paths, request, reply);
-    else sendError(reply, request, error);
+    else fail(reply, request, error, log);
   });
   app.setNotFoundHandler((request, reply) => answerUnrouted(app, paths, request, reply));
   addCors(app, corsOrigins);
@@ -104,6 +110,19 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   for (const api of Object.values<Api>({ ...apis })) api.addTo(app, guards);
   addIndex(app, paths);
   return app;
+}
+
+/** What is our fault is in the log, under the id that its client is told. */
+function fail(
+  reply: FastifyReply,
+  request: FastifyRequest,
+  error: FastifyError | DispatchError,
+  log: Pick<Logger, 'error'>,
+): void {
+  const known = toDispatchError(error);
+  const { status, cause } = known;
+  if (status === 500) log.error({ id: request.id, err: cause ?? known }, 'a request failed here');
+  sendError(reply, request, known);
 }
 
 /** The label of a route in the metrics; null where it is not counted. */

@@ -19,7 +19,7 @@ function world(fails: Error[]) {
       ensureDeadStream: async () => void said.push('dead letters'),
     },
     ...{ region: 'eu', shards: 2, limits: LIMITS, pause: async () => void said.push('pause') },
-    log: { warn: ({ err }: { err: string }) => void said.push(err) } as unknown as Logger,
+    log: { warn: ({ err }: { err: Error }) => void said.push(err.message) } as unknown as Logger,
   };
   return { said, options };
 }

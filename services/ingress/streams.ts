@@ -23,7 +23,7 @@ export async function makeStreams(options: StreamsOptions): Promise<void> {
     } catch (err) {
       if (err instanceof ConnectError) throw err;
       const { message } = err as Error;
-      if (message !== last) log.warn({ err: message }, 'waiting for NATS to make the queue');
+      if (message !== last) log.warn({ err }, 'waiting for NATS to make the queue');
       last = message;
     }
   }

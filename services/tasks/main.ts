@@ -158,7 +158,7 @@ batches.work(
   batchId => runner.run(batchId),
   (batchId, err) => {
     metrics.interrupted();
-    log.error({ batch: batchId, err: err.message }, 'batch interrupted; it will be resumed');
+    log.error({ batch: batchId, err }, 'batch interrupted; it will be resumed');
   },
 );
 const webhooks = await startWebhooks({

@@ -13,7 +13,7 @@ export async function reached<T>(answer: Promise<T>, problem: string): Promise<T
   try {
     return await Promise.race([answer, late]);
   } catch (err) {
-    throw err instanceof HttpError ? err : new HttpError(503, problem);
+    throw err instanceof HttpError ? err : new HttpError(503, problem, err);
   } finally {
     clearTimeout(timer);
   }

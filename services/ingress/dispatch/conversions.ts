@@ -73,7 +73,7 @@ export class Conversions {
       this.#o.forget(request);
       await this.#handOver(request);
     } catch (err) {
-      this.#o.log.warn({ id: request.id, err: (err as Error).message }, 'waiting call not converted');
+      this.#o.log.warn({ id: request.id, err }, 'waiting call not converted');
       request.conversion = request.converted === null ? conversion : null;
     }
   }
@@ -86,7 +86,7 @@ export class Conversions {
       ?.finish({ worker, number, nonce }, JSON.parse(frame.meta) as ResultMeta, frame.body)
       .then(() => this.#o.settlement.close(request, ack))
       .catch((err: Error) =>
-        this.#o.log.error({ id: request.id, err: err.message }, 'answer of a converted call not stored'),
+        this.#o.log.error({ id: request.id, err }, 'answer of a converted call not stored'),
       );
   }
 
@@ -98,7 +98,7 @@ export class Conversions {
       .then(outcome =>
         outcome === 'moved' ? undefined : converted.fail(byNobody(attempt + 1), LEFT_OUT[outcome]),
       )
-      .catch((err: Error) => this.#o.log.error({ id, err: err.message }, 'converted call not handed over'))
+      .catch((err: Error) => this.#o.log.error({ id, err }, 'converted call not handed over'))
       .finally(() => this.#handingOver.delete(done));
     this.#handingOver.add(done);
     await done;

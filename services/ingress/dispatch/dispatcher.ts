@@ -9,7 +9,6 @@ import {
   type BodyClaim,
   type CallNames,
   callNamesIn,
-  DispatchError,
   type Endpoint,
   encodeEnvelope,
   type NewRun,
@@ -18,11 +17,11 @@ import {
   type WorkMeta,
 } from '@penstock/protocol';
 import type { ConvertedCall } from '@penstock/runs';
-import { type Clock, type Tracing, unixMs } from '@penstock/runtime';
+import { type Clock, type Logger, type Tracing, unixMs } from '@penstock/runtime';
 import type { ClaimCheck, WorkPublisher } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from '../http/body-reader.ts';
-import { dialectOf } from '../http/errors.ts';
+import { asFault, dialectOf } from '../http/errors.ts';
 import { appliedHeader, type Preferences } from '../intake/preferences.ts';
 import { callTimeoutOf } from '../intake/timeouts.ts';
 import { estimateOf } from '../intake/token-estimates.ts';
@@ -59,6 +58,7 @@ export interface DispatcherOptions {
   readonly trailing: TrailKeeping;
   readonly region: string;
   readonly keepAliveMs: number;
+  readonly log: Pick<Logger, 'error'>;
 }
 
 /** How one request is to be answered. */
@@ -230,14 +230,11 @@ export class Dispatcher {
     } catch (err) {
       // A broker that was slow, or was killed before it said so, has stored the message after all.
       if (open.isTaken(meta.id)) return open.published(meta.id);
-      const why = err instanceof DispatchError ? err.code : 'internal_error';
-      trace?.outcome(why);
-      trail.outcome(why);
+      const error = asFault(err, meta.id, this.#o.log);
+      trace?.outcome(error.code);
+      trail.outcome(error.code);
       open.cancel(meta.id);
-      sink.error(
-        err instanceof DispatchError ? err : new DispatchError('internal_error', { cause: err }),
-        null,
-      );
+      sink.error(error, null);
     }
   }
 

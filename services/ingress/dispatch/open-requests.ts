@@ -5,7 +5,6 @@
 import type { Fleet } from '@penstock/fleet';
 import {
   type AcceptedMeta,
-  DispatchError,
   decodePacket,
   encodeMessage,
   type FailedMeta,
@@ -21,6 +20,7 @@ import {
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { ClaimCheck, ControlChannel, ReplyBus, WorkConsumer, WorkPublisher } from '@penstock/transport';
+import { asFault } from '../http/errors.ts';
 import type { TokenEstimates } from '../intake/token-estimates.ts';
 import type { IngressMetrics } from '../metrics.ts';
 import type { Affinity } from '../placement/affinity.ts';
@@ -329,8 +329,7 @@ export class OpenRequests {
 
   /** It was purged from one subject and could not be published on another, so no worker will ever get it. */
   #unqueued(request: OpenRequest, err: unknown): void {
-    const error = err instanceof DispatchError ? err : new DispatchError('internal_error', { cause: err });
-    this.#apply(request, { kind: 'unqueued', error });
+    this.#apply(request, { kind: 'unqueued', error: asFault(err, request.id, this.#o.log) });
   }
 
   #note(effect: LocalEffect, request: OpenRequest, frame: Frame | null, worker: string): void {

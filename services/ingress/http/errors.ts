@@ -6,6 +6,7 @@ import {
   JSON_CONTENT_TYPE,
   toErrorBody,
 } from '@penstock/protocol';
+import type { Logger } from '@penstock/runtime';
 import { isRefusal } from '@penstock/transport';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from './body-reader.ts';
@@ -38,12 +39,7 @@ export function dialectOf(request: Pick<FastifyRequest, 'id' | 'headers' | 'url'
   };
 }
 
-export function sendError(
-  reply: FastifyReply,
-  request: FastifyRequest,
-  error: FastifyError | DispatchError,
-): void {
-  const known = toDispatchError(error);
+export function sendError(reply: FastifyReply, request: FastifyRequest, known: DispatchError): void {
   letGoOfBody(request);
   const dialect = dialectOf(request);
   const headers = { ...baseHeaders(request, reply.elapsedTime), ...errorHeaders(known), ...dialect.headers };
@@ -53,8 +49,15 @@ export function sendError(
   answerEarly(reply, known.status, all as Record<string, string>, JSON.stringify(body));
 }
 
+/** An error of our own, with its cause in the log under the id that the client is told. One that is known passes. */
+export function asFault(err: unknown, id: string, log: Pick<Logger, 'error'>): DispatchError {
+  if (err instanceof DispatchError) return err;
+  log.error({ id, err }, 'a request failed here');
+  return new DispatchError('internal_error', { cause: err });
+}
+
 /** Translates the framework's errors. */
-function toDispatchError(error: FastifyError | DispatchError): DispatchError {
+export function toDispatchError(error: FastifyError | DispatchError): DispatchError {
   if (error instanceof DispatchError) return error;
   switch (error.code) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':

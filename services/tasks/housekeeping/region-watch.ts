@@ -71,7 +71,7 @@ export class RegionWatch {
     try {
       return await Promise.race([read(), late]);
     } catch (err) {
-      this.#o.log.debug({ part, err: (err as Error).message }, 'region not looked at; trying again');
+      this.#o.log.debug({ part, err }, 'region not looked at; trying again');
       return null;
     } finally {
       clearTimeout(timer);

@@ -10,7 +10,7 @@ test('a round is not joined by another, and one that fails is told and followed 
       ...{ what: 'queues', trouble: 'not looked at' },
       watch: { failed: what => told.push(what) },
       log: {
-        warn: (fields: object, text: string) => told.push(`${JSON.stringify(fields)} ${text}`),
+        warn: ({ err }: { err: Error }, text: string) => told.push(`${err.message}: ${text}`),
       } as never,
     },
     () => {
@@ -24,7 +24,7 @@ test('a round is not joined by another, and one that fails is told and followed 
   assert.equal(rounds.length, 1);
   rounds[0]?.reject(new Error('away'));
   await first;
-  assert.deepEqual(told, ['queues', '{"err":"away"} not looked at']);
+  assert.deepEqual(told, ['queues', 'away: not looked at']);
   const second = look();
   assert.equal(rounds.length, 2);
   rounds[1]?.resolve();

@@ -24,7 +24,7 @@ export function oneAtATime(
       await round();
     } catch (err) {
       watch.failed(what);
-      log.warn({ err: (err as Error).message }, trouble);
+      log.warn({ err }, trouble);
     }
     isBusy = false;
   };

@@ -98,7 +98,7 @@ export class StrandedWork {
       queue.settle(ackSubject, 'ack');
       log.info({ id: work.meta.id, from: address.shard, to: to.shard }, 'moved to a shard that has workers');
     } catch (err) {
-      log.warn({ id: work.meta.id, err: (err as Error).message }, 'not moved to another shard yet');
+      log.warn({ id: work.meta.id, err }, 'not moved to another shard yet');
       queue.settle(ackSubject, 'nak', LATER_MS);
     }
   }

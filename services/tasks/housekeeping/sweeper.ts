@@ -28,7 +28,7 @@ export function startSweeping(options: SweeperOptions): () => void {
   const sweepOnce = () =>
     sweep(options).catch((err: Error) => {
       options.watch.failed('files');
-      options.log.warn({ err: err.message }, 'sweep failed');
+      options.log.warn({ err }, 'sweep failed');
     });
   void sweepOnce();
   const timer = setInterval(() => void sweepOnce(), EVERY_MS);

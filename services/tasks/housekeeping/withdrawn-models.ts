@@ -99,10 +99,7 @@ export class WithdrawnModels {
     try {
       await this.#refuse(delivery, work, why);
     } catch (err) {
-      log.warn(
-        { id: work.meta.id, err: (err as Error).message },
-        'work that nobody serves any more not refused yet',
-      );
+      log.warn({ id: work.meta.id, err }, 'work that nobody serves any more not refused yet');
       queue.settle(delivery.ackSubject, 'nak', NOT_OURS_MS);
     }
   }

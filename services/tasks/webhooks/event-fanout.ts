@@ -48,7 +48,7 @@ export class EventFanout {
         if (pauseMs > 0) await sleep(pauseMs, undefined, { ref: false });
       } catch (err) {
         if (this.#stopped) return;
-        this.#o.logger.warn({ err: (err as Error).message }, 'events could not be handed out; trying again');
+        this.#o.logger.warn({ err }, 'events could not be handed out; trying again');
         await sleep(TROUBLE_PAUSE_MS);
       }
     }

@@ -52,7 +52,7 @@ export async function startWebhooks(options: WebhooksOptions): Promise<Webhooks>
   });
   jobs.work(
     (job, attempt, stop) => delivery.run(job, attempt, stop),
-    err => log.warn({ err: err.message }, 'error in the webhook job queue'),
+    err => log.warn({ err }, 'error in the webhook job queue'),
   );
   const fanout = new EventFanout({ outbox, records, log: deliveries, jobs, logger: log });
   fanout.start();

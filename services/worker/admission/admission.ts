@@ -108,7 +108,7 @@ export class Admission {
       if (mayBeNewer) queue.settle(delivery.ackSubject, 'nak', NEWER_MS);
       else queue.settle(delivery.ackSubject, 'term');
       const what = mayBeNewer ? 'work left to workers of a later version' : 'unreadable work dropped';
-      log.error({ err: (err as Error).message }, what);
+      log.error({ err }, what);
       return null;
     }
   }
@@ -181,7 +181,7 @@ export class Admission {
       this.#refusedSince = null;
       return beginning;
     } catch (err) {
-      log.error({ id: work.meta.id, err: (err as Error).message }, 'stored run not begun');
+      log.error({ id: work.meta.id, err }, 'stored run not begun');
       this.#refusedSince ??= clock.monotonic();
       return storePauseMs(clock.monotonic() - this.#refusedSince);
     }

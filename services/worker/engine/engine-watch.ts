@@ -153,7 +153,7 @@ export class EngineWatch {
       // One that does not answer now is called sick by its other probes.
       if (this.#models.length > 0) return;
       this.#o.log.warn(
-        { err: (err as Error).message },
+        { err },
         'not pulling yet: the engine lists no models, or no ingress has made the queue',
       );
     }

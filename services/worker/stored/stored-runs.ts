@@ -156,7 +156,7 @@ export class StoredRuns {
   #over(attempt: Attempt, last: Frame): void {
     this.#pending++;
     void this.#conclude(attempt, last)
-      .catch((err: Error) => this.#o.logger.error({ id: attempt.id, err: err.message }, 'outcome not stored'))
+      .catch((err: Error) => this.#o.logger.error({ id: attempt.id, err }, 'outcome not stored'))
       .finally(() => {
         this.#pending--;
         this.release(attempt);

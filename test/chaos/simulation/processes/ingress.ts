@@ -94,7 +94,7 @@ export async function startIngress(
     }),
     dispatcher: new Dispatcher({
       ...{ queue, fleet, affinity, workMeta, open, claims, clock, metrics, tracing: null, region: REGION },
-      ...{ keepAliveMs: 10_000, trailing, convertedCall: (run: NewRun) => new ConvertedCall(life, run) },
+      ...{ log, keepAliveMs: 10_000, trailing, convertedCall: (run: NewRun) => new ConvertedCall(life, run) },
     }),
     runIntake: new RunIntake({
       ...{ acceptance: new RunAcceptance({ ...life, finder }), workMeta, region: REGION, claims, estimates },
