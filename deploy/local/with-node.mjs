@@ -4,7 +4,7 @@
 // what `npm start`, `npm test` and the other scripts call, so it is plain JavaScript for whatever Node is installed.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isNewEnough, LEAST_NODE } from './node-version.mjs';
@@ -13,7 +13,10 @@ import { withSetupLock } from './setup-lock.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const lock = join(root, '.tools', 'setup.lock');
-const NODE_PACKAGE = 'node@24.21.0';
+/** What is installed where this Node is too old, with hashes. */
+const NODE_LOCK = resolve(dirname(fileURLToPath(import.meta.url)), 'node');
+/** For which it is. */
+const NODE_PLATFORMS = ['linux-x64', 'linux-arm64'];
 /** npm says a line for each package that it fetched. */
 const NPM_FLAGS = ['--loglevel=http', '--no-audit', '--no-fund', '--no-update-notifier'];
 
@@ -67,18 +70,24 @@ async function ensureNode() {
     existsSync(bin) && spawnSync(bin, ['-v'], { encoding: 'utf8' }).stdout?.startsWith('v24.');
   const done = () => existsSync(mark) && existsSync(bin);
   if (done()) return bin;
+  const platform = `${process.platform}-${process.arch}`;
+  if (!NODE_PLATFORMS.includes(platform))
+    throw new SetupError(
+      `this Node is ${process.version}: install ${LEAST_NODE} or newer (https://nodejs.org). On ${NODE_PLATFORMS.join(' and ')} that is done here`,
+    );
   await withSetupLock(lock, async () => {
     if (done()) return;
     if (!works()) {
       mkdirSync(prefix, { recursive: true });
-      // It needs its own package.json: npm would climb to the repository's otherwise.
-      writeFileSync(join(prefix, 'package.json'), '{"private":true,"allowScripts":{"node":true}}\n');
+      for (const file of ['package.json', 'package-lock.json'])
+        copyFileSync(join(NODE_LOCK, file), join(prefix, file));
       await npm(
-        `installing ${NODE_PACKAGE} into .tools, as this Node is ${process.version}`,
-        ['install', '--prefix', prefix, '--no-save', '--ignore-scripts=false', NODE_PACKAGE],
+        `installing Node into .tools, as this one is ${process.version}`,
+        ['ci', '--prefix', prefix, '--ignore-scripts'],
         `Run this again, or install Node ${LEAST_NODE} or newer by hand.`,
         process.env,
       );
+      symlinkSync(`node-${platform}`, join(prefix, 'node_modules', 'node'));
       if (!works()) throw new SetupError(`${bin} does not run. Install Node ${LEAST_NODE} or newer by hand.`);
     }
     writeFileSync(mark, '');

@@ -4,10 +4,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -35,7 +37,13 @@ function checkout(t: TestContext, npm: string) {
   const start = () =>
     spawn(process.execPath, [join(local, 'with-node.mjs'), 'main.ts'], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '', PATH: `${bin}:${process.env['PATH']}` },
+      env: {
+        ...process.env,
+        NODE_OPTIONS: '',
+        NODE_TEST_CONTEXT: '',
+        NODE_COMPILE_CACHE: '',
+        PATH: `${bin}:${process.env['PATH']}`,
+      },
     });
   return { root, start, lock: join(root, '.tools/setup.lock') };
 }
@@ -69,6 +77,35 @@ test('packages are installed once, and it says so', async t => {
     /^penstock: installing npm packages\npenstock: installing npm packages: done, \d+ s\nit runs/,
   );
   assert.equal((await ended(start())).output, 'it runs\n');
+});
+
+test('where Node is too old, the one of the lockfile is installed, by its hash and without running anything of a package', {
+  skip: !/^(x64|arm64)$/.test(process.arch) || process.platform !== 'linux' ? 'only on Linux' : false,
+}, async t => {
+  const { root, start } = checkout(
+    t,
+    `echo "$@" >> asked; [ "$2" = --prefix ] || exit 0
+     test -s "$3/package-lock.json" || exit 1
+     bin="$3/node_modules/node-linux-${process.arch}/bin"; mkdir -p "$bin"; ln -s ${process.execPath} "$bin/node"`,
+  );
+  writeFileSync(
+    join(root, 'deploy/local/node-version.mjs'),
+    "export const isNewEnough = () => false;\nexport const LEAST_NODE = '24.12';\n",
+  );
+  cpSync(join(HERE, 'node'), join(root, 'deploy/local/node'), { recursive: true });
+  mkdirSync(join(root, 'node_modules'));
+  const first = await ended(start());
+  assert.match(first.output, /installing Node into \.tools, as this one is v[\s\S]*\nit runs\n$/);
+  const asked = readFileSync(join(root, 'asked'), 'utf8').trim().split('\n');
+  assert.match(asked[0] ?? '', /^ci --prefix \S+\.tools\/node --ignore-scripts /);
+  assert.equal((await ended(start())).output, 'it runs\n');
+  const { packages } = JSON.parse(readFileSync(join(HERE, 'node/package-lock.json'), 'utf8')) as {
+    packages: Record<string, { integrity?: string; hasInstallScript?: boolean }>;
+  };
+  const { '': _, ...nodes } = packages;
+  assert.equal(Object.keys(nodes).length, 2);
+  for (const { integrity, hasInstallScript } of Object.values(nodes))
+    assert.ok(integrity?.startsWith('sha512-') && hasInstallScript !== true);
 });
 
 test('why npm failed is one line with the remedy', async t => {

@@ -21,6 +21,9 @@ export interface Python {
   version(name: string): string;
 }
 
+/** Nothing but wheels whose hashes the file has: what is no wheel would run its own code to be built. */
+const PINNED = ['--require-hashes', '--only-binary', ':all:'];
+
 /**
  * @param set names the environment
  * @param requirements path of a file of pinned packages
@@ -39,12 +42,16 @@ export function ensurePython(set: string, requirements: string, say: Say): Pytho
       ['-m', 'venv', venv],
       'Install Python 3.10 or newer with venv (Debian: apt-get install python3-venv).',
     );
-    must(join(venv, 'bin/pip'), ['install', '-q', '-r', requirements], 'pip needs its package index.');
+    must(
+      join(venv, 'bin/pip'),
+      ['install', '-q', ...PINNED, '-r', requirements],
+      'pip needs its package index.',
+    );
     writeFileSync(stamp, digest);
   }
   return {
     run: (program, args, cwd) => runProgram(join(venv, 'bin', program), args, cwd),
-    version: name => new RegExp(`^${name}==(.+)$`, 'm').exec(wanted)?.[1] ?? 'unknown',
+    version: name => new RegExp(`^${name}==(\\S+)`, 'm').exec(wanted)?.[1] ?? 'unknown',
   };
 }
 
