@@ -90,7 +90,12 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'libs/transport/memory': ['libs/transport/ports', 'libs/transport/ports/queue'],
   'libs/transport/memory/queue': ['libs/transport/memory', 'libs/transport/ports/queue'],
   'libs/transport/memory/runs': ['libs/transport/memory', 'libs/transport/ports/runs'],
-  'libs/transport/nats': ['libs/transport/ports', 'libs/transport/ports/queue'],
+  'libs/transport/nats': [
+    'libs/transport/nats/connection',
+    'libs/transport/ports',
+    'libs/transport/ports/queue',
+  ],
+  'libs/transport/nats/connection': ['libs/transport/ports', 'libs/transport/tls'],
   'libs/transport/ports/tasks': ['libs/transport/ports/runs'],
   'libs/transport/redis': [
     'libs/transport/ports',
@@ -98,7 +103,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/transport/ports/tasks',
     'libs/transport/redis/connection',
   ],
-  'libs/transport/redis/connection': ['libs/transport/ports'],
+  'libs/transport/redis/connection': ['libs/transport/ports', 'libs/transport/tls'],
   'libs/transport/redis/replies': [
     'libs/transport/ports',
     'libs/transport/redis',
@@ -170,6 +175,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'loadtest/workloads',
   ],
   'loadtest/workloads/data': ['loadtest/workloads'],
+  'libs/transport/tls': ['libs/transport/ports'],
   'services/console/actions': ['services/console/http'],
   'services/console/http': ['services/console/shared'],
   'services/console/page': [

@@ -7,8 +7,16 @@ import { startProcess, startServer } from './process.ts';
 
 export type NatsServer = Awaited<ReturnType<typeof startNats>>;
 
-/** @param maxPayload longest message it takes. @param more lines of its configuration. @param storeDir where its messages are; its own directory when absent. */
-export async function startNats(maxPayload = '8MB', more = '', storeDir?: string) {
+/**
+ * @param maxPayload longest message it takes. @param more lines of its configuration. @param storeDir where its messages are; its own directory when
+ * absent. @param files by name, that its configuration includes.
+ */
+export async function startNats(
+  maxPayload = '8MB',
+  more = '',
+  storeDir?: string,
+  files: Readonly<Record<string, string>> = {},
+) {
   const dir = await mkdtemp(join(tmpdir(), 'penstock-nats-'));
   const port = await freePort();
   const conf = join(dir, 'nats.conf');
@@ -17,11 +25,14 @@ export async function startNats(maxPayload = '8MB', more = '', storeDir?: string
     `host: 127.0.0.1\nport: ${port}\nmax_payload: ${maxPayload}\nping_interval: "10s"\nping_max: 2\n` +
       `jetstream { store_dir: "${storeDir ?? join(dir, 'data')}", max_file_store: 10GB }\n${more}\n`,
   );
+  const write = (name: string, text: string) => writeFile(join(dir, name), text);
+  for (const [name, text] of Object.entries(files)) await write(name, text);
   const start = () =>
     startProcess(process.env['PENSTOCK_TEST_NATS_SERVER'] ?? 'nats-server', ['-c', conf], {
       readyWhen: line => line.includes('Server is ready'),
     });
-  return startServer(`nats://127.0.0.1:${port}`, start, () => rm(dir, { recursive: true, force: true }));
+  const clear = () => rm(dir, { recursive: true, force: true });
+  return Object.assign(await startServer(`nats://127.0.0.1:${port}`, start, clear), { write });
 }
 
 /** Three servers that know each other; ready once they can be connected to, which is before they have elected who leads them. */

@@ -120,6 +120,8 @@ export async function startServer(
       return server.pid;
     },
     url,
+    /** The latest lines of the process that runs. */
+    output: () => server.output,
     /** Without warning. */
     async kill() {
       server.kill('SIGKILL');

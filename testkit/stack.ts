@@ -151,7 +151,10 @@ export async function startStack(options: StackOptions) {
 
 function notStartedHere(url: string): NatsServer {
   const fail = () => Promise.reject(new Error('whoever started it may end it'));
-  return { url, pid: 0, kill: fail, start: fail, restart: fail, stop: fail };
+  return {
+    ...{ url, pid: 0, output: () => [] },
+    ...{ kill: fail, start: fail, restart: fail, stop: fail, write: fail },
+  };
 }
 
 /** Asks again every 20 ms until it is so. @throws after 30 s. */

@@ -29,7 +29,7 @@ import {
   RedisRunStore,
 } from '@penstock/transport';
 import { z } from 'zod';
-import { serversOf } from '../local/started-servers.ts';
+import { serverSettings, serversOf } from '../local/started-servers.ts';
 
 const USAGE = `Usage: ${commandLine('dlq')} COMMAND [--json]
 
@@ -38,7 +38,7 @@ const USAGE = `Usage: ${commandLine('dlq')} COMMAND [--json]
   requeue ID...         run stored work again under its own id
   drop ID...            delete
 
-The servers are those of PENSTOCK_NATS_URL and PENSTOCK_REDIS_URL, else those of a running
+The servers are those of PENSTOCK_NATS_URL and PENSTOCK_REDIS_URL (and what else a service is told of them), else those of a running
 \`${commandLine('start')}\` (PENSTOCK_DATA_DIR), else the default ports on this machine. PENSTOCK_REGION names the region (local).
 Large bodies are in PENSTOCK_FILES_DIR or the bucket, else in PENSTOCK_DATA_DIR/files.
 `;
@@ -46,24 +46,21 @@ const EXIT_USAGE = 2;
 
 const dlqConfig = z.object({
   PENSTOCK_REGION: regionSettings.PENSTOCK_REGION,
-  PENSTOCK_NATS_URL: z.string().optional(),
-  PENSTOCK_REDIS_URL: z.string().optional(),
-  PENSTOCK_DATA_DIR: z.string().default('.penstock'),
+  ...serverSettings,
   ...filesSettings,
   PENSTOCK_FILES_DIR: z.string().optional(),
 });
 type DlqConfig = z.infer<typeof dlqConfig>;
 
 async function wire(config: DlqConfig): Promise<DeadLetterWires & { close: () => Promise<unknown> }> {
-  const { nats, redis } = serversOf(config);
-  const name = 'penstock-dlq';
+  const { nats, redis } = serversOf(config, 'penstock-dlq');
   const blame = (variable: string) => (err: Error) => {
     throw err instanceof ConnectError ? new DeadLetterError(`${variable}: ${err.message}`) : err;
   };
   // Fails at once if Redis does not answer; the store would wait for it. It also says what the time is.
-  const about = { url: redis, name, clock: regionClock };
+  const about = { ...redis, clock: regionClock };
   await (await RedisModelRegistry.connect(about).catch(blame('PENSTOCK_REDIS_URL'))).close();
-  const letters = await NatsDeadLetters.connect({ url: nats, name }, config.PENSTOCK_REGION).catch(
+  const letters = await NatsDeadLetters.connect(nats, config.PENSTOCK_REGION).catch(
     blame('PENSTOCK_NATS_URL'),
   );
   const directory = config.PENSTOCK_FILES_DIR ?? join(config.PENSTOCK_DATA_DIR, 'files');
@@ -71,8 +68,8 @@ async function wire(config: DlqConfig): Promise<DeadLetterWires & { close: () =>
   const { bodies } = await openStores(directory, bucket, config.PENSTOCK_REGION).catch(
     blame('PENSTOCK_FILES_S3_BUCKET'),
   );
-  const queue = await NatsWorkQueue.connect({ url: nats, name }).catch(blame('PENSTOCK_NATS_URL'));
-  const runs = await RedisRunStore.connect({ url: redis, name });
+  const queue = await NatsWorkQueue.connect(nats).catch(blame('PENSTOCK_NATS_URL'));
+  const runs = await RedisRunStore.connect(redis);
   const close = () => Promise.all([letters.close(), queue.close(), runs.close()]);
   return { letters, queue, runs, bodies, now: () => regionClock.now(), close };
 }

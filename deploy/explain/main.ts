@@ -1,10 +1,10 @@
 /** `npm run explain -- ID`, `penstock explain ID`: the life of one request in words, for the operator. */
 import { parseArgs } from 'node:util';
 import { isToken, trailInWords } from '@penstock/protocol';
-import { commandLine, readConfigOrExit, regionSettings } from '@penstock/runtime';
+import { commandLine, readConfigOrExit } from '@penstock/runtime';
 import { ConnectError, RedisRequestTrails, RedisRunStore } from '@penstock/transport';
 import { z } from 'zod';
-import { serversOf } from '../local/started-servers.ts';
+import { serverSettings, serversOf } from '../local/started-servers.ts';
 
 const USAGE = `Usage: ${commandLine('explain')} ID [--json]
 
@@ -13,17 +13,14 @@ requests that failed, a sample of the others (PENSTOCK_TRAIL_SAMPLE), and jobs w
 Redis is PENSTOCK_REDIS_URL, else that of a running \`${commandLine('start')}\` (PENSTOCK_DATA_DIR), else the default port on this machine.
 `;
 const EXIT_USAGE = 2;
-const explainConfig = z.object({
-  PENSTOCK_REDIS_URL: regionSettings.PENSTOCK_REDIS_URL.removeDefault().optional(),
-  PENSTOCK_DATA_DIR: z.string().default('.penstock'),
-});
+const explainConfig = z.object(serverSettings);
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
 /** @returns the exit code. */
 async function explain(id: string, json: boolean): Promise<number> {
-  const url = serversOf(readConfigOrExit(explainConfig)).redis;
-  const trails = await RedisRequestTrails.connect({ url, name: 'penstock-explain' });
-  const runs = await RedisRunStore.connect({ url, name: 'penstock-explain' });
+  const { redis } = serversOf(readConfigOrExit(explainConfig), 'penstock-explain');
+  const trails = await RedisRequestTrails.connect(redis);
+  const runs = await RedisRunStore.connect(redis);
   try {
     const lines = trailInWords(await trails.read(id));
     const run = await runs.read(id);

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { natsSettings, redisSettings } from '@penstock/runtime';
 import { isMap, isScalar, type Pair, parseDocument, type YAMLMap } from 'yaml';
 import { consoleConfig } from '../../services/console/config.ts';
 import { simConfig } from '../../services/engine-sim/config.ts';
@@ -32,6 +33,9 @@ const SETTINGS: Readonly<Record<Component, readonly string[]>> = {
 /** Ports that Services and probes name, and names that no two pods may share. */
 const FIXED =
   /^PENSTOCK_(PORT|CONSOLE_PORT|SIM_PORT|SIM_HOST|SIM_ENGINES|INGRESS_ID|WORKER_ID|TASKS_ID|CONSOLE_ID)$/;
+
+/** Logins and certificates are secrets: the chart puts them into the URLs, which are files, and authorities into `tls.caSecret`. */
+const OF_SERVERS = new Set(Object.keys({ ...natsSettings, ...redisSettings }));
 
 /** Objects of Kubernetes' own: it checks them. */
 const FREE = new Set([
@@ -135,7 +139,9 @@ const POOL_NAME = '^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$';
 /** The settings that a user may give a component: those that the chart does not set itself, under their names. */
 export function openSettings(component: Component): readonly string[] {
   const taken = new Set(environmentOf(component).map(settingOf));
-  return SETTINGS[component].filter(name => !taken.has(name) && !FIXED.test(name)).sort();
+  return SETTINGS[component]
+    .filter(name => !taken.has(name) && !FIXED.test(name) && !OF_SERVERS.has(name))
+    .sort();
 }
 
 function settingsSchema(component: Component): Schema {

@@ -1,5 +1,7 @@
 /** Looks at the servers that the user brings: before anything is started that needs them, and engines as long as they load. */
+import { natsOf, natsSettings, readConfig, redisOf, redisSettings } from '@penstock/runtime';
 import { NatsWorkQueue, RedisReplyBus } from '@penstock/transport';
+import { z } from 'zod';
 import type { StartConfig } from './config.ts';
 import { StartError } from './data-dir.ts';
 
@@ -8,22 +10,18 @@ const LOOK_LIMIT_MS = 2000;
 
 /** @throws StartError that names the variable. */
 export async function checkServers(config: StartConfig): Promise<void> {
-  await check('PENSTOCK_NATS_URL', config.PENSTOCK_NATS_URL, url =>
-    NatsWorkQueue.connect({ url, name: NAME }),
-  );
-  await check('PENSTOCK_REDIS_URL', config.PENSTOCK_REDIS_URL, url =>
-    RedisReplyBus.connect({ url, name: NAME }),
-  );
+  const settings = readConfig(z.object({ ...natsSettings, ...redisSettings }), process.env);
+  if (config.PENSTOCK_NATS_URL !== undefined)
+    await check('PENSTOCK_NATS_URL', () => NatsWorkQueue.connect(natsOf(settings, NAME)));
+  if (config.PENSTOCK_REDIS_URL !== undefined)
+    await check('PENSTOCK_REDIS_URL', () =>
+      RedisReplyBus.connect(redisOf(settings, NAME, { warn: () => {} })),
+    );
 }
 
-async function check(
-  variable: string,
-  url: string | undefined,
-  connect: (url: string) => Promise<{ close(): Promise<void> }>,
-): Promise<void> {
-  if (url === undefined) return;
+async function check(variable: string, connect: () => Promise<{ close(): Promise<void> }>): Promise<void> {
   try {
-    await (await connect(url)).close();
+    await (await connect()).close();
   } catch (err) {
     throw new StartError(`${variable}: ${(err as Error).message}`);
   }

@@ -1,19 +1,26 @@
-/** The servers of a running `npm start`, for commands beside it. */
+/** The servers that commands beside a region talk to: those of settings, else those of a running `npm start`. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { natsOf, natsSettings, redisOf, redisSettings } from '@penstock/runtime';
 import { z } from 'zod';
 
 /** The file in which `npm start` records its servers; their ports are new at each start. */
 const startedServers = z.object({ nats: z.string(), redis: z.string() });
 
-export interface ServerSettings {
-  readonly PENSTOCK_DATA_DIR: string;
-  readonly PENSTOCK_NATS_URL?: string | undefined;
-  readonly PENSTOCK_REDIS_URL?: string | undefined;
-}
+/** Where `npm start` has its data, and where the servers are, if not there. */
+export const serverSettings = {
+  PENSTOCK_DATA_DIR: z.string().default('.penstock'),
+  ...natsSettings,
+  PENSTOCK_NATS_URL: natsSettings.PENSTOCK_NATS_URL.removeDefault().optional(),
+  ...redisSettings,
+  PENSTOCK_REDIS_URL: redisSettings.PENSTOCK_REDIS_URL.removeDefault().optional(),
+};
 
-/** Those that are set, else those of the `npm start` that uses the directory, else the usual ports of this machine. */
-export function serversOf(config: ServerSettings): { nats: string; redis: string } {
+/**
+ * Those that are set, else those of the `npm start` that uses the directory, else the usual ports of this machine.
+ * @param name of the command, shown in the servers' lists of clients.
+ */
+export function serversOf(config: z.infer<z.ZodObject<typeof serverSettings>>, name: string) {
   let started = { nats: 'nats://127.0.0.1:4222', redis: 'redis://127.0.0.1:6379' };
   try {
     started = startedServers.parse(
@@ -22,8 +29,11 @@ export function serversOf(config: ServerSettings): { nats: string; redis: string
   } catch {
     // No `npm start` uses this directory.
   }
-  return {
-    nats: config.PENSTOCK_NATS_URL ?? started.nats,
-    redis: config.PENSTOCK_REDIS_URL ?? started.redis,
+  const settings = {
+    ...config,
+    PENSTOCK_NATS_URL: config.PENSTOCK_NATS_URL ?? started.nats,
+    PENSTOCK_REDIS_URL: config.PENSTOCK_REDIS_URL ?? started.redis,
   };
+  // A command says nothing of a server that is used nevertheless: the services do.
+  return { nats: natsOf(settings, name), redis: redisOf(settings, name, { warn: () => {} }) };
 }

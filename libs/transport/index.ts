@@ -7,7 +7,7 @@ export { DirectoryFiles } from './files/directory-files.ts';
 export { FileLibrary } from './files/file-library.ts';
 export type { S3Options } from './files/s3-bucket.ts';
 export { type ContentStores, openStores } from './files/stores.ts';
-export type { NatsOptions } from './nats/connection.ts';
+export type { NatsOptions } from './nats/connection/connection.ts';
 export { NatsDeadLetters } from './nats/dead-letters.ts';
 export { NatsQueueSurvey } from './nats/queue-survey.ts';
 export { NatsWorkQueue } from './nats/work-queue.ts';

@@ -7,6 +7,7 @@ import {
   exitBlaming,
   lameDuck,
   NATS,
+  natsOf,
   REDIS,
   readConfigOrExit,
   redisOf,
@@ -41,7 +42,7 @@ const region = config.PENSTOCK_REGION;
 
 const redis = redisOf(config, id, log);
 const there = whenThere(log);
-const queue = await there(NATS, () => NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }));
+const queue = await there(NATS, () => NatsWorkQueue.connect(natsOf(config, id)));
 const registry = await there(REDIS, () => RedisModelRegistry.connect({ ...redis, clock: regionClock }));
 const audit = await there(REDIS, () => RedisAuditLog.connect(redis, region));
 const runs = await there(REDIS, () => RedisRunStore.connect(redis));
@@ -52,15 +53,13 @@ const deliveries = await there(REDIS, () => RedisDeliveries.connect(redis));
 /** Loaded when somebody sends an event again. */
 const deliveryJobs = new WhenNeeded(async () => {
   const { BullDeliveries } = await import('@penstock/transport/bullmq');
-  return new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEMPTS);
+  return new BullDeliveries(redis, WEBHOOK_ATTEMPTS);
 });
 const { bodies } = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
 );
 /** Connected when somebody looks: an ingress makes the stream, and may come later than the console. */
-const letters = new WhenNeeded(() =>
-  NatsDeadLetters.connect({ url: config.PENSTOCK_NATS_URL, name: id }, region),
-);
+const letters = new WhenNeeded(() => NatsDeadLetters.connect(natsOf(config, id), region));
 let draining = false;
 const { app, start, stop } = await startConsole(
   {

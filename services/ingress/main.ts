@@ -9,6 +9,7 @@ import {
   exitBlaming,
   modelRulesOf,
   NATS,
+  natsOf,
   REDIS,
   readConfigOrExit,
   redisOf,
@@ -52,7 +53,7 @@ const redis = redisOf(config, ingressId, log);
 const there = whenThere(log);
 const queue = await there(NATS, () =>
   NatsWorkQueue.connect({
-    ...{ url: config.PENSTOCK_NATS_URL, name: ingressId, replicas: config.PENSTOCK_NATS_REPLICAS },
+    ...{ ...natsOf(config, ingressId), replicas: config.PENSTOCK_NATS_REPLICAS },
     onTrouble: troubleTo(log),
   }),
 );
@@ -75,12 +76,12 @@ const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
 const stores = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
 );
-const batchJobs = new BullBatches(config.PENSTOCK_REDIS_URL);
+const batchJobs = new BullBatches(redis);
 const runLog = await there(REDIS, () => RedisRunLog.connect(redis));
 const webhooks = await there(REDIS, () => RedisWebhooks.connect(redis));
 const deliveries = await there(REDIS, () => RedisDeliveries.connect(redis));
 const conversations = await there(REDIS, () => RedisConversations.connect(redis));
-const deliveryJobs = new BullDeliveries(config.PENSTOCK_REDIS_URL, WEBHOOK_ATTEMPTS);
+const deliveryJobs = new BullDeliveries(redis, WEBHOOK_ATTEMPTS);
 
 let draining = false;
 const { app, answers, open, tick, tellStatus } = await startIngress(

@@ -15,6 +15,7 @@ import {
   modelRulesOf,
   monitoringAddress,
   NATS,
+  natsOf,
   REDIS,
   readConfigOrExit,
   redisOf,
@@ -75,13 +76,13 @@ const tracing = await startTracingOrExit({
 const batchTracing = tracing === null ? null : new BatchTracing(tracing);
 
 const there = whenThere(log);
-const queue = await there(NATS, () => NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }));
+const queue = await there(NATS, () => NatsWorkQueue.connect(natsOf(config, id)));
 const registry = await there(REDIS, () => RedisModelRegistry.connect({ ...redis, clock: regionClock }));
 const nodes = await there(REDIS, () => RedisRegionNodes.connect(redis));
 const membership = await joinRegion({ nodes, log, name: id, settings: equalSettings(tasksConfig, config) });
 const runs = await there(REDIS, () => RedisRunStore.connect(redis));
 const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
-const batches = new BullBatches(config.PENSTOCK_REDIS_URL);
+const batches = new BullBatches(redis);
 
 const { contents, bodies } = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
@@ -206,10 +207,7 @@ const watchedAt = monitoringAddress(config);
 if (watchedAt !== null) {
   const store = await there(REDIS, () => RedisStoreSurvey.connect(redis));
   const survey = await there(NATS, () =>
-    NatsQueueSurvey.connect(
-      { url: config.PENSTOCK_NATS_URL, name: id },
-      { region, shards: config.PENSTOCK_SHARDS },
-    ),
+    NatsQueueSurvey.connect(natsOf(config, id), { region, shards: config.PENSTOCK_SHARDS }),
   );
   surveys.push(store, survey);
   regionWatch = new RegionWatch({

@@ -12,6 +12,7 @@ import {
   exitBlaming,
   monitoringAddress,
   NATS,
+  natsOf,
   REDIS,
   readConfigOrExit,
   redisOf,
@@ -55,7 +56,7 @@ const tracing = await startTracingOrExit({
 
 const redis = redisOf(config, id, log);
 const there = whenThere(log);
-const queue = await there(NATS, () => NatsWorkQueue.connect({ url: config.PENSTOCK_NATS_URL, name: id }));
+const queue = await there(NATS, () => NatsWorkQueue.connect(natsOf(config, id)));
 const bus = await there(REDIS, () => RedisReplyBus.connect({ ...redis, clock: regionClock }));
 const membership = await joinRegion({
   nodes: bus.nodes,

@@ -16,7 +16,7 @@ test('records and jobs go on at the replica that sentinels make the primary', as
   await using redis = await startReplicatedRedis();
   const runs = await RedisRunStore.connect({ url: redis.url, name: 'test' });
   t.after(() => runs.close());
-  const jobs = new BullBatches(redis.url);
+  const jobs = new BullBatches(redis);
   t.after(() => jobs.close());
   const begun: string[] = [];
   jobs.work(

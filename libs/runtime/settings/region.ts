@@ -2,6 +2,48 @@
 import { z } from 'zod';
 import { nameSetting } from './notation.ts';
 
+/** How a process may be told who it is and whom it trusts: a secret or a PEM text, mostly as a file. */
+const text = z.string().optional();
+
+export const natsSettings = {
+  PENSTOCK_NATS_URL: z
+    .string()
+    .default('nats://127.0.0.1:4222')
+    .describe(
+      'NATS servers of the region, comma-separated: nats://host:port, nats://user:password@host:port, or tls:// for TLS.',
+    ),
+  PENSTOCK_NATS_USER: text.describe('User of this process at NATS, with PENSTOCK_NATS_PASSWORD.'),
+  PENSTOCK_NATS_PASSWORD: text.describe('Password of that user.'),
+  PENSTOCK_NATS_TOKEN: text.describe('Token, where NATS asks for that instead of a user.'),
+  PENSTOCK_NATS_NKEY: text.describe('Seed of an nkey (SU…), instead of a user.'),
+  PENSTOCK_NATS_CREDS: text.describe(
+    'A credentials file as nsc writes it (JWT and seed), instead of a user.',
+  ),
+  PENSTOCK_NATS_CA: text.describe(
+    'Certificates (PEM) of the authorities that sign those of NATS, in place of the public ones; asks for TLS.',
+  ),
+  PENSTOCK_NATS_CERT: text.describe('Certificate (PEM) that this process shows to NATS.'),
+  PENSTOCK_NATS_KEY: text.describe('Private key (PEM) of PENSTOCK_NATS_CERT.'),
+};
+
+export const redisSettings = {
+  PENSTOCK_REDIS_URL: z
+    .string()
+    .default('redis://127.0.0.1:6379')
+    .describe(
+      'Redis of the region: redis://host:port, redis://user:password@host:port, rediss:// for TLS, or redis+sentinel://host:port,host:port/name-of-the-primary.',
+    ),
+  PENSTOCK_REDIS_USER: text.describe('User of this process at Redis (ACL), with PENSTOCK_REDIS_PASSWORD.'),
+  PENSTOCK_REDIS_PASSWORD: text.describe('Its password; without a user, that of `requirepass`.'),
+  PENSTOCK_REDIS_SENTINEL_USER: text.describe('User of this process at the sentinels, if they have any.'),
+  PENSTOCK_REDIS_SENTINEL_PASSWORD: text.describe('Password of the sentinels, which is not that of Redis.'),
+  PENSTOCK_REDIS_CA: text.describe(
+    'Certificates (PEM) of the authorities that sign those of Redis and the sentinels, in place of the public ones.',
+  ),
+  PENSTOCK_REDIS_CERT: text.describe('Certificate (PEM) that this process shows to Redis and the sentinels.'),
+  PENSTOCK_REDIS_KEY: text.describe('Private key (PEM) of PENSTOCK_REDIS_CERT.'),
+};
+
 export const regionSettings = {
   PENSTOCK_REGION: nameSetting.default('local').describe('Region of this process: one NATS and one Redis.'),
   PENSTOCK_SHARDS: z.coerce
@@ -13,18 +55,8 @@ export const regionSettings = {
     .describe(
       'Streams of the region: one per thousand workers. Must be the same in all processes of the region.',
     ),
-  PENSTOCK_NATS_URL: z
-    .string()
-    .default('nats://127.0.0.1:4222')
-    .describe(
-      'NATS servers of the region, comma-separated: nats://host:port, nats://user:password@host:port, or tls:// for TLS.',
-    ),
-  PENSTOCK_REDIS_URL: z
-    .string()
-    .default('redis://127.0.0.1:6379')
-    .describe(
-      'Redis of the region: redis://host:port, redis://user:password@host:port, rediss:// for TLS, or redis+sentinel://host:port,host:port/name-of-the-primary.',
-    ),
+  ...natsSettings,
+  ...redisSettings,
   PENSTOCK_REDIS_REPLICAS: z.coerce
     .number()
     .int()
@@ -40,14 +72,52 @@ export const regionSettings = {
     .describe('Lowest level that is logged, as JSON lines: trace, debug, info, warn, error, silent.'),
 };
 
+type Values<T extends Record<string, z.ZodType>> = { readonly [K in keyof T]?: z.infer<T[K]> | undefined };
+
+/** How a process reaches NATS, by its settings. @param name shown in the broker's monitoring. */
+export function natsOf(
+  settings: Values<typeof natsSettings> & { readonly PENSTOCK_NATS_URL: string },
+  name: string,
+) {
+  return {
+    ...{ url: settings.PENSTOCK_NATS_URL, name },
+    login: {
+      user: settings.PENSTOCK_NATS_USER,
+      password: settings.PENSTOCK_NATS_PASSWORD,
+      token: settings.PENSTOCK_NATS_TOKEN,
+      nkey: settings.PENSTOCK_NATS_NKEY,
+      creds: settings.PENSTOCK_NATS_CREDS,
+    },
+    tls: {
+      ca: settings.PENSTOCK_NATS_CA,
+      cert: settings.PENSTOCK_NATS_CERT,
+      key: settings.PENSTOCK_NATS_KEY,
+    },
+  };
+}
+
 /** How a process reaches Redis, by its settings. @param name of the process. */
 export function redisOf(
-  settings: { readonly PENSTOCK_REDIS_URL: string; readonly PENSTOCK_REDIS_REPLICAS: number },
+  settings: Values<typeof redisSettings> & {
+    readonly PENSTOCK_REDIS_URL: string;
+    readonly PENSTOCK_REDIS_REPLICAS?: number;
+  },
   name: string,
   log: { warn(text: string): void },
 ) {
   return {
-    ...{ url: settings.PENSTOCK_REDIS_URL, replicas: settings.PENSTOCK_REDIS_REPLICAS, name },
+    ...{ url: settings.PENSTOCK_REDIS_URL, replicas: settings.PENSTOCK_REDIS_REPLICAS ?? 0, name },
+    login: {
+      user: settings.PENSTOCK_REDIS_USER,
+      password: settings.PENSTOCK_REDIS_PASSWORD,
+      sentinelUser: settings.PENSTOCK_REDIS_SENTINEL_USER,
+      sentinelPassword: settings.PENSTOCK_REDIS_SENTINEL_PASSWORD,
+    },
+    tls: {
+      ca: settings.PENSTOCK_REDIS_CA,
+      cert: settings.PENSTOCK_REDIS_CERT,
+      key: settings.PENSTOCK_REDIS_KEY,
+    },
     warn: (text: string) => log.warn(`PENSTOCK_REDIS_URL: ${text}`),
   };
 }

@@ -1,6 +1,7 @@
 /** Batches to be processed, as BullMQ jobs: when a process dies, another one takes over its batches. */
 import { Queue, type RedisOptions, Worker } from 'bullmq';
 import type { BatchJobs } from '../ports/tasks/batch-jobs.ts';
+import type { RedisReach } from '../redis/connection/address.ts';
 import { clientOptions } from '../redis/connection/connection.ts';
 
 const NAME = 'penstock-batches';
@@ -19,8 +20,8 @@ export class BullBatches implements BatchJobs {
   readonly #queue: Queue;
   #worker: Worker | null = null;
 
-  constructor(url: string) {
-    this.#connection = clientOptions(url) as RedisOptions;
+  constructor(reach: RedisReach) {
+    this.#connection = clientOptions(reach) as RedisOptions;
     this.#queue = new Queue(NAME, { connection: this.#connection });
     this.#queue.on('error', () => {});
   }

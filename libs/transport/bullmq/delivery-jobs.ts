@@ -10,6 +10,7 @@ import {
 } from 'bullmq';
 import type { DeliveryJob, DeliveryJobs, JobOutcome } from '../ports/webhooks/delivery-jobs.ts';
 import type { PostOutcome } from '../ports/webhooks/poster.ts';
+import type { RedisReach } from '../redis/connection/address.ts';
 import { clientOptions } from '../redis/connection/connection.ts';
 
 const NAME = 'penstock-webhooks';
@@ -40,8 +41,8 @@ export class BullDeliveries implements DeliveryJobs {
   #worker: Worker | null = null;
 
   /** @param attempts most attempts at an event. */
-  constructor(url: string, attempts: number) {
-    this.#connection = clientOptions(url) as RedisOptions;
+  constructor(reach: RedisReach, attempts: number) {
+    this.#connection = clientOptions(reach) as RedisOptions;
     this.#attempts = attempts;
     this.#queue = new Queue(NAME, { connection: this.#connection });
     this.#queue.on('error', () => {});

@@ -4,7 +4,7 @@ import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import { deadStream, deadSubject, requestIdOf } from '@penstock/protocol';
 import { ConnectError } from '../ports/connect-error.ts';
 import type { DeadLetter, DeadLetters } from '../ports/queue/dead-letters.ts';
-import { dial, type NatsOptions } from './connection.ts';
+import { dial, type NatsOptions } from './connection/connection.ts';
 
 /** Header that says why the request failed. */
 export const DEAD_LETTER_REASON = 'Penstock-Reason';

@@ -3,7 +3,7 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { deadStream, readWorkFilter, workFilter, workStream } from '@penstock/protocol';
 import type { QueueSurvey, SurveyedQueue, SurveyedStream } from '../ports/region-survey.ts';
-import { dialBroker, type NatsOptions } from './connection.ts';
+import { dialBroker, type NatsOptions } from './connection/connection.ts';
 
 /** Oldest messages looked at in one survey, those of the longest queues: each comes with its body. */
 const MOST_OLDEST = 16;

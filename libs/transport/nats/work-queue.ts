@@ -7,7 +7,7 @@ import type { ConsumerOptions, QueueState, StreamLimits } from '../ports/queue/q
 import type { Delivery, Puller, Settlement } from '../ports/queue/work-consumer.ts';
 import type { DeadReason, PublishOptions } from '../ports/queue/work-publisher.ts';
 import type { WorkQueue } from '../ports/queue/work-queue.ts';
-import { dialBroker, type NatsOptions } from './connection.ts';
+import { dialBroker, type NatsOptions } from './connection/connection.ts';
 import { NatsControlChannel } from './control-channel.ts';
 import { NatsRequests } from './requests.ts';
 import { NatsTopology } from './topology.ts';

@@ -42,7 +42,7 @@ export async function startWebhooks(options: WebhooksOptions): Promise<Webhooks>
   const records = await RedisWebhooks.connect(redis);
   const deliveries = await RedisDeliveries.connect(redis);
   const outbox = await RedisEventOutbox.connect(redis);
-  const jobs = new BullDeliveries(redis.url, WEBHOOK_ATTEMPTS);
+  const jobs = new BullDeliveries(redis, WEBHOOK_ATTEMPTS);
   await records.replaceManaged(managed);
   const delivery = new EventSender({
     ...{ records, log: deliveries, clock, logger: log, scale, timeoutMs, observers },

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Authority } from '../../../../testkit/network/certificates.ts';
 import { ConnectError } from '../../ports/connect-error.ts';
-import { readAddress } from './address.ts';
+import { type RedisReach, readAddress as read } from './address.ts';
+
+const readAddress = (url: string, more: Partial<RedisReach> = {}) => read({ url, ...more });
 
 test('one server, with and without a login, a database and TLS', () => {
   assert.deepEqual(readAddress('redis://redis'), { host: 'redis', port: 6379, db: 0 });
@@ -62,5 +65,32 @@ test('anything else is refused with what to write instead, and never quoted', ()
       (err: unknown) =>
         err instanceof ConnectError && why.test(err.message) && !err.message.includes('secret'),
       setting,
+    );
+});
+
+test('a login may stand in settings of its own, of Redis and of the sentinels', () => {
+  const login = { user: 'worker', password: 's3cret', sentinelPassword: 'q', sentinelUser: 's' };
+  assert.deepEqual(readAddress('redis://redis', { login }), {
+    ...{ host: 'redis', port: 6379, db: 0, username: 'worker', password: 's3cret' },
+  });
+  assert.deepEqual(readAddress('redis+sentinel://s-1/mymaster', { login }), {
+    ...{ sentinels: [{ host: 's-1', port: 26_379 }], name: 'mymaster', db: 0 },
+    ...{ username: 'worker', password: 's3cret', sentinelUsername: 's', sentinelPassword: 'q' },
+  });
+  const refused: [string, Partial<RedisReach>, RegExp][] = [
+    [
+      'redis://u:s3cret@redis',
+      { login: { password: 's3cret' } },
+      /the login in the URL and PENSTOCK_REDIS_PASSWORD both/,
+    ],
+    ['redis://redis', { login: { user: 'u' } }, /PENSTOCK_REDIS_USER has no password/],
+    ['rediss://redis', { tls: { ca: 's3cret' } }, /PENSTOCK_REDIS_CA holds no certificate/],
+    ['redis://redis', { tls: { ca: new Authority().ca } }, /write rediss:/],
+  ];
+  for (const [url, more, why] of refused)
+    assert.throws(
+      () => readAddress(url, more),
+      (err: Error) => err.name === 'ConnectError' && why.test(err.message) && !err.message.includes('s3cret'),
+      url,
     );
 });

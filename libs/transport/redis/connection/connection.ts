@@ -1,14 +1,13 @@
 /** Connections to Redis: the one place that knows how to reach it, for BullMQ too. */
 import { type RedisOptions as AnyOptions, Redis } from 'ioredis';
 import { ConnectError } from '../../ports/connect-error.ts';
-import { readAddress } from './address.ts';
+import { type RedisReach, readAddress } from './address.ts';
 import { connectorFor, type ServerSeen } from './connector.ts';
+import { refusedBy } from './first-refusal.ts';
 import { fitnessOf } from './fitness.ts';
 import { RedisLiveness, type RegionTime, SILENCE_MS, tellTime } from './liveness.ts';
 
-export interface RedisOptions {
-  /** See {@link readAddress}. */
-  readonly url: string;
+export interface RedisOptions extends RedisReach {
   readonly name: string;
   /** Replicas that have a result or an accepted run before anybody relies on it; 0 where absent. */
   readonly replicas?: number;
@@ -23,8 +22,6 @@ type ClientOptions = AnyOptions & { replyMapping?: 'legacy' };
 
 /** What it is now it may not be in a moment. */
 const PASSING = { isLasting: false } as const;
-/** Who is refused so today is refused tomorrow. */
-const REFUSED = /WRONGPASS|NOAUTH|NOPERM|invalid username|invalid password/i;
 
 const LIVENESS = new WeakMap<Redis, RedisLiveness>();
 const SERVERS = new WeakMap<Redis, ServerSeen>();
@@ -55,11 +52,11 @@ function isDemoted({ message }: Error): boolean {
 
 /** What all clients have in common: how the server is found, and found again when it has moved. @throws ConnectError for a setting that is none. */
 export function clientOptions(
-  url: string,
+  reach: RedisReach,
   seen: ServerSeen = { runId: '', isReplica: false },
 ): ClientOptions {
   return {
-    ...readAddress(url),
+    ...readAddress(reach),
     Connector: connectorFor(seen),
     // The connection is opened anew, to whoever is the primary by then; the command that was refused is the caller's to repeat.
     reconnectOnError: isDemoted,
@@ -82,7 +79,7 @@ export function clientOptions(
 export function openRedis(options: RedisOptions, role: string, { blocks = false } = {}): Redis {
   const seen: ServerSeen = { runId: '', isReplica: false };
   const client: ClientOptions = {
-    ...clientOptions(options.url, seen),
+    ...clientOptions(options, seen),
     connectionName: `${options.name}-${role}`,
     ...(blocks ? {} : { socketTimeout: SILENCE_MS }),
     lazyConnect: true,
@@ -105,7 +102,7 @@ export async function dialRedis(
 ): Promise<Redis> {
   const redis = openRedis(options, role, about);
   try {
-    await firstConnection(redis);
+    await firstConnection(redis, options);
     return redis;
   } catch (err) {
     redis.disconnect();
@@ -129,15 +126,15 @@ export async function connectRedis(options: RedisOptions, role: string): Promise
   }
 }
 
-async function firstConnection(redis: Redis): Promise<void> {
-  let last = '';
+async function firstConnection(redis: Redis, reach: RedisReach): Promise<void> {
+  let last: Error | null = null;
   const note = (err: Error) => {
-    last = err.message;
+    last = err;
   };
   redis.on('error', note);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(last || `no answer in ${FIRST_LIMIT_MS} ms`)), FIRST_LIMIT_MS);
+    timer = setTimeout(() => reject(last ?? new Error(`no answer in ${FIRST_LIMIT_MS} ms`)), FIRST_LIMIT_MS);
   });
   try {
     await Promise.race([redis.connect(), late]);
@@ -145,8 +142,7 @@ async function firstConnection(redis: Redis): Promise<void> {
     // The client says no more of a server that its connector left.
     if (SERVERS.get(redis)?.isReplica) throw new ConnectError(fitnessOf(REPLICA).refusal ?? '', PASSING);
     // That the connection is closed says less than what it failed with before.
-    const message = last || (err as Error).message;
-    throw new ConnectError(`no Redis answers there (${message})`, { isLasting: REFUSED.test(message) });
+    throw await refusedBy(last ?? (err as Error), readAddress(reach));
   } finally {
     clearTimeout(timer);
     redis.off('error', note);

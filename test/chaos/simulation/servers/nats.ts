@@ -8,7 +8,7 @@ import { matchesFilter } from '@penstock/transport/memory';
 import { Proc, type VirtualTime } from '../world/virtual-time.ts';
 import { type ConsumerConfig, Stream } from './jetstream.ts';
 
-/** As the product's connection is set: see libs/transport/nats/connection.ts. */
+/** As the product's connection is set: see libs/transport/nats/connection/connection.ts. */
 const RECONNECT_MS = { least: 200, jitter: 100 };
 const JSM_TIMEOUT_MS = 5000;
 

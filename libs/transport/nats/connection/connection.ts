@@ -1,8 +1,9 @@
 /** Connecting to nats-server, and what it has to be able to do. */
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { ConnectError } from '../ports/connect-error.ts';
-import { readServers } from './servers.ts';
+import { ConnectError } from '../../ports/connect-error.ts';
+import { refusalOf } from './refusal.ts';
+import { type NatsReach, readServers } from './servers.ts';
 
 /** JetStream's code for a cluster in which too few servers are there. */
 const NO_LEADER = 10008;
@@ -13,25 +14,24 @@ const LEAST_VERSION = [2, 12];
  * a server which is killed right after its start: it would wait 20 s, and whoever asks this process for anything gives up by then.
  */
 const CONNECT_MS = 5000;
-/** Who is refused so today is refused tomorrow. */
-const REFUSED = /authori[sz]ation|authentication|permission/i;
 /** Longest message that the server has to accept: the largest body an ingress can be set to accept, and its meta line. */
 const LEAST_PAYLOAD_BYTES = 8_000_000;
 
-export interface NatsOptions {
-  readonly url: string;
+export interface NatsOptions extends NatsReach {
   /** Shown in the broker's monitoring. */
   readonly name: string;
 }
 
 /** A connection that reconnects for ever once it has been made. @throws ConnectError */
 export async function dial(options: NatsOptions): Promise<NatsConnection> {
-  const servers = readServers(options.url);
+  const client = readServers(options);
   try {
     return await connect({
-      ...servers,
+      ...client,
       name: options.name,
       maxReconnectAttempts: -1,
+      // A login that is refused for a while, as while users are changed, must not end the connection for good.
+      ignoreAuthErrorAbort: true,
       timeout: CONNECT_MS,
       reconnectTimeWait: 200,
       reconnectJitter: 100,
@@ -39,10 +39,7 @@ export async function dial(options: NatsOptions): Promise<NatsConnection> {
       maxPingOut: 2,
     });
   } catch (err) {
-    const { message } = err as Error;
-    throw new ConnectError(`no nats-server answers there (${message})`, {
-      isLasting: REFUSED.test(message),
-    });
+    throw await refusalOf(err as Error, client);
   }
 }
 
