@@ -8,6 +8,7 @@ import { renderTable, type Summary, summarize } from '../workloads/summary.ts';
 import { assertSome, TraceError } from '../workloads/trace.ts';
 import { renderPlans } from './page.ts';
 import { POLICIES, policyOf } from './policies.ts';
+import { planScaling } from './scaling/scaling-plan.ts';
 import { outcomesOf, simulate } from './simulate.ts';
 import { measureSimulator, renderSpeed, type SimulatorFigures } from './speed.ts';
 
@@ -20,6 +21,7 @@ const REPOSITORY_ONLY = `
   --page            all scenarios, 900 s each, into docs/simulator.md
   --speed           how fast the simulator itself is, into loadtest/results/simulator.json; the page shows it`;
 const USAGE = `usage: ${commandLine('plan')} [options]
+       ${commandLine('plan')} --scaling [options]: autoscalers over days of load; --scaling --help tells more
   --scenario NAME   ${Object.keys(SCENARIOS).join(', ')} (default uneven)
   --policy NAMES    comma separated; ${Object.keys(POLICIES).join(', ')} (default all)
   --load X          multiple of the workload's own arrival rate (default: the scenario's)
@@ -102,13 +104,19 @@ function speed(): void {
   process.stdout.write(`${renderSpeed(figures)}\n`);
 }
 
-try {
+function run(): void {
+  const argv = process.argv.slice(2);
+  if (argv.includes('--scaling')) return planScaling(argv);
   const args = readArgs();
   if (args === null) process.stdout.write(`${USAGE}\n`);
   else if (args.speed) speed();
   else if (args.page)
     writeFileSync(PAGE, renderPlans(JSON.parse(readFileSync(SPEED, 'utf8')) as SimulatorFigures));
   else plan(args);
+}
+
+try {
+  run();
 } catch (err) {
   const known = err instanceof RangeError || err instanceof TraceError || err instanceof TypeError;
   if (!known) throw err;
