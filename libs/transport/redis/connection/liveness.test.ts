@@ -59,6 +59,34 @@ test('a connection is answering while it is open and its questions are answered'
   assert.equal(questions.length, asked);
 });
 
+test('connections opened one after the other are asked at the same moment, and each until it ends', async t => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const asked: string[] = [];
+  const open = (name: string) => {
+    const ping = async () => void asked.push(name);
+    const redis = Object.assign(new EventEmitter(), { status: 'ready', ping });
+    new RedisLiveness(redis as unknown as Redis);
+    return redis;
+  };
+  const pass = async (ms: number) => {
+    t.mock.timers.tick(ms);
+    await turn();
+    return asked.splice(0);
+  };
+  const first = open('first');
+  assert.deepEqual(await pass(200), []);
+  const second = open('second');
+  assert.deepEqual(await pass(50), ['first', 'second']);
+  assert.deepEqual(await pass(249), []);
+  first.emit('end');
+  assert.deepEqual(await pass(1), ['second']);
+  second.emit('end');
+  assert.deepEqual(await pass(1000), []);
+  const third = open('third');
+  assert.deepEqual(await pass(250), ['third']);
+  third.emit('end');
+});
+
 test('what Redis says that the time is comes with when it was asked and when it answered', async t => {
   let now = 5;
   t.mock.method(performance, 'now', () => now);

@@ -26,10 +26,31 @@ export async function tellTime(redis: Redis, listener: RegionTime): Promise<void
   listener.hear(Number(seconds) * 1000 + Number(microseconds) / 1000, askedAt, performance.now());
 }
 
+/** Asks all connections of the process at the same moment: it wakes up once for all of them, and so does Redis. */
+class Rounds {
+  readonly #questions = new Set<() => void>();
+  #timer: NodeJS.Timeout | null = null;
+
+  add(question: () => void): void {
+    this.#questions.add(question);
+    this.#timer ??= setInterval(() => {
+      for (const ask of this.#questions) ask();
+    }, ASK_MS).unref();
+  }
+
+  remove(question: () => void): void {
+    this.#questions.delete(question);
+    if (this.#questions.size > 0 || this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
+  }
+}
+
+const ROUNDS = new Rounds();
+
 export class RedisLiveness {
   readonly #redis: Redis;
   readonly #clock: RegionTime | undefined;
-  readonly #timer: NodeJS.Timeout;
   /** When the question was asked that is not answered; null while there is none. */
   #askedAt: number | null = null;
   /** When the connection was lost; null while it is open, and before it ever was. */
@@ -41,8 +62,9 @@ export class RedisLiveness {
   constructor(redis: Redis, clock?: RegionTime) {
     this.#redis = redis;
     this.#clock = clock;
-    this.#timer = setInterval(() => this.#ask(), ASK_MS).unref();
-    redis.on('end', () => clearInterval(this.#timer));
+    const ask = () => this.#ask();
+    ROUNDS.add(ask);
+    redis.on('end', () => ROUNDS.remove(ask));
     // What was asked of a lost connection is answered by the next one, or never.
     redis.on('close', () => {
       this.#askedAt = null;
