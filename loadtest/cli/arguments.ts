@@ -1,4 +1,5 @@
 /** The command line of `npm run load`. */
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PROFILES } from '@penstock/engine-sim';
@@ -28,7 +29,7 @@ ${Object.entries(SCENARIOS)
   .join('\n')}
 options
   --url URL         of a Penstock that runs (default: one is started here, and stopped)
-  --key KEY         its API key (default: $PENSTOCK_KEY)
+  --key KEY         its API key (default: $PENSTOCK_KEY, or what is in the file $PENSTOCK_KEY_FILE)
   --model NAME      (default: the first there is)
   --rate R          requests a second
   --duration D      such as 30s or 10m
@@ -94,7 +95,7 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
   return {
     scenario: scenario as ScenarioName,
     url: url === undefined ? null : baseOf(url),
-    key: key ?? env['PENSTOCK_KEY'] ?? env['PENSTOCK_API_KEY'] ?? '',
+    key: key ?? keyIn(env) ?? '',
     settings,
     ownRunner: values.runner || values['max-late'] !== undefined,
     maxLate: values['max-late'] ?? null,
@@ -102,6 +103,16 @@ export function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv): 
     profile: profileOf(values.profile),
     out: resolve(values.out),
   };
+}
+
+function keyIn(env: NodeJS.ProcessEnv): string | undefined {
+  const file = env['PENSTOCK_KEY_FILE'];
+  if (!file) return env['PENSTOCK_KEY'] ?? env['PENSTOCK_API_KEY'];
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (err) {
+    throw new UsageError(`PENSTOCK_KEY_FILE: ${(err as Error).message}`);
+  }
 }
 
 function parse(argv: readonly string[]) {

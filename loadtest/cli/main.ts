@@ -3,7 +3,6 @@ import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { cpus, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { programFile } from '@penstock/runtime';
-import { ToolError } from '../../deploy/local/tools.ts';
 import { cpuSeconds } from '../bench/cpu.ts';
 import { type Arguments, RESULTS, readArguments, SCENARIOS, USAGE, UsageError } from './arguments.ts';
 import { findGenerator, type Generator, startGenerator } from './generator.ts';
@@ -12,7 +11,7 @@ import { progressLine } from './progress.ts';
 import { renderReport } from './report.ts';
 import { figuresOf, type LoadResult, type Summary, thresholdsOf } from './result.ts';
 import { writeResultsPage } from './results-page.ts';
-import { openTarget, type Target } from './target.ts';
+import { runningAt, type Target } from './target.ts';
 import { Recorder } from './timeline.ts';
 
 const TICK_MS = 1000;
@@ -131,8 +130,10 @@ function keep(
   if (args.url === null && args.out === RESULTS) writeResultsPage(args.out);
   const { generatorCores } = result;
   if (generatorCores !== null) say(`load generator: ${generatorCores} of ${cpus().length} cores`);
-  say(`result  ${relative(process.cwd(), `${base}.json`)}`);
-  say(`report  ${relative(process.cwd(), `${base}.html`)}`);
+  const shown = relative(process.cwd(), base);
+  const path = shown.startsWith('..') ? base : shown;
+  say(`result  ${path}.json`);
+  say(`report  ${path}.html`);
 }
 
 /** Before the load: a result that cannot be kept was measured for nothing. */
@@ -150,6 +151,13 @@ function whyNot(code: number): string {
   return `the run did not get to its end (exit code ${code})`;
 }
 
+/** @throws UsageError where a local stack does not start. */
+async function targetOf(args: Arguments): Promise<Target> {
+  if (args.url !== null) return runningAt(args.url, args.key);
+  const { startLocalStack } = await import('./local-stack.ts');
+  return startLocalStack(args, say);
+}
+
 async function main(): Promise<number> {
   const args = readArguments(process.argv.slice(2), process.env);
   if (args === null) {
@@ -158,10 +166,7 @@ async function main(): Promise<number> {
   }
   prepare(args.out);
   const generator = findGenerator(args);
-  const target = await openTarget(args, say).catch((err: Error) => {
-    if (err instanceof ToolError) throw err;
-    throw new UsageError(`the local stack did not start: ${err.message.trim().split('\n').at(-1)}`);
-  });
+  const target = await targetOf(args);
   try {
     say(`${args.scenario}: ${SCENARIOS[args.scenario]}? Load by ${generator.about}`);
     const outcome = await generate(args, target, generator);
@@ -177,7 +182,7 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (err) {
-  if (!(err instanceof UsageError || err instanceof ToolError)) throw err;
+  if (!(err instanceof UsageError)) throw err;
   process.stderr.write(`load: ${err.message}\n`);
   // What was started of a local stack that did not start would keep this process from ending.
   process.exit(2);

@@ -78,6 +78,12 @@ export class ComposeProject {
     return names.filter(name => name.startsWith(`${NAME}_${service}`));
   }
 
+  /** @returns what a service of a profile says that runs once. */
+  async runOnce(profile: string, service: string, ...args: readonly string[]): Promise<string> {
+    const { out } = await this.#compose('--profile', profile, 'run', '--rm', '--no-deps', service, ...args);
+    return out;
+  }
+
   /** Everything that is left of the project: containers, volumes, networks. */
   left(): readonly string[] {
     return [
@@ -112,7 +118,9 @@ export class ComposeProject {
       ROOT,
     );
     if (ran.code !== 0)
-      throw new ConformanceError(`podman-compose ${args[0]} left with ${ran.code}.\n${ran.err.slice(-2000)}`);
+      throw new ConformanceError(
+        `podman-compose ${args.join(' ')} left with ${ran.code}.\n${(ran.out + ran.err).slice(-2000)}`,
+      );
     return ran;
   }
 }

@@ -12,7 +12,7 @@ const NOTES = `The Dockerfile built by Buildah, and \`docker-compose.yml\` run b
 where no registry can be reached, stand-ins made of Debian's packages, npm's Node and the project's nats-server. Podman 4.3 starts a service without waiting
 for the health of those it depends on, so their order is proved by the services themselves; the health checks are run one by one.`;
 /** Each with the services that are in it. */
-const IMAGES = ['ingress', 'worker', 'tasks', 'console', 'simulated-node'];
+const IMAGES = ['ingress', 'worker', 'tasks', 'console', 'simulated-node', 'load'];
 const MOST_MB = 250;
 const BUILDAH = 'Debian: apt-get install podman buildah runc netavark aardvark-dns catatonit.';
 
@@ -56,20 +56,21 @@ function tagOf(image: string): string {
 function imageChecks() {
   return Object.fromEntries(
     IMAGES.map(image => [
-      `the image ${image} is below ${MOST_MB} MB, has no npm, no root, a health check and labels`,
+      `the image ${image} is below ${MOST_MB} MB, has no npm, no root, labels and, where it serves, a health check`,
       async () => {
         const [about] = JSON.parse(podman('image', 'inspect', tagOf(image))) as Inspected[];
         assert.ok(about);
         assert.ok(about.Size < MOST_MB * 1e6, `${Math.round(about.Size / 1e6)} MB`);
         assert.equal(about.User, '1000:1000');
-        assert.ok((about.HealthCheck ?? about.Healthcheck)?.Test.length);
+        const health = (about.HealthCheck ?? about.Healthcheck)?.Test ?? [];
+        assert.equal(health.length > 0 && health[0] !== 'NONE', image !== 'load');
         assert.equal(about.Labels['org.opencontainers.image.licenses'], 'Apache-2.0');
         const npm = podman(
           'run',
           '--rm',
           '--network=none',
+          '--entrypoint=sh',
           tagOf(image),
-          'sh',
           '-c',
           'command -v npm npx || echo none',
         );
@@ -136,6 +137,20 @@ function projectChecks(project: ComposeProject) {
       await project.up('--scale', 'worker=4');
       await underLoad;
       assert.equal(project.running('worker').length, 4);
+    },
+    'the load test of the profile passes, and keeps its report': async () => {
+      const options = [
+        '--rate',
+        '4',
+        '--duration',
+        '5s',
+        '-e',
+        'SLO_TTFT_MS=20000',
+        '-e',
+        'SLO_TPOT_MS=2000',
+      ];
+      const said = await project.runOnce('loadtest', 'load', 'smoke', ...options, '--max-late', '30s');
+      assert.match(said, /report .*smoke\.html/);
     },
     'a second ingress node is found by the proxy and serves': async () => {
       await project.up('--scale', 'ingress=2');
