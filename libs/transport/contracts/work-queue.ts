@@ -44,6 +44,7 @@ function collect(queue: WorkConsumer, slug: string, offer: { level: number; batc
 export function testWorkQueue(subject: () => WorkQueueSubject): void {
   testAdmin(subject);
   testQueueState(subject);
+  testPurging(subject);
   testPublishing(subject);
   testLevels(subject);
   testPulling(subject);
@@ -145,7 +146,7 @@ function testQueueState(subject: () => WorkQueueSubject): void {
   });
 }
 
-function testPublishing(subject: () => WorkQueueSubject): void {
+function testPurging(subject: () => WorkQueueSubject): void {
   test('a purge takes back what is queued; a repeated publish is stored once', async () => {
     const { queue } = subject();
     const pendingIs = (count: number) =>
@@ -175,6 +176,27 @@ function testPublishing(subject: () => WorkQueueSubject): void {
     await queue.clear(at);
   });
 
+  test('a purge takes nothing else with it: what was delivered before still comes again', async () => {
+    const { queue, elapse } = subject();
+    await queue.ensureConsumer(keyOf('beside'), { ackWaitMs: 500 });
+    const { taken, puller } = collect(queue, 'beside', { level: 0, batch: 4 });
+    for (const [i, id] of ['kept', 'purged', 'acked'].entries()) {
+      await publish(subject(), 'beside', id);
+      await eventually(() => taken.length === i + 1);
+    }
+    const purged = sharedAddress(keyOf('beside'), 'purged');
+    queue.purge(purged);
+    await eventually(async () => (await queue.read(purged)) === null);
+    queue.settle(taken[2]?.ackSubject ?? '', 'ack');
+    await elapse(600);
+    await eventually(() => taken.length === 4);
+    assert.equal(taken.map(textOf)[3], 'kept');
+    queue.settle(taken[3]?.ackSubject ?? '', 'ack');
+    await puller.stop();
+  });
+}
+
+function testPublishing(subject: () => WorkQueueSubject): void {
   test('a full queue refuses with queue_full', async () => {
     const { queue } = subject();
     await queue.ensureWorkStream('tiny', 0, { maxMessages: 1, maxBytes: 1_000_000 });

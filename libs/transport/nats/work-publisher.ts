@@ -150,25 +150,46 @@ export class NatsWorkPublisher implements WorkPublisher {
   }
 
   purge(address: QueueAddress): void {
-    this.#purge(streamOf(address), subjectOf(address));
+    // A broker that is away keeps it: whoever gets it asks first.
+    this.clear(address).catch(() => {});
   }
 
   purgeBound(region: string, shard: number, worker: string): void {
     this.#purge(workStream(region, shard), boundFilter(region, shard, worker));
   }
 
+  /** For all that one consumer delivers, and nothing less: see {@link clear}. */
   #purge(stream: string, filter: string): void {
     if (this.#nc.isClosed()) return;
     this.#nc.publish(`$JS.API.STREAM.PURGE.${stream}`, Buffer.from(JSON.stringify({ filter })));
   }
 
+  /**
+   * Deletes the message by its sequence. Purging its subject would do harm to others: a nats-server then takes what was delivered before the
+   * purged message for acked as soon as what was delivered after it is, and forgets what waits for redelivery, so a request that is
+   * handed back later is in the stream and delivered to nobody.
+   */
   async clear(address: QueueAddress): Promise<void> {
-    await this.#jsm.streams.purge(streamOf(address), { filter: subjectOf(address) });
+    const seq = await this.#seqAt(address);
+    if (seq === null) return;
+    try {
+      await this.#jsm.streams.deleteMessage(streamOf(address), seq, false);
+    } catch (err) {
+      // It may have been acked meanwhile.
+      if ((await this.#seqAt(address)) === seq) throw err;
+    }
+  }
+
+  async #seqAt(address: QueueAddress): Promise<number | null> {
+    return (await this.#stored(address))?.seq ?? null;
   }
 
   async read(address: QueueAddress): Promise<Uint8Array | null> {
-    const found = await this.#jsm.streams.getMessage(streamOf(address), { last_by_subj: subjectOf(address) });
-    return found?.data ?? null;
+    return (await this.#stored(address))?.data ?? null;
+  }
+
+  #stored(address: QueueAddress) {
+    return this.#jsm.streams.getMessage(streamOf(address), { last_by_subj: subjectOf(address) });
   }
 
   async moveToDead(address: QueueAddress, { code, message }: DeadReason): Promise<void> {

@@ -128,4 +128,15 @@ export const MUTATIONS: readonly Mutation[] = [
       isLong: true,
     },
   },
+  {
+    name: 'a request is taken off the queue by purging its subject',
+    changes: [
+      {
+        file: 'libs/transport/nats/work-publisher.ts',
+        find: 'this.clear(address).catch(() => {});',
+        replace: 'this.#purge(streamOf(address), subjectOf(address));',
+      },
+    ],
+    focus: { faults: ['kill worker', 'stop worker'], kinds: ['stream', 'plain'], isLong: true },
+  },
 ];

@@ -4,6 +4,7 @@
  */
 import { matchesFilter } from '@penstock/transport/memory';
 import type { Proc, VirtualTime } from '../world/virtual-time.ts';
+import { Consumer, type ConsumerConfig, type Pull } from './consumer.ts';
 
 /** Of what was done longer ago nothing is forgotten, ms. */
 const MOST_FORGOTTEN_MS = 2000;
@@ -14,25 +15,6 @@ export interface Stored {
   readonly data: Uint8Array;
   readonly storedAt: number;
   readonly expiresAt: number;
-}
-
-interface Pull {
-  readonly inbox: string;
-  readonly priority: number;
-  left: number;
-}
-
-interface Pending {
-  readonly count: number;
-  deadline: number;
-}
-
-export interface ConsumerConfig {
-  readonly durable_name: string;
-  readonly filter_subject: string;
-  /** ns. */
-  readonly ack_wait: number;
-  readonly max_deliver: number;
 }
 
 /** What a server needs of the network: whether somebody hears an inbox, and how it is told. */
@@ -62,21 +44,6 @@ class Journal {
     for (let last = this.#entries.pop(); last !== undefined && last.at > from; last = this.#entries.pop())
       last.undo();
     this.#entries = [];
-  }
-}
-
-export class Consumer {
-  config: ConsumerConfig;
-  /** Of the first message that was never delivered. */
-  nextSeq = 1;
-  readonly pending = new Map<number, Pending>();
-  readonly counts = new Map<number, number>();
-  readonly again: number[] = [];
-  pulls: Pull[] = [];
-  delivered = 0;
-
-  constructor(config: ConsumerConfig) {
-    this.config = config;
   }
 }
 
@@ -132,8 +99,23 @@ export class Stream {
     return seq === undefined ? null : (this.messages.get(seq) ?? null);
   }
 
-  purge(matches: (subject: string) => boolean): void {
-    for (const { seq, subject } of [...this.messages.values()]) if (matches(subject)) this.#drop(seq);
+  /** All of a subject, or of what one consumer delivers. */
+  purge(filter: string): void {
+    for (const { seq, subject } of [...this.messages.values()])
+      if (matchesFilter(subject, filter)) this.#drop(seq);
+    const firstSeq = Math.min(this.lastSeq + 1, ...this.messages.keys());
+    for (const consumer of this.consumers.values()) {
+      const { filter_subject: all, ack_wait } = consumer.config;
+      if (all === filter) for (const seq of [...consumer.pending.keys()]) consumer.end(seq);
+      else if (matchesFilter(filter, all))
+        for (const seq of consumer.purged(firstSeq, each => this.messages.has(each)))
+          this.#lease(consumer, seq, this.#time.now + ack_wait / 1e6);
+    }
+  }
+
+  delete(seq: number): boolean {
+    for (const consumer of this.consumers.values()) consumer.end(seq);
+    return this.#drop(seq) !== undefined;
   }
 
   #drop(seq: number): Stored | undefined {
@@ -217,11 +199,12 @@ export class Stream {
     const before = consumer.counts.get(seq);
     const wasPending = consumer.pending.get(seq);
     const count = (before ?? 0) + 1;
+    const delivery = ++consumer.delivered;
     consumer.counts.set(seq, count);
     const deadline = this.#time.now + consumer.config.ack_wait / 1e6;
-    consumer.pending.set(seq, { count, deadline });
+    consumer.pending.set(seq, { first: wasPending?.first ?? delivery, deadline });
     this.#watch(consumer, seq, deadline);
-    const ack = `$JS.ACK.${this.name}.${consumer.config.durable_name}.${count}.${seq}.${++consumer.delivered}.0.0`;
+    const ack = `$JS.ACK.${this.name}.${consumer.config.durable_name}.${count}.${seq}.${delivery}.0.0`;
     this.#deliveries.note(() => {
       if (before === undefined) {
         consumer.counts.delete(seq);
@@ -240,30 +223,35 @@ export class Stream {
     this.#time.at(this.#proc(), deadline, () => {
       const pending = consumer.pending.get(seq);
       if (pending === undefined || pending.deadline !== deadline || consumer.again.includes(seq)) return;
+      if (consumer.isBehind(seq)) return void consumer.pending.delete(seq);
       consumer.again.push(seq);
       this.dispatch(consumer);
     });
   }
 
+  #lease(consumer: Consumer, seq: number, until: number): void {
+    const pending = consumer.pending.get(seq);
+    if (pending === undefined) return;
+    pending.deadline = until;
+    this.#watch(consumer, seq, until);
+  }
+
   /** @param settlement as it came: `+ACK`, `-NAK {"delay":…}`, `+WPI` or `+TERM`. */
-  settle(consumerName: string, seq: number, settlement: string): void {
+  settle(consumerName: string, seq: number, delivery: number, settlement: string): void {
     const consumer = this.consumers.get(consumerName);
     // Of what it does not know to have delivered it takes no settlement.
     if (consumer === undefined || seq >= consumer.nextSeq) return;
-    const pending = consumer.pending.get(seq);
     if (settlement.startsWith('+ACK') || settlement.startsWith('+TERM')) return this.#close(consumer, seq);
-    if (pending === undefined) return;
     const { now } = this.#time;
+    if (settlement.startsWith('+WPI'))
+      return this.#lease(consumer, seq, now + consumer.config.ack_wait / 1e6);
+    if (!consumer.takesNak(seq, delivery)) return;
     const delayNs = settlement.startsWith('-NAK {') ? Number(JSON.parse(settlement.slice(5)).delay) : 0;
-    pending.deadline = settlement.startsWith('+WPI')
-      ? now + consumer.config.ack_wait / 1e6
-      : now + delayNs / 1e6;
-    this.#watch(consumer, seq, pending.deadline);
+    this.#lease(consumer, seq, now + delayNs / 1e6);
   }
 
   #close(consumer: Consumer, seq: number): void {
-    const pending = consumer.pending.get(seq);
-    consumer.pending.delete(seq);
+    const pending = consumer.end(seq);
     if (pending !== undefined) this.#deliveries.note(() => consumer.pending.set(seq, pending));
     const message = this.#drop(seq);
     if (message === undefined) return;
@@ -280,10 +268,7 @@ export class Stream {
     this.#deliveries.forget(ms);
     // Ids are read from the messages that are there.
     this.#ids.clear();
-    for (const consumer of this.consumers.values()) {
-      consumer.pulls = [];
-      consumer.again.length = 0;
-    }
+    for (const consumer of this.consumers.values()) consumer.crash();
   }
 
   /** It is started again: leases go on. */

@@ -6,7 +6,8 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import { matchesFilter } from '@penstock/transport/memory';
 import { Proc, type VirtualTime } from '../world/virtual-time.ts';
-import { type ConsumerConfig, Stream } from './jetstream.ts';
+import type { ConsumerConfig } from './consumer.ts';
+import { Stream } from './jetstream.ts';
 
 /** As the product's connection is set: see libs/transport/nats/connection/connection.ts. */
 const RECONNECT_MS = { least: 200, jitter: 100 };
@@ -116,8 +117,9 @@ export class NatsServer {
   #command(subject: string, data: Uint8Array, reply: string): void {
     const tokens = subject.split('.');
     if (subject.startsWith('$JS.ACK.')) {
-      const [, , stream = '', consumer = '', , seq] = tokens;
-      return this.streams.get(stream)?.settle(consumer, Number(seq), Buffer.from(data).toString());
+      const [, , stream = '', consumer = '', , seq, delivery] = tokens;
+      const settlement = Buffer.from(data).toString();
+      return this.streams.get(stream)?.settle(consumer, Number(seq), Number(delivery), settlement);
     }
     if (subject.startsWith('$JS.API.CONSUMER.MSG.NEXT.')) {
       const stream = this.streams.get(tokens[5] ?? '');
@@ -127,7 +129,7 @@ export class NatsServer {
     }
     if (subject.startsWith('$JS.API.STREAM.PURGE.')) {
       const { filter } = JSON.parse(Buffer.from(data).toString()) as { filter: string };
-      return this.streams.get(tokens[4] ?? '')?.purge(each => matchesFilter(each, filter));
+      return this.streams.get(tokens[4] ?? '')?.purge(filter);
     }
     if (subject.startsWith('$JS.API.STREAM.INFO.')) return this.#tell(reply, Buffer.from('{}'), 0);
     throw new Error(`the simulated nats-server does not know ${subject}`);
@@ -324,8 +326,7 @@ export class NatsLink {
       streams: {
         add: (config: Record<string, unknown> & { name: string }) =>
           this.command(() => server.ensureStream(config)),
-        purge: (name: string, { filter }: { filter: string }) =>
-          this.command(() => streamOf(name).purge(subject => matchesFilter(subject, filter))),
+        deleteMessage: (name: string, seq: number) => this.command(() => streamOf(name).delete(seq)),
         getMessage: (name: string, { last_by_subj: subject }: { last_by_subj: string }) =>
           this.command(() => streamOf(name).read(subject)),
       },
