@@ -9,9 +9,11 @@ import {
   webhookListKey,
 } from '@penstock/protocol';
 import { RedisEventOutbox, RedisRunStore, RedisTaskRecords, type RunEnd } from '@penstock/transport';
+import { BullDeliveries } from '@penstock/transport/bullmq';
 import { nth } from '@penstock/transport/contracts';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../testkit/redis.ts';
+import { waitFor } from '../../testkit/stack.ts';
 
 const TENANT = 'a1b2c3d4e5f60718';
 const redis = await startRedis();
@@ -178,3 +180,26 @@ for (const refused of ['xadd', 'hset'])
     await records.updateBatch(batch.id, { status: 'completed' }, 5);
     assert.deepEqual(await told(), [`batch.completed ${batch.id}`]);
   });
+
+test('a delivery that Redis refused half-way is made once it is added again', async t => {
+  const jobs = new BullDeliveries({ url: redis.url }, 3);
+  t.after(() => jobs.close());
+  const event = { id: 'evt_half', type: 'response.completed', resource: 'resp_half', createdAt: 1 } as const;
+  const job = { endpoint: 'whe_half', event };
+  await raw.call('ACL', 'SETUSER', 'default', '-xadd');
+  await assert.rejects(jobs.add([job]));
+  await raw.call('ACL', 'SETUSER', 'default', '+xadd');
+  const made: string[] = [];
+  jobs.work(
+    async ({ event: { id } }) => {
+      made.push(id);
+      return { kind: 'done', result: null };
+    },
+    () => {},
+  );
+  for (let i = 0; i < 2; i++) await jobs.completeAdd([job]);
+  await waitFor(() => made.length > 0);
+  await jobs.completeAdd([job]);
+  await waitFor(async () => Object.values(await jobs.counts()).every(count => count === 0));
+  assert.deepEqual(made, ['evt_half']);
+});

@@ -65,6 +65,13 @@ export class BullDeliveries implements DeliveryJobs {
     );
   }
 
+  /** A script that Redis refused half-way leaves the data of a job, by which it is known, and the job in no list: nobody would ever run it. */
+  async completeAdd(jobs: readonly DeliveryJob[]): Promise<void> {
+    for (const id of jobs.map(jobIdOf))
+      if ((await this.#queue.getJobState(id)) === 'unknown') await this.#queue.remove(id);
+    await this.add(jobs);
+  }
+
   async again(job: DeliveryJob, nonce: string): Promise<void> {
     await this.#queue.add('deliver', job, this.#options(`${jobIdOf(job)}.${nonce}`));
   }

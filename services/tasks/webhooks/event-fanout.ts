@@ -37,14 +37,17 @@ export class EventFanout {
   }
 
   start(): void {
-    void this.#repeat(() => this.#o.outbox.next(WAIT_MS), 0);
-    void this.#repeat(() => this.#o.outbox.abandoned(), ABANDONED_EVERY_MS);
+    const { outbox, jobs } = this.#o;
+    const add = (wanted: readonly DeliveryJob[]) => jobs.add(wanted);
+    const completeAdd = (wanted: readonly DeliveryJob[]) => jobs.completeAdd(wanted);
+    void this.#repeat(async () => this.#handOut(await outbox.next(WAIT_MS), add), 0);
+    void this.#repeat(async () => this.#handOut(await outbox.abandoned(), completeAdd), ABANDONED_EVERY_MS);
   }
 
-  async #repeat(read: () => Promise<OutboxEvent[]>, pauseMs: number): Promise<void> {
+  async #repeat(handOut: () => Promise<void>, pauseMs: number): Promise<void> {
     while (!this.#stopped) {
       try {
-        await this.handOut(await read());
+        await handOut();
         if (pauseMs > 0) await sleep(pauseMs, undefined, { ref: false });
       } catch (err) {
         if (this.#stopped) return;
@@ -54,9 +57,12 @@ export class EventFanout {
     }
   }
 
-  async handOut(events: readonly OutboxEvent[]): Promise<void> {
+  async #handOut(
+    events: readonly OutboxEvent[],
+    add: (jobs: readonly DeliveryJob[]) => Promise<void>,
+  ): Promise<void> {
     if (events.length === 0) return;
-    const { records, log, jobs, outbox } = this.#o;
+    const { records, log, outbox } = this.#o;
     const tenants = [...new Set(events.map(event => event.tenant))];
     const endpoints = new Map(
       await Promise.all(tenants.map(async tenant => [tenant, await records.list(tenant)] as const)),
@@ -73,7 +79,7 @@ export class EventFanout {
       await log.open(
         wanted.map(({ endpoint, event }) => ({ id: deliveryId(event.id, endpoint), endpoint, event })),
       );
-      await jobs.add(wanted);
+      await add(wanted);
     }
     await outbox.done(events.map(event => event.entry));
   }

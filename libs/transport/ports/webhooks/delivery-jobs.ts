@@ -25,6 +25,8 @@ export type JobOutcome =
  */
 export interface DeliveryJobs {
   add(jobs: readonly DeliveryJob[]): Promise<void>;
+  /** As {@link add}, of deliveries that somebody may have added in part. */
+  completeAdd(jobs: readonly DeliveryJob[]): Promise<void>;
   /** Adds a delivery although it was made before. @param nonce makes it a new one. */
   again(job: DeliveryJob, nonce: string): Promise<void>;
   /** Adds a delivery and waits for the outcome of its only attempt; null when no process made it within `waitMs`. */
