@@ -8,34 +8,52 @@ export type ChaosCommand =
   /** One seed with its history, or many. */
   | { readonly kind: 'simulate'; readonly seeds: number; readonly seed: number | null }
   /** Real servers and processes under load. */
-  | { readonly kind: 'run'; readonly requests: number; readonly faults: number; readonly seed: number };
+  | {
+      readonly kind: 'run';
+      readonly requests: number;
+      readonly faults: number;
+      readonly seed: number;
+      /** How long it is asked, in place of a number of requests; null where that counts. */
+      readonly minutes: number | null;
+      /** The file to which the result is written. */
+      readonly report: string | null;
+    };
 
 const MOST_SEED = 2 ** 31 - 1;
 
 /** One line. */
 export const USAGE =
-  'npm run chaos [-- --simulate [--seeds N] [--seed S] | -- --requests N --faults N [--seed S]]; see docs/guarantees.md';
+  'npm run chaos [-- --simulate [--seeds N] [--seed S] | -- (--requests N | --minutes N) --faults N [--seed S] [--report FILE]]; see docs/guarantees.md';
 
 /** @throws Error whose message says what is wrong. */
 export function readArguments(args: readonly string[]): ChaosCommand {
   const string = { type: 'string' } as const;
   const { values } = parseArgs({
     args: [...args],
-    options: { simulate: { type: 'boolean' }, seeds: string, seed: string, requests: string, faults: string },
+    options: {
+      ...{ simulate: { type: 'boolean' }, seeds: string, seed: string },
+      ...{ requests: string, faults: string, minutes: string, report: string },
+    },
   });
   const seed = values.seed === undefined ? null : count('seed', values.seed, MOST_SEED);
+  const { requests: most, faults: done, minutes: lasts, report = null } = values;
+  const isReal = [most, done, lasts].some(value => value !== undefined);
   if (values.simulate) {
-    if (values.requests !== undefined || values.faults !== undefined)
-      throw new Error('--requests and --faults are of real servers, not of --simulate');
+    if (isReal || report !== null)
+      throw new Error('--requests, --minutes, --faults and --report are of real servers, not of --simulate');
     const alone = seed !== null && values.seeds === undefined;
     return { kind: 'simulate', seeds: alone ? 1 : count('seeds', values.seeds ?? '1000', 10_000_000), seed };
   }
   if (values.seeds !== undefined) throw new Error('--seeds is of --simulate');
-  if (values.requests === undefined && values.faults === undefined) {
-    if (seed !== null) throw new Error('--seed needs --simulate, or --requests and --faults');
+  if (!isReal) {
+    if (seed !== null || report !== null)
+      throw new Error(`--${report === null ? 'seed' : 'report'} needs --requests, --minutes or --faults`);
     return { kind: 'tests' };
   }
-  const requests = count('requests', values.requests ?? '800', 1_000_000);
-  const faults = count('faults', values.faults ?? '20', 10_000);
-  return { kind: 'run', requests, faults, seed: seed ?? 1 + Math.floor(Math.random() * MOST_SEED) };
+  if (most !== undefined && lasts !== undefined) throw new Error('either --requests or --minutes');
+  const requests = count('requests', most ?? '800', 1_000_000);
+  const faults = count('faults', done ?? '20', 10_000);
+  const minutes = lasts === undefined ? null : count('minutes', lasts, 1440);
+  const drawn = seed ?? 1 + Math.floor(Math.random() * MOST_SEED);
+  return { kind: 'run', requests, faults, seed: drawn, minutes, report };
 }

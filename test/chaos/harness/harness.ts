@@ -12,20 +12,15 @@ import { judge, type Violation } from '../invariants.ts';
 import { beginBatch, checkBatch } from '../work.ts';
 import { faultKinds, type Victims } from './faults.ts';
 import { leftOf } from './left-over.ts';
+import { MemoryWatch } from './memory.ts';
+import { type ChaosReport, type Done, goesOn, writeReport } from './report.ts';
 import { ChaosClient, GIVEN_UP, type Request, type RequestKind, type Seen } from './requests.ts';
 
-export interface ChaosReport {
-  readonly seed: number;
-  readonly seconds: number;
-  /** Requests by kind, and how they ended. */
-  readonly asked: Readonly<Record<string, number>>;
-  readonly ended: Readonly<Record<string, number>>;
-  readonly faults: Readonly<Record<string, number>>;
-  readonly webhooks: number;
-  readonly violations: readonly Violation[];
-}
-
 const CLIENTS = 24;
+/** Where it goes on for a time: it is about memory, not about load. */
+const SOAK_CLIENTS = 8;
+const MEMORY_POINTS = 60;
+const LEAST_MEMORY_MS = 5000;
 const INGRESSES = ['in-1', 'in-2'];
 const KINDS: readonly RequestKind[] = [
   ...([
@@ -57,20 +52,25 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 /** @returns whether everything held. Says what did not. */
 export async function runHarness(command: Extract<ChaosCommand, { kind: 'run' }>): Promise<boolean> {
-  say(`seed ${command.seed}: ${command.requests} requests, ${command.faults} faults`);
+  const { seed, requests, faults, minutes } = command;
+  say(`seed ${seed}: ${minutes === null ? `${requests} requests` : `${minutes} minutes`}, ${faults} faults`);
   const { report, told } = await runChaos(command, say);
   for (const line of told) say(line);
+  if (command.report !== null)
+    writeReport(command.report, `npm run chaos -- ${process.argv.slice(2).join(' ')}`, report);
   say(JSON.stringify(report, null, 2));
   return report.violations.length === 0;
 }
 
-function requestsOf(count: number, rand: () => number): Request[] {
-  return Array.from({ length: count }, (_, i) => ({
-    kind: KINDS[Math.floor(rand() * KINDS.length)] as RequestKind,
-    name: `chaos ${i}`,
-    words: 5 + Math.floor(rand() * 120),
-    leavesAfterMs: rand() < 0.08 ? 20 + Math.floor(rand() * 1500) : null,
-  }));
+/** So many, or as many as are asked within some minutes. */
+function* requestsOf(count: number, until: number, rand: () => number): Generator<Request> {
+  for (let i = 0; i < count || performance.now() < until; i++)
+    yield {
+      kind: KINDS[Math.floor(rand() * KINDS.length)] as RequestKind,
+      name: `chaos ${i}`,
+      words: 5 + Math.floor(rand() * 120),
+      leavesAfterMs: rand() < 0.08 ? 20 + Math.floor(rand() * 1500) : null,
+    };
 }
 
 /** A stack in which each process has its own way to each server. */
@@ -112,26 +112,33 @@ async function startFaultyStack(parts: AsyncDisposableStack, receiverUrl: string
   return { stack, victims, urls, client };
 }
 
+type Run = Pick<Extract<ChaosCommand, { kind: 'run' }>, 'requests' | 'faults' | 'seed' | 'minutes'>;
+
 export async function runChaos(
-  { requests: count, faults, seed }: { requests: number; faults: number; seed: number },
+  { requests: count, faults, seed, minutes }: Run,
   tell: (line: string) => void,
 ): Promise<{ report: ChaosReport; told: string[] }> {
   const rand = seeded(seed);
   await using parts = new AsyncDisposableStack();
   const receiver = parts.use(await startReceiver());
   const { stack, victims, urls, client } = await startFaultyStack(parts, receiver.url);
-  const lines = Math.round(count * LINES);
-  const requests = requestsOf(count - lines, rand);
+  const lasts = (minutes ?? 0) * 60_000;
+  const memory = parts.use(
+    new MemoryWatch(() => pidsOf(victims), Math.max(LEAST_MEMORY_MS, lasts / MEMORY_POINTS)),
+  );
   const startedAt = performance.now();
+  const lines = minutes === null ? Math.round(count * LINES) : 0;
+  const requests = requestsOf(minutes === null ? count - lines : 0, startedAt + lasts, rand);
   const batch = lines === 0 ? null : await beginBatch(client, lines);
   let next = 0;
   const chaos = new ChaosClient(() => urls[next++ % urls.length] ?? '');
   const seen: Seen[] = [];
-  const doing = doFaults(victims, faults, rand, () => seen.length / requests.length, tell);
-  const queue = requests.values();
+  const share = () =>
+    minutes === null ? seen.length / (count - lines) : (performance.now() - startedAt) / lasts;
+  const doing = doFaults(victims, faults, seeded(seed + 1), share, tell);
   await Promise.all(
-    Array.from({ length: CLIENTS }, async () => {
-      for (const request of queue) seen.push(await chaos.run(request));
+    Array.from({ length: minutes === null ? CLIENTS : SOAK_CLIENTS }, async () => {
+      for (const request of requests) seen.push(await chaos.run(request));
     }),
   );
   const done = await doing;
@@ -146,28 +153,32 @@ export async function runChaos(
   if (left !== '') violations.push({ rule: 'back to zero', about: '', what: left });
   violations.push(...(await webhookFaults(seen, () => receiver.to('/events').map(({ event }) => event))));
   const report: ChaosReport = {
-    ...{ seed, seconds: Math.round((performance.now() - startedAt) / 100) / 10, violations },
+    ...{ seed, seconds: Math.round((performance.now() - startedAt) / 100) / 10 },
     asked: tally([...seen.map(({ kind }) => kind), ...Array.from({ length: lines }, () => 'line')]),
     ended: tally(
       seen.flatMap(({ ends }) => ends.map(end => ('code' in end ? `${end.kind} ${end.code}` : end.kind))),
     ),
     faults: tally(done.map(({ name }) => name)),
     webhooks: receiver.to('/events').length,
+    goesOnMs: goesOn(seen, done, stack.workers.length),
+    memory: { everyMs: memory.everyMs, mb: memory.series },
+    violations,
   };
   return { report, told: violations.flatMap(each => historyOf(each, seen, done)) };
+}
+
+function pidsOf({ stack, ingresses }: Victims): Record<string, number> {
+  return {
+    ...Object.fromEntries(ingresses.map(({ name, process: { pid } }) => [name, pid])),
+    ...Object.fromEntries(stack.workers.map(({ pid }, i) => [`w-${i + 1}`, pid])),
+    ...{ tasks: stack.tasks[0]?.pid ?? 0, nats: stack.nats.pid, redis: stack.redis.pid },
+  };
 }
 
 function stuck({ ends, name: about }: Seen): Violation[] {
   const [end] = ends;
   if (end?.kind !== 'failed' || end.code !== GIVEN_UP) return [];
   return [{ rule: 'goes on', about, what: 'its client waited until it had no patience left' }];
-}
-
-interface Done {
-  readonly name: string;
-  /** Unix ms. */
-  readonly from: number;
-  readonly to: number;
 }
 
 /** One after the other, spread over the requests; each kind comes before one comes again. */
@@ -186,7 +197,7 @@ async function doFaults(
     const index = Math.floor(rand() * 60);
     if (kind === undefined) continue;
     const ms = 50 + Math.floor(rand() * kind.mostMs);
-    await waitFor(() => share() >= (0.9 * i) / count, 120_000).catch(() => {});
+    await waitFor(() => share() >= (0.9 * i) / count, 600_000).catch(() => {});
     const from = Date.now();
     tell(`fault ${i + 1}: ${kind.name} (${index}) for ${ms} ms`);
     try {
@@ -195,7 +206,7 @@ async function doFaults(
     } finally {
       await kind.end(index);
     }
-    done.push({ name: kind.name, from, to: Date.now() });
+    done.push({ name: kind.name, index, from, to: Date.now() });
   }
   return done;
 }
@@ -214,8 +225,11 @@ async function webhookFaults(
 ): Promise<Violation[]> {
   const wanted = seen.filter(({ path, status }) => status !== null && path?.startsWith('/v1/responses/'));
   const idOf = ({ path }: Seen) => path?.split('/').at(-1) ?? '';
-  const has = () => new Set(events().map(({ data }) => data.id));
-  await waitFor(() => wanted.every(each => has().has(idOf(each))), TOLD_WITHIN_MS).catch(() => {});
+  const areTold = () => {
+    const told = new Set(events().map(({ data }) => data.id));
+    return wanted.every(each => told.has(idOf(each)));
+  };
+  await waitFor(areTold, TOLD_WITHIN_MS).catch(() => {});
   const ids = new Map<string, Set<string>>();
   for (const { id, data } of events()) ids.set(data.id, (ids.get(data.id) ?? new Set()).add(id));
   return wanted.flatMap((each): Violation[] => {

@@ -12,6 +12,13 @@ export interface Request {
   readonly leavesAfterMs: number | null;
 }
 
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+}
+
+const NO_GAP: Gap = { from: 0, to: 0 };
+
 export interface Seen extends Observed {
   readonly kind: RequestKind;
   /** Unix ms. */
@@ -20,6 +27,9 @@ export interface Seen extends Observed {
   /** Of what is kept: it may be looked at again later. */
   readonly path: string | null;
   readonly status: string | null;
+  /** Of a stream: the worker that began it, and the longest time between two pieces of it, Unix ms. */
+  readonly worker: string | null;
+  readonly longestGap: Gap;
   /** What happened to it, in order. */
   readonly history: readonly string[];
 }
@@ -41,6 +51,8 @@ interface Told {
   readonly ids?: ReadonlySet<string>;
   readonly path?: string;
   readonly status?: string;
+  readonly worker?: string | null;
+  readonly longestGap?: Gap;
 }
 
 /** @param urlOf a node of the region, another one each time. */
@@ -67,8 +79,16 @@ export class ChaosClient {
     }
     const { end, text = '', ids = new Set<string>(), path = null, status = null } = told ?? { end: null };
     const expected = saidTo(request.name, request.words);
+    const { worker = null, longestGap = NO_GAP } = told ?? {};
     const about = { name: request.name, kind: request.kind, expected, text, ids, path, status };
-    return { ...about, ends: end === null ? [] : [end], from, to: Date.now(), history };
+    return {
+      ...{ worker, longestGap },
+      ...about,
+      ends: end === null ? [] : [end],
+      from,
+      to: Date.now(),
+      history,
+    };
   }
 
   /** @returns null where it was not accepted. */
@@ -94,14 +114,22 @@ export class ChaosClient {
     const leaves = leavesAfterMs === null ? null : setTimeout(() => limit.abort('left'), leavesAfterMs);
     let said = '';
     let hasBegun = false;
+    let worker: string | null = null;
+    let longestGap = NO_GAP;
     try {
       const json = { model: MODEL, messages, max_tokens: words, stream: true };
       const answer = await ask(this.#urlOf(), '/v1/chat/completions', { json, signal: limit.signal });
       if (answer.status !== 200) return refusedOr(answer.status, await answer.text(), note);
-      note(`begun at ${answer.headers.get('x-penstock-worker')}`);
+      worker = answer.headers.get('x-penstock-worker');
+      note(`begun at ${worker}`);
       hasBegun = true;
-      for await (const piece of (answer.body ?? []) as AsyncIterable<Uint8Array>)
+      let readAt = Date.now();
+      for await (const piece of (answer.body ?? []) as AsyncIterable<Uint8Array>) {
         said += Buffer.from(piece).toString('latin1');
+        const gap = { from: readAt, to: Date.now() };
+        if (gap.to - gap.from > longestGap.to - longestGap.from) longestGap = gap;
+        readAt = gap.to;
+      }
     } catch (err) {
       if (limit.signal.reason === 'left') return { end: { kind: 'left' }, ...wholeEvents(said) };
       if (limit.signal.aborted) return { end: { kind: 'failed', code: GIVEN_UP }, ...wholeEvents(said) };
@@ -115,7 +143,7 @@ export class ChaosClient {
     const { isDone, error } = readEvents(utf8(said));
     const end: End =
       isDone && error === null ? { kind: 'answered' } : { kind: 'failed', code: error ?? 'no [DONE]' };
-    return { end, ...wholeEvents(said) };
+    return { end, worker, longestGap, ...wholeEvents(said) };
   }
 
   async #plain({ name, words }: Request, until: number, note: (line: string) => void): Promise<Told | null> {
