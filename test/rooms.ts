@@ -115,6 +115,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/transport/redis/connection',
   ],
   'libs/transport/redis/webhooks': [
+    'libs/transport/ports',
     'libs/transport/ports/webhooks',
     'libs/transport/redis',
     'libs/transport/redis/connection',

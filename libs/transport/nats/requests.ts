@@ -4,6 +4,7 @@
  * finds all timeouts.
  */
 import { type Msg, type MsgHdrs, type NatsConnection, nuid } from '@nats-io/transport-node';
+import { AwakeTime } from '../ports/awake-time.ts';
 
 const SWEEP_MS = 50;
 const NO_RESPONDERS = 503;
@@ -12,6 +13,7 @@ export type Reply = { kind: 'reply'; msg: Msg } | { kind: 'nobody' } | { kind: '
 
 interface Pending {
   readonly resolve: (reply: Reply) => void;
+  /** By {@link AwakeTime}: replies that this process was too busy to read are no silence of others. */
   readonly expiresAt: number;
 }
 
@@ -20,6 +22,7 @@ export class NatsRequests {
   readonly #prefix = `_INBOX.${nuid.next()}.`;
   readonly #pending = new Map<string, Pending>();
   #next = 0;
+  #time = new AwakeTime(SWEEP_MS);
   #sweep: NodeJS.Timeout | null = null;
 
   constructor(nc: NatsConnection) {
@@ -34,10 +37,13 @@ export class NatsRequests {
   ask(subject: string, payload: Uint8Array, timeoutMs: number, headers?: MsgHdrs): Promise<Reply> {
     if (this.#nc.isClosed()) return Promise.resolve({ kind: 'nobody' });
     const token = (this.#next++).toString(36);
+    if (this.#sweep === null) {
+      this.#time = new AwakeTime(SWEEP_MS);
+      this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
+    }
     const answered = new Promise<Reply>(resolve => {
-      this.#pending.set(token, { resolve, expiresAt: performance.now() + timeoutMs });
+      this.#pending.set(token, { resolve, expiresAt: this.#time.ms + timeoutMs });
     });
-    this.#sweep ??= setInterval(() => this.#expire(), SWEEP_MS);
     const reply = this.#prefix + token;
     this.#nc.publish(subject, payload, headers === undefined ? { reply } : { reply, headers });
     return answered;
@@ -53,7 +59,8 @@ export class NatsRequests {
   }
 
   #expire(): void {
-    const now = performance.now();
+    this.#time.tick();
+    const now = this.#time.ms;
     for (const [token, { resolve, expiresAt }] of this.#pending) {
       if (expiresAt > now) continue;
       this.#pending.delete(token);

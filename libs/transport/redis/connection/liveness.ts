@@ -3,10 +3,14 @@
  * its network, a process that is stopped. So each is asked now and then, and one that does not answer is closed and opened anew.
  */
 import type { Redis } from 'ioredis';
+import { AwakeTime } from '../../ports/awake-time.ts';
 
 /** How often it is asked, ms. */
 const ASK_MS = 250;
-/** After this silence, or so long without a connection, it counts as cut off, ms: one that is lost is mostly opened anew at once. */
+/**
+ * After this silence, or so long without a connection, it counts as cut off, ms of {@link AwakeTime}: one that is lost is mostly opened anew
+ * at once, and on a busy machine an answer may wait to be read.
+ */
 const CUT_OFF_MS = 600;
 /** After this silence the client closes it, ms: with {@link ASK_MS} a silent Redis is left within 5 s. */
 export const SILENCE_MS = 4000;
@@ -27,13 +31,15 @@ export async function tellTime(redis: Redis, listener: RegionTime): Promise<void
 }
 
 /** Asks all connections of the process at the same moment: it wakes up once for all of them, and so does Redis. */
-class Rounds {
+export class Rounds {
+  readonly time = new AwakeTime(ASK_MS);
   readonly #questions = new Set<() => void>();
   #timer: NodeJS.Timeout | null = null;
 
   add(question: () => void): void {
     this.#questions.add(question);
     this.#timer ??= setInterval(() => {
+      this.time.tick();
       for (const ask of this.#questions) ask();
     }, ASK_MS).unref();
   }
@@ -51,24 +57,26 @@ const ROUNDS = new Rounds();
 export class RedisLiveness {
   readonly #redis: Redis;
   readonly #clock: RegionTime | undefined;
-  /** When the question was asked that is not answered; null while there is none. */
+  readonly #rounds: Rounds;
+  /** When the question was asked that is not answered, by {@link Rounds.time}; null while there is none. */
   #askedAt: number | null = null;
-  /** When the connection was lost; null while it is open, and before it ever was. */
+  /** When the connection was lost, by the same; null while it is open, and before it ever was. */
   #lostAt: number | null = null;
   #wasAnswering = false;
   readonly #listeners: ((isAnswering: boolean) => void)[] = [];
 
-  /** @param redis not open yet. Asked until it is disconnected for good. @param clock told the time that it answers with. */
-  constructor(redis: Redis, clock?: RegionTime) {
+  /** @param redis not open yet. Asked until it is disconnected for good. @param clock told the time that it answers with. @param rounds of all connections of its process. */
+  constructor(redis: Redis, clock?: RegionTime, rounds = ROUNDS) {
     this.#redis = redis;
     this.#clock = clock;
+    this.#rounds = rounds;
     const ask = () => this.#ask();
-    ROUNDS.add(ask);
-    redis.on('end', () => ROUNDS.remove(ask));
+    rounds.add(ask);
+    redis.on('end', () => rounds.remove(ask));
     // What was asked of a lost connection is answered by the next one, or never.
     redis.on('close', () => {
       this.#askedAt = null;
-      if (this.#wasAnswering) this.#lostAt ??= performance.now();
+      if (this.#wasAnswering) this.#lostAt ??= this.#rounds.time.ms;
     });
     redis.on('ready', () => {
       this.#lostAt = null;
@@ -85,7 +93,7 @@ export class RedisLiveness {
   get isAnswering(): boolean {
     const since = this.#redis.status === 'ready' ? this.#askedAt : this.#lostAt;
     if (since === null) return this.#redis.status === 'ready';
-    return performance.now() - since <= CUT_OFF_MS;
+    return this.#rounds.time.ms - since <= CUT_OFF_MS;
   }
 
   #tell(): void {
@@ -98,7 +106,7 @@ export class RedisLiveness {
   #ask(): void {
     this.#tell();
     if (this.#redis.status !== 'ready' || this.#askedAt !== null) return;
-    const askedAt = performance.now();
+    const askedAt = this.#rounds.time.ms;
     this.#askedAt = askedAt;
     const answered = () => {
       if (this.#askedAt === askedAt) this.#askedAt = null;

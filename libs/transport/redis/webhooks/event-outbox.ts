@@ -4,6 +4,7 @@
  */
 import { EVENT_OUTBOX_KEY, isEventType } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
+import { afterAwake } from '../../ports/awake-time.ts';
 import type { EventOutbox, OutboxEvent } from '../../ports/webhooks/event-outbox.ts';
 import { dialRedis, type RedisOptions } from '../connection/connection.ts';
 
@@ -44,7 +45,7 @@ export class RedisEventOutbox implements EventOutbox {
   }
 
   async next(waitMs: number): Promise<OutboxEvent[]> {
-    const watchdog = setTimeout(() => this.#redis.disconnect(true), waitMs + SILENCE_SLACK_MS);
+    const callOff = afterAwake(waitMs + SILENCE_SLACK_MS, () => this.#redis.disconnect(true));
     try {
       const found = await this.#redis.xreadgroup(
         ...(['GROUP', GROUP, this.#consumer, 'COUNT', BATCH, 'BLOCK', waitMs] as const),
@@ -56,7 +57,7 @@ export class RedisEventOutbox implements EventOutbox {
       if ((err as Error).message.includes('NOGROUP')) await this.#ensureGroup();
       throw err;
     } finally {
-      clearTimeout(watchdog);
+      callOff();
     }
   }
 

@@ -2,7 +2,7 @@
 import { type AttemptKey, replyChannel, replyLog } from '@penstock/protocol';
 import { NatsWorkQueue, type ReplyBus, type RunLog, type RunStore } from '@penstock/transport';
 import type { Redis } from 'ioredis';
-import { RedisLiveness } from '../../../../libs/transport/redis/connection/liveness.ts';
+import { RedisLiveness, Rounds } from '../../../../libs/transport/redis/connection/liveness.ts';
 import { PacedReplies } from '../../../../libs/transport/redis/replies/paced-replies.ts';
 import { ReplyListener } from '../../../../libs/transport/redis/replies/reply-listener.ts';
 import { ReplyOutbox } from '../../../../libs/transport/redis/replies/reply-outbox.ts';
@@ -83,7 +83,7 @@ class SimReplyBus implements ReplyBus {
     this.#redis = redis;
     this.#commands = commands;
     this.#open = open;
-    this.#liveness = new RedisLiveness(commands as unknown as Redis);
+    this.#liveness = new RedisLiveness(commands as unknown as Redis, undefined, new Rounds());
     this.#outbox = new ReplyOutbox({ send: (...about) => this.#append(...about, LOG_BYTES) });
     this.#paced = new PacedReplies({
       send: (...about) => this.#append(...about, WINDOW_BYTES),
