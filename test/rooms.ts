@@ -24,6 +24,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/protocol/openai',
     'libs/protocol/runs',
   ],
+  'libs/protocol/audit': ['libs/protocol/wire'],
   'libs/protocol/batches': [
     'libs/protocol/endpoints',
     'libs/protocol/engine',
@@ -70,6 +71,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'libs/protocol/runs': ['libs/protocol/engine', 'libs/protocol/wire'],
   'libs/protocol/webhooks': ['libs/protocol', 'libs/protocol/wire'],
   'libs/runs/transitions': ['libs/runs', 'libs/runs/record'],
+  'libs/runtime/audit': ['libs/runtime', 'libs/runtime/logs'],
   'libs/runtime/tracing': ['libs/runtime'],
   'libs/transport/bullmq': [
     'libs/transport/ports/tasks',

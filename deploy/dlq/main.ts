@@ -1,4 +1,6 @@
 /** `npm run dlq`, `penstock dlq`: manages the dead letters of a region. */
+
+import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
@@ -11,6 +13,7 @@ import {
   showLetter,
 } from '@penstock/runs';
 import {
+  auditSettings,
   bucketOf,
   ConfigError,
   commandLine,
@@ -21,10 +24,12 @@ import {
   regionSettings,
 } from '@penstock/runtime';
 import {
+  type AuditLog,
   ConnectError,
   NatsDeadLetters,
   NatsWorkQueue,
   openStores,
+  RedisAuditLog,
   RedisModelRegistry,
   RedisRunStore,
 } from '@penstock/transport';
@@ -43,16 +48,21 @@ The servers are those of PENSTOCK_NATS_URL and PENSTOCK_REDIS_URL (and what else
 Large bodies are in PENSTOCK_FILES_DIR or the bucket, else in PENSTOCK_DATA_DIR/files.
 `;
 const EXIT_USAGE = 2;
+/** For an entry of the audit log, ms. */
+const AUDIT_LIMIT_MS = 5000;
 
 const dlqConfig = z.object({
   PENSTOCK_REGION: regionSettings.PENSTOCK_REGION,
+  ...auditSettings,
   ...serverSettings,
   ...filesSettings,
   PENSTOCK_FILES_DIR: z.string().optional(),
 });
 type DlqConfig = z.infer<typeof dlqConfig>;
 
-async function wire(config: DlqConfig): Promise<DeadLetterWires & { close: () => Promise<unknown> }> {
+type Wires = DeadLetterWires & { readonly audit: AuditLog; readonly close: () => Promise<unknown> };
+
+async function wire(config: DlqConfig): Promise<Wires> {
   const { nats, redis } = serversOf(config, 'penstock-dlq');
   const blame = (variable: string) => (err: Error) => {
     throw err instanceof ConnectError ? new DeadLetterError(`${variable}: ${err.message}`) : err;
@@ -70,8 +80,12 @@ async function wire(config: DlqConfig): Promise<DeadLetterWires & { close: () =>
   );
   const queue = await NatsWorkQueue.connect(nats).catch(blame('PENSTOCK_NATS_URL'));
   const runs = await RedisRunStore.connect(redis);
-  const close = () => Promise.all([letters.close(), queue.close(), runs.close()]);
-  return { letters, queue, runs, bodies, now: () => regionClock.now(), close };
+  const audit = await RedisAuditLog.connect(redis, {
+    region: config.PENSTOCK_REGION,
+    days: config.PENSTOCK_AUDIT_DAYS,
+  });
+  const close = () => Promise.all([letters.close(), queue.close(), runs.close(), audit.close()]);
+  return { letters, queue, runs, bodies, audit, now: () => regionClock.now(), close };
 }
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -103,14 +117,31 @@ function details(letter: object): string {
 }
 
 type Command = (
-  wires: DeadLetterWires,
+  wires: Wires,
   ids: readonly string[],
   options: { json: boolean; body: boolean },
 ) => Promise<void>;
 
-function forEach(act: (wires: DeadLetterWires, id: string) => Promise<ShownLetter>, done: string): Command {
+/** Before it is done: what cannot be noted is not done. */
+async function note({ audit, now }: Wires, action: string, id: string): Promise<void> {
+  const who = `${userInfo().username}@${hostname()}`;
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error('no answer')), AUDIT_LIMIT_MS).unref();
+  });
+  const added = audit.add({ at: now(), who, action: `letter.${action}`, targets: [id], reason: '' });
+  await Promise.race([added, late]).catch((err: Error) => {
+    throw new DeadLetterError(`the audit log cannot be written, so nothing was done: ${err.message}`);
+  });
+}
+
+function forEach(
+  action: string,
+  act: (wires: DeadLetterWires, id: string) => Promise<ShownLetter>,
+  done: string,
+): Command {
   return async (wires, ids, { json }) => {
     for (const id of ids) {
+      await note(wires, action, id);
       const letter = await act(wires, id);
       say(json ? JSON.stringify({ ...letter, done }) : `${letter.id} ${done}`);
     }
@@ -128,12 +159,13 @@ const COMMANDS: Record<string, { ids: 'none' | 'one' | 'some'; run: Command }> =
   show: {
     ids: 'one',
     run: async (wires, [id = ''], { json, body }) => {
+      await note(wires, body ? 'show_body' : 'show', id);
       const letter = await showLetter(wires, id, body);
       say(json ? JSON.stringify(letter) : details(letter));
     },
   },
-  requeue: { ids: 'some', run: forEach(requeueLetter, 'queued again') },
-  drop: { ids: 'some', run: forEach(dropLetter, 'dropped') },
+  requeue: { ids: 'some', run: forEach('requeue', requeueLetter, 'queued again') },
+  drop: { ids: 'some', run: forEach('drop', dropLetter, 'dropped') },
 };
 
 function readArguments(args: string[]) {

@@ -1,4 +1,7 @@
 /** What every process needs: configuration, logs, metrics, clocks and an orderly end. */
+export * from './audit/note-start.ts';
+export * from './audit/settings.ts';
+export * from './audit/shown-settings.ts';
 export * from './byte-budget.ts';
 export * from './clock.ts';
 export * from './ids.ts';

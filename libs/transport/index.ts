@@ -43,7 +43,7 @@ export type * from './ports/webhooks/delivery-log.ts';
 export type * from './ports/webhooks/event-outbox.ts';
 export type * from './ports/webhooks/poster.ts';
 export type * from './ports/webhooks/webhook-records.ts';
-export { RedisAuditLog } from './redis/audit-log.ts';
+export { type AuditOptions, RedisAuditLog } from './redis/audit-log.ts';
 export type { RedisOptions } from './redis/connection/connection.ts';
 export { isRefusal, NotReplicated } from './redis/connection/refusal.ts';
 export { RedisConversations } from './redis/conversation-records.ts';

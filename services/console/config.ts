@@ -1,5 +1,6 @@
 /** Everything an operator can set on a console. */
 import {
+  auditSettings,
   filesSettings,
   keysSetting,
   lameDuckSetting,
@@ -61,5 +62,6 @@ export const consoleConfig = z.object({
   PENSTOCK_CONSOLE_ID: nameSetting.optional().describe('Name of this process; generated if absent.'),
   ...lameDuckSetting,
   ...regionSettings,
+  ...auditSettings,
   ...filesSettings,
 });

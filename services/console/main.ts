@@ -1,6 +1,7 @@
 /** A console process: read configuration, connect, listen, end on a signal. */
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
+  auditOptions,
   bucketOf,
   createIdSource,
   createLogger,
@@ -8,6 +9,7 @@ import {
   lameDuck,
   NATS,
   natsOf,
+  noteStart,
   REDIS,
   readConfigOrExit,
   redisOf,
@@ -44,7 +46,7 @@ const redis = redisOf(config, id, log);
 const there = whenThere(log);
 const queue = await there(NATS, () => NatsWorkQueue.connect(natsOf(config, id)));
 const registry = await there(REDIS, () => RedisModelRegistry.connect({ ...redis, clock: regionClock }));
-const audit = await there(REDIS, () => RedisAuditLog.connect(redis, region));
+const audit = await there(REDIS, () => RedisAuditLog.connect(redis, auditOptions(config, log)));
 const runs = await there(REDIS, () => RedisRunStore.connect(redis));
 const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
 const trails = await there(REDIS, () => RedisRequestTrails.connect({ ...redis, clock: regionClock }));
@@ -90,6 +92,7 @@ const { app, start, stop } = await startConsole(
 start();
 const url = await app.listen({ host: config.PENSTOCK_CONSOLE_HOST, port: config.PENSTOCK_CONSOLE_PORT });
 log.info({ url, region }, 'console listening');
+noteStart({ audit, name: id, schema: consoleConfig, clock: regionClock, log });
 
 stopping.by([
   lameDuck(config.PENSTOCK_LAME_DUCK_MS, () => {

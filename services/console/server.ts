@@ -65,7 +65,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     const problem = notReady();
     return reply.code(problem === null ? 200 : 503).send({ status: problem ?? 'ok' });
   });
-  addSessions(app, guard);
+  addSessions(app, guard, desk);
   // A HEAD would be a reader who is never sent anything.
   app.get('/api/live', { exposeHeadRoute: false }, (request, reply) =>
     streamLive(request, reply, guard, live),
@@ -74,14 +74,16 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   serveRequests(app, guard, options.requests);
   serveBatches(app, guard, options.batches);
   serveWebhooks(app, guard, options.webhooks, options.now);
-  serveLetters(app, guard, options.deadLetters);
+  serveLetters(app, guard, desk, options.deadLetters);
   return app;
 }
 
 function addActions(app: FastifyInstance, guard: Guard, desk: ActionDesk, audit: AuditLog): void {
   app.post('/api/actions', async (request, reply) => {
     refuseCrossSite(request);
-    return unkept(reply).send({ results: await desk.act(guard.session(request), request.body) });
+    return unkept(reply).send({
+      results: await desk.act({ ...guard.session(request), ip: request.ip }, request.body),
+    });
   });
   app.get('/api/audit', async (request, reply) => {
     guard.session(request);
@@ -91,13 +93,17 @@ function addActions(app: FastifyInstance, guard: Guard, desk: ActionDesk, audit:
   });
 }
 
-function addSessions(app: FastifyInstance, guard: Guard): void {
+function addSessions(app: FastifyInstance, guard: Guard, desk: ActionDesk): void {
   app.get('/api/session', (request, reply) => unkept(reply).send({ session: guard.look(request) }));
   app.post('/api/session', (request, reply) => {
     refuseCrossSite(request);
     const given = login.safeParse(request.body);
     if (!given.success) throw new HttpError(400, 'Send {"key": …} as JSON.');
-    return unkept(reply).send({ session: guard.logIn(request, reply, given.data.key) });
+    const { key } = given.data;
+    const session = guard.logIn(request, reply, key, why =>
+      desk.refused({ who: 'nobody', ip: request.ip }, 'console.login', why),
+    );
+    return unkept(reply).send({ session });
   });
   app.delete('/api/session', (request, reply) => {
     refuseCrossSite(request);

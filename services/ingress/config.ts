@@ -1,6 +1,7 @@
 /** Everything an operator can set on an ingress. */
 import { AFFINITIES, type Affinity, BOUND_WAIT_MS } from '@penstock/policy';
 import {
+  auditSettings,
   bodyBudgetSetting,
   bodySettings,
   dispatchSettings,
@@ -50,6 +51,7 @@ export const ingressConfig = z.object({
   ...modelSettings,
   PENSTOCK_INGRESS_ID: nameSetting.optional().describe('Name of this node; generated if absent.'),
   ...regionSettings,
+  ...auditSettings,
   ...keepingSettings,
   ...filesSettings,
   ...webhookAllowSetting(readAllowList),

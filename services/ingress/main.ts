@@ -2,6 +2,7 @@
 import { joinRegion } from '@penstock/fleet/nodes';
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
+  auditOptions,
   bucketOf,
   createIdSource,
   createLogger,
@@ -10,6 +11,7 @@ import {
   modelRulesOf,
   NATS,
   natsOf,
+  noteStart,
   REDIS,
   readConfigOrExit,
   redisOf,
@@ -23,6 +25,7 @@ import {
 import {
   NatsWorkQueue,
   openStores,
+  RedisAuditLog,
   RedisConversations,
   RedisDeliveries,
   RedisReplyBus,
@@ -81,6 +84,7 @@ const runLog = await there(REDIS, () => RedisRunLog.connect(redis));
 const webhooks = await there(REDIS, () => RedisWebhooks.connect(redis));
 const deliveries = await there(REDIS, () => RedisDeliveries.connect(redis));
 const conversations = await there(REDIS, () => RedisConversations.connect(redis));
+const audit = await there(REDIS, () => RedisAuditLog.connect(redis, auditOptions(config, log)));
 const deliveryJobs = new BullDeliveries(redis, WEBHOOK_ATTEMPTS);
 
 let draining = false;
@@ -139,6 +143,7 @@ const releaser = setInterval(() => open.releaseOverdue(), 20);
 trimMemoryAfterSpikes(() => open.size);
 const url = await app.listen({ host: config.PENSTOCK_HOST, port: config.PENSTOCK_PORT });
 log.info({ url, region }, 'ingress listening');
+noteStart({ audit, name: ingressId, schema: ingressConfig, clock: regionClock, log });
 
 stopping.by([
   ...drainSteps({
@@ -172,7 +177,7 @@ stopping.by([
       Promise.all(
         [
           ...[queue, bus, runStore, runLog, records, batchJobs],
-          ...[webhooks, deliveries, deliveryJobs, conversations],
+          ...[webhooks, deliveries, deliveryJobs, conversations, audit],
         ].map(wire => wire.close()),
       ).then(() => {}),
   },

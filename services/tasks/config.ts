@@ -1,6 +1,7 @@
 /** Settings of a tasks process. */
 
 import {
+  auditSettings,
   bodySettings,
   filesSettings,
   keepingSettings,
@@ -16,6 +17,7 @@ import { z } from 'zod';
 export const tasksConfig = z.object({
   PENSTOCK_TASKS_ID: nameSetting.optional().describe('Name of this process; generated if absent.'),
   ...regionSettings,
+  ...auditSettings,
   ...filesSettings,
   ...bodySettings,
   PENSTOCK_BATCH_WINDOW: z.coerce

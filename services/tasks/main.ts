@@ -6,6 +6,7 @@ import { HEARTBEAT_MS, TokenEstimator } from '@penstock/policy';
 import type { Endpoint } from '@penstock/protocol';
 import { DoneChannel, LostRunFinder, RunAttempts, RunCanceller, RunExpiry, RunRequeue } from '@penstock/runs';
 import {
+  auditOptions,
   bucketOf,
   createIdSource,
   createLogger,
@@ -16,6 +17,7 @@ import {
   monitoringAddress,
   NATS,
   natsOf,
+  noteStart,
   REDIS,
   readConfigOrExit,
   redisOf,
@@ -32,6 +34,7 @@ import {
   NatsQueueSurvey,
   NatsWorkQueue,
   openStores,
+  RedisAuditLog,
   RedisModelRegistry,
   RedisOpenRuns,
   RedisRegionNodes,
@@ -225,6 +228,8 @@ if (watchedAt !== null) {
   );
   log.info({ url }, 'metrics');
 }
+const audit = await there(REDIS, () => RedisAuditLog.connect(redis, auditOptions(config, log)));
+noteStart({ audit, name: id, schema: tasksConfig, clock: regionClock, log });
 log.info({ region }, 'tasks started');
 
 stopping.by([
@@ -252,7 +257,9 @@ stopping.by([
     limitMs: 2000,
     run: () =>
       Promise.all(
-        [queue, registry, nodes, runs, records, deadlines, openRuns, ...surveys].map(wire => wire.close()),
+        [queue, registry, nodes, runs, records, deadlines, openRuns, audit, ...surveys].map(wire =>
+          wire.close(),
+        ),
       ).then(() => {}),
   },
 ]);

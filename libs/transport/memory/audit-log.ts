@@ -1,14 +1,24 @@
-import type { AuditEntry } from '@penstock/protocol';
-import { AUDIT_KEPT, type AuditLog } from '../ports/audit-log.ts';
+import { type AuditEntry, CHAIN_START, type ChainEnd, chainLine, readChainLine } from '@penstock/protocol';
+import type { AuditChain, AuditLog } from '../ports/audit-log.ts';
 
 export class MemoryAuditLog implements AuditLog {
-  #entries: readonly AuditEntry[] = [];
+  readonly #lines: string[] = [];
+  #end: ChainEnd = CHAIN_START;
 
   async add(entry: AuditEntry): Promise<void> {
-    this.#entries = [entry, ...this.#entries].slice(0, AUDIT_KEPT);
+    const { line, end } = chainLine(this.#end, entry);
+    this.#lines.push(line);
+    this.#end = end;
   }
 
   async list(most: number): Promise<AuditEntry[]> {
-    return this.#entries.slice(0, most);
+    return this.#lines
+      .flatMap(line => readChainLine(line)?.entry ?? [])
+      .reverse()
+      .slice(0, most);
+  }
+
+  async chain(): Promise<AuditChain> {
+    return { lines: [...this.#lines], start: CHAIN_START, end: this.#end };
   }
 }

@@ -1,6 +1,7 @@
 /** The adapters in memory keep what those on servers keep. */
 import { suite } from 'node:test';
 import {
+  testAuditLog,
   testControlChannel,
   testModelRegistry,
   testOpenRuns,
@@ -12,6 +13,7 @@ import {
   testWorkQueue,
 } from '../contracts/index.ts';
 import {
+  MemoryAuditLog,
   MemoryModelRegistry,
   MemoryOpenRuns,
   MemoryPlacementStore,
@@ -43,6 +45,13 @@ suite('reply bus in memory', () => {
   testModelRegistry(() => new MemoryModelRegistry());
   testPlacementStore(() => placements);
   const placements = new MemoryPlacementStore();
+});
+
+suite('audit log in memory', () => {
+  testAuditLog(async () => {
+    const log = new MemoryAuditLog();
+    return [log, log];
+  });
 });
 
 suite('request bodies in memory', () => {

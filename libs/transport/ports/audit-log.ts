@@ -1,11 +1,23 @@
-import type { AuditEntry } from '@penstock/protocol';
+import type { AuditEntry, ChainEnd } from '@penstock/protocol';
 
-/** What operators did in a region: the latest {@link AUDIT_KEPT} entries, newest first. */
+/** What was done in a region, and who was refused. Entries are added, and given up only for their age. */
 export interface AuditLog {
-  /** Resolves once the entry is kept. */
+  /** Resolves once the entry is kept. What may not happen without an entry waits for that. */
   add(entry: AuditEntry): Promise<void>;
-  /** Entries that another version wrote and this one cannot read are left out. */
+  /** The latest, newest first. Entries that another version wrote and this one cannot read are left out. */
   list(most: number): Promise<AuditEntry[]>;
+  /** All of it, as it is kept. */
+  chain(): Promise<AuditChain>;
 }
 
-export const AUDIT_KEPT = 1000;
+export interface AuditChain {
+  /** Oldest first, each JSON: see {@link chainLine}. */
+  readonly lines: readonly string[];
+  /** Behind the latest line that was given up. */
+  readonly start: ChainEnd;
+  /** Behind the latest line. */
+  readonly end: ChainEnd;
+}
+
+/** Lines, beyond which the oldest are given up: some 20 MB. */
+export const AUDIT_KEPT = 50_000;

@@ -8,7 +8,7 @@ import { ActionError } from './action.ts';
 import { ActionDesk, type Operator } from './action-desk.ts';
 import { workerActions } from './worker-actions.ts';
 
-const ADMIN: Operator = { who: 'abcd1234', role: 'admin' };
+const ADMIN: Operator = { who: 'abcd1234', role: 'admin', ip: '10.0.0.9' };
 
 function startDesk(audit = new MemoryAuditLog()) {
   const done: string[] = [];
@@ -45,6 +45,7 @@ test('what is done is in the audit log, with who asked for it and why; what fail
     ...{
       at: 77,
       who: 'abcd1234',
+      ip: '10.0.0.9',
       action: 'thing.break',
       targets: ['a', 'fixed', 'odd'],
       reason: 'tried out',
@@ -55,7 +56,7 @@ test('what is done is in the audit log, with who asked for it and why; what fail
 
 test('nothing is done without permission, a reason, or an entry in the audit log', async () => {
   const { done, asked, audit, refused } = startDesk();
-  assert.equal(await refused({ who: 'x', role: 'viewer' }, asked), 403);
+  assert.equal(await refused({ who: 'x', role: 'viewer', ip: '10.0.0.8' }, asked), 403);
   for (const change of [
     ...[{ reason: '' }, { reason: '    x' }, { reason: 'x'.repeat(501) }, { targets: [] }, { targets: [''] }],
     ...[
@@ -67,11 +68,15 @@ test('nothing is done without permission, a reason, or an entry in the audit log
   ])
     assert.equal(await refused(ADMIN, { ...asked, ...change }), 400, JSON.stringify(change).slice(0, 60));
   assert.equal(await refused(ADMIN, null), 400);
-  assert.deepEqual([done, await audit.list(10)], [[], []]);
+  const refusal = { at: 77, who: 'x', ip: '10.0.0.8', action: 'console.act', targets: [], reason: 'refused' };
+  const noted = [{ ...refusal, failures: ['this login may only look'] }];
+  assert.deepEqual([done, await audit.list(10)], [[], noted]);
   const broken = startDesk(
     Object.assign(new MemoryAuditLog(), { add: () => Promise.reject(new Error('Redis is away')) }),
   );
   assert.equal(await broken.refused(ADMIN, broken.asked), 503);
+  assert.equal(await broken.refused({ ...ADMIN, role: 'viewer' }, broken.asked), 403, 'a refusal is one');
+  await assert.rejects(broken.desk.looks(ADMIN, 'letter.show', 'r1'), { status: 503 });
   assert.deepEqual(broken.done, []);
 });
 

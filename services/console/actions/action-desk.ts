@@ -21,6 +21,8 @@ const request = z.object({
 export interface Operator {
   readonly who: string;
   readonly role: 'admin' | 'viewer';
+  /** Address that the request came from. */
+  readonly ip: string;
 }
 
 export interface ActionResult {
@@ -44,9 +46,11 @@ export class ActionDesk {
   }
 
   /** @throws HttpError where nothing was done at all. */
-  async act({ who, role }: Operator, body: unknown): Promise<readonly ActionResult[]> {
-    if (role !== 'admin')
+  async act({ who, role, ip }: Operator, body: unknown): Promise<readonly ActionResult[]> {
+    if (role !== 'admin') {
+      this.refused({ who, ip }, 'console.act', 'this login may only look');
       throw new HttpError(403, 'This login may only look. Log in with a key of PENSTOCK_ADMIN_KEYS to act.');
+    }
     const parsed = request.safeParse(body);
     if (!parsed.success)
       throw new HttpError(
@@ -56,7 +60,7 @@ export class ActionDesk {
     const { action, targets, reason } = parsed.data;
     const act = Object.hasOwn(this.#o.actions, action) ? this.#o.actions[action] : undefined;
     if (act === undefined) throw new HttpError(400, 'The console knows no such action.');
-    const about = { who, action, targets: [...new Set(targets)], reason };
+    const about = { who, ip, action, targets: [...new Set(targets)], reason };
     await this.#note(about);
     const results: ActionResult[] = [];
     for (const target of about.targets) results.push(await this.#try(act, target));
@@ -66,6 +70,16 @@ export class ActionDesk {
     this.#o.log.info({ ...about, failures }, 'an operator acted');
     if (failures.length > 0) await this.#note({ ...about, failures }).catch(() => {});
     return results;
+  }
+
+  /** Before somebody is shown what is not everybody's. @throws HttpError 503 where it cannot be written. */
+  looks({ who, ip }: Pick<Operator, 'who' | 'ip'>, action: string, target: string): Promise<void> {
+    return this.#note({ who, ip, action, targets: [target], reason: '' });
+  }
+
+  /** Waits for nothing: a refusal is one whether or not it can be noted. */
+  refused({ who, ip }: Pick<Operator, 'who' | 'ip'>, action: string, why: string): void {
+    this.#note({ who, ip, action, targets: [], reason: 'refused', failures: [why] }).catch(() => {});
   }
 
   async #note(about: Omit<Parameters<AuditLog['add']>[0], 'at'>): Promise<void> {

@@ -44,12 +44,18 @@ export class Guard {
     return until > this.#o.clock.now();
   }
 
-  /** @throws HttpError 401 for a wrong key, 429 after too many. */
-  logIn(request: FastifyRequest, reply: FastifyReply, key: string): Session {
+  /** @param onWrong told of a wrong key, as often as one is looked at. @throws HttpError 401 for a wrong key, 429 after too many. */
+  logIn(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    key: string,
+    onWrong: (why: string) => void = () => {},
+  ): Session {
     this.#refuseGuessing(request.ip);
     const opened = this.#o.sessions.open(key);
     if (opened === null) {
       this.#noteWrong(request.ip);
+      onWrong('no such key');
       throw new HttpError(401, 'The console knows no such key: see PENSTOCK_ADMIN_KEYS.');
     }
     this.#setCookie(reply, opened.cookie, this.#o.lastsMs / 1000);

@@ -7,6 +7,7 @@ import { NotLoaded, timeOf } from '../base/parts.ts';
 interface Entry {
   readonly at: number;
   readonly who: string;
+  readonly ip?: string;
   readonly action: string;
   readonly targets: readonly string[];
   readonly reason: string;
@@ -17,9 +18,9 @@ export function AuditPage(): VNode {
   const [loaded] = useLoaded<{ entries: Entry[] }>('/api/audit');
   return html`
     <h1>Audit</h1>
-    <p class="quiet">What was asked for, written before it was done; what failed has an entry of its own. A key is named by the beginning of its digest.</p>
+    <p class="quiet">What was asked for, written before it was done; what failed or was refused has an entry of its own. Processes tell when they begin. A key is named by the beginning of its digest.</p>
     ${loaded.kind !== 'loaded' && html`<${NotLoaded} loaded=${loaded} />`}
-    ${loaded.kind === 'loaded' && loaded.value.entries.length === 0 && html`<p class="panel">Nobody has acted yet.</p>`}
+    ${loaded.kind === 'loaded' && loaded.value.entries.length === 0 && html`<p class="panel">Nothing has been done yet.</p>`}
     ${loaded.kind === 'loaded' && loaded.value.entries.length > 0 && html`<${Table} entries=${loaded.value.entries} />`}
   `;
 }
@@ -36,7 +37,7 @@ function Table({ entries }: { readonly entries: readonly Entry[] }): VNode {
           entry => html`
           <tr>
             <td>${timeOf(entry.at)}</td>
-            <td><code>${entry.who}</code></td>
+            <td><code>${entry.who}</code>${entry.ip === undefined ? '' : html` from <code>${entry.ip}</code>`}</td>
             <th scope="row">${entry.action.replace('.', ': ')}</th>
             <td class="words">${entry.targets.join(', ')}</td>
             <td class="words">${entry.reason}</td>
