@@ -227,6 +227,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'services/ingress/placement': ['services/ingress'],
   'services/ingress/replies': ['services/ingress/http'],
   'services/ingress/runs': ['services/ingress/http', 'services/ingress/intake'],
+  'services/ingress/telemetry': ['services/ingress/drain'],
   'services/worker/admission': ['services/worker/attempts', 'services/worker/stored'],
   'services/worker/attempts': ['services/worker/engine', 'services/worker/replies'],
   'services/worker/stored': ['services/worker/attempts'],

@@ -117,6 +117,8 @@ function servicesOf(
       PENSTOCK_PORT: String(config.PENSTOCK_PORT),
       PENSTOCK_API_KEYS: keys.api,
       PENSTOCK_INGRESS_ID: 'ingress-1',
+      // At the port of the API, which is this machine's own.
+      PENSTOCK_METRICS_PORT: '',
     }),
   );
   children.push(

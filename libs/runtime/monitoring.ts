@@ -1,5 +1,5 @@
 /**
- * Probes and metrics over HTTP, for a process that serves nothing else. Nothing that comes in is read but the method and the path:
+ * Probes and metrics over HTTP, on a port of their own. Nothing that comes in is read but the method and the path:
  * whoever reaches the port learns how the process is, and can do nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';

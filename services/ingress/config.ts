@@ -1,6 +1,7 @@
 /** Everything an operator can set on an ingress. */
 import { AFFINITIES, type Affinity, BOUND_WAIT_MS } from '@penstock/policy';
 import {
+  apiMonitoringSetting,
   auditSettings,
   bodyBudgetSetting,
   bodySettings,
@@ -10,6 +11,7 @@ import {
   keysSetting,
   lameDuckSetting,
   modelSettings,
+  monitoringSettings,
   nameSetting,
   readPerModel,
   regionSettings,
@@ -89,6 +91,12 @@ export const ingressConfig = z.object({
     .describe('Bytes the queue holds before new ones get 429. Keep below 80 % of the disk.'),
   ...dispatchSettings,
   ...trailSettings,
+  ...monitoringSettings,
+  ...apiMonitoringSetting,
+  PENSTOCK_ACCESS_LOG: z
+    .enum(['off', 'on'])
+    .default('off')
+    .describe('Whether each answered request is a line of the log: on or off. Probes are left out.'),
   PENSTOCK_AFFINITY: settingOf(parseAffinity)
     .prefault('auto')
     .describe(

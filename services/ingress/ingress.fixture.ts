@@ -50,6 +50,8 @@ const SETTINGS: IngressSettings = {
   affinityOf: () => 'none',
   ttl: { recordMs: 3_600_000, logMs: 3_600_000 },
   webhookAllow: [],
+  apiMonitoring: 'all',
+  accessLog: false,
 };
 
 const META: Partial<Record<FrameKind, (delivery: Delivery) => object>> = {

@@ -12,7 +12,15 @@ import {
   RunFinder,
   RunWaiters,
 } from '@penstock/runs';
-import { ByteBudget, type Clock, createIdSource, type Logger, type Tracing } from '@penstock/runtime';
+import {
+  type ApiMonitoring,
+  ByteBudget,
+  type Clock,
+  createIdSource,
+  type Logger,
+  type MonitoringOptions,
+  type Tracing,
+} from '@penstock/runtime';
 import {
   type BatchJobs,
   ClaimCheck,
@@ -70,6 +78,7 @@ import { RunIntake } from './runs/run-intake.ts';
 import { LogStreams } from './runs/stream-log.ts';
 import { buildServer } from './server.ts';
 import { StatusReporter, type StatusReporterOptions } from './status.ts';
+import { AccessLog } from './telemetry/access-log.ts';
 import type { TrailKeeping } from './telemetry/request-trail.ts';
 
 /** The ports to other processes and to the stores. */
@@ -117,6 +126,8 @@ export interface IngressSettings {
   readonly trailShare: number;
   readonly ttl: RunTtl;
   readonly webhookAllow: AllowList;
+  readonly apiMonitoring: ApiMonitoring;
+  readonly accessLog: boolean;
 }
 
 /** What the process itself gives. */
@@ -135,6 +146,8 @@ export interface Ingress {
   readonly app: FastifyInstance;
   readonly open: OpenRequests;
   readonly answers: Answers;
+  /** For a port of its own. */
+  readonly monitoring: Pick<MonitoringOptions, 'metrics' | 'notReady'>;
   /** Call once a second. */
   tick(): void;
   /** Tells the region what this node counts: once a second, and when it leaves. */
@@ -148,13 +161,9 @@ export async function startIngress(
   host: IngressHost,
 ): Promise<Ingress> {
   const { queue, runStore, runLog } = ports;
-  const { ingressId, region, holdMs, keepAliveMs, modelNames: names } = settings;
+  const { ingressId, region, holdMs, keepAliveMs } = settings;
   const { clock, log, nextId, tracing } = host;
-  const fleet = await watchFleet({
-    ...{ region, shards: settings.shards, channel: queue, registry: ports.registry, clock, names },
-    purgeBound: (of, shard, worker) => queue.purgeBound(of, shard, worker),
-    rand: Math.random,
-  });
+  const fleet = await fleetOf(ports, settings, clock);
   const budget = new ByteBudget(settings.bodyBudgetBytes);
   const metrics = createIngressMetrics(
     gaugesOf(fleet, () => open, budget),
@@ -195,9 +204,10 @@ export async function startIngress(
   const jobs = new JobsApi({ ...accepting, logStreams, pollHints });
   const door = doorOf(ports, clock);
   const answers = new Answers(metrics.requests);
+  const monitoring = { metrics: metrics.set, notReady: () => host.notReady() ?? notYetHeard(fleet) };
   const app = buildServer({
     apis: {
-      operations: new OperationsApi(metrics, () => host.notReady() ?? notYetHeard(fleet)),
+      operations: new OperationsApi(metrics, monitoring.notReady, settings.apiMonitoring),
       models: new ModelsApi(fleet),
       requests: new RequestsApi({ open, trails: ports.trails, runs: runStore }),
       inference: new InferenceApi({ intake, forms, dispatcher, jobs, runIntake, pollHints, keeper }),
@@ -210,10 +220,23 @@ export async function startIngress(
     },
     ...{ authenticate: createAuthenticator(settings.apiKeys), letIn: () => door.pass() },
     ...{ answers, bodies: reader, corsOrigins: settings.corsOrigins, nextId, log },
+    accessLog: settings.accessLog ? new AccessLog(log, () => clock.monotonic()) : null,
   });
   const reporter = reporterOf(ports, settings, { metrics, open, clock });
   const tick = () => tickAll(open, lanes, door);
-  return { app, open, answers, tick, tellStatus: leaving => reporter.tell(leaving) };
+  const parts = { app, open, answers, monitoring, tick };
+  return { ...parts, tellStatus: leaving => reporter.tell(leaving) };
+}
+
+function fleetOf(
+  { queue: channel, registry }: IngressPorts,
+  { region, shards, modelNames: names }: IngressSettings,
+  clock: Clock,
+): Promise<Fleet> {
+  return watchFleet({
+    ...{ region, shards, channel, registry, clock, names, rand: Math.random },
+    purgeBound: (of, shard, worker) => channel.purgeBound(of, shard, worker),
+  });
 }
 
 function doorOf({ bus }: IngressPorts, clock: Clock): Door {

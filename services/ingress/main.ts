@@ -9,6 +9,7 @@ import {
   equalSettings,
   exitBlaming,
   modelRulesOf,
+  monitoringAddress,
   NATS,
   natsOf,
   noteStart,
@@ -16,6 +17,7 @@ import {
   readConfigOrExit,
   redisOf,
   regionClock,
+  startMonitoring,
   startTracingOrExit,
   stopOnSignal,
   trimMemoryAfterSpikes,
@@ -88,7 +90,7 @@ const audit = await there(REDIS, () => RedisAuditLog.connect(redis, auditOptions
 const deliveryJobs = new BullDeliveries(redis, WEBHOOK_ATTEMPTS);
 
 let draining = false;
-const { app, answers, open, tick, tellStatus } = await startIngress(
+const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
   {
     ...{
       queue,
@@ -124,6 +126,8 @@ const { app, answers, open, tick, tellStatus } = await startIngress(
     trailShare: config.PENSTOCK_TRAIL_SAMPLE,
     ttl: { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 },
     webhookAllow: config.PENSTOCK_WEBHOOK_ALLOW,
+    apiMonitoring: config.PENSTOCK_API_MONITORING,
+    accessLog: config.PENSTOCK_ACCESS_LOG === 'on',
   },
   {
     ...{ clock: regionClock, log, nextId, tracing },
@@ -141,6 +145,13 @@ const ticker = setInterval(() => {
 }, 1000);
 const releaser = setInterval(() => open.releaseOverdue(), 20);
 trimMemoryAfterSpikes(() => open.size);
+const watchedAt = monitoringAddress(config);
+if (watchedAt !== null) {
+  const watched = await startMonitoring({ ...watchedAt, ...monitoring }).catch(
+    exitBlaming('PENSTOCK_METRICS_PORT'),
+  );
+  log.info({ url: watched.url }, 'metrics');
+}
 const url = await app.listen({ host: config.PENSTOCK_HOST, port: config.PENSTOCK_PORT });
 log.info({ url, region }, 'ingress listening');
 noteStart({ audit, name: ingressId, schema: ingressConfig, clock: regionClock, log });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { OPERATIONS } from '@penstock/protocol/openapi';
+import type { ApiMonitoring } from '@penstock/runtime';
 import { BatchesApi } from './api/batches.ts';
 import { FilesApi } from './api/files.ts';
 import { InferenceApi } from './api/inference.ts';
@@ -21,6 +22,7 @@ import { WebhooksApi } from './api/webhooks.ts';
 import { Answers } from './drain/answers.ts';
 import type { Origins } from './http/cors.ts';
 import { type Apis, buildServer } from './server.ts';
+import { AccessLog } from './telemetry/access-log.ts';
 
 /** Other names of documented routes, and the index at the root. */
 const UNDOCUMENTED = [
@@ -33,14 +35,17 @@ const UNDOCUMENTED = [
 const logged: object[] = [];
 const log = { error: (about: object) => void logged.push(about) };
 
+/** Lines of their access logs. */
+const accesses: object[] = [];
+
 /** What the servers of this file answered. */
 const counted: { endpoint: string; status: string }[] = [];
 
 /** The product's routes, with nothing behind them. */
-function startServer(corsOrigins: Origins = new Set()) {
+function startServer(corsOrigins: Origins = new Set(), shown: ApiMonitoring = 'all') {
   const none = {} as never;
   const apis: Apis = {
-    operations: new OperationsApi(none, () => null),
+    operations: new OperationsApi(none, () => null, shown),
     models: new ModelsApi(none),
     requests: new RequestsApi(none),
     inference: new InferenceApi(none),
@@ -65,6 +70,7 @@ function startServer(corsOrigins: Origins = new Set()) {
     bodies: none,
     nextId: () => 'r1',
     log,
+    accessLog: new AccessLog({ info: (line: object) => void accesses.push(line) }, () => 5),
   };
   return buildServer({ apis, ...about });
 }
@@ -172,6 +178,45 @@ test('a request that fails here is logged with its cause, under the id that its 
   assert.ok(!answer.body.includes(err.message) && !answer.body.includes('    at '));
   await app.inject({ url: '/v1/nothing' });
   assert.equal(logged.length, 1, 'what clients do wrong is not logged');
+});
+
+test('what the port tells of monitoring is a setting: all of it, probes, or nothing', async () => {
+  const found = async (shown: ApiMonitoring) => {
+    const app = startServer(new Set(), shown);
+    const asked = ['/livez', '/readyz', '/health', '/ping', '/metrics', '/version'].map(url =>
+      app.inject({ url }),
+    );
+    return (await Promise.all(asked)).map(({ statusCode }) => statusCode);
+  };
+  // There are no metrics behind the route here.
+  assert.deepEqual(await found('all'), [200, 200, 200, 200, 500, 200]);
+  assert.deepEqual(await found('probes'), [200, 200, 200, 200, 404, 200]);
+  assert.deepEqual(await found('none'), [404, 404, 404, 404, 404, 200]);
+});
+
+test('the access log has each answer with its route and project, and nothing that its client wrote', async t => {
+  const app = startServer();
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  t.after(() => app.close());
+  accesses.length = 0;
+  const secret = 'hunter22';
+  const headers = { 'x-request-id': secret, 'user-agent': secret, authorization: `Bearer ${secret}` };
+  await fetch(`${url}/v1/files/${secret}?after=${secret}&after=${secret}`, { headers });
+  await fetch(`${url}/${secret}`, { method: 'POST', headers, body: secret });
+  await fetch(`${url}/livez`, { headers });
+  while (accesses.length < 2) await new Promise(resolve => setImmediate(resolve));
+  assert.doesNotMatch(JSON.stringify(accesses), /hunter22/);
+  const [got, unrouted, ...more] = accesses as Record<string, unknown>[];
+  const { bytesIn, bytesOut, ...about } = got ?? {};
+  assert.deepEqual(about, {
+    ...{ id: 'r1', method: 'GET', route: '/v1/files/:id', status: 400, ms: 0, project: 't' },
+  });
+  assert.ok(Number(bytesIn) >= 0 && Number(bytesOut) > 100);
+  assert.deepEqual(
+    [unrouted?.['route'], unrouted?.['status'], unrouted?.['project']],
+    ['none', 404, undefined],
+  );
+  assert.deepEqual(more, []);
 });
 
 test('OPTIONS names the methods of a path; pages of other origins are told nothing more', async () => {

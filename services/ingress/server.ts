@@ -31,6 +31,7 @@ import { answer } from './http/headers.ts';
 import { Paths } from './http/paths.ts';
 import { answerUnrouted } from './http/unrouted.ts';
 import { refuseOnWire } from './http/wire-errors.ts';
+import type { AccessLog } from './telemetry/access-log.ts';
 
 /** A client may take this long to send its request: the largest file at 2.4 Mbit/s. Node gives the head a minute of it. */
 const REQUEST_TIMEOUT_MS = 30 * 60_000;
@@ -69,6 +70,8 @@ export interface ServerOptions {
   readonly bodies: BodyReader;
   readonly nextId: () => string;
   readonly log: Pick<Logger, 'error'>;
+  /** Null where it is off. */
+  readonly accessLog: AccessLog | null;
 }
 
 export function buildServer(options: ServerOptions): FastifyInstance {
@@ -93,6 +96,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   app.addHook('onRequest', async ({ routeOptions }, reply) =>
     answers.begin(reply.raw, nameOf(routeOptions.url)),
   );
+  options.accessLog?.addTo(app, route => PROBES.has(route));
   app.removeAllContentTypeParsers();
   addJsonBodies(app, bodies);
   app.addHook('onResponse', async request => letGoOfBody(request));

@@ -32,13 +32,17 @@ const engine = await startScriptedEngine(async function* ({ body }) {
 });
 const collector = await startOtlpReceiver();
 const webhooks = await startReceiver();
-const [workerPort, tasksPort] = [await freePort(), await freePort()];
+const [ingressPort, workerPort, tasksPort] = [await freePort(), await freePort(), await freePort()];
 const allow = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1', ...collector.env };
 const sampled = { PENSTOCK_TRAIL_SAMPLE: '1' };
 const hook = { api_key: API_KEY, url: `${webhooks.url}/all`, secret: toSecret(Buffer.alloc(32, 9)) };
 const stack = await startStack({
   engineUrls: [engine.url],
-  ingressEnv: { ...allow, ...sampled, PENSTOCK_API_KEYS: `${API_KEY},${OTHER_KEY}` },
+  ingressEnv: {
+    ...{ ...allow, ...sampled, PENSTOCK_API_KEYS: `${API_KEY},${OTHER_KEY}` },
+    ...{ PENSTOCK_METRICS_PORT: String(ingressPort), PENSTOCK_API_MONITORING: 'probes' },
+    PENSTOCK_ACCESS_LOG: 'on',
+  },
   workerEnv: { ...collector.env, ...sampled, PENSTOCK_METRICS_PORT: String(workerPort) },
   tasksEnv: { ...allow, PENSTOCK_METRICS_PORT: String(tasksPort), PENSTOCK_WEBHOOKS: JSON.stringify([hook]) },
 });
@@ -47,6 +51,7 @@ after(async () => {
   await stack[Symbol.asyncDispose]();
   await Promise.all([collector.stop(), webhooks[Symbol.asyncDispose](), engine.close()]);
 });
+const ingress = `http://127.0.0.1:${ingressPort}`;
 const worker = `http://127.0.0.1:${workerPort}`;
 const tasks = `http://127.0.0.1:${tasksPort}`;
 const text = async (url: string) => (await fetch(url)).text();
@@ -112,7 +117,7 @@ test('one stream is one trace, from the client through ingress, queue and worker
   assert.ok(find('wait in queue').endMs <= find('prefill').startMs);
   assert.ok(find('prefill').endMs <= find('decode').startMs + 0.01);
   const scrape = { headers: { accept: 'application/openmetrics-text' } };
-  const shown = await (await fetch(`${stack.url}/metrics`, scrape)).text();
+  const shown = await (await fetch(`${ingress}/metrics`, scrape)).text();
   assert.match(shown, new RegExp(`time_to_first_token_seconds_bucket\\{.* # \\{trace_id="${TRACE_ID}"\\}`));
   assert.doesNotMatch(JSON.stringify(collector.spans), /secret|sk-penstock/);
 });
@@ -174,11 +179,30 @@ test('a worker shows that it is ready, and what it did', async () => {
   assert.match(shown, /^penstock_worker_deliveries_total\{outcome="taken"\} 5$/m);
   assert.match(shown, /^penstock_engine_time_to_first_token_seconds_count\{model="scripted"\} 5$/m);
   assert.match(shown, /^penstock_worker_bid_level\{lane="interactive",size="short"\} \d$/m);
-  const ingress = await text(`${stack.url}/metrics`);
+  const ofIngress = await text(`${ingress}/metrics`);
   const labels = String.raw`\{model="scripted",lane="interactive"\}`;
   for (const name of ['time_to_first_token', 'request_queue_time', 'e2e_request_latency'])
-    assert.match(ingress, new RegExp(`^penstock_${name}_seconds_count${labels} 2$`, 'm'));
-  assert.match(ingress, /^penstock_model_workers\{model="scripted"\} 1$/m);
+    assert.match(ofIngress, new RegExp(`^penstock_${name}_seconds_count${labels} 2$`, 'm'));
+  assert.match(ofIngress, /^penstock_model_workers\{model="scripted"\} 1$/m);
+});
+
+test('an ingress shows its metrics at their own port alone, and logs each answer without what its client wrote', async () => {
+  assert.equal((await fetch(`${stack.url}/readyz`)).status, 200);
+  assert.equal((await fetch(`${stack.url}/metrics`)).status, 404);
+  assert.equal((await fetch(`${ingress}/readyz`)).status, 200);
+  assert.equal((await fetch(`${ingress}/v1/models`)).status, 404);
+  const key = { authorization: 'Bearer sk-what-nobody-has' };
+  const refused = await fetch(`${stack.url}/v1/files/file-x?after=hunter22`, { headers: key });
+  const id = refused.headers.get('x-penstock-request-id') ?? assert.fail();
+  const lines = () => stack.ingress.output.filter(line => line.includes('"msg":"access"'));
+  await waitFor(() => lines().some(line => line.includes(id)));
+  const line = JSON.parse(lines().find(each => each.includes(id)) ?? '');
+  assert.deepEqual(
+    [line.method, line.route, line.status, line.project],
+    ['GET', '/v1/files/:id', 401, undefined],
+  );
+  assert.match(lines().join(), /"route":"\/v1\/chat\/completions","status":200.*"project":"/);
+  assert.doesNotMatch(stack.ingress.output.join(), /hunter22|livez|readyz/);
 });
 
 interface Told {
@@ -275,6 +299,6 @@ test('a worker whose engine is away says so, and the fleet has one less', async 
   assert.match(await text(`${worker}/readyz`), /the engine is sick/);
   assert.equal((await fetch(`${worker}/livez`)).status, 200);
   await waitFor(async () =>
-    /^penstock_model_workers\{model="scripted"\} 0$/m.test(await text(`${stack.url}/metrics`)),
+    /^penstock_model_workers\{model="scripted"\} 0$/m.test(await text(`${ingress}/metrics`)),
   );
 });

@@ -1,5 +1,5 @@
 /** What operators and tools ask for: whether the node is alive and ready, its metrics, the document of the API. */
-import { VERSION } from '@penstock/runtime';
+import { type ApiMonitoring, VERSION } from '@penstock/runtime';
 import type { FastifyInstance } from 'fastify';
 import type { Api } from '../http/guards.ts';
 import { answer } from '../http/headers.ts';
@@ -14,26 +14,36 @@ export const PROBES: ReadonlySet<string> = new Set([...ALIVE, ...READY, '/metric
 export class OperationsApi implements Api {
   readonly #metrics: IngressMetrics;
   readonly #notReady: () => string | null;
+  readonly #shown: ApiMonitoring;
 
-  /** @param notReady why this node should get no traffic now, or null. */
-  constructor(metrics: IngressMetrics, notReady: () => string | null) {
+  /** @param notReady why this node should get no traffic now, or null. @param shown what this port tells of monitoring. */
+  constructor(metrics: IngressMetrics, notReady: () => string | null, shown: ApiMonitoring = 'all') {
     this.#metrics = metrics;
     this.#notReady = notReady;
+    this.#shown = shown;
   }
 
   addTo(app: FastifyInstance): void {
-    for (const path of ALIVE) app.get(path, (_request, reply) => reply.send({ status: 'ok' }));
-    for (const path of READY)
-      app.get(path, (_request, reply) => {
-        const problem = this.#notReady();
-        return reply.code(problem === null ? 200 : 503).send({ status: problem ?? 'ok' });
-      });
+    if (this.#shown !== 'none') this.#addProbes(app);
+    if (this.#shown === 'all') this.#addMetrics(app);
     app.get('/version', (_request, reply) => reply.send({ version: VERSION, name: 'Penstock' }));
     let document: ReturnType<typeof documentOfApi> | null = null;
     app.get('/openapi.json', async (request, reply) => {
       document ??= documentOfApi();
       return answer(reply, request, await document);
     });
+  }
+
+  #addProbes(app: FastifyInstance): void {
+    for (const path of ALIVE) app.get(path, (_request, reply) => reply.send({ status: 'ok' }));
+    for (const path of READY)
+      app.get(path, (_request, reply) => {
+        const problem = this.#notReady();
+        return reply.code(problem === null ? 200 : 503).send({ status: problem ?? 'ok' });
+      });
+  }
+
+  #addMetrics(app: FastifyInstance): void {
     app.get('/metrics', async (request, reply) => {
       const { type, text } = await this.#metrics.set.exposition(request.headers.accept);
       return reply.type(type).send(text);

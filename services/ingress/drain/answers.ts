@@ -5,7 +5,7 @@
 import type { ServerResponse } from 'node:http';
 
 /** The client left before it was answered, as NGINX and others count it. */
-const CLIENT_LEFT = 499;
+export const CLIENT_LEFT = 499;
 
 /** What is counted of requests that no route takes. */
 export const NO_ROUTE = 'none';

@@ -166,7 +166,7 @@ function projectChecks(project: ComposeProject) {
 }
 
 const COUNT_REQUESTS =
-  "fetch('http://127.0.0.1:8080/metrics').then(r => r.text()).then(t => console.log(t.split('\\n')" +
+  "fetch('http://127.0.0.1:9464/metrics').then(r => r.text()).then(t => console.log(t.split('\\n')" +
   ".filter(l => l.startsWith('penstock_http_requests_total')).reduce((n, l) => n + Number(l.split(' ').at(-1)), 0)))";
 
 /** A load scenario by the project's runner. @throws where an answer is lost or wrong; how fast they are is not judged. */

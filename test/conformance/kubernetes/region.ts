@@ -121,7 +121,7 @@ export class Region {
     const ports = {
       PENSTOCK_PORT: `${port}`,
       PENSTOCK_CONSOLE_PORT: `${port}`,
-      PENSTOCK_METRICS_PORT: `${port}`,
+      PENSTOCK_METRICS_PORT: `${component === 'ingress' ? await freePort() : port}`,
     };
     const engine = { PENSTOCK_ENGINE_URL: `http://127.0.0.1:${await freePort()}` };
     Object.assign(env, ports, engine, {

@@ -64,7 +64,7 @@ one value.
 - { name: PENSTOCK_WEBHOOK_ALLOW, value: {{ join "," .Values.webhookAllow | quote }} }
 {{- end -}}
 
-{{- /* Of workers and tasks processes: their port is for those who watch them, so it is the pod's own and no other. */ -}}
+{{- /* The port is for those who watch a process, so it is the pod's own and no other. */ -}}
 {{- define "penstock.env.monitoring" -}}
 - { name: PENSTOCK_METRICS_PORT, value: "9464" }
 - { name: PENSTOCK_METRICS_HOST, valueFrom: { fieldRef: { fieldPath: status.podIP } } }
