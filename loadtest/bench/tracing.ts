@@ -96,7 +96,7 @@ function traceOne(tracing: Tracing, attempts: AttemptTracing): void {
   attempts.engineFor(attempt, ENGINE).run('chat', Buffer.alloc(0), {} as never, {});
   attempts.firstToken(attempt);
   trace.firstToken(20, 5);
-  attempts.ended(attempt, 'done', '');
+  attempts.ended(attempt, 'done', '', '');
   trace.usage(100, 50);
   trace.gone(1);
   trace.outcome('done');

@@ -54,10 +54,10 @@ test('an attempt is counted by how it ended, with the times of its tokens', asyn
   now += 200;
   attempts.firstToken(done);
   now += 300;
-  attempts.ended(done, 'done', '');
+  attempts.ended(done, 'done', '', '');
   const failed = attemptOf(0);
   attempts.begun(failed);
-  attempts.ended(failed, 'failed', 'reset');
+  attempts.ended(failed, 'failed', 'reset', 'reset');
   const shown = await set.registry.metrics();
   for (const line of [
     'penstock_worker_attempts_total{model="chat",outcome="done"} 1',
@@ -73,7 +73,7 @@ test('an attempt is counted by how it ended, with the times of its tokens', asyn
 
 test('adapters that come and go do not make ever more series', async () => {
   const { set, attempts } = workerMetricsOf(() => FRESH);
-  for (let i = 0; i < 1000; i++) attempts.ended(attemptOf(1, `adapter-${i}`), 'done', '');
+  for (let i = 0; i < 1000; i++) attempts.ended(attemptOf(1, `adapter-${i}`), 'done', '', '');
   const series = (await set.registry.metrics()).match(/^penstock_worker_attempts_total\{/gm) ?? [];
   assert.equal(series.length, 201);
 });

@@ -90,7 +90,7 @@ export class AttemptTracing implements AttemptTracer {
     traced.engine.child({ name: 'prefill', at: traced.calledAt }).end(at);
   }
 
-  ended(attempt: Attempt, outcome: AttemptOutcome, detail: string): void {
+  ended(attempt: Attempt, outcome: AttemptOutcome, _detail: string, brief: string): void {
     const traced = this.#traced.get(attempt);
     if (traced === undefined || !traced.span.isSampled) return;
     const { span, engine, firstTokenAt } = traced;
@@ -99,11 +99,11 @@ export class AttemptTracing implements AttemptTracer {
       if (firstTokenAt !== null && attempt.work.meta.stream)
         engine.child({ name: 'decode', at: firstTokenAt }).end(at);
       engine.set({ 'gen_ai.usage.output_tokens': attempt.answerTokens || undefined });
-      if (!WELL.has(outcome)) engine.fail(outcome, detail);
+      if (!WELL.has(outcome)) engine.fail(outcome, brief);
       engine.end(at);
     }
     span.set({ 'penstock.outcome': outcome });
-    if (!WELL.has(outcome)) span.fail(outcome, detail);
+    if (!WELL.has(outcome)) span.fail(outcome, brief);
     span.end(at);
   }
 }

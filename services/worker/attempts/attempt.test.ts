@@ -61,6 +61,7 @@ function startAttempt(
     },
   };
   const outcomes: string[] = [];
+  const briefs: string[] = [];
   const attempt = new Attempt({
     work: { meta: { ...META, ...meta }, body },
     ...{
@@ -78,7 +79,10 @@ function startAttempt(
       ready() {},
       firstToken() {},
       isModelLeaving: () => isLeaving,
-      ended: (_attempt, outcome) => void outcomes.push(outcome),
+      ended: (_attempt, outcome, _detail, brief) => {
+        outcomes.push(outcome);
+        briefs.push(brief);
+      },
     },
   });
   attempt.start(engine, NO_BODIES);
@@ -87,9 +91,10 @@ function startAttempt(
     attempt.takeFrames(frames);
     return frames.at(-1);
   };
-  return { handlers: given ?? assert.fail('the engine was not called'), outcomes, last, attempt } as {
+  return { handlers: given ?? assert.fail('the engine was not called'), outcomes, briefs, last, attempt } as {
     handlers: EngineHandlers;
     outcomes: string[];
+    briefs: string[];
     last: () => Frame | undefined;
     attempt: Attempt;
   };
@@ -114,13 +119,14 @@ test('what an engine says with a status or without decides whose fault it is', (
   ];
   for (const [status, body, outcome, kind] of cases)
     for (const stream of outcome === 'done' ? [false] : [false, true]) {
-      const { handlers, outcomes, last } = startAttempt({ endpoint: 'chat', stream });
+      const { handlers, outcomes, briefs, last } = startAttempt({ endpoint: 'chat', stream });
       handlers.start(status, 'application/json');
       handlers.data(Buffer.from(body));
       handlers.end();
       const frame = last();
       assert.deepEqual([outcomes, frame?.kind], [[outcome], kind], `${status} ${body}`);
       if (body === error(500)) assert.match(frame?.meta ?? '', /the words/);
+      assert.doesNotMatch(briefs.join(), /words|html|Not Found/, 'what logs and traces are told');
       if (outcome === 'busy') assert.equal(JSON.parse(frame?.meta ?? '').busyMs, 1000);
     }
 });

@@ -41,7 +41,8 @@ export interface AttemptHooks {
   /** Frames are ready; `urgent` ones should not wait for a tick. */
   ready(attempt: Attempt, urgent: boolean): void;
   firstToken(attempt: Attempt): void;
-  ended(attempt: Attempt, outcome: AttemptOutcome, detail: string): void;
+  /** @param detail why, for people; empty where it went well. @param brief the same without the engine's words, for logs and traces. */
+  ended(attempt: Attempt, outcome: AttemptOutcome, detail: string, brief: string): void;
   /**
    * The engine says that it has no such model. @returns whether it may have been unloaded a moment ago: then the request goes back
    * to the queue, where another worker may serve it; else the engine's word counts.
@@ -192,7 +193,7 @@ export class Attempt implements FrameSource, AttemptKey {
     if (this.#over) return;
     this.#end();
     this.#call?.abort();
-    this.#hooks.ended(this, 'dropped', 'cancelled');
+    this.#hooks.ended(this, 'dropped', 'cancelled', 'cancelled');
   }
 
   /** Ends a healthy attempt so that another worker runs the request. */
@@ -345,15 +346,19 @@ export class Attempt implements FrameSource, AttemptKey {
     const { fault, status, body } = error;
     const asked = this.#sent?.said ?? this.work.body;
     if (body.error.code === 'model_not_found' && this.#hooks.isModelLeaving(this)) {
-      const message = worded('the engine has the model no more', error, asked);
-      return this.#fail({ code: 'model_not_found', message, retryable: true, busyMs: LEAVING_MS }, 'gone');
+      const { message, brief } = worded('the engine has the model no more', error, asked);
+      const failure = { code: 'model_not_found', message, retryable: true, busyMs: LEAVING_MS } as const;
+      return this.#fail(failure, 'gone', brief);
     }
     if (fault === 'busy') {
       const busyMs = busyPause(this.#head.retryAfterMs, this.number);
-      const message = worded('the engine has no room', error, asked);
-      return this.#fail({ code: 'engine_error', message, retryable: true, busyMs }, 'busy');
+      const { message, brief } = worded('the engine has no room', error, asked);
+      return this.#fail({ code: 'engine_error', message, retryable: true, busyMs }, 'busy', brief);
     }
-    if (fault === 'engine') return this.#fail(engineFailure(worded('the engine failed', error, asked)));
+    if (fault === 'engine') {
+      const { message, brief } = worded('the engine failed', error, asked);
+      return this.#fail(engineFailure(message), 'failed', brief);
+    }
     const meta = JSON.stringify({ status: statusForClient(error), contentType: JSON_CONTENT_TYPE });
     const final = { kind: 'result', meta, body: Buffer.from(JSON.stringify(body)) } as const;
     this.#call?.abort();
@@ -361,10 +366,10 @@ export class Attempt implements FrameSource, AttemptKey {
     this.#finish(final, outcome, true, `status ${status}`);
   }
 
-  #fail(failure: FailedMeta, outcome: AttemptOutcome = 'failed'): void {
+  #fail(failure: FailedMeta, outcome: AttemptOutcome = 'failed', brief = failure.message): void {
     if (this.#over) return;
     this.#call?.abort();
-    this.#finish(failedAs(failure), outcome, true, failure.message);
+    this.#finish(failedAs(failure), outcome, true, failure.message, brief);
   }
 
   #end(): void {
@@ -375,11 +380,11 @@ export class Attempt implements FrameSource, AttemptKey {
     this.#endTimer = null;
   }
 
-  #finish(final: Said, outcome: AttemptOutcome, urgent: boolean, detail = ''): void {
+  #finish(final: Said, outcome: AttemptOutcome, urgent: boolean, detail = '', brief = detail): void {
     this.#end();
     this.#outgoing.end(final);
     this.#hooks.ready(this, urgent);
-    this.#hooks.ended(this, outcome, detail);
+    this.#hooks.ended(this, outcome, detail, brief);
   }
 }
 

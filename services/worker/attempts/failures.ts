@@ -34,9 +34,18 @@ export function engineFailure(message: string): FailedMeta {
   return { code: 'engine_error', message, retryable: true };
 }
 
+/** What is said of a failure. */
+export interface Worded {
+  /** For the client whose request it was and for its trail, with the engine's words. */
+  readonly message: string;
+  /** For logs and traces: an engine may say the prompt in a way in which nobody finds it, so without its words. */
+  readonly brief: string;
+}
+
 /** @param lead what it means, for people. @param asked the request, which is not quoted. */
-export function worded(lead: string, { status, words }: EngineError, asked: Buffer): string {
-  return words === null ? `${lead} (${status})` : `${lead} (${status}): ${withoutQuotes(words, asked)}`;
+export function worded(lead: string, { status, words }: EngineError, asked: Buffer): Worded {
+  const brief = `${lead} (${status})`;
+  return { brief, message: words === null ? brief : `${brief}: ${withoutQuotes(words, asked)}` };
 }
 
 const MAX_WORDS = 500;
@@ -46,7 +55,7 @@ const STEP = QUOTE / 2;
 /** Longer requests are not parsed for this. */
 const MAX_PARSED = 1024 * 1024;
 
-/** Engines quote prompts, and messages of failures go into logs and headers: what is also in the request is left out. */
+/** Engines quote prompts, and messages of failures are kept longer than those: what is also in the request is left out. */
 export function withoutQuotes(words: string, asked: Buffer): string {
   const request = asked.toString('utf8', 0, MAX_PARSED);
   const text = asked.length > MAX_PARSED ? request : normal(request);

@@ -23,8 +23,8 @@ export interface AttemptSink {
 export interface AttemptObserver {
   begun(attempt: Attempt): void;
   firstToken(attempt: Attempt): void;
-  /** @param detail why, for people; empty where it went well. */
-  ended(attempt: Attempt, outcome: AttemptOutcome, detail: string): void;
+  /** See {@link AttemptHooks.ended}. */
+  ended(attempt: Attempt, outcome: AttemptOutcome, detail: string, brief: string): void;
 }
 
 /** Makes the engine's part of an attempt part of its trace. */
@@ -109,7 +109,7 @@ export class RunningAttempts {
       hooks: {
         ready: (source, urgent) => sink.ready(source, urgent),
         firstToken: source => this.#onFirstToken(source),
-        ended: (source, outcome, detail) => this.#onEnded(source, sink, outcome, detail),
+        ended: (source, ...ending) => this.#onEnded(source, sink, ...ending),
         isModelLeaving: source => isModelLeaving(source.work.meta.model),
       },
     });
@@ -140,7 +140,13 @@ export class RunningAttempts {
     this.#o.onFirstToken();
   }
 
-  #onEnded(attempt: Attempt, sink: AttemptSink, outcome: AttemptOutcome, detail: string): void {
+  #onEnded(
+    attempt: Attempt,
+    sink: AttemptSink,
+    outcome: AttemptOutcome,
+    detail: string,
+    brief: string,
+  ): void {
     const { meter, log, onEnded } = this.#o;
     this.#outputTokens += attempt.answerTokens;
     if (this.#attempts.get(attempt.id) === attempt) {
@@ -149,7 +155,7 @@ export class RunningAttempts {
     }
     if (outcome === 'done') meter.answered(attempt.answerTokens);
     if (outcome === 'dropped') sink.release(attempt);
-    const about = { id: attempt.id, attempt: attempt.number, detail };
+    const about = { id: attempt.id, attempt: attempt.number, detail: brief };
     if (outcome === 'failed') log.warn(about, 'attempt failed');
     if (outcome === 'not_loaded') log.error(about, 'ALARM: the body of a request could not be read');
     if (outcome === 'misconfigured')
@@ -157,7 +163,7 @@ export class RunningAttempts {
         about,
         'ALARM: the engine does not accept this worker: check PENSTOCK_ENGINE_API_KEY (status 401, 403) or PENSTOCK_ENGINE_URL (others)',
       );
-    for (const observer of this.#observers) observer.ended(attempt, outcome, detail);
+    for (const observer of this.#observers) observer.ended(attempt, outcome, detail, brief);
     onEnded(outcome, attempt);
   }
 }
