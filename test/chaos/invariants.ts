@@ -55,6 +55,9 @@ export interface Violation {
   readonly what: string;
 }
 
+/** What is answered to whoever asks for something that is not there. */
+const FORGOTTEN = /not_found$/;
+
 /** Of one request whose run is over. */
 export function judge({ name: about, expected, ends, text, ids }: Observed): Violation[] {
   const found: Violation[] = [];
@@ -65,6 +68,8 @@ export function judge({ name: about, expected, ends, text, ids }: Observed): Vio
       about,
       what: `it has ${ends.length}: ${ends.map(shown).join(', ') || 'forgotten'}`,
     });
+  if (end?.kind === 'failed' && FORGOTTEN.test(end.code))
+    found.push({ rule: 'one end', about, what: `it was accepted, and then nobody knew it (${end.code})` });
   if (ids.size > 1)
     found.push({ rule: 'one id', about, what: `one stream has the ids ${[...ids].join(', ')}` });
   const isWhole = end?.kind === 'answered';

@@ -67,7 +67,8 @@ export class RunAcceptance {
     try {
       await publishRun(this.#o.queue, run, message, queueMsOf(run));
     } catch (err) {
-      // A slow broker may have stored the message after all: if a worker has begun the run, it is accepted.
+      // A slow broker may have stored the message after all: if a worker has begun the run, it is accepted; so it is where its key was
+      // repeated meanwhile, and that was answered with this run.
       if (await this.#o.store.withdraw(run.id, idempotency?.key ?? null)) {
         void this.#o.claims.discard(run);
         throw err;

@@ -86,6 +86,23 @@ function testCreating(subject: () => RunStoreSubject): void {
     await runs.remove('c', key.key);
     assert.equal((await runs.create(newRun('d'), LONG_MS, other)).kind, 'created');
   });
+
+  test('what a repeated key was answered with is not withdrawn by whoever made it', async () => {
+    const { runs } = subject();
+    const key = { key: 'penstock:idem:t:told', digest: 'd' };
+    await runs.create(newRun('told'), LONG_MS, key);
+    assert.deepEqual(await runs.create(newRun('told'), LONG_MS, key), { kind: 'repeated', id: 'told' });
+    assert.deepEqual(await runs.create(newRun('second'), LONG_MS, key), { kind: 'repeated', id: 'told' });
+    assert.equal(await runs.withdraw('told', key.key), false);
+    assert.equal((await runs.read('told'))?.status, 'queued');
+    await runs.create(newRun('resent'), LONG_MS, { ...key, key: 'penstock:idem:t:resent' });
+    await runs.create(newRun('resent'), LONG_MS, { ...key, key: 'penstock:idem:t:resent' });
+    assert.equal(
+      await runs.withdraw('resent', 'penstock:idem:t:resent'),
+      true,
+      'its own command, sent again',
+    );
+  });
 }
 
 function testAttempts(subject: () => RunStoreSubject): void {

@@ -45,6 +45,7 @@ const FINAL_EVENTS = [
   'response.cancelled',
 ] as const;
 const TOLD_WITHIN_MS = 60_000;
+const BATCH_WITHIN_MS = 120_000;
 const LEASE = { PENSTOCK_ACK_WAIT_MS: '3000' };
 
 const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
@@ -212,7 +213,13 @@ async function doFaults(
 }
 
 async function checkedBatch(client: OpenAI, id: string, lines: number): Promise<void> {
-  await waitFor(async () => (await client.batches.retrieve(id)).status === 'completed', 120_000);
+  const isCompleted = async () => (await client.batches.retrieve(id)).status === 'completed';
+  await waitFor(isCompleted, BATCH_WITHIN_MS).catch(async () => {
+    const { status, request_counts: counts } = await client.batches.retrieve(id);
+    throw new Error(
+      `it is ${status} ${BATCH_WITHIN_MS} ms after the last request: ${JSON.stringify(counts)}`,
+    );
+  });
   await checkBatch(client, id, lines);
 }
 

@@ -28,6 +28,8 @@ export class MemoryRunStore implements RunStore {
   readonly #keys = new Map<string, Idempotency & { id: string }>();
   readonly #messages = new Map<string, Buffer>();
   readonly #removed = new Set<string>();
+  /** Runs that another than their first request was answered with. */
+  readonly #told = new Set<string>();
 
   constructor(clock: MemoryClock) {
     this.records = new RunRecords(clock);
@@ -41,8 +43,11 @@ export class MemoryRunStore implements RunStore {
   ): Promise<CreateOutcome> {
     if (this.records.get(run.id) !== undefined) return { kind: 'repeated', id: run.id };
     const known = idempotency === null ? undefined : this.#keys.get(idempotency.key);
-    if (known !== undefined && this.records.get(known.id) !== undefined)
-      return known.digest === idempotency?.digest ? { kind: 'repeated', id: known.id } : { kind: 'reused' };
+    if (known !== undefined && this.records.get(known.id) !== undefined) {
+      if (known.digest !== idempotency?.digest) return { kind: 'reused' };
+      this.#told.add(known.id);
+      return { kind: 'repeated', id: known.id };
+    }
     if (idempotency !== null) this.#keys.set(idempotency.key, { ...idempotency, id: run.id });
     this.records.add(run, { status: 'queued', attempt: 0, logLength: 0, result: null }, ttlMs);
     if (message !== null) this.#messages.set(run.id, message);
@@ -60,7 +65,8 @@ export class MemoryRunStore implements RunStore {
 
   async withdraw(id: string, idempotencyKey: string | null): Promise<boolean> {
     const run = this.records.get(id)?.run;
-    if (run !== undefined && (run.status !== 'queued' || run.attempt !== 0)) return false;
+    const isBegun = run !== undefined && (run.status !== 'queued' || run.attempt !== 0);
+    if (isBegun || this.#told.has(id)) return false;
     const isOwn = idempotencyKey !== null && this.#keys.get(idempotencyKey)?.id === id;
     await this.remove(id, isOwn ? idempotencyKey : null);
     return true;

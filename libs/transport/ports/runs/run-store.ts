@@ -59,7 +59,8 @@ export interface RunStore {
   keep(run: NewRun, end: RunEnd, ttl: RunTtl): Promise<void>;
   /**
    * Removes a run whose message was refused by the queue, and its key where that stands for it.
-   * @returns false where a worker has begun it, so that the message was stored after all.
+   * @returns false where a worker has begun it, so that the message was stored after all, and where its key was used again meanwhile: whoever
+   * did so has been told of it, and it is queued again should it have no message.
    */
   withdraw(id: string, idempotencyKey: string | null): Promise<boolean>;
   /**
