@@ -10,6 +10,7 @@ import { KUBERNETES_SET } from './kubernetes/set.ts';
 import { PACKAGE } from './package/set.ts';
 import { conformancePage, type Results, unexplained } from './page.ts';
 import { ConformanceError, countOf, type SuiteResult, type SuiteSet } from './suite.ts';
+import { UPGRADE } from './upgrade/set.ts';
 
 const PAGE = resolve(import.meta.dirname, '../../docs/conformance.md');
 const SETS: Readonly<Record<string, SuiteSet>> = {
@@ -19,6 +20,7 @@ const SETS: Readonly<Record<string, SuiteSet>> = {
   compose: COMPOSE,
   kubernetes: KUBERNETES_SET,
   package: PACKAGE,
+  upgrade: UPGRADE,
 };
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
