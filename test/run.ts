@@ -27,8 +27,8 @@ function stagesFor([file, only, ...more]: readonly string[]): Stage[] {
     return [
       ...checks(),
       tests('unit', { files: testFiles(...UNIT), concurrency: availableParallelism() }),
-      // Two cores are two thirds busy with two files at a time: much of a file is waiting for processes to start.
-      tests('servers', { files: testFiles('test/**/*.test.ts'), concurrency: 3 }),
+      // Two cores are two thirds busy with three files at a time: much of a file is waiting, for what a process does late on purpose.
+      tests('servers', { files: testFiles('test/**/*.test.ts'), concurrency: 2 * availableParallelism() }),
     ];
   if (file.endsWith('.test.ts') && existsSync(file) && more.length === 0)
     return [tests('alone', { files: [file], concurrency: 1, only })];
