@@ -1,6 +1,7 @@
 /** What can be wrong on the command lines of `npm run plan`, `npm run race` and those that take nothing: one line that says so, and an exit code. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -24,8 +25,23 @@ interface Ended {
   readonly stderr: string;
 }
 
+const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+  scripts: Record<string, string>;
+};
+
+/** The program of an npm script, which is all that `npm run` and what finds a Node for it start once there is one. */
+function programOf(script: string): string {
+  const program = /^(?:exec )?node deploy\/local\/with-node\.mjs (\S+\.ts)$/.exec(scripts[script] ?? '')?.[1];
+  assert.ok(program, `npm run ${script}: ${scripts[script]}`);
+  return program;
+}
+
 function run(script: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  const child = spawn('npm', ['run', '--silent', script, '--', ...args], {
+  return ended(process.execPath, [programOf(script), ...args], env);
+}
+
+function ended(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  const child = spawn(command, args, {
     cwd: ROOT,
     env: { ...process.env, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '', ...env },
   });
@@ -77,6 +93,11 @@ test('a race without its router says how to install it, and starts nothing', asy
   const nowhere = join(directory, 'no-venv');
   const ended = await run('race', ['--dry', '--seconds', '1'], { PENSTOCK_RACE_VENV: nowhere });
   assertRefused(ended, /no sglang-router==0\.3\.2 to race against; run: python3 -m venv \S+no-venv && /);
+});
+
+test('npm passes on the arguments, the words on stderr and the exit code', async () => {
+  const [script, args, message] = ['plan', ['--bogus'], /Unknown option '--bogus'/] as const;
+  assertRefused(await ended('npm', ['run', '--silent', script, '--', ...args]), message);
 });
 
 const head = 'TIMESTAMP,ContextTokens,GeneratedTokens\n';
