@@ -19,7 +19,7 @@ export function entriesOf(root: string): string[] {
 /** Files that are no modules, and are read while something runs or by people. */
 export function filesOf(root: string): string[] {
   const patterns = [
-    ...['LICENSE', 'README.md', 'CHANGELOG.md', 'docs/**/*.md', 'loadtest/README.md'],
+    ...['LICENSE', 'README.md', 'SECURITY.md', 'CHANGELOG.md', 'docs/**/*.md', 'loadtest/README.md'],
     'libs/transport/redis/scripts/**/*.lua',
     'services/console/page/*.{css,svg}',
     'loadtest/cli/page/*',
