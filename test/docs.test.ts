@@ -9,6 +9,7 @@ import { startConfig } from '../deploy/local/config.ts';
 import { consoleConfig } from '../services/console/config.ts';
 import { simConfig } from '../services/engine-sim/config.ts';
 import { ingressConfig } from '../services/ingress/config.ts';
+import { scalerConfig } from '../services/scaler/config.ts';
 import { tasksConfig } from '../services/tasks/config.ts';
 import { workerConfig } from '../services/worker/config.ts';
 import { listedRows, registeredMetrics, rowOf } from '../testkit/telemetry/metric-catalogue.ts';
@@ -18,6 +19,7 @@ const PROCESSES = {
   worker: workerConfig,
   tasks: tasksConfig,
   console: consoleConfig,
+  scaler: scalerConfig,
   'engine-sim': simConfig,
 };
 

@@ -19,7 +19,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 };
 
 /** Folders of `services`. */
-export const SERVICES: readonly string[] = ['ingress', 'worker', 'tasks', 'console', 'engine-sim'];
+export const SERVICES: readonly string[] = ['ingress', 'worker', 'tasks', 'console', 'scaler', 'engine-sim'];
 
 export const USAGE = `Usage: penstock COMMAND [ARGUMENTS]
 

@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { consoleConfig } from '../../services/console/config.ts';
 import { simConfig } from '../../services/engine-sim/config.ts';
 import { ingressConfig } from '../../services/ingress/config.ts';
+import { scalerConfig } from '../../services/scaler/config.ts';
 import { tasksConfig } from '../../services/tasks/config.ts';
 import { workerConfig } from '../../services/worker/config.ts';
 
@@ -52,7 +53,12 @@ const dockerfile = read('deploy/images/Dockerfile');
 const compileScript = read('deploy/images/compile.sh');
 const targets = [...dockerfile.matchAll(/^FROM runtime AS (\S+)$/gm)].map(match => match[1]);
 
-const CONFIGS = { ingress: ingressConfig, tasks: tasksConfig, console: consoleConfig } as const;
+const CONFIGS = {
+  ingress: ingressConfig,
+  tasks: tasksConfig,
+  console: consoleConfig,
+  scaler: scalerConfig,
+} as const;
 const OF_WORKERS = { ...workerConfig.shape, ...simConfig.shape };
 /** Read by every service; their names are OpenTelemetry's own. */
 const TRACING = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'];

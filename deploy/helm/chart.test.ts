@@ -11,6 +11,8 @@ import type { z } from 'zod';
 import { consoleConfig } from '../../services/console/config.ts';
 import { simConfig } from '../../services/engine-sim/config.ts';
 import { ingressConfig } from '../../services/ingress/config.ts';
+import { scalerConfig } from '../../services/scaler/config.ts';
+import { parsePools } from '../../services/scaler/pools.ts';
 import { tasksConfig } from '../../services/tasks/config.ts';
 import { workerConfig } from '../../services/worker/config.ts';
 import { registeredMetrics } from '../../testkit/telemetry/metric-catalogue.ts';
@@ -29,13 +31,14 @@ const CONFIGS = {
   worker: { ...workerConfig.shape, ...simConfig.shape },
   tasks: tasksConfig.shape,
   console: consoleConfig.shape,
+  scaler: scalerConfig.shape,
 } as const;
 /** Node's own, and OpenTelemetry's. */
 const OTHERS = /^(NODE_EXTRA_CA_CERTS|OTEL_.*)$/;
 const SECRET = /KEYS?$|_URL$|SECRET|^PENSTOCK_WEBHOOKS$/;
 /** Those that hold no secret all the same. */
 const PLAIN = ['PENSTOCK_ENGINE_URL'];
-const SETS = ['minimal', 'all-in-one', 'production', 'hpa-ingress', 'gpu-pools'];
+const SETS = ['minimal', 'all-in-one', 'production', 'hpa-ingress', 'gpu-pools', 'builtin-scaler'];
 
 test('every variable that the chart sets is a setting of that service, and secrets are files', () => {
   for (const component of COMPONENTS) {
@@ -56,6 +59,7 @@ test('a service is given every secret that it needs, and what all must agree on 
     worker: ['PENSTOCK_ENGINE_API_KEY', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'],
     tasks: ['PENSTOCK_WEBHOOKS', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'],
     console: ['PENSTOCK_ADMIN_KEYS', 'PENSTOCK_VIEWER_KEYS', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'],
+    scaler: ['PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'],
   } as const))
     for (const secret of secrets)
       assert.ok(environmentOf(component as 'ingress').includes(`${secret}_FILE`), `${component}: ${secret}`);
@@ -95,7 +99,8 @@ test('the chart has the version of the product, and its images are targets of th
   const targets = [...read('deploy/images/Dockerfile').matchAll(/^FROM runtime AS (\S+)$/gm)].map(m => m[1]);
   const images = [...allTemplates.matchAll(/"image" (?:\(ternary )?"([\w-]+)"(?: "([\w-]+)")?/g)];
   const named = images.flatMap(([, one, other]) => (other === undefined ? [one] : [one, other]));
-  assert.deepEqual([...new Set(named)].sort(), targets.sort());
+  // A load test is run, not installed.
+  assert.deepEqual([...new Set(named)].sort(), targets.filter(target => target !== 'load').sort());
 });
 
 test('what is exposed is every path of the API, and not its metrics', () => {
@@ -202,7 +207,7 @@ test('every pod of every set has the rights of `restricted`, a read-only root an
   for (const set of SETS)
     for (const { name, pod } of podsOf(rendered(set))) {
       const where = `${set}: ${name}`;
-      assert.equal(pod.automountServiceAccountToken, false, where);
+      assert.equal(pod.automountServiceAccountToken, name.endsWith('-scaler'), where);
       assert.equal(pod.securityContext['runAsNonRoot'], true, where);
       assert.deepEqual(pod.securityContext['seccompProfile'], { type: 'RuntimeDefault' }, where);
       for (const container of [...pod.containers, ...(pod.initContainers ?? [])]) {
@@ -258,6 +263,48 @@ test('KEDA sums the queues of a model under the names that workers give them', {
   assert.equal(replicas, undefined, 'an upgrade would undo what was scaled');
 });
 
+test('the scaler is given the pools that it has, and rights to their size and to its lease alone', {
+  skip,
+}, () => {
+  const objects = rendered('builtin-scaler');
+  const scaler = objects.find(each => each.kind === 'Deployment' && each.metadata.name === 'penstock-scaler');
+  const env = scaler?.spec.template.spec.containers[0]?.env ?? [];
+  const pools = parsePools(env.find(({ name }) => name === 'PENSTOCK_POOLS')?.value ?? '');
+  assert.deepEqual(
+    pools.map(({ name, workload, least, most, pricePerHour }) => ({
+      name,
+      workload,
+      least,
+      most,
+      pricePerHour,
+    })),
+    [
+      { name: 'a100', workload: 'penstock-worker-a100', least: 0, most: 16, pricePerHour: 7.1 },
+      { name: 'h100', workload: 'penstock-worker-h100', least: 1, most: 8, pricePerHour: 12.4 },
+    ],
+  );
+  const role = objects.find(({ kind }) => kind === 'Role') as unknown as { rules: readonly object[] };
+  assert.deepEqual(role.rules, [
+    {
+      ...{ apiGroups: ['apps'], resources: ['deployments/scale'], verbs: ['get', 'patch'] },
+      resourceNames: pools.map(({ workload }) => workload),
+    },
+    {
+      ...{ apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'update'] },
+      resourceNames: ['penstock-scaler-local'],
+    },
+    { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
+  ]);
+  for (const { workload } of pools) {
+    const worker = objects.find(each => each.kind === 'Deployment' && each.metadata.name === workload);
+    assert.equal(worker?.spec.replicas, undefined, 'an upgrade would undo what was scaled');
+  }
+  const fixed = objects.find(
+    each => each.kind === 'Deployment' && each.metadata.name === 'penstock-worker-fixed',
+  );
+  assert.equal(fixed?.spec.replicas, 1);
+});
+
 test('a model has the slug that workers give it', { skip }, () => {
   for (const model of ['ORG/Llama-3.3 70B', '--x', 'Größe/模型', 'a'.repeat(60), 'plain_name-1']) {
     const args = ['--set-json', `pools={"p":{"models":[${JSON.stringify(model)}],"simulated":true}}`];
@@ -289,7 +336,7 @@ test('a mistake is refused with what to do', { skip }, () => {
     ],
     [`${servers},expose.kind=gateway,expose.hostnames={a}`, /expose\.gateway\.parentRefs is empty/],
     [`${servers},expose.kind=ingress`, /expose\.hostnames is empty/],
-    [`${servers},autoscaling.provider=builtin`, /autoscaling\/provider/],
+    [`${servers},autoscaling.provider=magic`, /autoscaling\/provider/],
     [`${servers},ingress.settings.PENSTOCK_AFINITY=none`, /PENSTOCK_AFINITY/],
     [`${servers},ingres.replicas=3`, /ingres/],
   ];

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const CHART = join(import.meta.dirname, 'penstock');
-export const COMPONENTS = ['ingress', 'worker', 'tasks', 'console'] as const;
+export const COMPONENTS = ['ingress', 'worker', 'tasks', 'console', 'scaler'] as const;
 export type Component = (typeof COMPONENTS)[number];
 
 const TEMPLATES = join(CHART, 'templates');

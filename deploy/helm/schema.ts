@@ -9,6 +9,7 @@ import { isMap, isScalar, type Pair, parseDocument, type YAMLMap } from 'yaml';
 import { consoleConfig } from '../../services/console/config.ts';
 import { simConfig } from '../../services/engine-sim/config.ts';
 import { ingressConfig } from '../../services/ingress/config.ts';
+import { scalerConfig } from '../../services/scaler/config.ts';
 import { tasksConfig } from '../../services/tasks/config.ts';
 import { workerConfig } from '../../services/worker/config.ts';
 import { CHART, type Component, environmentOf, settingOf } from './env-names.ts';
@@ -29,10 +30,11 @@ const SETTINGS: Readonly<Record<Component, readonly string[]>> = {
   worker: [...Object.keys(workerConfig.shape), ...Object.keys(simConfig.shape)],
   tasks: Object.keys(tasksConfig.shape),
   console: Object.keys(consoleConfig.shape),
+  scaler: Object.keys(scalerConfig.shape),
 };
 /** Ports that Services and probes name, and names that no two pods may share. */
 const FIXED =
-  /^PENSTOCK_(PORT|CONSOLE_PORT|SIM_PORT|SIM_HOST|SIM_ENGINES|INGRESS_ID|WORKER_ID|TASKS_ID|CONSOLE_ID)$/;
+  /^PENSTOCK_(PORT|CONSOLE_PORT|SIM_PORT|SIM_HOST|SIM_ENGINES|INGRESS_ID|WORKER_ID|TASKS_ID|CONSOLE_ID|SCALER_ID|POOL|SCALE_START_MS|SCALE_WEBHOOK_URL|SCALE_WEBHOOK_SECRET|WEBHOOK_ALLOW)$/;
 
 /** Logins and certificates are secrets: the chart puts them into the URLs, which are files, and authorities into `tls.caSecret`. */
 const OF_SERVERS = new Set(Object.keys({ ...natsSettings, ...redisSettings }));
@@ -62,7 +64,10 @@ const OF_PATH: Readonly<Record<string, Schema>> = {
   shards: { minimum: 1, maximum: 64 },
   logLevel: { enum: ['trace', 'debug', 'info', 'warn', 'error', 'silent'] },
   trailSample: { type: 'number', minimum: 0, maximum: 1 },
-  'autoscaling.provider': { enum: ['keda', 'hpa', 'none'] },
+  'autoscaling.provider': { enum: ['builtin', 'keda', 'hpa', 'none'] },
+  'worker.autoscaling.price': { type: 'number', minimum: 0 },
+  'worker.autoscaling.speed': { type: 'number', exclusiveMinimum: 0 },
+  'worker.autoscaling.startSeconds': { minimum: 0 },
   'expose.kind': { enum: ['none', 'gateway', 'ingress'] },
   'tracing.ratio': { minimum: 0, maximum: 1 },
   'worker.autoscaling.source': { enum: ['nats', 'prometheus'] },

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { consoleConfig } from '../../services/console/config.ts';
 import { simConfig } from '../../services/engine-sim/config.ts';
 import { ingressConfig } from '../../services/ingress/config.ts';
+import { scalerConfig } from '../../services/scaler/config.ts';
 import { tasksConfig } from '../../services/tasks/config.ts';
 import { workerConfig } from '../../services/worker/config.ts';
 import type { StartConfig } from './config.ts';
@@ -15,6 +16,17 @@ import type { ChildSpec } from './supervisor.ts';
 
 /** The second simulated engine runs at half the speed of the first: dispatch matters most where workers differ. */
 const SIMULATED_SLOWDOWNS = [1, 2];
+
+/** Few slots: a laptop's worth of requests is to show what scaling does. */
+const SCALED_POOL = {
+  name: 'local',
+  models: ['sim-chat', 'sim-embed'],
+  slots: 4,
+  zeroAfterS: 60,
+  price: 2.5,
+};
+/** As long as it is fun to wait for. */
+const SIMULATED_START_MS = 5000;
 
 export interface LocalTools {
   /** Path of the program; null where the user brings the server. */
@@ -81,12 +93,14 @@ const SETTINGS: Readonly<Record<string, z.ZodObject>> = {
   engines: simConfig,
   ingress: ingressConfig,
   console: consoleConfig,
+  scaler: scalerConfig,
   tasks: tasksConfig,
   worker: workerConfig,
 };
 
 function simulatedOf(config: StartConfig): number {
-  return config.PENSTOCK_ENGINES === undefined ? config.PENSTOCK_WORKERS : 0;
+  const isFixed = config.PENSTOCK_ENGINES === undefined && config.PENSTOCK_SCALE === undefined;
+  return isFixed ? config.PENSTOCK_WORKERS : 0;
 }
 
 function servicesOf(
@@ -144,7 +158,31 @@ function servicesOf(
       }),
     );
   }
+  if (config.PENSTOCK_SCALE !== undefined) children.push(scaler(config.PENSTOCK_SCALE, common));
   return children;
+}
+
+/** Starts and ends workers, each with a simulated engine. */
+function scaler(
+  range: NonNullable<StartConfig['PENSTOCK_SCALE']>,
+  common: Record<string, string>,
+): ChildSpec {
+  const { least: min, most: max } = range;
+  const pool = { ...SCALED_POOL, min, max, startS: SIMULATED_START_MS / 1000 };
+  return service('scaler', 'scaler', {
+    // What is set for the services goes before what only a local stack has otherwise.
+    ...{ PENSTOCK_SCALE_EVERY_MS: '1000', PENSTOCK_SCALE_HOLD_S: '60' },
+    ...{ PENSTOCK_SCALE_START_MS: String(SIMULATED_START_MS), PENSTOCK_POOLS: JSON.stringify([pool]) },
+    ...settings('PENSTOCK_SCALE_'),
+    ...settings('PENSTOCK_POOLS'),
+    ...common,
+    ...{ PENSTOCK_SCALER_ID: 'scaler-1', PENSTOCK_SCALE_DRIVER: 'process' },
+  });
+}
+
+function settings(prefix: string): Record<string, string> {
+  const given = Object.entries(process.env).filter(([name, value]) => name.startsWith(prefix) && value);
+  return Object.fromEntries(given) as Record<string, string>;
 }
 
 /** Each process needs one of its own: they would all inherit the same. */

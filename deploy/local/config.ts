@@ -50,6 +50,19 @@ export const startConfig = z.object({
     .max(64, 'give a number of workers from 1 to 64')
     .default(2)
     .describe('Workers, each with a simulated engine. With PENSTOCK_ENGINES there is one per engine.'),
+  PENSTOCK_SCALE: z
+    .string()
+    .transform((text, ctx) => {
+      const [, least = '', most = ''] = /^(\d{1,2})\.\.(\d{1,2})$/.exec(text.trim()) ?? [];
+      const range = { least: Number(least), most: Number(most) };
+      if (least !== '' && range.least <= range.most && range.most >= 1 && range.most <= 64) return range;
+      ctx.addIssue({ code: 'custom', message: 'give fewest and most workers as 1..8, at most 64' });
+      return z.NEVER;
+    })
+    .optional()
+    .describe(
+      'Fewest and most workers, as 1..8: simulated ones are started and ended by what is asked of them, in place of PENSTOCK_WORKERS.',
+    ),
   PENSTOCK_METRICS_PORT: z.coerce
     .number()
     .int()

@@ -4,12 +4,13 @@ import { DISPATCH } from './dashboards/dispatch.ts';
 import { FLEET } from './dashboards/fleet.ts';
 import { OVERVIEW } from './dashboards/overview.ts';
 import { QUEUES } from './dashboards/queues.ts';
+import { SCALING } from './dashboards/scaling.ts';
 import { STORED } from './dashboards/stored-work.ts';
 import { toGrafana } from './panels.ts';
 import { GROUPS, toYaml } from './rules.ts';
 
 /** All of ours. */
-export const DASHBOARDS = [OVERVIEW, DISPATCH, FLEET, QUEUES, STORED];
+export const DASHBOARDS = [OVERVIEW, DISPATCH, FLEET, QUEUES, STORED, SCALING];
 
 /** Path beside this file → what it holds. */
 export function observabilityFiles(): Map<string, string> {

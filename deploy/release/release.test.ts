@@ -182,5 +182,13 @@ test('what is no checkout is refused', t => {
 
 test('the images are the last stages of the Dockerfile', () => {
   const dockerfile = readFileSync(join(import.meta.dirname, '../images/Dockerfile'), 'utf8');
-  assert.deepEqual(imagesOf(dockerfile), ['ingress', 'worker', 'tasks', 'console', 'simulated-node']);
+  assert.deepEqual(imagesOf(dockerfile), [
+    'ingress',
+    'worker',
+    'tasks',
+    'console',
+    'scaler',
+    'simulated-node',
+    'load',
+  ]);
 });

@@ -50,6 +50,7 @@ export * from './runs/stored-run.ts';
 export * from './runs/timeouts.ts';
 export * from './runs/trail.ts';
 export * from './runs/trail-words.ts';
+export * from './scaler-record.ts';
 export * from './tenant.ts';
 export * from './webhooks/delivery.ts';
 export * from './webhooks/endpoint.ts';

@@ -8,6 +8,7 @@ import {
   readPerModel,
   regionSettings,
   settingOf,
+  sloSetting,
 } from '@penstock/runtime';
 import { z } from 'zod';
 
@@ -47,13 +48,7 @@ export const consoleConfig = z.object({
     .describe(
       'Whether browsers on other machines may log in without TLS. On the loopback address they always may.',
     ),
-  PENSTOCK_SLO_TTFT_MS: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(120_000)
-    .default(2500)
-    .describe('Target for the time to first token: what waits longer is shown as late.'),
+  ...sloSetting,
   PENSTOCK_WORKER_PRICES: settingOf(parsePrices)
     .optional()
     .describe(

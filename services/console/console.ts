@@ -14,6 +14,7 @@ import type { BatchReader } from './http/batches.ts';
 import { Guard } from './http/guard.ts';
 import { Live, LOOK_MS } from './http/live.ts';
 import type { RequestReader } from './http/requests.ts';
+import type { ScalerReader } from './http/scaler.ts';
 import { Sessions } from './http/session.ts';
 import type { WebhookReader } from './http/webhooks.ts';
 import { IngressNodes } from './region/ingress-nodes.ts';
@@ -30,6 +31,7 @@ export interface ConsolePorts {
   readonly audit: AuditLog;
   readonly requests: RequestReader;
   readonly records: BatchReader & Pick<TaskRecords, 'updateBatch'>;
+  readonly scaler: ScalerReader;
   readonly webhooks: WebhookReader & Pick<WebhookActionParts, 'deliveries' | 'deliveryJobs'>;
   /** Rejects while the region has none to look at. */
   readonly deadLetters: () => Promise<DeadLetterWires>;
@@ -67,7 +69,7 @@ export interface Console {
 
 /** Begins to hear heartbeats and statuses. */
 export async function startConsole(
-  { queue, registry, audit, requests, records, webhooks, deadLetters }: ConsolePorts,
+  { queue, registry, audit, requests, records, webhooks, scaler, deadLetters }: ConsolePorts,
   settings: ConsoleSettings,
   { clock, log, nextId, draining }: ConsoleHost,
 ): Promise<Console> {
@@ -108,6 +110,7 @@ export async function startConsole(
       requests,
       batches: records,
       webhooks,
+      scaler,
       deadLetters,
       notReady,
       now: () => clock.now(),

@@ -26,6 +26,7 @@ import {
   RedisModelRegistry,
   RedisRequestTrails,
   RedisRunStore,
+  RedisScalerRecords,
   RedisTaskRecords,
   RedisWebhooks,
 } from '@penstock/transport';
@@ -47,6 +48,7 @@ const there = whenThere(log);
 const queue = await there(NATS, () => NatsWorkQueue.connect(natsOf(config, id)));
 const registry = await there(REDIS, () => RedisModelRegistry.connect({ ...redis, clock: regionClock }));
 const audit = await there(REDIS, () => RedisAuditLog.connect(redis, auditOptions(config, log)));
+const scaler = await there(REDIS, () => RedisScalerRecords.connect(redis, region));
 const runs = await there(REDIS, () => RedisRunStore.connect(redis));
 const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
 const trails = await there(REDIS, () => RedisRequestTrails.connect({ ...redis, clock: regionClock }));
@@ -65,7 +67,7 @@ const letters = new WhenNeeded(() => NatsDeadLetters.connect(natsOf(config, id),
 let draining = false;
 const { app, start, stop } = await startConsole(
   {
-    ...{ queue, registry, audit, records, requests: { trails, runs } },
+    ...{ queue, registry, audit, scaler, records, requests: { trails, runs } },
     webhooks: {
       ...{ endpoints, deliveries },
       deliveryJobs: { again: async (job, nonce) => (await deliveryJobs.get()).again(job, nonce) },
@@ -114,9 +116,19 @@ stopping.by([
     limitMs: 2000,
     run: () =>
       Promise.all(
-        [queue, registry, audit, runs, records, trails, endpoints, deliveries, deliveryJobs, letters].map(
-          wire => wire.close(),
-        ),
+        [
+          queue,
+          registry,
+          audit,
+          scaler,
+          runs,
+          records,
+          trails,
+          endpoints,
+          deliveries,
+          deliveryJobs,
+          letters,
+        ].map(wire => wire.close()),
       ).then(() => {}),
   },
 ]);

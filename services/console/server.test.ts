@@ -20,6 +20,7 @@ const { app, start, stop } = await startConsole(
       deliveries: { get: async () => null, list: async () => [], attempted: async () => {} },
       deliveryJobs: { again: async () => {} },
     },
+    scaler: { state: async () => null, list: async () => [] },
     records: { batch: async () => null, openBatches: async () => [], updateBatch: async () => false },
     deadLetters: () => Promise.reject(new Error('none')),
   },

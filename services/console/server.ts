@@ -13,6 +13,7 @@ import { serveLetters } from './http/letters.ts';
 import { type Live, MOST_READERS } from './http/live.ts';
 import { reached } from './http/reached.ts';
 import { type RequestReader, serveRequests } from './http/requests.ts';
+import { type ScalerReader, serveScaler } from './http/scaler.ts';
 import { SECURITY_HEADERS } from './http/security-headers.ts';
 import { serveWebhooks, type WebhookReader } from './http/webhooks.ts';
 
@@ -24,6 +25,7 @@ export interface ServerOptions {
   readonly requests: RequestReader;
   readonly batches: BatchReader;
   readonly webhooks: WebhookReader;
+  readonly scaler: ScalerReader;
   readonly deadLetters: () => Promise<DeadLetterWires>;
   /** Why the console cannot show the region now, or null. */
   readonly notReady: () => string | null;
@@ -75,6 +77,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   serveBatches(app, guard, options.batches);
   serveWebhooks(app, guard, options.webhooks, options.now);
   serveLetters(app, guard, desk, options.deadLetters);
+  serveScaler(app, guard, options.scaler, options);
   return app;
 }
 

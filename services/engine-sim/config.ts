@@ -53,6 +53,13 @@ export const simConfig = z.object({
   PENSTOCK_SIM_TIME_SCALE: factor
     .default(1)
     .describe('10 = simulated time runs ten times as fast as real time.'),
+  PENSTOCK_SIM_START_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(3_600_000)
+    .default(0)
+    .describe('How long it takes until it listens, as an engine that loads its model.'),
   PENSTOCK_SIM_ENGINES: json
     .pipe(z.array(oneEngine).min(1))
     .optional()

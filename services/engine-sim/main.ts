@@ -1,9 +1,11 @@
 /** A process with one or several simulated engines. A signal ends it at once: engines die like that. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfigOrExit } from '@penstock/runtime/read-config';
 import { buildEngine } from './api/server.ts';
 import { enginesToStart, simConfig } from './config.ts';
 
 const config = readConfigOrExit(simConfig);
+await sleep(config.PENSTOCK_SIM_START_MS);
 const engines = await Promise.all(
   enginesToStart(config).map(async ({ port, options }) => {
     const engine = buildEngine(options);

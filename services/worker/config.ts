@@ -30,6 +30,11 @@ function parseContinues(text: string): (slug: string) => boolean | null {
 
 export const workerConfig = z.object({
   PENSTOCK_WORKER_ID: nameSetting.optional().describe('Name of this worker; generated if absent.'),
+  PENSTOCK_POOL: nameSetting
+    .optional()
+    .describe(
+      'Pool that the worker is deployed with, by which a scaler counts it. If absent, that of its models.',
+    ),
   PENSTOCK_ENGINE_URL: z
     .url({ protocol: /^https?$/, error: 'give the engine as http(s)://host:port, without /v1' })
     .transform(url => url.replace(/\/+$/, '').replace(/\/v1$/, ''))

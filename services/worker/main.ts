@@ -111,6 +111,7 @@ const worker: Worker = new Worker({
   id,
   incarnation,
   region: config.PENSTOCK_REGION,
+  pool: config.PENSTOCK_POOL,
   shard,
   slots: config.PENSTOCK_SLOTS,
   architecture: config.PENSTOCK_ARCHITECTURE ?? null,

@@ -19,6 +19,8 @@ export interface PresenceOptions {
   /** Identifies this process, see {@link Heartbeat.incarnation}. */
   readonly incarnation: string;
   readonly region: string;
+  /** Absent for none. */
+  readonly pool?: string | undefined;
   readonly shard: number;
   readonly control: Pick<ControlChannel, 'send'>;
   readonly vitals: () => Vitals;
@@ -75,11 +77,19 @@ export class Presence {
   }
 
   #send(leaving: boolean): void {
-    const { worker, incarnation, region, shard, control } = this.#o;
+    const { worker, incarnation, region, pool, shard, control } = this.#o;
     const { trouble, report, ...vitals } = this.#o.vitals();
     const resting = this.#whyResting(trouble);
     const heartbeat: Heartbeat = {
-      ...{ v: 1, worker, incarnation, shard, pulling: resting === null, leaving },
+      ...{
+        v: 1,
+        worker,
+        ...(pool === undefined ? {} : { pool }),
+        incarnation,
+        shard,
+        pulling: resting === null,
+        leaving,
+      },
       ...{ ...vitals, report: { ...report, resting } },
     };
     control.send({ kind: 'heartbeat', region, worker }, encodeMessage(heartbeat));

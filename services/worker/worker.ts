@@ -46,6 +46,8 @@ export interface WorkerOptions {
   readonly incarnation: string;
   readonly region: string;
   /** Stream of the region that it pulls from. */
+  /** Pool that it is deployed with; absent for none. */
+  readonly pool?: string | undefined;
   readonly shard: number;
   /** Most requests run at once; fewer where the engine runs fewer, see {@link SlotMeter}. */
   readonly slots: number;
@@ -140,9 +142,9 @@ export class Worker {
   }
 
   #createPresence(): Presence {
-    const { id: worker, incarnation, region, shard, queue: control } = this.#o;
+    const { id: worker, incarnation, region, pool, shard, queue: control } = this.#o;
     const vitals = () => this.#vitals();
-    return new Presence({ worker, incarnation, region, shard, control, vitals });
+    return new Presence({ worker, incarnation, region, pool, shard, control, vitals });
   }
 
   #createBatcher(): FrameBatcher<Attempt> {
@@ -276,7 +278,7 @@ export class Worker {
   }
 
   #obey({ drain }: DrainOrder): void {
-    this.#o.log.info({ drain }, drain ? 'drained by an operator' : 'takes work again, by an operator');
+    this.#o.log.info({ drain }, drain ? 'told to take nothing new' : 'told to take work again');
     this.#presence.order(drain);
     this.#bidder.requote();
   }
@@ -326,6 +328,7 @@ export class Worker {
         kvUse: this.#watch.gauges?.kvUse ?? null,
         errorRate: this.#watch.errorRate,
         outputTokens: this.#running.outputTokens,
+        interactive: this.#running.interactive,
         bids: Object.fromEntries(this.#bidder.bids.map(shownBid)),
       },
     };

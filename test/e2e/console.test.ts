@@ -7,6 +7,7 @@ import { ensureChromium, type Page, startBrowser } from '../../testkit/browser/c
 import { ADMIN_KEY, startConsole } from '../../testkit/browser/console.ts';
 import { startReceiver } from '../../testkit/receiver.ts';
 import { API_KEY, chat, post, readChat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+import { tellOfAPanic } from './scaler-record.fixture.ts';
 
 const chromium = await ensureChromium();
 const skip = chromium === null && 'there is no chromium on the PATH, and only root may install it';
@@ -220,6 +221,17 @@ test('a worker is drained and resumed, by who says that he means to act, and why
     'console: login',
     'process: start',
   ]);
+  assert.deepEqual(await findings(page), []);
+});
+
+test('what a scaler decided is shown with why, and that none runs', { skip }, async () => {
+  await goTo('Scaler');
+  await page.getByText('No scaler has told of itself').waitFor();
+  await tellOfAPanic(stack.redis.url);
+  await page.getByText('The driver cannot be relied on: it answered 500').waitFor();
+  const row = (await page.locator('tbody tr').filter({ hasText: 'h100 3→5' }).textContent()) ?? '';
+  assert.match(row, /▲.*half of its patience; more would be needed, and the budget is spent/);
+  assert.match((await page.locator('[data-row=h100]').textContent()) ?? '', /2, 1 overdue.*61 s.*10\.00/);
   assert.deepEqual(await findings(page), []);
 });
 

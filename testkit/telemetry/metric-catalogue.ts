@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Registry } from '@penstock/runtime';
 import { emptyIngressMetrics } from '../../services/ingress/metrics.fixture.ts';
+import { emptyScalerMetrics } from '../../services/scaler/metrics.fixture.ts';
 import { tasksMetricsOf } from '../../services/tasks/metrics.fixture.ts';
 import { emptyWorkerMetrics } from '../../services/worker/metrics.fixture.ts';
 
@@ -12,6 +13,7 @@ const PROCESSES: Readonly<Record<string, () => Registry>> = {
   Ingress: () => emptyIngressMetrics().set.registry,
   Worker: () => emptyWorkerMetrics().registry,
   Tasks: () => tasksMetricsOf().set.registry,
+  Scaler: () => emptyScalerMetrics().set.registry,
 };
 
 /** By what a name ends with; the base unit of Prometheus. */

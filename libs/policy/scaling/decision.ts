@@ -34,6 +34,8 @@ export interface PoolSeen {
   readonly ready: number;
   /** Workers that were ordered and take none yet. */
   readonly starting: number;
+  /** Of those that start: ordered so long ago that they are not counted on, and no more are ordered there. Absent for none. */
+  readonly overdue?: number;
   /** Interactive requests that run, bound or not. */
   readonly running: number;
 }

@@ -317,3 +317,26 @@ test('random loads never make it jump: no change beyond a step, none below the b
     }
   }
 });
+
+test('workers that do not come are not counted on: another pool makes up for them, and no more are ordered there', () => {
+  const pools = [pool({ name: 'broken' }), pool({ name: 'other', pricePerHour: 2 })];
+  const scaler = new GroupScaler(pools, DEFAULT_RULES);
+  const none = { waiting: 0, oldestS: 0 };
+  const decide = (overdue: number) =>
+    scaler.decide({
+      now: 5000,
+      seen: {
+        pools: {
+          broken: { ready: 1, starting: 4, overdue, running: 10 },
+          other: { ready: 0, starting: 0, running: 0 },
+        },
+        lanes: { interactive: { waiting: 20, oldestS: 4 }, background: none, batch: none },
+        ...{ begun: null, ageS: 0 },
+      },
+      startS: () => 60,
+      budget: Number.POSITIVE_INFINITY,
+    }).workers;
+  const workers = decide(4);
+  assert.equal(workers['broken'], 5);
+  assert.ok((workers['other'] ?? 0) >= 2);
+});

@@ -5,12 +5,13 @@ import { LearnedMargin } from './learned-margin.ts';
 import { LoadForecast } from './load-forecast.ts';
 import { RollingMost } from './rolling-most.ts';
 import { byPrice, carriesOf, type PoolRules, type ScalingRules } from './rules.ts';
-import { boundsAt } from './schedule.ts';
+import { type Bounds, boundsAt } from './schedule.ts';
 import { draining, staffing } from './staffing.ts';
 
 /** Workers that may always be added at once. */
 const LEAST_STEP = 4;
-const MINUTE_MS = 60_000;
+/** The part of the time for which workers are kept in which a share of them may go. */
+const OF_HOLD = 0.2;
 /** Of a slot: more than none. */
 const A_LITTLE = 1e-6;
 
@@ -54,7 +55,7 @@ export class GroupScaler {
   constructor(pools: readonly PoolRules[], rules: ScalingRules, learnsDays = true) {
     this.pools = byPrice(pools);
     this.#rules = rules;
-    this.#forecast = new LoadForecast(learnsDays);
+    this.#forecast = new LoadForecast(learnsDays, rules.holdS);
   }
 
   decide(question: ScaleQuestion): ScaleDecision {
@@ -97,7 +98,8 @@ export class GroupScaler {
 
   /** Of the pool that would grow next. */
   #startS({ now, seen, startS }: ScaleQuestion): number {
-    const hasRoom = (pool: PoolRules) => countOf(seenOf(seen, pool)) < boundsAt(pool, now, 0).most;
+    const hasRoom = (pool: PoolRules) =>
+      overdueOf(seenOf(seen, pool)) === 0 && countOf(seenOf(seen, pool)) < boundsAt(pool, now, 0).most;
     const next = this.pools.find(hasRoom) ?? this.pools[0];
     return startS(next?.name ?? '');
   }
@@ -112,7 +114,7 @@ export class GroupScaler {
     const margin = this.#margin.learn(now, isPanic);
     // Never below what runs.
     const forLoad = Math.max(staffing(expected * (1 + margin), headroom), running);
-    const capacity = this.#sum(pool => countOf(seenOf(seen, pool)) * carriesOf(pool));
+    const capacity = this.#capacity(seen);
     let spare = capacity - expected;
     let forBacklog = 0;
     for (const [lane, laneS] of [
@@ -142,13 +144,14 @@ export class GroupScaler {
   #allocate({ now, seen, budget }: ScaleQuestion, startS: number, needed: number, held: number): Allocation {
     const counts = this.pools.map(pool => ({
       pool,
-      bounds: boundsAt(pool, now, startS),
+      bounds: boundsOf(pool, seenOf(seen, pool), now, startS),
       count: countOf(seenOf(seen, pool)),
     }));
+    const overdue = this.#sum(pool => overdueOf(seenOf(seen, pool)) * carriesOf(pool));
     const counted = counts.reduce((sum, { count }) => sum + count, 0);
     const stepMs = Math.max(5000, (1000 * startS) / 2);
     this.#ups = this.#ups.filter(({ at }) => now - at < stepMs);
-    this.#downs = this.#downs.filter(({ at }) => now - at < MINUTE_MS);
+    this.#downs = this.#downs.filter(({ at }) => now - at < OF_HOLD * 1000 * this.#rules.holdS);
     const lately = (changes: readonly Change[]) => changes.reduce((sum, { workers }) => sum + workers, 0);
     const up = lately(this.#ups);
     const down = lately(this.#downs);
@@ -156,8 +159,8 @@ export class GroupScaler {
       budget,
       // At most twice as many as there were when the step began.
       up: Math.max(LEAST_STEP, counted - up) - up,
-      down: Math.max(1, Math.floor(this.#rules.downPerMinute * (counted + down))) - down,
-    }).allocate(needed, held);
+      down: Math.max(1, Math.floor(this.#rules.downShare * (counted + down))) - down,
+    }).allocate(needed + overdue, held + overdue);
   }
 
   #decided(
@@ -190,8 +193,16 @@ export class GroupScaler {
       startS,
       waiting: lanes.reduce((sum, { waiting }) => sum + waiting, 0),
       oldestS: seen.lanes.interactive.oldestS,
-      capacity: this.#sum(pool => countOf(seenOf(seen, pool)) * carriesOf(pool)),
+      capacity: this.#capacity(seen),
     };
+  }
+
+  /** What is overdue is not counted on. */
+  #capacity(seen: GroupSeen): number {
+    return this.#sum(pool => {
+      const of = seenOf(seen, pool);
+      return (countOf(of) - overdueOf(of)) * carriesOf(pool);
+    });
   }
 
   #holdMs(startS: number): number {
@@ -211,6 +222,17 @@ const NO_WORKERS: PoolSeen = { ready: 0, starting: 0, running: 0 };
 
 function seenOf({ pools }: GroupSeen, { name }: PoolRules): PoolSeen {
   return pools[name] ?? NO_WORKERS;
+}
+
+function overdueOf({ overdue = 0 }: PoolSeen): number {
+  return overdue;
+}
+
+/** Where workers do not come that were ordered long ago, more would not come either. */
+function boundsOf(pool: PoolRules, seen: PoolSeen, now: number, startS: number): Bounds {
+  const { least, most } = boundsAt(pool, now, startS);
+  const usable = overdueOf(seen) > 0 ? Math.min(most, countOf(seen)) : most;
+  return { least: Math.min(least, usable), most: usable };
 }
 
 function countOf({ ready, starting }: PoolSeen): number {

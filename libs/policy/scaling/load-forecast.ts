@@ -16,9 +16,13 @@ export interface LoadSeen {
 }
 
 /** Time constants of what is averaged, s. */
-const FAST_S = 20;
-const LEAST_SLOW_S = 120;
+const MOST_FAST_S = 20;
+const LEAST_SLOW_S = 2;
 const SERVICE_S = 120;
+/** The slow average is over this part of the time for which workers are kept that are not needed any more, or over a start. */
+const OF_HOLD = 0.4;
+/** The fast average is this part of the slow one. */
+const OF_SLOW = 1 / 6;
 /** Before any was seen, s. */
 const UNKNOWN_SERVICE_S = 10;
 /** What this many standard deviations of chance explain is no trend. */
@@ -41,15 +45,22 @@ export class LoadForecast {
   #running = 0;
   #beganPerS = 0;
 
-  /** @param learnsDays whether the shape of earlier days is expected again. */
-  constructor(learnsDays: boolean) {
+  readonly #holdS: number;
+
+  /** @param learnsDays whether the shape of earlier days is expected again. @param holdS for which workers that are not needed any more are kept. */
+  constructor(learnsDays: boolean, holdS: number) {
+    this.#holdS = holdS;
     this.#profile = learnsDays ? new DailyProfile() : null;
   }
 
   /** How long a request keeps a slot of speed 1, s. */
   get serviceS(): number {
-    if (this.#beganPerS <= 1e-6 || this.#running <= 1e-6) return UNKNOWN_SERVICE_S;
+    if (!this.#isServiceKnown) return UNKNOWN_SERVICE_S;
     return Math.min(3600, Math.max(0.05, this.#running / this.#beganPerS));
+  }
+
+  get #isServiceKnown(): boolean {
+    return this.#beganPerS > 1e-6 && this.#running > 1e-6;
   }
 
   /** Load as averaged over the last minutes, slots of speed 1. */
@@ -72,8 +83,8 @@ export class LoadForecast {
       return;
     }
     const load = this.#loadOf(last, seen, s);
-    this.#fast += weight(s, FAST_S) * (load - this.#fast);
-    this.#slow += weight(s, slowS(startS)) * (load - this.#slow);
+    this.#fast += weight(s, this.#fastS(startS)) * (load - this.#fast);
+    this.#slow += weight(s, this.#slowS(startS)) * (load - this.#slow);
     this.#profile?.observe(at, this.#slow);
   }
 
@@ -85,6 +96,8 @@ export class LoadForecast {
     const share = weight(s, SERVICE_S);
     this.#running += share * ((seen.running + last.running) / 2 - this.#running);
     this.#beganPerS += share * (began - this.#beganPerS);
+    // Before a request has run to its end nobody knows how long one takes.
+    if (!this.#isServiceKnown) return seen.running + seen.waiting;
     const arrivals = Math.max(0, began + (seen.waiting - last.waiting) / s);
     return arrivals * this.serviceS;
   }
@@ -100,15 +113,19 @@ export class LoadForecast {
     return this.#expected;
   }
 
+  #slowS(startS: number): number {
+    return Math.max(LEAST_SLOW_S, OF_HOLD * this.#holdS, startS);
+  }
+
+  #fastS(startS: number): number {
+    return Math.min(MOST_FAST_S, OF_SLOW * this.#slowS(startS));
+  }
+
   /** Slots a second, never below 0: the two averages lag behind a steady rise by their time constants. */
   #trend(startS: number): number {
-    const chance = CHANCE * Math.sqrt((this.#slow * this.serviceS) / (2 * FAST_S));
-    return Math.max(0, this.#fast - this.#slow - chance) / (slowS(startS) - FAST_S);
+    const chance = CHANCE * Math.sqrt((this.#slow * this.serviceS) / (2 * this.#fastS(startS)));
+    return Math.max(0, this.#fast - this.#slow - chance) / (this.#slowS(startS) - this.#fastS(startS));
   }
-}
-
-function slowS(startS: number): number {
-  return Math.max(LEAST_SLOW_S, startS);
 }
 
 function weight(s: number, constantS: number): number {

@@ -32,8 +32,8 @@ export interface ScalingRules {
   readonly headroom: number;
   /** The largest wish of so long is kept on the way down, s; never less than two starts. */
   readonly holdS: number;
-  /** Share of the workers that may go in a minute, at least one. */
-  readonly downPerMinute: number;
+  /** Share of the workers that may go in a fifth of that time, at least one. */
+  readonly downShare: number;
   /** Figures that are older are not acted on, s. */
   readonly staleAfterS: number;
   /** Most that all pools may cost an hour; null for no limit. */
@@ -46,7 +46,7 @@ export const DEFAULT_RULES: ScalingRules = {
   batchS: 43_200,
   headroom: 1.5,
   holdS: 300,
-  downPerMinute: 0.1,
+  downShare: 0.1,
   staleAfterS: 15,
   budgetPerHour: null,
 };

@@ -27,7 +27,7 @@ const modelInfo = z.object({
 });
 export type ModelInfo = z.infer<typeof modelInfo>;
 
-/** What only people look at; nothing is decided by it. */
+/** What people and a scaler look at; no request is dispatched by it. */
 const report = z.object({
   /** Requests that run or are about to. */
   running: z.number().min(0),
@@ -42,6 +42,8 @@ const report = z.object({
    * replies do not get through to Redis.
    */
   resting: z.enum(['drained', 'draining', 'engine_sick', 'cut_off']).nullable(),
+  /** Interactive requests alone, that run and that were begun since the process began. Absent from versions that do not tell them apart. */
+  interactive: z.object({ running: z.number().min(0), begun: z.number().min(0) }).optional(),
   /** By kind of work (`interactive_short`, `batch_any`): the level it bids, or why it does not. */
   bids: z.record(z.string(), z.union([z.number(), z.string()])).default({}),
 });
@@ -50,6 +52,8 @@ export type WorkerReport = z.infer<typeof report>;
 const heartbeat = z.object({
   v: z.literal(1),
   worker: z.string(),
+  /** The pool that it is deployed with; absent where none is configured, and from versions that do not send it. */
+  pool: z.string().optional(),
   /** Identifies the process: a restarted worker keeps its name. Empty from versions that do not send it. */
   incarnation: z.string().default(''),
   models: z.array(modelInfo),

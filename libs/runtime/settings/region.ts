@@ -121,3 +121,16 @@ export function redisOf(
     warn: (text: string) => log.warn(`PENSTOCK_REDIS_URL: ${text}`),
   };
 }
+
+/** What a region promises: one figure for those who look and for whoever scales. */
+export const sloSetting = {
+  PENSTOCK_SLO_TTFT_MS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(120_000)
+    .default(2500)
+    .describe(
+      'Target for the time to first token: what waits longer is shown as late, and what has waited for half of it makes a scaler panic.',
+    ),
+};

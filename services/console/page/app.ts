@@ -10,6 +10,7 @@ import { AuditPage } from './operations/audit-page.ts';
 import { BatchesPage } from './operations/batches-page.ts';
 import { LettersPage } from './operations/letters-page.ts';
 import { RequestPage } from './operations/request-page.ts';
+import { ScalerPage } from './operations/scaler-page.ts';
 import { TrafficPage } from './operations/traffic-page.ts';
 import { WebhooksPage } from './operations/webhooks-page.ts';
 import { WorkersPage } from './operations/workers-page.ts';
@@ -41,6 +42,7 @@ const PAGES = {
   '/workers': 'Workers',
   '/requests': 'Requests',
   '/traffic': 'Traffic',
+  '/scaler': 'Scaler',
   '/batches': 'Batches',
   '/webhooks': 'Webhooks',
   '/letters': 'Dead letters',
@@ -126,6 +128,8 @@ function pageAt(path: Path, about: string, { state, samples }: LiveView, mayAct:
       return html`<${RequestPage} id=${about} />`;
     case '/traffic':
       return html`<${TrafficPage} traffic=${state.traffic} />`;
+    case '/scaler':
+      return html`<${ScalerPage} />`;
     case '/batches':
       return html`<${BatchesPage} mayAct=${mayAct} />`;
     case '/webhooks':

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { deliveryId, type EndpointHealth, eventId, toSecret, type WebhookEndpoint } from '@penstock/protocol';
 import type { DeliveryJob, DeliveryLog, PostOutcome, WebhookRecords } from '@penstock/transport';
+import { signedHeaders, signingSecrets } from '@penstock/transport/signature';
 import OpenAI from 'openai';
 import { Webhook } from 'standardwebhooks';
 import { EndpointGate } from './endpoint-gate.ts';
 import { EventSender } from './event-sender.ts';
-import { signedHeaders, signingSecrets } from './signature.ts';
 
 const NOW = Date.UTC(2026, 5, 1);
 const [SECRET, OLD] = [toSecret(Buffer.alloc(32, 1)), toSecret(Buffer.alloc(32, 2))];

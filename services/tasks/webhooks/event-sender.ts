@@ -18,8 +18,8 @@ import type {
   PostOutcome,
   WebhookRecords,
 } from '@penstock/transport';
+import { signedHeaders, signingSecrets } from '@penstock/transport/signature';
 import type { EndpointGate } from './endpoint-gate.ts';
-import { signedHeaders, signingSecrets } from './signature.ts';
 
 /** Is told what came of attempts. */
 export interface DeliveryObserver {

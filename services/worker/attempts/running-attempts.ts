@@ -57,6 +57,8 @@ export class RunningAttempts {
   readonly #attempts = new Map<string, Attempt>();
   /** Of attempts that have ended. */
   #outputTokens = 0;
+  /** Attempts at interactive requests so far. */
+  #interactive = 0;
   readonly #observers: readonly AttemptObserver[];
 
   constructor(options: RunningAttemptsOptions) {
@@ -74,6 +76,13 @@ export class RunningAttempts {
     let tokens = this.#outputTokens;
     for (const attempt of this.#attempts.values()) tokens += attempt.answerTokens;
     return tokens;
+  }
+
+  /** Attempts at interactive requests, that run and that were begun so far. */
+  get interactive(): { readonly running: number; readonly begun: number } {
+    let running = 0;
+    for (const { address } of this.#attempts.values()) if (address.lane === 'interactive') running++;
+    return { running, begun: this.#interactive };
   }
 
   /** A copy: attempts may end while it is gone through. */
@@ -114,6 +123,7 @@ export class RunningAttempts {
       },
     });
     this.#attempts.set(attempt.id, attempt);
+    if (attempt.address.lane === 'interactive') this.#interactive++;
     sink.attach(attempt);
     const { promptTokens, held, stream, endpoint } = work.meta;
     const silent = !stream && ENDPOINT_TABLE[endpoint].answer === 'choices';

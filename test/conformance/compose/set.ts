@@ -12,7 +12,7 @@ const NOTES = `The Dockerfile built by Buildah, and \`docker-compose.yml\` run b
 where no registry can be reached, stand-ins made of Debian's packages, npm's Node and the project's nats-server. Podman 4.3 starts a service without waiting
 for the health of those it depends on, so their order is proved by the services themselves; the health checks are run one by one.`;
 /** Each with the services that are in it. */
-const IMAGES = ['ingress', 'worker', 'tasks', 'console', 'simulated-node', 'load'];
+const IMAGES = ['ingress', 'worker', 'tasks', 'console', 'scaler', 'simulated-node', 'load'];
 const MOST_MB = 250;
 const BUILDAH = 'Debian: apt-get install podman buildah runc netavark aardvark-dns catatonit.';
 

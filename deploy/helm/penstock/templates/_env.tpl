@@ -9,6 +9,13 @@ one value.
 - { name: PENSTOCK_NATS_URL_FILE, value: /run/penstock/nats-url }
 - { name: PENSTOCK_REDIS_URL_FILE, value: /run/penstock/redis-url }
 - { name: PENSTOCK_REDIS_REPLICAS, value: {{ int64 .Values.redis.replicas | quote }} }
+{{- if .Values.tls.caSecret.name }}
+- { name: NODE_EXTRA_CA_CERTS, value: /run/penstock-ca/ca.crt }
+{{- end }}
+{{- end -}}
+
+{{- /* Of all but the scaler, which reads and writes no contents. */ -}}
+{{- define "penstock.env.files" -}}
 - { name: PENSTOCK_FILES_DIR, value: /var/lib/penstock/files }
 {{- with .Values.files.s3 }}
 {{- if .bucket }}
@@ -23,9 +30,6 @@ one value.
 - { name: PENSTOCK_FILES_S3_SECRET_ACCESS_KEY_FILE, value: /run/penstock/s3-secret-access-key }
 {{- end }}
 {{- end }}
-{{- end }}
-{{- if .Values.tls.caSecret.name }}
-- { name: NODE_EXTRA_CA_CERTS, value: /run/penstock-ca/ca.crt }
 {{- end }}
 {{- end -}}
 

@@ -14,7 +14,8 @@ annotations:
 
 {{- define "penstock.podBasics" -}}
 serviceAccountName: {{ include "penstock.componentName" . }}
-automountServiceAccountToken: false
+# Only the scaler talks to Kubernetes.
+automountServiceAccountToken: {{ eq .component "scaler" }}
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true

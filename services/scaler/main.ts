@@ -1,0 +1,143 @@
+/** A scaler process: reads its configuration, connects, decides until a signal. */
+import { watchFleet } from '@penstock/fleet';
+import { Leadership } from '@penstock/fleet/leadership';
+import { joinRegion } from '@penstock/fleet/nodes';
+import { DEFAULT_RULES, HEARTBEAT_MS } from '@penstock/policy';
+import { encodeMessage, readIngressStatus } from '@penstock/protocol';
+import {
+  createIdSource,
+  createLogger,
+  equalSettings,
+  exitBlaming,
+  monitoringAddress,
+  NATS,
+  natsOf,
+  REDIS,
+  readConfigOrExit,
+  redisOf,
+  regionClock,
+  startMonitoring,
+  stopOnSignal,
+  whenThere,
+} from '@penstock/runtime';
+import {
+  NatsQueueSurvey,
+  NatsWorkQueue,
+  RedisModelRegistry,
+  RedisRegionNodes,
+  RedisScalerRecords,
+} from '@penstock/transport';
+import { scalerConfig } from './config.ts';
+import { CostMeter } from './cost/cost-meter.ts';
+import { TokenCost } from './cost/token-cost.ts';
+import { GuardedDriver } from './drivers/guarded-driver.ts';
+import { createScalerMetrics } from './metrics.ts';
+import { openDriver } from './open-driver.ts';
+import { QueueWatch } from './region/queue-watch.ts';
+import { RegionReader } from './region/region-reader.ts';
+import { Scaler } from './scaler.ts';
+
+const config = readConfigOrExit(scalerConfig);
+const nextId = createIdSource();
+const id = config.PENSTOCK_SCALER_ID ?? `scaler-${nextId().slice(0, 8)}`;
+const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
+const stopping = stopOnSignal(log);
+const region = config.PENSTOCK_REGION;
+const rules = {
+  ...DEFAULT_RULES,
+  patienceS: config.PENSTOCK_SLO_TTFT_MS / 1000,
+  headroom: config.PENSTOCK_SCALE_HEADROOM,
+  holdS: config.PENSTOCK_SCALE_HOLD_S,
+  staleAfterS: Math.max(DEFAULT_RULES.staleAfterS, (3 * config.PENSTOCK_SCALE_EVERY_MS) / 1000),
+  budgetPerHour: config.PENSTOCK_SCALE_BUDGET ?? null,
+};
+
+const opened = await openDriver(config, { name: id, nextId, log, clock: regionClock });
+const redis = redisOf(config, id, log);
+const there = whenThere(log);
+const queue = await there(NATS, () => NatsWorkQueue.connect(natsOf(config, id)));
+const registry = await there(REDIS, () => RedisModelRegistry.connect({ ...redis, clock: regionClock }));
+const nodes = await there(REDIS, () => RedisRegionNodes.connect(redis));
+const records = await there(REDIS, () => RedisScalerRecords.connect(redis, region));
+const membership = await joinRegion({ nodes, log, name: id, settings: equalSettings(scalerConfig, config) });
+const survey = await there(NATS, () =>
+  NatsQueueSurvey.connect(natsOf(config, id), { region, shards: config.PENSTOCK_SHARDS }),
+);
+const fleet = await watchFleet({
+  ...{ region, shards: config.PENSTOCK_SHARDS, channel: queue, registry, clock: regionClock },
+  rand: Math.random,
+});
+const sweeping = setInterval(() => fleet.sweep(), HEARTBEAT_MS);
+const leadership =
+  opened.lease ??
+  new Leadership({
+    ...{ nodes, name: `scaler:${region}`, nonce: nextId(), clock: regionClock, log },
+  });
+const isLeader = () => leadership.isLeader;
+const queues = new QueueWatch(survey, regionClock, log);
+const reader = new RegionReader({
+  ...{ fleet, queues, clock: regionClock },
+  hears: () => queue.connected && fleet.unheardMs === 0,
+});
+const cost = new CostMeter(regionClock, rules.headroom);
+const tokenCost = new TokenCost(cost, config.PENSTOCK_SLO_TTFT_MS / 1000, regionClock);
+queue.listen({ kind: 'ingress_statuses', region }, payload => {
+  const status = readIngressStatus(payload);
+  if (status !== null) tokenCost.hear(status);
+});
+const metrics = createScalerMetrics({
+  ...{ scaler: () => scaler, cost, isLeader, ageS: () => reader.ageS },
+  perMillionTokens: () => tokenCost.perMillion,
+});
+const driver = new GuardedDriver({
+  ...{ driver: opened.driver, limitMs: config.PENSTOCK_SCALE_LIMIT_MS, clock: regionClock, log },
+  onTrouble: metrics.onTrouble,
+});
+const scaler: Scaler = new Scaler({
+  ...{ name: id, driverName: config.PENSTOCK_SCALE_DRIVER, pools: config.PENSTOCK_POOLS, rules },
+  ...{ region: reader, driver, isLeader, records, cost, onDecision: metrics.onDecision },
+  isActing: config.PENSTOCK_SCALE_DRIVER !== 'advise',
+  drain: (worker, drain) => queue.send({ kind: 'worker', worker }, encodeMessage({ drain })),
+  ...{ clock: regionClock, log },
+});
+await leadership.start();
+const rounds = setInterval(async () => {
+  await queues.look();
+  await scaler.round();
+  tokenCost.look();
+}, config.PENSTOCK_SCALE_EVERY_MS);
+
+let isDraining = false;
+const watchedAt = monitoringAddress(config);
+if (watchedAt !== null) {
+  const notReady = () => {
+    if (isDraining) return 'draining';
+    return queue.connected ? null : 'no connection to NATS';
+  };
+  const { url } = await startMonitoring({ ...watchedAt, metrics: metrics.set, notReady }).catch(
+    exitBlaming('PENSTOCK_METRICS_PORT'),
+  );
+  log.info({ url }, 'metrics');
+}
+log.info({ region, driver: config.PENSTOCK_SCALE_DRIVER }, 'scaler started');
+
+stopping.by([
+  {
+    name: 'leave decisions to another',
+    limitMs: 2000,
+    run: () => {
+      isDraining = true;
+      clearInterval(rounds);
+      clearInterval(sweeping);
+      return leadership.stop();
+    },
+  },
+  { name: 'end the workers of this process', limitMs: 12_000, run: () => driver.close() },
+  { name: 'leave the region', limitMs: 500, run: () => membership.leave() },
+  {
+    name: 'close wires',
+    limitMs: 2000,
+    run: () =>
+      Promise.all([queue, registry, nodes, records, survey].map(wire => wire.close())).then(() => {}),
+  },
+]);
