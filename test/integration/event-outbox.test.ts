@@ -9,7 +9,7 @@ import {
   webhookListKey,
 } from '@penstock/protocol';
 import { RedisEventOutbox, RedisRunStore, RedisTaskRecords, type RunEnd } from '@penstock/transport';
-import { BullDeliveries } from '@penstock/transport/bullmq';
+import { BullBatches, BullDeliveries } from '@penstock/transport/bullmq';
 import { nth } from '@penstock/transport/contracts';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../testkit/redis.ts';
@@ -202,4 +202,41 @@ test('a delivery that Redis refused half-way is made once it is added again', as
   await jobs.completeAdd([job]);
   await waitFor(async () => Object.values(await jobs.counts()).every(count => count === 0));
   assert.deepEqual(made, ['evt_half']);
+});
+
+test('a delivery is made that Redis refused half-way to put back', async t => {
+  const jobs = new BullDeliveries({ url: redis.url }, 3);
+  t.after(() => jobs.close());
+  const event = { id: 'evt_back', type: 'response.completed', resource: 'resp_back', createdAt: 1 } as const;
+  let runs = 0;
+  let isRefused = false;
+  jobs.work(
+    async () => {
+      if (runs++ > 0) return { kind: 'done', result: null };
+      await raw.call('ACL', 'SETUSER', 'default', '-hset');
+      return { kind: 'later', delayMs: 10 };
+    },
+    () => {
+      isRefused = true;
+    },
+  );
+  await jobs.add([{ endpoint: 'whe_back', event }]);
+  await waitFor(() => isRefused);
+  await raw.call('ACL', 'SETUSER', 'default', '+hset');
+  await waitFor(() => runs === 2);
+});
+
+test('a batch that Redis refused half-way to queue is queued when it is added again', async t => {
+  const batches = new BullBatches({ url: redis.url });
+  t.after(() => batches.close());
+  await raw.call('ACL', 'SETUSER', 'default', '-hset');
+  await assert.rejects(batches.add('batch_half'));
+  await raw.call('ACL', 'SETUSER', 'default', '+hset');
+  await batches.add('batch_half');
+  const { promise, resolve } = Promise.withResolvers<string>();
+  batches.work(
+    async id => resolve(id),
+    () => {},
+  );
+  assert.equal(await promise, 'batch_half');
 });

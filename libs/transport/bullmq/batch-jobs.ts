@@ -3,6 +3,7 @@ import { Queue, type RedisOptions, Worker } from 'bullmq';
 import type { BatchJobs } from '../ports/tasks/batch-jobs.ts';
 import type { RedisReach } from '../redis/connection/address.ts';
 import { clientOptions } from '../redis/connection/connection.ts';
+import { removeHalfMade } from './half-made.ts';
 
 const NAME = 'penstock-batches';
 /** Attempts to process a batch; after that it has to be added again. */
@@ -27,6 +28,7 @@ export class BullBatches implements BatchJobs {
   }
 
   async add(batchId: string): Promise<void> {
+    await removeHalfMade(this.#queue, batchId);
     await this.#queue.add(
       'run',
       { batchId },

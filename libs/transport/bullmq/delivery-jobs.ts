@@ -12,6 +12,7 @@ import type { DeliveryJob, DeliveryJobs, JobOutcome } from '../ports/webhooks/de
 import type { PostOutcome } from '../ports/webhooks/poster.ts';
 import type { RedisReach } from '../redis/connection/address.ts';
 import { clientOptions } from '../redis/connection/connection.ts';
+import { removeHalfMade } from './half-made.ts';
 
 const NAME = 'penstock-webhooks';
 /** A process that is silent for longer loses its jobs, ms. Locks are renewed, so this may be less than an attempt takes. */
@@ -22,6 +23,11 @@ const CONCURRENCY = 200;
 /** Done jobs are remembered, so that an event that is fanned out twice is sent once. Ages in seconds. */
 const REMEMBER_DONE = { age: 3600, count: 10_000 } as const;
 const REMEMBER_FAILED = { age: 7 * 24 * 3600, count: 10_000 } as const;
+
+/** Jobs that were put back and are remembered at most. */
+const MOST_PUT_BACK = 10_000;
+/** When they are looked at after a script failed: by then Redis may take writes again. And again after as long, where it does not. */
+const LOOK_AGAIN_MS = 3000;
 
 /** Carries the delay to the backoff strategy that BullMQ calls. */
 class TryAgain extends Error {
@@ -39,6 +45,9 @@ export class BullDeliveries implements DeliveryJobs {
   readonly #queue: Queue;
   #events: QueueEvents | null = null;
   #worker: Worker | null = null;
+  /** By id: jobs that this process has put back and that are not done. Those of the longest ago first. */
+  readonly #putBack = new Map<string, DeliveryJob>();
+  #lookingAgain: NodeJS.Timeout | null = null;
 
   /** @param attempts most attempts at an event. */
   constructor(reach: RedisReach, attempts: number) {
@@ -65,10 +74,8 @@ export class BullDeliveries implements DeliveryJobs {
     );
   }
 
-  /** A script that Redis refused half-way leaves the data of a job, by which it is known, and the job in no list: nobody would ever run it. */
   async completeAdd(jobs: readonly DeliveryJob[]): Promise<void> {
-    for (const id of jobs.map(jobIdOf))
-      if ((await this.#queue.getJobState(id)) === 'unknown') await this.#queue.remove(id);
+    for (const job of jobs) await removeHalfMade(this.#queue, jobIdOf(job));
     await this.add(jobs);
   }
 
@@ -98,7 +105,9 @@ export class BullDeliveries implements DeliveryJobs {
   ): void {
     const process = async (job: Job, token?: string, stop?: AbortSignal) => {
       const signal = stop ?? new AbortController().signal;
-      return settle(job, token, await run(job.data as DeliveryJob, job.attemptsMade + 1, signal));
+      const outcome = await run(job.data as DeliveryJob, job.attemptsMade + 1, signal);
+      this.#note(job, outcome);
+      return settle(job, token, outcome);
     };
     const worker = new Worker(NAME, process, {
       connection: this.#connection,
@@ -111,12 +120,45 @@ export class BullDeliveries implements DeliveryJobs {
         backoffStrategy: (_made, _type, err) => (err instanceof TryAgain ? err.delayMs : STALLED_MS),
       },
     });
-    worker.on('error', trouble);
+    worker.on('error', err => {
+      trouble(err);
+      this.#lookAgain();
+    });
     // Another process runs it now.
     worker.on('lockRenewalFailed', ids => {
       for (const id of ids) worker.cancelJob(id);
     });
     this.#worker = worker;
+  }
+
+  #note({ id = '', data }: Job, { kind }: JobOutcome): void {
+    this.#putBack.delete(id);
+    if (kind !== 'retry' && kind !== 'later') return;
+    this.#putBack.set(id, data as DeliveryJob);
+    const [oldest] = this.#putBack.keys();
+    if (this.#putBack.size > MOST_PUT_BACK && oldest !== undefined) this.#putBack.delete(oldest);
+  }
+
+  /**
+   * A script failed: it may have been one that puts jobs back, or takes those that are due from where they wait, a thousand at once. What is in
+   * no list then is added again.
+   */
+  #lookAgain(): void {
+    this.#lookingAgain ??= setTimeout(() => {
+      this.#addHalfMade()
+        .then(() => {
+          this.#lookingAgain = null;
+        })
+        .catch(() => {
+          this.#lookingAgain = null;
+          this.#lookAgain();
+        });
+    }, LOOK_AGAIN_MS);
+  }
+
+  async #addHalfMade(): Promise<void> {
+    for (const [id, job] of this.#putBack)
+      if (await removeHalfMade(this.#queue, id)) await this.#queue.add('deliver', job, this.#options(id));
   }
 
   async counts(): Promise<{ waiting: number; active: number; delayed: number }> {
@@ -131,6 +173,7 @@ export class BullDeliveries implements DeliveryJobs {
   async close(): Promise<void> {
     // Attempts under way are made again by another process: delivery is at least once, and receivers can tell by the id.
     await this.#worker?.close(true);
+    if (this.#lookingAgain !== null) clearTimeout(this.#lookingAgain);
     await this.#events?.close();
     await this.#queue.close();
   }

@@ -174,7 +174,10 @@ export class ChaosClient {
     const answer = await ask(this.#urlOf(), path, { json, headers, signal });
     const body = await answer.text();
     if (answer.status !== 200 && answer.status !== 202) return refusedOr(answer.status, body, note);
-    const { id } = JSON.parse(body) as { id: string };
+    const { id, choices } = JSON.parse(body) as { id: string; choices?: { message: { content: string } }[] };
+    // A key that was used before may lead to a job that is over: that is its answer.
+    if (isJob && choices !== undefined)
+      return { end: { kind: 'answered' }, text: choices[0]?.message.content ?? '' };
     const at = isJob ? `/v1/jobs/${id}` : `/v1/responses/${id}`;
     note(`accepted as ${id}`);
     if (leavesAfterMs !== null) void this.#cancelAfter(at, leavesAfterMs);
