@@ -13,6 +13,7 @@ import {
 import type { Clock, Logger } from '@penstock/runtime';
 import type { Delivery, RequestTrails } from '@penstock/transport';
 import {
+  MemoryAuditLog,
   MemoryModelRegistry,
   MemoryPlacementStore,
   MemoryReplyBus,
@@ -101,6 +102,7 @@ async function memoryPorts(clock: Clock) {
     ...{ queue, bus, runStore, bodies, registry: new MemoryModelRegistry() },
     placements: new MemoryPlacementStore(),
     trails: memoryTrails(),
+    audit: new MemoryAuditLog(),
     ...{ runLog: new MemoryRunLog(runStore), records: none, contents: none, batchJobs: none },
     ...{ webhooks: none, deliveries: none, deliveryJobs: none, conversations: none },
   };

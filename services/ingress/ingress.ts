@@ -22,6 +22,7 @@ import {
   type Tracing,
 } from '@penstock/runtime';
 import {
+  type AuditLog,
   type BatchJobs,
   ClaimCheck,
   type ConversationRecords,
@@ -79,6 +80,7 @@ import { LogStreams } from './runs/stream-log.ts';
 import { buildServer } from './server.ts';
 import { StatusReporter, type StatusReporterOptions } from './status.ts';
 import { AccessLog } from './telemetry/access-log.ts';
+import { RefusedKeys } from './telemetry/refused-keys.ts';
 import type { TrailKeeping } from './telemetry/request-trail.ts';
 
 /** The ports to other processes and to the stores. */
@@ -90,6 +92,7 @@ export interface IngressPorts {
   readonly trails: RequestTrails;
   readonly runStore: RunStore;
   readonly runLog: RunLog;
+  readonly audit: Pick<AuditLog, 'add' | 'connected'>;
   readonly records: TaskRecords;
   readonly contents: FileContents;
   readonly bodies: RequestBodies;
@@ -204,6 +207,7 @@ export async function startIngress(
   const jobs = new JobsApi({ ...accepting, logStreams, pollHints });
   const door = doorOf(ports, clock);
   const answers = new Answers(metrics.requests);
+  const refusedKeys = new RefusedKeys(ports.audit, clock);
   const monitoring = { metrics: metrics.set, notReady: () => host.notReady() ?? notYetHeard(fleet) };
   const app = buildServer({
     apis: {
@@ -219,13 +223,12 @@ export async function startIngress(
       ...filesAndWebhooks(ports, settings, host),
     },
     ...{ authenticate: createAuthenticator(settings.apiKeys), letIn: () => door.pass() },
-    ...{ answers, bodies: reader, corsOrigins: settings.corsOrigins, nextId, log },
+    ...{ answers, bodies: reader, corsOrigins: settings.corsOrigins, nextId, log, refusedKeys },
     accessLog: settings.accessLog ? new AccessLog(log, () => clock.monotonic()) : null,
   });
   const reporter = reporterOf(ports, settings, { metrics, open, clock });
-  const tick = () => tickAll(open, lanes, door);
-  const parts = { app, open, answers, monitoring, tick };
-  return { ...parts, tellStatus: leaving => reporter.tell(leaving) };
+  const tick = () => tickAll(open, lanes, door, refusedKeys);
+  return { ...{ app, open, answers, monitoring, tick }, tellStatus: leaving => reporter.tell(leaving) };
 }
 
 function fleetOf(

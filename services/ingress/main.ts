@@ -104,6 +104,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
       ...stores,
       batchJobs,
     },
+    audit,
     ...{ webhooks, deliveries, deliveryJobs, conversations },
   },
   {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import { DispatchError } from '@penstock/protocol';
 import { OPERATIONS } from '@penstock/protocol/openapi';
 import type { ApiMonitoring } from '@penstock/runtime';
 import { BatchesApi } from './api/batches.ts';
@@ -35,6 +36,9 @@ const UNDOCUMENTED = [
 const logged: object[] = [];
 const log = { error: (about: object) => void logged.push(about) };
 
+/** Keys that they refused. */
+const refusals: object[] = [];
+
 /** Lines of their access logs. */
 const accesses: object[] = [];
 
@@ -42,7 +46,11 @@ const accesses: object[] = [];
 const counted: { endpoint: string; status: string }[] = [];
 
 /** The product's routes, with nothing behind them. */
-function startServer(corsOrigins: Origins = new Set(), shown: ApiMonitoring = 'all') {
+function startServer(
+  corsOrigins: Origins = new Set(),
+  shown: ApiMonitoring = 'all',
+  authenticate = () => 't',
+) {
   const none = {} as never;
   const apis: Apis = {
     operations: new OperationsApi(none, () => null, shown),
@@ -63,13 +71,14 @@ function startServer(corsOrigins: Origins = new Set(), shown: ApiMonitoring = 'a
   const letIn = () => {};
   const answers = new Answers({ inc: (labels: (typeof counted)[number]) => void counted.push(labels) });
   const about = {
-    authenticate: () => 't',
+    authenticate,
     letIn,
     corsOrigins,
     answers,
     bodies: none,
     nextId: () => 'r1',
     log,
+    refusedKeys: { note: (about: object) => void refusals.push(about) },
     accessLog: new AccessLog({ info: (line: object) => void accesses.push(line) }, () => 5),
   };
   return buildServer({ apis, ...about });
@@ -217,6 +226,17 @@ test('the access log has each answer with its route and project, and nothing tha
     ['none', 404, undefined],
   );
   assert.deepEqual(more, []);
+});
+
+test('a key that was refused is noted, but not a request without one', async () => {
+  refusals.length = 0;
+  for (const code of ['missing_api_key', 'invalid_api_key'] as const) {
+    const app = startServer(new Set(), 'all', () => {
+      throw new DispatchError(code);
+    });
+    assert.equal((await app.inject({ url: '/v1/models' })).statusCode, 401);
+  }
+  assert.deepEqual(refusals, [{ ip: '127.0.0.1', why: 'invalid_api_key', project: '' }]);
 });
 
 test('OPTIONS names the methods of a path; pages of other origins are told nothing more', async () => {

@@ -32,6 +32,7 @@ import { Paths } from './http/paths.ts';
 import { answerUnrouted } from './http/unrouted.ts';
 import { refuseOnWire } from './http/wire-errors.ts';
 import type { AccessLog } from './telemetry/access-log.ts';
+import type { RefusedKeys } from './telemetry/refused-keys.ts';
 
 /** A client may take this long to send its request: the largest file at 2.4 Mbit/s. Node gives the head a minute of it. */
 const REQUEST_TIMEOUT_MS = 30 * 60_000;
@@ -70,12 +71,13 @@ export interface ServerOptions {
   readonly bodies: BodyReader;
   readonly nextId: () => string;
   readonly log: Pick<Logger, 'error'>;
+  readonly refusedKeys: Pick<RefusedKeys, 'note'>;
   /** Null where it is off. */
   readonly accessLog: AccessLog | null;
 }
 
 export function buildServer(options: ServerOptions): FastifyInstance {
-  const { apis, authenticate, letIn, corsOrigins, answers, bodies, nextId, log } = options;
+  const { apis, authenticate, letIn, corsOrigins, answers, bodies, nextId } = options;
   const paths = new Paths();
   const app = fastify({
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -89,7 +91,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     // A URL that the router cannot read never gets to a route, nor to the handler of errors below.
     frameworkErrors: (error, request, reply) => {
       answers.begin(reply.raw, NO_ROUTE);
-      fail(reply, request, error, log);
+      fail(reply, request, error, options);
     },
   });
   app.decorateRequest('tenant', '');
@@ -103,7 +105,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   app.setErrorHandler<FastifyError | DispatchError>((error, request, reply) => {
     // For a request without a route, other faults (its body, a method such as QUERY without one) do not matter.
     if (request.is404) answerUnrouted(app, paths, request, reply);
-    else fail(reply, request, error, log);
+    else fail(reply, request, error, options);
   });
   app.setNotFoundHandler((request, reply) => answerUnrouted(app, paths, request, reply));
   addCors(app, corsOrigins);
@@ -116,16 +118,18 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   return app;
 }
 
-/** What is our fault is in the log, under the id that its client is told. */
+/** What is our fault is in the log, under the id that its client is told; who was refused in the audit log. A request without a key is a mistake. */
 function fail(
   reply: FastifyReply,
   request: FastifyRequest,
   error: FastifyError | DispatchError,
-  log: Pick<Logger, 'error'>,
+  { log, refusedKeys }: Pick<ServerOptions, 'log' | 'refusedKeys'>,
 ): void {
   const known = toDispatchError(error);
-  const { status, cause } = known;
+  const { status, cause, code } = known;
   if (status === 500) log.error({ id: request.id, err: cause ?? known }, 'a request failed here');
+  if ((status === 401 && code !== 'missing_api_key') || status === 403)
+    refusedKeys.note({ ip: request.ip, why: code, project: request.tenant });
   sendError(reply, request, known);
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, test } from 'node:test';
 import { toSecret } from '@penstock/protocol';
+import { RedisAuditLog } from '@penstock/transport';
 import { batchesOf, lineOf } from '../../testkit/batches.ts';
 import { freePort } from '../../testkit/ports.ts';
 import { startReceiver } from '../../testkit/receiver.ts';
@@ -191,8 +192,8 @@ test('an ingress shows its metrics at their own port alone, and logs each answer
   assert.equal((await fetch(`${stack.url}/metrics`)).status, 404);
   assert.equal((await fetch(`${ingress}/readyz`)).status, 200);
   assert.equal((await fetch(`${ingress}/v1/models`)).status, 404);
-  const key = { authorization: 'Bearer sk-what-nobody-has' };
-  const refused = await fetch(`${stack.url}/v1/files/file-x?after=hunter22`, { headers: key });
+  const headers = { authorization: 'Bearer sk-what-nobody-has' };
+  const refused = await fetch(`${stack.url}/v1/files/file-x?after=hunter22`, { headers });
   const id = refused.headers.get('x-penstock-request-id') ?? assert.fail();
   const lines = () => stack.ingress.output.filter(line => line.includes('"msg":"access"'));
   await waitFor(() => lines().some(line => line.includes(id)));
@@ -203,7 +204,19 @@ test('an ingress shows its metrics at their own port alone, and logs each answer
   );
   assert.match(lines().join(), /"route":"\/v1\/chat\/completions","status":200.*"project":"/);
   assert.doesNotMatch(stack.ingress.output.join(), /hunter22|livez|readyz/);
+  await using audit = await auditOf(stack.redis.url);
+  const noted = await audit.list(10);
+  const key = noted.find(({ action }) => action === 'key.use');
+  assert.deepEqual([key?.who, key?.ip, key?.failures], ['nobody', '127.0.0.1', ['invalid_api_key']]);
+  const begun = noted.filter(({ action }) => action === 'process.start').map(({ who }) => who);
+  assert.ok(begun.includes('in-1'), String(begun));
+  assert.equal(noted.find(({ who }) => who === 'in-1')?.settings?.['PENSTOCK_API_KEYS'], '(set)');
 });
+
+async function auditOf(url: string) {
+  const log = await RedisAuditLog.connect({ url, name: 'test' }, { region: 'local', days: 1 });
+  return Object.assign(log, { [Symbol.asyncDispose]: () => log.close() });
+}
 
 interface Told {
   readonly status: string;

@@ -2,6 +2,7 @@ import { type AuditEntry, CHAIN_START, type ChainEnd, chainLine, readChainLine }
 import type { AuditChain, AuditLog } from '../ports/audit-log.ts';
 
 export class MemoryAuditLog implements AuditLog {
+  readonly connected = true;
   readonly #lines: string[] = [];
   #end: ChainEnd = CHAIN_START;
 

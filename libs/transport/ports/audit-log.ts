@@ -2,6 +2,8 @@ import type { AuditEntry, ChainEnd } from '@penstock/protocol';
 
 /** What was done in a region, and who was refused. Entries are added, and given up only for their age. */
 export interface AuditLog {
+  /** Whether an entry would be kept now. */
+  readonly connected: boolean;
   /** Resolves once the entry is kept. What may not happen without an entry waits for that. */
   add(entry: AuditEntry): Promise<void>;
   /** The latest, newest first. Entries that another version wrote and this one cannot read are left out. */

@@ -52,7 +52,6 @@ export class RedisAuditLog implements AuditLog {
     return new RedisAuditLog(await connectRedis(options, 'audit'), about);
   }
 
-  /** Whether an entry would be kept now. */
   get connected(): boolean {
     return isAnswering(this.#redis);
   }
