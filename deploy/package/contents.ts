@@ -11,6 +11,7 @@ export function entriesOf(root: string): string[] {
     ...Object.values(COMMANDS).map(({ program }) => `${program}.ts`),
     ...SERVICES.map(service => `services/${service}/main.ts`),
     'services/console/page/main.ts',
+    'services/scaler/process/node.ts',
     'loadtest/k6-runner/main.ts',
     ...globSync('loadtest/k6/*.ts', { cwd: root, exclude: ['**/*.d.ts'] }),
   ];
