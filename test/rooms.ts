@@ -180,6 +180,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
   ],
   'loadtest/simulator/scaling': ['loadtest', 'loadtest/workloads', 'loadtest/workloads/data'],
   'loadtest/workloads/data': ['loadtest/workloads'],
+  'libs/transport/roles': ['libs/transport/nats/connection', 'libs/transport/redis/connection'],
   'libs/transport/tls': ['libs/transport/ports'],
   'services/console/actions': ['services/console/http'],
   'services/console/http': ['services/console/shared'],

@@ -1,16 +1,21 @@
 /** `npm run admin`: what operators do from a shell. */
 import { ConfigError, commandLine, EXIT_CONFIG } from '@penstock/runtime';
 import { AUDIT_USAGE, audit } from './audit.ts';
+import { ROLES_USAGE, roles } from './roles.ts';
 
 const USAGE = `Usage: ${commandLine('admin')} COMMAND
 
 ${AUDIT_USAGE}
+${ROLES_USAGE}
 The servers are those of PENSTOCK_NATS_URL and PENSTOCK_REDIS_URL, else those of a running
 \`${commandLine('start')}\` (PENSTOCK_DATA_DIR), else the default ports on this machine. PENSTOCK_REGION names the region (local).
 `;
 const EXIT_USAGE = 2;
 
-const COMMANDS: Record<string, (args: string[], say: (line: string) => void) => Promise<number>> = { audit };
+const COMMANDS: Record<string, (args: string[], say: (line: string) => void) => Promise<number>> = {
+  audit,
+  roles,
+};
 
 async function main([name = '', ...args]: string[]): Promise<number> {
   if (['--help', '-h'].includes(name)) {

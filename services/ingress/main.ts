@@ -73,6 +73,10 @@ await makeStreams({
   ...{ queue, region, shards: config.PENSTOCK_SHARDS, log },
   limits: { maxMessages: config.PENSTOCK_QUEUE_MAX_MESSAGES, maxBytes: config.PENSTOCK_QUEUE_MAX_BYTES },
 }).catch(exitBlaming('PENSTOCK_NATS_REPLICAS'));
+queue.serveWorkers({
+  ...{ region, shards: config.PENSTOCK_SHARDS, ackWaitMs: config.PENSTOCK_ACK_WAIT_MS },
+  trouble: err => log.warn({ err }, 'what a worker asked for could not be done'),
+});
 if (queue.isClustered && config.PENSTOCK_NATS_REPLICAS === 1)
   log.warn('NATS is a cluster, and one of its servers alone keeps each queue: set PENSTOCK_NATS_REPLICAS=3');
 

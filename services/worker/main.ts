@@ -56,7 +56,9 @@ const tracing = await startTracingOrExit({
 
 const redis = redisOf(config, id, log);
 const there = whenThere(log);
-const queue = await there(NATS, () => NatsWorkQueue.connect(natsOf(config, id)));
+const queue = await there(NATS, () =>
+  NatsWorkQueue.connect({ ...natsOf(config, id), served: config.PENSTOCK_REGION }),
+);
 const bus = await there(REDIS, () => RedisReplyBus.connect({ ...redis, clock: regionClock }));
 const membership = await joinRegion({
   nodes: bus.nodes,

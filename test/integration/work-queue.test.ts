@@ -127,3 +127,44 @@ test('a server that wants a password gets the one in its URL, and a wrong one is
       login,
     );
 });
+
+test('a worker has an ingress make its consumers and keep its dead letters, and does it itself where none does', async t => {
+  const worker = await NatsWorkQueue.connect({ url: nats.url, name: 'worker', served: 'eu' });
+  const operator = await connect({ servers: nats.url });
+  t.after(() => Promise.all([worker.close(), operator.close()]));
+  const { consumers, streams } = await jetstreamManager(operator);
+  const waitOf = async (slug: string) =>
+    (await consumers.info(workStream('eu', 0), workConsumer(key(slug)))).config.ack_wait;
+  await worker.ensureConsumer(key('by-itself'), { ackWaitMs: 7000 });
+  assert.equal(await waitOf('by-itself'), 7000e6);
+
+  const troubles: Error[] = [];
+  queue.serveWorkers({ region: 'eu', shards: 1, ackWaitMs: 4000, trouble: err => troubles.push(err) });
+  await queue.ensureDeadStream('eu');
+  await worker.ensureConsumer(key('by-an-ingress'), { ackWaitMs: 7000 });
+  assert.equal(await waitOf('by-an-ingress'), 4000e6);
+  await publish('by-an-ingress', 'd1');
+  await worker.moveToDead(sharedAddress(key('by-an-ingress'), 'd1'), { code: 'engine_error', message: 'x' });
+  const dead = await streams.getMessage('DEAD_eu', { last_by_subj: 'dead.eu.by-an-ingress.d1' });
+  assert.equal(dead?.string(), 'd1');
+
+  // What is no order, or of another region or shard, is refused and ends nobody.
+  const order = (text: string) => operator.request('ctl.control.eu', text, { timeout: 5000 });
+  for (const text of [
+    ...[
+      '',
+      '{',
+      'null',
+      '[]',
+      '{"do":"purge"}',
+      '{"do":"queue","shard":0,"slug":"a.>","lane":"batch","size":"any"}',
+    ],
+    '{"do":"bound","shard":7,"worker":"w-1"}',
+    '{"do":"bound","shard":-1,"worker":"w-1"}',
+    '{"do":"dead","subject":"work.us.0.a.batch.any.any.x","code":"c","message":"m"}',
+    '{"do":"dead","subject":"$JS.API.INFO","code":"c","message":"m"}',
+  ])
+    assert.equal((await order(text)).string(), '{"done":false}', text);
+  assert.deepEqual(troubles, []);
+  await assert.rejects(worker.ensureBoundConsumer('eu', 9, 'w-1', { ackWaitMs: 1000 }), /could not do it/);
+});

@@ -10,6 +10,8 @@ export type ControlAddress =
   | { readonly kind: 'worker'; readonly worker: string }
   /** Questions to one ingress: "is this attempt current, and what has the client received?" */
   | { readonly kind: 'ingress'; readonly ingress: string }
+  /** Orders of workers that any ingress carries out: see control-message.ts. */
+  | { readonly kind: 'control'; readonly region: string }
   /** Announces that a run is final; the payload is its id, perhaps with its prompt tokens. Delivered at most once, so a waiting process reads the record, too. */
   | { readonly kind: 'run_ended'; readonly region: string };
 
@@ -32,6 +34,8 @@ export function controlSubject(filter: ControlFilter): string {
       return `ctl.worker.${assertToken(filter.worker)}`;
     case 'ingress':
       return `ctl.ingress.${assertToken(filter.ingress)}`;
+    case 'control':
+      return `ctl.control.${assertToken(filter.region)}`;
     case 'run_ended':
       return `done.${assertToken(filter.region)}`;
   }

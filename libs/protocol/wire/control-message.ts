@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { type AttemptKey, NO_NONCE } from './frame.ts';
 import { jsonReader } from './json-message.ts';
+import { LANES, SIZES } from './names.ts';
+import { isToken } from './token.ts';
 
 /** Ingress → worker: stop this attempt at the request; without a nonce every one up to that number. */
 const cancelMessage = z.object({ cancel: z.string(), attempt: z.number(), nonce: z.number().optional() });
@@ -77,6 +79,35 @@ export type WantedQuestion = z.infer<typeof wantedQuestion>;
 const wantedAnswer = z.object({ unwanted: z.array(z.string()) });
 export type WantedAnswer = z.infer<typeof wantedAnswer>;
 
+const token = z.string().refine(isToken);
+const shard = z.number().int().min(0).max(63);
+/** Of a failure: what an operator is shown. */
+const MOST_WORDS = 2000;
+
+/**
+ * Worker → any ingress: do this for me. A worker may pull and settle work, but neither make consumers nor read or move what is queued.
+ */
+const controlOrder = z.discriminatedUnion('do', [
+  /** Make the consumer of a queue that workers share. */
+  z.object({
+    do: z.literal('queue'),
+    ...{ shard, slug: token, lane: z.enum(LANES), size: z.enum(SIZES) },
+  }),
+  /** Make the consumer of what is bound to a worker. */
+  z.object({ do: z.literal('bound'), shard, worker: token }),
+  /** Keep a message that failed on every attempt as a dead letter. */
+  z.object({
+    do: z.literal('dead'),
+    subject: z.string().max(400),
+    code: z.string().max(100),
+    message: z.string().max(MOST_WORDS),
+  }),
+]);
+export type ControlOrder = z.infer<typeof controlOrder>;
+
+const controlAnswer = z.object({ done: z.boolean() });
+export type ControlAnswer = z.infer<typeof controlAnswer>;
+
 export const readCancel = jsonReader(cancelMessage);
 export const readDrainOrder = jsonReader(drainOrder);
 export const readResumeQuestion = jsonReader(resumeQuestion);
@@ -85,3 +116,5 @@ export const readWantedQuestion = jsonReader(wantedQuestion);
 export const readWantedAnswer = jsonReader(wantedAnswer);
 export const readRunningQuestion = jsonReader(runningQuestion);
 export const readRunningAnswer = jsonReader(runningAnswer);
+export const readControlOrder = jsonReader(controlOrder);
+export const readControlAnswer = jsonReader(controlAnswer);

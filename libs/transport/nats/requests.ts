@@ -5,6 +5,7 @@
  */
 import { type Msg, type MsgHdrs, type NatsConnection, nuid } from '@nats-io/transport-node';
 import { AwakeTime } from '../ports/awake-time.ts';
+import { inbox } from './connection/connection.ts';
 
 const SWEEP_MS = 50;
 const NO_RESPONDERS = 503;
@@ -19,7 +20,7 @@ interface Pending {
 
 export class NatsRequests {
   readonly #nc: NatsConnection;
-  readonly #prefix = `_INBOX.${nuid.next()}.`;
+  readonly #prefix: string;
   readonly #pending = new Map<string, Pending>();
   #next = 0;
   #time = new AwakeTime(SWEEP_MS);
@@ -27,6 +28,7 @@ export class NatsRequests {
 
   constructor(nc: NatsConnection) {
     this.#nc = nc;
+    this.#prefix = `${inbox(nc, nuid.next())}.`;
     nc.subscribe(`${this.#prefix}*`, {
       callback: (err, msg) => {
         if (err === null) this.#receive(msg);

@@ -4,6 +4,7 @@ import { nanos } from '@nats-io/transport-node';
 import {
   boundConsumer,
   boundFilter,
+  type ControlOrder,
   deadFilter,
   deadStream,
   deadStreamSubjects,
@@ -20,6 +21,7 @@ import {
 } from '@penstock/protocol';
 import { ConnectError } from '../ports/connect-error.ts';
 import type { ConsumerOptions, QueueAdmin, QueueState, StreamLimits } from '../ports/queue/queue-admin.ts';
+import type { ControlClient } from './control-role.ts';
 import { findUndelivered } from './undelivered.ts';
 
 /**
@@ -70,11 +72,16 @@ export class NatsTopology implements QueueAdmin {
   /** Configurations of the streams that this process makes. */
   readonly #streams = new Map<string, StreamConfig>();
   readonly #replicas: number;
+  readonly #control: ControlClient | null;
 
-  /** @param replicas servers that keep each stream, and its consumers with it. */
-  constructor(jsm: JetStreamManager, replicas = 1) {
+  /**
+   * @param replicas servers that keep each stream, and its consumers with it.
+   * @param control by which an ingress makes the consumers that are asked for here, where one does.
+   */
+  constructor(jsm: JetStreamManager, replicas = 1, control: ControlClient | null = null) {
     this.#jsm = jsm;
     this.#replicas = replicas;
+    this.#control = control;
   }
 
   async ensureWorkStream(region: string, shard: number, limits: StreamLimits): Promise<void> {
@@ -134,7 +141,9 @@ export class NatsTopology implements QueueAdmin {
   }
 
   ensureConsumer(key: WorkQueueKey, options: ConsumerOptions): Promise<void> {
-    return this.#ensureConsumer(workStream(key.region, key.shard), shared(key), options);
+    const { shard, slug, lane, size } = key;
+    const order = { do: 'queue', shard, slug, lane, size } as const;
+    return this.#ensureConsumer(workStream(key.region, shard), shared(key), order, options);
   }
 
   async restoreConsumers(
@@ -169,12 +178,18 @@ export class NatsTopology implements QueueAdmin {
       filter_subject: boundFilter(region, shard, worker),
       inactive_threshold: nanos(BOUND_UNUSED_MS),
     };
-    return this.#ensureConsumer(workStream(region, shard), own, options);
+    return this.#ensureConsumer(workStream(region, shard), own, { do: 'bound', shard, worker }, options);
   }
 
-  async #ensureConsumer(stream: string, own: OwnConfig, options: ConsumerOptions): Promise<void> {
+  async #ensureConsumer(
+    stream: string,
+    own: OwnConfig,
+    order: ControlOrder,
+    options: ConsumerOptions,
+  ): Promise<void> {
     const name = own.durable_name;
-    this.#makers.set(`${stream} ${name}`, () => this.#ensureConsumer(stream, own, options));
+    this.#makers.set(`${stream} ${name}`, () => this.#ensureConsumer(stream, own, order, options));
+    if (await this.#control?.order(order)) return;
     const config = configOf(own, options);
     try {
       await this.#jsm.consumers.add(stream, config);

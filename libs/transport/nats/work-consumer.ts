@@ -1,6 +1,7 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { boundConsumer, type WorkQueueKey, workConsumer, workStream } from '@penstock/protocol';
 import type { Delivery, Puller, Settlement, WorkConsumer } from '../ports/queue/work-consumer.ts';
+import { inbox } from './connection/connection.ts';
 import { NatsPuller, type PulledMessage, type PullWire } from './puller.ts';
 import { type NatsTopology, PULL_GROUP } from './topology.ts';
 
@@ -80,13 +81,13 @@ export class NatsWorkConsumer implements WorkConsumer {
         if (!nc.isClosed()) nc.publish(subject, payload, reply ? { reply } : {});
       },
       subscribe: onMessage => {
-        const inbox = `_INBOX.${crypto.randomUUID().replaceAll('-', '')}`;
-        const sub = nc.subscribe(inbox, {
+        const own = inbox(nc, crypto.randomUUID().replaceAll('-', ''));
+        const sub = nc.subscribe(own, {
           callback: (err, msg) => {
             if (err === null) onMessage(toPulled(msg));
           },
         });
-        return { inbox, drain: () => (nc.isClosed() ? Promise.resolve() : sub.drain()) };
+        return { inbox: own, drain: () => (nc.isClosed() ? Promise.resolve() : sub.drain()) };
       },
     };
   }

@@ -1,7 +1,13 @@
 /** The work queue on NATS JetStream: the four ports on one connection. */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { ControlAddress, ControlFilter, QueueAddress, WorkQueueKey } from '@penstock/protocol';
+import {
+  type ControlAddress,
+  type ControlFilter,
+  type QueueAddress,
+  subjectOf,
+  type WorkQueueKey,
+} from '@penstock/protocol';
 import type { Answer } from '../ports/queue/control-channel.ts';
 import type { ConsumerOptions, QueueState, StreamLimits } from '../ports/queue/queue-admin.ts';
 import type { Delivery, Puller, Settlement } from '../ports/queue/work-consumer.ts';
@@ -9,6 +15,7 @@ import type { DeadReason, PublishOptions } from '../ports/queue/work-publisher.t
 import type { WorkQueue } from '../ports/queue/work-queue.ts';
 import { dialBroker, type NatsOptions } from './connection/connection.ts';
 import { NatsControlChannel } from './control-channel.ts';
+import { ControlClient, type ControlOptions, serveControl } from './control-role.ts';
 import { NatsRequests } from './requests.ts';
 import { NatsTopology } from './topology.ts';
 import { NatsWorkConsumer } from './work-consumer.ts';
@@ -18,6 +25,8 @@ import { NatsWorkPublisher } from './work-publisher.ts';
 const DRAIN_LIMIT_MS = 2000;
 
 export interface NatsWorkQueueOptions extends NatsOptions {
+  /** Region whose ingress nodes make consumers and keep dead letters for this process: of a worker. */
+  readonly served?: string;
   /** Servers that keep each stream which this process makes; 1 where absent. */
   readonly replicas?: number;
   /** Told why a stream takes nothing any more, and when it does again (null). */
@@ -30,11 +39,13 @@ export class NatsWorkQueue implements WorkQueue {
   readonly #publisher: NatsWorkPublisher;
   readonly #consumer: NatsWorkConsumer;
   readonly #control: NatsControlChannel;
+  readonly #ingress: ControlClient | null;
 
   private constructor(nc: NatsConnection, jsm: JetStreamManager, options: NatsWorkQueueOptions) {
     this.#nc = nc;
     const requests = new NatsRequests(nc);
-    const topology = new NatsTopology(jsm, options.replicas);
+    this.#ingress = options.served === undefined ? null : new ControlClient(requests, options.served);
+    const topology = new NatsTopology(jsm, options.replicas, this.#ingress);
     this.#topology = topology;
     this.#publisher = new NatsWorkPublisher(nc, jsm, requests, {
       remakeStream: stream => topology.remakeStream(stream),
@@ -134,8 +145,15 @@ export class NatsWorkQueue implements WorkQueue {
     return this.#publisher.clear(address);
   }
 
-  moveToDead(address: QueueAddress, failure: DeadReason): Promise<void> {
-    return this.#publisher.moveToDead(address, failure);
+  async moveToDead(address: QueueAddress, failure: DeadReason): Promise<void> {
+    const { code, message } = failure;
+    if (await this.#ingress?.keepDead(subjectOf(address), code, message)) return;
+    await this.#publisher.moveToDead(address, failure);
+  }
+
+  /** Does for workers what they may not do, see control-role.ts. */
+  serveWorkers(options: ControlOptions): void {
+    serveControl(this.#nc, { topology: this.#topology, publisher: this.#publisher }, options);
   }
 
   pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void, onSurplus?: () => void): Puller {

@@ -17,6 +17,13 @@ const CONNECT_MS = 5000;
 /** Longest message that the server has to accept: the largest body an ingress can be set to accept, and its meta line. */
 const LEAST_PAYLOAD_BYTES = 8_000_000;
 
+const INBOXES = new WeakMap<NatsConnection, string>();
+
+/** A subject for answers that only this connection's user hears. @param name of the inbox: letters and digits. */
+export function inbox(nc: NatsConnection, name: string): string {
+  return `${INBOXES.get(nc) ?? '_INBOX'}.${name}`;
+}
+
 export interface NatsOptions extends NatsReach {
   /** Shown in the broker's monitoring. */
   readonly name: string;
@@ -26,7 +33,7 @@ export interface NatsOptions extends NatsReach {
 export async function dial(options: NatsOptions): Promise<NatsConnection> {
   const client = readServers(options);
   try {
-    return await connect({
+    const nc = await connect({
       ...client,
       name: options.name,
       maxReconnectAttempts: -1,
@@ -38,6 +45,8 @@ export async function dial(options: NatsOptions): Promise<NatsConnection> {
       pingInterval: 5000,
       maxPingOut: 2,
     });
+    INBOXES.set(nc, client.inboxPrefix);
+    return nc;
   } catch (err) {
     throw await refusalOf(err as Error, client);
   }

@@ -4,7 +4,10 @@ import { nkeys } from '@nats-io/transport-node';
 import { Authority } from '../../../../testkit/network/certificates.ts';
 import { type NatsReach, readServers as read } from './servers.ts';
 
-const readServers = (url: string, more: Partial<NatsReach> = {}) => read({ url, ...more });
+const readServers = (url: string, more: Partial<NatsReach> = {}) => {
+  const { inboxPrefix: _, ...client } = read({ url, ...more });
+  return client;
+};
 
 test('servers and their credentials are read from one setting', () => {
   assert.deepEqual(readServers('nats://127.0.0.1:4222'), { servers: ['127.0.0.1:4222'] });
@@ -68,4 +71,15 @@ test('a login and certificates may stand in settings of their own, one way of lo
       (err: Error) => err.name === 'ConnectError' && why.test(err.message) && !err.message.includes('s3cret'),
       why.source,
     );
+});
+
+test('a user has an inbox of its own, and the inbox of all where its name is no word of a subject', () => {
+  for (const [url, inbox] of [
+    ['nats://worker-1:p@a', '_INBOX.worker-1'],
+    ['nats://a', '_INBOX'],
+    ['nats://token@a', '_INBOX'],
+    ['nats://wor.ker:p@a', '_INBOX'],
+    ['nats://%3E:p@a', '_INBOX'],
+  ] as const)
+    assert.equal(read({ url }).inboxPrefix, inbox, url);
 });

@@ -26,6 +26,7 @@ export interface NatsReach {
 
 type Client = Pick<ConnectionOptions, 'user' | 'pass' | 'token' | 'authenticator' | 'tls'> & {
   servers: string[];
+  inboxPrefix: string;
 };
 type Login = Pick<Client, 'user' | 'pass' | 'token' | 'authenticator'>;
 
@@ -45,11 +46,21 @@ export function readServers({ url, login = {}, tls = {} }: NatsReach): Client {
   const withLogin = urls.find(({ username }) => username !== '');
   const material = readTlsMaterial(OF, tls);
   const wantsTls = material !== null || urls.some(({ protocol }) => protocol === 'tls:');
+  const who = loginOf(withLogin === undefined ? null : loginInUrl(withLogin), login);
   return {
     servers: urls.map(({ host }) => host),
-    ...loginOf(withLogin === undefined ? null : loginInUrl(withLogin), login),
+    ...who,
+    inboxPrefix: inboxOf(who.user),
     ...(wantsTls ? { tls: { ...material } as NonNullable<ConnectionOptions['tls']> } : {}),
   };
+}
+
+/**
+ * Where a user is answered: others may not listen there, and its own permissions name it. A user without a name, or with one that
+ * is no word of a subject, has the inbox of all.
+ */
+export function inboxOf(user: string | undefined): string {
+  return user !== undefined && /^[\w-]{1,64}$/.test(user) ? `_INBOX.${user}` : '_INBOX';
 }
 
 function readServer(text: string): URL {

@@ -10,7 +10,7 @@ import { NotReplicated } from './refusal.ts';
 /** One WAIT takes no longer, ms. */
 const WAIT_MS = 1000;
 /** A command that is replicated and changes nothing: WAIT counts from the last command of its own connection that is. */
-const CHANNEL = 'penstock:replicated';
+export const REPLICATED_CHANNEL = 'penstock:replicated';
 
 export class Replication {
   /** Writes that are to be confirmed go by this one. */
@@ -75,7 +75,8 @@ export class Replication {
   async #send(): Promise<number> {
     try {
       const [, waited] =
-        (await this.redis.pipeline().publish(CHANNEL, '').wait(this.#replicas, WAIT_MS).exec()) ?? [];
+        (await this.redis.pipeline().publish(REPLICATED_CHANNEL, '').wait(this.#replicas, WAIT_MS).exec()) ??
+        [];
       return Number(waited?.[1] ?? 0);
     } catch {
       return 0;

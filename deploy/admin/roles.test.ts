@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { natsUsers, redisUsers } from '@penstock/transport/roles';
+import { membersOf, readRolesOptions } from './roles.ts';
+
+test('what cannot be a user is refused with what can', () => {
+  for (const [args, why] of [
+    [[], /--out DIR/],
+    [['--out', '/x', '--shards', '0'], /1 to 64/],
+    [['--out', '/x', '--worker', 'a.b'], /a-z, 0-9, _ and -/],
+    [['--out', '/x', '--worker', 'ingress'], /the user of a role/],
+    [['--out', '/x', '--force'], /--force/],
+  ] as const)
+    assert.throws(() => readRolesOptions(args), why, args.join(' '));
+});
+
+test('a named worker speaks and is answered as itself alone, unnamed ones as any', () => {
+  const passwords = { nats: 'n', redis: 'r' };
+  const textOf = (workers: string[]) => {
+    const member = membersOf('eu', 2, workers).find(({ role }) => role === 'worker');
+    assert.ok(member);
+    return natsUsers(new Map([[member, passwords]]));
+  };
+  const named = textOf(['w-1']);
+  for (const subject of ['"hb.eu.w-1"', '"ctl.worker.w-1"', '"_INBOX.w-1.>"', 'MSG.NEXT.WORK_eu_1.*"'])
+    assert.ok(named.includes(subject), subject);
+  const shared = textOf([]);
+  for (const subject of ['"hb.eu.*"', '"ctl.worker.*"', '"_INBOX.worker.>"'])
+    assert.ok(shared.includes(subject) && !named.includes(subject), subject);
+  // What destroys or reads is nobody's but of those who make streams.
+  for (const text of [named, shared]) assert.doesNotMatch(text, /PURGE|MSG\.GET|CREATE|DELETE|"work\./);
+});
+
+test('the file of Redis holds digests, and nobody comes in without a user', () => {
+  const members = membersOf('eu', 1, []);
+  const text = redisUsers(new Map(members.map(member => [member, { nats: 'n', redis: 's3cret' }])));
+  assert.match(text, /^user default off\n/);
+  assert.doesNotMatch(text, /s3cret|nopass|allkeys|~\* /);
+  assert.equal(text.trim().split('\n').length, members.length + 1);
+});

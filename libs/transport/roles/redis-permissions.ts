@@ -1,0 +1,110 @@
+/**
+ * What each role may do with which keys of Redis, as rules of an ACL (Redis 7, Valkey 7.2), from the names that the adapters use. Commands inside
+ * scripts are checked alike. A worker can reach what it knows the id of and nothing else: it may neither list keys nor read the queue's messages,
+ * the packets of others' answers, files or conversations.
+ */
+import {
+  auditEndsKey,
+  auditKey,
+  batchKey,
+  deliveryAttemptsKey,
+  deliveryKey,
+  deliveryListKey,
+  EVENT_OUTBOX_KEY,
+  modelRegistryKey,
+  OPEN_BATCHES_KEY,
+  RUN_DEADLINES_KEY,
+  replyChannel,
+  replyLog,
+  replyMeter,
+  runKey,
+  runLogChannel,
+  runLogKey,
+  runMessageKey,
+  runRemovedKey,
+  settingsKey,
+  TRAILS_KEY,
+  trailKey,
+  WEBHOOK_LIST_PREFIX,
+} from '@penstock/protocol';
+import { REPLICATED_CHANNEL } from '../redis/connection/replication.ts';
+import type { Member, Role } from './roles.ts';
+
+/** All keys and channels of the product, and those of BullMQ. */
+const OURS = ['penstock:*', 'bull:*'];
+/** Of every connection: who it is, and whether the server answers and is fit. */
+const CONNECTION = '+@connection -client +client|setname +client|id +info +ping +time +wait';
+/** Nothing that lists keys, ends or reconfigures the server, or empties it. */
+const ORDINARY = '+@all -@admin -@dangerous -keys -scan -randomkey';
+
+/** The part of a user's line that says what it may. */
+export function redisPermissions(member: Member): string {
+  return TABLE[member.role](member);
+}
+
+const TABLE: Readonly<Record<Role, (member: Member) => string>> = {
+  ingress: () => serving(),
+  worker: ({ region }) => worker(region),
+  tasks: () => serving(),
+  console: ({ region }) => operating(region),
+  operator: ({ region }) => operating(region),
+};
+
+/** Whatever the product does, in its own keys. `config|get` tells whether the server keeps what it confirms. */
+function serving(): string {
+  return `${keys(OURS)} ${channels(OURS)} ${ORDINARY} ${CONNECTION} +config|get`;
+}
+
+/** Reads everything that is ours, and changes runs, batches, what is sent to webhooks, and the audit log. */
+function operating(region: string): string {
+  const changed = [
+    ...[auditKey(region), auditEndsKey(region), modelRegistryKey(region), settingsKey()],
+    ...[every(runKey), every(runLogKey), every(runMessageKey), every(runRemovedKey), RUN_DEADLINES_KEY],
+    ...[every(batchKey), OPEN_BATCHES_KEY, EVENT_OUTBOX_KEY, `${WEBHOOK_LIST_PREFIX}*`],
+    ...[every(deliveryKey), every(deliveryAttemptsKey), every(deliveryListKey), 'bull:*'],
+  ];
+  return `${keys(changed)} %R~penstock:* ${channels(OURS)} ${ORDINARY} ${CONNECTION}`;
+}
+
+function worker(region: string): string {
+  const may: readonly [key: string, commands: string][] = [
+    [every(replyLog), 'xadd pexpire'],
+    [every(replyMeter), 'hmget hincrby pexpire'],
+    [settingsKey(), 'hget hset pexpire'],
+    [modelRegistryKey(region), 'hset'],
+    [every(trailKey), 'rpush ltrim expire'],
+    [TRAILS_KEY, 'zadd zremrangebyrank expire'],
+    [every(runKey), 'hget hmget hgetall hset hincrby exists pttl pexpire'],
+    [every(runLogKey), 'llen lrange rpush del pexpire'],
+    [every(runMessageKey), 'del'],
+    [every(runRemovedKey), 'exists'],
+    [RUN_DEADLINES_KEY, 'zrem'],
+    [EVENT_OUTBOX_KEY, 'xadd xdel'],
+    [`${WEBHOOK_LIST_PREFIX}*`, 'exists'],
+  ];
+  const selectors = may.map(([key, commands]) => `(~${key} ${allowed(commands)})`);
+  // The scripts name their keys, and what they do with these is checked by the rules that follow.
+  const scripts = `${keys(may.map(([key]) => key))} +eval +evalsha +multi +exec +discard`;
+  const told = channels([every(replyChannel), every(runLogChannel), REPLICATED_CHANNEL]);
+  return `${scripts} ${told} +publish ${CONNECTION} ${selectors.join(' ')}`;
+}
+
+function allowed(commands: string): string {
+  return commands
+    .split(' ')
+    .map(command => `+${command}`)
+    .join(' ');
+}
+
+/** The pattern of all keys that a function makes. */
+function every(keyOf: (id: string) => string): string {
+  return keyOf('x').replace(/x$/, '*');
+}
+
+function keys(patterns: readonly string[]): string {
+  return patterns.map(pattern => `~${pattern}`).join(' ');
+}
+
+function channels(patterns: readonly string[]): string {
+  return patterns.map(pattern => `&${pattern}`).join(' ');
+}
