@@ -26,5 +26,6 @@ export * from './settings/notation.ts';
 export * from './settings/region.ts';
 export * from './settings/trails.ts';
 export * from './settings/webhooks.ts';
+export * from './shared-room.ts';
 export * from './tracing/spans.ts';
 export * from './tracing/tracing.ts';

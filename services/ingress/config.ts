@@ -68,6 +68,14 @@ export const ingressConfig = z.object({
     ),
   ...bodySettings,
   ...bodyBudgetSetting,
+  PENSTOCK_ANSWER_BUDGET_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1_048_576)
+    .default(134_217_728)
+    .describe(
+      'Memory for answers in this process that clients have yet to take. Stored answers that find no room wait up to 10 s and then get 503; where those of engines are too much, the slowest readers are cut off, of the tenant that holds most.',
+    ),
   PENSTOCK_NATS_REPLICAS: z.coerce
     .number()
     .int()

@@ -14,11 +14,11 @@ import {
 } from '@penstock/runs';
 import {
   type ApiMonitoring,
-  ByteBudget,
   type Clock,
   createIdSource,
   type Logger,
   type MonitoringOptions,
+  SharedRoom,
   type Tracing,
 } from '@penstock/runtime';
 import {
@@ -76,7 +76,9 @@ import { Affinity } from './placement/affinity.ts';
 import { Lanes } from './runs/lanes.ts';
 import { PollHints } from './runs/poll-hints.ts';
 import { RunIntake } from './runs/run-intake.ts';
+import { StoredReads } from './runs/stored-reads.ts';
 import { LogStreams } from './runs/stream-log.ts';
+import { AnswerRoom } from './sending/answer-room.ts';
 import { buildServer } from './server.ts';
 import { StatusReporter, type StatusReporterOptions } from './status.ts';
 import { AccessLog } from './telemetry/access-log.ts';
@@ -115,6 +117,8 @@ export interface IngressSettings {
   readonly bodyLimitBytes: number;
   /** Memory for large bodies. */
   readonly bodyBudgetBytes: number;
+  /** Memory for answers that clients have yet to take. */
+  readonly answerBudgetBytes: number;
   /** Largest body that the queue carries itself. */
   readonly inlineBodyBytes: number;
   readonly boundaries: SizeBoundaries;
@@ -164,14 +168,16 @@ export async function startIngress(
   host: IngressHost,
 ): Promise<Ingress> {
   const { queue, runStore, runLog } = ports;
-  const { ingressId, region, holdMs, keepAliveMs } = settings;
+  const { ingressId, region, holdMs, keepAliveMs, boundaries, modelDefaultsOf: defaultsOf } = settings;
   const { clock, log, nextId, tracing } = host;
   const fleet = await fleetOf(ports, settings, clock);
-  const budget = new ByteBudget(settings.bodyBudgetBytes);
+  const budget = new SharedRoom(settings.bodyBudgetBytes);
+  const room = answerRoomOf(settings, clock, () => answers.all());
   const metrics = createIngressMetrics(
-    gaugesOf(fleet, () => open, budget),
+    gaugesOf(fleet, () => open, budget, room),
     tracing !== null,
   );
+  const answers = new Answers(metrics.requests);
   const kindOf = (slug: string) => settings.affinityOf(slug) ?? fleet.defaultAffinity(slug);
   const affinity = new Affinity(ports.placements, fleet, metrics, kindOf, placementLog(log));
   const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes);
@@ -193,21 +199,19 @@ export async function startIngress(
   fleet.whenGone(worker => open.releaseBoundTo(worker));
   onRunEnd(done, waiters, open, estimates);
   await open.listen(ports.queue, ports.bus, settings.ingressId);
-  const { boundaries, modelDefaultsOf: defaultsOf } = settings;
   const intake = new Intake({ models: fleet, boundaries, estimates, defaultsOf, clock });
   const reader = new BodyReader({ limitBytes: settings.bodyLimitBytes, budget });
   const forms = new FormReader({ reader, bodies: ports.bodies, mostInline: settings.inlineBodyBytes });
   const dispatcher = new Dispatcher({
     ...{ queue, fleet, affinity, workMeta, open, claims, convertedCall, clock, metrics, tracing, region },
-    ...{ keepAliveMs, trailing, log },
+    ...{ keepAliveMs, trailing, room, log },
   });
   const pollHints = new PollHints(lanes, fleet, clock);
-  const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, keepAliveMs);
-  const accepting = { runIntake, finder, canceller, waiters, holdMs };
+  const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, room, keepAliveMs);
+  const reads = new StoredReads({ store: runStore, finder, room });
+  const accepting = { runIntake, reads, canceller, waiters, holdMs };
   const jobs = new JobsApi({ ...accepting, logStreams, pollHints });
-  const door = doorOf(ports, clock);
-  const answers = new Answers(metrics.requests);
-  const refusedKeys = new RefusedKeys(ports.audit, clock);
+  const [door, refusedKeys] = [doorOf(ports, clock), new RefusedKeys(ports.audit, clock)];
   const monitoring = { metrics: metrics.set, notReady: () => host.notReady() ?? notYetHeard(fleet) };
   const app = buildServer({
     apis: {
@@ -215,31 +219,40 @@ export async function startIngress(
       models: new ModelsApi(fleet),
       requests: new RequestsApi({ open, trails: ports.trails, runs: runStore }),
       inference: new InferenceApi({ intake, forms, dispatcher, jobs, runIntake, pollHints, keeper }),
-      storedCompletions: new StoredCompletionsApi({ store: runStore, finder, canceller, pollHints }),
+      storedCompletions: new StoredCompletionsApi({ store: runStore, room, reads, canceller, pollHints }),
       ...{ jobs, messages: new MessagesApi({ intake, models: fleet, dispatcher, clock }) },
       ...responses(ports, settings, host, {
-        ...{ ...accepting, intake, dispatcher, runLog, logStreams, pollHints, keeper },
+        ...{ ...accepting, finder, intake, dispatcher, runLog, logStreams, pollHints, keeper },
       }),
       ...filesAndWebhooks(ports, settings, host),
     },
     ...{ authenticate: createAuthenticator(settings.apiKeys), letIn: () => door.pass() },
-    ...{ answers, bodies: reader, corsOrigins: settings.corsOrigins, nextId, log, refusedKeys },
+    ...{ answers, room, bodies: reader, corsOrigins: settings.corsOrigins, nextId, log, refusedKeys },
     accessLog: settings.accessLog ? new AccessLog(log, () => clock.monotonic()) : null,
   });
   const reporter = reporterOf(ports, settings, { metrics, open, clock });
-  const tick = () => tickAll(open, lanes, door, refusedKeys);
-  return { ...{ app, open, answers, monitoring, tick }, tellStatus: leaving => reporter.tell(leaving) };
+  const tick = tickAll(open, lanes, door, room, refusedKeys);
+  return { app, open, answers, monitoring, tick, tellStatus: leaving => reporter.tell(leaving) };
 }
 
 function fleetOf(
-  { queue: channel, registry }: IngressPorts,
+  { queue, registry }: IngressPorts,
   { region, shards, modelNames: names }: IngressSettings,
   clock: Clock,
 ): Promise<Fleet> {
   return watchFleet({
-    ...{ region, shards, channel, registry, clock, names, rand: Math.random },
-    purgeBound: (of, shard, worker) => channel.purgeBound(of, shard, worker),
+    ...{ region, shards, channel: queue, registry, clock, names },
+    purgeBound: (of, shard, worker) => queue.purgeBound(of, shard, worker),
+    rand: Math.random,
   });
+}
+
+function answerRoomOf(
+  { answerBudgetBytes: totalBytes }: IngressSettings,
+  clock: Clock,
+  open: () => ReturnType<Answers['all']>,
+): AnswerRoom {
+  return new AnswerRoom({ totalBytes, monotonic: () => clock.monotonic(), open });
 }
 
 function doorOf({ bus }: IngressPorts, clock: Clock): Door {
@@ -249,10 +262,16 @@ function doorOf({ bus }: IngressPorts, clock: Clock): Door {
 }
 
 /** What the metrics show of the node. @param open is not there yet when this is called. */
-function gaugesOf(fleet: Fleet, open: () => OpenRequests, budget: ByteBudget): IngressGauges {
+function gaugesOf(
+  fleet: Fleet,
+  open: () => OpenRequests,
+  budget: SharedRoom,
+  room: AnswerRoom,
+): IngressGauges {
   return {
     ...{ fleet, open: () => open().size, oldestWaitS: () => open().oldestWaitMs() / 1000 },
     bodyBytes: () => budget.takenBytes,
+    answerBytes: () => room.heldBytes,
   };
 }
 
@@ -272,8 +291,10 @@ function reporterOf(
   return new StatusReporter({ ...counted, ingressId, region, control, incarnation: createIdSource()() });
 }
 
-function tickAll(...parts: readonly { tick(): void }[]): void {
-  for (const part of parts) part.tick();
+function tickAll(...parts: readonly { tick(): void }[]): () => void {
+  return () => {
+    for (const part of parts) part.tick();
+  };
 }
 
 /** A node that has just started should get no requests before it has heard a worker, or knows that there is none. */
@@ -309,6 +330,7 @@ function storedRuns(
 
 type ResponseParts = Omit<ResponsesOptions, 'responseIntake' | 'conversations' | 'clock'> & {
   readonly intake: Intake;
+  readonly finder: RunFinder;
 };
 
 /** The Responses API: responses, conversations, and what both are read with. */
@@ -316,9 +338,9 @@ function responses(
   { conversations: records }: IngressPorts,
   { bodyLimitBytes, ttl }: IngressSettings,
   { nextId, clock }: IngressHost,
-  { intake, ...parts }: ResponseParts,
+  { intake, finder, ...parts }: ResponseParts,
 ) {
-  const { finder, dispatcher } = parts;
+  const { dispatcher } = parts;
   const history = new ResponseHistory(finder, bodyLimitBytes);
   const conversations = new Conversations({
     ...{ records, nextId, clock, runs: finder, ttlMs: ttl.recordMs, maxBytes: bodyLimitBytes },

@@ -24,6 +24,8 @@ export interface IngressGauges {
   readonly oldestWaitS: () => number;
   /** Memory that large bodies take. */
   readonly bodyBytes: () => number;
+  /** Memory that answers take which clients have yet to take. */
+  readonly answerBytes: () => number;
   readonly fleet: Pick<Fleet, 'nameOf' | 'slotsByModel' | 'workers' | 'workersByModel'>;
 }
 
@@ -134,7 +136,10 @@ function counters(set: MetricSet) {
   };
 }
 
-function addGauges(set: MetricSet, { open, oldestWaitS, bodyBytes, fleet }: IngressGauges): void {
+function addGauges(
+  set: MetricSet,
+  { open, oldestWaitS, bodyBytes, answerBytes, fleet }: IngressGauges,
+): void {
   set.gauge('penstock_open_requests', 'Requests whose clients wait at this ingress.', open);
   set.gauge(
     'penstock_oldest_waiting_request_age_seconds',
@@ -152,6 +157,11 @@ function addGauges(set: MetricSet, { open, oldestWaitS, bodyBytes, fleet }: Ingr
     'penstock_large_body_bytes',
     'Memory that large bodies take here, out of PENSTOCK_BODY_BUDGET_BYTES.',
     bodyBytes,
+  );
+  set.gauge(
+    'penstock_answer_bytes',
+    'Memory that answers take here which clients have yet to take, out of PENSTOCK_ANSWER_BUDGET_BYTES.',
+    answerBytes,
   );
   set.gauges(
     'penstock_slots',

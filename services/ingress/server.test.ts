@@ -76,6 +76,7 @@ function startServer(
     corsOrigins,
     answers,
     bodies: none,
+    room: none,
     nextId: () => 'r1',
     log,
     refusedKeys: { note: (about: object) => void refusals.push(about) },

@@ -31,6 +31,8 @@ import { answer } from './http/headers.ts';
 import { Paths } from './http/paths.ts';
 import { answerUnrouted } from './http/unrouted.ts';
 import { refuseOnWire } from './http/wire-errors.ts';
+import type { AnswerRoom } from './sending/answer-room.ts';
+import { sendInSlices } from './sending/sliced-answers.ts';
 import type { AccessLog } from './telemetry/access-log.ts';
 import type { RefusedKeys } from './telemetry/refused-keys.ts';
 
@@ -69,6 +71,7 @@ export interface ServerOptions {
   readonly corsOrigins: Origins;
   readonly answers: Answers;
   readonly bodies: BodyReader;
+  readonly room: AnswerRoom;
   readonly nextId: () => string;
   readonly log: Pick<Logger, 'error'>;
   readonly refusedKeys: Pick<RefusedKeys, 'note'>;
@@ -77,7 +80,7 @@ export interface ServerOptions {
 }
 
 export function buildServer(options: ServerOptions): FastifyInstance {
-  const { apis, authenticate, letIn, corsOrigins, answers, bodies, nextId } = options;
+  const { apis, authenticate, letIn, corsOrigins, answers, bodies, room, nextId } = options;
   const paths = new Paths();
   const app = fastify({
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -101,6 +104,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   options.accessLog?.addTo(app, route => PROBES.has(route));
   app.removeAllContentTypeParsers();
   addJsonBodies(app, bodies);
+  sendInSlices(app, room);
   app.addHook('onResponse', async request => letGoOfBody(request));
   app.setErrorHandler<FastifyError | DispatchError>((error, request, reply) => {
     // For a request without a route, other faults (its body, a method such as QUERY without one) do not matter.
@@ -141,8 +145,8 @@ function nameOf(url: string | undefined): string | null {
 
 /** Bodies as bytes. Without a type they are taken for JSON, as scripts send it, and a byte order mark is left out (RFC 8259, 8.1). */
 function addJsonBodies(app: FastifyInstance, bodies: BodyReader): void {
-  const read = async ({ raw }: FastifyRequest) => {
-    const body = await bodies.read(raw);
+  const read = async ({ raw, tenant }: FastifyRequest) => {
+    const body = await bodies.read(raw, tenant);
     return body.subarray(0, BOM.length).equals(BOM) ? body.subarray(BOM.length) : body;
   };
   app.addContentTypeParser('application/json', read);

@@ -90,10 +90,11 @@ export const QUEUES: Dashboard = {
           { expr: 'max(penstock_dead_letters)', legend: 'dead letters', colour: 'vermillion' },
         ),
         chart(
-          'Large bodies',
-          'Memory that they take at ingress nodes.',
+          'Large bodies and answers',
+          'Memory that they take at ingress nodes: bodies until they are stored, answers until clients have taken them.',
           { unit: 'bytes' },
           { expr: 'penstock_large_body_bytes', legend: '{{instance}}' },
+          { expr: 'penstock_answer_bytes', legend: '{{instance}}, answers' },
         ),
       ],
     },

@@ -209,6 +209,11 @@ export const ERRORS = {
     type: 'service_unavailable_error',
     text: 'The server has no memory for another large body now. Try again after the time in Retry-After.',
   },
+  too_many_large_answers: {
+    status: 503,
+    type: 'service_unavailable_error',
+    text: 'The server has no memory for another large answer now. Read answers as they come, and try again after the time in Retry-After.',
+  },
   shutting_down: {
     status: 503,
     type: 'service_unavailable_error',

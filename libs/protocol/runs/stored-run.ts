@@ -46,6 +46,8 @@ export interface NewRun {
   readonly deadlineAt: number;
   /** How the engine's output is logged as it arrives; `none` when absent. */
   readonly log?: RunLogKind;
+  /** Names that its client gave it and lists may be filtered by. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** Its body is in the store of request bodies: who ends the run discards it there. */
   readonly hasClaim?: boolean;
 }
@@ -84,6 +86,16 @@ export interface StoredRun extends NewRun {
   readonly result: RunResult | null;
   /** Why its last attempt ended that did not answer, for the error of a run that never gets another. */
   readonly lastWords?: string;
+}
+
+/** What is known of a run without what may be large in its record: what was asked, and the answer. */
+export interface RunOutline extends Omit<StoredRun, 'detail' | 'result'> {
+  /** Status of the answer; 0 where there is none. */
+  readonly code: number;
+  /** Unix ms; 0 where it is not final. */
+  readonly finishedAt: number;
+  /** Of what it leaves out. */
+  readonly bytes: number;
 }
 
 /**

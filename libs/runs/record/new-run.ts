@@ -17,6 +17,8 @@ export interface RunRequest {
   readonly detail: string;
   readonly log?: RunLogKind;
   readonly hasClaim?: boolean;
+  /** See {@link NewRun.labels}. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly tenant: string;
   readonly endpoint: Endpoint;
   readonly model: string;

@@ -5,7 +5,10 @@ import type { RunEnd, RunStore, RunTtl } from '@penstock/transport';
 import { listCompletion } from './accept.ts';
 
 export interface KeptAnswer
-  extends Pick<NewRun, 'id' | 'kind' | 'detail' | 'log' | 'tenant' | 'model' | 'slug' | 'createdAt'> {
+  extends Pick<
+    NewRun,
+    'id' | 'kind' | 'detail' | 'labels' | 'log' | 'tenant' | 'model' | 'slug' | 'createdAt'
+  > {
   readonly status: 'completed' | 'incomplete';
   /** The chat completion. */
   readonly completion: object;

@@ -1,7 +1,7 @@
 /** What every run store has to keep. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type NewRun, type RunResult, sharedAddress } from '@penstock/protocol';
+import { type NewRun, type RunResult, type StoredRun, sharedAddress } from '@penstock/protocol';
 import type { RunEnd, RunStore } from '../ports/runs/run-store.ts';
 import { nth } from './nth.ts';
 
@@ -272,10 +272,23 @@ function testKeeping(subject: () => RunStoreSubject): void {
     assert.deepEqual([run?.status, run?.attempt, run?.logLength], ['completed', 1, 0]);
     assert.equal(run?.address, null);
     assert.deepEqual(run?.result, resultOf('{"a":1}'));
-    await runs.describe('kept-run', 'detail');
-    assert.equal((await runs.read('kept-run'))?.detail, 'detail');
-    await runs.describe('never', 'detail');
+    await runs.describe('kept-run', 'detail', { a: 'b' });
+    const described = await runs.read('kept-run');
+    assert.deepEqual([described?.detail, described?.labels], ['detail', { a: 'b' }]);
+    await runs.describe('never', 'detail', {});
     assert.equal(await runs.read('never'), null);
+  });
+
+  test('an outline is all of a run but what may be large, whose length it tells', async () => {
+    const { runs } = subject();
+    const about = { kind: 'completion', detail: 'prompt', labels: { a: 'b' } } as const;
+    await runs.keep(newRun('outlined', { ...about, address: null }), endOf('{"a":1}'), TTL);
+    const [found, missing] = await runs.outlines(['outlined', 'never']);
+    const { detail: _detail, result, ...rest } = (await runs.read('outlined')) as StoredRun;
+    const answer = { code: 200, finishedAt: result?.finishedAt, bytes: 'prompt{"a":1}'.length };
+    assert.deepEqual(found, { ...rest, ...answer });
+    assert.deepEqual(found?.labels, { a: 'b' });
+    assert.equal(missing, null);
   });
 
   test('a record ends with its time; the answer of a batch line is kept for as long as the line', async () => {

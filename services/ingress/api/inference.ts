@@ -15,7 +15,7 @@ import { type Preferences, readPreferences } from '../intake/preferences.ts';
 import type { InferenceRequest, Intake } from '../intake/understand.ts';
 import { ChatReply } from '../replies/chat-reply.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
-import { completionDetail, completionDetailIn } from '../runs/completion-view.ts';
+import { completionDetail, completionLabels } from '../runs/completion-view.ts';
 import { jobDetail, jobObject, locationOf } from '../runs/job-view.ts';
 import type { PollHints } from '../runs/poll-hints.ts';
 import { runCallOf } from '../runs/run-call.ts';
@@ -112,7 +112,11 @@ export class InferenceApi implements Api {
     const { used } = decideTier(tier, true);
     const record =
       endpoint === 'chat' && store
-        ? { kind: 'completion' as const, detail: read.restore(completionDetail(read.parsed, used)) }
+        ? {
+            kind: 'completion' as const,
+            detail: read.restore(completionDetail(read.parsed, used)),
+            labels: completionLabels(read.parsed),
+          }
         : { kind: 'job' as const, detail: jobDetail(endpoint, tier, used) };
     const about = { ...record, log: 'none', lane: 'interactive' } as const;
     const run = runIntake.newRun(endpoint, read, runCallOf(request), about);
@@ -138,11 +142,12 @@ export class InferenceApi implements Api {
   /** How the completion of a call whose client waits for it is stored. */
   #storing(read: InferenceRequest, request: FastifyRequest, tier: string) {
     const call = shownCallOf(read, request, read.restore(completionDetail(read.parsed, tier)));
-    const kept = { ...call, kind: 'completion', status: 'completed', logged: null } as const;
+    const labels = completionLabels(read.parsed);
+    const kept = { ...call, kind: 'completion', labels, status: 'completed', logged: null } as const;
     const keep = (completion: object) => this.#o.keeper.keep({ ...kept, completion });
     return {
       id: publicId({ kind: 'completion', id: request.id }),
-      metadata: completionDetailIn(call).metadata,
+      metadata: labels,
       keep,
     };
   }

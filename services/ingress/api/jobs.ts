@@ -12,7 +12,7 @@ import {
   type RunKind,
   type StoredRun,
 } from '@penstock/protocol';
-import type { RunCanceller, RunFinder, RunWaiters } from '@penstock/runs';
+import type { RunCanceller, RunWaiters } from '@penstock/runs';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from '../http/body-reader.ts';
 import type { Api, Guards } from '../http/guards.ts';
@@ -20,11 +20,12 @@ import { answer, baseHeaders } from '../http/headers.ts';
 import { holding, type Preferences } from '../intake/preferences.ts';
 import type { InferenceRequest } from '../intake/understand.ts';
 import { rewriteEvents } from '../replies/chat-reply.ts';
-import { completionDetail, storedCompletion } from '../runs/completion-view.ts';
+import { completionDetail, completionLabels, storedCompletion } from '../runs/completion-view.ts';
 import { isStream, jobDetail, jobObject, lastWord, locationOf, withTier } from '../runs/job-view.ts';
 import type { PollHints } from '../runs/poll-hints.ts';
 import { runCallOf } from '../runs/run-call.ts';
 import type { RunIntake } from '../runs/run-intake.ts';
+import type { StoredReads } from '../runs/stored-reads.ts';
 import type { LogStreams } from '../runs/stream-log.ts';
 
 type JobRoute = { Params: { id: string } };
@@ -32,7 +33,7 @@ type JobRequest = FastifyRequest<JobRoute>;
 
 export interface JobsOptions {
   readonly runIntake: RunIntake;
-  readonly finder: RunFinder;
+  readonly reads: StoredReads;
   readonly canceller: RunCanceller;
   readonly waiters: RunWaiters;
   readonly logStreams: LogStreams;
@@ -77,14 +78,14 @@ export class JobsApi implements Api {
     reply: FastifyReply,
     preferences: Preferences,
   ): Promise<unknown> {
-    const { finder, waiters, holdMs } = this.#o;
+    const { reads, waiters, holdMs } = this.#o;
     const isFollowed = stream && !preferences.respondAsync;
     const { heldMs, headers } = holding(preferences, isFollowed ? 0 : holdMs);
     reply.headers({ location: locationOf(run), ...headers });
     if (isFollowed) return this.#follow(run, request, reply);
     if (heldMs === 0) return this.#answer(run, request, reply);
     await waiters.untilDone(run.id, heldMs);
-    const now = await finder.look(publicId(run), run.tenant, run.kind);
+    const now = await reads.look(publicId(run), run.kind, request, reply);
     // A client that did not ask for a job would mistake its description for the answer.
     if (now.status === 'cancelled' && !preferences.respondAsync) throw new DispatchError('job_cancelled');
     if (isFinalStatus(now.status) && isStream(now)) return this.#follow(now, request, reply);
@@ -100,30 +101,33 @@ export class JobsApi implements Api {
     const { store, stream, tier } = read.summary;
     const kind: RunKind = endpoint === 'chat' && store && !stream ? 'completion' : 'job';
     const { lane, used } = decideTier(tier, !preferences.respondAsync);
-    const detail =
+    const record =
       kind === 'completion'
-        ? read.restore(completionDetail(read.parsed, used))
-        : jobDetail(endpoint, tier, used);
+        ? {
+            detail: read.restore(completionDetail(read.parsed, used)),
+            labels: completionLabels(read.parsed),
+          }
+        : { detail: jobDetail(endpoint, tier, used) };
     const log = stream ? 'events' : 'none';
-    return this.#o.runIntake.accept(endpoint, read, runCallOf(request), { kind, detail, log, lane });
+    return this.#o.runIntake.accept(endpoint, read, runCallOf(request), { kind, ...record, log, lane });
   }
 
   /** The answer in the shape of the endpoint that was called, or the state of the job. */
   async #show(request: JobRequest, reply: FastifyReply): Promise<unknown> {
-    const run = await this.#o.finder.look(request.params.id, request.tenant, 'job');
+    const run = await this.#o.reads.look(request.params.id, 'job', request, reply);
     return isStream(run) ? this.#follow(run, request, reply) : this.#answer(run, request, reply);
   }
 
   /** Final jobs stay as they are; doing it twice changes nothing. */
   async #cancel(request: JobRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { finder, canceller } = this.#o;
-    const now = await canceller.cancel(await finder.look(request.params.id, request.tenant, 'job'));
+    const { reads, canceller } = this.#o;
+    const now = await canceller.cancel(await reads.look(request.params.id, 'job', request, reply));
     return answer(reply, request, jobObject(now));
   }
 
   async #remove(request: JobRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { finder, canceller } = this.#o;
-    const run = await finder.find(request.params.id, request.tenant, 'job');
+    const { reads, canceller } = this.#o;
+    const run = await reads.look(request.params.id, 'job', request, reply);
     await canceller.remove(run);
     return answer(reply, request, { id: run.id, object: 'job', deleted: true });
   }

@@ -3,7 +3,7 @@ import {
   DispatchError,
   isFinalStatus,
   isToken,
-  type StoredRun,
+  type RunOutline,
   type TrailEvent,
   trailInWords,
 } from '@penstock/protocol';
@@ -16,7 +16,7 @@ import { answer } from '../http/headers.ts';
 export interface RequestsOptions {
   readonly open: Pick<OpenRequests, 'trailOf'>;
   readonly trails: Pick<RequestTrails, 'read'>;
-  readonly runs: Pick<RunStore, 'read'>;
+  readonly runs: Pick<RunStore, 'outlines'>;
 }
 
 /** What ids have before them where clients see them. */
@@ -45,7 +45,7 @@ export class RequestsApi implements Api {
     const { open, trails, runs } = this.#o;
     const live = open.trailOf(id);
     const events = live ?? (await trails.read(id));
-    const run = live === null ? await runs.read(id) : null;
+    const [run = null] = live === null ? await runs.outlines([id]) : [];
     const owner = run?.tenant ?? events.find(event => event.tenant !== undefined)?.tenant;
     if (owner !== tenant) return null;
     const all = run === null ? events : [...events, ...eventsOf(run, events)];
@@ -61,8 +61,9 @@ export class RequestsApi implements Api {
 }
 
 /** What the record of a stored run says that its trail may lack. */
-function eventsOf(run: StoredRun, known: readonly TrailEvent[]): TrailEvent[] {
-  const { createdAt, endpoint, model, status, result, worker } = run;
+function eventsOf(run: RunOutline, known: readonly TrailEvent[]): TrailEvent[] {
+  const { createdAt, endpoint, model, status, finishedAt, worker } = run;
+  const endedAt = finishedAt || createdAt;
   const has = (kind: TrailEvent['kind']) => known.some(event => event.kind === kind);
   const own = { by: 'record', endpoint, model } as const;
   return [
@@ -71,8 +72,8 @@ function eventsOf(run: StoredRun, known: readonly TrailEvent[]): TrailEvent[] {
       ? []
       : [
           {
-            ...{ kind: 'ended' as const, at: result?.finishedAt ?? createdAt, by: worker ?? 'record' },
-            ...{ reason: status, ms: (result?.finishedAt ?? createdAt) - createdAt },
+            ...{ kind: 'ended' as const, at: endedAt, by: worker ?? 'record' },
+            ...{ reason: status, ms: endedAt - createdAt },
           },
         ]),
   ];

@@ -33,6 +33,7 @@ import { promptText } from '../placement/prefix-chain.ts';
 import { openingOf, sessionHeader, sessionKeyOf } from '../placement/session-key.ts';
 import { HttpReply } from '../replies/http-reply.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
+import type { AnswerRoom } from '../sending/answer-room.ts';
 import { destinationOf, RequestTrace } from '../telemetry/request-trace.ts';
 import { RequestTrail, type TrailKeeping } from '../telemetry/request-trail.ts';
 import { type ConversionPlan, RunConversion } from './conversion.ts';
@@ -59,6 +60,7 @@ export interface DispatcherOptions {
   readonly region: string;
   readonly keepAliveMs: number;
   readonly log: Pick<Logger, 'error'>;
+  readonly room: AnswerRoom;
 }
 
 /** How one request is to be answered. */
@@ -149,6 +151,7 @@ export class Dispatcher {
       continuable: summary.continuable,
       streamed: summary.stream,
       conversion: summary.stream ? null : this.#conversionOf(terms.conversion, http),
+      collecting: bytes => http.collecting(bytes),
     });
     await this.#send(work, sink, raw);
     if (!terms.isShownLater) letGoOfBody(request);
@@ -173,9 +176,11 @@ export class Dispatcher {
     raw: ServerResponse,
     headers: Record<string, string>,
   ): HttpReply {
-    const { keepAliveMs } = this.#o;
+    const { keepAliveMs, room, open } = this.#o;
+    const { id, tenant } = request;
     return new HttpReply({
-      ...{ raw, headers, keepAliveMs, request: { id: request.id, headers: request.headers } },
+      ...{ raw, room, tenant, headers, keepAliveMs, request: { id, headers: request.headers } },
+      abandon: () => open.cancel(id),
       ...{ streamed: read.summary.stream, dialect: dialectOf(request) },
       tookMs: () => this.#o.clock.now() - read.acceptedAt,
     });

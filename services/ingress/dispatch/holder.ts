@@ -71,7 +71,11 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /** Keeps a part of the holder's next frame. @returns whether there is room for it. */
 export function keepPart(request: OpenRequest, { body }: Pick<Frame, 'body'>): boolean {
   request.parts = [...request.parts, body];
-  return request.parts.reduce((bytes, part) => bytes + part.length, 0) <= MAX_BODY_BYTES;
+  return partsBytes(request) <= MAX_BODY_BYTES;
+}
+
+export function partsBytes({ parts }: Pick<OpenRequest, 'parts'>): number {
+  return parts.reduce((bytes, part) => bytes + part.length, 0);
 }
 
 /** The frame with the beginning of its body, where that came in parts. */

@@ -41,6 +41,8 @@ export interface NewRequest {
   readonly trail?: RequestTrail | undefined;
   /** What becomes of it when its client has waited too long; `refuse` where nothing may be stored; null: it may wait. */
   readonly conversion: Conversion | 'refuse' | null;
+  /** Told how many bytes of its answer have come while it is not whole. */
+  readonly collecting?: (bytes: number) => void;
 }
 
 /** Work bound to one worker, and how it is offered to all. */

@@ -27,7 +27,7 @@ import type { Affinity } from '../placement/affinity.ts';
 import type { Served } from '../replies/reply-sink.ts';
 import { BoundTimer } from './bound-timer.ts';
 import { Conversions } from './conversions.ts';
-import { isWanted, withParts } from './holder.ts';
+import { isWanted, partsBytes, withParts } from './holder.ts';
 import { type NewRequest, type OpenRequest, openRequest } from './open-request.ts';
 import { Requeue } from './requeue.ts';
 import { Settlement } from './settlement.ts';
@@ -227,6 +227,7 @@ export class OpenRequests {
     try {
       for (const effect of transition(request, frame, this.#o.clock.monotonic(), worker))
         this.#carryOut(effect, request, frame, worker);
+      if (frame.kind === 'part') request.collecting?.(partsBytes(request));
     } catch {
       // A reply in another shape has to parse the engine's events, and could not.
       this.#apply(request, { kind: 'unusable', retryable: frame.kind === 'result' }, worker);

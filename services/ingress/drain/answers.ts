@@ -28,6 +28,10 @@ export class Answers {
     return this.#open.size;
   }
 
+  all(): Iterable<ServerResponse> {
+    return this.#open;
+  }
+
   /** @param route of a closed set, for the metrics; null where it is not counted. */
   begin(raw: ServerResponse, route: string | null): void {
     if (this.#isLeaving) raw.shouldKeepAlive = false;

@@ -5,7 +5,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import { ByteBudget } from '@penstock/runtime';
+import { SharedRoom } from '@penstock/runtime';
 import { startMemoryIngress } from '../ingress.fixture.ts';
 import { BodyReader } from './body-reader.ts';
 
@@ -84,12 +84,12 @@ function incoming(length: number | null) {
 }
 
 test('a large body takes room before it is read, and gives it back when it breaks off', async () => {
-  const budget = new ByteBudget(5 * MB);
+  const budget = new SharedRoom(9 * MB);
   const reader = new BodyReader({ limitBytes: 4 * MB, budget, roomWaitMs: 1 });
   const first = incoming(3 * MB);
-  const read = reader.read(first);
+  const read = reader.read(first, 'a');
   assert.equal(budget.takenBytes, 3 * MB);
-  await assert.rejects(reader.read(incoming(3 * MB)), { code: 'too_many_large_bodies' });
+  await assert.rejects(reader.read(incoming(4 * MB), 'a'), { code: 'too_many_large_bodies' });
   first.write(Buffer.alloc(MB));
   first.destroy();
   await assert.rejects(read, { code: 'invalid_request' });
@@ -97,10 +97,10 @@ test('a large body takes room before it is read, and gives it back when it break
 });
 
 test('a body without a length takes room as it grows', async () => {
-  const budget = new ByteBudget(5 * MB);
+  const budget = new SharedRoom(9 * MB);
   const reader = new BodyReader({ limitBytes: 4 * MB, budget });
   const raw = incoming(null);
-  const read = reader.read(raw);
+  const read = reader.read(raw, 'a');
   const pieces = Array.from({ length: 30 }, (_, i) => Buffer.alloc(100_000, i));
   for (const piece of pieces) if (!raw.write(piece)) await once(raw, 'drain');
   raw.end();
@@ -109,10 +109,44 @@ test('a body without a length takes room as it grows', async () => {
 });
 
 test('a sender that falls silent in the middle of a large body is given up', async () => {
-  const budget = new ByteBudget(5 * MB);
+  const budget = new SharedRoom(9 * MB);
   const raw = incoming(3 * MB);
-  const read = new BodyReader({ limitBytes: 4 * MB, budget, silenceMs: 5 }).read(raw);
+  const read = new BodyReader({ limitBytes: 4 * MB, budget, silenceMs: 5 }).read(raw, 'a');
   raw.write(Buffer.alloc(MB));
   await assert.rejects(read, { code: 'body_timeout' });
   assert.equal(budget.takenBytes, 0);
+});
+
+test('a body that comes drop by drop is given up after a minute, however short it is', async () => {
+  const raw = incoming(1000);
+  const read = new BodyReader({ limitBytes: MB, budget: new SharedRoom(MB), wholeMs: 5 }).read(raw, 'a');
+  raw.write('{');
+  await assert.rejects(read, { code: 'body_timeout' });
+});
+
+test('of a sender whose key is none no more is read', async () => {
+  await using ingress = await startMemoryIngress({ bodyLimitBytes: LIMIT });
+  const { hostname, port } = new URL(ingress.url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => {});
+  let answer = '';
+  socket.on('data', chunk => {
+    answer += chunk;
+  });
+  socket.write(`POST ${PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-wrong-0123\r\n`);
+  socket.write('content-type: application/json\r\ncontent-length: 1000000000\r\n\r\n');
+  const closed = once(socket, 'close');
+  const piece = Buffer.alloc(MB);
+  let isTaken = true;
+  let taken = 0;
+  // What the two kernels hold is taken all the same.
+  while (isTaken && taken < 64 * MB) {
+    isTaken = await Promise.race([
+      new Promise<boolean>(resolve => socket.write(piece, err => resolve(!err))),
+      closed.then(() => false),
+    ]);
+    taken += MB;
+  }
+  assert.match(answer, /^HTTP\/1.1 401 [\s\S]*"code":"invalid_api_key"/);
+  assert.ok(taken < 64 * MB);
 });

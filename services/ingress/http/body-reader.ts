@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { DispatchError } from '@penstock/protocol';
-import type { ByteBudget, GiveBack } from '@penstock/runtime';
+import type { GiveBack, SharedRoom } from '@penstock/runtime';
 import type { FastifyRequest } from 'fastify';
 
 /** Smaller bodies take no room in the budget: the number of connections bounds them. */
@@ -14,11 +14,14 @@ const SMALL_BYTES = 1024 * 1024;
 const ROOM_WAIT_MS = 10_000;
 /** How long a client may send nothing in the middle of a large body, ms. */
 const SILENCE_MS = 30_000;
+/** How long a body may take that is kept in memory until it is whole, ms. */
+const WHOLE_MS = 60_000;
 
 export interface BodyReaderOptions {
   readonly limitBytes: number;
-  readonly budget: ByteBudget;
+  readonly budget: SharedRoom;
   readonly roomWaitMs?: number;
+  readonly wholeMs?: number;
   readonly silenceMs?: number;
 }
 
@@ -40,13 +43,13 @@ export class BodyReader {
   }
 
   /**
-   * Resolves with the whole body. Until {@link letGoOfBody} it takes room in the budget.
+   * Resolves with the whole body. @param tenant whose share of the budget it takes. Until {@link letGoOfBody} it takes room in the budget.
    * @throws DispatchError `body_too_large`, `too_many_large_bodies`, `body_timeout`, or `invalid_request` where it breaks off.
    */
-  async read(raw: IncomingMessage): Promise<Buffer> {
+  async read(raw: IncomingMessage, tenant: string): Promise<Buffer> {
     const declared = declaredIn(raw);
     if (declared !== null && declared > this.#o.limitBytes) throw this.#tooLarge();
-    const pieces = new Pieces(raw, this.#o);
+    const pieces = new Pieces(raw, tenant, this.#o);
     try {
       await pieces.reserve(declared ?? 0);
       return await pieces.collect(declared, () => this.#tooLarge());
@@ -64,7 +67,7 @@ export class BodyReader {
     const declared = declaredIn(raw);
     if (declared !== null && declared > this.#o.limitBytes) throw this.#tooLarge();
     let bytes = 0;
-    await listen(raw, declared, this.#o, chunk => {
+    await listen(raw, declared, { silenceMs: this.#o.silenceMs }, chunk => {
       bytes += chunk.length;
       if (bytes > this.#o.limitBytes) throw this.#tooLarge();
       return take(chunk);
@@ -81,6 +84,7 @@ export class BodyReader {
 /** What has come of one body. */
 class Pieces {
   readonly #raw: IncomingMessage;
+  readonly #tenant: string;
   readonly #o: BodyReaderOptions;
   readonly #chunks: Buffer[] = [];
   /** Room for the whole of a large body, so that it is never in memory twice. */
@@ -89,8 +93,9 @@ class Pieces {
   #room: GiveBack[] = [];
   #isOver = false;
 
-  constructor(raw: IncomingMessage, options: BodyReaderOptions) {
+  constructor(raw: IncomingMessage, tenant: string, options: BodyReaderOptions) {
     this.#raw = raw;
+    this.#tenant = tenant;
     this.#o = options;
   }
 
@@ -98,7 +103,7 @@ class Pieces {
   async reserve(bytes: number): Promise<void> {
     if (bytes <= SMALL_BYTES) return;
     const more = bytes - (this.#whole?.length ?? 0);
-    const giveBack = await this.#o.budget.take(more, this.#o.roomWaitMs ?? ROOM_WAIT_MS);
+    const giveBack = await this.#o.budget.take(this.#tenant, more, this.#o.roomWaitMs ?? ROOM_WAIT_MS);
     if (giveBack === null) throw new DispatchError('too_many_large_bodies');
     this.#room.push(giveBack);
     if (this.#isOver) return this.giveBack();
@@ -119,8 +124,8 @@ class Pieces {
 
   /** @param declared length, where the client names it. */
   async collect(declared: number | null, tooLarge: () => DispatchError): Promise<Buffer> {
-    const { limitBytes } = this.#o;
-    await listen(this.#raw, declared, this.#o, chunk => {
+    const { limitBytes, silenceMs, wholeMs = WHOLE_MS } = this.#o;
+    await listen(this.#raw, declared, { silenceMs, wholeMs }, chunk => {
       const bytes = this.#bytes + chunk.length;
       if (bytes > limitBytes) throw tooLarge();
       const room = this.#whole?.length ?? SMALL_BYTES;
@@ -149,11 +154,17 @@ function declaredIn({ headers }: IncomingMessage): number | null {
   return headers['content-length'] === undefined ? null : Number(headers['content-length']);
 }
 
+/** @property wholeMs none where absent. */
+interface Patience {
+  readonly silenceMs: number | undefined;
+  readonly wholeMs?: number;
+}
+
 /** Resolves at the end of the body. */
 function listen(
   raw: IncomingMessage,
   declared: number | null,
-  { silenceMs = SILENCE_MS }: Pick<BodyReaderOptions, 'silenceMs'>,
+  { silenceMs = SILENCE_MS, wholeMs }: Patience,
   take: Take,
 ): Promise<void> {
   // The client may have left while there was no room.
@@ -164,8 +175,13 @@ function listen(
       declared !== null && declared <= SMALL_BYTES
         ? undefined
         : setTimeout(() => settle(new DispatchError('body_timeout')), silenceMs);
+    const whole =
+      wholeMs === undefined
+        ? undefined
+        : setTimeout(() => settle(new DispatchError('body_timeout')), wholeMs);
     const settle = (err: unknown) => {
       clearTimeout(silence);
+      clearTimeout(whole);
       raw.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
       if (err === null) resolve();
       else {

@@ -16,6 +16,8 @@ export interface DrainLimits {
 }
 
 const DRAIN: DrainLimits = { bytes: 256 * 1024 * 1024, ms: 30_000, silenceMs: 5000 };
+/** Of one whose sender is not known nothing more is read; its client has so long to see the answer. */
+export const NO_DRAIN: DrainLimits = { bytes: 0, ms: 1000, silenceMs: 1000 };
 /** Less than this comes by itself, and the connection can be used again. */
 const LITTLE_BYTES = 64 * 1024;
 
@@ -59,5 +61,9 @@ function drain(request: IncomingMessage, limits: DrainLimits, done: () => void):
   const silence = setTimeout(stop, limits.silenceMs);
   const total = setTimeout(stop, limits.ms);
   request.on('error', () => {});
+  if (limits.bytes === 0) {
+    request.pause().on('close', stop);
+    return;
+  }
   request.on('data', onData).on('end', stop).on('close', stop).resume();
 }

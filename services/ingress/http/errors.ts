@@ -10,7 +10,7 @@ import type { Logger } from '@penstock/runtime';
 import { isRefusal } from '@penstock/transport';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from './body-reader.ts';
-import { answerEarly, isStillSending } from './early-answer.ts';
+import { answerEarly, isStillSending, NO_DRAIN } from './early-answer.ts';
 import { baseHeaders, errorHeaders, publicRequestId } from './headers.ts';
 
 /** Whose API a request speaks. */
@@ -46,7 +46,8 @@ export function sendError(reply: FastifyReply, request: FastifyRequest, known: D
   const body = dialect.errorBody(known);
   if (!isStillSending(request.raw)) return void reply.code(known.status).headers(headers).send(body);
   const all = { ...reply.getHeaders(), ...headers, 'content-type': JSON_CONTENT_TYPE };
-  answerEarly(reply, known.status, all as Record<string, string>, JSON.stringify(body));
+  const limits = known.status === 401 ? NO_DRAIN : undefined;
+  answerEarly(reply, known.status, all as Record<string, string>, JSON.stringify(body), limits);
 }
 
 /** An error of our own, with its cause in the log under the id that the client is told. One that is known passes. */

@@ -3,18 +3,26 @@
  * that has waited long gets them early. SSE comments keep proxies from giving up, also in the middle of a stream that is silent.
  */
 import type { ServerResponse } from 'node:http';
-import { type DispatchError, JSON_CONTENT_TYPE, type ResultMeta } from '@penstock/protocol';
+import { DispatchError, JSON_CONTENT_TYPE, type ResultMeta } from '@penstock/protocol';
 import type { FastifyRequest } from 'fastify';
 import type { Dialect } from '../http/errors.ts';
 import { baseHeaders, errorHeaders } from '../http/headers.ts';
+import type { AnswerRoom, HeldAnswer } from '../sending/answer-room.ts';
+import { AnswerWriter } from '../sending/answer-writer.ts';
 import type { ReplySink, Served } from './reply-sink.ts';
 
 /** Unsent bytes at which a slow reader is cut off, beside the longest that was written at once: no reader takes that in no time. */
 const MAX_BUFFERED = 1024 * 1024;
+/** Less is not counted: connections of readers that keep up hold that much now and then. */
+const LITTLE = 16 * 1024;
 const KEEPALIVE = Buffer.from(': waiting\n\n');
 
 export interface HttpReplyOptions {
   readonly raw: ServerResponse;
+  readonly tenant: string;
+  readonly room: AnswerRoom;
+  /** Ends the work on it, since its answer has no room here. */
+  readonly abandon: () => void;
   /** What names it to the client. */
   readonly request: Pick<FastifyRequest, 'id' | 'headers'>;
   readonly dialect: Dialect;
@@ -28,6 +36,9 @@ export interface HttpReplyOptions {
 
 export class HttpReply implements ReplySink {
   readonly #o: HttpReplyOptions;
+  readonly #writer: AnswerWriter;
+  /** Null while it is next to nothing. */
+  #held: HeldAnswer | null = null;
   /** When something was written, as far as it is known: time is told once a second. */
   #lastWriteMs = 0;
   #hasWritten = false;
@@ -36,6 +47,12 @@ export class HttpReply implements ReplySink {
 
   constructor(options: HttpReplyOptions) {
     this.#o = options;
+    this.#writer = new AnswerWriter(options.raw);
+  }
+
+  /** So many bytes of its answer have come, and it is not whole yet. */
+  collecting(bytes: number): void {
+    if (!this.#o.raw.destroyed) this.#hold().collected(bytes);
   }
 
   events(bytes: Buffer, served: Served): void {
@@ -119,16 +136,39 @@ export class HttpReply implements ReplySink {
   #write(bytes: Buffer): void {
     const { raw } = this.#o;
     if (raw.destroyed) return;
-    raw.write(bytes);
+    this.#writer.write(bytes);
     this.#hasWritten = true;
     this.#longestWrite = Math.max(this.#longestWrite, bytes.length);
-    if (raw.writableLength > MAX_BUFFERED + this.#longestWrite) raw.destroy();
+    if (this.#writer.unsentBytes > MAX_BUFFERED + this.#longestWrite) raw.destroy();
+    else this.#count();
   }
 
   #finish(bytes: Buffer): void {
     if (this.#finished) return;
     this.#finished = true;
-    this.#o.raw.end(bytes);
+    this.#held?.collected(0);
+    this.#writer.end(bytes);
+    this.#count();
+  }
+
+  #count(): void {
+    if (this.#writer.unsentBytes <= LITTLE && this.#held === null) return;
+    this.#hold().writing(() => this.#writer.heldBytes);
+  }
+
+  #hold(): HeldAnswer {
+    if (this.#held !== null) return this.#held;
+    const { room, raw, tenant } = this.#o;
+    this.#held = room.of(raw, tenant);
+    this.#held.onGiveUp = () => this.#giveUp();
+    return this.#held;
+  }
+
+  #giveUp(): void {
+    const { raw, abandon } = this.#o;
+    if (raw.headersSent) raw.destroy();
+    else this.error(new DispatchError('too_many_large_answers'), null);
+    abandon();
   }
 
   #errorEvent(body: Buffer): Buffer {

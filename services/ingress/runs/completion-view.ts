@@ -14,6 +14,11 @@ export function completionDetail(body: unknown, tier: string): string {
   return JSON.stringify({ messages, metadata: metadata ?? {}, tier });
 }
 
+/** What lists of completions are filtered by. @param body the checked request. */
+export function completionLabels(body: unknown): Record<string, string> {
+  return (body as { metadata?: Record<string, string> | null }).metadata ?? {};
+}
+
 export function completionDetailIn({ detail }: { readonly detail: string }): CompletionDetail {
   return JSON.parse(detail) as CompletionDetail;
 }

@@ -41,7 +41,7 @@ export async function* followLog(sources: LogSources, id: string): AsyncGenerato
       hasBegun ||= slice.attempt > 0;
       if (slice.entries.length > 0) yield { kind: 'entries', entries: slice.entries };
       next += slice.entries.length;
-      if (slice.entries.length === SLICE) continue;
+      if (!slice.isAll) continue;
       // The status was read together with the entries, so there are no more.
       if (isFinalStatus(slice.status)) return yield { kind: 'final', run: await sources.runs.read(id) };
       for (;;) {

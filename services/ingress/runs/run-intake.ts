@@ -23,6 +23,8 @@ import type { RunCall } from './run-call.ts';
 export interface RunAbout {
   readonly kind: RunKind;
   readonly detail: string;
+  /** See {@link NewRun.labels}. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly log: RunLogKind;
   readonly lane: Lane;
 }

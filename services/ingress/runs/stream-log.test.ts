@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunLog, RunStore } from '@penstock/transport';
-import type { EventStream } from '../http/event-stream.ts';
+import type { EventStream } from '../sending/event-stream.ts';
 import { streamLog } from './stream-log.ts';
 
 function reader() {
@@ -24,14 +24,19 @@ function logOf(slice: () => Promise<unknown>): RunLog {
 
 test('a log that is read to its end ends the stream', async () => {
   const { heard, stream } = reader();
-  const runLog = logOf(async () => ({ status: 'completed', attempt: 1, entries: [Buffer.from('x')] }));
+  const runLog = logOf(async () => ({
+    status: 'completed',
+    attempt: 1,
+    entries: [Buffer.from('x')],
+    isAll: true,
+  }));
   await streamLog({ runs, runLog }, 'r1', stream, { render, onSilence });
   assert.deepEqual(heard, ['news', 'news', 'news', 'end']);
 });
 
 test('a log that can no longer be read or rendered breaks the connection off', async () => {
   const broken = logOf(() => Promise.reject(new Error('READONLY')));
-  const whole = logOf(async () => ({ status: 'completed', attempt: 0, entries: [] }));
+  const whole = logOf(async () => ({ status: 'completed', attempt: 0, entries: [], isAll: true }));
   const unreadable = () => {
     throw new SyntaxError('no JSON');
   };

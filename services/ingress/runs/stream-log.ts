@@ -3,8 +3,9 @@ import { DispatchError, isFinalStatus, type StoredRun } from '@penstock/protocol
 import type { RunExpiry } from '@penstock/runs';
 import type { RunLog } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { EventStream } from '../http/event-stream.ts';
 import { baseHeaders } from '../http/headers.ts';
+import type { AnswerRoom } from '../sending/answer-room.ts';
+import { EventStream } from '../sending/event-stream.ts';
 import { followLog, type LogNews, type LogSources } from './follow-log.ts';
 
 /** How a reader sees a run's log. */
@@ -20,9 +21,11 @@ export interface LogView {
 export class LogStreams {
   readonly #sources: LogSources;
   readonly #expiry: RunExpiry;
+  readonly #room: AnswerRoom;
   readonly #keepAliveMs: number;
 
-  constructor(sources: LogSources, expiry: RunExpiry, keepAliveMs: number) {
+  constructor(sources: LogSources, expiry: RunExpiry, room: AnswerRoom, keepAliveMs: number) {
+    this.#room = room;
     this.#sources = sources;
     this.#expiry = expiry;
     this.#keepAliveMs = keepAliveMs;
@@ -36,7 +39,7 @@ export class LogStreams {
     { headers = {}, start = '', render }: LogView,
   ): Promise<void> {
     await assertLogKept(this.#sources.runLog, run);
-    const stream = new EventStream(reply, this.#keepAliveMs, {
+    const stream = new EventStream(reply, this.#room, this.#keepAliveMs, {
       ...(reply.getHeaders() as Record<string, string>),
       ...baseHeaders(request, reply.elapsedTime),
       ...headers,

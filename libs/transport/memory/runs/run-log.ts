@@ -1,6 +1,12 @@
 /** Logs of the runs in a {@link MemoryRunStore}. */
 import type { AttemptKey } from '@penstock/protocol';
-import type { AppendOutcome, LogHint, LogSlice, RunLog } from '../../ports/runs/run-log.ts';
+import {
+  type AppendOutcome,
+  type LogHint,
+  type LogSlice,
+  type RunLog,
+  SLICE_BYTES,
+} from '../../ports/runs/run-log.ts';
 import type { RunRecords } from './run-records.ts';
 import type { MemoryRunStore } from './run-store.ts';
 
@@ -25,7 +31,14 @@ export class MemoryRunLog implements RunLog {
     if (record === undefined) return null;
     if (this.#records.open(id) !== undefined) record.wasRead = true;
     const { status, attempt } = record.run;
-    return { status, attempt, entries: await this.peek(id, from, most) };
+    const entries: Buffer[] = [];
+    let bytes = 0;
+    for (const entry of await this.peek(id, from, most)) {
+      if (bytes > 0 && bytes + entry.length > SLICE_BYTES) break;
+      bytes += entry.length;
+      entries.push(entry);
+    }
+    return { status, attempt, entries, isAll: from + entries.length >= this.#records.log(id).length };
   }
 
   async peek(id: string, from: number, most: number): Promise<readonly Buffer[]> {

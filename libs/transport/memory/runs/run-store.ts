@@ -4,6 +4,7 @@ import {
   type NewRun,
   NO_NONCE,
   type QueueAddress,
+  type RunOutline,
   type RunResult,
   type StoredRun,
 } from '@penstock/protocol';
@@ -176,9 +177,19 @@ export class MemoryRunStore implements RunStore {
     return this.records.get(id)?.run ?? null;
   }
 
-  async describe(id: string, detail: string): Promise<void> {
+  async outlines(ids: readonly string[]): Promise<(RunOutline | null)[]> {
+    return ids.map(id => {
+      const run = this.records.get(id)?.run;
+      if (run === undefined) return null;
+      const { detail, result, ...outline } = run;
+      const bytes = Buffer.byteLength(detail) + (result?.body.length ?? 0);
+      return { ...outline, code: result?.status ?? 0, finishedAt: result?.finishedAt ?? 0, bytes };
+    });
+  }
+
+  async describe(id: string, detail: string, labels: Readonly<Record<string, string>>): Promise<void> {
     const record = this.records.get(id);
-    if (record !== undefined) this.records.change(record, { detail });
+    if (record !== undefined) this.records.change(record, { detail, labels });
   }
 
   async move(id: string, address: QueueAddress): Promise<boolean> {

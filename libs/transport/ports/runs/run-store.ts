@@ -3,6 +3,7 @@ import type {
   NewRun,
   QueueAddress,
   RunLogKind,
+  RunOutline,
   RunResult,
   RunStatus,
   StoredRun,
@@ -115,8 +116,10 @@ export interface RunStore {
   /** The message of an open run, as it was first queued; null where none was kept. */
   message(id: string): Promise<Buffer | null>;
   read(id: string): Promise<StoredRun | null>;
-  /** Replaces the detail of a run. Does nothing for an unknown one. */
-  describe(id: string, detail: string): Promise<void>;
+  /** What is known of runs without what may be large; null for an unknown one. */
+  outlines(ids: readonly string[]): Promise<(RunOutline | null)[]>;
+  /** Replaces the detail of a run, and its labels with it. Does nothing for an unknown one. */
+  describe(id: string, detail: string, labels: Readonly<Record<string, string>>): Promise<void>;
   /** Notes where the message of an open run is now. @returns false for a final or unknown run, which stays as it is. */
   move(id: string, address: QueueAddress): Promise<boolean>;
   /** One entry for each id; null for an unknown run. */

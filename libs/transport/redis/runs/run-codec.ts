@@ -6,6 +6,7 @@ import {
   RUN_KINDS,
   RUN_LOGS,
   RUN_STATUSES,
+  type RunOutline,
   type RunResult,
   readSubject,
   type StoredRun,
@@ -18,10 +19,15 @@ export function toFields({
   id: _id,
   address,
   hasClaim = false,
+  labels,
   ...run
 }: NewRun): Record<string, string | number> {
   const place = address === null ? { stream: '', subject: '' } : placeOf(address);
-  return { ...run, ...place, ...(hasClaim ? { claim: 1 } : {}) };
+  return {
+    ...{ ...run, ...place },
+    ...(hasClaim ? { claim: 1 } : {}),
+    ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }),
+  };
 }
 
 /** Where the message of a run is. */
@@ -49,6 +55,7 @@ export function toRun(id: string, fields: Record<string, Buffer>): StoredRun | n
     deadlineAt: Number(text('deadlineAt')),
     log: RUN_LOGS.find(known => known === text('log')) ?? 'none',
     ...(text('claim') === '1' ? { hasClaim: true } : {}),
+    ...(text('labels') === '' ? {} : { labels: JSON.parse(text('labels')) as Record<string, string> }),
     status,
     worker: text('worker') || null,
     attempt: Number(text('attempt')),
@@ -56,6 +63,25 @@ export function toRun(id: string, fields: Record<string, Buffer>): StoredRun | n
     result: body === undefined ? null : toResult(text, body),
     ...(text('lastWords') === '' ? {} : { lastWords: text('lastWords') }),
   };
+}
+
+/** Fields of a record that are never long. */
+const SHORT_FIELDS = [
+  ...['kind', 'tenant', 'endpoint', 'model', 'slug', 'subject', 'createdAt', 'deadlineAt', 'log', 'claim'],
+  ...['labels', 'status', 'worker', 'attempt', 'logLength', 'lastWords', 'code', 'finishedAt'],
+] as const;
+
+/** What an outline is read from: these fields, and how long the other ones are. */
+export const OUTLINE = { fields: SHORT_FIELDS, measured: ['detail', 'body'] } as const;
+
+/** @param values of {@link OUTLINE}'s fields. @returns null for a record that cannot be read. */
+export function toOutline(id: string, values: readonly (Buffer | null)[], bytes: number): RunOutline | null {
+  const fields = Object.fromEntries(SHORT_FIELDS.map((name, i) => [name, values[i] ?? Buffer.alloc(0)]));
+  const run = toRun(id, fields);
+  if (run === null) return null;
+  const { detail: _detail, result: _result, ...outline } = run;
+  const number = (name: string) => Number(fields[name]?.toString('latin1') ?? 0);
+  return { ...outline, code: number('code'), finishedAt: number('finishedAt'), bytes };
 }
 
 function toResult(text: (name: string) => string, body: Buffer): RunResult {

@@ -1,7 +1,13 @@
 /** Logs of stored runs: a Redis list each, and a channel for hints. */
 import { type AttemptKey, RUN_STATUSES, runKey, runLogChannel, runLogKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import type { AppendOutcome, LogHint, LogSlice, RunLog } from '../../ports/runs/run-log.ts';
+import {
+  type AppendOutcome,
+  type LogHint,
+  type LogSlice,
+  type RunLog,
+  SLICE_BYTES,
+} from '../../ports/runs/run-log.ts';
 import { dialRedis, openRedis, type RedisOptions } from '../connection/connection.ts';
 import { RedisScripts } from '../scripts.ts';
 
@@ -36,10 +42,13 @@ export class RedisRunLog implements RunLog {
   }
 
   async slice(id: string, from: number, most: number): Promise<LogSlice | null> {
-    const found = await this.#scripts.runForBytes('run-log/slice', runKey(id), runLogKey(id), from, most);
-    const [text, attempt, ...entries] = (found ?? []) as Buffer[];
+    const keys = [runKey(id), runLogKey(id)] as const;
+    const found = await this.#scripts.runForBytes('run-log/slice', ...keys, from, most, SLICE_BYTES);
+    const [text, attempt, isAll, ...entries] = (found ?? []) as [Buffer, Buffer, number, ...Buffer[]];
     const status = RUN_STATUSES.find(known => known === text?.toString('latin1'));
-    return status === undefined ? null : { status, attempt: Number(attempt), entries };
+    return status === undefined
+      ? null
+      : { status, attempt: Number(attempt), isAll: Number(isAll) === 1, entries };
   }
 
   peek(id: string, from: number, most: number): Promise<Buffer[]> {

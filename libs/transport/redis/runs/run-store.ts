@@ -6,6 +6,7 @@ import {
   RUN_DEADLINES_KEY,
   RUN_STATUSES,
   type RunLogKind,
+  type RunOutline,
   type RunResult,
   type RunStatus,
   runKey,
@@ -15,7 +16,7 @@ import {
   runRemovedKey,
   type StoredRun,
 } from '@penstock/protocol';
-import type { Redis } from 'ioredis';
+import type { ChainableCommander, Redis } from 'ioredis';
 import type { CreateOutcome, Idempotency } from '../../ports/runs/idempotency.ts';
 import type { AttemptEnd, BeginOutcome, FailOutcome, RunEnd, RunStore } from '../../ports/runs/run-store.ts';
 import type { RunTtl } from '../../ports/runs/run-ttl.ts';
@@ -24,7 +25,7 @@ import { Replication } from '../connection/replication.ts';
 import { RedisScripts } from '../scripts.ts';
 import { RedisCompletionList } from './completion-list.ts';
 import { resent } from './resent.ts';
-import { placeOf, toFields, toRun } from './run-codec.ts';
+import { OUTLINE, placeOf, toFields, toOutline, toRun } from './run-codec.ts';
 
 const SCRIPTS = [
   'runs/create',
@@ -192,8 +193,26 @@ export class RedisRunStore implements RunStore {
     return Object.keys(fields).length === 0 ? null : toRun(id, fields);
   }
 
-  async describe(id: string, detail: string): Promise<void> {
-    await this.#run('runs/describe', runKey(id), detail);
+  async outlines(ids: readonly string[]): Promise<(RunOutline | null)[]> {
+    const { fields, measured } = OUTLINE;
+    const found = await resent(() =>
+      pipelined(this.#redis, pipeline => {
+        for (const id of ids) {
+          pipeline.hmgetBuffer(runKey(id), ...fields);
+          for (const field of measured) pipeline.hstrlen(runKey(id), field);
+        }
+      }),
+    );
+    const each = 1 + measured.length;
+    return ids.map((id, i) => {
+      const [values, ...lengths] = found.slice(i * each, (i + 1) * each);
+      const bytes = (lengths as number[]).reduce((sum, length) => sum + length, 0);
+      return toOutline(id, values as (Buffer | null)[], bytes);
+    });
+  }
+
+  async describe(id: string, detail: string, labels: Readonly<Record<string, string>>): Promise<void> {
+    await this.#run('runs/describe', runKey(id), detail, JSON.stringify(labels));
   }
 
   async move(id: string, address: QueueAddress): Promise<boolean> {
@@ -202,16 +221,12 @@ export class RedisRunStore implements RunStore {
   }
 
   async progress(ids: readonly string[]): Promise<({ status: RunStatus; code: number } | null)[]> {
-    const results = await resent(async () => {
-      const pipeline = this.#redis.pipeline();
-      for (const id of ids) pipeline.hmget(runKey(id), 'status', 'code');
-      const all = (await pipeline.exec()) ?? [];
-      const failed = all.find(([err]) => err !== null);
-      // A record that could not be read is not one that is gone.
-      if (failed !== undefined) throw failed[0];
-      return all;
-    });
-    return results.map(([, found]) => {
+    const results = await resent(() =>
+      pipelined(this.#redis, pipeline => {
+        for (const id of ids) pipeline.hmget(runKey(id), 'status', 'code');
+      }),
+    );
+    return results.map(found => {
       const [text, code] = (found ?? []) as (string | null)[];
       const status = RUN_STATUSES.find(known => known === text);
       return status === undefined ? null : { status, code: Number(code ?? 0) };
@@ -240,6 +255,16 @@ export class RedisRunStore implements RunStore {
     this.#replication.close();
     this.#redis.disconnect();
   }
+}
+
+/** @throws where one of the commands fails: a record that could not be read is not one that is gone. */
+async function pipelined(redis: Redis, fill: (pipeline: ChainableCommander) => void): Promise<unknown[]> {
+  const pipeline = redis.pipeline();
+  fill(pipeline);
+  return ((await pipeline.exec()) ?? []).map(([err, found]) => {
+    if (err !== null) throw err;
+    return found;
+  });
 }
 
 function keysOf(id: string): [string, string] {

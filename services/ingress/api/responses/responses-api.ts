@@ -13,7 +13,7 @@ import {
   type ResponsesRequest,
   type StoredRun,
 } from '@penstock/protocol';
-import type { AnswerKeeper, RunCanceller, RunFinder, RunWaiters } from '@penstock/runs';
+import type { AnswerKeeper, RunCanceller, RunWaiters } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { RunLog } from '@penstock/transport';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -43,6 +43,7 @@ import {
 import { runCallOf } from '../../runs/run-call.ts';
 import type { RunAbout, RunIntake } from '../../runs/run-intake.ts';
 import { shownCallOf } from '../../runs/shown-call.ts';
+import type { StoredReads } from '../../runs/stored-reads.ts';
 import type { LogStreams } from '../../runs/stream-log.ts';
 import type { Conversations } from './conversations.ts';
 import type { ResponseIntake } from './response-intake.ts';
@@ -61,7 +62,7 @@ export interface ResponsesOptions {
   readonly conversations: Conversations;
   readonly dispatcher: Dispatcher;
   readonly runIntake: RunIntake;
-  readonly finder: RunFinder;
+  readonly reads: StoredReads;
   readonly canceller: RunCanceller;
   readonly waiters: RunWaiters;
   readonly runLog: RunLog;
@@ -97,13 +98,13 @@ export class ResponsesApi implements Api {
     app.post(path, { onRequest }, (request, reply) => this.create(request, reply));
     app.get<ResponseRoute>(`${path}/:id`, { onRequest }, (request, reply) => this.#show(request, reply));
     app.delete<ResponseRoute>(`${path}/:id`, { onRequest }, async (request, reply) =>
-      answer(reply, request, await this.#remove(request)),
+      answer(reply, request, await this.#remove(request, reply)),
     );
     app.post<ResponseRoute>(`${path}/:id/cancel`, { onRequest }, async (request, reply) =>
-      answer(reply, request, await this.#cancel(request)),
+      answer(reply, request, await this.#cancel(request, reply)),
     );
     app.get<ResponseRoute>(`${path}/:id/input_items`, { onRequest }, async (request, reply) =>
-      answer(reply, request, await this.#inputItems(request)),
+      answer(reply, request, await this.#inputItems(request, reply)),
     );
   }
 
@@ -206,7 +207,7 @@ export class ResponsesApi implements Api {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<unknown> {
-    const { finder, waiters, holdMs, pollHints } = this.#o;
+    const { reads, waiters, holdMs, pollHints } = this.#o;
     let run = accepted;
     const isSentAway = preferences.respondAsync;
     const isFollowed = stream && !isSentAway;
@@ -215,7 +216,7 @@ export class ResponsesApi implements Api {
     reply.headers(headers);
     if (isFollowed) return this.#follow(run, -1, request, reply);
     if (heldMs > 0) await waiters.untilDone(run.id, heldMs);
-    if (heldMs > 0) run = await finder.look(publicId(run), run.tenant, run.kind);
+    if (heldMs > 0) run = await reads.look(publicId(run), run.kind, request, reply);
     const isOpen = !isFinalStatus(run.status);
     if (stream && !isOpen && heldMs > 0) return this.#follow(run, -1, request, reply);
     reply.headers({ ...baseHeaders(request, reply.elapsedTime), ...(isOpen ? pollHints.headers(run) : {}) });
@@ -229,7 +230,7 @@ export class ResponsesApi implements Api {
   }
 
   async #show(request: ResponseRequest, reply: FastifyReply): Promise<unknown> {
-    const run = await this.#find(request);
+    const run = await this.#find(request, reply);
     const { stream = 'false' } = request.query;
     const after = startingAfter(request.query['starting_after']);
     if (stream !== 'true' && stream !== 'false')
@@ -242,8 +243,8 @@ export class ResponsesApi implements Api {
     return answer(reply, request, await this.#object(run));
   }
 
-  async #cancel(request: ResponseRequest): Promise<object> {
-    const run = await this.#find(request);
+  async #cancel(request: ResponseRequest, reply: FastifyReply): Promise<object> {
+    const run = await this.#find(request, reply);
     // One in the foreground can be found while it runs only where a key keeps it going: it may be stopped too.
     if (!detailHeadIn(run).background && isFinalStatus(run.status) && run.status !== 'cancelled')
       throw new DispatchError('invalid_request', {
@@ -251,23 +252,23 @@ export class ResponsesApi implements Api {
           'Cannot cancel a synchronous response. Only those created with `background` can be cancelled.',
       });
     await this.#o.canceller.cancel(run);
-    return this.#object(await this.#find(request));
+    return this.#object(await this.#find(request, reply));
   }
 
-  async #remove(request: ResponseRequest): Promise<object> {
-    const run = await this.#find(request);
+  async #remove(request: ResponseRequest, reply: FastifyReply): Promise<object> {
+    const run = await this.#find(request, reply);
     await this.#o.canceller.remove(run);
     return { id: publicId(run), object: 'response', deleted: true };
   }
 
-  async #inputItems(request: ResponseRequest): Promise<object> {
-    const run = await this.#find(request);
+  async #inputItems(request: ResponseRequest, reply: FastifyReply): Promise<object> {
+    const run = await this.#find(request, reply);
     const paging = readPaging(request.query, 20, 100);
     return pageOf(inputOf(run).reverse(), paging, item => item);
   }
 
-  #find(request: ResponseRequest): Promise<StoredRun> {
-    return this.#o.finder.look(request.params.id, request.tenant, 'response');
+  #find(request: ResponseRequest, reply: FastifyReply): Promise<StoredRun> {
+    return this.#o.reads.look(request.params.id, 'response', request, reply);
   }
 
   /** Sends the events after a number, and goes on until the response is final or the reader gone. */

@@ -21,6 +21,7 @@ import { WorkMetaWriter } from '../../../../services/ingress/intake/work-meta.ts
 import { emptyIngressMetrics } from '../../../../services/ingress/metrics.fixture.ts';
 import { Affinity } from '../../../../services/ingress/placement/affinity.ts';
 import { RunIntake } from '../../../../services/ingress/runs/run-intake.ts';
+import { AnswerRoom } from '../../../../services/ingress/sending/answer-room.ts';
 import { type Servers, Wires } from '../servers/ports.ts';
 import { Proc } from '../world/virtual-time.ts';
 import { HOLD_MS, LEASE_MS, REGION, TTL } from './settings.ts';
@@ -94,6 +95,7 @@ export async function startIngress(
     }),
     dispatcher: new Dispatcher({
       ...{ queue, fleet, affinity, workMeta, open, claims, clock, metrics, tracing: null, region: REGION },
+      room: new AnswerRoom({ totalBytes: 1e9, monotonic: () => clock.monotonic(), open: () => [] }),
       ...{ log, keepAliveMs: 10_000, trailing, convertedCall: (run: NewRun) => new ConvertedCall(life, run) },
     }),
     runIntake: new RunIntake({

@@ -1,15 +1,25 @@
 /** An event stream to one reader with back pressure: nothing more is read for it until it has taken what was sent. */
 import type { FastifyReply } from 'fastify';
+import type { AnswerRoom } from './answer-room.ts';
+import { AnswerWriter } from './answer-writer.ts';
 
 export class EventStream {
   readonly #raw: FastifyReply['raw'];
+  readonly #writer: AnswerWriter;
   readonly #keepAliveMs: number;
   #lastWriteAt = performance.now();
 
   /** Takes the reply over and sends the headers. */
-  constructor(reply: FastifyReply, keepAliveMs: number, headers: Record<string, string | number>) {
+  constructor(
+    reply: FastifyReply,
+    room: AnswerRoom,
+    keepAliveMs: number,
+    headers: Record<string, string | number>,
+  ) {
     reply.hijack();
     this.#raw = reply.raw;
+    this.#writer = new AnswerWriter(reply.raw);
+    room.of(reply.raw, reply.request.tenant).writing(() => this.#writer.heldBytes);
     this.#keepAliveMs = keepAliveMs;
     this.#raw.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
@@ -31,7 +41,8 @@ export class EventStream {
     if (text.length === 0) return this.#keepAlive();
     if (this.isGone) return;
     this.#lastWriteAt = performance.now();
-    if (!this.#raw.write(text)) await this.#drained();
+    this.#writer.write(typeof text === 'string' ? Buffer.from(text) : text);
+    while (this.#writer.needsDrain && !this.isGone) await this.#drained();
   }
 
   async #keepAlive(): Promise<void> {
