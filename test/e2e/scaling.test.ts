@@ -6,7 +6,7 @@ import { startService } from '../../testkit/process.ts';
 import { chat, post, readChat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const POOL = {
-  ...{ name: 'burst', models: ['sim-chat'], slots: 2, price: 3, startS: 1 },
+  ...{ name: 'burst', models: ['sim-chat'], slots: 5, price: 3, startS: 1 },
   ...{ min: 1, max: 3, zeroAfterS: 600 },
 };
 
@@ -39,7 +39,7 @@ const poolNow = async () => (await records.state())?.pools[0];
 test('a burst brings workers, nothing of it is lost, and they drain away again', async () => {
   await waitFor(async () => (await poolNow())?.ready === 1);
   await waitFor(async () => (await post(stack, '/v1/chat/completions', chat('hello'))).ok);
-  const burst = Array.from({ length: 14 }, (_, i) => readChat(stack, chat(`tell ${i}`, { max_tokens: 120 })));
+  const burst = Array.from({ length: 24 }, (_, i) => readChat(stack, chat(`tell ${i}`, { max_tokens: 120 })));
   await waitFor(async () => (await poolNow())?.ready === 3);
   const answers = await Promise.all(burst);
   assert.deepEqual(
