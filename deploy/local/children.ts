@@ -16,6 +16,9 @@ import type { ChildSpec } from './supervisor.ts';
 
 /** The second simulated engine runs at half the speed of the first: dispatch matters most where workers differ. */
 const SIMULATED_SLOWDOWNS = [1, 2];
+const LOOPBACK = ['127.0.0.1', 'localhost', '::1'];
+/** As webhooks are allowed or refused. */
+const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 
 /** Few slots: a laptop's worth of requests is to show what scaling does. */
 const SCALED_POOL = {
@@ -117,7 +120,7 @@ function servicesOf(
     PENSTOCK_LAME_DUCK_MS: '0',
     PENSTOCK_DRAIN_MS: '3000',
     PENSTOCK_FILES_DIR: join(dataDir, 'files'),
-    PENSTOCK_WEBHOOK_ALLOW: config.PENSTOCK_WEBHOOK_ALLOW ?? webhookAllow(config.PENSTOCK_HOST),
+    PENSTOCK_WEBHOOK_ALLOW: webhookAllow(config, [portIn(nats), portIn(redis), ...enginePorts]),
   };
   if (enginePorts.length > 0) children.push(simulatedEngines(enginePorts));
   const engineUrls = [
@@ -190,9 +193,24 @@ function metricsPort({ PENSTOCK_METRICS_PORT: first }: StartConfig, index: numbe
   return first === undefined ? {} : { PENSTOCK_METRICS_PORT: String(first + index) };
 }
 
-/** Local receivers are allowed only where the API is local, too: remote clients could otherwise have local servers called. */
-function webhookAllow(host: string): string {
-  return ['127.0.0.1', 'localhost', '::1'].includes(host) ? 'localhost,127.0.0.1,[::1]' : '';
+/** Of a server of this machine; null of one elsewhere. */
+function portIn(url: string): number | null {
+  const { hostname = '', port = '' } = URL.parse(url) ?? {};
+  return LOOPBACK.includes(hostname) && port !== '' ? Number(port) : null;
+}
+
+/**
+ * Local receivers are allowed only where the API is local, too: remote clients could otherwise have local servers called. The ports of the
+ * stack itself are not: a webhook would speak to them as from inside.
+ */
+function webhookAllow(config: StartConfig, servers: readonly (number | null)[]): string {
+  const isLocal = LOOPBACK.includes(config.PENSTOCK_HOST);
+  const allowed = config.PENSTOCK_WEBHOOK_ALLOW ?? (isLocal ? LOOPBACK_HOSTS.join(',') : '');
+  if (allowed === '') return '';
+  const ports = [config.PENSTOCK_PORT, config.PENSTOCK_CONSOLE_PORT, ...servers].filter(
+    port => port !== null,
+  );
+  return [allowed, ...ports.flatMap(port => LOOPBACK_HOSTS.map(host => `!${host}:${port}`))].join(',');
 }
 
 function service(name: string, room: string, env: Record<string, string>): ChildSpec {

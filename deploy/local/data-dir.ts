@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   accessSync,
+  chmodSync,
   constants,
   existsSync,
   linkSync,
@@ -38,6 +39,7 @@ export function takeDataDir(dir: string): { path: string; release: () => void } 
   try {
     makeDirectory(path);
     accessSync(path, constants.W_OK);
+    makePrivate(path);
   } catch {
     throw new StartError(`cannot write to ${path}: choose another directory with PENSTOCK_DATA_DIR`);
   }
@@ -111,6 +113,15 @@ function makeDirectory(path: string): void {
   }
   makeDirectory(dirname(path));
   mkdirSync(path);
+}
+
+/**
+ * Prompts and answers are in it, and the keys of the stack: nobody else of the machine may look, nor into what its processes will make. Left to its
+ * owner where that is somebody else.
+ */
+function makePrivate(path: string): void {
+  process.umask(0o077);
+  if (statSync(path).uid === process.getuid?.()) chmodSync(path, 0o700);
 }
 
 function isAlive(pid: number): boolean {

@@ -1,7 +1,15 @@
 /** `npm start` as its user sees it: ready, answering, repairing itself, refusing what cannot work, leaving nothing behind. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
@@ -73,6 +81,25 @@ test('it prints where the console is and what to log in with, and that works', a
     body: JSON.stringify({ key: said('Login') }),
   });
   assert.equal(answer.status, 200);
+});
+
+test('others of the machine cannot look into its data, and webhooks cannot reach its servers', async () => {
+  const open = readdirSync(dir, { recursive: true, encoding: 'utf8' }).filter(
+    // NATS makes and removes files meanwhile.
+    name => (statSync(join(dir, name), { throwIfNoEntry: false })?.mode ?? 0) & 0o077,
+  );
+  assert.deepEqual([statSync(dir).mode & 0o777, open], [0o700, []]);
+  const servers = JSON.parse(readFileSync(join(dir, 'servers.json'), 'utf8')) as Record<string, string>;
+  const key = readFileSync(join(dir, 'api-key'), 'utf8').trim();
+  const ports = Object.values(servers).map(server => new URL(server).port);
+  for (const port of [...ports, env['PENSTOCK_PORT'], env['PENSTOCK_CONSOLE_PORT']]) {
+    const answer = await fetch(`${url()}/v1/webhook_endpoints`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ url: `http://localhost:${port}/`, events: ['job.completed'] }),
+    });
+    assert.equal(answer.status, 400, `${port}: ${await answer.text()}`);
+  }
 });
 
 /** Blocks of shell commands of a page. */

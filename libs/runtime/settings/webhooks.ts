@@ -7,7 +7,7 @@ export function webhookAllowSetting<T>(readAllowList: (text: string) => T) {
     PENSTOCK_WEBHOOK_ALLOW: settingOf(readAllowList)
       .prefault('')
       .describe(
-        'Hosts, addresses and CIDR ranges, with or without :port, that webhooks may be sent to although they are not public. Must be the same at all ingress nodes and tasks processes.',
+        'Hosts, addresses and CIDR ranges, with or without :port, that webhooks may be sent to although they are not public; ! before one takes it out of what the others allow. Must be the same at all ingress nodes and tasks processes.',
       ),
   };
 }

@@ -134,3 +134,21 @@ test('a bad allow-list is named', () => {
     assert.throws(() => readAllowList(text), /is no host, address or CIDR range/, text);
   assert.deepEqual(readAllowList(''), []);
 });
+
+test('what is taken out of a list is refused by name and by address, whatever else allows it', async () => {
+  const list = readAllowList(
+    'localhost,127.0.0.0/8,[::1],!localhost:4222,!127.0.0.1:4222,![::1]:4222,!127.0.0.9',
+  );
+  for (const url of ['http://localhost:4223/', 'http://127.0.0.1:6379/', 'http://[::1]:1/'])
+    assert.ok(checkEgressUrl(url, list), url);
+  for (const url of [
+    'http://localhost:4222/',
+    'http://127.0.0.1:4222/',
+    'http://[::1]:4222/',
+    'http://127.0.0.9/',
+  ])
+    assert.throws(() => checkEgressUrl(url, list), EgressRefused, url);
+  const resolve = async () => [{ address: '127.0.0.1', family: 4 } as const];
+  await assert.rejects(resolveEgress(new URL('https://names.example:4222/'), list, resolve), EgressRefused);
+  assert.throws(() => readAllowList('!'), /is no host/);
+});

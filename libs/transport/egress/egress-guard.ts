@@ -25,8 +25,10 @@ interface Allowed {
   readonly range: Cidr | null;
   /** Null for any. */
   readonly port: number | null;
+  /** Whether it is refused whatever else allows it. */
+  readonly isRefused: boolean;
 }
-/** Hosts and addresses that are allowed although they would be refused. */
+/** Hosts and addresses that are allowed although they would be refused, and what of them is not. */
 export type AllowList = readonly Allowed[];
 
 /** Only global unicast was ever assigned (RFC 4291); `::a.b.c.d` and the like lie outside. */
@@ -34,7 +36,10 @@ const GLOBAL_V6 = ipaddr.parseCIDR('2000::/3');
 /** In a public range, but a cloud's own service for its machines. */
 const CLOUD_ONLY: readonly string[] = ['168.63.129.16'];
 
-/** @param text hosts, addresses and CIDR ranges, each with or without `:port`, comma-separated. @throws Error naming a bad part. */
+/**
+ * @param text hosts, addresses and CIDR ranges, each with or without `:port`, comma-separated; `!` before one takes it out of what the others allow.
+ * @throws Error naming a bad part.
+ */
 export function readAllowList(text: string): AllowList {
   return text
     .split(',')
@@ -43,19 +48,21 @@ export function readAllowList(text: string): AllowList {
     .map(readAllowed);
 }
 
-function readAllowed(part: string): Allowed {
+function readAllowed(text: string): Allowed {
+  const isRefused = text.startsWith('!');
+  const part = isRefused ? text.slice(1) : text;
   const match = /^(\[[0-9a-f:./]+\]|[^:]+|[0-9a-f:]+(?:\/\d+)?)(?::(\d{1,5}))?$/i.exec(part);
   const host = match?.[1]?.replace(/^\[|\]$/g, '').toLowerCase();
   const port = match?.[2] === undefined ? null : Number(match[2]);
   if (host === undefined || (port !== null && (port < 1 || port > 65_535)))
     throw new Error(`${part} is no host, address or CIDR range, with or without :port`);
-  if (ipaddr.isValidCIDR(host)) return { host: null, range: ipaddr.parseCIDR(host), port };
+  if (ipaddr.isValidCIDR(host)) return { host: null, range: ipaddr.parseCIDR(host), port, isRefused };
   if (ipaddr.isValid(host)) {
     const address = ipaddr.parse(host);
-    return { host: null, range: [address, address.kind() === 'ipv4' ? 32 : 128], port };
+    return { host: null, range: [address, address.kind() === 'ipv4' ? 32 : 128], port, isRefused };
   }
   if (!/^[a-z0-9.-]+$/.test(host)) throw new Error(`${part} is no host, address or CIDR range`);
-  return { host, range: null, port };
+  return { host, range: null, port, isRefused };
 }
 
 /** Whether an address belongs to the public internet. */
@@ -76,12 +83,19 @@ function hostOf(url: URL): string {
 
 function isNamed(allow: AllowList, url: URL): boolean {
   const host = hostOf(url);
-  return allow.some(each => each.host === host && (each.port === null || each.port === portOf(url)));
+  return permits(allow, each => each.host === host && (each.port === null || each.port === portOf(url)));
+}
+
+/** Whether some part is about it, and all of these allow it. */
+function permits(allow: AllowList, isAbout: (part: Allowed) => boolean): boolean {
+  const about = allow.filter(isAbout);
+  return about.length > 0 && about.every(({ isRefused }) => !isRefused);
 }
 
 function isAllowedAddress(allow: AllowList, text: string, port: number): boolean {
   const address = ipaddr.parse(text);
-  return allow.some(
+  return permits(
+    allow,
     ({ range, port: only }) =>
       range !== null &&
       (only === null || only === port) &&

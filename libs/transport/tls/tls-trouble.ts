@@ -92,7 +92,8 @@ function firstWords(socket: ReturnType<typeof connectTcp>): Promise<string> {
 
 function refusalOf(socket: TLSSocket): Promise<Error | null> {
   return new Promise(resolve => {
-    socket.once('error', resolve);
+    // More than one may come, and nothing of it may end the process.
+    socket.on('error', resolve);
     socket.once('close', () => resolve(null));
     setTimeout(() => resolve(null), LOOK_MS).unref();
     // A TLS server that is content with the handshake says nothing of its own, or a session ticket.

@@ -47,8 +47,9 @@ export function connectorFor(seen: ServerSeen): NonNullable<RedisOptions['Connec
       this.connecting = true;
       const stream = tls ? connectTls({ host, port, ...tls }) : createConnection({ host, port, family });
       this.stream = stream;
-      stream.once('error', err => {
-        this.firstError = err;
+      // A connection that is reset while it shakes hands fails twice, and the client listens once.
+      stream.on('error', err => {
+        this.firstError ??= err;
       });
       return stream;
     }
