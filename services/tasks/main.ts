@@ -43,7 +43,7 @@ import {
   RedisStoreSurvey,
   RedisTaskRecords,
 } from '@penstock/transport';
-import { BullBatches } from '@penstock/transport/bullmq';
+import { BATCHES_AT_ONCE, BullBatches } from '@penstock/transport/bullmq';
 import { BatchRunner } from './batches/batch-runner.ts';
 import { BatchTracing } from './batches/batch-tracing.ts';
 import { FeedRoom } from './batches/feed-room.ts';
@@ -60,6 +60,7 @@ import { UndeliveredWork } from './housekeeping/undelivered-work.ts';
 import { UnservedQueues } from './housekeeping/unserved-queues.ts';
 import { WithdrawnModels } from './housekeeping/withdrawn-models.ts';
 import { createTasksMetrics } from './metrics.ts';
+import { SlotShares } from './slot-shares.ts';
 import { DeliveryTracing } from './webhooks/delivery-tracing.ts';
 import { startWebhooks } from './webhooks/start.ts';
 
@@ -153,6 +154,7 @@ const runner: BatchRunner = new BatchRunner({
     }),
   estimator,
   turns: room.turns,
+  slots: new SlotShares(BATCHES_AT_ONCE, Math.random),
   observers: batchTracing === null ? [metrics.batches] : [metrics.batches, batchTracing],
   clock: regionClock,
   log,

@@ -20,7 +20,10 @@ test('records and jobs go on at the replica that sentinels make the primary', as
   t.after(() => jobs.close());
   const begun: string[] = [];
   jobs.work(
-    async id => void begun.push(id),
+    async id => {
+      begun.push(id);
+      return { kind: 'done' };
+    },
     () => {},
   );
   await runs.create(newRun('before'), LONG_MS, null);

@@ -1,6 +1,6 @@
 /** Batches to be processed, as BullMQ jobs: when a process dies, another one takes over its batches. */
-import { Queue, type RedisOptions, Worker } from 'bullmq';
-import type { BatchJobs } from '../ports/tasks/batch-jobs.ts';
+import { DelayedError, type Job, Queue, type RedisOptions, Worker } from 'bullmq';
+import type { BatchJobEnd, BatchJobs } from '../ports/tasks/batch-jobs.ts';
 import type { RedisReach } from '../redis/connection/address.ts';
 import { clientOptions } from '../redis/connection/connection.ts';
 import { removeHalfMade } from './half-made.ts';
@@ -13,8 +13,8 @@ const BACKOFF_MS = 5000;
 const LOCK_MS = 8000;
 /** How often lost jobs are looked for. Whole milliseconds: Redis refuses fractions. */
 const STALLED_MS = 2000;
-/** Batches processed at once. They mostly wait, and a batch that is not among them is neither checked nor cancelled. */
-const CONCURRENCY = 64;
+/** Batches processed at once in a process. They mostly wait, and a batch that is not among them is neither checked nor cancelled. */
+export const BATCHES_AT_ONCE = 512;
 
 export class BullBatches implements BatchJobs {
   readonly #connection: RedisOptions;
@@ -43,10 +43,19 @@ export class BullBatches implements BatchJobs {
     );
   }
 
-  work(run: (batchId: string) => Promise<void>, failed: (batchId: string | null, err: Error) => void): void {
-    this.#worker = new Worker(NAME, job => run((job.data as { batchId: string }).batchId), {
+  work(
+    run: (batchId: string) => Promise<BatchJobEnd>,
+    failed: (batchId: string | null, err: Error) => void,
+  ): void {
+    const process = async (job: Job, token?: string) => {
+      const end = await run((job.data as { batchId: string }).batchId);
+      if (end.kind === 'done') return;
+      await job.moveToDelayed(Date.now() + Math.ceil(end.delayMs), token);
+      throw new DelayedError();
+    };
+    this.#worker = new Worker(NAME, process, {
       connection: this.#connection,
-      concurrency: CONCURRENCY,
+      concurrency: BATCHES_AT_ONCE,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_MS,
       maxStalledCount: 1000,

@@ -19,7 +19,7 @@ const NAME = 'penstock-webhooks';
 const LOCK_MS = 8000;
 const STALLED_MS = 2000;
 /** Attempts at once in a process. They mostly wait for receivers. */
-const CONCURRENCY = 200;
+export const DELIVERIES_AT_ONCE = 200;
 /** Done jobs are remembered, so that an event that is fanned out twice is sent once. Ages in seconds. */
 const REMEMBER_DONE = { age: 3600, count: 10_000 } as const;
 const REMEMBER_FAILED = { age: 7 * 24 * 3600, count: 10_000 } as const;
@@ -111,7 +111,7 @@ export class BullDeliveries implements DeliveryJobs {
     };
     const worker = new Worker(NAME, process, {
       connection: this.#connection,
-      concurrency: CONCURRENCY,
+      concurrency: DELIVERIES_AT_ONCE,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_MS,
       maxStalledCount: 1000,

@@ -15,7 +15,15 @@ import {
   outputFileId,
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
-import type { FileContents, FileLibrary, RunStore, StoredContent, TaskRecords } from '@penstock/transport';
+import type {
+  BatchJobEnd,
+  FileContents,
+  FileLibrary,
+  RunStore,
+  StoredContent,
+  TaskRecords,
+} from '@penstock/transport';
+import type { SlotShares } from '../slot-shares.ts';
 import { type CheckRules, checkBatch } from './batch-check.ts';
 import { type BatchOutput, OpenLineError, type OutputOptions, writeOutput } from './batch-output.ts';
 import type { Semaphore } from './feed-room.ts';
@@ -43,6 +51,8 @@ export interface BatchRunnerOptions {
   readonly estimator: Pick<TokenEstimator, 'learn'>;
   /** Bounds how many batches of the process hold much of a file in memory at once. */
   readonly turns: Semaphore;
+  /** Of this process, for all tenants. */
+  readonly slots: SlotShares;
   readonly observers: readonly BatchObserver[];
   readonly clock: Clock;
   readonly log: Logger;
@@ -77,10 +87,24 @@ export class BatchRunner {
     for (const feeder of this.#feeders) feeder.heard(runId);
   }
 
-  async run(batchId: string): Promise<void> {
-    const { records, runs, contents, library, estimator } = this.#o;
+  /** `later` where the batch's tenant has its share of the slots. */
+  async run(batchId: string): Promise<BatchJobEnd> {
+    const { records, slots } = this.#o;
     const batch = await records.batch(batchId);
-    if (batch === null) return records.forgetOpenBatch(batchId);
+    if (batch === null) await records.forgetOpenBatch(batchId);
+    if (batch === null) return { kind: 'done' };
+    const leave = slots.enter(batch.tenant);
+    if (leave === null) return { kind: 'later', delayMs: slots.pauseMs() };
+    try {
+      await this.#run(batch);
+      return { kind: 'done' };
+    } finally {
+      leave();
+    }
+  }
+
+  async #run(batch: BatchRecord): Promise<void> {
+    const { runs, contents, library, estimator } = this.#o;
     const endpoint = batchEndpoint(batch.endpoint);
     if (isBatchFinal(batch.status)) return library.closeBatch(batch);
     if (endpoint === null || !(await contents.has(batch.inputDigest)))

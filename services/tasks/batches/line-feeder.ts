@@ -89,6 +89,8 @@ export type FeedEnd = 'answered' | 'cancelled' | 'expired' | 'over';
 const LOOK_MS = 2000;
 /** Interval at which the record of the batch is read, ms. */
 const STATE_MS = 250;
+/** … where no line has ended for a while: such batches may be many. */
+const IDLE = { afterMs: 10_000, stateMs: 1500 } as const;
 /** Open lines are queued again when no line has ended for this long, ms. Doubles each time: most likely there is just no room. */
 const STUCK_MS = { first: 60_000, most: 30 * 60_000 } as const;
 /** Pause after the queue refused a line, ms. */
@@ -130,7 +132,7 @@ export class LineFeeder {
     this.#shown = { completed, failed };
     this.#lookedAt = options.clock.monotonic();
     this.#endedAt = this.#lookedAt;
-    this.#place = options.room.enter();
+    this.#place = options.room.enter(options.batch.tenant);
   }
 
   /** Lines that are queued or running. */
@@ -315,7 +317,8 @@ export class LineFeeder {
   async #state(): Promise<FeedEnd | null> {
     const { batch, records, clock } = this.#o;
     const now = clock.monotonic();
-    if (this.#end !== null || now - this.#stateAt < STATE_MS) return this.#end;
+    const everyMs = now - this.#endedAt > IDLE.afterMs ? IDLE.stateMs : STATE_MS;
+    if (this.#end !== null || now - this.#stateAt < everyMs) return this.#end;
     this.#stateAt = now;
     const { completed, failed } = this.#counted;
     if (completed > this.#shown.completed || failed > this.#shown.failed) {

@@ -73,7 +73,7 @@ export class EventFanout {
       const takers = (endpoints.get(told.tenant) ?? []).filter(
         ({ endpoint }) => endpoint.disabled === null && endpoint.eventTypes.includes(event.type),
       );
-      return takers.map(({ endpoint }) => ({ endpoint: endpoint.id, event }));
+      return takers.map(({ endpoint }) => ({ endpoint: endpoint.id, event, tenant: told.tenant }));
     });
     if (wanted.length > 0) {
       await log.open(

@@ -5,6 +5,7 @@ import type { DeliveryJob, DeliveryLog, PostOutcome, WebhookRecords } from '@pen
 import { signedHeaders, signingSecrets } from '@penstock/transport/signature';
 import OpenAI from 'openai';
 import { Webhook } from 'standardwebhooks';
+import { SlotShares } from '../slot-shares.ts';
 import { EndpointGate } from './endpoint-gate.ts';
 import { EventSender } from './event-sender.ts';
 
@@ -53,7 +54,14 @@ function world(
   };
   const time = { now: () => clock.now, monotonic: () => clock.monotonic };
   const delivery = new EventSender({
-    ...{ records, log, poster, clock: time, gate: new EndpointGate(time, 1) },
+    ...{
+      records,
+      log,
+      poster,
+      clock: time,
+      gate: new EndpointGate(time, 1),
+      slots: new SlotShares(100, () => 0),
+    },
     observers: [],
     ...{ timeoutMs: 15_000, scale: 1, rand: () => 0, logger: { warn: () => {} } as never },
   });

@@ -19,6 +19,7 @@ import type {
   WebhookRecords,
 } from '@penstock/transport';
 import { signedHeaders, signingSecrets } from '@penstock/transport/signature';
+import type { SlotShares } from '../slot-shares.ts';
 import type { EndpointGate } from './endpoint-gate.ts';
 
 /** Is told what came of attempts. */
@@ -38,6 +39,8 @@ export interface EventSenderOptions {
   readonly log: DeliveryLog;
   readonly poster: Poster;
   readonly gate: EndpointGate;
+  /** Of this process, for all tenants. */
+  readonly slots: SlotShares;
   /** Limit of one attempt, ms. */
   readonly timeoutMs: number;
   /** Factor on every pause between attempts; 1 in production. */
@@ -61,6 +64,17 @@ export class EventSender {
   }
 
   async run(job: DeliveryJob, attempt: number, stop?: AbortSignal): Promise<JobOutcome> {
+    const { slots } = this.#o;
+    const leave = slots.enter(job.tenant ?? job.endpoint);
+    if (leave === null) return { kind: 'later', delayMs: slots.pauseMs() };
+    try {
+      return await this.#runInSlot(job, attempt, stop);
+    } finally {
+      leave();
+    }
+  }
+
+  async #runInSlot(job: DeliveryJob, attempt: number, stop?: AbortSignal): Promise<JobOutcome> {
     const admitted = await this.#o.gate.enter(job.endpoint);
     if (admitted.kind === 'later') return admitted;
     try {

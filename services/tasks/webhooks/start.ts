@@ -8,9 +8,10 @@ import {
   type RedisOptions,
   RedisWebhooks,
 } from '@penstock/transport';
-import { BullDeliveries } from '@penstock/transport/bullmq';
+import { BullDeliveries, DELIVERIES_AT_ONCE } from '@penstock/transport/bullmq';
 import type { AllowList } from '@penstock/transport/egress';
 import { GuardedPoster } from '@penstock/transport/guarded-poster';
+import { SlotShares } from '../slot-shares.ts';
 import { readConfiguredWebhooks, toManagedEndpoint } from './configured-webhooks.ts';
 import { EndpointGate } from './endpoint-gate.ts';
 import { EventFanout } from './event-fanout.ts';
@@ -48,6 +49,7 @@ export async function startWebhooks(options: WebhooksOptions): Promise<Webhooks>
     ...{ records, log: deliveries, clock, logger: log, scale, timeoutMs, observers },
     poster: new GuardedPoster({ allow, timeoutMs }),
     gate: new EndpointGate(clock, options.concurrency),
+    slots: new SlotShares(DELIVERIES_AT_ONCE, Math.random),
     rand: Math.random,
   });
   jobs.work(

@@ -5,6 +5,8 @@ import type { PostOutcome } from './poster.ts';
 export interface DeliveryJob {
   readonly endpoint: string;
   readonly event: WebhookEvent;
+  /** Whose share of the slots it takes. Absent in jobs of an earlier version. */
+  readonly tenant?: string;
   /** When it was requested again, Unix ms: its retry schedule begins then. Absent: it begins with the event. */
   readonly askedAt?: number;
   /** Sent once, whatever the state of the endpoint, and not counted. */
