@@ -68,7 +68,7 @@ function ruleFor(path: string): readonly string[] {
 const WALL_CLOCK: Record<string, string> = {
   'libs/runtime/clock.ts': 'until Redis has said the time',
   'libs/transport/redis/request-trails.ts': 'for whoever has no clock of the region',
-  'libs/transport/bullmq/delivery-jobs.ts': 'BullMQ compares it with its own',
+  'libs/transport/bullmq/later.ts': 'BullMQ compares it with its own',
   'libs/transport/files/upload-buffer.ts': 'files of this machine',
   'libs/transport/tls/tls-material.ts': 'certificates end by the clock of the machine that looks at them',
   'services/worker/engine/engine.ts': 'an engine that does not show its own',

@@ -233,6 +233,8 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'services/ingress/telemetry': ['services/ingress/drain'],
   'services/scaler/kubernetes': ['services/scaler/drivers'],
   'services/scaler/process': ['services/scaler/drivers'],
+  'services/tasks/batches': ['services/tasks'],
+  'services/tasks/webhooks': ['services/tasks'],
   'services/worker/admission': ['services/worker/attempts', 'services/worker/stored'],
   'services/worker/attempts': ['services/worker/engine', 'services/worker/replies'],
   'services/worker/stored': ['services/worker/attempts'],

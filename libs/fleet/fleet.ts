@@ -289,6 +289,11 @@ export class Fleet {
     return this.#shards.slots(slug);
   }
 
+  /** {@link ShardLoads.isServed} */
+  isServed(slug: string): boolean {
+    return this.#shards.isServed(slug);
+  }
+
   /** {@link ShardLoads.isStranded} */
   isStranded(slug: string, shard: number): boolean {
     return this.#shards.isStranded(slug, shard);

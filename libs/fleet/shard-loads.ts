@@ -61,6 +61,11 @@ export class ShardLoads {
     return this.#o.members.serving(slug).reduce((sum, { heartbeat }) => sum + heartbeat.slots, 0);
   }
 
+  /** Whether a worker takes work of the queue. */
+  isServed(slug: string): boolean {
+    return this.#loadOf(slug).shards.length > 0;
+  }
+
   /** Whether no worker of a shard serves the model while one of another shard does. */
   isStranded(slug: string, shard: number): boolean {
     const loads = this.#loadOf(slug).shards;

@@ -33,6 +33,7 @@ export * from './scaling/rules.ts';
 export * from './scaling/schedule.ts';
 export type { LaneSeen } from './scaling/staffing.ts';
 export * from './scaling/start-times.ts';
+export * from './shares/backlog.ts';
 export * from './shares/share.ts';
 export * from './slots/learned-slots.ts';
 export * from './slots/slot-meter.ts';

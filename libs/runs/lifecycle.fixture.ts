@@ -59,7 +59,7 @@ export async function world() {
   const attempts = new RunAttempts({ ...wires, expiry });
   return {
     ...{ store, queue, bodies, claims, state, wires, expiry, finder },
-    acceptance: new RunAcceptance({ ...wires, finder }),
+    acceptance: new RunAcceptance({ ...wires, finder, limitsOf: () => null }),
     attempts,
     begin: (run: QueuedRun | StoredRun, attempt: AttemptKey, worker: string) =>
       attempts.begin(metaOf(run), addressOf(run), attempt, worker),

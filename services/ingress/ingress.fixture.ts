@@ -45,6 +45,7 @@ const SETTINGS: IngressSettings = {
     bodyLimitBytes: 1e6,
     bodyBudgetBytes: 1e7,
     answerBudgetBytes: 1e7,
+    queueLimits: { messages: 100, bytes: 1e9 },
     inlineBodyBytes: 1e5,
     boundaries: { short: 4096, medium: 16_384 },
   },

@@ -1,6 +1,6 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
 import { type Fleet, type ModelNamesOptions, watchFleet } from '@penstock/fleet';
-import type { Affinity as AffinityKind, PlacementEvent, SizeBoundaries } from '@penstock/policy';
+import type { Affinity as AffinityKind, Amount, PlacementEvent, SizeBoundaries } from '@penstock/policy';
 import type { NewRun } from '@penstock/protocol';
 import {
   AnswerKeeper,
@@ -18,7 +18,6 @@ import {
   createIdSource,
   type Logger,
   type MonitoringOptions,
-  SharedRoom,
   type Tracing,
 } from '@penstock/runtime';
 import {
@@ -68,17 +67,19 @@ import { createAuthenticator } from './http/auth.ts';
 import { BodyReader } from './http/body-reader.ts';
 import type { Origins } from './http/cors.ts';
 import { FormReader } from './intake/form-body.ts';
+import type { QueueRoom } from './intake/queue-room.ts';
+import type { StoreRoom } from './intake/store-room.ts';
 import { TokenEstimates } from './intake/token-estimates.ts';
 import { type DefaultsOf, Intake } from './intake/understand.ts';
 import { WorkMetaWriter } from './intake/work-meta.ts';
 import { createIngressMetrics, type IngressGauges } from './metrics.ts';
 import { Affinity } from './placement/affinity.ts';
+import { Rooms } from './rooms.ts';
 import { Lanes } from './runs/lanes.ts';
 import { PollHints } from './runs/poll-hints.ts';
 import { RunIntake } from './runs/run-intake.ts';
 import { StoredReads } from './runs/stored-reads.ts';
 import { LogStreams } from './runs/stream-log.ts';
-import { AnswerRoom } from './sending/answer-room.ts';
 import { buildServer } from './server.ts';
 import { StatusReporter, type StatusReporterOptions } from './status.ts';
 import { AccessLog } from './telemetry/access-log.ts';
@@ -119,6 +120,8 @@ export interface IngressSettings {
   readonly bodyBudgetBytes: number;
   /** Memory for answers that clients have yet to take. */
   readonly answerBudgetBytes: number;
+  /** What one stream of the queue holds at most. */
+  readonly queueLimits: Amount;
   /** Largest body that the queue carries itself. */
   readonly inlineBodyBytes: number;
   readonly boundaries: SizeBoundaries;
@@ -171,10 +174,10 @@ export async function startIngress(
   const { ingressId, region, holdMs, keepAliveMs, boundaries, modelDefaultsOf: defaultsOf } = settings;
   const { clock, log, nextId, tracing } = host;
   const fleet = await fleetOf(ports, settings, clock);
-  const budget = new SharedRoom(settings.bodyBudgetBytes);
-  const room = answerRoomOf(settings, clock, () => answers.all());
+  const rooms = roomsOf(ports, settings, fleet, clock, () => answers.all());
+  const { answers: room, queue: queueRoom, store: storeRoom } = rooms;
   const metrics = createIngressMetrics(
-    gaugesOf(fleet, () => open, budget, room),
+    gaugesOf(fleet, () => open, rooms),
     tracing !== null,
   );
   const answers = new Answers(metrics.requests);
@@ -188,11 +191,11 @@ export async function startIngress(
     deadLetter: ({ address }, failure) => queue.moveToDead(address, failure),
   });
   const workMeta = new WorkMetaWriter(ingressId, fleet);
-  const stored = storedRuns(ports, settings, clock, claims);
+  const stored = storedRuns(ports, settings, clock, claims, queueRoom);
   const { acceptance, canceller, convertedCall, done, expiry, finder, keeper, waiters } = stored;
   const trailing = trailingOf(ports, settings, clock);
   const runIntake = new RunIntake({
-    ...{ acceptance, workMeta, region, claims, estimates, tracing, trailing },
+    ...{ acceptance, workMeta, region, claims, estimates, tracing, trailing, storeRoom },
     shardFor: slug => fleet.shardFor(slug),
   });
   const lanes = new Lanes(queue, clock);
@@ -200,11 +203,11 @@ export async function startIngress(
   onRunEnd(done, waiters, open, estimates);
   await open.listen(ports.queue, ports.bus, settings.ingressId);
   const intake = new Intake({ models: fleet, boundaries, estimates, defaultsOf, clock });
-  const reader = new BodyReader({ limitBytes: settings.bodyLimitBytes, budget });
+  const reader = new BodyReader({ limitBytes: settings.bodyLimitBytes, budget: rooms.bodies });
   const forms = new FormReader({ reader, bodies: ports.bodies, mostInline: settings.inlineBodyBytes });
   const dispatcher = new Dispatcher({
     ...{ queue, fleet, affinity, workMeta, open, claims, convertedCall, clock, metrics, tracing, region },
-    ...{ keepAliveMs, trailing, room, log },
+    ...{ keepAliveMs, trailing, room, queueRoom, storeRoom, log },
   });
   const pollHints = new PollHints(lanes, fleet, clock);
   const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, room, keepAliveMs);
@@ -222,17 +225,28 @@ export async function startIngress(
       storedCompletions: new StoredCompletionsApi({ store: runStore, room, reads, canceller, pollHints }),
       ...{ jobs, messages: new MessagesApi({ intake, models: fleet, dispatcher, clock }) },
       ...responses(ports, settings, host, {
-        ...{ ...accepting, finder, intake, dispatcher, runLog, logStreams, pollHints, keeper },
+        ...{ ...accepting, finder, storeRoom, intake, dispatcher, runLog, logStreams, pollHints, keeper },
       }),
-      ...filesAndWebhooks(ports, settings, host),
+      ...filesAndWebhooks(ports, settings, host, storeRoom),
     },
     ...{ authenticate: createAuthenticator(settings.apiKeys), letIn: () => door.pass() },
     ...{ answers, room, bodies: reader, corsOrigins: settings.corsOrigins, nextId, log, refusedKeys },
     accessLog: settings.accessLog ? new AccessLog(log, () => clock.monotonic()) : null,
   });
   const reporter = reporterOf(ports, settings, { metrics, open, clock });
-  const tick = tickAll(open, lanes, door, room, refusedKeys);
+  const tick = tickAll(open, lanes, door, rooms, refusedKeys);
   return { app, open, answers, monitoring, tick, tellStatus: leaving => reporter.tell(leaving) };
+}
+
+function roomsOf(
+  { queue, runStore }: IngressPorts,
+  settings: IngressSettings,
+  fleet: Fleet,
+  clock: Clock,
+  open: () => ReturnType<Answers['all']>,
+): Rooms {
+  const isServed = (slug: string) => fleet.isServed(slug);
+  return new Rooms({ ...settings, queue, runStore, isServed, monotonic: () => clock.monotonic(), open });
 }
 
 function fleetOf(
@@ -247,14 +261,6 @@ function fleetOf(
   });
 }
 
-function answerRoomOf(
-  { answerBudgetBytes: totalBytes }: IngressSettings,
-  clock: Clock,
-  open: () => ReturnType<Answers['all']>,
-): AnswerRoom {
-  return new AnswerRoom({ totalBytes, monotonic: () => clock.monotonic(), open });
-}
-
 function doorOf({ bus }: IngressPorts, clock: Clock): Door {
   const door = new Door({ isConnected: () => bus.connected, clock });
   bus.onConnection(() => door.tick());
@@ -262,16 +268,11 @@ function doorOf({ bus }: IngressPorts, clock: Clock): Door {
 }
 
 /** What the metrics show of the node. @param open is not there yet when this is called. */
-function gaugesOf(
-  fleet: Fleet,
-  open: () => OpenRequests,
-  budget: SharedRoom,
-  room: AnswerRoom,
-): IngressGauges {
+function gaugesOf(fleet: Fleet, open: () => OpenRequests, rooms: Rooms): IngressGauges {
   return {
     ...{ fleet, open: () => open().size, oldestWaitS: () => open().oldestWaitMs() / 1000 },
-    bodyBytes: () => budget.takenBytes,
-    answerBytes: () => room.heldBytes,
+    bodyBytes: () => rooms.bodies.takenBytes,
+    answerBytes: () => rooms.answers.heldBytes,
   };
 }
 
@@ -313,6 +314,7 @@ function storedRuns(
   { region, ttl }: IngressSettings,
   clock: Clock,
   claims: ClaimCheck,
+  queueRoom: QueueRoom,
 ) {
   const done = new DoneChannel(queue, region);
   const wires = { store, queue, done, ttl, clock, claims };
@@ -320,7 +322,10 @@ function storedRuns(
   const finder = new RunFinder(store, expiry);
   return {
     ...{ done, expiry, finder },
-    acceptance: new RunAcceptance({ ...wires, finder }),
+    acceptance: new RunAcceptance({
+      ...{ ...wires, finder },
+      limitsOf: (run, bytes) => queueRoom.limitsOf(run, bytes),
+    }),
     canceller: new RunCanceller(wires),
     waiters: new RunWaiters(store),
     keeper: new AnswerKeeper(wires),
@@ -331,6 +336,7 @@ function storedRuns(
 type ResponseParts = Omit<ResponsesOptions, 'responseIntake' | 'conversations' | 'clock'> & {
   readonly intake: Intake;
   readonly finder: RunFinder;
+  readonly storeRoom: StoreRoom;
 };
 
 /** The Responses API: responses, conversations, and what both are read with. */
@@ -338,12 +344,12 @@ function responses(
   { conversations: records }: IngressPorts,
   { bodyLimitBytes, ttl }: IngressSettings,
   { nextId, clock }: IngressHost,
-  { intake, finder, ...parts }: ResponseParts,
+  { intake, finder, storeRoom, ...parts }: ResponseParts,
 ) {
   const { dispatcher } = parts;
   const history = new ResponseHistory(finder, bodyLimitBytes);
   const conversations = new Conversations({
-    ...{ records, nextId, clock, runs: finder, ttlMs: ttl.recordMs, maxBytes: bodyLimitBytes },
+    ...{ records, storeRoom, nextId, clock, runs: finder, ttlMs: ttl.recordMs, maxBytes: bodyLimitBytes },
   });
   const responseIntake = new ResponseIntake({ intake, history, conversations, clock });
   return {
@@ -373,13 +379,14 @@ function filesAndWebhooks(
   ports: IngressPorts,
   settings: IngressSettings,
   { nextId, clock }: Pick<IngressHost, 'nextId' | 'clock'>,
+  storeRoom: StoreRoom,
 ) {
   const { records, contents, batchJobs, webhooks, deliveries, deliveryJobs } = ports;
   const { batchLifeS, webhookAllow: allow } = settings;
   const files = new FilesApi({ records, contents, nextId, clock });
   return {
     files,
-    batches: new BatchesApi({ records, files, batchJobs, nextId, clock, batchLifeS }),
+    batches: new BatchesApi({ records, files, batchJobs, storeRoom, nextId, clock, batchLifeS }),
     webhooks: new WebhooksApi({ webhooks, deliveries, deliveryJobs, nextId, clock, allow }),
   };
 }

@@ -120,6 +120,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
     ...modelRulesOf(config),
     bodyLimitBytes: config.PENSTOCK_BODY_LIMIT_BYTES,
     bodyBudgetBytes: config.PENSTOCK_BODY_BUDGET_BYTES,
+    queueLimits: { messages: config.PENSTOCK_QUEUE_MAX_MESSAGES, bytes: config.PENSTOCK_QUEUE_MAX_BYTES },
     answerBudgetBytes: config.PENSTOCK_ANSWER_BUDGET_BYTES,
     inlineBodyBytes: config.PENSTOCK_INLINE_BODY_BYTES,
     boundaries: config.PENSTOCK_SIZE_BOUNDARIES,

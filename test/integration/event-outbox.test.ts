@@ -235,7 +235,10 @@ test('a batch that Redis refused half-way to queue is queued when it is added ag
   await batches.add('batch_half');
   const { promise, resolve } = Promise.withResolvers<string>();
   batches.work(
-    async id => resolve(id),
+    async id => {
+      resolve(id);
+      return { kind: 'done' };
+    },
     () => {},
   );
   assert.equal(await promise, 'batch_half');

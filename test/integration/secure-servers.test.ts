@@ -185,7 +185,10 @@ test('Redis with users and TLS, for BullMQ too', async t => {
   const jobs = new BullBatches(reach);
   const done: string[] = [];
   jobs.work(
-    async id => void done.push(id),
+    async id => {
+      done.push(id);
+      return { kind: 'done' };
+    },
     () => {},
   );
   await jobs.add('b-1');

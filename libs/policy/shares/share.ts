@@ -13,10 +13,15 @@ export interface SharedPlace {
   readonly taken: number;
 }
 
-/** Whether an owner that holds so much may have so much more. */
-export function fitsShare({ total, taken }: SharedPlace, held: number, wanted: number): boolean {
+/** The most that an owner may hold once it has so much more of it; below zero where there is no room for that. */
+export function shareWith({ total, taken }: SharedPlace, wanted: number): number {
   const free = total - taken - wanted;
-  return free >= 0 && held + wanted <= TIMES_FREE * free;
+  return free < 0 ? -1 : TIMES_FREE * free;
+}
+
+/** Whether an owner that holds so much may have so much more. */
+export function fitsShare(place: SharedPlace, held: number, wanted: number): boolean {
+  return held + wanted <= shareWith(place, wanted);
 }
 
 /** The most that an owner gets of an empty place in one piece. */

@@ -189,6 +189,11 @@ export const ERRORS = {
     type: 'service_unavailable_error',
     text: 'The store of requests and replies is not available. The request was not accepted; try again.',
   },
+  store_full: {
+    status: 503,
+    type: 'service_unavailable_error',
+    text: 'The store of requests and answers is nearly full, and keeps nothing new. Delete what is not needed any more, or send the request with `store` off and without asking for a job.',
+  },
   workers_not_known: {
     status: 503,
     type: 'service_unavailable_error',

@@ -117,6 +117,14 @@ export function runMessageKey(id: string): string {
   return `penstock:run-message:${assertToken(id)}`;
 }
 
+/** Redis sorted set of the open runs of a tenant or a model, but for lines of batches, by their deadlines. @param of `t:` and the tenant, or `m:` and the slug. */
+export function backlogKey(of: string): string {
+  return `penstock:backlog:${of}`;
+}
+
+/** Redis hash of the bytes of their messages, by the same names. */
+export const BACKLOG_BYTES_KEY = 'penstock:backlog-bytes';
+
 /** Redis key of the process that looks after open runs. */
 export const RUN_SWEEP_KEY = 'penstock:run-sweep';
 

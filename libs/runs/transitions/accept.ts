@@ -1,9 +1,10 @@
 /** Accepting a run: the record first, then its message. Both steps can be repeated: neither is stored twice. */
-import { type NewRun, publicId, type StoredRun } from '@penstock/protocol';
+import { DispatchError, type NewRun, publicId, type StoredRun } from '@penstock/protocol';
 import type {
+  BacklogLimits,
   ClaimCheck,
-  CreateOutcome,
   Idempotency,
+  RunCreateOutcome,
   RunStore,
   RunTtl,
   WorkPublisher,
@@ -20,6 +21,8 @@ export interface RunAcceptanceOptions {
   readonly claims: ClaimCheck;
   readonly finder: RunFinder;
   readonly ttl: RunTtl;
+  /** How much work there may be beside the run. @param bytes of its message. */
+  readonly limitsOf: (run: NewRun, bytes: number) => BacklogLimits | null;
 }
 
 /** Accepts what clients ask for. */
@@ -40,6 +43,10 @@ export class RunAcceptance {
     // Made first, since the record keeps it: the queue may lose it.
     const message = await encodeRunMessage(claims, run, work);
     const outcome = await this.#create(run, message, idempotency);
+    if (outcome.kind === 'full') {
+      if (work.claim === undefined) void claims.discard(run);
+      throw backlogFull(outcome.of);
+    }
     // A command that was sent again after a lost connection finds its own record.
     const isNew = outcome.kind !== 'reused' && outcome.id === run.id;
     if (!isNew && work.claim === undefined) void claims.discard(run);
@@ -51,10 +58,12 @@ export class RunAcceptance {
     return accepted;
   }
 
-  async #create(run: NewRun, message: Buffer, idempotency: Idempotency | null): Promise<CreateOutcome> {
-    const { store, claims } = this.#o;
+  async #create(run: NewRun, message: Buffer, idempotency: Idempotency | null): Promise<RunCreateOutcome> {
+    const { store, claims, limitsOf } = this.#o;
+    const kept = keptMessage(message, run);
     try {
-      return await store.create(run, recordLifeMs(queueMsOf(run)), idempotency, keptMessage(message, run));
+      const lifeMs = recordLifeMs(queueMsOf(run));
+      return await store.create(run, lifeMs, idempotency, kept, limitsOf(run, kept.length));
     } catch (err) {
       // It may be there all the same, as where replicas did not have it in time.
       await store.withdraw(run.id, idempotency?.key ?? null).catch(() => {});
@@ -91,6 +100,16 @@ export class RunAcceptance {
     const { queue, claims } = this.#o;
     return publishRun(queue, run, await encodeRunMessage(claims, run, work), queueMsOf(run));
   }
+}
+
+/** @param of whose part of the queue is taken. */
+export function backlogFull(of: 'tenant' | 'model'): DispatchError {
+  return new DispatchError('queue_full', {
+    message:
+      of === 'tenant'
+        ? 'Your open requests have their share of the queue. Try again after the time in Retry-After, when some of them have been answered.'
+        : 'No worker serves this model now, and requests that wait for one take all that they may of the queue. Try again later, or use another model.',
+  });
 }
 
 /**

@@ -1,9 +1,10 @@
 /** Batches to be processed, as BullMQ jobs: when a process dies, another one takes over its batches. */
-import { DelayedError, type Job, Queue, type RedisOptions, Worker } from 'bullmq';
+import { type Job, Queue, type RedisOptions, Worker } from 'bullmq';
 import type { BatchJobEnd, BatchJobs } from '../ports/tasks/batch-jobs.ts';
 import type { RedisReach } from '../redis/connection/address.ts';
 import { clientOptions } from '../redis/connection/connection.ts';
 import { removeHalfMade } from './half-made.ts';
+import { putOff } from './later.ts';
 
 const NAME = 'penstock-batches';
 /** Attempts to process a batch; after that it has to be added again. */
@@ -49,9 +50,7 @@ export class BullBatches implements BatchJobs {
   ): void {
     const process = async (job: Job, token?: string) => {
       const end = await run((job.data as { batchId: string }).batchId);
-      if (end.kind === 'done') return;
-      await job.moveToDelayed(Date.now() + Math.ceil(end.delayMs), token);
-      throw new DelayedError();
+      if (end.kind === 'later') await putOff(job, token, end.delayMs);
     };
     this.#worker = new Worker(NAME, process, {
       connection: this.#connection,

@@ -1,18 +1,11 @@
 /** Deliveries of webhooks as BullMQ jobs: they survive every process, and another process takes over those of a dead one. */
-import {
-  DelayedError,
-  type Job,
-  Queue,
-  QueueEvents,
-  type RedisOptions,
-  UnrecoverableError,
-  Worker,
-} from 'bullmq';
+import { type Job, Queue, QueueEvents, type RedisOptions, UnrecoverableError, Worker } from 'bullmq';
 import type { DeliveryJob, DeliveryJobs, JobOutcome } from '../ports/webhooks/delivery-jobs.ts';
 import type { PostOutcome } from '../ports/webhooks/poster.ts';
 import type { RedisReach } from '../redis/connection/address.ts';
 import { clientOptions } from '../redis/connection/connection.ts';
 import { removeHalfMade } from './half-made.ts';
+import { putOff } from './later.ts';
 
 const NAME = 'penstock-webhooks';
 /** A process that is silent for longer loses its jobs, ms. Locks are renewed, so this may be less than an attempt takes. */
@@ -190,8 +183,7 @@ async function settle(job: Job, token: string | undefined, outcome: JobOutcome):
     case 'retry':
       throw new TryAgain(outcome.delayMs);
     case 'later':
-      await job.moveToDelayed(Date.now() + Math.ceil(outcome.delayMs), token);
-      throw new DelayedError();
+      return putOff(job, token, outcome.delayMs);
     case 'given_up':
       throw new UnrecoverableError(outcome.reason);
   }

@@ -239,6 +239,15 @@ export class NatsTopology implements QueueAdmin {
     return findUndelivered(this.#jsm, region, shard);
   }
 
+  async fill(region: string, shard: number): Promise<{ messages: number; bytes: number } | null> {
+    try {
+      const { messages, bytes } = (await this.#jsm.streams.info(workStream(region, shard))).state;
+      return { messages, bytes };
+    } catch {
+      return null;
+    }
+  }
+
   async queueState(key: WorkQueueKey): Promise<QueueState | null> {
     try {
       const info = await this.#jsm.consumers.info(workStream(key.region, key.shard), workConsumer(key));

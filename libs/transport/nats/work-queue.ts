@@ -113,6 +113,10 @@ export class NatsWorkQueue implements WorkQueue {
     return this.#topology.undelivered(region, shard);
   }
 
+  fill(region: string, shard: number): Promise<{ messages: number; bytes: number } | null> {
+    return this.#topology.fill(region, shard);
+  }
+
   queueState(key: WorkQueueKey): Promise<QueueState | null> {
     return this.#topology.queueState(key);
   }

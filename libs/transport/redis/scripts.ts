@@ -6,6 +6,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  BACKLOG_BYTES_KEY,
+  backlogKey,
   deliveryAttemptsKey,
   deliveryKey,
   EVENT_OUTBOX_KEY,
@@ -20,7 +22,8 @@ import type { Redis } from 'ioredis';
 const FOLDER = join(import.meta.dirname, 'scripts');
 
 const NAMES = {
-  ...{ EVENT_OUTBOX_KEY, FIRST_ERROR_STATUS, RUN_DEADLINES_KEY, WEBHOOK_LIST_PREFIX },
+  ...{ BACKLOG_BYTES_KEY, EVENT_OUTBOX_KEY, FIRST_ERROR_STATUS, RUN_DEADLINES_KEY, WEBHOOK_LIST_PREFIX },
+  BACKLOG_PREFIX: prefixOf(backlogKey),
   DELIVERY_PREFIX: prefixOf(deliveryKey),
   DELIVERY_ATTEMPTS_PREFIX: prefixOf(deliveryAttemptsKey),
   RUN_MESSAGE_PREFIX: prefixOf(runMessageKey),

@@ -3,6 +3,7 @@ import { EVENT_OUTBOX_KEY, OPEN_BATCHES_KEY, RUN_DEADLINES_KEY } from '@penstock
 import type { Redis } from 'ioredis';
 import type { StoreSurvey } from '../ports/region-survey.ts';
 import { connectRedis, isAnswering, type RedisOptions } from './connection/connection.ts';
+import { memoryOf } from './memory.ts';
 
 export class RedisStoreSurvey implements StoreSurvey {
   readonly #redis: Redis;
@@ -24,17 +25,15 @@ export class RedisStoreSurvey implements StoreSurvey {
     // A command that waits for a server to come back would tell of another time.
     if (!this.connected) throw new Error('Redis is away');
     const [memory, outboxEvents, first, openRuns, openBatches] = await Promise.all([
-      this.#redis.info('memory'),
+      memoryOf(this.#redis),
       this.#redis.xlen(EVENT_OUTBOX_KEY),
       this.#redis.xrange(EVENT_OUTBOX_KEY, '-', '+', 'COUNT', 1),
       this.#redis.zcard(RUN_DEADLINES_KEY),
       this.#redis.scard(OPEN_BATCHES_KEY),
     ]);
-    const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(memory)?.[1] ?? 0);
     const oldest = first[0]?.[0];
     return {
-      usedBytes: field('used_memory'),
-      mostBytes: field('maxmemory') || null,
+      ...memory,
       ...{ outboxEvents, openRuns, openBatches },
       // The id of an entry begins with the server's time.
       outboxOldestAt: oldest === undefined ? null : Number(oldest.split('-')[0]),

@@ -6,6 +6,8 @@
 import {
   auditEndsKey,
   auditKey,
+  BACKLOG_BYTES_KEY,
+  backlogKey,
   batchKey,
   deliveryAttemptsKey,
   deliveryKey,
@@ -60,6 +62,7 @@ function operating(region: string): string {
   const changed = [
     ...[auditKey(region), auditEndsKey(region), modelRegistryKey(region), settingsKey()],
     ...[every(runKey), every(runLogKey), every(runMessageKey), every(runRemovedKey), RUN_DEADLINES_KEY],
+    ...[every(backlogKey), BACKLOG_BYTES_KEY],
     ...[every(batchKey), OPEN_BATCHES_KEY, EVENT_OUTBOX_KEY, `${WEBHOOK_LIST_PREFIX}*`],
     ...[every(deliveryKey), every(deliveryAttemptsKey), every(deliveryListKey), 'bull:*'],
   ];
@@ -76,7 +79,9 @@ function worker(region: string): string {
     [TRAILS_KEY, 'zadd zremrangebyrank expire'],
     [every(runKey), 'hget hmget hgetall hset hincrby exists pttl pexpire'],
     [every(runLogKey), 'llen lrange rpush del pexpire'],
-    [every(runMessageKey), 'del'],
+    [every(runMessageKey), 'del strlen'],
+    [every(backlogKey), 'zrem'],
+    [BACKLOG_BYTES_KEY, 'hincrby hdel'],
     [every(runRemovedKey), 'exists'],
     [RUN_DEADLINES_KEY, 'zrem'],
     [EVENT_OUTBOX_KEY, 'xadd xdel'],

@@ -17,6 +17,7 @@ import { answer } from '../http/headers.ts';
 import { readPaging, toPage } from '../http/paging.ts';
 import { readBody } from '../http/read-body.ts';
 import { keyOf } from '../intake/idempotency.ts';
+import type { StoreRoom } from '../intake/store-room.ts';
 import type { FilesApi } from './files.ts';
 
 type Fields = z.infer<typeof batchCreate>;
@@ -27,6 +28,7 @@ export interface BatchesOptions {
   readonly records: TaskRecords;
   readonly files: FilesApi;
   readonly batchJobs: BatchJobs;
+  readonly storeRoom: Pick<StoreRoom, 'pass'>;
   readonly nextId: () => string;
   readonly clock: Pick<Clock, 'now'>;
   /** How long a batch may take, s. */
@@ -58,7 +60,8 @@ export class BatchesApi implements Api {
   }
 
   async #create(request: FastifyRequest): Promise<BatchRecord> {
-    const { files, records, batchJobs } = this.#o;
+    const { files, records, batchJobs, storeRoom } = this.#o;
+    storeRoom.pass();
     const asked = readBody(batchCreate, request.body);
     const file = await files.find(asked.input_file_id, request.tenant);
     if (file.purpose !== 'batch')

@@ -23,6 +23,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from '../http/body-reader.ts';
 import { asFault, dialectOf } from '../http/errors.ts';
 import { appliedHeader, type Preferences } from '../intake/preferences.ts';
+import type { QueueRoom } from '../intake/queue-room.ts';
+import type { StoreRoom } from '../intake/store-room.ts';
 import { callTimeoutOf } from '../intake/timeouts.ts';
 import { estimateOf } from '../intake/token-estimates.ts';
 import type { InferenceRequest } from '../intake/understand.ts';
@@ -61,6 +63,8 @@ export interface DispatcherOptions {
   readonly keepAliveMs: number;
   readonly log: Pick<Logger, 'error'>;
   readonly room: AnswerRoom;
+  readonly queueRoom: Pick<QueueRoom, 'enter'>;
+  readonly storeRoom: Pick<StoreRoom, 'pass'>;
 }
 
 /** How one request is to be answered. */
@@ -106,6 +110,7 @@ export class Dispatcher {
   ): Promise<void> {
     const { fleet, metrics, open, region, workMeta } = this.#o;
     const { acceptedAt, summary, queue: slug } = read;
+    if (terms.isShownLater) this.#o.storeRoom.pass();
     const { waitMs } = terms.preferences;
     const timeoutMs = callTimeoutOf(request);
     const deadlineAt = acceptedAt + (waitMs > 0 ? Math.min(waitMs, timeoutMs) : timeoutMs);
@@ -119,6 +124,7 @@ export class Dispatcher {
     const { body, claim } = isLarge
       ? await this.#checkIn(request.id, read.body)
       : { body: read.body, claim: read.claim === undefined ? {} : { claim: read.claim } };
+    const leaveQueue = this.#enterQueue(request, slug, body.length, claim);
     // Earlier errors are answered by the framework.
     reply.hijack();
     const raw = reply.raw;
@@ -152,9 +158,20 @@ export class Dispatcher {
       streamed: summary.stream,
       conversion: summary.stream ? null : this.#conversionOf(terms.conversion, http),
       collecting: bytes => http.collecting(bytes),
+      leaveQueue,
     });
     await this.#send(work, sink, raw);
     if (!terms.isShownLater) letGoOfBody(request);
+  }
+
+  /** @throws DispatchError `queue_full`; nothing is left of a body in the store then. */
+  #enterQueue({ id, tenant }: FastifyRequest, slug: string, bytes: number, claim: object): () => void {
+    try {
+      return this.#o.queueRoom.enter({ tenant, slug, bytes });
+    } catch (err) {
+      if ('claim' in claim) void this.#o.claims.discard({ id, hasClaim: true });
+      throw err;
+    }
   }
 
   #traceOf(meta: WorkMeta, names: CallNames | undefined): RequestTrace | undefined {

@@ -43,6 +43,8 @@ export interface NewRequest {
   readonly conversion: Conversion | 'refuse' | null;
   /** Told how many bytes of its answer have come while it is not whole. */
   readonly collecting?: (bytes: number) => void;
+  /** Gives its room in the queue back. */
+  readonly leaveQueue?: () => void;
 }
 
 /** Work bound to one worker, and how it is offered to all. */

@@ -376,6 +376,7 @@ export class OpenRequests {
 
   #forget(request: OpenRequest): void {
     request.gone = true;
+    request.leaveQueue?.();
     request.trace?.gone(request.starts);
     const ageMs = this.#o.clock.monotonic() - request.openedAt;
     request.trail?.gone(ageMs, () => request.lastFailure);

@@ -14,6 +14,7 @@ import {
 import { newRun, type RunAcceptance } from '@penstock/runs';
 import { requestAttributes, requestSpanName, type Tracing } from '@penstock/runtime';
 import type { ClaimCheck, RequestTrails } from '@penstock/transport';
+import type { StoreRoom } from '../intake/store-room.ts';
 import { estimateOf, type TokenEstimates } from '../intake/token-estimates.ts';
 import { type InferenceRequest, queueSizeOf } from '../intake/understand.ts';
 import type { WorkMetaWriter } from '../intake/work-meta.ts';
@@ -36,6 +37,7 @@ export interface RunIntakeOptions {
   readonly shardFor: (slug: string) => number;
   readonly claims: Pick<ClaimCheck, 'discard' | 'isLarge'>;
   readonly estimates: Pick<TokenEstimates, 'awaitRun' | 'runEnded'>;
+  readonly storeRoom: Pick<StoreRoom, 'pass'>;
   readonly region: string;
   /** Null where it is off. */
   readonly tracing: Tracing | null;
@@ -76,7 +78,8 @@ export class RunIntake {
     call: RunCall,
     about: RunAbout,
   ): Promise<StoredRun> {
-    const { acceptance, workMeta, estimates } = this.#o;
+    const { acceptance, workMeta, estimates, storeRoom } = this.#o;
+    storeRoom.pass();
     const run = this.newRun(endpoint, request, call, about);
     const terms = { ...run, lane: about.lane, names: call.names };
     const meta = workMeta.write(request, terms);

@@ -98,11 +98,12 @@ function world(count: number, window: number) {
     queueFor: () => null,
     served: <T>(line: T) => line,
   };
+  const room = new FeedRoom(window);
   const feeder = new LineFeeder({
     batch,
     endpoint: 'chat',
     lines,
-    room: new FeedRoom(window),
+    room,
     tracing: null,
     ...wires,
   });
@@ -110,7 +111,7 @@ function world(count: number, window: number) {
     runs.set(id, { status: 'completed', code });
     feeder.heard(id);
   };
-  return { runs, published, messages, gone, purged, state, feeder, answer, open };
+  return { runs, published, messages, gone, purged, state, room, feeder, answer, open };
 }
 
 /** Answers whatever was put on the queue until the feeder is done. */
@@ -223,4 +224,17 @@ test('a batch that another process finished is not changed', async () => {
   w.state.status = 'completed';
   assert.equal(await fed, 'over');
   assert.equal(w.purged.length, 0);
+});
+
+test('while the queue is full a batch holds no turn, and goes on once there is room', async () => {
+  const it = world(3, 3);
+  it.state.full = true;
+  const fed = it.feeder.feed();
+  while (it.runs.size === 0) await new Promise(resolve => setTimeout(resolve, 5));
+  // As many as have turns: none of them waits for a feeder that was refused.
+  await Promise.all(Array.from({ length: 4 }, () => it.room.turns.take(async () => {})));
+  assert.deepEqual([it.published, it.feeder.open], [[], 0]);
+  it.state.full = false;
+  assert.equal(await answerAll(it, fed), 'answered');
+  assert.equal(new Set(it.published).size, 3);
 });

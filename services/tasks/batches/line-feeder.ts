@@ -8,7 +8,6 @@
  * lines are looked for a few at a time, and all of them are queued again where nothing ends any more, since queueing again what the
  * broker still has changes nothing.
  */
-
 import type { TokenEstimator } from '@penstock/policy';
 import {
   type BatchEndpoint,
@@ -39,6 +38,7 @@ import {
 } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { ClaimCheck, RunStore, TaskRecords, WorkPublisher } from '@penstock/transport';
+import { cancelLines } from './cancel-lines.ts';
 import { CHUNK, type FeedRoom, type Place } from './feed-room.ts';
 import type { InputLine } from './input-lines.ts';
 
@@ -87,15 +87,13 @@ export type FeedEnd = 'answered' | 'cancelled' | 'expired' | 'over';
 
 /** Interval at which the records of all open lines are read, in case an announcement was lost, ms. */
 const LOOK_MS = 2000;
-/** Interval at which the record of the batch is read, ms. */
+/** Interval at which the record of the batch is read, ms; the second one where no line has ended for ten seconds: such batches may be many. */
 const STATE_MS = 250;
-/** … where no line has ended for a while: such batches may be many. */
-const IDLE = { afterMs: 10_000, stateMs: 1500 } as const;
+const IDLE_STATE_MS = 1500;
 /** Open lines are queued again when no line has ended for this long, ms. Doubles each time: most likely there is just no room. */
 const STUCK_MS = { first: 60_000, most: 30 * 60_000 } as const;
-/** Pause after the queue refused a line, ms. */
-const REFUSED_MS = 500;
-const CANCEL_CHUNK = 500;
+/** Pause after the queue refused lines, ms, doubled each time. Nothing of the file is held meanwhile, and no turn. */
+const REFUSED_MS = { first: 500, most: 16_000 } as const;
 /** Open lines that are looked for at each look at all of them: each is a question to the broker, or a few. */
 const MOST_LOOKED_FOR = 8;
 
@@ -121,6 +119,8 @@ export class LineFeeder {
   #lookedAt: number;
   #endedAt: number;
   #stuckMs: number = STUCK_MS.first;
+  #isRefused = false;
+  #refusedMs: number = REFUSED_MS.first;
   /** Lines whose record or message was lost. */
   #lost = 0;
   /** Of the open lines, how many were looked for in this round. */
@@ -164,7 +164,7 @@ export class LineFeeder {
       this.#counted.failed = 0;
       end = await this.#pass();
     } while (end === null && (this.#lost > 0 || this.#open.size > 0));
-    if (end === 'cancelled' || end === 'expired') await this.#cancelAll();
+    if (end === 'cancelled' || end === 'expired') await cancelLines(this.#o);
     return end ?? 'answered';
   }
 
@@ -184,14 +184,23 @@ export class LineFeeder {
           await room.turns.take(async () => {
             const chunk = await this.#readChunk(source, most);
             isMore = chunk.length > 0;
-            end = await this.#queueChunk(chunk);
+            await this.#queueChunk(chunk);
           });
+        if (this.#isRefused) return end ?? (await this.#afterRefusal());
       }
     } finally {
       await source.return?.();
     }
     end ??= await this.#until(() => this.#open.size === 0 || this.#isStuck());
     return end ?? (this.#open.size === 0 ? null : this.#beMorePatient());
+  }
+
+  /** The next pass queues what was refused. */
+  async #afterRefusal(): Promise<FeedEnd | null> {
+    const until = this.#o.clock.monotonic() + this.#refusedMs;
+    this.#refusedMs = Math.min(2 * this.#refusedMs, REFUSED_MS.most);
+    this.#isRefused = false;
+    return this.#until(() => this.#o.clock.monotonic() >= until);
   }
 
   #isStuck(): boolean {
@@ -226,10 +235,10 @@ export class LineFeeder {
     return chunk;
   }
 
-  async #queueChunk(chunk: readonly Wanted[]): Promise<FeedEnd | null> {
-    if (chunk.length === 0) return null;
+  async #queueChunk(chunk: readonly Wanted[]): Promise<void> {
+    if (chunk.length === 0) return;
     const known = await this.#o.runs.progress(chunk.map(({ id }) => id));
-    const ends = await Promise.all(
+    await Promise.all(
       chunk.map((wanted, i) => {
         const found = known[i] ?? null;
         if (found !== null && this.#countFinal(found)) return null;
@@ -238,7 +247,7 @@ export class LineFeeder {
         return found?.status === 'in_progress' ? null : this.#queueLine(wanted, found !== null);
       }),
     );
-    return ends.find(each => each !== null) ?? null;
+    if (!this.#isRefused) this.#refusedMs = REFUSED_MS.first;
   }
 
   /** Waits until the condition holds, counting answers meanwhile. */
@@ -317,7 +326,7 @@ export class LineFeeder {
   async #state(): Promise<FeedEnd | null> {
     const { batch, records, clock } = this.#o;
     const now = clock.monotonic();
-    const everyMs = now - this.#endedAt > IDLE.afterMs ? IDLE.stateMs : STATE_MS;
+    const everyMs = now - this.#endedAt > 10_000 ? IDLE_STATE_MS : STATE_MS;
     if (this.#end !== null || now - this.#stateAt < everyMs) return this.#end;
     this.#stateAt = now;
     const { completed, failed } = this.#counted;
@@ -333,24 +342,21 @@ export class LineFeeder {
     return this.#end;
   }
 
-  /** Does not give up while the broker or the store is away or full, unless the batch is stopped. */
-  async #queueLine({ id, line }: Wanted, wasRecorded: boolean): Promise<FeedEnd | null> {
+  /** Where the broker or the store is away or full, the line is left to a later pass. */
+  async #queueLine({ id, line }: Wanted, wasRecorded: boolean): Promise<void> {
     const { batch, runs, queue, claims, clock } = this.#o;
     const ttlMs = Math.max(1, batch.expiresAt * 1000 - clock.now());
     const run = await recordOnce(runs, this.#newRun(id, line), ttlMs);
     const work = this.#workOf(id, line);
     // The broker may remember the first message without having it.
     const messageId = wasRecorded ? `${id}-${clock.now()}` : id;
-    for (;;) {
-      try {
-        await publishRun(queue, run, await encodeRunMessage(claims, run, work), ttlMs, messageId);
-        return null;
-      } catch (err) {
-        if (!(err instanceof DispatchError)) throw err;
-      }
-      const end = await this.#state();
-      if (end !== null) return end;
-      await new Promise(resolve => setTimeout(resolve, REFUSED_MS));
+    try {
+      await publishRun(queue, run, await encodeRunMessage(claims, run, work), ttlMs, messageId);
+    } catch (err) {
+      if (!(err instanceof DispatchError)) throw err;
+      this.#close(id);
+      this.#lost++;
+      this.#isRefused = true;
     }
   }
 
@@ -377,26 +383,5 @@ export class LineFeeder {
       deadlineAt: lineDeadline(batch.expiresAt * 1000),
       ...(claims.isLarge(line.body) ? { hasClaim: true } : {}),
     });
-  }
-
-  /** Every line that is not final, also those that an earlier process queued. */
-  async #cancelAll(): Promise<void> {
-    let ids: string[] = [];
-    for await (const { number } of this.#o.lines()) {
-      if (ids.push(lineRunId(this.#o.batch.id, number)) < CANCEL_CHUNK) continue;
-      await this.#cancel(ids);
-      ids = [];
-    }
-    await this.#cancel(ids);
-  }
-
-  async #cancel(ids: readonly string[]): Promise<void> {
-    const { runs, canceller, batch } = this.#o;
-    const progress = await runs.progress(ids);
-    const open = ids.filter((_, i) => {
-      const found = progress[i] ?? null;
-      return found !== null && !isFinalStatus(found.status);
-    });
-    await Promise.all(open.map(id => canceller.cancelLine(id, batch.tenant)));
   }
 }

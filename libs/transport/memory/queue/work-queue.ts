@@ -141,6 +141,13 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
     return [];
   }
 
+  async fill(region: string, shard: number): Promise<{ messages: number; bytes: number } | null> {
+    const messages = this.#streams.get(workStream(region, shard))?.messages;
+    if (messages === undefined) return null;
+    const bytes = [...messages.values()].reduce((sum, { data }) => sum + data.length, 0);
+    return { messages: messages.size, bytes };
+  }
+
   async queueState(key: WorkQueueKey): Promise<QueueState | null> {
     const found = this.#pendingOf(key);
     return found && { pending: found.pending.length, delivered: found.consumer.delivered };

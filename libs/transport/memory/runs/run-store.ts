@@ -8,9 +8,10 @@ import {
   type RunResult,
   type StoredRun,
 } from '@penstock/protocol';
-import type { CreateOutcome, Idempotency } from '../../ports/runs/idempotency.ts';
+import type { Idempotency, RunCreateOutcome } from '../../ports/runs/idempotency.ts';
 import type {
   AttemptEnd,
+  BacklogLimits,
   BeginOutcome,
   FailOutcome,
   RunEnd,
@@ -41,7 +42,8 @@ export class MemoryRunStore implements RunStore {
     ttlMs: number,
     idempotency: Idempotency | null,
     message: Buffer | null = null,
-  ): Promise<CreateOutcome> {
+    limits: BacklogLimits | null = null,
+  ): Promise<RunCreateOutcome> {
     if (this.records.get(run.id) !== undefined) return { kind: 'repeated', id: run.id };
     const known = idempotency === null ? undefined : this.#keys.get(idempotency.key);
     if (known !== undefined && this.records.get(known.id) !== undefined) {
@@ -49,10 +51,35 @@ export class MemoryRunStore implements RunStore {
       this.#told.add(known.id);
       return { kind: 'repeated', id: known.id };
     }
+    const full = this.#full(run, message?.length ?? 0, limits);
+    if (full !== null) return { kind: 'full', of: full };
     if (idempotency !== null) this.#keys.set(idempotency.key, { ...idempotency, id: run.id });
     this.records.add(run, { status: 'queued', attempt: 0, logLength: 0, result: null }, ttlMs);
     if (message !== null) this.#messages.set(run.id, message);
     return { kind: 'created', id: run.id };
+  }
+
+  #full(run: NewRun, bytes: number, limits: BacklogLimits | null): 'tenant' | 'model' | null {
+    const open = this.records.openIds().flatMap(id => this.records.open(id)?.run ?? []);
+    const isOver = (own: readonly StoredRun[], most: BacklogLimits['tenant'] | undefined) => {
+      if (most === undefined) return false;
+      const held = own.reduce((sum, { id }) => sum + (this.#messages.get(id)?.length ?? 0), bytes);
+      return own.length + 1 > most.messages || held > most.bytes;
+    };
+    const { tenant, slug } = run;
+    if (
+      isOver(
+        open.filter(each => each.tenant === tenant),
+        limits?.tenant,
+      )
+    )
+      return 'tenant';
+    return isOver(
+      open.filter(each => each.slug === slug),
+      limits?.model,
+    )
+      ? 'model'
+      : null;
   }
 
   async keep(run: NewRun, { status, result, last }: RunEnd, ttl: RunTtl): Promise<void> {
@@ -143,6 +170,10 @@ export class MemoryRunStore implements RunStore {
     if (error.finishedAt <= record.run.deadlineAt + slack) return false;
     this.records.finish(record, { status: 'failed', result: error, log: run.log }, ttl.logMs);
     return true;
+  }
+
+  async memory(): Promise<{ usedBytes: number; mostBytes: number | null }> {
+    return { usedBytes: 0, mostBytes: null };
   }
 
   async time(): Promise<number> {

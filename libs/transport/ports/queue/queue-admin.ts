@@ -54,6 +54,8 @@ export interface QueueAdmin {
    * @throws where the broker cannot say.
    */
   undelivered(region: string, shard: number): Promise<readonly QueueAddress[]>;
+  /** What a stream holds, of messages and their bytes; null while it cannot be known. */
+  fill(region: string, shard: number): Promise<{ readonly messages: number; readonly bytes: number } | null>;
   /** Null while it cannot be known: no such consumer, or no connection. */
   queueState(key: WorkQueueKey): Promise<QueueState | null>;
   /** When the first message that waits for its first delivery was stored, Unix ms; null where none waits, or it cannot be known. */

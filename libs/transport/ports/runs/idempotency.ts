@@ -9,3 +9,8 @@ export interface Idempotency {
 export type CreateOutcome =
   | { readonly kind: 'created' | 'repeated'; readonly id: string }
   | { readonly kind: 'reused' };
+
+export type RunCreateOutcome =
+  | CreateOutcome
+  /** Its tenant has its share of the queue, or work for its model takes all that it may. */
+  | { readonly kind: 'full'; readonly of: 'tenant' | 'model' };

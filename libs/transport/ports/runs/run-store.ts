@@ -9,8 +9,14 @@ import type {
   StoredRun,
 } from '@penstock/protocol';
 import type { CompletionList } from './completion-list.ts';
-import type { CreateOutcome, Idempotency } from './idempotency.ts';
+import type { Idempotency, RunCreateOutcome } from './idempotency.ts';
 import type { RunTtl } from './run-ttl.ts';
+
+/** The most that there may be with a new run, of messages and their bytes; no bound where absent. Lines of batches are not counted. */
+export interface BacklogLimits {
+  readonly tenant: { readonly messages: number; readonly bytes: number };
+  readonly model?: { readonly messages: number; readonly bytes: number };
+}
 
 /** `fenced`: another attempt has it. `gone`: the run is final, or was removed. `unknown`: its record was lost, or never was. */
 export type BeginOutcome = 'begun' | 'fenced' | 'gone' | 'unknown';
@@ -55,7 +61,8 @@ export interface RunStore {
     ttlMs: number,
     idempotency: Idempotency | null,
     message?: Buffer | null,
-  ): Promise<CreateOutcome>;
+    limits?: BacklogLimits | null,
+  ): Promise<RunCreateOutcome>;
   /** Stores a run that has already been answered. */
   keep(run: NewRun, end: RunEnd, ttl: RunTtl): Promise<void>;
   /**
@@ -101,6 +108,8 @@ export interface RunStore {
     slackMs: number,
     ttl: Pick<RunTtl, 'logMs'>,
   ): Promise<boolean>;
+  /** How much of its memory the store uses; null for one without a limit of its own. */
+  memory(): Promise<{ readonly usedBytes: number; readonly mostBytes: number | null }>;
   /** Unix ms by the clock of the store, for processes that cannot trust their own. */
   time(): Promise<number>;
   /**

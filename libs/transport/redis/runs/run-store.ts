@@ -17,11 +17,19 @@ import {
   type StoredRun,
 } from '@penstock/protocol';
 import type { ChainableCommander, Redis } from 'ioredis';
-import type { CreateOutcome, Idempotency } from '../../ports/runs/idempotency.ts';
-import type { AttemptEnd, BeginOutcome, FailOutcome, RunEnd, RunStore } from '../../ports/runs/run-store.ts';
+import type { Idempotency, RunCreateOutcome } from '../../ports/runs/idempotency.ts';
+import type {
+  AttemptEnd,
+  BacklogLimits,
+  BeginOutcome,
+  FailOutcome,
+  RunEnd,
+  RunStore,
+} from '../../ports/runs/run-store.ts';
 import type { RunTtl } from '../../ports/runs/run-ttl.ts';
 import { dialRedis, type RedisOptions } from '../connection/connection.ts';
 import { Replication } from '../connection/replication.ts';
+import { memoryOf } from '../memory.ts';
 import { RedisScripts } from '../scripts.ts';
 import { RedisCompletionList } from './completion-list.ts';
 import { resent } from './resent.ts';
@@ -79,16 +87,19 @@ export class RedisRunStore implements RunStore {
     ttlMs: number,
     idempotency: Idempotency | null,
     message: Buffer | null = null,
-  ): Promise<CreateOutcome> {
+    limits: BacklogLimits | null = null,
+  ): Promise<RunCreateOutcome> {
     const { id } = run;
     const flat = Object.entries(toFields(run)).flatMap(([field, value]) => [field, String(value)]);
-    const about = [ttlMs, idempotency?.digest ?? '', id, message ?? ''];
-    const args = [runKey(id), idempotency?.key ?? runKey(id), ...about, ...flat];
+    const about = [ttlMs, idempotency?.digest ?? '', id, message ?? '', run.createdAt, run.tenant, run.slug];
+    const bounds = [limits?.tenant, limits?.model].flatMap(most => [most?.messages ?? '', most?.bytes ?? '']);
+    const args = [runKey(id), idempotency?.key ?? runKey(id), ...about, ...bounds, ...flat];
     const [kind, known] = await this.#replication.confirmed(
-      async () => (await this.#run('runs/create', ...args)) as [CreateOutcome['kind'], string],
+      async () => (await this.#run('runs/create', ...args)) as [RunCreateOutcome['kind'], string],
       // A line of a batch is made anew from its file.
       () => run.kind !== 'batch_line',
     );
+    if (kind === 'full') return { kind, of: known === 'model' ? 'model' : 'tenant' };
     return kind === 'reused' ? { kind } : { kind, id: known };
   }
 
@@ -167,6 +178,10 @@ export class RedisRunStore implements RunStore {
   ): Promise<boolean> {
     const args = [error.finishedAt, slackMs, ttl.logMs, channelOf(run.id, run.log), ...answerOf(error)];
     return (await this.#run('runs/expire', ...keysOf(run.id), ...args)) === 1;
+  }
+
+  memory(): Promise<{ usedBytes: number; mostBytes: number | null }> {
+    return memoryOf(this.#redis);
   }
 
   async time(): Promise<number> {

@@ -36,6 +36,7 @@ function setup(runs: Record<string, Partial<StoredRun>> = {}) {
     return run as StoredRun;
   };
   const conversations = new Conversations({
+    storeRoom: { pass() {} },
     ...{ records, ttlMs: 1, maxBytes: 1e6, nextId: () => `n${++ids}` },
     runs: { find, refresh: async run => run },
     clock: { now: () => 5000, monotonic: () => 0 },

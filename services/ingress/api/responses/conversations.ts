@@ -15,6 +15,7 @@ import {
 import type { RunFinder } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { ConversationRecords } from '@penstock/transport';
+import type { StoreRoom } from '../../intake/store-room.ts';
 import { itemsOf } from '../../runs/response-view.ts';
 
 const MAX_ENTRIES = 10_000;
@@ -24,6 +25,7 @@ export type ConversationItem = InputItem & { readonly id: string };
 
 export interface ConversationsOptions {
   readonly records: ConversationRecords;
+  readonly storeRoom: Pick<StoreRoom, 'pass'>;
   readonly runs: Pick<RunFinder, 'find' | 'refresh'>;
   /** From the last addition. */
   readonly ttlMs: number;
@@ -88,7 +90,8 @@ export class Conversations {
   }
 
   async #append(record: ConversationRecord, entries: readonly ConversationEntry[]): Promise<void> {
-    const { records, ttlMs, maxBytes } = this.#o;
+    const { records, ttlMs, maxBytes, storeRoom } = this.#o;
+    storeRoom.pass();
     const limits = { ttlMs, maxEntries: MAX_ENTRIES, maxBytes };
     const texts = entries.map(entry => JSON.stringify(entry));
     const outcome = await records.add(record.id, texts, limits);

@@ -95,11 +95,20 @@ export async function startIngress(
     }),
     dispatcher: new Dispatcher({
       ...{ queue, fleet, affinity, workMeta, open, claims, clock, metrics, tracing: null, region: REGION },
+      storeRoom: { pass() {} },
+      queueRoom: { enter: () => () => {} },
       room: new AnswerRoom({ totalBytes: 1e9, monotonic: () => clock.monotonic(), open: () => [] }),
       ...{ log, keepAliveMs: 10_000, trailing, convertedCall: (run: NewRun) => new ConvertedCall(life, run) },
     }),
     runIntake: new RunIntake({
-      ...{ acceptance: new RunAcceptance({ ...life, finder }), workMeta, region: REGION, claims, estimates },
+      ...{
+        acceptance: new RunAcceptance({ ...life, finder, limitsOf: () => null }),
+        workMeta,
+        region: REGION,
+        claims,
+        estimates,
+      },
+      storeRoom: { pass() {} },
       ...{ tracing: null, trailing, shardFor: (slug: string) => fleet.shardFor(slug) },
     }),
     canceller: new RunCanceller(life),
