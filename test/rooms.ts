@@ -8,7 +8,8 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   'libs/runtime': ['policy', 'protocol'],
   'libs/runs': ['policy', 'protocol', 'transport', 'runtime'],
   'libs/fleet': ['policy', 'protocol', 'runtime'],
-  services: ['policy', 'protocol', 'transport', 'runtime', 'runs', 'fleet'],
+  'libs/access': ['protocol', 'transport', 'runtime'],
+  services: ['policy', 'protocol', 'transport', 'runtime', 'runs', 'fleet', 'access'],
 };
 
 /**
@@ -24,8 +25,10 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/protocol/openai',
     'libs/protocol/runs',
   ],
+  'libs/protocol/access': ['libs/protocol/wire'],
   'libs/protocol/audit': ['libs/protocol/wire'],
   'libs/protocol/batches': [
+    'libs/protocol/access',
     'libs/protocol/endpoints',
     'libs/protocol/engine',
     'libs/protocol/errors',
@@ -51,6 +54,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/protocol/prompt',
   ],
   'libs/protocol/openapi': [
+    'libs/protocol/access',
     'libs/protocol/anthropic',
     'libs/protocol/batches',
     'libs/protocol/endpoints',
@@ -209,6 +213,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'services/ingress/runs',
     'services/ingress/sending',
   ],
+  'services/ingress/api/organization': ['services/ingress/http'],
   'services/ingress/api/responses': [
     'services/ingress/dispatch',
     'services/ingress/http',

@@ -62,7 +62,13 @@ const CONFIGS = {
 const OF_WORKERS = { ...workerConfig.shape, ...simConfig.shape };
 /** Read by every service; their names are OpenTelemetry's own. */
 const TRACING = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'];
-const SECRETS = ['PENSTOCK_API_KEYS', 'PENSTOCK_ADMIN_KEYS', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'];
+const SECRETS = [
+  'PENSTOCK_API_KEYS',
+  'PENSTOCK_KEY_PEPPER',
+  'PENSTOCK_ADMIN_KEYS',
+  'PENSTOCK_NATS_URL',
+  'PENSTOCK_REDIS_URL',
+];
 
 test('every setting in the compose file is one, and secrets are files', () => {
   for (const [name, { environment = {} }] of own) {

@@ -11,6 +11,7 @@ keep() { [ -s "$1" ] || cat >"$1"; }
 cd /run/penstock
 printf 'sk-penstock-%s' "$(random)" | keep api-key
 random | keep admin-key
+random | keep key-pepper
 random | keep nats-password
 random | keep redis-password
 nats() { printf '%s://penstock:%s@%s:%s' "$1" "$(cat nats-password)" "$2" "$3"; }

@@ -35,7 +35,7 @@ const CONFIGS = {
 } as const;
 /** Node's own, and OpenTelemetry's. */
 const OTHERS = /^(NODE_EXTRA_CA_CERTS|OTEL_.*)$/;
-const SECRET = /KEYS?$|_URL$|SECRET|^PENSTOCK_WEBHOOKS$/;
+const SECRET = /KEYS?$|_URL$|SECRET|PEPPER|^PENSTOCK_WEBHOOKS$/;
 /** Those that hold no secret all the same. */
 const PLAIN = ['PENSTOCK_ENGINE_URL'];
 const SETS = ['minimal', 'all-in-one', 'production', 'hpa-ingress', 'gpu-pools', 'builtin-scaler'];
@@ -55,7 +55,13 @@ test('every variable that the chart sets is a setting of that service, and secre
 
 test('a service is given every secret that it needs, and what all must agree on comes from one value', () => {
   for (const [component, secrets] of Object.entries({
-    ingress: ['PENSTOCK_API_KEYS', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'],
+    ingress: [
+      'PENSTOCK_API_KEYS',
+      'PENSTOCK_ADMIN_KEYS',
+      'PENSTOCK_KEY_PEPPER',
+      'PENSTOCK_NATS_URL',
+      'PENSTOCK_REDIS_URL',
+    ],
     worker: ['PENSTOCK_ENGINE_API_KEY', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'],
     tasks: ['PENSTOCK_WEBHOOKS', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'],
     console: ['PENSTOCK_ADMIN_KEYS', 'PENSTOCK_VIEWER_KEYS', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'],

@@ -22,7 +22,7 @@ test('every server of a local stack has a port of its own, which no outgoing con
   const children = await planChildren(
     config,
     dir,
-    { api: 'sk-a-key-for-tests', admin: 'a-key-for-tests' },
+    { api: 'sk-a-key-for-tests', admin: 'a-key-for-tests', pepper: 'a-pepper-for-tests-of-32-characters' },
     tools,
   );
   const urls = JSON.parse(readFileSync(join(dir, 'servers.json'), 'utf8')) as Record<string, string>;

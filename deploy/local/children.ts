@@ -40,6 +40,7 @@ export interface LocalTools {
 export interface LocalKeys {
   readonly api: string;
   readonly admin: string;
+  readonly pepper: string;
 }
 
 /** Where services of a local stack find what they need. */
@@ -133,6 +134,8 @@ function servicesOf(
       PENSTOCK_HOST: config.PENSTOCK_HOST,
       PENSTOCK_PORT: String(config.PENSTOCK_PORT),
       PENSTOCK_API_KEYS: keys.api,
+      PENSTOCK_KEY_PEPPER: keys.pepper,
+      PENSTOCK_ADMIN_KEYS: keys.admin,
       PENSTOCK_INGRESS_ID: 'ingress-1',
       // At the port of the API, which is this machine's own.
       PENSTOCK_METRICS_PORT: '',

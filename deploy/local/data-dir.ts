@@ -134,10 +134,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** A key that is kept in the data directory: of clients of the API, or of people who log in to the console. */
-export type KeyName = 'admin-key' | 'api-key';
+/** A key that is kept in the data directory: of clients of the API, of people who log in to the console, or the pepper of projects' keys. */
+export type KeyName = 'admin-key' | 'api-key' | 'key-pepper';
 
-const PREFIXES: Readonly<Record<KeyName, string>> = { 'admin-key': 'admin', 'api-key': 'sk-penstock' };
+const PREFIXES: Readonly<Record<KeyName, string>> = {
+  'admin-key': 'admin',
+  'api-key': 'sk-penstock',
+  'key-pepper': 'pepper',
+};
 
 /** The given key, else the stored one, else a new one, which is stored readable by its owner only. */
 export function keyOf(dir: string, name: KeyName, given: string | undefined): string {

@@ -40,6 +40,7 @@ async function main(): Promise<void> {
   const keys = {
     api: keyOf(dir.path, 'api-key', config.PENSTOCK_API_KEY),
     admin: keyOf(dir.path, 'admin-key', config.PENSTOCK_ADMIN_KEY),
+    pepper: keyOf(dir.path, 'key-pepper', undefined),
   };
   checkSettings(config, dir.path, keys);
   for (const variable of ['PENSTOCK_PORT', 'PENSTOCK_CONSOLE_PORT'] as const)

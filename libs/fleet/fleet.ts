@@ -132,6 +132,11 @@ export class Fleet {
     return other === undefined ? model : this.#catalogue.get(other);
   }
 
+  /** The model that the name stands for. */
+  target(name: string): string {
+    return this.#names.target(name);
+  }
+
   /** Whether requests for the name can be served. Reads the registry again for an unknown one. */
   async isModel(name: string): Promise<boolean> {
     for (const each of [this.#names.target(name), ...this.#names.standIns(name)])

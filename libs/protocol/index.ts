@@ -1,4 +1,16 @@
 /** Everything that crosses a process boundary: messages, records, requests, errors, and the names of all of them. */
+export * from './access/api-key.ts';
+export * from './access/objects.ts';
+export {
+  ACCESS_VERSION_KEY,
+  PROJECTS_KEY,
+  type Project,
+  type ProjectLimits,
+  readProject,
+  type ServiceAccount,
+} from './access/project.ts';
+export * from './access/requests.ts';
+export * from './access/scopes.ts';
 export * from './anthropic/error-body.ts';
 export * from './anthropic/message-stream.ts';
 export { type MessagesRequest, readCountRequest, readMessagesRequest } from './anthropic/to-chat.ts';

@@ -1,4 +1,5 @@
 /** Everything an operator can set on an ingress. */
+import { accessSettings } from '@penstock/access';
 import { AFFINITIES, type Affinity, BOUND_WAIT_MS } from '@penstock/policy';
 import {
   apiMonitoringSetting,
@@ -45,6 +46,12 @@ export const ingressConfig = z.object({
     length: 8,
     missing: 'set at least one API key, comma-separated',
   }).describe('API keys that clients may use, comma-separated.'),
+  PENSTOCK_ADMIN_KEYS: keysSetting({ least: 0, length: 12, missing: '' })
+    .prefault('')
+    .describe(
+      'Admin keys beside those that were made with the admin API, comma-separated: for /v1/organization alone.',
+    ),
+  ...accessSettings,
   PENSTOCK_CORS_ORIGINS: settingOf(parseOrigins)
     .prefault('')
     .describe(

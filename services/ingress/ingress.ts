@@ -30,6 +30,7 @@ import {
   type FileContents,
   type ModelRegistry,
   type PlacementStore,
+  type ProjectRecords,
   type ReplyBus,
   type RequestBodies,
   type RequestTrails,
@@ -42,6 +43,7 @@ import {
 } from '@penstock/transport';
 import type { AllowList } from '@penstock/transport/egress';
 import type { FastifyInstance } from 'fastify';
+import { accessOf } from './access.ts';
 import { BatchesApi } from './api/batches.ts';
 import { FilesApi } from './api/files.ts';
 import { InferenceApi } from './api/inference.ts';
@@ -63,7 +65,6 @@ import { Dispatcher } from './dispatch/dispatcher.ts';
 import { OpenRequests } from './dispatch/open-requests.ts';
 import { Door } from './door.ts';
 import { Answers } from './drain/answers.ts';
-import { createAuthenticator } from './http/auth.ts';
 import { BodyReader } from './http/body-reader.ts';
 import type { Origins } from './http/cors.ts';
 import { FormReader } from './intake/form-body.ts';
@@ -83,7 +84,6 @@ import { LogStreams } from './runs/stream-log.ts';
 import { buildServer } from './server.ts';
 import { StatusReporter, type StatusReporterOptions } from './status.ts';
 import { AccessLog } from './telemetry/access-log.ts';
-import { RefusedKeys } from './telemetry/refused-keys.ts';
 import type { TrailKeeping } from './telemetry/request-trail.ts';
 
 /** The ports to other processes and to the stores. */
@@ -96,6 +96,7 @@ export interface IngressPorts {
   readonly runStore: RunStore;
   readonly runLog: RunLog;
   readonly audit: Pick<AuditLog, 'add' | 'connected'>;
+  readonly projects: ProjectRecords;
   readonly records: TaskRecords;
   readonly contents: FileContents;
   readonly bodies: RequestBodies;
@@ -112,6 +113,9 @@ export interface IngressSettings {
   readonly region: string;
   readonly shards: number;
   readonly apiKeys: readonly string[];
+  readonly adminKeys: readonly string[];
+  readonly peppers: readonly string[];
+  readonly keyGraceMs: number;
   readonly corsOrigins: Origins;
   readonly modelNames: ModelNamesOptions;
   readonly modelDefaultsOf: DefaultsOf;
@@ -214,7 +218,7 @@ export async function startIngress(
   const reads = new StoredReads({ store: runStore, finder, room });
   const accepting = { runIntake, reads, canceller, waiters, holdMs };
   const jobs = new JobsApi({ ...accepting, logStreams, pollHints });
-  const [door, refusedKeys] = [doorOf(ports, clock), new RefusedKeys(ports.audit, clock)];
+  const [door, access] = [doorOf(ports, clock), accessOf(ports, settings, host, metrics.refusedKeys)];
   const monitoring = { metrics: metrics.set, notReady: () => host.notReady() ?? notYetHeard(fleet) };
   const app = buildServer({
     apis: {
@@ -227,14 +231,14 @@ export async function startIngress(
       ...responses(ports, settings, host, {
         ...{ ...accepting, finder, storeRoom, intake, dispatcher, runLog, logStreams, pollHints, keeper },
       }),
-      ...filesAndWebhooks(ports, settings, host, storeRoom),
+      ...{ ...filesAndWebhooks(ports, settings, host, storeRoom), ...access.apis },
     },
-    ...{ authenticate: createAuthenticator(settings.apiKeys), letIn: () => door.pass() },
-    ...{ answers, room, bodies: reader, corsOrigins: settings.corsOrigins, nextId, log, refusedKeys },
+    ...{ ...access.guards, letIn: () => door.pass() },
+    ...{ answers, room, bodies: reader, corsOrigins: settings.corsOrigins, nextId, log },
     accessLog: settings.accessLog ? new AccessLog(log, () => clock.monotonic()) : null,
   });
   const reporter = reporterOf(ports, settings, { metrics, open, clock });
-  const tick = tickAll(open, lanes, door, rooms, refusedKeys);
+  const tick = tickAll(open, lanes, door, rooms, access);
   return { app, open, answers, monitoring, tick, tellStatus: leaving => reporter.tell(leaving) };
 }
 

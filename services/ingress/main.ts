@@ -30,6 +30,7 @@ import {
   RedisAuditLog,
   RedisConversations,
   RedisDeliveries,
+  RedisProjectRecords,
   RedisReplyBus,
   RedisRunLog,
   RedisRunStore,
@@ -81,6 +82,7 @@ if (queue.isClustered && config.PENSTOCK_NATS_REPLICAS === 1)
   log.warn('NATS is a cluster, and one of its servers alone keeps each queue: set PENSTOCK_NATS_REPLICAS=3');
 
 const runStore = await there(REDIS, () => RedisRunStore.connect(redis));
+const projects = await there(REDIS, () => RedisProjectRecords.connect(redis));
 const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
 const stores = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
@@ -104,6 +106,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
       trails: bus.trails,
       runStore,
       runLog,
+      projects,
       records,
       ...stores,
       batchJobs,
@@ -116,6 +119,9 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
     region,
     shards: config.PENSTOCK_SHARDS,
     apiKeys: config.PENSTOCK_API_KEYS,
+    adminKeys: config.PENSTOCK_ADMIN_KEYS,
+    peppers: config.PENSTOCK_KEY_PEPPER,
+    keyGraceMs: config.PENSTOCK_KEY_GRACE_S * 1000,
     corsOrigins: config.PENSTOCK_CORS_ORIGINS,
     ...modelRulesOf(config),
     bodyLimitBytes: config.PENSTOCK_BODY_LIMIT_BYTES,
@@ -194,7 +200,7 @@ stopping.by([
     run: () =>
       Promise.all(
         [
-          ...[queue, bus, runStore, runLog, records, batchJobs],
+          ...[queue, bus, runStore, runLog, projects, records, batchJobs],
           ...[webhooks, deliveries, deliveryJobs, conversations, audit],
         ].map(wire => wire.close()),
       ).then(() => {}),

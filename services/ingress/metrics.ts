@@ -34,6 +34,7 @@ export interface IngressMetrics {
   /** The label `model` of what waits in a queue. @param slug of the queue. */
   readonly modelOf: (slug: string) => string;
   readonly requests: Counter<'endpoint' | 'status'>;
+  readonly refusedKeys: Counter<'reason'>;
   readonly finished: Counter<'outcome'>;
   readonly retries: Counter<'reason'>;
   readonly fencedFrames: Counter;
@@ -101,6 +102,11 @@ function counters(set: MetricSet) {
       'Answers by endpoint, or route, and HTTP status, refusals too; 499: the client left before. Probes are not counted.',
       'endpoint',
       'status',
+    ),
+    refusedKeys: set.counter(
+      'penstock_refused_keys_total',
+      'Requests whose API key was refused, or that had none, by why.',
+      'reason',
     ),
     finished: set.counter('penstock_requests_finished_total', 'Dispatched requests by outcome.', 'outcome'),
     retries: set.counter('penstock_failed_attempts_total', 'Failed attempts by what was decided.', 'reason'),

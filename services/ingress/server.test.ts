@@ -12,6 +12,10 @@ import { JobsApi } from './api/jobs.ts';
 import { MessagesApi } from './api/messages.ts';
 import { ModelsApi } from './api/models.ts';
 import { OperationsApi } from './api/operations.ts';
+import { AdminKeysApi } from './api/organization/admin-keys-api.ts';
+import { ProjectKeysApi } from './api/organization/project-keys-api.ts';
+import { ProjectsApi } from './api/organization/projects-api.ts';
+import { ServiceAccountsApi } from './api/organization/service-accounts-api.ts';
 import { RequestsApi } from './api/requests.ts';
 import { CompactApi } from './api/responses/compact-api.ts';
 import { ConversationsApi } from './api/responses/conversations-api.ts';
@@ -67,11 +71,20 @@ function startServer(
     files: new FilesApi(none),
     batches: new BatchesApi(none),
     webhooks: new WebhooksApi(none),
+    projects: new ProjectsApi(none),
+    projectKeys: new ProjectKeysApi(none, none),
+    serviceAccounts: new ServiceAccountsApi(none, none),
+    adminKeys: new AdminKeysApi(none),
   };
   const letIn = () => {};
+  const caller = { project: 't', key: 'k', permissions: { scopes: null, models: null }, limits: {} };
+  const authenticator = {
+    callerOf: async () => ({ ...caller, project: authenticate() }),
+    adminOf: async () => ({ key: 'k' }),
+  };
   const answers = new Answers({ inc: (labels: (typeof counted)[number]) => void counted.push(labels) });
   const about = {
-    authenticate,
+    authenticator,
     letIn,
     corsOrigins,
     answers,

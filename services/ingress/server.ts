@@ -1,4 +1,5 @@
 /** The HTTP server: the framework's settings, and the routes of all resources. Listens to nothing by itself. */
+import type { Caller } from '@penstock/access';
 import { DispatchError, ENDPOINT_TABLE, ENDPOINTS } from '@penstock/protocol';
 import { type Logger, VERSION } from '@penstock/runtime';
 import fastify, {
@@ -14,6 +15,10 @@ import type { JobsApi } from './api/jobs.ts';
 import type { MessagesApi } from './api/messages.ts';
 import type { ModelsApi } from './api/models.ts';
 import { type OperationsApi, PROBES } from './api/operations.ts';
+import type { AdminKeysApi } from './api/organization/admin-keys-api.ts';
+import type { ProjectKeysApi } from './api/organization/project-keys-api.ts';
+import type { ProjectsApi } from './api/organization/projects-api.ts';
+import type { ServiceAccountsApi } from './api/organization/service-accounts-api.ts';
 import type { RequestsApi } from './api/requests.ts';
 import type { CompactApi } from './api/responses/compact-api.ts';
 import type { ConversationsApi } from './api/responses/conversations-api.ts';
@@ -22,7 +27,7 @@ import type { ResponsesApi } from './api/responses/responses-api.ts';
 import type { StoredCompletionsApi } from './api/stored-completions.ts';
 import type { WebhooksApi } from './api/webhooks.ts';
 import { type Answers, NO_ROUTE } from './drain/answers.ts';
-import type { Authenticate } from './http/auth.ts';
+import type { Authenticator } from './http/auth.ts';
 import { type BodyReader, letGoOfBody } from './http/body-reader.ts';
 import { addCors, type Origins } from './http/cors.ts';
 import { sendError, toDispatchError } from './http/errors.ts';
@@ -60,11 +65,15 @@ export interface Apis {
   readonly files: FilesApi;
   readonly batches: BatchesApi;
   readonly webhooks: WebhooksApi;
+  readonly projects: ProjectsApi;
+  readonly projectKeys: ProjectKeysApi;
+  readonly serviceAccounts: ServiceAccountsApi;
+  readonly adminKeys: AdminKeysApi;
 }
 
 export interface ServerOptions {
   readonly apis: Apis;
-  readonly authenticate: Authenticate;
+  readonly authenticator: Pick<Authenticator, 'adminOf' | 'callerOf'>;
   /** Throws DispatchError where nothing can be let in now. */
   readonly letIn: () => void;
   /** Whose pages may read answers. */
@@ -80,7 +89,7 @@ export interface ServerOptions {
 }
 
 export function buildServer(options: ServerOptions): FastifyInstance {
-  const { apis, authenticate, letIn, corsOrigins, answers, bodies, room, nextId } = options;
+  const { apis, authenticator, letIn, corsOrigins, answers, bodies, room, nextId } = options;
   const paths = new Paths();
   const app = fastify({
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -97,7 +106,9 @@ export function buildServer(options: ServerOptions): FastifyInstance {
       fail(reply, request, error, options);
     },
   });
-  app.decorateRequest('tenant', '');
+  app.decorateRequest('caller');
+  app.decorateRequest('admin');
+  app.decorateRequest('tenant', { getter: tenantOf });
   app.addHook('onRequest', async ({ routeOptions }, reply) =>
     answers.begin(reply.raw, nameOf(routeOptions.url)),
   );
@@ -116,7 +127,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   app.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) if (each !== 'HEAD') paths.add(each, url);
   });
-  const guards = createGuards(authenticate, letIn);
+  const guards = createGuards(authenticator, letIn);
   for (const api of Object.values<Api>({ ...apis })) api.addTo(app, guards);
   addIndex(app, paths);
   return app;
@@ -135,6 +146,11 @@ function fail(
   if ((status === 401 && code !== 'missing_api_key') || status === 403)
     refusedKeys.note({ ip: request.ip, why: code, project: request.tenant });
   sendError(reply, request, known);
+}
+
+/** Empty for a request whose key was refused, or that needs none. */
+function tenantOf(this: FastifyRequest): string {
+  return (this.caller as Caller | undefined)?.project ?? '';
 }
 
 /** The label of a route in the metrics; null where it is not counted. */

@@ -1,9 +1,11 @@
 /** A tasks process: runs batches, delivers webhooks, keeps deadlines. It serves nobody; several may run, and any may die. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
+import { mayAsk, UNRESTRICTED } from '@penstock/access';
 import { watchFleet } from '@penstock/fleet';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { HEARTBEAT_MS, TokenEstimator } from '@penstock/policy';
-import type { Endpoint } from '@penstock/protocol';
+import type { BatchRecord, Endpoint } from '@penstock/protocol';
 import { DoneChannel, LostRunFinder, RunAttempts, RunCanceller, RunExpiry, RunRequeue } from '@penstock/runs';
 import {
   auditOptions,
@@ -119,6 +121,12 @@ const queueFor = (name: string, endpoint: Endpoint) => {
   const model = fleet.model(name);
   return model === undefined ? null : fleet.queueFor(model, endpoint);
 };
+const targetOf = (name: string) => fleet.target(name);
+/** A model that may stand in serves a line only where whoever made the batch may ask for it. */
+const servingModel = ({ permissions = UNRESTRICTED }: BatchRecord, name: string) => {
+  const model = fleet.model(name);
+  return model !== undefined && mayAsk(permissions, model.name, targetOf) ? model : undefined;
+};
 const estimator = new TokenEstimator();
 const room = new FeedRoom(config.PENSTOCK_BATCH_WINDOW);
 let regionWatch: RegionWatch | null = null;
@@ -136,6 +144,7 @@ const runner: BatchRunner = new BatchRunner({
   runs,
   rules: {
     isModel: name => fleet.isModel(name),
+    mayAsk: (permissions, name) => mayAsk(permissions, fleet.target(name), targetOf),
     hasEndpoint: (name, endpoint) => queueFor(name, endpoint) !== null,
     whenHeard: async () => {
       while (fleet.unheardMs > 0) await sleep(fleet.unheardMs);
@@ -150,7 +159,7 @@ const runner: BatchRunner = new BatchRunner({
       finder: new LostRunFinder({ runs, queue, region, shards: config.PENSTOCK_SHARDS, clock: regionClock }),
       shardFor: slug => fleet.shardFor(slug),
       queueFor,
-      served: line => servedLine(line, fleet.model(line.summary.model), modelDefaultsOf),
+      served: line => servedLine(line, servingModel(input.batch, line.summary.model), modelDefaultsOf),
     }),
   estimator,
   turns: room.turns,

@@ -54,6 +54,12 @@ export const OVERVIEW: Dashboard = {
           { unit: 'reqps', stacked: true },
           { expr: rate('penstock_http_requests_total', 'status'), legend: '{{status}}' },
         ),
+        chart(
+          'Refused API keys by reason',
+          'Requests without a valid key. `expired` is a client that nobody gave its new key; much of `unknown` is somebody who tries.',
+          { unit: 'reqps', stacked: true },
+          { expr: rate('penstock_refused_keys_total', 'reason'), legend: '{{reason}}' },
+        ),
         waits(
           'Time to first token',
           `From acceptance to the first byte, where a client waits. The line is the aim of ${SLO_SECONDS} s.`,

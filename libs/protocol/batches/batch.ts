@@ -1,4 +1,5 @@
 /** Batches: their record, their keys, and OpenAI's shape. Times are Unix seconds, as on the wire. */
+import type { Project } from '../access/project.ts';
 import { type TokenCounts, toResponsesUsage } from '../openai/usage.ts';
 import { assertToken } from '../wire/token.ts';
 
@@ -27,6 +28,11 @@ export interface BatchRecord {
   /** `batch_…` */
   readonly id: string;
   readonly tenant: string;
+  /** What the key that made it may ask for; absent in batches of older versions, and for all. */
+  readonly permissions?: {
+    readonly scopes: readonly string[] | null;
+    readonly models: Project['models'];
+  };
   /** Path, as `/v1/chat/completions`. */
   readonly endpoint: string;
   readonly inputFileId: string;

@@ -40,6 +40,19 @@ export const ERRORS = {
     type: invalid,
     text: 'The API key is not valid. Check which key you use.',
   },
+  missing_scope: {
+    status: 403,
+    type: invalid,
+    text: 'You have insufficient permissions for this operation: the API key lacks a scope. Use another key, or ask who made it.',
+  },
+  admin_key_required: {
+    status: 403,
+    type: invalid,
+    text: 'You have insufficient permissions for this operation: it takes an admin key, and this is an API key of a project.',
+  },
+  project_not_found: { status: 404, type: invalid, text: 'No such project.' },
+  service_account_not_found: { status: 404, type: invalid, text: 'No such service account in this project.' },
+  key_not_found: { status: 404, type: invalid, text: 'No such key here. It may have been deleted.' },
   job_not_found: {
     status: 404,
     type: invalid,
@@ -157,6 +170,12 @@ export const ERRORS = {
     type: server,
     text: 'The server failed. Try again; report the request id if the problem persists.',
   },
+  no_key_pepper: {
+    status: 500,
+    type: server,
+    shouldRetry: false,
+    text: 'No key can be made: the operator has to set PENSTOCK_KEY_PEPPER (docs/keys.md).',
+  },
   body_unavailable: {
     status: 500,
     type: server,
@@ -198,6 +217,11 @@ export const ERRORS = {
     status: 503,
     type: 'service_unavailable_error',
     text: 'The server has just started, or was cut off, and does not know yet what its workers serve. Try again after the time in Retry-After.',
+  },
+  keys_unavailable: {
+    status: 503,
+    type: 'service_unavailable_error',
+    text: 'The store of API keys is not available, so the key could not be checked. Try again after the time in Retry-After.',
   },
   storage_busy: {
     status: 503,

@@ -3,13 +3,14 @@ import { ERRORS } from '../errors/errors.ts';
 import { OBJECTS } from './objects.ts';
 import type { Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
+import { ORGANIZATION_OBJECTS } from './organization-objects.ts';
 import { REQUESTS } from './requests.ts';
 import { type JsonSchema, object, ref, text } from './schema.ts';
 
 export { OPERATIONS } from './operations.ts';
 
 /** Error statuses that any route under /v1 can answer with. */
-const ANYWHERE = [400, 401, 404, 405, 413, 415, 500, 503];
+const ANYWHERE = [400, 401, 403, 404, 405, 413, 415, 500, 503];
 const QUEUED = [429, 502, 504];
 /** Schema of one server-sent event. */
 const SSE_EVENT = object({ data: text }, { event: text });
@@ -51,7 +52,7 @@ export function openApiDocument(version: string): JsonSchema {
     paths,
     components: {
       securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
-      schemas: { ...OBJECTS, ...REQUESTS, Document: { type: 'object' } },
+      schemas: { ...OBJECTS, ...ORGANIZATION_OBJECTS, ...REQUESTS, Document: { type: 'object' } },
       responses: errorResponses(),
     },
   };

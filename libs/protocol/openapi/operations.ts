@@ -5,6 +5,7 @@ import { ENDPOINT_TABLE, ENDPOINTS, type Endpoint } from '../wire/endpoints.ts';
 import { COMPLETION_OPERATIONS } from './completion-operations.ts';
 import { CONVERSATION_OPERATIONS } from './conversation-operations.ts';
 import { header, type Operation, type Parameter, paging, query } from './operation.ts';
+import { ORGANIZATION_OPERATIONS } from './organization-operations.ts';
 import type { REQUESTS } from './requests.ts';
 import { count, flag, text } from './schema.ts';
 import { STORED_OPERATIONS } from './stored-operations.ts';
@@ -283,5 +284,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...CONVERSATION_OPERATIONS,
   ...jobs,
   ...STORED_OPERATIONS,
+  ...ORGANIZATION_OPERATIONS,
   ...operations,
 ];

@@ -1,5 +1,16 @@
 /** Request bodies as JSON Schema, generated from the schemas that check them, so that the two cannot differ. */
 import { z } from 'zod';
+import {
+  adminKeyCreate,
+  modelPermissionsUpdate,
+  projectCreate,
+  projectKeyUpdate,
+  projectUpdate,
+  rateLimitUpdate,
+  serviceAccountCreate,
+  serviceAccountKeyCreate,
+  serviceAccountUpdate,
+} from '../access/requests.ts';
 import { countTokensFields, messagesFields } from '../anthropic/fields.ts';
 import { batchCreate, fileForm } from '../batches/requests.ts';
 import { PASSED_ON } from '../endpoints/passed-on.ts';
@@ -60,4 +71,13 @@ export const REQUESTS = {
   UpdateWebhookEndpoint: fromZod(webhookUpdate),
   RotateWebhookSecret: fromZod(webhookRotate),
   TestWebhookEndpoint: fromZod(webhookTest),
+  CreateProject: fromZod(projectCreate),
+  UpdateProject: fromZod(projectUpdate),
+  UpdateModelPermissions: fromZod(modelPermissionsUpdate),
+  UpdateRateLimit: fromZod(rateLimitUpdate),
+  UpdateProjectKey: fromZod(projectKeyUpdate),
+  CreateServiceAccount: fromZod(serviceAccountCreate),
+  UpdateServiceAccount: fromZod(serviceAccountUpdate),
+  CreateServiceAccountKey: fromZod(serviceAccountKeyCreate),
+  CreateAdminKey: fromZod(adminKeyCreate),
 } satisfies Record<string, JsonSchema>;

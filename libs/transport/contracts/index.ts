@@ -3,6 +3,7 @@ export * from './audit-log.ts';
 export * from './control-channel.ts';
 export * from './nth.ts';
 export * from './open-runs.ts';
+export * from './project-records.ts';
 export * from './region-hints.ts';
 export * from './reply-bus.ts';
 export { testRequestBodies } from './request-bodies.ts';

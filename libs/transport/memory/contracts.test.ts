@@ -6,6 +6,7 @@ import {
   testModelRegistry,
   testOpenRuns,
   testPlacementStore,
+  testProjectRecords,
   testReplyBus,
   testRequestBodies,
   testRunLog,
@@ -17,6 +18,7 @@ import {
   MemoryModelRegistry,
   MemoryOpenRuns,
   MemoryPlacementStore,
+  MemoryProjectRecords,
   MemoryReplyBus,
   MemoryRequestBodies,
   MemoryRunLog,
@@ -69,4 +71,9 @@ suite('run store in memory', () => {
   testRunLog(() => ({ runs, log }));
   const open = new MemoryOpenRuns(runs);
   testOpenRuns(() => ({ runs, open, elapse }));
+});
+
+suite('project records in memory', () => {
+  const records = new MemoryProjectRecords();
+  testProjectRecords(() => records);
 });

@@ -3,6 +3,7 @@ export { MemoryAuditLog } from './audit-log.ts';
 export type { MemoryClock } from './clock.ts';
 export { MemoryModelRegistry } from './model-registry.ts';
 export { MemoryPlacementStore } from './placement-store.ts';
+export { MemoryProjectRecords } from './project-records.ts';
 export { matchesFilter } from './queue/subjects.ts';
 export { type MemoryDeadLetter, type MemorySettlement, MemoryWorkQueue } from './queue/work-queue.ts';
 export { Recorded } from './recorded.ts';

@@ -1,4 +1,5 @@
 /** OpenAI's Batches API. A batch is a record and a job; the tasks processes do the work. */
+import { mayUse, type Permissions, useOf } from '@penstock/access';
 import {
   type BatchRecord,
   batchCreate,
@@ -69,7 +70,8 @@ export class BatchesApi implements Api {
         message: 'The input file must have the purpose `batch`. Upload it again with that purpose.',
         param: 'input_file_id',
       });
-    const batch = this.#newBatch(file, asked);
+    refuseEndpoint(request.caller.permissions, asked.endpoint);
+    const batch = this.#newBatch(file, asked, request.caller.permissions);
     const outcome = await records.addBatch(batch, keyOf(request, 'batches'));
     if (outcome.kind === 'reused') throw keyReused();
     // If this process dies here, a tasks process finds the batch among the open ones.
@@ -77,11 +79,12 @@ export class BatchesApi implements Api {
     return this.#find(outcome.id, request.tenant);
   }
 
-  #newBatch(file: FileRecord, asked: Fields): BatchRecord {
+  #newBatch(file: FileRecord, asked: Fields, permissions: Permissions): BatchRecord {
     const createdAt = this.#nowS();
     return {
       id: `batch_${this.#o.nextId()}`,
       tenant: file.tenant,
+      ...(permissions.scopes === null && permissions.models === null ? {} : { permissions }),
       endpoint: asked.endpoint,
       inputFileId: file.id,
       inputDigest: file.digest,
@@ -117,4 +120,14 @@ export class BatchesApi implements Api {
   #nowS(): number {
     return Math.floor(this.#o.clock.now() / 1000);
   }
+}
+
+/** Its lines are requests to the endpoint. */
+function refuseEndpoint(permissions: Permissions, path: string): void {
+  const use = useOf(path);
+  if (use === null || mayUse(permissions, use)) return;
+  throw new DispatchError('missing_scope', {
+    message: `You have insufficient permissions for this operation. Missing scopes: ${use}.`,
+    param: 'endpoint',
+  });
 }

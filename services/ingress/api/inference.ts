@@ -66,7 +66,7 @@ export class InferenceApi implements Api {
   }
 
   #create(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    const read = this.#o.intake.read(endpoint, request.body);
+    const read = this.#o.intake.read(endpoint, request.body, request.caller.permissions);
     const preferences = readPreferences(request.headers['prefer']);
     if (isJob(preferences, request)) return this.#o.jobs.accept(endpoint, read, request, reply, preferences);
     return this.#dispatch(endpoint, read, request, reply, preferences);
@@ -84,7 +84,7 @@ export class InferenceApi implements Api {
         throw err;
       }
     };
-    const read = await orDiscard(() => intake.readForm(endpoint, form));
+    const read = await orDiscard(() => intake.readForm(endpoint, form, request.caller.permissions));
     const preferences = readPreferences(request.headers['prefer']);
     if (isJob(preferences, request)) return jobs.accept(endpoint, read, request, reply, preferences);
     return orDiscard(() => this.#dispatch(endpoint, read, request, reply, preferences));

@@ -60,7 +60,7 @@ export class MessagesApi implements Api {
     if (isKeyed(request)) throw new DispatchError('invalid_request', KEYED);
     const { body, parsed, exact, bytesOf } = bodyOf(request);
     const { chat, stopSequences } = readMessagesRequest(parsed, exact);
-    const read = intake.readMade('chat', bytesOf(chat), acceptedAt);
+    const read = intake.readMade('chat', bytesOf(chat), acceptedAt, request.caller.permissions);
     const requestId = publicRequestId(request);
     if (models.isEverywhere(read.model, 'messages')) {
       // Another engine could not go on with the events of this one.
@@ -79,13 +79,19 @@ export class MessagesApi implements Api {
     const { intake, models, dispatcher, clock } = this.#o;
     const acceptedAt = clock.now();
     const { body, parsed, exact, bytesOf } = bodyOf(request);
+    const { permissions } = request.caller;
     const { tool_choice: _choice, ...prompt } = readCountRequest(parsed, exact);
-    const { model, promptTokens: estimate } = intake.readMade('chat', bytesOf(prompt), acceptedAt);
+    const { model, promptTokens: estimate } = intake.readMade(
+      'chat',
+      bytesOf(prompt),
+      acceptedAt,
+      permissions,
+    );
     const endpoint = COUNTERS.find(name => models.queueFor(model, name) !== null);
     if (endpoint === undefined)
       return answer(reply.headers(dialectOf(request).headers), request, { input_tokens: estimate });
     const asked = endpoint === 'messageTokens' ? body : bytesOf(prompt);
-    const read = intake.readMade(endpoint, asked, acceptedAt);
+    const read = intake.readMade(endpoint, asked, acceptedAt, permissions);
     const reshape = (sink: ReplySink) =>
       new TokenCountReply(sink, estimate, tokens => ({ input_tokens: tokens }));
     return dispatcher.dispatch(endpoint, read, request, reply, { ...HELD, reshape });

@@ -1,12 +1,17 @@
 /** What a request has to pass before its route sees it. */
+import { type Admin, type Caller, mayUse, useOf } from '@penstock/access';
 import { DispatchError } from '@penstock/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Authenticate } from './auth.ts';
+import type { Asked, Authenticator } from './auth.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Digest of the API key; set once the request is authenticated. */
-    tenant: string;
+    /** Set once the request is authenticated. */
+    caller: Caller;
+    /** The caller's project, which scopes everything a client can name. */
+    readonly tenant: string;
+    /** Set instead, once it is known to come from an operator. */
+    admin: Admin;
   }
 }
 
@@ -19,6 +24,8 @@ export interface Guards {
   readonly identify: Guard;
   /** As `identify`, and refuses parameters that no route expects. */
   readonly admit: Guard;
+  /** As `admit`, for operators alone. */
+  readonly administer: Guard;
   /** Lets the routes of a scope take multipart forms, which they receive themselves. Elsewhere they are an unsupported media type. */
   readonly takeForms: (scope: FastifyInstance) => void;
 }
@@ -29,9 +36,13 @@ export interface Api {
 }
 
 /** Guards throw DispatchError. @param letIn throws where nothing can be let in now. */
-export function createGuards(authenticate: Authenticate, letIn: () => void): Guards {
+export function createGuards(
+  authenticator: Pick<Authenticator, 'adminOf' | 'callerOf'>,
+  letIn: () => void,
+): Guards {
   const know = async (request: FastifyRequest) => {
-    request.tenant = authenticate(request.headers, () => request.raw.headersDistinct);
+    request.caller = await authenticator.callerOf(askedBy(request));
+    refuseUse(request);
   };
   const identify = async (request: FastifyRequest) => {
     await know(request);
@@ -39,8 +50,12 @@ export function createGuards(authenticate: Authenticate, letIn: () => void): Gua
   };
   const admit = async (request: FastifyRequest) => {
     await identify(request);
-    refuseRepeated(request.query as Record<string, unknown>);
-    refuseCompressed(request.headers['content-encoding']);
+    refuseUnexpected(request);
+  };
+  const administer = async (request: FastifyRequest) => {
+    request.admin = await authenticator.adminOf(askedBy(request));
+    letIn();
+    refuseUnexpected(request);
   };
   const takeForms = (scope: FastifyInstance) => {
     scope.removeAllContentTypeParsers();
@@ -51,7 +66,24 @@ export function createGuards(authenticate: Authenticate, letIn: () => void): Gua
       });
     });
   };
-  return { know, identify, admit, takeForms };
+  return { know, identify, admit, administer, takeForms };
+}
+
+function askedBy({ headers, raw, ip: address }: FastifyRequest): Asked {
+  return { headers, repeated: () => raw.headersDistinct, address };
+}
+
+function refuseUse({ caller, routeOptions }: FastifyRequest): void {
+  const use = useOf(routeOptions.url ?? '');
+  if (use === null || mayUse(caller.permissions, use)) return;
+  throw new DispatchError('missing_scope', {
+    message: `You have insufficient permissions for this operation. Missing scopes: ${use}.`,
+  });
+}
+
+function refuseUnexpected({ query, headers }: FastifyRequest): void {
+  refuseRepeated(query as Record<string, unknown>);
+  refuseCompressed(headers['content-encoding']);
 }
 
 /** A parameter given twice comes as an array, which nothing behind this expects; only the SDKs' lists (`include[]`) may. */

@@ -1,4 +1,5 @@
 /** Reads an inference request: from its bytes to what the dispatcher needs to know. */
+import type { Permissions } from '@penstock/access';
 import { type PromptSize, type SizeBoundaries, sizeClassOf } from '@penstock/policy';
 import {
   type BodyClaim,
@@ -21,6 +22,7 @@ import type { Clock } from '@penstock/runtime';
 import { absent, type Listening } from './absent.ts';
 import type { FormBody } from './form-body.ts';
 import { withSpan } from './form-scan.ts';
+import { refuseModel, refuseTier } from './permitted.ts';
 import type { TokenEstimates } from './token-estimates.ts';
 
 /** A valid request for a model that is known. */
@@ -48,6 +50,8 @@ export interface InferenceRequest {
 
 export interface ModelCatalogue extends Listening {
   model(name: string): ModelInfo | undefined;
+  /** The model that a name stands for. */
+  target(name: string): string;
   /** Null where no worker of the model has the endpoint. */
   queueFor(model: ModelInfo, endpoint: Endpoint): string | null;
   endpointsOf(model: ModelInfo): Endpoint[];
@@ -74,34 +78,41 @@ export class Intake {
   }
 
   /** @throws DispatchError for an invalid body or an unknown model. */
-  read(endpoint: Endpoint, body: unknown): InferenceRequest {
+  read(endpoint: Endpoint, body: unknown, permissions: Permissions): InferenceRequest {
     if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
-    return this.#read(endpoint, body, this.#o.clock.now(), parseJson);
+    return this.#read(endpoint, body, this.#o.clock.now(), permissions, parseJson);
   }
 
   /** As {@link read}, of JSON that was made here of what had been read. */
-  readMade(endpoint: Endpoint, body: Buffer, acceptedAt: number): InferenceRequest {
-    return this.#read(endpoint, body, acceptedAt, bytes => JSON.parse(bytes.toString('utf8')) as unknown);
+  readMade(endpoint: Endpoint, body: Buffer, acceptedAt: number, permissions: Permissions): InferenceRequest {
+    return this.#read(
+      endpoint,
+      body,
+      acceptedAt,
+      permissions,
+      bytes => JSON.parse(bytes.toString('utf8')) as unknown,
+    );
   }
 
   #read(
     endpoint: Endpoint,
     body: Buffer,
     acceptedAt: number,
+    permissions: Permissions,
     parse: (bytes: Buffer) => unknown,
   ): InferenceRequest {
     const { bytes, restoreText } = elideMedia(body);
-    const read = this.#understand(endpoint, body, parse(bytes), acceptedAt);
+    const read = this.#understand(endpoint, body, parse(bytes), acceptedAt, permissions);
     return bytes === body ? read : { ...read, restore: restoreText };
   }
 
   /** As {@link read}, of a multipart form. */
-  readForm(endpoint: Endpoint, form: FormBody): InferenceRequest {
+  readForm(endpoint: Endpoint, form: FormBody, permissions: Permissions): InferenceRequest {
     const { body, fields, claim, contentType, model: named } = form;
     // What is in the store is renamed on its way to the engine.
     const write: WriteFields = (bytes, { model }) =>
       named === null || claim !== null ? bytes : withSpan(bytes, named, String(model));
-    const read = this.#understand(endpoint, body, fields, this.#o.clock.now(), write);
+    const read = this.#understand(endpoint, body, fields, this.#o.clock.now(), permissions, write);
     if (claim === null) return { ...read, contentType };
     const isRenamed = named !== null && read.summary.model !== fields['model'];
     return { ...read, contentType, claim: isRenamed ? { ...claim, model: named } : claim };
@@ -116,6 +127,7 @@ export class Intake {
     body: Buffer,
     parsed: unknown,
     acceptedAt: number,
+    permissions: Permissions,
     write: WriteFields = withFields,
   ): InferenceRequest {
     const { models, boundaries, estimates, defaultsOf } = this.#o;
@@ -123,6 +135,8 @@ export class Intake {
     const model = models.model(asked.summary.model);
     if (model === undefined) throw absent(models, new DispatchError('model_not_found', { param: 'model' }));
     const { name } = model;
+    refuseModel(permissions, name, each => models.target(each));
+    refuseTier(permissions, asked.summary.tier);
     const by = { model: name, defaults: defaultsOf(name) };
     const served = servedBy(endpoint, asked, parsed as object, by, write);
     const { summary } = served.request;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { UNRESTRICTED } from '@penstock/access';
 import { checkBatch } from './batch-check.ts';
 
 const LINE = {
@@ -19,7 +20,7 @@ for (const late of ['model', 'endpoint'])
       let isHeard = late === 'endpoint';
       let hasEndpoint = late === 'model';
       const { errors } = await checkBatch(lines(), {
-        endpoint: 'embeddings',
+        ...{ endpoint: 'embeddings', permissions: UNRESTRICTED, mayAsk: () => true },
         oneModel: false,
         isModel: async () => isHeard,
         hasEndpoint: () => hasEndpoint,
@@ -33,3 +34,16 @@ for (const late of ['model', 'endpoint'])
     assert.deepEqual(await check(true), []);
     assert.deepEqual(await check(false), [[`${late}_not_found`, 1]]);
   });
+
+test('a line for a model that whoever made the batch may not ask for is refused as one for none', async () => {
+  const permissions = { scopes: ['model:other'], models: null };
+  const { errors } = await checkBatch(lines(), {
+    ...{ endpoint: 'embeddings', oneModel: false, permissions },
+    mayAsk: (given, name) => given === permissions && name === 'other',
+    ...{ isModel: async () => true, hasEndpoint: () => true, whenHeard: async () => {} },
+  });
+  assert.deepEqual(
+    errors.map(({ code, line }) => [code, line]),
+    [['model_not_found', 1]],
+  );
+});

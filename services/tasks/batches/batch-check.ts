@@ -1,5 +1,6 @@
 /** Checks the whole input file before any of it runs, and lists errors with their line numbers. */
 import { hash } from 'node:crypto';
+import type { Permissions } from '@penstock/access';
 import {
   type BatchEndpoint,
   type BatchError,
@@ -21,6 +22,8 @@ const MAX_ERRORS = 100;
 export interface CheckRules {
   /** Whether the model can be asked for here. */
   readonly isModel: (name: string) => Promise<boolean>;
+  /** Whether whoever made the batch may ask for the model. */
+  readonly mayAsk: (permissions: Permissions, name: string) => boolean;
   /** Whether a worker of the model has the endpoint. */
   readonly hasEndpoint: (name: string, endpoint: Endpoint) => boolean;
   /** Resolves once whoever serves something must have been heard: a process that has just started does not know of all workers. */
@@ -31,6 +34,7 @@ export interface CheckRules {
 
 export interface CheckOptions extends CheckRules {
   readonly endpoint: BatchEndpoint;
+  readonly permissions: Permissions;
 }
 
 export interface Checked {
@@ -97,8 +101,9 @@ class Check {
       this.add('duplicate_custom_id', 'This custom_id is used twice.', 'custom_id', line);
     this.#seen.add(digest);
     const { model } = read.summary;
-    const { isModel, hasEndpoint } = this.#o;
-    if (!(await this.#surely(() => isModel(model))))
+    const { isModel, hasEndpoint, mayAsk, permissions } = this.#o;
+    // What it may not ask for is said to be not there.
+    if (!mayAsk(permissions, model) || !(await this.#surely(() => isModel(model))))
       this.add('model_not_found', ERRORS.model_not_found.text, 'body.model', line);
     else if (!(await this.#surely(() => hasEndpoint(model, read.endpoint))))
       this.add('endpoint_not_found', ERRORS.endpoint_not_found.text, 'body.model', line);

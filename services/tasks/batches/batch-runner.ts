@@ -4,6 +4,7 @@
  * validating → failed | in_progress → finalizing → completed. A cancellation or the end of its time stops the open lines; finished
  * lines are written all the same. Any process may begin it again, in any state.
  */
+import { UNRESTRICTED } from '@penstock/access';
 import type { TokenEstimator } from '@penstock/policy';
 import {
   type BatchError,
@@ -135,7 +136,9 @@ export class BatchRunner {
   /** @returns whether the input is valid. */
   async #validate({ batch, endpoint, lines }: Work): Promise<boolean> {
     const { rules, turns } = this.#o;
-    const { errors, total, model } = await turns.take(() => checkBatch(lines(), { endpoint, ...rules }));
+    const { permissions = UNRESTRICTED } = batch;
+    const about = { endpoint, permissions, ...rules };
+    const { errors, total, model } = await turns.take(() => checkBatch(lines(), about));
     if (errors.length > 0) await this.#fail(batch, errors);
     // Refused after a cancellation; the lines are then written as cancelled.
     else await this.#update(batch, { total, model, status: 'in_progress' });

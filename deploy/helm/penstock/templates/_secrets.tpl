@@ -4,7 +4,7 @@
 {{- $name := include "penstock.componentName" (dict "root" . "component" "made") -}}
 {{- $found := (lookup "v1" "Secret" .Release.Namespace $name | default dict).data | default dict -}}
 {{- $made := dict -}}
-{{- range $key, $prefix := dict "api-key" "sk-penstock-" "admin-key" "" "nats-password" "" "redis-password" "" -}}
+{{- range $key, $prefix := dict "api-key" "sk-penstock-" "admin-key" "" "key-pepper" "" "nats-password" "" "redis-password" "" -}}
 {{- $_ := set $made $key (get $found $key | default "" | b64dec | default (printf "%s%s" $prefix (randAlphaNum 40))) -}}
 {{- end -}}
 {{- $_ := set .Values "made" $made -}}
@@ -42,7 +42,10 @@
 {{- if not .Values.auth.apiKeys.existingSecret }}
 api-key: {{ index .Values.made "api-key" | quote }}
 {{- end }}
-{{- if and .Values.console.enabled (not .Values.auth.adminKeys.existingSecret) }}
+{{- if not .Values.auth.keyPepper.existingSecret }}
+key-pepper: {{ index .Values.made "key-pepper" | quote }}
+{{- end }}
+{{- if not .Values.auth.adminKeys.existingSecret }}
 admin-key: {{ index .Values.made "admin-key" | quote }}
 {{- end }}
 {{- if not .Values.nats.existingSecret.name }}
@@ -75,9 +78,12 @@ The volume of secrets of one service, each a file. (dict "root" $ "keys" (list "
       {{- include "penstock.secretFile" (dict "secret" (default $made $values.redis.existingSecret.name) "key" (ternary $values.redis.existingSecret.key "redis-url" (ne $values.redis.existingSecret.name "")) "path" "redis-url") | nindent 6 }}
       {{- if .api }}
       {{- include "penstock.secretFile" (dict "secret" (default $made $values.auth.apiKeys.existingSecret) "key" (ternary $values.auth.apiKeys.key "api-key" (ne $values.auth.apiKeys.existingSecret "")) "path" "api-keys") | nindent 6 }}
+      {{- include "penstock.secretFile" (dict "secret" (default $made $values.auth.keyPepper.existingSecret) "key" (ternary $values.auth.keyPepper.key "key-pepper" (ne $values.auth.keyPepper.existingSecret "")) "path" "key-pepper") | nindent 6 }}
+      {{- end }}
+      {{- if or .api .console }}
+      {{- include "penstock.secretFile" (dict "secret" (default $made $values.auth.adminKeys.existingSecret) "key" (ternary $values.auth.adminKeys.key "admin-key" (ne $values.auth.adminKeys.existingSecret "")) "path" "admin-keys") | nindent 6 }}
       {{- end }}
       {{- if .console }}
-      {{- include "penstock.secretFile" (dict "secret" (default $made $values.auth.adminKeys.existingSecret) "key" (ternary $values.auth.adminKeys.key "admin-key" (ne $values.auth.adminKeys.existingSecret "")) "path" "admin-keys") | nindent 6 }}
       {{- with $values.auth.viewerKeys.existingSecret }}
       {{- include "penstock.secretFile" (dict "secret" . "key" $values.auth.viewerKeys.key "path" "viewer-keys") | nindent 6 }}
       {{- end }}

@@ -2,6 +2,7 @@
  * `POST /v1/responses/input_tokens`: how many tokens a request for a response would have. An engine that has `/tokenize` is asked; without one
  * the answer is the estimate that dispatch goes by.
  */
+import type { Permissions } from '@penstock/access';
 import { DispatchError } from '@penstock/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Dispatcher } from '../../dispatch/dispatcher.ts';
@@ -32,7 +33,7 @@ export class InputTokensApi implements Api {
   async #count(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const { responseIntake, dispatcher } = this.#o;
     const chat = responseIntake.toChat(await responseIntake.read(request), false);
-    const asked = this.#toTokenize(chat);
+    const asked = this.#toTokenize(chat, request.caller.permissions);
     if (asked === null) return answer(reply, request, shown(chat.promptTokens));
     return dispatcher.dispatch('tokenize', asked, request, reply, {
       preferences: NO_PREFERENCES,
@@ -42,12 +43,15 @@ export class InputTokensApi implements Api {
   }
 
   /** Null where no worker's engine can be asked. */
-  #toTokenize({ parsed, restore, acceptedAt }: InferenceRequest): InferenceRequest | null {
+  #toTokenize(
+    { parsed, restore, acceptedAt }: InferenceRequest,
+    permissions: Permissions,
+  ): InferenceRequest | null {
     const { model, messages, tools, chat_template_kwargs } = parsed as Record<string, unknown>;
     const asked = { model, messages, tools, chat_template_kwargs, add_generation_prompt: true };
     const body = Buffer.from(restore(JSON.stringify(asked)));
     try {
-      return this.#o.intake.readMade('tokenize', body, acceptedAt);
+      return this.#o.intake.readMade('tokenize', body, acceptedAt, permissions);
     } catch (err) {
       if (err instanceof DispatchError && err.code === 'endpoint_not_found') return null;
       throw err;

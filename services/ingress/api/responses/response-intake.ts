@@ -1,4 +1,5 @@
 /** Reads a request for a response: from its bytes, and what is stored of the conversation before it, to what an engine is asked. */
+import type { Permissions } from '@penstock/access';
 import {
   type ConversationRecord,
   DispatchError,
@@ -10,6 +11,7 @@ import {
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { FastifyRequest } from 'fastify';
+import { refuseTier } from '../../intake/permitted.ts';
 import type { InferenceRequest, Intake } from '../../intake/understand.ts';
 import type { Conversations } from './conversations.ts';
 import type { History, ResponseHistory } from './history.ts';
@@ -27,6 +29,7 @@ export interface ReadRequest {
   readonly conversation: ConversationRecord | null;
   /** The large media of it and of what it builds on. */
   readonly media: ElidedMedia;
+  readonly permissions: Permissions;
 }
 
 export interface ResponseIntakeOptions {
@@ -48,7 +51,7 @@ export class ResponseIntake {
    * @throws DispatchError for an invalid body, or where something that it builds on is not there.
    */
   async read(
-    { body, tenant }: FastifyRequest,
+    { body, tenant, caller }: FastifyRequest,
     readBody: typeof readResponsesRequest = readResponsesRequest,
   ): Promise<ReadRequest> {
     const { history, clock } = this.#o;
@@ -58,9 +61,11 @@ export class ResponseIntake {
     const bytes = media.elide(body);
     const parsed = parseJson(bytes);
     const given = readBody(parsed, exactJson(bytes, parsed));
+    refuseTier(caller.permissions, given.tier);
     const { before, conversation } = await this.#before(given, tenant, media);
     const input = await history.resolve(given.input, tenant, before.earlier);
-    return { acceptedAt, asked: { ...given, input }, before, conversation, media };
+    const { permissions } = caller;
+    return { acceptedAt, asked: { ...given, input }, before, conversation, media, permissions };
   }
 
   async #before({ previousId, conversationId }: ResponsesRequest, tenant: string, media: ElidedMedia) {
@@ -75,11 +80,14 @@ export class ResponseIntake {
   }
 
   /** The chat completion that the engine is asked for. @throws DispatchError where no worker has the model. */
-  toChat({ asked, before, acceptedAt, media }: ReadRequest, isLogged: boolean): InferenceRequest {
+  toChat(
+    { asked, before, acceptedAt, media, permissions }: ReadRequest,
+    isLogged: boolean,
+  ): InferenceRequest {
     const { history, intake } = this.#o;
     const made = { ...asked.chatOf([...before.earlier, ...asked.input]), ...(isLogged ? STREAMED : {}) };
     const body = media.restore(JSON.stringify(made));
     history.assertFits(body.length);
-    return intake.readMade('chat', body, acceptedAt);
+    return intake.readMade('chat', body, acceptedAt, permissions);
   }
 }

@@ -1,4 +1,5 @@
 /** A client of the API, and what it sees. */
+import { UNRESTRICTED } from '@penstock/access';
 import {
   DispatchError,
   decodeOps,
@@ -139,7 +140,7 @@ export class Client {
 
   #read(ingress: IngressProcess, stream: boolean) {
     const body = { model: MODEL, messages: [{ role: 'user', content: this.question }], stream };
-    return ingress.intake.read('chat', Buffer.from(JSON.stringify(body)));
+    return ingress.intake.read('chat', Buffer.from(JSON.stringify(body)), UNRESTRICTED);
   }
 
   async #call(ingress: IngressProcess): Promise<void> {

@@ -1,0 +1,50 @@
+/**
+ * Whether what was read of projects and keys still holds: every change raises one number, which is asked for once a second. While it is
+ * known to be the same, nothing else has to be asked; so a revoked key is refused by all processes after {@link CONFIRMED_MS} at the latest.
+ */
+import type { Clock } from '@penstock/runtime';
+import type { ProjectRecords } from '@penstock/transport';
+
+/** How long an answer counts: three rounds, so that one that is slow does not send every request to the store. */
+export const CONFIRMED_MS = 3000;
+
+export class RecordVersion {
+  readonly #records: Pick<ProjectRecords, 'connected' | 'version'>;
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  #current = -1;
+  #confirmedAt = -Infinity;
+  #isAsking = false;
+
+  constructor(records: Pick<ProjectRecords, 'connected' | 'version'>, clock: Pick<Clock, 'monotonic'>) {
+    this.#records = records;
+    this.#clock = clock;
+  }
+
+  get current(): number {
+    return this.#current;
+  }
+
+  get isConfirmed(): boolean {
+    return this.unconfirmedMs <= CONFIRMED_MS;
+  }
+
+  /** Since the store answered last. */
+  get unconfirmedMs(): number {
+    return this.#clock.monotonic() - this.#confirmedAt;
+  }
+
+  /** Call once a second. Never rejects. */
+  async ask(): Promise<void> {
+    if (this.#isAsking || !this.#records.connected) return;
+    this.#isAsking = true;
+    const askedAt = this.#clock.monotonic();
+    try {
+      this.#current = await this.#records.version();
+      this.#confirmedAt = askedAt;
+    } catch {
+      // The next round asks again, and meanwhile nothing is confirmed.
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+}

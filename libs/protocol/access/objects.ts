@@ -1,0 +1,55 @@
+/** Projects and keys as the admin API shows them, in OpenAI's shapes. */
+import type { KeyRecord } from './api-key.ts';
+import type { Project, ProjectLimits, ServiceAccount } from './project.ts';
+import { LIMIT_NAMES } from './requests.ts';
+
+const NONE = Number.MAX_SAFE_INTEGER;
+
+export function toProjectObject({ id, name, createdAt, archivedAt }: Project): object {
+  return {
+    ...{ id, object: 'organization.project', name, created_at: createdAt, archived_at: archivedAt },
+    status: archivedAt === null ? 'active' : 'archived',
+  };
+}
+
+export function toServiceAccountObject({ id, name, createdAt }: ServiceAccount): object {
+  return { id, object: 'organization.project.service_account', name, role: 'member', created_at: createdAt };
+}
+
+/** @param usedAt Unix seconds; null for a key that never was. */
+export function toProjectKeyObject(key: KeyRecord, project: Project, usedAt: number | null): object {
+  const account = project.serviceAccounts.find(({ id }) => id === key.account);
+  const owner = {
+    ...{ id: account?.id ?? '', name: account?.name ?? '', role: 'member' },
+    created_at: account?.createdAt ?? key.createdAt,
+  };
+  return {
+    ...{ id: key.id, object: 'organization.project.api_key', name: key.name, redacted_value: key.hint },
+    ...{ created_at: key.createdAt, last_used_at: usedAt, expires_at: key.expiresAt, scopes: key.scopes },
+    owner: { type: 'service_account', service_account: owner },
+    owner_project_access: project.archivedAt === null ? 'active' : 'inactive',
+  };
+}
+
+/** @param value the key itself, which is shown this one time. */
+export function toNewKeyObject(key: KeyRecord, value: string): object {
+  return {
+    ...{ id: key.id, object: 'organization.project.service_account.api_key', name: key.name, value },
+    ...{ created_at: key.createdAt, expires_at: key.expiresAt, scopes: key.scopes },
+  };
+}
+
+/** @param usedAt as for {@link toProjectKeyObject}. */
+export function toAdminKeyObject(key: KeyRecord, usedAt: number | null): object {
+  return {
+    ...{ id: key.id, object: 'organization.admin_api_key', name: key.name, redacted_value: key.hint },
+    ...{ created_at: key.createdAt, last_used_at: usedAt, expires_at: key.expiresAt },
+    owner: { type: 'service_account', object: 'organization.service_account', role: 'owner', name: key.name },
+  };
+}
+
+/** Limits of one model, `*` for all together. What is not limited has the largest number, since OpenAI's clients expect one. */
+export function toRateLimitObject(model: string, limits: ProjectLimits[string]): object {
+  const shown = Object.entries(LIMIT_NAMES).map(([shownAs, name]) => [shownAs, limits[name] ?? NONE]);
+  return { id: `rl-${model}`, object: 'project.rate_limit', model, ...Object.fromEntries(shown) };
+}

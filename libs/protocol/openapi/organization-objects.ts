@@ -1,0 +1,70 @@
+/** What the admin API answers with. */
+import { LIMIT_NAMES } from '../access/requests.ts';
+import { count, flag, type JsonSchema, list, nullable, object, ref, seconds, text } from './schema.ts';
+
+const pageOf = (item: string) =>
+  object({
+    object: { const: 'list' },
+    data: list(ref(item)),
+    first_id: nullable(text),
+    last_id: nullable(text),
+    has_more: flag,
+  });
+const deleted = (kind: string) => object({ id: text, object: { const: kind }, deleted: { const: true } });
+
+const account = {
+  ...{ id: text, object: { const: 'organization.project.service_account' }, name: text },
+  ...{ role: { const: 'member' }, created_at: seconds },
+};
+const newKey = {
+  ...{ id: text, object: { const: 'organization.project.service_account.api_key' }, name: text, value: text },
+  ...{ created_at: seconds, expires_at: nullable(seconds), scopes: nullable(list(text)) },
+};
+const adminKey = {
+  ...{ id: text, object: { const: 'organization.admin_api_key' }, name: text, redacted_value: text },
+  ...{
+    created_at: seconds,
+    last_used_at: nullable(seconds),
+    expires_at: nullable(seconds),
+    owner: object({}),
+  },
+};
+
+export const ORGANIZATION_OBJECTS: Readonly<Record<string, JsonSchema>> = {
+  Project: object({
+    ...{ id: text, object: { const: 'organization.project' }, name: text, created_at: seconds },
+    ...{ archived_at: nullable(seconds), status: { enum: ['active', 'archived'] } },
+  }),
+  ProjectList: pageOf('Project'),
+  ModelPermissions: object({
+    object: { const: 'project.model_permissions' },
+    mode: { enum: ['allow_list', 'deny_list'] },
+    model_ids: list(text),
+  }),
+  DeletedModelPermissions: object({
+    object: { const: 'project.model_permissions.deleted' },
+    deleted: { const: true },
+  }),
+  RateLimit: object({
+    ...{ id: text, object: { const: 'project.rate_limit' }, model: text },
+    ...Object.fromEntries(Object.keys(LIMIT_NAMES).map(name => [name, count])),
+  }),
+  RateLimitList: pageOf('RateLimit'),
+  ServiceAccount: object(account),
+  ServiceAccountList: pageOf('ServiceAccount'),
+  NewServiceAccount: object({ ...account, api_key: nullable(ref('NewKey')) }),
+  DeletedServiceAccount: deleted('organization.project.service_account.deleted'),
+  NewKey: object(newKey),
+  ProjectKey: object({
+    ...{ id: text, object: { const: 'organization.project.api_key' }, name: text, redacted_value: text },
+    ...{ created_at: seconds, last_used_at: nullable(seconds), expires_at: nullable(seconds) },
+    ...{ scopes: nullable(list(text)), owner: object({ type: { const: 'service_account' } }) },
+    owner_project_access: { enum: ['active', 'inactive'] },
+  }),
+  ProjectKeyList: pageOf('ProjectKey'),
+  DeletedProjectKey: deleted('organization.project.api_key.deleted'),
+  AdminKey: object(adminKey),
+  AdminKeyList: pageOf('AdminKey'),
+  NewAdminKey: object({ ...adminKey, value: text }),
+  DeletedAdminKey: deleted('organization.admin_api_key.deleted'),
+};

@@ -1,0 +1,52 @@
+/** Who is let in to an ingress, and what operators do about it. */
+import { openKeyStore, Peppers, WrongKeys } from '@penstock/access';
+import type { Clock, Counter, Logger } from '@penstock/runtime';
+import type { AuditLog, ProjectRecords } from '@penstock/transport';
+import { organizationApis } from './api/organization/apis.ts';
+import { Authenticator } from './http/auth.ts';
+import { RefusedKeys } from './telemetry/refused-keys.ts';
+
+export interface AccessSettings {
+  readonly apiKeys: readonly string[];
+  readonly adminKeys: readonly string[];
+  readonly peppers: readonly string[];
+  readonly keyGraceMs: number;
+}
+
+export interface AccessPorts {
+  readonly projects: ProjectRecords;
+  readonly audit: Pick<AuditLog, 'add' | 'connected'>;
+}
+
+export interface AccessHost {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly nextId: () => string;
+}
+
+/** @param refused counts refused keys. */
+export function accessOf(
+  { projects: records, audit }: AccessPorts,
+  { apiKeys: configured, adminKeys: admins, peppers, keyGraceMs: graceMs }: AccessSettings,
+  host: AccessHost,
+  refused: Counter<'reason'>,
+) {
+  const { clock, log } = host;
+  const keys = openKeyStore({
+    ...{ records, configured, admins, graceMs, clock },
+    peppers: new Peppers(peppers),
+  });
+  const refusedKeys = new RefusedKeys(audit, clock);
+  return {
+    apis: organizationApis(records, peppers, host),
+    guards: {
+      authenticator: new Authenticator({ ring: keys.ring, wrongKeys: new WrongKeys(clock), refused, log }),
+      refusedKeys,
+    },
+    /** Call once a second. */
+    tick() {
+      keys.tick();
+      refusedKeys.tick();
+    },
+  };
+}

@@ -1,0 +1,107 @@
+/** OpenAI's admin API of projects, with the models that they may use and their limits. */
+import type { ProjectOffice } from '@penstock/access';
+import {
+  DispatchError,
+  LIMIT_NAMES,
+  modelPermissionsUpdate,
+  type Project,
+  projectCreate,
+  projectUpdate,
+  rateLimitUpdate,
+  toProjectObject,
+  toRateLimitObject,
+} from '@penstock/protocol';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Api, Guards } from '../../http/guards.ts';
+import { answer } from '../../http/headers.ts';
+import { pageOf, readPaging } from '../../http/paging.ts';
+import { readBody } from '../../http/read-body.ts';
+
+const PATH = '/v1/organization/projects';
+const RATE_LIMIT = /^rl-(.{1,512})$/s;
+
+interface Route {
+  Params: { id: string };
+  Querystring: Record<string, string | undefined>;
+}
+interface LimitRoute extends Route {
+  Params: { id: string; limit: string };
+}
+type Handle = (request: FastifyRequest<Route>) => Promise<object>;
+
+export class ProjectsApi implements Api {
+  readonly #office: ProjectOffice;
+
+  constructor(office: ProjectOffice) {
+    this.#office = office;
+  }
+
+  addTo(app: FastifyInstance, { administer: onRequest }: Guards): void {
+    const on = (method: 'get' | 'post' | 'delete', path: string, handle: Handle) =>
+      app[method]<Route>(`${PATH}${path}`, { onRequest }, async (request, reply) =>
+        answer(reply, request, await handle(request)),
+      );
+    const id = (request: FastifyRequest<Route>) => request.params.id;
+    on('get', '', request => this.#list(request));
+    on('post', '', async ({ body }) =>
+      toProjectObject(await this.#office.create(readBody(projectCreate, body).name)),
+    );
+    on('get', '/:id', async request => toProjectObject(await this.#office.find(id(request))));
+    on('post', '/:id', async request => {
+      const { name } = readBody(projectUpdate, request.body);
+      const changed =
+        name === undefined ? this.#office.find(id(request)) : this.#office.rename(id(request), name);
+      return toProjectObject(await changed);
+    });
+    on('post', '/:id/archive', async request => toProjectObject(await this.#office.archive(id(request))));
+    on('get', '/:id/model_permissions', async request => permissionsOf(await this.#office.find(id(request))));
+    on('post', '/:id/model_permissions', async request => {
+      const { mode, model_ids: names } = readBody(modelPermissionsUpdate, request.body);
+      return permissionsOf(await this.#office.permit(id(request), { mode, names }));
+    });
+    on('delete', '/:id/model_permissions', async request => {
+      await this.#office.permit(id(request), null);
+      return { object: 'project.model_permissions.deleted', deleted: true };
+    });
+    on('get', '/:id/rate_limits', request => this.#listLimits(request));
+    app.post<LimitRoute>(`${PATH}/:id/rate_limits/:limit`, { onRequest }, async (request, reply) =>
+      answer(reply, request, await this.#limit(request)),
+    );
+  }
+
+  async #list({ query }: FastifyRequest<Route>): Promise<object> {
+    const all = await this.#office.list();
+    const isAll = query['include_archived'] === 'true';
+    const shown = all.filter(({ archivedAt }) => isAll || archivedAt === null);
+    return pageOf(shown.reverse(), readPaging(query, 20, 100), toProjectObject);
+  }
+
+  async #listLimits(request: FastifyRequest<Route>): Promise<object> {
+    const { limits } = await this.#office.find(request.params.id);
+    const all = Object.entries(limits).map(([model, each]) => ({ id: `rl-${model}`, model, each }));
+    const paging = readPaging(request.query, 100, 100);
+    return pageOf(all, paging, ({ model, each }) => toRateLimitObject(model, each));
+  }
+
+  async #limit(request: FastifyRequest<LimitRoute>): Promise<object> {
+    const model = RATE_LIMIT.exec(request.params.limit)?.[1];
+    if (model === undefined)
+      throw new DispatchError('not_found', {
+        message:
+          'No such rate limit. Its id is rl- and the name of a model, or rl-* for all models together.',
+      });
+    const asked = Object.entries(readBody(rateLimitUpdate, request.body)) as [
+      keyof typeof LIMIT_NAMES,
+      number,
+    ][];
+    const changed = asked.map(([name, value]) => [LIMIT_NAMES[name], value] as const);
+    const { limits } = await this.#office.limit(request.params.id, model, Object.fromEntries(changed));
+    return toRateLimitObject(model, limits[model] ?? {});
+  }
+}
+
+/** All may be used where nothing is said. */
+function permissionsOf({ models }: Project): object {
+  const { mode, names } = models ?? { mode: 'deny_list', names: [] };
+  return { object: 'project.model_permissions', mode, model_ids: names };
+}

@@ -1,0 +1,82 @@
+/** OpenAI's admin API of service accounts: whoever holds keys of a project. A key is shown once, when it is made. */
+import { accountOf, type KeyOffice, type NewKey, type ProjectOffice } from '@penstock/access';
+import {
+  type Project,
+  serviceAccountCreate,
+  serviceAccountKeyCreate,
+  serviceAccountUpdate,
+  toNewKeyObject,
+  toServiceAccountObject,
+} from '@penstock/protocol';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Api, Guards } from '../../http/guards.ts';
+import { answer } from '../../http/headers.ts';
+import { pageOf, readPaging } from '../../http/paging.ts';
+import { readBody } from '../../http/read-body.ts';
+
+const PATH = '/v1/organization/projects/:id/service_accounts';
+/** What OpenAI calls the key of a new account. */
+const FIRST_KEY = 'Secret Key';
+
+interface Route {
+  Params: { id: string; account: string };
+  Querystring: Record<string, string | undefined>;
+}
+type Handle = (project: Project, request: FastifyRequest<Route>) => Promise<object>;
+
+export class ServiceAccountsApi implements Api {
+  readonly #projects: ProjectOffice;
+  readonly #keys: KeyOffice;
+
+  constructor(projects: ProjectOffice, keys: KeyOffice) {
+    this.#projects = projects;
+    this.#keys = keys;
+  }
+
+  addTo(app: FastifyInstance, { administer: onRequest }: Guards): void {
+    const on = (method: 'get' | 'post' | 'delete', path: string, handle: Handle) =>
+      app[method]<Route>(`${PATH}${path}`, { onRequest }, async (request, reply) => {
+        const project = await this.#projects.find(request.params.id);
+        return answer(reply, request, await handle(project, request));
+      });
+    on('get', '', async ({ serviceAccounts }, { query }) =>
+      pageOf([...serviceAccounts].reverse(), readPaging(query, 20, 100), toServiceAccountObject),
+    );
+    on('post', '', (project, { body }) => this.#create(project, body));
+    on('get', '/:account', async (project, { params: { account: id } }) =>
+      toServiceAccountObject(accountOf(project, id)),
+    );
+    on('post', '/:account', async (project, { params: { account: id }, body }) => {
+      const { name = accountOf(project, id).name } = readBody(serviceAccountUpdate, body);
+      return toServiceAccountObject(await this.#projects.renameAccount(project.id, id, name));
+    });
+    on('delete', '/:account', async (project, { params: { account: id } }) => {
+      await this.#projects.removeAccount(project.id, id);
+      return { id, object: 'organization.project.service_account.deleted', deleted: true };
+    });
+    on('post', '/:account/api_keys', async (project, { params: { account: id }, body }) => {
+      const {
+        name = FIRST_KEY,
+        expires_in_seconds: expiresInS,
+        scopes,
+      } = readBody(serviceAccountKeyCreate, body);
+      return shownOnce(await this.#keys.create(project, id, { name, expiresInS, scopes }));
+    });
+  }
+
+  async #create(project: Project, body: unknown): Promise<object> {
+    const asked = readBody(serviceAccountCreate, body);
+    const { name, expires_in_seconds: expiresInS, scopes } = asked;
+    const isAlone = asked.create_service_account_only === true;
+    if (!isAlone) this.#keys.checkReady();
+    const account = await this.#projects.addAccount(project.id, name);
+    if (isAlone) return { ...toServiceAccountObject(account), api_key: null };
+    const grown = await this.#projects.find(project.id);
+    const made = await this.#keys.create(grown, account.id, { name: FIRST_KEY, expiresInS, scopes });
+    return { ...toServiceAccountObject(account), api_key: shownOnce(made) };
+  }
+}
+
+function shownOnce({ key, text }: NewKey): object {
+  return toNewKeyObject(key, text);
+}

@@ -1,0 +1,140 @@
+/** The admin client of the official SDK against a whole ingress in memory: projects, keys, what they may do, and that they are revoked. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import OpenAI from 'openai';
+import { startMemoryIngress } from '../../services/ingress/ingress.fixture.ts';
+
+const ADMIN = 'an-admin-key-of-tests';
+
+function clientOf(url: string, adminAPIKey: string, apiKey = 'sk-none') {
+  return new OpenAI({ baseURL: `${url}/v1`, apiKey, adminAPIKey, maxRetries: 0 });
+}
+
+async function all<T>(pages: AsyncIterable<T>): Promise<T[]> {
+  const items: T[] = [];
+  for await (const item of pages) items.push(item);
+  return items;
+}
+
+/** As `200`, or the code of the error. */
+async function outcome(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+    return '200';
+  } catch (err) {
+    const { status, code } = err as InstanceType<typeof OpenAI.APIError>;
+    return `${status} ${code}`;
+  }
+}
+
+test('a project gets a key with scopes, which is used, changed and revoked', async () => {
+  await using ingress = await startMemoryIngress();
+  const { projects } = clientOf(ingress.url, ADMIN).admin.organization;
+  const project = await projects.create({ name: 'team' });
+  assert.match(project.id, /^proj_[a-z0-9]+$/);
+  assert.equal(project.status, 'active');
+  assert.equal((await projects.update(project.id, { name: 'other' })).name, 'other');
+  const account = await projects.serviceAccounts.create(project.id, { name: 'ci' });
+  const text = account.api_key?.value ?? assert.fail();
+  const scoped = await projects.serviceAccounts.apiKeys.create(account.id, {
+    ...{ project_id: project.id, name: 'files only', scopes: ['files'], expires_in_seconds: 3600 },
+  });
+  const models = (key: string) => outcome(clientOf(ingress.url, '-', key).models.list());
+  const chat = (key: string) =>
+    outcome(clientOf(ingress.url, '-', key).chat.completions.create({ model: 'none', messages: [] }));
+  assert.equal(await models(text), '200');
+  assert.equal(await models(scoped.value), '200');
+  assert.equal(await chat(text), '400 invalid_request', 'let in');
+  assert.equal(await chat(scoped.value), '403 missing_scope');
+  const keys = await all(projects.apiKeys.list(project.id, { limit: 1 }));
+  assert.deepEqual(
+    keys.map(({ id }) => id),
+    [scoped.id, account.api_key?.id],
+    'page by page, newest first',
+  );
+  assert.ok(!JSON.stringify(keys).includes(text), 'a key is shown once');
+  assert.equal(keys[1]?.owner.service_account?.name, 'ci');
+  await projects.apiKeys.update(scoped.id, { project_id: project.id, scopes: ['chat'] });
+  ingress.pass(1000);
+  await new Promise(resolve => setImmediate(resolve));
+  assert.equal(await chat(scoped.value), '400 invalid_request');
+  await projects.apiKeys.delete(scoped.id, { project_id: project.id });
+  ingress.pass(1000);
+  await new Promise(resolve => setImmediate(resolve));
+  assert.equal(await models(scoped.value), '401 invalid_api_key');
+  await projects.archive(project.id);
+  ingress.pass(1000);
+  await new Promise(resolve => setImmediate(resolve));
+  assert.equal(await models(text), '401 invalid_api_key');
+  assert.deepEqual(await all(projects.list()), []);
+  assert.equal((await all(projects.list({ include_archived: true }))).length, 1);
+});
+
+test('admin keys never infer, API keys never administer, and an admin key makes others', async () => {
+  await using ingress = await startMemoryIngress();
+  const admin = clientOf(ingress.url, ADMIN).admin.organization;
+  const made = await admin.adminAPIKeys.create({ name: 'second' });
+  const { projects, adminAPIKeys } = clientOf(ingress.url, made.value).admin.organization;
+  const { id } = await projects.create({ name: 'a' });
+  const account = await projects.serviceAccounts.create(id, { name: 'b' });
+  for (const key of [made.value, ADMIN])
+    assert.equal(await outcome(clientOf(ingress.url, '-', key).models.list()), '401 invalid_api_key');
+  const own = clientOf(ingress.url, account.api_key?.value ?? '').admin.organization;
+  assert.equal(await outcome(own.projects.list()), '403 admin_key_required');
+  assert.equal(await outcome(own.projects.create({ name: 'mine' })), '403 admin_key_required');
+  assert.equal(
+    await outcome(clientOf(ingress.url, 'nobody').admin.organization.projects.list()),
+    '401 invalid_api_key',
+  );
+  assert.deepEqual(
+    (await all(adminAPIKeys.list())).map(key => key.name),
+    ['second'],
+  );
+  assert.equal((await adminAPIKeys.delete(made.id)).deleted, true);
+  ingress.pass(1000);
+  await new Promise(resolve => setImmediate(resolve));
+  assert.equal(await outcome(projects.list()), '401 invalid_api_key');
+});
+
+test('a project sees and uses the models that it may, and none else', async () => {
+  await using ingress = await startMemoryIngress();
+  const { projects } = clientOf(ingress.url, ADMIN).admin.organization;
+  const { id } = await projects.create({ name: 'team' });
+  const account = await projects.serviceAccounts.create(id, { name: 'ci' });
+  const client = clientOf(ingress.url, '-', account.api_key?.value);
+  const names = async () => (await client.models.list()).data.map(model => model.id);
+  assert.deepEqual(await names(), ['m']);
+  await projects.modelPermissions.update(id, { mode: 'deny_list', model_ids: ['m'] });
+  ingress.pass(1000);
+  await new Promise(resolve => setImmediate(resolve));
+  assert.deepEqual(await names(), []);
+  assert.equal(await outcome(client.models.retrieve('m')), '404 model_not_found');
+  const messages = [{ role: 'user' as const, content: 'hi' }];
+  assert.equal(
+    await outcome(client.chat.completions.create({ model: 'm', messages })),
+    '404 model_not_found',
+  );
+  assert.equal(await outcome(client.responses.create({ model: 'm', input: 'hi' })), '404 model_not_found');
+  assert.equal((await projects.modelPermissions.retrieve(id)).mode, 'deny_list');
+  await projects.modelPermissions.delete(id);
+  ingress.pass(1000);
+  await new Promise(resolve => setImmediate(resolve));
+  assert.deepEqual(await names(), ['m']);
+});
+
+test('limits are kept by model, and a field that would do nothing is refused', async () => {
+  await using ingress = await startMemoryIngress();
+  const { projects } = clientOf(ingress.url, ADMIN).admin.organization;
+  const { id } = await projects.create({ name: 'team' });
+  const limit = await projects.rateLimits.updateRateLimit('rl-m', {
+    project_id: id,
+    max_requests_per_1_minute: 5,
+  });
+  assert.deepEqual([limit.id, limit.model, limit.max_requests_per_1_minute], ['rl-m', 'm', 5]);
+  const listed = await all(projects.rateLimits.listRateLimits(id));
+  assert.deepEqual(listed, [limit]);
+  const images = projects.rateLimits.updateRateLimit('rl-m', { project_id: id, max_images_per_1_minute: 5 });
+  assert.equal(await outcome(images), '400 invalid_request');
+  assert.equal(await outcome(projects.retrieve('proj_none')), '404 project_not_found');
+  assert.equal(await outcome(projects.apiKeys.retrieve('key_none', { project_id: id })), '404 key_not_found');
+});
