@@ -38,6 +38,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/protocol/runs',
     'libs/protocol/wire',
   ],
+  'libs/protocol/control': ['libs/protocol/wire'],
   'libs/protocol/endpoints': [
     'libs/protocol/anthropic',
     'libs/protocol/errors',
@@ -230,6 +231,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'services/ingress/replies',
     'services/ingress/sending',
     'services/ingress/telemetry',
+    'services/ingress/workers',
   ],
   'services/ingress/intake': ['services/ingress'],
   'services/ingress/placement': ['services/ingress'],

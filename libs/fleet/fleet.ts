@@ -66,9 +66,11 @@ export class Fleet {
     this.#onGone = tell;
   }
 
-  hear(heartbeat: Heartbeat): void {
-    this.#members.hear(heartbeat);
+  /** @returns whether there was room for it; see {@link Members.hear}. */
+  hear(heartbeat: Heartbeat): boolean {
+    if (!this.#members.hear(heartbeat)) return false;
     for (const model of heartbeat.models) this.#catalogue.announce(model);
+    return true;
   }
 
   /** A reply packet carried the worker's quote. */
@@ -101,6 +103,17 @@ export class Fleet {
   /** All workers that are not forgotten, as heard of last. */
   members(): Iterable<Readonly<Member>> {
     return this.#members.all();
+  }
+
+  /** Whether a worker is one of them. */
+  isMember(worker: string): boolean {
+    return this.#members.get(worker) !== undefined;
+  }
+
+  /** Whether it is one of the version before, which does not say the key of what it was given. */
+  isKeyless(worker: string): boolean {
+    const member = this.#members.get(worker);
+    return member !== undefined && member.heartbeat.keyed !== true;
   }
 
   /** Number of workers that are not forgotten. */

@@ -13,6 +13,11 @@ import { type Heartbeat, type ModelInfo, type Quote, queuesOf } from '@penstock/
 import type { Clock } from '@penstock/runtime';
 import type { LastQuote } from './quote.ts';
 
+/** Workers that are remembered: far more than a region has, so that no number of made-up names takes all memory. */
+export const MOST_WORKERS = 16_384;
+/** Processes of one name, within the minute after which they are forgotten. */
+const MOST_INCARNATIONS = 32;
+
 export interface Member {
   readonly worker: string;
   /** The latest one. */
@@ -87,17 +92,20 @@ export class Members {
     return heartbeat.pulling && slugs.has(slug) && this.#now() - seenAt <= LOST_AFTER_MS;
   }
 
-  hear(heartbeat: Heartbeat): void {
+  /** @returns whether there was room for it: a region has no more than {@link MOST_WORKERS}. */
+  hear(heartbeat: Heartbeat): boolean {
     const known = this.#members.get(heartbeat.worker);
+    if (known === undefined && this.#members.size >= MOST_WORKERS) return false;
     if (heartbeat.leaving) {
       if (known !== undefined && !this.#isRestarted(known, heartbeat.incarnation)) this.#leave(known);
-      return;
+      return true;
     }
     const member = this.#upsert(heartbeat, known);
     if (known === undefined || !isSameService(known, member)) this.#version++;
     if (known?.heartbeat.pulling === true && !heartbeat.pulling) this.#o.onGone(heartbeat.worker);
     // A restarted process names no models until its engine answers.
     if (known?.heartbeat.incarnation === heartbeat.incarnation) this.#tellDropped(known.heartbeat, heartbeat);
+    return true;
   }
 
   #tellDropped(before: Heartbeat, after: Heartbeat): void {
@@ -150,7 +158,7 @@ export class Members {
     const now = this.#now();
     const { worker, waitS, tokensPerSec, cacheTokens } = heartbeat;
     const incarnations = known?.incarnations ?? new Map<string, number>();
-    incarnations.set(heartbeat.incarnation, now);
+    noteIncarnation(incarnations, heartbeat.incarnation, now);
     for (const [old, at] of incarnations) if (now - at > FORGOTTEN_AFTER_MS) incarnations.delete(old);
     const member: Member = {
       worker,
@@ -176,7 +184,8 @@ export class Members {
 
   /** A process of a worker began a request, perhaps before its first heartbeat arrived. */
   hearFrom(worker: string, incarnation: string): void {
-    this.#members.get(worker)?.incarnations.set(incarnation, this.#now());
+    const member = this.#members.get(worker);
+    if (member !== undefined) noteIncarnation(member.incarnations, incarnation, this.#now());
   }
 
   /** A worker did not take the work bound to it in time. */
@@ -218,6 +227,14 @@ export class Members {
   #now(): number {
     return this.#o.clock.monotonic();
   }
+}
+
+/** The newest is the last. */
+function noteIncarnation(incarnations: Map<string, number>, incarnation: string, now: number): void {
+  incarnations.delete(incarnation);
+  incarnations.set(incarnation, now);
+  const [oldest] = incarnations.keys();
+  if (incarnations.size > MOST_INCARNATIONS && oldest !== undefined) incarnations.delete(oldest);
 }
 
 /** Whether a worker can be chosen for the same requests as before. */

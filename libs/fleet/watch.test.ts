@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { controlSubject, encodeMessage } from '@penstock/protocol';
+import { controlSubject, DroppedMessages, encodeMessage } from '@penstock/protocol';
 import { heartbeatOf, modelOf } from './fleet.fixture.ts';
 import { watchFleet } from './watch.ts';
 
 test('a fleet hears the heartbeats of its region, knows the registered models, and purges for forgotten workers', async () => {
   let now = 0;
-  const heard = new Map<string, (payload: Uint8Array) => void>();
+  const heard = new Map<string, (payload: Uint8Array, reply: unknown, from: string) => void>();
+  const dropped = new DroppedMessages();
   const purged: string[] = [];
   const fleet = await watchFleet({
     ...{ region: 'eu', shards: 4, rand: () => 0 },
@@ -16,12 +17,18 @@ test('a fleet hears the heartbeats of its region, knows the registered models, a
       remove: async () => {},
       list: async () => [encodeMessage(modelOf('asleep')), Buffer.from('{"of":"a newer version"}')],
     },
+    dropped,
     purgeBound: (region, shard, worker) => purged.push(`${region} ${shard} ${worker}`),
     clock: { now: () => now, monotonic: () => now },
   });
   assert.deepEqual([...heard.keys()], ['hb.eu.*']);
-  heard.get('hb.eu.*')?.(Buffer.from('no heartbeat'));
-  heard.get('hb.eu.*')?.(encodeMessage(heartbeatOf({ shard: 3 })));
+  const hear = (payload: Uint8Array, from = 'w-1') => heard.get('hb.eu.*')?.(payload, null, from);
+  hear(Buffer.from('no heartbeat'));
+  hear(encodeMessage(heartbeatOf({ shard: 3 })));
+  // Of somebody else, and of one that gives a model the queue of another.
+  hear(encodeMessage(heartbeatOf({ shard: 2, leaving: true })), 'w-2');
+  hear(encodeMessage(heartbeatOf({ models: [{ ...modelOf('m'), slug: 'nowhere' }] })));
+  assert.deepEqual([dropped.of('heartbeat'), dropped.of('record')], [3, 1]);
   assert.deepEqual(
     fleet.models().map(({ name }) => name),
     ['asleep', 'm'],

@@ -1,6 +1,7 @@
 /** Connects a {@link Fleet} to a region: heartbeats from the control channel, models from the registry. */
 import {
   type ControlFilter,
+  type DroppedMessages,
   encodeMessage,
   type ModelInfo,
   readHeartbeat,
@@ -15,7 +16,10 @@ export interface FleetSource {
   /** Shards of the region. */
   readonly shards: number;
   readonly channel: {
-    listen(filter: ControlFilter, onMessage: (payload: Uint8Array) => void): void;
+    listen(
+      filter: ControlFilter,
+      onMessage: (payload: Uint8Array, reply: unknown, from: string) => void,
+    ): void;
     readonly connected: boolean;
   };
   readonly registry: {
@@ -29,6 +33,8 @@ export interface FleetSource {
    */
   readonly purgeBound?: (region: string, shard: number, worker: string) => void;
   readonly clock: Clock;
+  /** Counts heartbeats and registered models that cannot be used. */
+  readonly dropped: DroppedMessages;
   /** Aliases and fallbacks; absent where there are none. */
   readonly names?: ModelNamesOptions;
   /** Uniform in [0, 1). */
@@ -40,7 +46,7 @@ const REMEMBERED_MS = 24 * 3_600_000;
 
 /** A fleet that hears heartbeats from now on and knows the registered models. The caller sweeps it once a second. */
 export async function watchFleet(source: FleetSource): Promise<Fleet> {
-  const { region, shards, channel, registry, purgeBound, clock, names = NO_NAMES, rand } = source;
+  const { region, shards, channel, registry, purgeBound, clock, names = NO_NAMES, rand, dropped } = source;
   const fleet = new Fleet({
     ...{ shards, clock, names, rand },
     connected: () => channel.connected,
@@ -49,16 +55,18 @@ export async function watchFleet(source: FleetSource): Promise<Fleet> {
     registerModel: model => void registry.announce(region, model.slug, encodeMessage(model)).catch(() => {}),
     onForgotten: (worker, shard) => purgeBound?.(region, shard, worker),
   });
-  channel.listen({ kind: 'heartbeats', region }, payload => {
-    const heartbeat = readHeartbeat(payload);
-    if (heartbeat !== null) fleet.hear(heartbeat);
+  channel.listen({ kind: 'heartbeats', region }, (payload, _reply, from) => {
+    const heartbeat = readHeartbeat(payload, from);
+    if (heartbeat === null || !fleet.hear(heartbeat)) dropped.count('heartbeat');
   });
   await fleet.readRegistry();
   return fleet;
 }
 
-async function readModels({ registry, region, clock }: FleetSource): Promise<ModelInfo[]> {
-  const models = (await registry.list(region)).map(readModelInfo).filter(isReadable);
+async function readModels({ registry, region, clock, dropped }: FleetSource): Promise<ModelInfo[]> {
+  const listed = await registry.list(region);
+  const models = listed.map(readModelInfo).filter(isReadable);
+  dropped.count('record', listed.length - models.length);
   const isOld = ({ withdrawnAt = clock.now() }: ModelInfo) => clock.now() - withdrawnAt > REMEMBERED_MS;
   for (const { slug } of models.filter(isOld)) await registry.remove(region, slug);
   return models.filter(model => !isOld(model));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DispatchError, decodeEnvelope, type NewRun } from '@penstock/protocol';
+import { DispatchError, DroppedMessages, decodeEnvelope, type NewRun } from '@penstock/protocol';
 import { nth } from '@penstock/transport/contracts';
 import {
   AnswerKeeper,
@@ -337,7 +337,9 @@ test('the end of an answered run is announced with what its engine counted of th
   assert.deepEqual(w.sent(), ['run_ended plain 7', 'run_ended events 7', 'run_ended silent']);
   const heard: [string, number | null][] = [];
   const channel = new DoneChannel(w.queue, 'local');
-  channel.listen((id, promptTokens) => heard.push([id, promptTokens]));
+  const dropped = new DroppedMessages();
+  channel.listen((id, promptTokens) => heard.push([id, promptTokens]), dropped);
+  w.queue.send({ kind: 'run_ended', region: 'local' }, Buffer.from('no id, but a text'));
   channel.announce('r1');
   channel.announce('r2', 12);
   await new Promise(resolve => setImmediate(resolve));
@@ -345,4 +347,5 @@ test('the end of an answered run is announced with what its engine counted of th
     ['r1', null],
     ['r2', 12],
   ]);
+  assert.equal(dropped.of('announcement'), 1);
 });

@@ -28,3 +28,6 @@ export function createIdSource(): () => string {
 export function drawNonce(): number {
   return randomInt(1, NONCE_END);
 }
+
+/** For one message, see {@link WorkMeta.key}. */
+export const drawKey: () => string = createIdSource();

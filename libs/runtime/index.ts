@@ -4,6 +4,7 @@ export * from './audit/settings.ts';
 export * from './audit/shown-settings.ts';
 export * from './byte-budget.ts';
 export * from './clock.ts';
+export * from './dropped.ts';
 export * from './ids.ts';
 export * from './installation.ts';
 export * from './lifecycle.ts';

@@ -1,6 +1,6 @@
 /** How the parts of a console fit together: everything between its ports and its HTTP server. */
 import { watchFleet } from '@penstock/fleet';
-import { readIngressStatus } from '@penstock/protocol';
+import { type DroppedMessages, readIngressStatus } from '@penstock/protocol';
 import type { DeadLetterWires } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { AuditLog, ControlChannel, ModelRegistry, QueueAdmin, TaskRecords } from '@penstock/transport';
@@ -55,6 +55,8 @@ export interface ConsoleHost {
   /** Whether the process ends: it should get no readers. */
   readonly draining?: () => boolean;
   readonly log: Pick<Logger, 'error' | 'info'>;
+  /** Counts what other processes say that is wrong. */
+  readonly dropped: DroppedMessages;
   readonly nextId: () => string;
 }
 
@@ -71,14 +73,15 @@ export interface Console {
 export async function startConsole(
   { queue, registry, audit, requests, records, webhooks, scaler, deadLetters }: ConsolePorts,
   settings: ConsoleSettings,
-  { clock, log, nextId, draining }: ConsoleHost,
+  { clock, log, dropped, nextId, draining }: ConsoleHost,
 ): Promise<Console> {
   const { region, shards, adminKeys, viewerKeys, sessionMs: lastsMs, plainHttp } = settings;
-  const fleet = await watchFleet({ region, shards, channel: queue, registry, clock, rand: Math.random });
+  const source = { region, shards, channel: queue, registry, clock, dropped };
+  const fleet = await watchFleet({ ...source, rand: Math.random });
   const nodes = new IngressNodes(clock);
-  queue.listen({ kind: 'ingress_statuses', region }, payload => {
-    const status = readIngressStatus(payload);
-    if (status !== null) nodes.hear(status);
+  queue.listen({ kind: 'ingress_statuses', region }, (payload, _reply, from) => {
+    const status = readIngressStatus(payload, from);
+    if (status === null || !nodes.hear(status)) dropped.count('status');
   });
   const directory = new QueueDirectory({ fleet, nodes, clock });
   const depths = new QueueDepths({ region, queue, known: () => directory.known(), clock });

@@ -1,5 +1,6 @@
 /** A console process: read configuration, connect, listen, end on a signal. */
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
+import { DroppedMessages } from '@penstock/protocol';
 import {
   auditOptions,
   bucketOf,
@@ -15,6 +16,7 @@ import {
   redisOf,
   regionClock,
   stopOnSignal,
+  unhandledTo,
   whenThere,
 } from '@penstock/runtime';
 import {
@@ -43,9 +45,11 @@ const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
 const stopping = stopOnSignal(log);
 const region = config.PENSTOCK_REGION;
 
-const redis = redisOf(config, id, log);
+const dropped = new DroppedMessages();
+const onUnhandled = unhandledTo(log, dropped);
+const redis = redisOf(config, id, log, onUnhandled);
 const there = whenThere(log);
-const queue = await there(NATS, () => NatsWorkQueue.connect(natsOf(config, id)));
+const queue = await there(NATS, () => NatsWorkQueue.connect({ ...natsOf(config, id), onUnhandled }));
 const registry = await there(REDIS, () => RedisModelRegistry.connect({ ...redis, clock: regionClock }));
 const audit = await there(REDIS, () => RedisAuditLog.connect(redis, auditOptions(config, log)));
 const scaler = await there(REDIS, () => RedisScalerRecords.connect(redis, region));
@@ -89,7 +93,7 @@ const { app, start, stop } = await startConsole(
     targetTtftMs: config.PENSTOCK_SLO_TTFT_MS,
     priceOf: config.PENSTOCK_WORKER_PRICES ?? (() => undefined),
   },
-  { clock: regionClock, log, nextId, draining: () => draining },
+  { clock: regionClock, log, dropped, nextId, draining: () => draining },
 );
 start();
 const url = await app.listen({ host: config.PENSTOCK_CONSOLE_HOST, port: config.PENSTOCK_CONSOLE_PORT });

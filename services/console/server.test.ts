@@ -1,7 +1,9 @@
 /** The console over HTTP, on in-memory adapters: its page, its logins, its refusals. */
+
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { DroppedMessages } from '@penstock/protocol';
 import { MemoryAuditLog, MemoryModelRegistry, MemoryWorkQueue } from '@penstock/transport/memory';
 import { startConsole } from './console.ts';
 import { loadAssets } from './http/assets.ts';
@@ -28,7 +30,7 @@ const { app, start, stop } = await startConsole(
     ...{ region: 'eu', shards: 1, adminKeys: [KEY], viewerKeys: [], sessionMs: 60_000 },
     ...{ plainHttp: false, targetTtftMs: 1000, priceOf: () => undefined },
   },
-  { clock, log: { info() {}, error() {} }, nextId: () => 'abcdefgh' },
+  { clock, dropped: new DroppedMessages(), log: { info() {}, error() {} }, nextId: () => 'abcdefgh' },
 );
 start();
 after(async () => {

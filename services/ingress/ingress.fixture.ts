@@ -1,6 +1,7 @@
 /** A whole ingress on in-memory adapters, with a clock of its own and one worker that does what the test says. */
 import { NO_NAMES } from '@penstock/fleet';
 import {
+  DroppedMessages,
   decodeEnvelope,
   encodeMessage,
   encodePacket,
@@ -62,7 +63,10 @@ const SETTINGS: IngressSettings = {
 };
 
 const META: Partial<Record<FrameKind, (delivery: Delivery) => object>> = {
-  accepted: ({ ackSubject }) => ({ ack: ackSubject, waitMs: 0, incarnation: 'p1' }),
+  accepted: ({ ackSubject, data }) => {
+    const { key } = decodeEnvelope(data).meta;
+    return { ack: ackSubject, waitMs: 0, incarnation: 'p1', key };
+  },
   result: () => ({ status: 200, contentType: 'application/json' }),
   failed: () => ({ code: 'engine_error', message: 'no', retryable: true }),
 };
@@ -159,7 +163,14 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}, is
   const { app, open, tick } = await startIngress(
     ports,
     { ...SETTINGS, ...some },
-    { clock, log, nextId: () => `r${++ids}`, notReady: () => null, tracing: null },
+    {
+      clock,
+      log,
+      dropped: new DroppedMessages(),
+      nextId: () => `r${++ids}`,
+      notReady: () => null,
+      tracing: null,
+    },
   );
   const worker = testWorker(queue, bus);
   if (isHeard) worker.beat();

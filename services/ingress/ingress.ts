@@ -1,7 +1,7 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
 import { type Fleet, type ModelNamesOptions, watchFleet } from '@penstock/fleet';
 import type { Affinity as AffinityKind, Amount, PlacementEvent, SizeBoundaries } from '@penstock/policy';
-import type { NewRun } from '@penstock/protocol';
+import type { DroppedMessages, NewRun } from '@penstock/protocol';
 import {
   AnswerKeeper,
   ConvertedCall,
@@ -148,6 +148,8 @@ export interface IngressSettings {
 export interface IngressHost {
   readonly clock: Clock;
   readonly log: Logger;
+  /** Counts what other processes say that is wrong. */
+  readonly dropped: DroppedMessages;
   readonly nextId: () => string;
   /** Why this node should get no traffic now, or null. */
   readonly notReady: () => string | null;
@@ -176,12 +178,12 @@ export async function startIngress(
 ): Promise<Ingress> {
   const { queue, runStore, runLog } = ports;
   const { ingressId, region, holdMs, keepAliveMs, boundaries, modelDefaultsOf: defaultsOf } = settings;
-  const { clock, log, nextId, tracing } = host;
-  const fleet = await fleetOf(ports, settings, clock);
+  const { clock, log, dropped, nextId, tracing } = host;
+  const fleet = await fleetOf(ports, settings, host);
   const rooms = roomsOf(ports, settings, fleet, clock, () => answers.all());
   const { answers: room, queue: queueRoom, store: storeRoom } = rooms;
   const metrics = createIngressMetrics(
-    gaugesOf(fleet, () => open, rooms),
+    gaugesOf(fleet, () => open, rooms, dropped),
     tracing !== null,
   );
   const answers = new Answers(metrics.requests);
@@ -190,7 +192,7 @@ export async function startIngress(
   const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes);
   const estimates = new TokenEstimates(metrics);
   const open: OpenRequests = new OpenRequests({
-    ...{ queue, fleet, affinity, estimates, clock, log, metrics, region, holdMs, claims },
+    ...{ queue, fleet, affinity, estimates, clock, log, metrics, dropped, region, holdMs, claims },
     ...{ ackWaitMs: settings.ackWaitMs, boundWaitMs: settings.boundWaitMs },
     deadLetter: ({ address }, failure) => queue.moveToDead(address, failure),
   });
@@ -204,7 +206,7 @@ export async function startIngress(
   });
   const lanes = new Lanes(queue, clock);
   fleet.whenGone(worker => open.releaseBoundTo(worker));
-  onRunEnd(done, waiters, open, estimates);
+  onRunEnd(done, waiters, open, estimates, dropped);
   await open.listen(ports.queue, ports.bus, settings.ingressId);
   const intake = new Intake({ models: fleet, boundaries, estimates, defaultsOf, clock });
   const reader = new BodyReader({ limitBytes: settings.bodyLimitBytes, budget: rooms.bodies });
@@ -256,10 +258,10 @@ function roomsOf(
 function fleetOf(
   { queue, registry }: IngressPorts,
   { region, shards, modelNames: names }: IngressSettings,
-  clock: Clock,
+  { clock, dropped }: IngressHost,
 ): Promise<Fleet> {
   return watchFleet({
-    ...{ region, shards, channel: queue, registry, clock, names },
+    ...{ region, shards, channel: queue, registry, clock, names, dropped },
     purgeBound: (of, shard, worker) => queue.purgeBound(of, shard, worker),
     rand: Math.random,
   });
@@ -272,11 +274,17 @@ function doorOf({ bus }: IngressPorts, clock: Clock): Door {
 }
 
 /** What the metrics show of the node. @param open is not there yet when this is called. */
-function gaugesOf(fleet: Fleet, open: () => OpenRequests, rooms: Rooms): IngressGauges {
+function gaugesOf(
+  fleet: Fleet,
+  open: () => OpenRequests,
+  rooms: Rooms,
+  dropped: DroppedMessages,
+): IngressGauges {
   return {
     ...{ fleet, open: () => open().size, oldestWaitS: () => open().oldestWaitMs() / 1000 },
     bodyBytes: () => rooms.bodies.takenBytes,
     answerBytes: () => rooms.answers.heldBytes,
+    dropped,
   };
 }
 
@@ -370,12 +378,13 @@ function onRunEnd(
   waiters: RunWaiters,
   open: OpenRequests,
   estimates: TokenEstimates,
+  dropped: DroppedMessages,
 ): void {
   done.listen((id, promptTokens) => {
     estimates.runEnded(id, promptTokens);
     waiters.heard(id);
     open.runEnded(id);
-  });
+  }, dropped);
 }
 
 /** The resources that are backed by records only. */

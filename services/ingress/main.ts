@@ -1,6 +1,7 @@
 /** An ingress process: read configuration, connect, listen, drain on a signal. */
 import { joinRegion } from '@penstock/fleet/nodes';
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
+import { DroppedMessages } from '@penstock/protocol';
 import {
   auditOptions,
   bucketOf,
@@ -21,6 +22,7 @@ import {
   startTracingOrExit,
   stopOnSignal,
   trimMemoryAfterSpikes,
+  unhandledTo,
   VERSION,
   whenThere,
 } from '@penstock/runtime';
@@ -55,12 +57,15 @@ const tracing = await startTracingOrExit({
   trouble: err => log.warn({ err }, 'traces could not be sent, and are lost'),
 });
 
-const redis = redisOf(config, ingressId, log);
+const dropped = new DroppedMessages();
+const onUnhandled = unhandledTo(log, dropped);
+const redis = redisOf(config, ingressId, log, onUnhandled);
 const there = whenThere(log);
 const queue = await there(NATS, () =>
   NatsWorkQueue.connect({
     ...{ ...natsOf(config, ingressId), replicas: config.PENSTOCK_NATS_REPLICAS },
     onTrouble: troubleTo(log),
+    onUnhandled,
   }),
 );
 const bus = await there(REDIS, () => RedisReplyBus.connect({ ...redis, clock: regionClock }));
@@ -143,7 +148,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
     accessLog: config.PENSTOCK_ACCESS_LOG === 'on',
   },
   {
-    ...{ clock: regionClock, log, nextId, tracing },
+    ...{ clock: regionClock, log, dropped, nextId, tracing },
     notReady: () => {
       if (draining) return 'draining';
       if (!queue.connected) return 'no connection to NATS';

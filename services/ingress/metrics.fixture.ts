@@ -1,8 +1,16 @@
 /** Metrics of an ingress that has nothing to show. */
+import { DroppedMessages } from '@penstock/protocol';
 import { createIngressMetrics, type IngressMetrics } from './metrics.ts';
 
 export function emptyIngressMetrics(): IngressMetrics {
   const none = () => 0;
   const fleet = { workers: 0, nameOf: () => 'm', slotsByModel: () => [], workersByModel: () => [] };
-  return createIngressMetrics({ open: none, oldestWaitS: none, bodyBytes: none, answerBytes: none, fleet });
+  return createIngressMetrics({
+    open: none,
+    oldestWaitS: none,
+    bodyBytes: none,
+    answerBytes: none,
+    fleet,
+    dropped: new DroppedMessages(),
+  });
 }

@@ -1,7 +1,8 @@
 /** What an ingress counts. Labels come from closed sets only, never from user text. */
 import type { Fleet } from '@penstock/fleet';
-import type { PromptUsage } from '@penstock/protocol';
+import type { DroppedMessages, PromptUsage } from '@penstock/protocol';
 import {
+  addDroppedMetric,
   BoundedLabel,
   type Counter,
   FIRST_TOKEN_BUCKETS_S,
@@ -26,6 +27,7 @@ export interface IngressGauges {
   readonly bodyBytes: () => number;
   /** Memory that answers take which clients have yet to take. */
   readonly answerBytes: () => number;
+  readonly dropped: DroppedMessages;
   readonly fleet: Pick<Fleet, 'nameOf' | 'slotsByModel' | 'workers' | 'workersByModel'>;
 }
 
@@ -53,6 +55,7 @@ export interface IngressMetrics {
 export function createIngressMetrics(gauges: IngressGauges, isTraced = false): IngressMetrics {
   const set = new MetricSet({ service: 'ingress', version: VERSION });
   addGauges(set, gauges);
+  addDroppedMetric(set, gauges.dropped);
   const models = new BoundedLabel();
   return {
     set,

@@ -17,7 +17,7 @@ function startReporter(requests: readonly Partial<OpenRequest>[] = []) {
   const told = async (leaving = false) => {
     await reporter.tell(leaving);
     const { address, payload } = control.sent.items.at(-1) ?? assert.fail('nothing was sent');
-    return { address, status: readIngressStatus(payload) ?? assert.fail('it cannot be read') };
+    return { address, status: readIngressStatus(payload, 'in-1') ?? assert.fail('it cannot be read') };
   };
   return { metrics, told };
 }

@@ -3,7 +3,7 @@ import { watchFleet } from '@penstock/fleet';
 import { Leadership } from '@penstock/fleet/leadership';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { DEFAULT_RULES, HEARTBEAT_MS } from '@penstock/policy';
-import { encodeMessage, readIngressStatus } from '@penstock/protocol';
+import { DroppedMessages, encodeMessage, readIngressStatus } from '@penstock/protocol';
 import {
   createIdSource,
   createLogger,
@@ -18,6 +18,7 @@ import {
   regionClock,
   startMonitoring,
   stopOnSignal,
+  unhandledTo,
   whenThere,
 } from '@penstock/runtime';
 import {
@@ -53,9 +54,11 @@ const rules = {
 };
 
 const opened = await openDriver(config, { name: id, nextId, log, clock: regionClock });
-const redis = redisOf(config, id, log);
+const dropped = new DroppedMessages();
+const onUnhandled = unhandledTo(log, dropped);
+const redis = redisOf(config, id, log, onUnhandled);
 const there = whenThere(log);
-const queue = await there(NATS, () => NatsWorkQueue.connect(natsOf(config, id)));
+const queue = await there(NATS, () => NatsWorkQueue.connect({ ...natsOf(config, id), onUnhandled }));
 const registry = await there(REDIS, () => RedisModelRegistry.connect({ ...redis, clock: regionClock }));
 const nodes = await there(REDIS, () => RedisRegionNodes.connect(redis));
 const records = await there(REDIS, () => RedisScalerRecords.connect(redis, region));
@@ -64,7 +67,7 @@ const survey = await there(NATS, () =>
   NatsQueueSurvey.connect(natsOf(config, id), { region, shards: config.PENSTOCK_SHARDS }),
 );
 const fleet = await watchFleet({
-  ...{ region, shards: config.PENSTOCK_SHARDS, channel: queue, registry, clock: regionClock },
+  ...{ region, shards: config.PENSTOCK_SHARDS, channel: queue, registry, clock: regionClock, dropped },
   rand: Math.random,
 });
 const sweeping = setInterval(() => fleet.sweep(), HEARTBEAT_MS);
@@ -81,9 +84,10 @@ const reader = new RegionReader({
 });
 const cost = new CostMeter(regionClock, rules.headroom);
 const tokenCost = new TokenCost(cost, config.PENSTOCK_SLO_TTFT_MS / 1000, regionClock);
-queue.listen({ kind: 'ingress_statuses', region }, payload => {
-  const status = readIngressStatus(payload);
-  if (status !== null) tokenCost.hear(status);
+queue.listen({ kind: 'ingress_statuses', region }, (payload, _reply, from) => {
+  const status = readIngressStatus(payload, from);
+  if (status === null) dropped.count('status');
+  else tokenCost.hear(status);
 });
 const metrics = createScalerMetrics({
   ...{ scaler: () => scaler, cost, isLeader, ageS: () => reader.ageS },

@@ -5,7 +5,7 @@ import { mayAsk, UNRESTRICTED } from '@penstock/access';
 import { watchFleet } from '@penstock/fleet';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { HEARTBEAT_MS, TokenEstimator } from '@penstock/policy';
-import type { BatchRecord, Endpoint } from '@penstock/protocol';
+import { type BatchRecord, DroppedMessages, type Endpoint } from '@penstock/protocol';
 import { DoneChannel, LostRunFinder, RunAttempts, RunCanceller, RunExpiry, RunRequeue } from '@penstock/runs';
 import {
   auditOptions,
@@ -27,6 +27,7 @@ import {
   startMonitoring,
   startTracingOrExit,
   stopOnSignal,
+  unhandledTo,
   VERSION,
   whenThere,
 } from '@penstock/runtime';
@@ -73,7 +74,9 @@ const id = config.PENSTOCK_TASKS_ID ?? `tasks-${nextId().slice(0, 8)}`;
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
 const stopping = stopOnSignal(log);
 const region = config.PENSTOCK_REGION;
-const redis = redisOf(config, id, log);
+const dropped = new DroppedMessages();
+const onUnhandled = unhandledTo(log, dropped);
+const redis = redisOf(config, id, log, onUnhandled);
 
 const tracing = await startTracingOrExit({
   ...{ service: 'tasks', instance: id, version: VERSION, region },
@@ -82,7 +85,7 @@ const tracing = await startTracingOrExit({
 const batchTracing = tracing === null ? null : new BatchTracing(tracing);
 
 const there = whenThere(log);
-const queue = await there(NATS, () => NatsWorkQueue.connect(natsOf(config, id)));
+const queue = await there(NATS, () => NatsWorkQueue.connect({ ...natsOf(config, id), onUnhandled }));
 const registry = await there(REDIS, () => RedisModelRegistry.connect({ ...redis, clock: regionClock }));
 const nodes = await there(REDIS, () => RedisRegionNodes.connect(redis));
 const membership = await joinRegion({ nodes, log, name: id, settings: equalSettings(tasksConfig, config) });
@@ -103,6 +106,7 @@ const fleet = await watchFleet({
   registry,
   clock: regionClock,
   names: modelNames,
+  dropped,
   rand: Math.random,
 });
 const done = new DoneChannel(queue, region);
@@ -134,6 +138,7 @@ const metrics = createTasksMetrics({
   region: () => regionWatch?.state ?? UNSEEN,
   batches: () => runner.open,
   nameOf: slug => fleet.nameOf(slug),
+  dropped,
   clock: regionClock,
 });
 const runner: BatchRunner = new BatchRunner({
@@ -168,7 +173,7 @@ const runner: BatchRunner = new BatchRunner({
   clock: regionClock,
   log,
 });
-done.listen(id => runner.heard(id));
+done.listen(id => runner.heard(id), dropped);
 batches.work(
   batchId => runner.run(batchId),
   (batchId, err) => {

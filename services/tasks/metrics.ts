@@ -1,5 +1,7 @@
 /** What a tasks process counts, and what it sees of its region. Labels come from closed sets, and from the names of models. */
+import type { DroppedMessages } from '@penstock/protocol';
 import {
+  addDroppedMetric,
   BoundedLabel,
   type Clock,
   type Counter,
@@ -25,6 +27,7 @@ export interface TasksGauges {
   readonly batches: () => BatchRunner['open'];
   /** Name of the model whose requests wait in a queue, by the slug of the queue. */
   readonly nameOf: (slug: string) => string | undefined;
+  readonly dropped: DroppedMessages;
   readonly clock: Clock;
 }
 
@@ -41,6 +44,7 @@ export function createTasksMetrics(gauges: TasksGauges): TasksMetrics {
   addQueueGauges(set, gauges);
   addServerGauges(set, gauges);
   addOpenGauges(set, gauges);
+  addDroppedMetric(set, gauges.dropped);
   return {
     set,
     ...countBatches(set, gauges.clock),

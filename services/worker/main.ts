@@ -1,7 +1,7 @@
 /** A worker process: reads its configuration, connects, pulls until a signal, and leaves in order. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { joinRegion } from '@penstock/fleet/nodes';
-import { shardOf } from '@penstock/protocol';
+import { DroppedMessages, shardOf } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
 import {
   ByteBudget,
@@ -20,6 +20,7 @@ import {
   startMonitoring,
   startTracingOrExit,
   stopOnSignal,
+  unhandledTo,
   VERSION,
   whenThere,
 } from '@penstock/runtime';
@@ -54,10 +55,12 @@ const tracing = await startTracingOrExit({
   trouble: err => log.warn({ err }, 'traces could not be sent, and are lost'),
 });
 
-const redis = redisOf(config, id, log);
+const dropped = new DroppedMessages();
+const onUnhandled = unhandledTo(log, dropped);
+const redis = redisOf(config, id, log, onUnhandled);
 const there = whenThere(log);
 const queue = await there(NATS, () =>
-  NatsWorkQueue.connect({ ...natsOf(config, id), served: config.PENSTOCK_REGION }),
+  NatsWorkQueue.connect({ ...natsOf(config, id), served: config.PENSTOCK_REGION, onUnhandled }),
 );
 const bus = await there(REDIS, () => RedisReplyBus.connect({ ...redis, clock: regionClock }));
 const membership = await joinRegion({
@@ -105,7 +108,9 @@ const stored = new StoredRuns({
 });
 const watchedAt = monitoringAddress(config);
 const metrics =
-  watchedAt === null ? null : createWorkerMetrics(() => worker.status(), config.PENSTOCK_SLOTS, regionClock);
+  watchedAt === null
+    ? null
+    : createWorkerMetrics(() => worker.status(), config.PENSTOCK_SLOTS, dropped, regionClock);
 const trails = new AttemptTrails({
   ...{ trails: bus.trails, share: config.PENSTOCK_TRAIL_SAMPLE, worker: id, clock: regionClock },
 });
@@ -138,6 +143,7 @@ const worker: Worker = new Worker({
       ? null
       : new AttemptTracing({ tracing, worker: id, engineUrl: config.PENSTOCK_ENGINE_URL }),
   clock: regionClock,
+  dropped,
   log,
 });
 if (watchedAt !== null && metrics !== null) {

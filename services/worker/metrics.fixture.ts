@@ -1,4 +1,5 @@
 /** Metrics of a worker that has just started. */
+import { DroppedMessages } from '@penstock/protocol';
 import type { MetricSet } from '@penstock/runtime';
 import { createWorkerMetrics, type WorkerMetrics } from './metrics.ts';
 import type { WorkerStatus } from './status.ts';
@@ -11,7 +12,7 @@ export const FRESH: WorkerStatus = {
 
 /** @param status changed by the test as it likes. */
 export function workerMetricsOf(status: () => WorkerStatus, now: () => number = () => 0): WorkerMetrics {
-  return createWorkerMetrics(status, 128, { monotonic: now });
+  return createWorkerMetrics(status, 128, new DroppedMessages(), { monotonic: now });
 }
 
 export function emptyWorkerMetrics(): MetricSet {

@@ -1,5 +1,7 @@
 /** What a worker counts. Labels come from closed sets, and from the names of the models that its engine serves. */
+import type { DroppedMessages } from '@penstock/protocol';
 import {
+  addDroppedMetric,
   BoundedLabel,
   type Clock,
   FIRST_TOKEN_BUCKETS_S,
@@ -26,12 +28,14 @@ export interface WorkerMetrics {
 export function createWorkerMetrics(
   status: () => WorkerStatus,
   mostSlots: number,
+  dropped: DroppedMessages,
   clock: Pick<Clock, 'monotonic'>,
 ): WorkerMetrics {
   const set = new MetricSet({ service: 'worker', version: VERSION });
   addEngineGauges(set, status);
   addSlotGauges(set, status, mostSlots);
   addBidGauges(set, status);
+  addDroppedMetric(set, dropped);
   set.gauge(
     'penstock_worker_pending_reply_bytes',
     'Bytes of answers that Redis has not confirmed yet. With more than 64 MiB of them the worker takes nothing new.',

@@ -17,7 +17,7 @@ function startPresence(isWell: () => boolean = () => true) {
     ...{ worker: 'w-1', incarnation: 'p1', region: 'eu', shard: 2, control },
     vitals: () => ({ ...VITALS, trouble: isWell() ? null : 'engine_sick' }),
   });
-  const beats = () => control.sent.items.map(({ payload }) => readHeartbeat(payload));
+  const beats = () => control.sent.items.map(({ payload }) => readHeartbeat(payload, 'w-1'));
   return { presence, control, beats };
 }
 
@@ -30,7 +30,7 @@ test('a heartbeat a second carries the identity and the state of the worker', t 
   t.mock.timers.tick(2001);
   assert.equal(beats().length, 3);
   assert.deepEqual(beats()[0], {
-    ...{ v: 1, worker: 'w-1', incarnation: 'p1', shard: 2, pulling: true, leaving: false },
+    ...{ v: 1, keyed: true, worker: 'w-1', incarnation: 'p1', shard: 2, pulling: true, leaving: false },
     ...VITALS,
     report: { ...VITALS.report, resting: null },
   });

@@ -83,6 +83,7 @@ export class Presence {
     const heartbeat: Heartbeat = {
       ...{
         v: 1,
+        keyed: true,
         worker,
         ...(pool === undefined ? {} : { pool }),
         incarnation,

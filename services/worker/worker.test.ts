@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { DEFAULT_BOUNDARIES } from '@penstock/policy';
 import {
+  DroppedMessages,
   decodePacket,
   encodeEnvelope,
   encodeMessage,
@@ -68,6 +69,7 @@ async function startWorker(t: TestContext) {
     continuing,
     ...{ id: 'w-1', incarnation: 'p1', slots: 1, architecture: null, listEveryMs: 10_000, tickMs: 10 },
     ...{ boundaries: DEFAULT_BOUNDARIES, queue, bus, models, clock, log, ...address },
+    dropped: new DroppedMessages(),
     observers: [],
     tracing: null,
     limitsOf: () => ({ firstTokenMs: 120_000, betweenTokensMs: 300_000 }),
@@ -120,7 +122,7 @@ async function startWorker(t: TestContext) {
   const beats = () =>
     queue.sent.items
       .filter(({ address }) => address.kind === 'heartbeat')
-      .map(({ payload }) => readHeartbeat(payload));
+      .map(({ payload }) => readHeartbeat(payload, 'w-1'));
   return {
     worker,
     queue,

@@ -14,6 +14,7 @@ import {
 import {
   type AttemptKey,
   type DrainOrder,
+  type DroppedMessages,
   encodeMessage,
   isMeant,
   type ModelInfo,
@@ -72,6 +73,8 @@ export interface WorkerOptions {
   /** Null where it is off. */
   readonly tracing: AttemptTracer | null;
   readonly clock: Clock;
+  /** Counts what other processes say that is wrong. */
+  readonly dropped: DroppedMessages;
   readonly log: Logger;
 }
 
@@ -264,6 +267,7 @@ export class Worker {
       }
       const order = readDrainOrder(payload);
       if (order !== null) this.#obey(order);
+      if (cancel === null && order === null) this.#o.dropped.count('order');
     });
     const { bus, log } = this.#o;
     bus.onConnection(() => {

@@ -5,6 +5,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, nanos } from '@nats-io/transport-node';
 import { watchFleet } from '@penstock/fleet';
 import {
+  DroppedMessages,
   encodeMessage,
   type ModelInfo,
   sharedAddress,
@@ -42,6 +43,7 @@ test('work that waits where all workers left long ago is seen, and the next work
 
   const fleet = await watchFleet({
     ...{ region: 'eu', shards: 1, channel: queue, clock: regionClock, rand: Math.random },
+    dropped: new DroppedMessages(),
     registry: {
       list: async () => [encodeMessage(MODEL as ModelInfo)],
       ...{ announce: async () => {}, remove: async () => {} },

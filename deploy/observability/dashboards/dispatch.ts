@@ -109,6 +109,11 @@ export const DISPATCH: Dashboard = {
             colour: 'grey',
             dashed: true,
           },
+          {
+            expr: rate('penstock_dropped_messages_total', 'kind'),
+            legend: 'dropped: {{kind}}',
+            dashed: true,
+          },
         ),
       ],
     },

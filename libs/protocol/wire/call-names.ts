@@ -5,14 +5,6 @@
  */
 import { z } from 'zod';
 
-export const callNamesSchema = z.object({
-  /** The client's own id; two requests may have the same one. */
-  requestId: z.string().optional(),
-  traceparent: z.string().optional(),
-  tracestate: z.string().optional(),
-});
-export type CallNames = z.infer<typeof callNamesSchema>;
-
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 /** Characters of a token (RFC 9110): such an id cannot end a header, a line of a log or a field of one. */
@@ -20,6 +12,14 @@ const REQUEST_ID = /^[\w!#$%&'*+.^`|~-]{1,128}$/;
 const TRACE_PARENT =
   /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[\x21-\x7e]{1,128})?$/;
 const TRACE_STATE = /^[\x20-\x7e]{1,512}$/;
+
+export const callNamesSchema = z.object({
+  /** The client's own id; two requests may have the same one. */
+  requestId: z.string().regex(REQUEST_ID).optional(),
+  traceparent: z.string().regex(TRACE_PARENT).optional(),
+  tracestate: z.string().regex(TRACE_STATE).optional(),
+});
+export type CallNames = z.infer<typeof callNamesSchema>;
 
 /** The client's `x-request-id`; null where there is none that can be passed on. */
 export function requestIdIn(headers: Headers): string | null {

@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { callNamesSchema } from './call-names.ts';
 import { ENDPOINTS } from './endpoints.ts';
+import { amount, attemptNumber, MOST_NAME, MOST_TOKENS_PER_SEC, token, upTo, workKey } from './fields.ts';
 import { LANES, SIZES } from './names.ts';
 
 /**
@@ -30,34 +31,42 @@ export type BodyClaim = z.infer<typeof claimSchema>;
 /** What the record of a stored run has beside its message, so that a record that was lost is made anew from it. */
 const runSchema = z.object({
   kind: z.enum(['job', 'response', 'completion']),
-  tenant: z.string(),
+  tenant: z.string().max(256),
   detail: z.string(),
 });
+
+/** What a header may hold: it goes to the engine as one. */
+const HEADER_TEXT = /^[\x20-\x7e]*$/;
 
 const metaSchema = z.object({
   /** Envelope version. A reader takes its own version only. */
   v: z.literal(1),
-  id: z.string(),
+  id: token,
+  /**
+   * Drawn at random for each message: who says it was given this one, and may answer the request. A message that is published anew has
+   * another. Absent in those of the version before.
+   */
+  key: workKey.optional(),
   /** Ingress that waits for the reply. */
-  from: z.string(),
+  from: token,
   endpoint: z.enum(ENDPOINTS),
-  model: z.string(),
-  slug: z.string(),
+  model: z.string().max(MOST_NAME),
+  slug: token,
   lane: z.enum(LANES),
   size: z.enum(SIZES),
   stream: z.boolean(),
   /** Of the body; absent for JSON. */
-  contentType: z.string().optional(),
+  contentType: z.string().max(1024).regex(HEADER_TEXT).optional(),
   /** Estimated prompt tokens. */
-  promptTokens: z.number(),
+  promptTokens: amount,
   /** Output limit the client asked for; null when it named none. */
-  maxTokens: z.number().nullable(),
+  maxTokens: amount.nullable(),
   /** Unix ms when the ingress accepted the request. */
-  acceptedAt: z.number(),
+  acceptedAt: amount,
   /** Unix ms after which no engine may start it. */
-  deadlineAt: z.number(),
+  deadlineAt: amount,
   /** Added to the delivery count to give the attempt: raised when a request moves to another subject and counts anew. */
-  attemptBase: z.number(),
+  attemptBase: attemptNumber,
   /** The answer belongs into the run's record, not to a waiting ingress. */
   stored: z.boolean(),
   /** How a stored run is logged while it runs; absent: not at all. */
@@ -67,11 +76,11 @@ const metaSchema = z.object({
   /** Ask the ingress before running even a first delivery: the client has part of the answer. */
   ask: z.boolean(),
   /** Worker → leading prompt tokens that its cache is believed to hold. Workers without any are left out. */
-  held: z.record(z.string(), z.number()),
+  held: z.record(token, amount),
   /** What others call the request; absent where nobody named it. */
   names: callNamesSchema.optional(),
   /** Prefill rate of the fleet's fastest worker, tokens/s; 0 when unknown. The zero of every worker's scale of levels. */
-  fleetRate: z.number(),
+  fleetRate: upTo(MOST_TOKENS_PER_SEC),
   /** The body is in the store of request bodies, and none follows the line. Absent: it follows. */
   claim: claimSchema.optional(),
 });

@@ -5,15 +5,23 @@ import { decodePacket, encodePacket, FRAME_KINDS, type Frame, type FrameKind, NO
 
 const QUOTE = { waitMs: 1234, tokensPerSec: 9876, cacheTokens: 1_764_000_000_000_123 };
 
+const METAS: Partial<Record<FrameKind, object>> = {
+  accepted: { ack: '$JS.ACK.WORK_eu_0.m_interactive_short.1.7.7.0.0', waitMs: 3, incarnation: 'p1' },
+  result: { status: 200, contentType: 'application/json' },
+  failed: { code: 'engine_error', message: 'é日𝄞'.repeat(50), retryable: true },
+};
+
 function randomFrame(rand: () => number): Frame {
   const kinds = Object.keys(FRAME_KINDS) as FrameKind[];
+  const kind = kinds[Math.floor(rand() * kinds.length)] ?? 'events';
+  const meta = METAS[kind];
   return {
     id: 'abcdefghijklmnopqrstuvwxyz234567'.slice(0, 1 + Math.floor(rand() * 26)),
     attempt: Math.floor(rand() * 65_536),
-    nonce: Math.floor(rand() * 2 ** 48),
+    nonce: 1 + Math.floor(rand() * (2 ** 48 - 1)),
     seq: Math.floor(rand() * 2 ** 32),
-    kind: kinds[Math.floor(rand() * kinds.length)] ?? 'events',
-    meta: rand() < 0.5 ? '' : JSON.stringify({ message: 'é日𝄞'.repeat(Math.floor(rand() * 50)) }),
+    kind,
+    meta: meta === undefined ? '' : JSON.stringify(meta),
     body: Buffer.from(Array.from({ length: Math.floor(rand() * 300) }, () => Math.floor(rand() * 256))),
   };
 }
@@ -26,6 +34,7 @@ test('what is encoded is decoded, whatever it holds', () => {
       worker: 'worker-1',
       quote: QUOTE,
       frames,
+      dropped: 0,
     });
   }
 });
@@ -62,17 +71,64 @@ test('flipped bytes never crash the reader or make it read outside the packet', 
   }
 });
 
-test('packets of the versions before are read: of 4, which has no parts, and of 3, without nonces', () => {
-  const frame = Buffer.from('\0\0\0\x0b\x02\0\x07\0\0\0\x09\x01a\0\0', 'latin1');
-  const before = Buffer.concat([Buffer.from('P\x03\x01w', 'latin1'), Buffer.alloc(16), frame, frame]);
-  const { worker, frames } = decodePacket(before);
-  const read = { id: 'a', attempt: 7, nonce: NO_NONCE, seq: 9, kind: 'events', meta: '' };
-  assert.deepEqual([worker, frames], ['w', Array(2).fill({ ...read, body: Buffer.alloc(0) })]);
-  assert.throws(() => decodePacket(before.subarray(0, -1)), /cut off/);
+test('packets of the version before are read, which have no parts; older and newer ones are not', () => {
   const packet = encodePacket('w', QUOTE, [randomFrame(seeded(4))]);
   const { frames: now } = decodePacket(packet);
   packet[1] = 4;
   assert.deepEqual(decodePacket(packet).frames, now);
-  packet[1] = 6;
-  assert.throws(() => decodePacket(packet), /unknown version 6/);
+  for (const version of [3, 6]) {
+    packet[1] = version;
+    assert.throws(() => decodePacket(packet), new RegExp(`unknown version ${version}`));
+  }
+});
+
+test('a frame with a part that is wrong is left out and counted, and those beside it are read', () => {
+  const good = { ...randomFrame(seeded(5)), kind: 'events', meta: '' } as const;
+  const accepted = METAS.accepted ?? {};
+  const failed = METAS.failed ?? {};
+  const wrong: (Partial<Frame> & { readonly more?: object })[] = [
+    ...['not a token!', '', 'a.b', '*', '\n'].map(id => ({ id })),
+    { nonce: NO_NONCE },
+    ...['this is no JSON', '', '[]', 'null', '{}', `${'['.repeat(20_000)}`].map(
+      meta => ({ kind: 'accepted', meta }) as const,
+    ),
+    ...[
+      { ack: '' },
+      { ack: 'a'.repeat(600) },
+      { ack: 7 },
+      { waitMs: '1' },
+      { waitMs: null },
+      { key: 'short' },
+    ].map(more => ({ kind: 'accepted', meta: JSON.stringify({ ...accepted, ...more }) }) as const),
+    ...[{ status: 99 }, { status: 1e9 }, { status: '200' }, { contentType: null }].map(
+      more => ({ kind: 'result', meta: JSON.stringify({ ...METAS.result, ...more }) }) as const,
+    ),
+    ...[{ retryable: 1 }, { code: null }, { message: undefined }, { busyMs: -1 }, { busyMs: 1e300 }].map(
+      more => ({ kind: 'failed', meta: JSON.stringify({ ...failed, ...more }) }) as const,
+    ),
+    { kind: 'failed', meta: '{"code":"a","message":"","retryable":true,"busyMs":1e999}' },
+  ];
+  for (const change of wrong) {
+    const packet = encodePacket('w', QUOTE, [good, { ...good, ...change } as Frame, good]);
+    assert.deepEqual(
+      decodePacket(packet),
+      { worker: 'w', quote: QUOTE, frames: [good, good], dropped: 1 },
+      JSON.stringify(change),
+    );
+  }
+  const unknown = encodePacket('w', QUOTE, [good]);
+  unknown[4 + 16 + 4] = 99;
+  assert.deepEqual([decodePacket(unknown).frames, decodePacket(unknown).dropped], [[], 1]);
+});
+
+test('a packet of no worker, or with a quote that is none, is refused', () => {
+  for (const worker of ['not a token!', '', 'a.b', 'W', 'x'.repeat(49)])
+    assert.throws(() => decodePacket(encodePacket(worker, QUOTE, [])), /without a name/, worker);
+  for (const cacheTokens of [Number.NaN, Number.POSITIVE_INFINITY, -1, 1e300])
+    assert.throws(
+      () => decodePacket(encodePacket('w', { ...QUOTE, cacheTokens }, [])),
+      /a quote that is none/,
+    );
+  const fast = decodePacket(encodePacket('w', { ...QUOTE, tokensPerSec: 4e9 }, []));
+  assert.equal(fast.quote.tokensPerSec, 100_000_000);
 });

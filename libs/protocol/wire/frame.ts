@@ -12,9 +12,14 @@
  *
  * A frame that is too long for a packet is split: `part` frames hold the beginning of its body, and the frame itself the end.
  *
- * Packets of version 4 are read, too, which have no parts, and of version 3, whose frames have no nonce, so that workers may be upgraded
- * after ingress nodes.
+ * Packets of version 4 are read, too, which have no parts, so that workers may be upgraded after ingress nodes.
+ *
+ * Whoever reads a packet does not believe its sender: what is returned of it has names that are tokens, numbers in their ranges, and the
+ * meta of its kind. A frame that has not is left out and counted.
  */
+import { MOST_TOKENS_PER_SEC } from './fields.ts';
+import { isMetaOf } from './frame-meta.ts';
+import { isToken } from './token.ts';
 
 /**
  * Which attempt at a request is meant. Numbers alone do not say it: they follow the broker's count of deliveries, and a broker
@@ -35,6 +40,19 @@ export const NO_NONCE = 0;
 export const NONCE_END = 2 ** 48 - 1;
 /** Numbers of attempts that a request can have on one subject. A frame has room for 64 times as many. */
 export const ATTEMPTS_A_SUBJECT = 1024;
+
+/**
+ * Whether an attempt is of a subject that the request has left. That part of its number comes from here; the rest is the broker's
+ * count of deliveries, which may start anew.
+ */
+export function isOfOlderSubject(attempt: number, current: number): boolean {
+  return Math.floor(attempt / ATTEMPTS_A_SUBJECT) < Math.floor(current / ATTEMPTS_A_SUBJECT);
+}
+
+/** Above every attempt that may still come of the subject that a request leaves. */
+export function nextAttemptBase(attempt: number): number {
+  return (Math.floor(attempt / ATTEMPTS_A_SUBJECT) + 1) * ATTEMPTS_A_SUBJECT;
+}
 
 /** What a frame says. `end`, `result` and `failed` are final for their attempt. */
 export const FRAME_KINDS = {
@@ -66,34 +84,6 @@ const KIND_NAMES: readonly (FrameKind | undefined)[] = [
 /** Longest packet that a worker makes: far below what Redis holds for a subscriber, and soon sent, so that others need not wait long. */
 export const MAX_PACKET_BYTES = 256 * 1024;
 
-export interface AcceptedMeta {
-  /** Ack subject of the delivery, echoed as the broker gave it. */
-  readonly ack: string;
-  /** Milliseconds between acceptance at the ingress and the worker taking it. */
-  readonly waitMs: number;
-  /** See {@link Heartbeat.incarnation}. */
-  readonly incarnation?: string;
-}
-
-export interface ResultMeta {
-  readonly status: number;
-  readonly contentType: string;
-}
-
-export interface FailedMeta {
-  /** Code of the error table. */
-  readonly code: string;
-  /** For people; never holds prompt text. */
-  readonly message: string;
-  /** Whether another attempt can help. */
-  readonly retryable: boolean;
-  /**
-   * The engine has no room now: the request goes back to the queue for so long, ms, and neither an attempt nor a failure is
-   * counted.
-   */
-  readonly busyMs?: number;
-}
-
 export interface Frame {
   readonly id: string;
   readonly attempt: number;
@@ -123,11 +113,13 @@ export interface Packet {
   readonly worker: string;
   readonly quote: Quote;
   readonly frames: readonly Frame[];
+  /** Frames that were left out, since something in them is wrong. */
+  readonly dropped: number;
 }
 
 const VERSION = 5;
-/** The last one without nonces. */
-const NONCELESS_VERSION = 3;
+/** The oldest that is read. */
+const OLDEST_VERSION = 4;
 const MAGIC = 0x50;
 const NONCE_BYTES = 6;
 const FRAME_FIXED = 4 + 1 + 2 + NONCE_BYTES + 4 + 1 + 2;
@@ -177,40 +169,51 @@ function writeFrame(out: Buffer, start: number, f: Frame): number {
   return at;
 }
 
-/** @throws Error on bytes that are not a whole packet of this version or the two before; no frame is returned then. */
+/** @throws Error on bytes that are not a whole packet of this version or the one before; no frame is returned then. */
 export function decodePacket(bytes: Buffer): Packet {
   if (bytes.length < 3 || bytes[0] !== MAGIC) throw new Error('not a frame packet');
   const version = bytes[1] ?? 0;
-  if (version > VERSION || version < NONCELESS_VERSION)
+  if (version > VERSION || version < OLDEST_VERSION)
     throw new Error(`frame packet of unknown version ${version}`);
-  const nonceBytes = version === NONCELESS_VERSION ? 0 : NONCE_BYTES;
   const workerEnd = 3 + (bytes[2] ?? 0);
   const framesAt = workerEnd + QUOTE_BYTES;
   if (framesAt > bytes.length) throw new Error('frame packet cut off');
-  const quote = {
-    waitMs: bytes.readUInt32BE(workerEnd),
-    tokensPerSec: bytes.readUInt32BE(workerEnd + 4),
-    cacheTokens: bytes.readDoubleBE(workerEnd + 8),
-  };
+  const worker = bytes.toString('latin1', 3, workerEnd);
+  if (!isToken(worker)) throw new Error('frame packet of a worker without a name');
+  const quote = readQuote(bytes, workerEnd);
   const frames: Frame[] = [];
+  let dropped = 0;
   let at = framesAt;
   while (at < bytes.length) {
     if (at + 4 > bytes.length) throw new Error('frame packet cut off');
     const end = at + 4 + bytes.readUInt32BE(at);
     if (end > bytes.length) throw new Error('frame packet cut off');
-    frames.push(readFrame(bytes, at + 4, end, nonceBytes));
+    const frame = readFrame(bytes, at + 4, end);
+    if (frame === null) dropped++;
+    else frames.push(frame);
     at = end;
   }
-  return { worker: bytes.toString('latin1', 3, workerEnd), quote, frames };
+  return { worker, quote, frames, dropped };
 }
 
-function readFrame(bytes: Buffer, start: number, end: number, nonceBytes: number): Frame {
-  if (end - start < FRAME_FIXED - 4 - NONCE_BYTES + nonceBytes) throw new Error('frame too short');
+function readQuote(bytes: Buffer, at: number): Quote {
+  const cacheTokens = bytes.readDoubleBE(at + 8);
+  if (!(cacheTokens >= 0 && cacheTokens <= Number.MAX_SAFE_INTEGER))
+    throw new Error('frame packet with a quote that is none');
+  return {
+    waitMs: bytes.readUInt32BE(at),
+    tokensPerSec: Math.min(MOST_TOKENS_PER_SEC, bytes.readUInt32BE(at + 4)),
+    cacheTokens,
+  };
+}
+
+/** Null for one in which something is wrong. @throws Error where its parts are longer than itself. */
+function readFrame(bytes: Buffer, start: number, end: number): Frame | null {
+  if (end - start < FRAME_FIXED - 4) throw new Error('frame too short');
   const kind = KIND_NAMES[bytes[start] ?? 0];
-  if (kind === undefined) throw new Error(`unknown frame kind ${bytes[start]}`);
   const attempt = bytes.readUInt16BE(start + 1);
-  const nonce = nonceBytes === 0 ? NO_NONCE : bytes.readUIntBE(start + 3, NONCE_BYTES);
-  const seqAt = start + 3 + nonceBytes;
+  const nonce = bytes.readUIntBE(start + 3, NONCE_BYTES);
+  const seqAt = start + 3 + NONCE_BYTES;
   const seq = bytes.readUInt32BE(seqAt);
   const idAt = seqAt + 5;
   const idEnd = idAt + (bytes[idAt - 1] ?? 0);
@@ -218,13 +221,9 @@ function readFrame(bytes: Buffer, start: number, end: number, nonceBytes: number
   const metaLen = bytes.readUInt16BE(idEnd);
   const bodyAt = idEnd + 2 + metaLen;
   if (bodyAt > end) throw new Error('frame cut off');
-  return {
-    id: bytes.toString('latin1', idAt, idEnd),
-    attempt,
-    nonce,
-    seq,
-    kind,
-    meta: metaLen === 0 ? '' : bytes.toString('utf8', idEnd + 2, bodyAt),
-    body: bodyAt === end ? EMPTY : bytes.subarray(bodyAt, end),
-  };
+  const id = bytes.toString('latin1', idAt, idEnd);
+  const meta = metaLen === 0 ? '' : bytes.toString('utf8', idEnd + 2, bodyAt);
+  // Without a nonce it could be told from no other attempt.
+  if (kind === undefined || nonce === NO_NONCE || !isToken(id) || !isMetaOf(kind, meta)) return null;
+  return { id, attempt, nonce, seq, kind, meta, body: bodyAt === end ? EMPTY : bytes.subarray(bodyAt, end) };
 }

@@ -96,7 +96,10 @@ export function natsOf(
   };
 }
 
-/** How a process reaches Redis, by its settings. @param name of the process. */
+/**
+ * How a process reaches Redis, by its settings.
+ * @param name of the process. @param onUnhandled told what was thrown by those that messages are handed to; absent where there are none.
+ */
 export function redisOf(
   settings: Values<typeof redisSettings> & {
     readonly PENSTOCK_REDIS_URL: string;
@@ -104,6 +107,7 @@ export function redisOf(
   },
   name: string,
   log: { warn(text: string): void },
+  onUnhandled?: (err: unknown) => void,
 ) {
   return {
     ...{ url: settings.PENSTOCK_REDIS_URL, replicas: settings.PENSTOCK_REDIS_REPLICAS ?? 0, name },
@@ -119,6 +123,7 @@ export function redisOf(
       key: settings.PENSTOCK_REDIS_KEY,
     },
     warn: (text: string) => log.warn(`PENSTOCK_REDIS_URL: ${text}`),
+    ...(onUnhandled === undefined ? {} : { onUnhandled }),
   };
 }
 

@@ -1,16 +1,25 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { type ControlAddress, type ControlFilter, controlSubject } from '@penstock/protocol';
-import type { Answer, ControlChannel } from '../ports/queue/control-channel.ts';
+import type { Answer, ControlChannel, OnControlMessage } from '../ports/queue/control-channel.ts';
 import type { NatsRequests } from './requests.ts';
+
+/**
+ * Where an answer may go: the inbox of whoever asks. A sender that names another subject would have this process publish there in its
+ * place, with rights that the sender has not.
+ */
+const INBOX = /^_INBOX[\w-]*(?:\.[\w-]+){1,4}$/;
 
 export class NatsControlChannel implements ControlChannel {
   readonly #nc: NatsConnection;
   readonly #requests: NatsRequests;
+  readonly #onUnhandled: (err: unknown) => void;
   #connected = true;
 
-  constructor(nc: NatsConnection, requests: NatsRequests) {
+  /** @param onUnhandled told what a listener has thrown. */
+  constructor(nc: NatsConnection, requests: NatsRequests, onUnhandled: (err: unknown) => void) {
     this.#nc = nc;
     this.#requests = requests;
+    this.#onUnhandled = onUnhandled;
   }
 
   get connected(): boolean {
@@ -26,13 +35,20 @@ export class NatsControlChannel implements ControlChannel {
     if (!this.#nc.isClosed()) this.#nc.publish(controlSubject(to), payload);
   }
 
-  listen(
-    filter: ControlFilter,
-    onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void,
-  ): void {
+  listen(filter: ControlFilter, onMessage: OnControlMessage): void {
     this.#nc.subscribe(controlSubject(filter), {
       callback: (err, msg) => {
-        if (err === null) onMessage(msg.data, answer => msg.respond(answer));
+        if (err !== null) return;
+        const { data, subject, reply = '' } = msg;
+        try {
+          onMessage(
+            data,
+            answer => void (INBOX.test(reply) && msg.respond(answer)),
+            subject.slice(subject.lastIndexOf('.') + 1),
+          );
+        } catch (thrown) {
+          this.#onUnhandled(thrown);
+        }
       },
     });
   }

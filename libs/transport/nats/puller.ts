@@ -18,7 +18,7 @@
  * Why not the client's own consume(): it asks for more on receipt, not when there is room, so it prefetches; and next() drops
  * the priority.
  */
-import { readSubject } from '@penstock/protocol';
+import { readAckSubject, readSubject } from '@penstock/protocol';
 import type { Delivery, Offer, Puller } from '../ports/queue/work-consumer.ts';
 
 /** What the puller needs of a connection. */
@@ -183,6 +183,9 @@ export class NatsPuller implements Puller {
       if (!inbox.revoked && inbox === this.#inbox) this.#ended(message.status);
       return;
     }
+    const ack = readAckSubject(message.reply);
+    // No delivery of this consumer, so no broker sent it: nothing is published where it says.
+    if (ack === null || !this.isOn(ack.stream, ack.consumer)) return;
     const address = readSubject(message.subject);
     // What a newer version queued is for its workers.
     if (inbox.revoked || address === null) {
@@ -199,7 +202,7 @@ export class NatsPuller implements Puller {
       address,
       data: message.data,
       ackSubject: message.reply,
-      deliveryCount: deliveryCountOf(message.reply),
+      deliveryCount: ack.deliveryCount,
     });
   }
 
@@ -242,13 +245,4 @@ export class NatsPuller implements Puller {
 /** A pull that has been served in part still promises no more than an offer of a larger batch. */
 function isAsOffered(live: Live, offer: Offer): boolean {
   return live.level === offer.level && live.remaining <= offer.batch;
-}
-
-/**
- * Delivery count from an ack subject: `$JS.ACK.<stream>.<consumer>.<count>.…`, or with the newer form
- * `$JS.ACK.<domain>.<account>.<stream>.<consumer>.<count>.…`.
- */
-function deliveryCountOf(ackSubject: string): number {
-  const tokens = ackSubject.split('.');
-  return Number(tokens[tokens.length > 9 ? 6 : 4]) || 1;
 }

@@ -1,5 +1,12 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { boundConsumer, type WorkQueueKey, workConsumer, workStream } from '@penstock/protocol';
+import {
+  boundConsumer,
+  type QueueAddress,
+  readAckSubject,
+  type WorkQueueKey,
+  workConsumer,
+  workStream,
+} from '@penstock/protocol';
 import type { Delivery, Puller, Settlement, WorkConsumer } from '../ports/queue/work-consumer.ts';
 import { inbox } from './connection/connection.ts';
 import { NatsPuller, type PulledMessage, type PullWire } from './puller.ts';
@@ -15,13 +22,16 @@ const VERBS: Record<Settlement, Uint8Array> = {
 export class NatsWorkConsumer implements WorkConsumer {
   readonly #nc: NatsConnection;
   readonly #topology: NatsTopology;
+  readonly #onUnhandled: (err: unknown) => void;
   readonly #pullers = new Set<NatsPuller>();
   /** Streams whose elections are listened to. */
   readonly #listened = new Set<string>();
 
-  constructor(nc: NatsConnection, topology: NatsTopology) {
+  /** @param onUnhandled told what was thrown by whoever a delivery was handed to. */
+  constructor(nc: NatsConnection, topology: NatsTopology, onUnhandled: (err: unknown) => void) {
     this.#nc = nc;
     this.#topology = topology;
+    this.#onUnhandled = onUnhandled;
   }
 
   pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void, onSurplus?: () => void): Puller {
@@ -84,12 +94,24 @@ export class NatsWorkConsumer implements WorkConsumer {
         const own = inbox(nc, crypto.randomUUID().replaceAll('-', ''));
         const sub = nc.subscribe(own, {
           callback: (err, msg) => {
-            if (err === null) onMessage(toPulled(msg));
+            if (err !== null) return;
+            try {
+              onMessage(toPulled(msg));
+            } catch (thrown) {
+              this.#onUnhandled(thrown);
+            }
           },
         });
         return { inbox: own, drain: () => (nc.isClosed() ? Promise.resolve() : sub.drain()) };
       },
     };
+  }
+
+  isAckOf(address: QueueAddress, ackSubject: string): boolean {
+    const read = readAckSubject(ackSubject);
+    const { region, shard, worker } = address;
+    if (read?.stream !== workStream(region, shard)) return false;
+    return read.consumer === (worker === null ? workConsumer(address) : boundConsumer(worker));
   }
 
   settle(ackSubject: string, how: Settlement, delayMs?: number): void {

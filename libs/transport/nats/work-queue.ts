@@ -8,7 +8,7 @@ import {
   subjectOf,
   type WorkQueueKey,
 } from '@penstock/protocol';
-import type { Answer } from '../ports/queue/control-channel.ts';
+import type { Answer, OnControlMessage } from '../ports/queue/control-channel.ts';
 import type { ConsumerOptions, QueueState, StreamLimits } from '../ports/queue/queue-admin.ts';
 import type { Delivery, Puller, Settlement } from '../ports/queue/work-consumer.ts';
 import type { DeadReason, PublishOptions } from '../ports/queue/work-publisher.ts';
@@ -31,6 +31,12 @@ export interface NatsWorkQueueOptions extends NatsOptions {
   readonly replicas?: number;
   /** Told why a stream takes nothing any more, and when it does again (null). */
   readonly onTrouble?: (stream: string, why: string | null) => void;
+  /** Told what was thrown by those that messages are handed to; where absent it is thrown on, and ends the process. */
+  readonly onUnhandled?: (err: unknown) => void;
+}
+
+function throwOn(err: unknown): never {
+  throw err;
 }
 
 export class NatsWorkQueue implements WorkQueue {
@@ -51,8 +57,9 @@ export class NatsWorkQueue implements WorkQueue {
       remakeStream: stream => topology.remakeStream(stream),
       onTrouble: options.onTrouble,
     });
-    this.#consumer = new NatsWorkConsumer(nc, this.#topology);
-    this.#control = new NatsControlChannel(nc, requests);
+    const { onUnhandled = throwOn } = options;
+    this.#consumer = new NatsWorkConsumer(nc, this.#topology, onUnhandled);
+    this.#control = new NatsControlChannel(nc, requests, onUnhandled);
     void this.#watch();
   }
 
@@ -174,6 +181,10 @@ export class NatsWorkQueue implements WorkQueue {
     return this.#consumer.pullBound(region, shard, worker, onDelivery, onSurplus);
   }
 
+  isAckOf(address: QueueAddress, ackSubject: string): boolean {
+    return this.#consumer.isAckOf(address, ackSubject);
+  }
+
   settle(ackSubject: string, how: Settlement, delayMs?: number): void {
     this.#consumer.settle(ackSubject, how, delayMs);
   }
@@ -186,10 +197,7 @@ export class NatsWorkQueue implements WorkQueue {
     this.#control.send(to, payload);
   }
 
-  listen(
-    filter: ControlFilter,
-    onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void,
-  ): void {
+  listen(filter: ControlFilter, onMessage: OnControlMessage): void {
     this.#control.listen(filter, onMessage);
   }
 

@@ -14,8 +14,12 @@ export interface ReplyBus {
   publishPaced(ingressId: string, packet: Buffer): Promise<void>;
   /** Bytes passed to `publish` and not yet confirmed. */
   readonly pendingBytes: number;
-  /** Hears what is published from now on. One ingress for each bus. */
-  listen(ingressId: string, onPacket: (packet: Buffer) => void): Promise<void>;
+  /**
+   * Hears what is published from now on. One ingress for each bus.
+   * @param onPacket what it throws ends nothing: the packet is dropped.
+   * @param onBadHint told of an announcement that is none, or of what nobody appended.
+   */
+  listen(ingressId: string, onPacket: (packet: Buffer) => void, onBadHint?: () => void): Promise<void>;
   /** False also while the other end is silent. */
   readonly connected: boolean;
   /** @param watcher told when the connection that publishes is lost, found again, silent, or answers again; and when replies are heard again. */

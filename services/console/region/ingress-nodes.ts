@@ -11,6 +11,9 @@ const LEAST_STRETCH_MS = 500;
 /** Ends that are the region's fault or a failure: each counts as a request without a first token in time. */
 const FAILED = ['attempts_spent', 'deadline', 'model_left'];
 
+/** Far more than a region has, so that no number of made-up names takes all memory. */
+const MOST_NODES = 1024;
+
 interface Node {
   readonly status: IngressStatus;
   /** Monotonic ms. */
@@ -44,15 +47,18 @@ export class IngressNodes {
     this.#clock = clock;
   }
 
-  hear(status: IngressStatus): void {
+  /** @returns whether there was room for it: a region has no more than {@link MOST_NODES}. */
+  hear(status: IngressStatus): boolean {
     const known = this.#nodes.get(status.ingress);
+    if (known === undefined && this.#nodes.size >= MOST_NODES) return false;
     const isSame = known?.status.incarnation === status.incarnation;
     this.#count(known?.status, status, isSame);
     if (status.leaving) {
       if (isSame || known === undefined) this.#nodes.delete(status.ingress);
-      return;
+      return true;
     }
     this.#nodes.set(status.ingress, this.#next(isSame ? known : undefined, status));
+    return true;
   }
 
   /** A node that is met for the first time has counted before; one that was started again while it was known has not. */

@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { watchFleet } from '@penstock/fleet';
-import { encodeMessage, type Heartbeat, type IngressStatus, type ModelInfo } from '@penstock/protocol';
+import {
+  DroppedMessages,
+  encodeMessage,
+  type Heartbeat,
+  type IngressStatus,
+  type ModelInfo,
+  toModelSlug,
+} from '@penstock/protocol';
 import { MemoryModelRegistry, MemoryWorkQueue } from '@penstock/transport/memory';
 import { IngressNodes } from './ingress-nodes.ts';
 import { QueueDepths } from './queue-depths.ts';
@@ -10,7 +17,7 @@ import { QueueDirectory } from './queue-directory.ts';
 import { RegionView } from './region-view.ts';
 
 const MODEL: ModelInfo = {
-  ...{ name: 'org/M', slug: 'm', created: 0, ownedBy: 'x', architecture: null },
+  ...{ name: 'org/M', slug: toModelSlug('org/M'), created: 0, ownedBy: 'x', architecture: null },
   endpoints: ['chat', 'rerank'],
 };
 const REPORT = {
@@ -46,7 +53,9 @@ async function startView(prices: Record<string, number> = {}) {
   const queue = new MemoryWorkQueue(clock);
   await queue.ensureWorkStream('eu', 0, { maxMessages: 100, maxBytes: 1e6 });
   const registry = new MemoryModelRegistry();
-  const fleet = await watchFleet({ region: 'eu', shards: 1, channel: queue, registry, clock, rand: () => 0 });
+  const dropped = new DroppedMessages();
+  const source = { region: 'eu', shards: 1, channel: queue, registry, clock, dropped };
+  const fleet = await watchFleet({ ...source, rand: () => 0 });
   const nodes = new IngressNodes(clock);
   const directory = new QueueDirectory({ fleet, nodes, clock });
   const depths = new QueueDepths({ region: 'eu', queue, known: () => directory.known(), clock });
@@ -75,7 +84,7 @@ async function startView(prices: Record<string, number> = {}) {
 }
 
 test('workers, slots, rates and cost are those of the heartbeats', async () => {
-  const { beat, second } = await startView({ m: 2.5 });
+  const { beat, second } = await startView({ [MODEL.slug]: 2.5 });
   await second(() => beat());
   const report = { ...REPORT, outputTokens: 300 };
   const state = await second(() => {
@@ -111,22 +120,22 @@ test('a worker of an older version, which reports nothing, is shown as far as it
 
 test('what waits is what the broker holds, for how long is what the ingress or the broker says; nobody is late in lower lanes', async () => {
   const { beat, nodes, queue, second } = await startView();
-  const key = { region: 'eu', shard: 0, slug: 'm', lane: 'batch', size: 'any' } as const;
+  const key = { region: 'eu', shard: 0, slug: MODEL.slug, lane: 'batch', size: 'any' } as const;
   await queue.ensureConsumer(key, { ackWaitMs: 1000 });
   for (const id of ['a', 'b'])
     await queue.publish({ ...key, worker: null, id }, Buffer.from('x'), { messageId: id, ttlMs: 60_000 });
-  const waiting = [{ slug: 'm', lane: 'interactive' as const, requests: 1, oldestMs: 14_000 }];
+  const waiting = [{ slug: MODEL.slug, lane: 'interactive' as const, requests: 1, oldestMs: 14_000 }];
   const state = await second(() => {
     beat();
     nodes.hear({ ...STATUS, waiting });
   });
-  const { oldestS: _, ...batch } = state.queues['m batch'] ?? assert.fail();
+  const { oldestS: _, ...batch } = state.queues[`${MODEL.slug} batch`] ?? assert.fail();
   assert.deepEqual(batch, {
     ...{ state: 'waiting', model: 'org/M', lane: 'batch', queued: 2 },
     ...{ workers: 1, ready: 1, slots: 4, free: 2 },
   });
   assert.deepEqual(
-    [state.queues['m interactive']?.state, state.queues['m interactive']?.oldestS],
+    [state.queues[`${MODEL.slug} interactive`]?.state, state.queues[`${MODEL.slug} interactive`]?.oldestS],
     ['late', 14],
   );
   assert.deepEqual([state.totals.queued, state.totals.oldestS], [3, 14]);

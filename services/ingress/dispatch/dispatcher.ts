@@ -150,7 +150,7 @@ export class Dispatcher {
     const work = { address: { ...sharedAddress(key, id), worker }, meta, body, placement, trace, trail };
     cancelOnClose(open, raw, id);
     open.add({
-      ...{ id, slug, lookup, endpoint, deadlineAt, sink, trace, trail, ...claim },
+      ...{ id, key: meta.key, slug, lookup, endpoint, deadlineAt, sink, trace, trail, ...claim },
       estimate: estimateOf(endpoint, read),
       address: work.address,
       bound: this.#boundOf(work),
@@ -230,9 +230,10 @@ export class Dispatcher {
   #boundOf(work: Work): Bound | null {
     const { worker } = work.address;
     if (worker === null) return null;
-    const republish = (address: QueueAddress, attemptBase: number, ask: boolean) =>
-      this.#publish({ ...work, address, meta: { ...work.meta, attemptBase, ask } });
-    return { worker, republish };
+    return {
+      worker,
+      republish: (address, change) => this.#publish({ ...work, address, meta: { ...work.meta, ...change } }),
+    };
   }
 
   async #send(work: Work, sink: ReplySink, raw: ServerResponse): Promise<void> {

@@ -10,10 +10,11 @@ import {
   type AcceptedMeta,
   type AttemptKey,
   type Frame,
+  isOfOlderSubject,
   NO_NONCE,
   type ResumeQuestion,
 } from '@penstock/protocol';
-import { isOfOlderSubject, NO_PARTS, type OpenRequest } from './open-request.ts';
+import { NO_PARTS, type OpenRequest } from './open-request.ts';
 
 export function isHeldBy({ running }: OpenRequest, worker: string, attempt: number, nonce: number): boolean {
   return (
@@ -28,8 +29,8 @@ export function mayBegin(
 ): boolean {
   // It began at the beginning, and knows nothing of what the client has.
   if (request.running !== null || request.shown || request.ended.includes(nonce)) return false;
-  if (attempt >= request.attempt) return true;
-  return kind === 'accepted' && nonce !== NO_NONCE && !isOfOlderSubject(attempt, request.attempt);
+  // Only that frame shows that its sender was given the request.
+  return kind === 'accepted' && !isOfOlderSubject(attempt, request.attempt);
 }
 
 /**

@@ -1,13 +1,13 @@
 /** One request whose client waits here: what is known of it, from the moment it is published until its answer is complete. */
 import { keptMs } from '@penstock/policy';
 import {
-  ATTEMPTS_A_SUBJECT,
   type AttemptKey,
   type BodyClaim,
   DispatchError,
   type Endpoint,
   type FailedMeta,
   type QueueAddress,
+  type WorkMeta,
 } from '@penstock/protocol';
 import { failureError } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
@@ -21,6 +21,8 @@ import { ShownText } from './shown-text.ts';
 
 export interface NewRequest {
   readonly id: string;
+  /** Of its message; see {@link WorkMeta.key}. */
+  readonly key: string;
   readonly slug: string;
   readonly address: QueueAddress;
   /** Set while only one worker may take it. */
@@ -51,11 +53,15 @@ export interface NewRequest {
 export interface Bound {
   readonly worker: string;
   /** Publishes the request once more. */
-  readonly republish: (address: QueueAddress, attemptBase: number, ask: boolean) => Promise<void>;
+  readonly republish: (
+    address: QueueAddress,
+    change: Pick<WorkMeta, 'attemptBase' | 'ask' | 'key'>,
+  ) => Promise<void>;
 }
 
 /** Changed by {@link transition} alone, apart from what asynchronous work (requeue, conversion) finds out. */
 export interface OpenRequest extends NewRequest {
+  key: string;
   address: QueueAddress;
   bound: Bound | null;
   conversion: Conversion | 'refuse' | null;
@@ -139,19 +145,6 @@ export function moveDeadline(request: OpenRequest, deadlineAt: number): void {
   request.endsAt += deadlineAt - request.deadlineAt;
   request.keptUntil += deadlineAt - request.deadlineAt;
   request.deadlineAt = deadlineAt;
-}
-
-/**
- * Whether an attempt is of a subject that the request has left. That part of its number comes from here; the rest is the broker's
- * count of deliveries, which may start anew.
- */
-export function isOfOlderSubject(attempt: number, current: number): boolean {
-  return Math.floor(attempt / ATTEMPTS_A_SUBJECT) < Math.floor(current / ATTEMPTS_A_SUBJECT);
-}
-
-/** Above every attempt that may still come of the subject that a request leaves. */
-export function nextAttemptBase(attempt: number): number {
-  return (Math.floor(attempt / ATTEMPTS_A_SUBJECT) + 1) * ATTEMPTS_A_SUBJECT;
 }
 
 /** The client's error after its last failed attempt. @param reason why there is no other attempt. */

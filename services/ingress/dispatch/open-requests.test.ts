@@ -5,6 +5,7 @@ import {
   type ControlAddress,
   controlSubject,
   DispatchError,
+  DroppedMessages,
   encodeEnvelope,
   encodePacket,
   type FrameKind,
@@ -42,9 +43,11 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
     purge: (address: QueueAddress) => done.push(`purge ${subjectOf(address)}`),
     read: async () => encodeEnvelope(workMeta(), Buffer.from('{}')),
     publish: publish ?? (async () => {}),
+    isAckOf: (_address: QueueAddress, ack: string) => ack.startsWith('ack-'),
   } as unknown as WorkQueue;
   const fleet = {
     ...{ hearQuote() {}, hearFrom() {}, sweep() {}, isLost: () => false, shardFor: () => 1 },
+    ...{ isMember: () => true, isKeyless: () => false },
     isWithdrawn: () => false,
     isAbandoned: () => false,
     isStranded: () => isStranded,
@@ -58,7 +61,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
     ...sink,
   };
   const open = new OpenRequests({
-    ...{ queue, fleet, log, region: 'eu', ackWaitMs: 1000 },
+    ...{ queue, fleet, log, region: 'eu', ackWaitMs: 1000, dropped: new DroppedMessages() },
     clock: { now: () => wallMs, monotonic: () => nowMs },
     metrics: emptyIngressMetrics(),
     affinity: { learn() {}, hear() {} } as unknown as Affinity,
@@ -67,13 +70,16 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
     ...{ boundWaitMs: 10, holdMs: 1000, deadLetter: async () => void done.push('dead letter') },
   });
   const request: NewRequest = {
-    ...{ id: 'r1', slug: 'm', address: ADDRESS, bound: null, lookup: null, estimate: null },
+    ...{ id: 'r1', key: KEY_OF_R1, slug: 'm', address: ADDRESS, bound: null, lookup: null, estimate: null },
     ...{ endpoint: 'chat', continuable: true, streamed: true },
     ...{ deadlineAt: 1e9, sink: reply, conversion: conversion ?? null },
   };
   open.add(request);
   const hear = (kind: FrameKind, seq: number, body = '') => {
-    const meta = { accepted: { ack: 'ack-1', waitMs: 0 }, result: { status: 200, contentType: 'x' } };
+    const meta = {
+      accepted: { ack: 'ack-1', waitMs: 0, key: KEY_OF_R1 },
+      result: { status: 200, contentType: 'x' },
+    };
     const text = JSON.stringify(meta[kind as keyof typeof meta] ?? {});
     const frame = { id: 'r1', attempt: 1, nonce: 7, seq, kind, meta: text, body: Buffer.from(body) };
     open.onPacket(encodePacket('w-1', { waitMs: 0, tokensPerSec: 0, cacheTokens: 0 }, [frame]));
@@ -84,6 +90,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
   };
   return { open, hear, done, told, tickAt, strand: () => (isStranded = true) };
 }
+const KEY_OF_R1 = 'key-of-the-message-1';
 const settle = () => new Promise(resolve => setImmediate(resolve));
 const STOP = 'ctl.worker.w-1 {"cancel":"r1","attempt":1,"nonce":7}';
 

@@ -4,17 +4,13 @@
  */
 import type { Fleet } from '@penstock/fleet';
 import {
-  type AcceptedMeta,
-  decodePacket,
-  encodeMessage,
+  type DroppedMessages,
   type FailedMeta,
   type Frame,
   type ResultMeta,
   type ResumeAnswer,
   type ResumeQuestion,
   readPromptUsage,
-  readResumeQuestion,
-  readWantedQuestion,
   type TrailEvent,
   type WantedQuestion,
 } from '@penstock/protocol';
@@ -25,6 +21,7 @@ import type { TokenEstimates } from '../intake/token-estimates.ts';
 import type { IngressMetrics } from '../metrics.ts';
 import type { Affinity } from '../placement/affinity.ts';
 import type { Served } from '../replies/reply-sink.ts';
+import { FromWorkers } from '../workers/from-workers.ts';
 import { BoundTimer } from './bound-timer.ts';
 import { Conversions } from './conversions.ts';
 import { isWanted, partsBytes, withParts } from './holder.ts';
@@ -42,13 +39,15 @@ import {
 import { Watchdog } from './watchdog.ts';
 
 export interface OpenRequestsOptions {
-  readonly queue: WorkPublisher & Pick<WorkConsumer, 'settle'> & Pick<ControlChannel, 'send'>;
+  readonly queue: WorkPublisher & Pick<WorkConsumer, 'isAckOf' | 'settle'> & Pick<ControlChannel, 'send'>;
   readonly fleet: Fleet;
   readonly affinity: Affinity;
   readonly estimates: TokenEstimates;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: IngressMetrics;
+  /** Counts what workers say that is wrong, or about what is not theirs. */
+  readonly dropped: DroppedMessages;
   readonly region: string;
   /** Lease of a delivery, ms. */
   readonly ackWaitMs: number;
@@ -68,6 +67,7 @@ export class OpenRequests {
   readonly #conversions: Conversions;
   readonly #boundTimer: BoundTimer;
   readonly #watchdog: Watchdog;
+  readonly #fromWorkers: FromWorkers<OpenRequest>;
 
   constructor(options: OpenRequestsOptions) {
     const { queue, fleet, clock, log, claims, deadLetter, boundWaitMs } = options;
@@ -80,6 +80,13 @@ export class OpenRequests {
     });
     this.#boundTimer = new BoundTimer(boundWaitMs, clock);
     this.#watchdog = new Watchdog(options, (request, event) => this.#apply(request, event));
+    this.#fromWorkers = new FromWorkers(options, {
+      find: id => this.#open.get(id),
+      onFrame: (request, frame, worker) => this.#onFrame(request, frame, worker),
+      onStrange: (worker, id, attempt) => this.#settlement.stopWorker(worker, id, attempt),
+      answer: (request, question) => this.#answer(request, question),
+      unwanted: question => this.unwanted(question),
+    });
   }
 
   get size(): number {
@@ -151,31 +158,22 @@ export class OpenRequests {
   }
 
   /** Hears from now on what workers ask and answer. Resolves once replies are heard. */
-  async listen(
+  listen(
     queue: Pick<ControlChannel, 'listen'>,
     bus: Pick<ReplyBus, 'listen'>,
     ingress: string,
   ): Promise<void> {
-    queue.listen({ kind: 'ingress', ingress }, (payload, reply) => {
-      const question = readResumeQuestion(payload);
-      if (question !== null) return reply(encodeMessage(this.answer(question)));
-      const running = readWantedQuestion(payload);
-      if (running !== null) reply(encodeMessage({ unwanted: this.unwanted(running) }));
-    });
-    await bus.listen(ingress, packet => this.onPacket(packet));
+    return this.#fromWorkers.listen(queue, bus, ingress);
+  }
+
+  onPacket(packet: Buffer): void {
+    this.#fromWorkers.hear(packet);
   }
 
   /** A worker holds a redelivery and asks what to do with it. */
-  answer(question: ResumeQuestion): ResumeAnswer {
-    const request = this.#open.get(question.id);
-    if (request === undefined) return { kind: 'gone' };
-    const { attempt, nonce, ack, worker } = question;
-    const effects = transition(
-      request,
-      { kind: 'asked', attempt, nonce, ack },
-      this.#o.clock.monotonic(),
-      worker,
-    );
+  #answer(request: OpenRequest, { attempt, nonce, ack, worker }: ResumeQuestion): ResumeAnswer {
+    const event = { kind: 'asked', attempt, nonce, ack } as const;
+    const effects = transition(request, event, this.#o.clock.monotonic(), worker);
     for (const effect of effects) this.#carryOut(effect, request, null, worker);
     return effects.find(effect => effect.kind === 'answer')?.answer ?? { kind: 'gone' };
   }
@@ -183,7 +181,7 @@ export class OpenRequests {
   /** A worker says what it runs for clients of this node. @returns what nobody here wants. */
   unwanted({ running, worker, incarnation }: WantedQuestion): string[] {
     const now = this.#o.clock.monotonic();
-    this.#watchdog.hear(worker, incarnation);
+    if (this.#o.fleet.isMember(worker)) this.#watchdog.hear(worker, incarnation);
     const isUnwanted = ({ id, attempt: number, nonce }: WantedQuestion['running'][number]) => {
       const request = this.#open.get(id);
       if (request === undefined || !isWanted(request, worker, { number, nonce })) return true;
@@ -205,24 +203,7 @@ export class OpenRequests {
     await this.#conversions.settled();
   }
 
-  onPacket(packet: Buffer): void {
-    let decoded: ReturnType<typeof decodePacket>;
-    try {
-      decoded = decodePacket(packet);
-    } catch (err) {
-      this.#o.log.error({ err }, 'unreadable frame packet dropped');
-      return;
-    }
-    this.#o.fleet.hearQuote(decoded.worker, decoded.quote);
-    for (const frame of decoded.frames) this.#onFrame(frame, decoded.worker);
-  }
-
-  #onFrame(sent: Frame, worker: string): void {
-    const request = this.#open.get(sent.id);
-    if (request === undefined) {
-      if (sent.kind === 'accepted') this.#refuse(sent, worker);
-      return;
-    }
+  #onFrame(request: OpenRequest, sent: Frame, worker: string): void {
     const frame = withParts(request, sent, worker);
     try {
       for (const effect of transition(request, frame, this.#o.clock.monotonic(), worker))
@@ -232,13 +213,6 @@ export class OpenRequests {
       // A reply in another shape has to parse the engine's events, and could not.
       this.#apply(request, { kind: 'unusable', retryable: frame.kind === 'result' }, worker);
     }
-  }
-
-  /** Nobody waits for this any more: let the worker stop and the broker forget. */
-  #refuse(frame: Frame, worker: string): void {
-    const { id, attempt: number, nonce } = frame;
-    this.#settlement.stopWorker(worker, id, { number, nonce });
-    this.#settlement.ack((JSON.parse(frame.meta) as AcceptedMeta).ack);
   }
 
   #applyTo(id: string, event: RequestEvent): void {

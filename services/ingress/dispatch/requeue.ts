@@ -4,14 +4,15 @@ import {
   decodeEnvelope,
   encodeEnvelope,
   type NewRun,
+  nextAttemptBase,
   type QueueAddress,
   subjectOf,
   type WorkEnvelope,
 } from '@penstock/protocol';
 import { asStoredWork } from '@penstock/runs';
-import type { Clock } from '@penstock/runtime';
+import { type Clock, drawKey } from '@penstock/runtime';
 import type { WorkPublisher } from '@penstock/transport';
-import { type Bound, moveDeadline, nextAttemptBase, type OpenRequest } from './open-request.ts';
+import { type Bound, moveDeadline, type OpenRequest } from './open-request.ts';
 
 /** Attempts at queueing again work that was purged, and the pause between them, ms. */
 const HAND_OVER_TRIES = 60;
@@ -41,7 +42,8 @@ export class Requeue {
   /** From the subject of one worker to the shared one. @throws where it is in no queue any more. */
   release(request: OpenRequest, bound: Bound, from: QueueAddress): Promise<void> {
     this.#o.queue.purge(from);
-    return this.#track(request, bound.republish(request.address, request.attempt, request.shown));
+    const { address, attempt: attemptBase, shown: ask } = request;
+    return this.#track(request, bound.republish(address, { attemptBase, ask, key: newKey(request) }));
   }
 
   /**
@@ -117,13 +119,19 @@ export class Requeue {
 
   #publishAgain(request: OpenRequest, { meta, body }: WorkEnvelope, holdMs?: number): Promise<void> {
     const { queue, clock } = this.#o;
-    const again = encodeEnvelope({ ...meta, attemptBase: request.attempt }, body);
+    const again = encodeEnvelope({ ...meta, attemptBase: request.attempt, key: newKey(request) }, body);
     return queue.publish(request.address, again, {
       messageId: `${request.id}-${request.attempt}`,
       ...(holdMs === undefined ? {} : { holdMs }),
       ttlMs: Math.max(1, request.keptUntil - clock.monotonic()),
     });
   }
+}
+
+/** Whoever was given the message before it was moved cannot answer any more. */
+function newKey(request: OpenRequest): string {
+  request.key = drawKey();
+  return request.key;
 }
 
 function isSamePlace(address: QueueAddress, known: QueueAddress | null): boolean {

@@ -44,6 +44,7 @@ import {
   DispatchError,
   type FailedMeta,
   type Frame,
+  nextAttemptBase,
   type QueueAddress,
   type ResumeAnswer,
   type ResumeQuestion,
@@ -60,7 +61,7 @@ import {
   letGo,
   mayBegin,
 } from './holder.ts';
-import { type Bound, NO_PARTS, nextAttemptBase, type OpenRequest } from './open-request.ts';
+import { type Bound, NO_PARTS, type OpenRequest } from './open-request.ts';
 
 export type RequestEvent =
   | Frame

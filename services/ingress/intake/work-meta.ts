@@ -1,5 +1,6 @@
 /** The metadata line in front of a request's bytes on the queue: the part that does not depend on where the request goes. */
 import type { CallNames, Lane, WorkMeta } from '@penstock/protocol';
+import { drawKey } from '@penstock/runtime';
 import { type InferenceRequest, queueSizeOf } from './understand.ts';
 
 export interface FleetRate {
@@ -19,6 +20,9 @@ export interface WorkTerms {
   readonly deadlineAt: number;
 }
 
+/** Who is given the message can show it. */
+export type KeyedMeta = WorkMeta & { readonly key: string };
+
 export class WorkMetaWriter {
   readonly #ingressId: string;
   readonly #fleet: FleetRate;
@@ -29,11 +33,12 @@ export class WorkMetaWriter {
   }
 
   /** Of work whose client waits; work that is stored says so by a change to it. */
-  write(request: InferenceRequest, { id, endpoint, slug, lane, deadlineAt, names }: WorkTerms): WorkMeta {
+  write(request: InferenceRequest, { id, endpoint, slug, lane, deadlineAt, names }: WorkTerms): KeyedMeta {
     const { summary, promptTokens, acceptedAt, contentType, claim } = request;
     return {
       v: 1,
       id,
+      key: drawKey(),
       from: this.#ingressId,
       endpoint,
       model: summary.model,

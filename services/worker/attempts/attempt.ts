@@ -120,7 +120,8 @@ export class Attempt implements FrameSource, AttemptKey {
     this.#clock = options.clock;
     this.#hooks = options.hooks;
     const { ackSubject: ack, waitMs, incarnation, number: attempt, nonce } = options;
-    const accepted: AcceptedMeta = { ack, waitMs, incarnation };
+    const { key } = options.work.meta;
+    const accepted: AcceptedMeta = { ack, waitMs, incarnation, ...(key === undefined ? {} : { key }) };
     this.#outgoing = new OutgoingFrames({ id: this.id, attempt, nonce }, accepted);
   }
 

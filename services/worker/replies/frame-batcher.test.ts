@@ -59,8 +59,9 @@ function source(id: string, ingressId: string, count = 1) {
 
 /** A source with an answer of so many bytes. */
 function answer(id: string, bytes: number) {
-  const outgoing = new OutgoingFrames({ id, attempt: 1, nonce: 1 }, { ack: 'a' });
-  outgoing.end({ kind: 'result', meta: '', body: Buffer.alloc(bytes, id) });
+  const outgoing = new OutgoingFrames({ id, attempt: 1, nonce: 1 }, { ack: 'a', waitMs: 0 });
+  const meta = JSON.stringify({ status: 200, contentType: 'application/json' });
+  outgoing.end({ kind: 'result', meta, body: Buffer.alloc(bytes, id) });
   const lost: string[] = [];
   return {
     ingressId: 'in-1',
@@ -159,9 +160,9 @@ test('long answers are sent in turns, each piece once the last one was read, and
   batcher.flush();
   assert.equal(batcher.unsentBytes, 1_800_000 - 2 * 65_536 - (paced[0]?.frames[0]?.body.length ?? 0));
   for (let i = 0; i < 4; i++) {
-    batcher.add(source(`token ${i}`, 'in-1'), true);
+    batcher.add(source(`token-${i}`, 'in-1'), true);
     batcher.flush();
-    assert.deepEqual(packets.at(-1)?.ids, [`token ${i}`]);
+    assert.deepEqual(packets.at(-1)?.ids, [`token-${i}`]);
     assert.equal(paced.length, i + 1, 'one at a time');
     await paced[i]?.read();
   }
@@ -207,7 +208,8 @@ test('what cannot be brought to its ingress is lost together, and what comes lat
   paced[0]?.lose();
   await turn();
   assert.deepEqual([a.losses, b.losses, errors.length, batcher.unsent], [['a'], ['b'], 1, []]);
-  a.outgoing.end({ kind: 'failed', meta: '{}', body: Buffer.alloc(0) });
+  const failure = { code: 'engine_error', message: 'no', retryable: true };
+  a.outgoing.end({ kind: 'failed', meta: JSON.stringify(failure), body: Buffer.alloc(0) });
   batcher.add(a, true);
   batcher.flush();
   assert.deepEqual(packets.at(-1)?.ids, ['a']);

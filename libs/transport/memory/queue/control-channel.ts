@@ -1,13 +1,13 @@
 /** The control channel in memory. All listeners and senders share one object. */
 import { type ControlAddress, type ControlFilter, controlSubject } from '@penstock/protocol';
-import type { Answer, ControlChannel } from '../../ports/queue/control-channel.ts';
+import type { Answer, ControlChannel, OnControlMessage } from '../../ports/queue/control-channel.ts';
 import type { MemoryClock } from '../clock.ts';
 import { Recorded } from '../recorded.ts';
 import { matchesFilter } from './subjects.ts';
 
 interface Listener {
   readonly filter: ControlFilter;
-  readonly onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void;
+  readonly onMessage: OnControlMessage;
 }
 
 interface Question {
@@ -38,13 +38,11 @@ export class MemoryControlChannel implements ControlChannel {
   send(to: ControlAddress, payload: Uint8Array): void {
     if (!this.#connected) return;
     this.sent.add({ address: to, payload });
-    for (const { onMessage } of this.#heardBy(to)) queueMicrotask(() => onMessage(payload, () => {}));
+    for (const { onMessage } of this.#heardBy(to))
+      queueMicrotask(() => onMessage(payload, () => {}, lastTokenOf(to)));
   }
 
-  listen(
-    filter: ControlFilter,
-    onMessage: (payload: Uint8Array, reply: (answer: Uint8Array) => void) => void,
-  ): void {
+  listen(filter: ControlFilter, onMessage: OnControlMessage): void {
     this.#listeners.push({ filter, onMessage });
   }
 
@@ -58,7 +56,7 @@ export class MemoryControlChannel implements ControlChannel {
         this.#questions.delete(question);
         resolve({ kind: 'answer', payload: bytes });
       };
-      for (const { onMessage } of heardBy) queueMicrotask(() => onMessage(payload, answer));
+      for (const { onMessage } of heardBy) queueMicrotask(() => onMessage(payload, answer, lastTokenOf(to)));
     });
   }
 
@@ -75,4 +73,8 @@ export class MemoryControlChannel implements ControlChannel {
     const subject = controlSubject(to);
     return this.#listeners.filter(({ filter }) => matchesFilter(subject, controlSubject(filter)));
   }
+}
+
+function lastTokenOf(to: ControlAddress): string {
+  return controlSubject(to).split('.').at(-1) ?? '';
 }

@@ -228,6 +228,12 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
     };
   }
 
+  isAckOf(address: QueueAddress, ackSubject: string): boolean {
+    const { message } = this.#deliveries.get(Number(ackSubject.slice(ACK_PREFIX.length))) ?? {};
+    if (message === undefined || !ackSubject.startsWith(ACK_PREFIX)) return false;
+    return queueOfSubject(message.subject) === queueOfSubject(subjectOf(address));
+  }
+
   settle(ackSubject: string, how: Settlement, delayMs?: number): void {
     const delivery = this.#deliveries.get(Number(ackSubject.slice(ACK_PREFIX.length)));
     if (!this.connected || delivery === undefined) return;
@@ -299,4 +305,9 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
 
 function streamOf({ region, shard }: QueueAddress): string {
   return workStream(region, shard);
+}
+
+/** A subject without the request's id. */
+function queueOfSubject(subject: string): string {
+  return subject.slice(0, subject.lastIndexOf('.'));
 }

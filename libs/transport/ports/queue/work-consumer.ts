@@ -50,6 +50,11 @@ export interface WorkConsumer {
     onDelivery: (delivery: Delivery) => void,
     onSurplus?: () => void,
   ): Puller;
+  /**
+   * Whether settling this would settle a delivery of the queue in which the request is. Ask of whatever another process says: who publishes
+   * where it is told lends out its rights.
+   */
+  isAckOf(address: QueueAddress, ackSubject: string): boolean;
   /** @param delayMs for `nak`: how long the message waits before it is delivered again. */
   settle(ackSubject: string, how: Settlement, delayMs?: number): void;
 }

@@ -15,6 +15,18 @@ export interface RedisOptions extends RedisReach {
   readonly warn?: (text: string) => void;
   /** Told, while the connection is open, what Redis says that the time is: what crosses processes is measured by that. */
   readonly clock?: RegionTime;
+  /** Told what was thrown by those that messages are handed to; where absent it is thrown on, and ends the process. */
+  readonly onUnhandled?: (err: unknown) => void;
+}
+
+/** Calls what a message is handed to, from a callback of the client. */
+export function handOn({ onUnhandled }: Pick<RedisOptions, 'onUnhandled'>, handle: () => void): void {
+  try {
+    handle();
+  } catch (err) {
+    if (onUnhandled === undefined) throw err;
+    onUnhandled(err);
+  }
 }
 
 /** Answers come in the shapes of RESP2. */

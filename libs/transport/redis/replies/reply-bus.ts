@@ -112,11 +112,16 @@ export class RedisReplyBus implements ReplyBus {
     );
   }
 
-  async listen(ingressId: string, onPacket: (packet: Buffer) => void): Promise<void> {
+  async listen(
+    ingressId: string,
+    onPacket: (packet: Buffer) => void,
+    onBadHint: () => void = () => {},
+  ): Promise<void> {
     this.#listener = new ReplyListener({
       log: this.#commands,
       sub: openRedis(this.#options, 'sub'),
-      ...{ ingressId, onPacket },
+      ...{ ingressId, onPacket, onBadHint },
+      ...(this.#options.onUnhandled === undefined ? {} : { onUnhandled: this.#options.onUnhandled }),
       onConnected: () => {
         for (const watcher of this.#watchers) watcher();
       },

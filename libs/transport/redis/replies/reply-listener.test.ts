@@ -12,7 +12,7 @@ function placeOf(id: string): number {
 }
 
 /** A listener on connections that do what the test says. */
-async function startListener(t: TestContext) {
+async function startListener(t: TestContext, onPacket: (packet: string) => void = () => {}) {
   t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   const entries: [id: string, packet: string, appended: number][] = [];
   /** Commands that fail from now on. */
@@ -42,12 +42,17 @@ async function startListener(t: TestContext) {
   const got: string[] = [];
   const confirmed: string[] = [];
   const server = { runId: 'one' };
-  const told = { connected: 0 };
+  const told = { connected: 0, badHints: 0, unhandled: 0 };
   const listener = new ReplyListener({
     log: log as unknown as Redis,
     sub: sub as unknown as Redis,
     ingressId: 'in-1',
-    onPacket: packet => got.push(String(packet)),
+    onPacket: packet => {
+      onPacket(String(packet));
+      got.push(String(packet));
+    },
+    onBadHint: () => told.badHints++,
+    onUnhandled: () => told.unhandled++,
     serverOf: () => server.runId,
     onConnected: () => told.connected++,
     confirm: async (...upTo) => {
@@ -136,9 +141,56 @@ test('what was only announced is read from the log, and what follows comes behin
 test('what a worker of the version before announces, without a count, is read as well', async t => {
   const { got, confirmed, pass, publish, hint } = await startListener(t);
   publish(1);
+  publish(2, false);
   hint('2-0 packet 2');
   await pass(1000);
   assert.deepEqual([got, confirmed], [['packet 1', 'packet 2'], ['2-1 100']]);
+});
+
+test('what is no announcement is counted, and changes nothing', async t => {
+  const { got, told, publish, hint, pass, confirmed } = await startListener(t);
+  publish(1);
+  for (const text of [
+    '',
+    ' ',
+    'x',
+    '@',
+    '-',
+    '2-0',
+    '2-0@',
+    '2-0@NaN x',
+    '2-0@-5 x',
+    '1e9-0@1 x',
+    '2-0@1e3 x',
+    ' packet',
+    '9'.repeat(60),
+  ])
+    hint(text);
+  publish(2);
+  await pass(1000);
+  assert.deepEqual([got, told.badHints], [['packet 1', 'packet 2'], 13]);
+  assert.deepEqual(confirmed, ['2-1 200']);
+});
+
+test('an announcement of what nobody appended makes nobody deaf', async t => {
+  const { listener, got, told, publish, hint, pass } = await startListener(t);
+  publish(1);
+  await pass(1000);
+  hint('999999999999999-0@5 made up');
+  publish(2);
+  publish(3);
+  await pass(1000);
+  assert.deepEqual(got, ['packet 1', 'made up', 'packet 2', 'packet 3']);
+  publish(4);
+  assert.deepEqual([got.at(-1), told.badHints, listener.connected], ['packet 4', 1, true]);
+});
+
+test('a packet that cannot be dealt with is dropped, and those behind it are heard', async t => {
+  const { got, told, publish } = await startListener(t, packet => {
+    if (packet === 'packet 1') throw new Error('no');
+  });
+  for (const n of [1, 2]) publish(n);
+  assert.deepEqual([got, told.unhandled], [['packet 2'], 1]);
 });
 
 test('what was read is confirmed: each second, and after so many bytes', async t => {

@@ -1,6 +1,6 @@
 import { replyChannel, replyLog } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import { isAnswering, serverOf } from '../connection/connection.ts';
+import { handOn, isAnswering, serverOf } from '../connection/connection.ts';
 
 /** How often a listener compares the end of the log with the last packet it saw, and confirms what it read. */
 const TIP_CHECK_MS = 1000;
@@ -16,7 +16,11 @@ export interface ReplyListenerOptions {
   readonly log: Redis;
   readonly sub: Redis;
   readonly ingressId: string;
+  /** What it throws ends nothing. */
   readonly onPacket: (packet: Buffer) => void;
+  /** Counts what is announced and is no packet of the log. */
+  readonly onBadHint?: () => void;
+  readonly onUnhandled?: (err: unknown) => void;
   /** Everything before the log id `behind` has been read, where so many bytes had been appended. */
   readonly confirm: (behind: string, appended: number) => Promise<unknown>;
   /** Told each time it is {@link ReplyListener.connected} again, were it for a moment. */
@@ -107,21 +111,21 @@ export class ReplyListener {
   }
 
   #hint(message: Buffer): void {
-    const space = message.indexOf(0x20);
-    const [id = '', appended] = message.toString('latin1', 0, space).split('@');
-    if (this.#state !== 'live' || space === message.length - 1) {
+    const [head, id, appended] = HINT.exec(message.toString('latin1', 0, MOST_HEAD)) ?? [];
+    if (head === undefined || id === undefined) return this.#o.onBadHint?.();
+    if (this.#state !== 'live' || head.length === message.length) {
       if (isLater(id, this.#seen)) this.#seen = id;
       if (this.#state === 'live') void this.#readOn();
       return;
     }
-    if (isLater(id, this.#last)) this.#handOn(id, appended, message.subarray(space + 1));
+    if (isLater(id, this.#last)) this.#handOn(id, appended, message.subarray(head.length));
   }
 
   #handOn(id: string, appended: string | undefined, packet: Buffer): void {
     this.#last = id;
-    if (appended !== undefined) this.#appended = Number(appended);
+    this.#appended = countIn(appended) ?? this.#appended;
     this.#unconfirmedBytes += packet.length;
-    this.#o.onPacket(packet);
+    handOn(this.#o, () => this.#o.onPacket(packet));
     if (this.#unconfirmedBytes >= CONFIRM_BYTES) this.#confirm();
   }
 
@@ -146,17 +150,27 @@ export class ReplyListener {
 
   /** Two looks a second apart at the same unseen end of the log: a hint was lost without a disconnect. */
   async #checkTip(): Promise<void> {
+    const lastBefore = this.#last;
     const tip = (await this.#tip())?.id ?? null;
     if (this.#state === 'live' && this.#reached() !== this.#server) return this.#recover();
     if (tip === null || this.#state !== 'live') return;
+    if (isLater(lastBefore, tip)) return this.#rewind(tip);
     const stale = tip === this.#checkedTip && isLater(tip, this.#last);
     this.#checkedTip = tip;
     if (stale) await this.#recover();
   }
 
+  /** What was announced is beyond the end of the log, so nobody appended it: whoever made it up would have us skip what is appended now. */
+  async #rewind(tip: string): Promise<void> {
+    this.#o.onBadHint?.();
+    this.#last = isLater(this.#checkedTip, tip) ? '0-0' : this.#checkedTip;
+    this.#seen = this.#last;
+    await this.#recover();
+  }
+
   async #tip(): Promise<{ readonly id: string; readonly appended: number } | null> {
     const [newest] = await this.#o.log.xrevrange(this.#key, '+', '-', 'COUNT', 1);
-    return newest === undefined ? null : { id: newest[0], appended: Number(newest[1][3] ?? 0) };
+    return newest === undefined ? null : { id: newest[0], appended: countIn(newest[1][3]) ?? 0 };
   }
 
   /** The subscription is well, and brings announcements alone. */
@@ -219,6 +233,15 @@ export class ReplyListener {
       return this.#enter('live');
     }
   }
+}
+
+/** `<log id>@<bytes appended so far> `, or of a worker of the version before without the bytes, and the packet behind. */
+const HINT = /^(\d{1,15}-\d{1,10})(?:@(\d{1,15}))? /;
+const MOST_HEAD = 48;
+
+/** Undefined for what is no count. */
+function countIn(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 /** Whether Redis stream id `a` (`<ms>-<n>`) comes after `b`. */

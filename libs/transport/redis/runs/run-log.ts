@@ -8,7 +8,7 @@ import {
   type RunLog,
   SLICE_BYTES,
 } from '../../ports/runs/run-log.ts';
-import { dialRedis, openRedis, type RedisOptions } from '../connection/connection.ts';
+import { dialRedis, handOn, openRedis, type RedisOptions } from '../connection/connection.ts';
 import { RedisScripts } from '../scripts.ts';
 
 const SCRIPTS = ['run-log/append', 'run-log/slice', 'run-log/restart'] as const;
@@ -79,7 +79,8 @@ export class RedisRunLog implements RunLog {
     this.#sub = openRedis(this.#options, 'runlog-sub');
     this.#sub.on('messageBuffer', (channel: Buffer, message: Buffer) => {
       const hint = readHint(message);
-      for (const watcher of this.#watchers.get(channel.toString('latin1')) ?? []) watcher(hint);
+      for (const watcher of this.#watchers.get(channel.toString('latin1')) ?? [])
+        handOn(this.#options, () => watcher(hint));
     });
     this.#sub.connect().catch(() => {});
     return this.#sub;
@@ -91,8 +92,8 @@ export class RedisRunLog implements RunLog {
   }
 }
 
-function readHint(message: Buffer): LogHint {
-  const space = message.indexOf(0x20);
-  const length = Number(message.toString('latin1', 0, space));
-  return length > 0 ? { length, entry: message.subarray(space + 1) } : null;
+/** What is no hint ends the wait all the same: its watcher reads the log. */
+export function readHint(message: Buffer): LogHint {
+  const [, length = '0'] = /^(\d{1,9}) /.exec(message.toString('latin1', 0, 10)) ?? [];
+  return length === '0' ? null : { length: Number(length), entry: message.subarray(length.length + 1) };
 }

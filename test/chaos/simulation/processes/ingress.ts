@@ -1,7 +1,7 @@
 /** An ingress process: the product's own parts, from what its routes call to its wires. Left out are the HTTP server and what reads bodies. */
 import { type Fleet, watchFleet } from '@penstock/fleet';
 import { DEFAULT_BOUNDARIES } from '@penstock/policy';
-import type { NewRun } from '@penstock/protocol';
+import { DroppedMessages, type NewRun } from '@penstock/protocol';
 import {
   ConvertedCall,
   DoneChannel,
@@ -41,6 +41,7 @@ export interface IngressProcess {
 
 // They count for all, and nobody reads them.
 const metrics = emptyIngressMetrics();
+const dropped = new DroppedMessages();
 
 /** @param isBound whether requests are bound to workers by their session. */
 export async function startIngress(
@@ -59,7 +60,7 @@ export async function startIngress(
   const started = queue.ensureWorkStream(REGION, 0, { maxMessages: 10_000, maxBytes: 1e9 });
   const dead = queue.ensureDeadStream(REGION);
   const watching = watchFleet({
-    ...{ region: REGION, shards: 1, channel: queue, registry: redis.registry, clock, rand },
+    ...{ region: REGION, shards: 1, channel: queue, registry: redis.registry, clock, rand, dropped },
     purgeBound: (...about) => queue.purgeBound(...about),
   });
   time.current = before;
@@ -70,7 +71,19 @@ export async function startIngress(
   const claims = new ClaimCheck(bodies, Number.POSITIVE_INFINITY);
   const estimates = new TokenEstimates(metrics);
   const open: OpenRequests = new OpenRequests({
-    ...{ queue, fleet, affinity, estimates, clock, log, metrics, region: REGION, holdMs: HOLD_MS, claims },
+    ...{
+      queue,
+      fleet,
+      affinity,
+      estimates,
+      clock,
+      log,
+      metrics,
+      dropped,
+      region: REGION,
+      holdMs: HOLD_MS,
+      claims,
+    },
     ...{ ackWaitMs: LEASE_MS, boundWaitMs: 250 },
     deadLetter: ({ address }, failure) => queue.moveToDead(address, failure),
   });
@@ -80,7 +93,7 @@ export async function startIngress(
   const workMeta = new WorkMetaWriter(name, fleet);
   const trailing = { trails: { append() {} }, share: 0, node: name, now: () => clock.now() };
   fleet.whenGone(worker => open.releaseBoundTo(worker));
-  life.done.listen(id => open.runEnded(id));
+  life.done.listen(id => open.runEnded(id), dropped);
   await open.listen(queue, wires.bus, name);
   setInterval(() => open.tick(), 1000);
   setInterval(() => open.releaseOverdue(), isBound ? 20 : 1000);

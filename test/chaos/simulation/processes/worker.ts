@@ -1,5 +1,6 @@
 /** A worker process: the product's own parts on simulated wires. */
 import { DEFAULT_BOUNDARIES } from '@penstock/policy';
+import { DroppedMessages } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
 import { ByteBudget, type Logger } from '@penstock/runtime';
 import { ClaimCheck } from '@penstock/transport';
@@ -62,7 +63,16 @@ export function startWorker(
       bus,
       models: redis.registry,
     },
-    ...{ continuing, stored, observers: [], tracing: null, clock, log, engine: own },
+    ...{
+      continuing,
+      stored,
+      observers: [],
+      tracing: null,
+      clock,
+      log,
+      engine: own,
+      dropped: new DroppedMessages(),
+    },
     limitsOf: () => ({ firstTokenMs: 20_000, betweenTokensMs: 20_000 }),
     bodies: new BodyLoader(bodies, new ByteBudget(1e9)),
   });

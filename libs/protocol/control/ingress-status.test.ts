@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeMessage } from './encode-message.ts';
-import { type IngressStatus, readIngressStatus } from './ingress-status.ts';
+import { type IngressStatus, readIngressStatus as readFrom } from './ingress-status.ts';
 
 const STATUS: IngressStatus = {
   ...{
@@ -18,6 +18,7 @@ const STATUS: IngressStatus = {
   queueWait: { bounds: [0.1, 1], counts: [6, 7, 7] },
   waiting: [{ slug: 'm', lane: 'interactive', requests: 1, oldestMs: 20 }],
 };
+const readIngressStatus = (read: Uint8Array) => readFrom(read, 'in-1');
 const bytes = (message: object) => Buffer.from(JSON.stringify(message));
 
 test('a status is read as it was sent; what a newer version adds is left out', () => {

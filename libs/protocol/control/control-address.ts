@@ -1,5 +1,5 @@
 /** Whom a short message beside the queue is for, as a value. Only the adapters of the control channel know it as a subject. */
-import { assertToken } from './token.ts';
+import { assertToken } from '../wire/token.ts';
 
 export type ControlAddress =
   /** A worker announces itself here once a second. */

@@ -1,12 +1,12 @@
 /** Messages to a worker, and between ingress and worker about one request. JSON, one shape each. */
 import { z } from 'zod';
-import { type AttemptKey, NO_NONCE } from './frame.ts';
-import { jsonReader } from './json-message.ts';
-import { LANES, SIZES } from './names.ts';
-import { isToken } from './token.ts';
+import { ackSubject, amount, attemptNumber, incarnation, nonce, token, workKey } from '../wire/fields.ts';
+import { type AttemptKey, NO_NONCE } from '../wire/frame.ts';
+import { jsonReader } from '../wire/json-message.ts';
+import { LANES, SIZES } from '../wire/names.ts';
 
 /** Ingress → worker: stop this attempt at the request; without a nonce every one up to that number. */
-const cancelMessage = z.object({ cancel: z.string(), attempt: z.number(), nonce: z.number().optional() });
+const cancelMessage = z.object({ cancel: token, attempt: attemptNumber, nonce: nonce.optional() });
 export type CancelMessage = z.infer<typeof cancelMessage>;
 
 /** Whether a cancel is about this attempt. Without a nonce it names the newest one that is meant: not a later one. */
@@ -15,10 +15,16 @@ export function isMeant(attempt: AttemptKey, { number, nonce }: AttemptKey): boo
 }
 
 /** Tasks → worker: does this attempt at the run go on? */
-const runningQuestion = z.object({ runs: z.string(), attempt: z.number() });
+const runningQuestion = z.object({ runs: token, attempt: attemptNumber });
 export type RunningQuestion = z.infer<typeof runningQuestion>;
 const runningAnswer = z.object({ goesOn: z.boolean() });
 export type RunningAnswer = z.infer<typeof runningAnswer>;
+
+/** Attempts that a worker runs, or has run and not yet sent, for one ingress. */
+const MOST_RUNNING = 16_384;
+/** Longer than any of these messages, but for an answer with a part of an answer in it. */
+const MOST_BYTES = 2 * 1024 * 1024;
+const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** Console → worker: take nothing new, or take work again. A worker that is started again takes work. */
 const drainOrder = z.object({ drain: z.boolean() });
@@ -29,11 +35,13 @@ export type DrainOrder = z.infer<typeof drainOrder>;
  * holds. Workers of the version before send neither nonce nor ack.
  */
 const resumeQuestion = z.object({
-  id: z.string(),
-  attempt: z.number(),
-  worker: z.string(),
-  nonce: z.number().default(NO_NONCE),
-  ack: z.string().nullable().default(null),
+  id: token,
+  attempt: attemptNumber,
+  worker: token,
+  nonce: nonce.default(NO_NONCE),
+  ack: ackSubject.nullable().default(null),
+  /** As in {@link AcceptedMeta}. */
+  key: workKey.optional(),
 });
 export type ResumeQuestion = z.infer<typeof resumeQuestion>;
 
@@ -50,12 +58,12 @@ const resumeAnswer = z.discriminatedUnion('kind', [
     /** Assistant text the client has. */
     text: z.string(),
     /** Content chunks the client has; stands for the tokens already produced where nobody counts those. */
-    chunks: z.number(),
+    chunks: amount,
     /** Output tokens, and prompt tokens, that the engine has said to have produced and read by then; null where it did not. */
-    tokens: z.number().nullable().default(null),
-    promptTokens: z.number().nullable().default(null),
+    tokens: amount.nullable().default(null),
+    promptTokens: amount.nullable().default(null),
     /** The client has the end of the answer, with this reason: only what follows it is missing, such as usage. */
-    finish: z.string().nullable().default(null),
+    finish: z.string().max(64).nullable().default(null),
     /** `id` and `created` of the first chunk: every chunk of a stream carries the same. */
     chunkId: z.string(),
     created: z.number(),
@@ -68,18 +76,17 @@ export type ResumeAnswer = z.infer<typeof resumeAnswer>;
  * and what is sent while a connection is down is lost.
  */
 const wantedQuestion = z.object({
-  running: z.array(z.object({ id: z.string(), attempt: z.number(), nonce: z.number() })),
-  worker: z.string(),
+  running: z.array(z.object({ id: token, attempt: attemptNumber, nonce })).max(MOST_RUNNING),
+  worker: token,
   /** Which process of the worker, as in heartbeats. */
-  incarnation: z.string(),
+  incarnation,
 });
 export type WantedQuestion = z.infer<typeof wantedQuestion>;
 
 /** Ingress → worker: ids of attempts to be stopped. */
-const wantedAnswer = z.object({ unwanted: z.array(z.string()) });
+const wantedAnswer = z.object({ unwanted: z.array(token).max(MOST_RUNNING) });
 export type WantedAnswer = z.infer<typeof wantedAnswer>;
 
-const token = z.string().refine(isToken);
 const shard = z.number().int().min(0).max(63);
 /** Of a failure: what an operator is shown. */
 const MOST_WORDS = 2000;
@@ -108,13 +115,13 @@ export type ControlOrder = z.infer<typeof controlOrder>;
 const controlAnswer = z.object({ done: z.boolean() });
 export type ControlAnswer = z.infer<typeof controlAnswer>;
 
-export const readCancel = jsonReader(cancelMessage);
-export const readDrainOrder = jsonReader(drainOrder);
-export const readResumeQuestion = jsonReader(resumeQuestion);
-export const readResumeAnswer = jsonReader(resumeAnswer);
-export const readWantedQuestion = jsonReader(wantedQuestion);
-export const readWantedAnswer = jsonReader(wantedAnswer);
-export const readRunningQuestion = jsonReader(runningQuestion);
-export const readRunningAnswer = jsonReader(runningAnswer);
-export const readControlOrder = jsonReader(controlOrder);
-export const readControlAnswer = jsonReader(controlAnswer);
+export const readCancel = jsonReader(cancelMessage, MOST_BYTES);
+export const readDrainOrder = jsonReader(drainOrder, MOST_BYTES);
+export const readResumeQuestion = jsonReader(resumeQuestion, MOST_BYTES);
+export const readResumeAnswer = jsonReader(resumeAnswer, MOST_ANSWER_BYTES);
+export const readWantedQuestion = jsonReader(wantedQuestion, MOST_BYTES);
+export const readWantedAnswer = jsonReader(wantedAnswer, MOST_BYTES);
+export const readRunningQuestion = jsonReader(runningQuestion, MOST_BYTES);
+export const readRunningAnswer = jsonReader(runningAnswer, MOST_BYTES);
+export const readControlOrder = jsonReader(controlOrder, MOST_BYTES);
+export const readControlAnswer = jsonReader(controlAnswer, MOST_BYTES);

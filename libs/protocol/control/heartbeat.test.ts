@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { USUAL_ENDPOINTS } from '../wire/endpoints.ts';
+import { toModelSlug } from '../wire/token.ts';
 import { encodeMessage } from './encode-message.ts';
-import { USUAL_ENDPOINTS } from './endpoints.ts';
-import { type Heartbeat, type ModelInfo, readHeartbeat } from './heartbeat.ts';
+import { type Heartbeat, type ModelInfo, readHeartbeat as readFrom } from './heartbeat.ts';
 
 const MODEL: ModelInfo = {
-  ...{ name: 'org/M', slug: 'm', created: 1, ownedBy: 'o', architecture: 'dense' },
+  ...{ name: 'org/M', slug: toModelSlug('org/M'), created: 1, ownedBy: 'o', architecture: 'dense' },
   endpoints: ['chat', 'rerank'],
 };
 const HEARTBEAT: Heartbeat = {
@@ -13,6 +14,7 @@ const HEARTBEAT: Heartbeat = {
   ...{ pulling: true, leaving: false, waitS: 0.5, tokensPerSec: 9000, load: 0.25 },
   ...{ cacheTokens: 12, cacheCapacity: null },
 };
+const readHeartbeat = (read: Uint8Array) => readFrom(read, 'w-1');
 const bytes = (message: object) => Buffer.from(JSON.stringify(message));
 
 test('a heartbeat is read as it was sent', () => {
