@@ -7,6 +7,7 @@ import {
   bodyBudgetSetting,
   bodySettings,
   dispatchSettings,
+  engineRulesSettings,
   filesSettings,
   keepingSettings,
   keysSetting,
@@ -64,6 +65,7 @@ export const ingressConfig = z.object({
   ...keepingSettings,
   ...filesSettings,
   ...webhookAllowSetting(readAllowList),
+  ...engineRulesSettings(readAllowList),
   PENSTOCK_BATCH_LIFE_S: z.coerce
     .number()
     .int()

@@ -13,6 +13,7 @@ import {
 } from '@penstock/protocol';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { Delivery, RequestTrails } from '@penstock/transport';
+import { whyNotFetched } from '@penstock/transport/egress';
 import {
   MemoryAuditLog,
   MemoryModelRegistry,
@@ -60,6 +61,7 @@ const SETTINGS: IngressSettings = {
   webhookAllow: [],
   apiMonitoring: 'all',
   accessLog: false,
+  engineRules: { allowedFields: new Set(), whyNotFetched: url => whyNotFetched(url, []) },
 };
 
 const META: Partial<Record<FrameKind, (delivery: Delivery) => object>> = {

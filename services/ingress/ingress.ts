@@ -1,7 +1,7 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
 import { type Fleet, type ModelNamesOptions, watchFleet } from '@penstock/fleet';
 import type { Affinity as AffinityKind, Amount, PlacementEvent, SizeBoundaries } from '@penstock/policy';
-import type { DroppedMessages, NewRun } from '@penstock/protocol';
+import type { DroppedMessages, EngineRules, NewRun } from '@penstock/protocol';
 import {
   AnswerKeeper,
   ConvertedCall,
@@ -142,6 +142,7 @@ export interface IngressSettings {
   readonly webhookAllow: AllowList;
   readonly apiMonitoring: ApiMonitoring;
   readonly accessLog: boolean;
+  readonly engineRules: EngineRules;
 }
 
 /** What the process itself gives. */
@@ -208,7 +209,8 @@ export async function startIngress(
   fleet.whenGone(worker => open.releaseBoundTo(worker));
   onRunEnd(done, waiters, open, estimates, dropped);
   await open.listen(ports.queue, ports.bus, settings.ingressId);
-  const intake = new Intake({ models: fleet, boundaries, estimates, defaultsOf, clock });
+  const { engineRules } = settings;
+  const intake = new Intake({ models: fleet, boundaries, estimates, defaultsOf, engineRules, clock });
   const reader = new BodyReader({ limitBytes: settings.bodyLimitBytes, budget: rooms.bodies });
   const forms = new FormReader({ reader, bodies: ports.bodies, mostInline: settings.inlineBodyBytes });
   const dispatcher = new Dispatcher({

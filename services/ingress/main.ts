@@ -40,6 +40,7 @@ import {
   RedisWebhooks,
 } from '@penstock/transport';
 import { BullBatches, BullDeliveries } from '@penstock/transport/bullmq';
+import { whyNotFetched } from '@penstock/transport/egress';
 import { ingressConfig } from './config.ts';
 import { drainSteps } from './drain/steps.ts';
 import { startIngress } from './ingress.ts';
@@ -146,6 +147,10 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
     webhookAllow: config.PENSTOCK_WEBHOOK_ALLOW,
     apiMonitoring: config.PENSTOCK_API_MONITORING,
     accessLog: config.PENSTOCK_ACCESS_LOG === 'on',
+    engineRules: {
+      allowedFields: config.PENSTOCK_ENGINE_FIELDS,
+      whyNotFetched: url => whyNotFetched(url, config.PENSTOCK_MEDIA_ALLOW),
+    },
   },
   {
     ...{ clock: regionClock, log, dropped, nextId, tracing },

@@ -3,6 +3,7 @@
 import {
   auditSettings,
   bodySettings,
+  engineRulesSettings,
   filesSettings,
   keepingSettings,
   modelSettings,
@@ -31,6 +32,7 @@ export const tasksConfig = z.object({
   ...monitoringSettings,
   ...modelSettings,
   ...webhookAllowSetting(readAllowList),
+  ...engineRulesSettings(readAllowList),
   PENSTOCK_WEBHOOKS: z
     .string()
     .optional()

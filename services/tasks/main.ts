@@ -47,6 +47,7 @@ import {
   RedisTaskRecords,
 } from '@penstock/transport';
 import { BATCHES_AT_ONCE, BullBatches } from '@penstock/transport/bullmq';
+import { whyNotFetched } from '@penstock/transport/egress';
 import { BatchRunner } from './batches/batch-runner.ts';
 import { BatchTracing } from './batches/batch-tracing.ts';
 import { FeedRoom } from './batches/feed-room.ts';
@@ -155,6 +156,10 @@ const runner: BatchRunner = new BatchRunner({
       while (fleet.unheardMs > 0) await sleep(fleet.unheardMs);
     },
     oneModel: config.PENSTOCK_BATCH_ONE_MODEL,
+    engineRules: {
+      allowedFields: config.PENSTOCK_ENGINE_FIELDS,
+      whyNotFetched: url => whyNotFetched(url, config.PENSTOCK_MEDIA_ALLOW),
+    },
   },
   newFeeder: input =>
     new LineFeeder({

@@ -1,5 +1,6 @@
 /** Everything an operator can set on a worker. A worker only dials out; the one port it may open is for those who watch it. */
 import { ARCHITECTURES } from '@penstock/policy';
+import { MOST_MODELS } from '@penstock/protocol';
 import {
   bodyBudgetSetting,
   dispatchSettings,
@@ -26,6 +27,17 @@ function parseContinues(text: string): (slug: string) => boolean | null {
   const read = (value: string) => (Object.hasOwn(values, value) ? values[value] : undefined);
   const ofModel = readPerModel(text, read, 'use auto, yes or no, or <model>=<one of these>, comma-separated');
   return slug => ofModel(slug) ?? null;
+}
+
+/** `llama,qwen/*`: names, or beginnings of names. */
+function parseModels(text: string): (name: string) => boolean {
+  const names = text
+    .split(',')
+    .map(name => name.trim())
+    .filter(name => name !== '');
+  if (names.length === 0) throw new TypeError('name at least one model, or use *');
+  return name =>
+    names.some(known => (known.endsWith('*') ? name.startsWith(known.slice(0, -1)) : name === known));
 }
 
 export const workerConfig = z.object({
@@ -56,6 +68,20 @@ export const workerConfig = z.object({
     .optional()
     .describe(
       "Architecture of the engine's models: dense or moe (mixture of experts). If absent, the engine's model list or the model's name decides.",
+    ),
+  PENSTOCK_MODELS: settingOf(parseModels)
+    .prefault('*')
+    .describe(
+      'Models of the engine that are served, comma-separated, by the names that it lists; `*` at the end of a name stands for the rest.',
+    ),
+  PENSTOCK_MOST_MODELS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(MOST_MODELS)
+    .default(128)
+    .describe(
+      'Most models that are served, adapters included: those that the engine lists first. Each has queues of its own in the stream that all workers share.',
     ),
   PENSTOCK_MODEL_LIST_MS: z.coerce
     .number()

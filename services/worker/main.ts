@@ -122,6 +122,8 @@ const worker: Worker = new Worker({
   shard,
   slots: config.PENSTOCK_SLOTS,
   architecture: config.PENSTOCK_ARCHITECTURE ?? null,
+  serves: config.PENSTOCK_MODELS,
+  mostModels: config.PENSTOCK_MOST_MODELS,
   listEveryMs: config.PENSTOCK_MODEL_LIST_MS,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,
   boundaries: config.PENSTOCK_SIZE_BOUNDARIES,

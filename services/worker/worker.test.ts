@@ -67,7 +67,16 @@ async function startWorker(t: TestContext) {
   const continuing = new Continuing({ engine: engineOf, configured: () => true, log });
   const worker = new Worker({
     continuing,
-    ...{ id: 'w-1', incarnation: 'p1', slots: 1, architecture: null, listEveryMs: 10_000, tickMs: 10 },
+    ...{
+      id: 'w-1',
+      incarnation: 'p1',
+      slots: 1,
+      architecture: null,
+      serves: () => true,
+      mostModels: 9,
+      listEveryMs: 10_000,
+      tickMs: 10,
+    },
     ...{ boundaries: DEFAULT_BOUNDARIES, queue, bus, models, clock, log, ...address },
     dropped: new DroppedMessages(),
     observers: [],

@@ -54,6 +54,9 @@ export interface WorkerOptions {
   readonly slots: number;
   /** Of the engine's models, as the operator states it; null leaves it to the engine. */
   readonly architecture: Architecture | null;
+  /** See {@link EngineWatchOptions.serves}. */
+  readonly serves: (name: string) => boolean;
+  readonly mostModels: number;
   /** How often the engine's models are listed again, ms. */
   readonly listEveryMs: number;
   readonly ackWaitMs: number;
@@ -111,9 +114,9 @@ export class Worker {
   }
 
   #createWatch(): EngineWatch {
-    const { engine, architecture, listEveryMs, continuing, log, clock } = this.#o;
+    const { engine, architecture, serves, mostModels, listEveryMs, continuing, log, clock } = this.#o;
     return new EngineWatch({
-      ...{ engine, architecture, listEveryMs, log },
+      ...{ engine, architecture, serves, mostModels, listEveryMs, log },
       open: model => this.#open(model),
       retain: models => this.#bidder.retain(new Set(models.flatMap(queuesOf))),
       onSlotLimit: limit => this.#slots.told(limit),
@@ -256,18 +259,14 @@ export class Worker {
   start(): void {
     this.#o.queue.listen({ kind: 'worker', worker: this.#o.id }, (payload, reply) => {
       const question = readRunningQuestion(payload);
-      if (question !== null) {
-        const { runs: id, attempt } = question;
-        return reply(encodeMessage({ goesOn: this.#o.stored.has(id, attempt) }));
-      }
+      if (question !== null)
+        return reply(encodeMessage({ goesOn: this.#o.stored.has(question.runs, question.attempt) }));
       const cancel = readCancel(payload);
-      if (cancel !== null) {
-        const { cancel: id, attempt: number, nonce = NO_NONCE } = cancel;
-        this.#cancel(id, { number, nonce });
-      }
       const order = readDrainOrder(payload);
-      if (order !== null) this.#obey(order);
-      if (cancel === null && order === null) this.#o.dropped.count('order');
+      if (cancel !== null)
+        this.#cancel(cancel.cancel, { number: cancel.attempt, nonce: cancel.nonce ?? NO_NONCE });
+      else if (order !== null) this.#obey(order);
+      else this.#o.dropped.count('order');
     });
     const { bus, log } = this.#o;
     bus.onConnection(() => {

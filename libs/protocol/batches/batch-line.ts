@@ -1,5 +1,6 @@
 /** One line of a batch's input file. */
 
+import { checkForEngine, type EngineRules } from '../endpoints/engine-rules.ts';
 import { validateRequest } from '../endpoints/validate-request.ts';
 import { DispatchError } from '../errors/errors.ts';
 import { bytesOfField, exactJson } from '../json/exact-json.ts';
@@ -44,10 +45,15 @@ function pathOf(endpoint: BatchEndpoint): string {
   return endpoint === 'responses' ? '/v1/responses' : endpointPath(endpoint);
 }
 
-/** @returns the line, or the first mistake in it. */
-export function readBatchLine(text: Buffer, line: number, endpoint: BatchEndpoint): BatchLine | BatchError {
+/** @param rules null where the line was checked by them before. @returns the line, or the first mistake in it. */
+export function readBatchLine(
+  text: Buffer,
+  line: number,
+  endpoint: BatchEndpoint,
+  rules: EngineRules | null = null,
+): BatchLine | BatchError {
   try {
-    return readLine(text, endpoint);
+    return readLine(text, endpoint, rules);
   } catch (err) {
     if (!(err instanceof LineProblem)) throw err;
     return { code: err.code, message: err.message, param: err.param, line };
@@ -64,7 +70,7 @@ class LineProblem extends Error {
   }
 }
 
-function readLine(text: Buffer, endpoint: BatchEndpoint): BatchLine {
+function readLine(text: Buffer, endpoint: BatchEndpoint, rules: EngineRules | null): BatchLine {
   const { custom_id: customId, method, url, body } = readObject(text);
   if (typeof customId !== 'string' || customId === '' || customId.length > MAX_CUSTOM_ID)
     throw new LineProblem(
@@ -82,7 +88,9 @@ function readLine(text: Buffer, endpoint: BatchEndpoint): BatchLine {
   try {
     return {
       customId,
-      ...(endpoint === 'responses' ? readResponse(body, text) : readPlain(endpoint, body, text)),
+      ...(endpoint === 'responses'
+        ? readResponse(body, text, rules)
+        : readPlain(endpoint, body, text, rules)),
     };
   } catch (err) {
     if (!(err instanceof DispatchError)) throw err;
@@ -106,8 +114,14 @@ function readObject(text: Buffer): Record<string, unknown> {
   return raw as Record<string, unknown>;
 }
 
-function readPlain(endpoint: Endpoint, body: unknown, text: Buffer): Omit<BatchLine, 'customId'> {
+function readPlain(
+  endpoint: Endpoint,
+  body: unknown,
+  text: Buffer,
+  rules: EngineRules | null,
+): Omit<BatchLine, 'customId'> {
   const summary = validateRequest(endpoint, body);
+  if (rules !== null) checkForEngine(body, rules);
   const { input } = body as { input?: unknown };
   const isList = Array.isArray(input) && typeof input[0] !== 'number';
   const inputs = endpoint === 'embeddings' ? (isList ? input.length : 1) : 0;
@@ -116,7 +130,7 @@ function readPlain(endpoint: Endpoint, body: unknown, text: Buffer): Omit<BatchL
 }
 
 /** Only the output file keeps it, so it can neither continue an earlier response nor be continued. */
-function readResponse(body: unknown, text: Buffer): Omit<BatchLine, 'customId'> {
+function readResponse(body: unknown, text: Buffer, rules: EngineRules | null): Omit<BatchLine, 'customId'> {
   const { body: exact } = exactJson(text, { body }) as { body?: unknown };
   const asked = readResponsesRequest(body, exact);
   const refuse = (param: string, message: string) => {
@@ -137,6 +151,7 @@ function readResponse(body: unknown, text: Buffer): Omit<BatchLine, 'customId'> 
   if (asked.input.some(isItemReference))
     refuse('input', 'A line of a batch has no stored items: put the items themselves into its input.');
   const chat = asked.chatOf(asked.input);
+  if (rules !== null) checkForEngine(chat, rules);
   const bytes = Buffer.from(JSON.stringify(chat));
   const echo = { ...asked.params, store: false };
   return {

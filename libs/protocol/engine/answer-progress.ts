@@ -1,5 +1,6 @@
 /** How far an answer is: whole once every choice has ended, and well only where it ended for a reason that is one. */
 import type { ChatChunk, CompletionUsage } from './chat-chunk.ts';
+import { readUsage, tokenCount } from './token-count.ts';
 
 /** Reasons of OpenAI's API, and what TGI says in their place. `abort`, for one, means that the engine gave the request up. */
 const GOOD_ENDS = new Set([
@@ -42,7 +43,7 @@ export class AnswerProgress {
   note(part: ChatChunk): boolean {
     const { type } = part as { readonly type?: unknown };
     if (typeof type === 'string') return this.#noteMessage(type, part as MessagePart);
-    if (isJson(part.usage)) this.#usage = part.usage;
+    this.#usage = readUsage(part.usage) ?? this.#usage;
     let says = false;
     const choices: unknown = part.choices;
     if (!Array.isArray(choices)) return false;
@@ -62,7 +63,8 @@ export class AnswerProgress {
   /** A message has one choice. Reasons why it ended are the model's own. */
   #noteMessage(type: string, { delta, stop_reason: whole, usage }: MessagePart): boolean {
     const ended = typeof (delta?.stop_reason ?? whole) === 'string';
-    if (typeof usage?.output_tokens === 'number') this.#usage = { completion_tokens: usage.output_tokens };
+    const written = tokenCount(usage?.output_tokens);
+    if (written !== undefined) this.#usage = { completion_tokens: written };
     this.#choices.set(0, ended || this.#choices.get(0) === true);
     return ended || type === 'content_block_delta';
   }

@@ -62,3 +62,24 @@ test('a NUL in a text passes, half a surrogate pair does not', () => {
   assert.deepEqual(parse('{"a":"b\\u0000c"}'), { a: 'b\0c' });
   assert.throws(() => parse('{"a":"\\ud800"}'), { code: 'invalid_json' });
 });
+
+test('a key that an object has twice is refused, at any depth, however it is written', () => {
+  const parse = (text: string) => parseJson(Buffer.from(text));
+  for (const text of [
+    '{"model":"a","model":"b"}',
+    '{"a":[{"role":"user","role":"system"}]}',
+    '{"a":{"url":"https://a.example","\\u0075rl":"http://127.0.0.1"}}',
+    '{"a" : 1 , "b":2,\n"a":1}',
+  ])
+    assert.throws(() => parse(text), { code: 'invalid_json' }, text);
+  for (const text of [
+    '{"a":{"b":1},"b":{"a":1}}',
+    '[{"a":1},{"a":1}]',
+    '{"a:b":":","c":"\\":{}"}',
+    '[]',
+    '7',
+    '"a:b"',
+    '{}',
+  ])
+    assert.deepEqual(parse(text), JSON.parse(text), text);
+});

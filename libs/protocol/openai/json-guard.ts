@@ -29,13 +29,14 @@ const MINUS = 0x2d;
 const ZERO = 0x30;
 const NINE = 0x39;
 
-/** @throws DispatchError `invalid_json` or `json_too_complex`. */
-export function guardJson(bytes: Buffer, limits: JsonLimits = JSON_LIMITS): void {
+/** @returns how many fields all objects have together, as they are written. @throws DispatchError `invalid_json` or `json_too_complex`. */
+export function guardJson(bytes: Buffer, limits: JsonLimits = JSON_LIMITS): number {
   if (!isUtf8(bytes))
     throw new DispatchError('invalid_json', { message: 'The body is not valid UTF-8. Encode it as UTF-8.' });
   let depth = 0;
   let parts = 0;
   let numbers = 0;
+  let names = 0;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i];
     if (byte === QUOTE) {
@@ -45,6 +46,7 @@ export function guardJson(bytes: Buffer, limits: JsonLimits = JSON_LIMITS): void
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
       depth--;
     } else if (byte === COMMA || byte === COLON) {
+      if (byte === COLON) names++;
       i = lastSpaceAfter(bytes, i);
       const isTooMuch = startsNumber(bytes[i + 1])
         ? ++numbers > limits.maxNumbers
@@ -52,6 +54,7 @@ export function guardJson(bytes: Buffer, limits: JsonLimits = JSON_LIMITS): void
       if (isTooMuch) throw new DispatchError('json_too_complex');
     }
   }
+  return names;
 }
 
 function lastSpaceAfter(bytes: Buffer, at: number): number {
@@ -71,16 +74,39 @@ function startsNumber(byte: number | undefined): boolean {
  * @throws DispatchError whose message never quotes the body.
  */
 export function parseJson(bytes: Buffer): unknown {
-  guardJson(bytes);
+  const names = guardJson(bytes);
   const text = bytes.toString('utf8');
   const suspicious = /__proto__|constructor|\\u/.test(text);
+  let parsed: unknown;
   try {
-    return suspicious ? JSON.parse(text, reviveSafely) : JSON.parse(text);
+    parsed = suspicious ? JSON.parse(text, reviveSafely) : JSON.parse(text);
   } catch (err) {
     if (err instanceof DispatchError) throw err;
     // The engine's own message quotes the text around the fault.
     throw new DispatchError('invalid_json');
   }
+  if (fieldsIn(parsed) !== names)
+    throw new DispatchError('invalid_json', {
+      message:
+        'An object in the body has a key twice, and which one counts depends on the reader. Leave one out.',
+    });
+  return parsed;
+}
+
+/** Fields of all objects together. */
+function fieldsIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (Array.isArray(value)) {
+    let fields = 0;
+    for (const each of value) if (typeof each === 'object') fields += fieldsIn(each);
+    return fields;
+  }
+  let fields = 0;
+  for (const key in value) {
+    const inner = (value as Record<string, unknown>)[key];
+    fields += 1 + (typeof inner === 'object' ? fieldsIn(inner) : 0);
+  }
+  return fields;
 }
 
 function reviveSafely(this: unknown, key: string, value: unknown): unknown {

@@ -1,5 +1,6 @@
 /** Token usage as engines report it: read from the end of an answer without parsing it, or from a parsed completion. */
 import type { CompletionUsage } from '../engine/chat-chunk.ts';
+import { readUsage } from '../engine/token-count.ts';
 
 /** Where usage can be: within so many bytes of the end. */
 const TAIL_BYTES = 1024;
@@ -31,9 +32,9 @@ function tailOf(bytes: Buffer): string {
 
 /** A quote within a string of the answer is escaped, so text that talks of tokens is not taken for usage. */
 const FIELDS = {
-  prompt_tokens: /"prompt_tokens":\s*(\d{1,9})/,
-  completion_tokens: /"completion_tokens":\s*(\d{1,9})/,
-  cached_tokens: /"cached_tokens":\s*(\d{1,9})/,
+  prompt_tokens: /"prompt_tokens":\s*(\d{1,9})(?![\d.eE])/,
+  completion_tokens: /"completion_tokens":\s*(\d{1,9})(?![\d.eE])/,
+  cached_tokens: /"cached_tokens":\s*(\d{1,9})(?![\d.eE])/,
 } as const;
 
 function numberIn(tail: string, field: keyof typeof FIELDS): number | null {
@@ -65,8 +66,9 @@ export interface TokenCounts {
 
 export const NO_TOKENS: TokenCounts = { input: 0, cached: 0, output: 0, reasoning: 0, total: 0 };
 
-export function countTokens(usage: CompletionUsage | null | undefined): TokenCounts {
-  if (usage === undefined || usage === null) return NO_TOKENS;
+export function countTokens(said: CompletionUsage | null | undefined): TokenCounts {
+  const usage = readUsage(said);
+  if (usage === null) return NO_TOKENS;
   const { prompt_tokens: input = 0, completion_tokens: output = 0 } = usage;
   return {
     input,

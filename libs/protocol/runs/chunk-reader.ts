@@ -3,8 +3,10 @@
  * or without any, in turns, with ids and names that come late, are empty or never come, with arguments that are an object. Here each
  * call gets a number, and an id and a name before anything else of it is reported.
  */
+
 import type { ChatChunk, ChatDelta, ToolCallDelta } from '../engine/chat-chunk.ts';
 import { readContent } from '../engine/content-parts.ts';
+import { readUsage } from '../engine/token-count.ts';
 import { randomCallId } from './call-id.ts';
 import type { LogOp } from './run-log.ts';
 
@@ -42,7 +44,8 @@ export class ChunkReader {
     const isWhole = choice?.delta === undefined;
     for (const call of callsIn(delta)) ops.push(...this.#hear(call, isWhole));
     if (choice?.finish_reason) ops.push(...this.flush(), ['f', choice.finish_reason]);
-    if (chunk.usage) ops.push(['u', chunk.usage]);
+    const usage = readUsage(chunk.usage);
+    if (usage !== null) ops.push(['u', usage]);
     return ops;
   }
 

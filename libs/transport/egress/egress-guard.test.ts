@@ -7,6 +7,7 @@ import {
   isPublicAddress,
   readAllowList,
   resolveEgress,
+  whyNotFetched,
 } from './egress-guard.ts';
 
 const NASTY = [
@@ -151,4 +152,46 @@ test('what is taken out of a list is refused by name and by address, whatever el
   const resolve = async () => [{ address: '127.0.0.1', family: 4 } as const];
   await assert.rejects(resolveEgress(new URL('https://names.example:4222/'), list, resolve), EgressRefused);
   assert.throws(() => readAllowList('!'), /is no host/);
+});
+
+test('media are fetched from public hosts alone, with or without TLS', () => {
+  for (const url of [
+    'https://a.example/x.png',
+    'http://a.example/x.png',
+    'http://93.184.216.34:8080/',
+    'http://a.example:80/',
+  ])
+    assert.equal(whyNotFetched(url, []), null, url);
+  for (const url of [
+    ...[
+      'http://127.0.0.1/',
+      'http://2130706433/',
+      'http://0x7f.1/',
+      'http://[::1]/',
+      'http://[::ffff:10.0.0.1]/',
+      'http://169.254.169.254/',
+    ],
+    ...[
+      'http://10.1.2.3:8000/v1',
+      'https://192.168.0.1',
+      'http://localhost:6379/',
+      'http://a.localhost',
+      'http://redis/',
+      'http://nats.local',
+    ],
+    ...[
+      'http://metadata.google.internal/',
+      'file:///etc/passwd',
+      'http://a:b@a.example/',
+      'https://a.example:22/',
+      'no URL',
+      '',
+      '//a.example',
+    ],
+    ...['gopher://a.example', 'http://localhost./', 'http://127.1'],
+  ])
+    assert.match(whyNotFetched(url, []) ?? '', /\.$/, url);
+  const allow = readAllowList('10.0.0.0/8,media:9000');
+  for (const url of ['http://10.1.2.3/', 'http://media:9000/a'])
+    assert.equal(whyNotFetched(url, allow), null, url);
 });

@@ -124,6 +124,35 @@ export function checkEgressUrl(text: string, allow: AllowList): URL {
   return url;
 }
 
+/** Names that resolve inside, whoever asks. */
+const INNER_NAME = /^[^.]+\.?$|(?:^|\.)(?:localhost|local|internal|intranet|lan|home|corp)\.?$/i;
+
+/**
+ * Why an engine is not to fetch what a request names; null where it may. It resolves the name by itself, later and elsewhere: what a public name
+ * resolves to there is for the engine's own network rules.
+ */
+export function whyNotFetched(text: string, allow: AllowList): string | null {
+  const url = URL.parse(text);
+  try {
+    if (url?.protocol === 'http:' && !isNamed(allow, url)) {
+      // Media are fetched without a key, so they need no secrecy; all other rules hold.
+      const login = url.username === '' && url.password === '' ? '' : 'x@';
+      const asHttps = checkEgressUrl(`https://${login}${url.host}/`, allow);
+      return isInner(asHttps, allow) ? notPublic().message : null;
+    }
+    const checked = checkEgressUrl(text, allow);
+    return isInner(checked, allow) ? notPublic().message : null;
+  } catch (err) {
+    if (err instanceof EgressRefused) return err.message.replace('called', 'fetched');
+    throw err;
+  }
+}
+
+function isInner(url: URL, allow: AllowList): boolean {
+  const host = hostOf(url);
+  return !ipaddr.isValid(host) && INNER_NAME.test(host) && !isNamed(allow, url);
+}
+
 function notPublic(): EgressRefused {
   return new EgressRefused('The host is not on the public internet.');
 }

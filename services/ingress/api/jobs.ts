@@ -5,6 +5,7 @@
  */
 import { decideTier } from '@penstock/policy';
 import {
+  clientContentType,
   DispatchError,
   type Endpoint,
   isFinalStatus,
@@ -141,7 +142,7 @@ export class JobsApi implements Api {
     if (status === 200 && run.kind === 'completion') return reply.send(storedCompletion(run));
     const answer =
       status === 200 && run.detail !== '' ? withTier(JSON.parse(body.toString('utf8')), run) : body;
-    return reply.code(status).type(contentType).send(answer);
+    return reply.code(status).type(clientContentType(contentType)).send(answer);
   }
 
   /** The events as the engine sent them, from the first, and on until the last. */

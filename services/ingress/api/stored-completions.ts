@@ -1,6 +1,7 @@
 /** Stored chat completions (`store: true`): kept with their messages, listed, named with metadata, deleted. */
 import { Readable } from 'node:stream';
 import {
+  clientContentType,
   completionUpdate,
   DispatchError,
   isFinalStatus,
@@ -67,7 +68,7 @@ export class StoredCompletionsApi implements Api {
       return reply
         .code(run.result.status)
         .headers(baseHeaders(request, reply.elapsedTime))
-        .type(run.result.contentType)
+        .type(clientContentType(run.result.contentType))
         .send(run.result.body);
     if (isFinalStatus(run.status)) return answer(reply, request, shown(run));
     return answer(reply.code(202).headers(this.#o.pollHints.headers(run)), request, jobObject(run));

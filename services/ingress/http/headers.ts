@@ -15,6 +15,8 @@ export function baseHeaders(request: NamedRequest, tookMs: number): Record<strin
     'x-request-id': publicRequestId(request),
     'x-penstock-request-id': request.id,
     'openai-version': '2020-10-01',
+    // What an engine wrote is taken for what it is called, and for no page.
+    'x-content-type-options': 'nosniff',
     'openai-processing-ms': Math.max(0, Math.round(tookMs)),
   };
 }

@@ -3,9 +3,11 @@ import type { Permissions } from '@penstock/access';
 import { type PromptSize, type SizeBoundaries, sizeClassOf } from '@penstock/policy';
 import {
   type BodyClaim,
+  checkForEngine,
   DispatchError,
   ENDPOINT_TABLE,
   type Endpoint,
+  type EngineRules,
   elideMedia,
   endpointPath,
   type Lane,
@@ -67,6 +69,7 @@ export interface IntakeOptions {
   readonly boundaries: SizeBoundaries;
   readonly estimates: Pick<TokenEstimates, 'of'>;
   readonly defaultsOf: DefaultsOf;
+  readonly engineRules: EngineRules;
   readonly clock: Clock;
 }
 
@@ -132,6 +135,7 @@ export class Intake {
   ): InferenceRequest {
     const { models, boundaries, estimates, defaultsOf } = this.#o;
     const asked = { body, summary: validateRequest(endpoint, parsed) };
+    checkForEngine(parsed, this.#o.engineRules);
     const model = models.model(asked.summary.model);
     if (model === undefined) throw absent(models, new DispatchError('model_not_found', { param: 'model' }));
     const { name } = model;

@@ -3,7 +3,7 @@
  * that has waited long gets them early. SSE comments keep proxies from giving up, also in the middle of a stream that is silent.
  */
 import type { ServerResponse } from 'node:http';
-import { DispatchError, JSON_CONTENT_TYPE, type ResultMeta } from '@penstock/protocol';
+import { clientContentType, DispatchError, JSON_CONTENT_TYPE, type ResultMeta } from '@penstock/protocol';
 import type { FastifyRequest } from 'fastify';
 import type { Dialect } from '../http/errors.ts';
 import { baseHeaders, errorHeaders } from '../http/headers.ts';
@@ -75,7 +75,7 @@ export class HttpReply implements ReplySink {
       return;
     }
     raw.writeHead(meta.status, {
-      'content-type': meta.contentType,
+      'content-type': clientContentType(meta.contentType),
       'content-length': body.length,
       ...this.#headers(served),
     });

@@ -22,6 +22,7 @@ for (const late of ['model', 'endpoint'])
       const { errors } = await checkBatch(lines(), {
         ...{ endpoint: 'embeddings', permissions: UNRESTRICTED, mayAsk: () => true },
         oneModel: false,
+        engineRules: { allowedFields: new Set(), whyNotFetched: () => null },
         isModel: async () => isHeard,
         hasEndpoint: () => hasEndpoint,
         whenHeard: async () => {

@@ -6,6 +6,7 @@ import {
   type BatchError,
   type BatchLine,
   type Endpoint,
+  type EngineRules,
   ERRORS,
   isBatchError,
   readBatchLine,
@@ -28,6 +29,8 @@ export interface CheckRules {
   readonly hasEndpoint: (name: string, endpoint: Endpoint) => boolean;
   /** Resolves once whoever serves something must have been heard: a process that has just started does not know of all workers. */
   readonly whenHeard: () => Promise<void>;
+  /** What may reach an engine. */
+  readonly engineRules: EngineRules;
   /** Whether every line must ask for the same model. */
   readonly oneModel: boolean;
 }
@@ -83,7 +86,7 @@ class Check {
       );
       return false;
     }
-    const read = readBatchLine(text, number, this.#o.endpoint);
+    const read = readBatchLine(text, number, this.#o.endpoint, this.#o.engineRules);
     if (isBatchError(read)) this.#errors.push(read);
     else await this.#checkLine(read, number);
     if (this.#inputs > MAX_INPUTS) {

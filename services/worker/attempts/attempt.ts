@@ -8,6 +8,7 @@
 import {
   type AcceptedMeta,
   type AttemptKey,
+  answerContentType,
   DispatchError,
   type EngineError,
   engineHeadersOf,
@@ -256,7 +257,8 @@ export class Attempt implements FrameSource, AttemptKey {
     }
     if (!this.#sawFirst) this.#first();
     this.#answerTokens = answer.completionTokens ?? 0;
-    const meta = JSON.stringify({ status: 200, contentType: this.#head.contentType });
+    const contentType = answerContentType(this.work.meta.endpoint, this.#head.contentType);
+    const meta = JSON.stringify({ status: 200, contentType });
     this.#finish({ kind: 'result', meta, body }, 'done', true);
   }
 

@@ -39,6 +39,7 @@ async function startWatch(t: TestContext, architecture: Architecture | null = nu
   const queue = { isMade: isReady };
   const watch = new EngineWatch({
     ...{ engine, architecture, listEveryMs: 10_000 },
+    ...{ serves: name => !name.startsWith('secret'), mostModels: 3 },
     open: async model => {
       if (!queue.isMade) throw new Error('no such stream');
       opened.push(model);
@@ -231,4 +232,20 @@ test('a model that the engine lists but does not have is no reason to try again 
   await probe();
   assert.equal(watch.models.length, 2);
   assert.equal(watch.missedModel('Org/Chat'), true, 'it was gone and is loaded again');
+});
+
+test('a list without an end is cut, and models that are not to be served are left out', async t => {
+  const { watch, engine, probe } = await startWatch(t);
+  engine.list = [
+    { ...MODEL, name: 'secret-one' },
+    MODEL,
+    MODEL,
+    ...Array.from({ length: 900 }, (_, i) => ({ ...MODEL, name: `m-${i}` })),
+  ];
+  watch.missedModel('Org/Chat');
+  await probe();
+  assert.deepEqual(
+    watch.models.map(({ name }) => name),
+    ['Org/Chat', 'm-0', 'm-1'],
+  );
 });

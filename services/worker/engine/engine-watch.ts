@@ -8,6 +8,7 @@ import type { Logger } from '@penstock/runtime';
 import type { Engine } from './engine.ts';
 import { EngineHealth } from './engine-health.ts';
 import type { EngineGauges } from './gauges.ts';
+import type { EngineModel } from './model-list.ts';
 
 const PROBE_MS = 1000;
 /** How often the models are listed again, ms. */
@@ -17,6 +18,9 @@ export interface EngineWatchOptions {
   readonly engine: Pick<Engine, 'ask' | 'endpoints' | 'gauges' | 'healthy' | 'models' | 'slotLimit'>;
   /** Of all models, as the operator states it. Where null, what the engine says counts. */
   readonly architecture: Architecture | null;
+  /** Whether a model of the engine is to be served, by its name; and how many of them, those that it lists first. */
+  readonly serves: (name: string) => boolean;
+  readonly mostModels: number;
   /** How often the models are listed again, ms; in probes, rounded up. */
   readonly listEveryMs: number;
   /** Begins to serve a model, or goes on with other endpoints. Where it rejects, the next probe tries again with all models. */
@@ -49,6 +53,8 @@ export class EngineWatch {
   #wasAway = false;
   /** The last list was empty. */
   #sawNone = false;
+  /** Models of the last list that were too many. */
+  #leftOut = 0;
   #timer: NodeJS.Timeout | null = null;
   #isStopped = false;
 
@@ -159,9 +165,24 @@ export class EngineWatch {
     }
   }
 
+  /** A list without an end would use up the queues that all workers share. */
+  #chosen(listed: readonly EngineModel[]): EngineModel[] {
+    const { serves, mostModels, log } = this.#o;
+    const byName = new Map(listed.filter(({ name }) => serves(name)).map(model => [model.name, model]));
+    const chosen = [...byName.values()].slice(0, mostModels);
+    const leftOut = byName.size - chosen.length;
+    if (leftOut !== this.#leftOut && leftOut > 0)
+      log.warn(
+        { leftOut, served: chosen.length },
+        'the engine lists more models than PENSTOCK_MOST_MODELS: name those to serve in PENSTOCK_MODELS',
+      );
+    this.#leftOut = leftOut;
+    return chosen;
+  }
+
   async #readModels(): Promise<ModelInfo[]> {
     const { engine, architecture, onSlotLimit } = this.#o;
-    const listed = await engine.models();
+    const listed = this.#chosen(await engine.models());
     if (this.#endpoints === null && listed.length > 0) {
       this.#endpoints = await engine.endpoints();
       onSlotLimit(await engine.slotLimit());

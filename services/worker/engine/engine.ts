@@ -12,6 +12,9 @@ import { readSlotLimit, SLOT_LIMIT_PATHS } from './slot-limit.ts';
 
 /** A longer answer fails: the reply bus is not made to carry files. */
 export const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+/** Longest answer to what the worker asks of its own: many times the longest list or page of metrics. */
+const MAX_PROBE_BYTES = 4 * 1024 * 1024;
+const PROBES_AT_ONCE = 8;
 const PROBE_TIMEOUT_MS = 2000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Shorter than what uvicorn (vLLM, SGLang) has by default, 5 s: else a request may meet the end of its connection. */
@@ -57,7 +60,7 @@ export class Engine {
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxResponseSize: MAX_ANSWER_BYTES,
     });
-    this.#probes = new Pool(options.url);
+    this.#probes = new Pool(options.url, { maxResponseSize: MAX_PROBE_BYTES, connections: PROBES_AT_ONCE });
     this.#headers = {
       'content-type': 'application/json',
       ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` }),

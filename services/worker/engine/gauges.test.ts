@@ -46,3 +46,11 @@ test('a share of the cache that is outside 0 to 1 is ignored', () => {
 test('metrics of anything else are no gauges', () => {
   assert.equal(readGauges('process_cpu_seconds_total 12\n'), null);
 });
+
+test('a number that is none, or no reading, is ignored', () => {
+  for (const odd of ['NaN', '-1', '1e999', '1e308', '9'.repeat(400), '1e9e9', '.', '-'])
+    assert.equal(readGauges(`vllm:num_requests_running ${odd}\n`), null, odd);
+  const labels = `block_size="16",num_gpu_blocks="${'9'.repeat(400)}"`;
+  const text = `vllm:num_requests_running 1\nvllm:cache_config_info{${labels}} 1.0\n`;
+  assert.equal(readGauges(text)?.kvCapacity, null);
+});

@@ -11,12 +11,15 @@ export interface EngineGauges {
   readonly kvCapacity: number | null;
 }
 
+/** What is beyond that is no reading. */
+const MOST = 1e12;
+
 /** vLLM publishes the size of its cache in the labels of an info metric. */
 function readCapacity(text: string): number | null {
   const labels = /^vllm:cache_config_info\{([^}]*)\}/m.exec(text)?.[1] ?? '';
   const label = (name: string) => Number(new RegExp(`(?:^|,)${name}="(\\d+)"`).exec(labels)?.[1]);
   const tokens = label('block_size') * label('num_gpu_blocks');
-  return tokens > 0 ? tokens : null;
+  return tokens > 0 && tokens <= MOST ? tokens : null;
 }
 
 /**
@@ -46,10 +49,11 @@ export function readGauges(text: string): EngineGauges | null {
   const values = new Map<string, number[]>();
   for (const line of text.split('\n')) {
     const match = /^([a-z_:]+)(?:\{[^}]*\})? ([0-9.eE+-]+)/.exec(line);
-    if (match?.[1] === undefined) continue;
+    const value = Number(match?.[2]);
+    if (match?.[1] === undefined || !(value >= 0 && value <= MOST)) continue;
     const series = values.get(match[1]);
-    if (series === undefined) values.set(match[1], [Number(match[2])]);
-    else series.push(Number(match[2]));
+    if (series === undefined) values.set(match[1], [value]);
+    else series.push(value);
   }
   const find = (names: readonly string[]) =>
     names.map(name => values.get(name)).find(series => series !== undefined);

@@ -21,15 +21,15 @@ export interface EngineModel {
 export function readModel(model: unknown): EngineModel[] {
   if (typeof model !== 'object' || model === null) return [];
   const { id: name, created, owned_by: owner, architecture, ...more } = model as Record<string, unknown>;
-  if (typeof name !== 'string' || name.length > MAX_NAME) return [];
+  if (nameIn(name) === null || typeof name !== 'string') return [];
   const declared = ARCHITECTURES.find(known => known === architecture);
   // vLLM serves a model under any name; `root` is the one it was loaded from.
   const root = nameIn(more['root']);
   return [
     {
       name,
-      created: typeof created === 'number' ? created : 0,
-      ownedBy: typeof owner === 'string' ? owner : 'penstock',
+      created: isTime(created) ? created : 0,
+      ownedBy: nameIn(owner) ?? 'penstock',
       architecture: declared ?? architectureOf(root ?? name) ?? architectureOf(name),
       ...told({ maxModelLen: lengthIn(more), root, parent: nameIn(more['parent']) }),
     },
@@ -44,12 +44,16 @@ function told<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]>
 }
 
 function nameIn(value: unknown): string | null {
-  return typeof value === 'string' && value.length <= MAX_NAME ? value : null;
+  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME ? value : null;
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value < 1e12;
 }
 
 /** vLLM and SGLang: `max_model_len`; llama.cpp: `meta.n_ctx`, or the length it was trained with. */
 function lengthIn(model: Record<string, unknown>): number | null {
   const meta = (typeof model['meta'] === 'object' ? model['meta'] : null) as Record<string, unknown> | null;
   const given = [model['max_model_len'], model['context_length'], meta?.['n_ctx'], meta?.['n_ctx_train']];
-  return given.find((length): length is number => Number.isInteger(length) && Number(length) > 0) ?? null;
+  return given.find((length): length is number => Number.isSafeInteger(length) && Number(length) > 0) ?? null;
 }

@@ -1,5 +1,8 @@
 /** Requests that an engine runs at once by its own configuration, where it tells. */
 
+/** More is no limit that an engine has. */
+const MOST_SLOTS = 1_000_000;
+
 /** Where engines tell it: llama.cpp, SGLang, vLLM in its development mode. */
 export const SLOT_LIMIT_PATHS = ['/props', '/get_server_info', '/server_info?config_format=json'] as const;
 
@@ -27,7 +30,9 @@ function sglangLimit(states: unknown): number | null {
 }
 
 function positive(value: unknown): number | null {
-  return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : null;
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= MOST_SLOTS
+    ? value
+    : null;
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> {

@@ -66,6 +66,8 @@ one value.
 - { name: PENSTOCK_BODY_LIMIT_BYTES, value: {{ int64 .Values.bodyLimitBytes | quote }} }
 - { name: PENSTOCK_INLINE_BODY_BYTES, value: {{ int64 .Values.inlineBodyBytes | quote }} }
 - { name: PENSTOCK_WEBHOOK_ALLOW, value: {{ join "," .Values.webhookAllow | quote }} }
+- { name: PENSTOCK_MEDIA_ALLOW, value: {{ join "," .Values.mediaAllow | quote }} }
+- { name: PENSTOCK_ENGINE_FIELDS, value: {{ join "," .Values.engineFields | quote }} }
 {{- end -}}
 
 {{- /* The port is for those who watch a process, so it is the pod's own and no other. */ -}}

@@ -104,6 +104,7 @@ export async function startIngress(
       boundaries: DEFAULT_BOUNDARIES,
       estimates,
       defaultsOf: () => ({}),
+      engineRules: { allowedFields: new Set(), whyNotFetched: () => null },
       clock,
     }),
     dispatcher: new Dispatcher({

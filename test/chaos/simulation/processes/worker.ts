@@ -55,6 +55,7 @@ export function startWorker(
   });
   const worker = new Worker({
     ...{ id: name, incarnation, region: REGION, shard: 0, slots, architecture: null, listEveryMs: 10_000 },
+    ...{ serves: () => true, mostModels: 64 },
     ...{
       ackWaitMs: LEASE_MS,
       boundaries: DEFAULT_BOUNDARIES,
