@@ -25,7 +25,8 @@ import {
   MemoryRunStore,
   MemoryWorkQueue,
 } from '@penstock/transport/memory';
-import { type IngressSettings, startIngress } from './ingress.ts';
+import type { IngressSettings } from './given.ts';
+import { startIngress } from './ingress.ts';
 
 const REGION = 'eu';
 const MODEL = {

@@ -1,7 +1,7 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
-import { type Fleet, type ModelNamesOptions, watchFleet } from '@penstock/fleet';
-import type { Affinity as AffinityKind, Amount, PlacementEvent, SizeBoundaries } from '@penstock/policy';
-import type { DroppedMessages, EngineRules, NewRun } from '@penstock/protocol';
+import { type Fleet, watchFleet } from '@penstock/fleet';
+import type { PlacementEvent } from '@penstock/policy';
+import type { DroppedMessages, NewRun } from '@penstock/protocol';
 import {
   AnswerKeeper,
   ConvertedCall,
@@ -12,36 +12,8 @@ import {
   RunFinder,
   RunWaiters,
 } from '@penstock/runs';
-import {
-  type ApiMonitoring,
-  type Clock,
-  createIdSource,
-  type Logger,
-  type MonitoringOptions,
-  type Tracing,
-} from '@penstock/runtime';
-import {
-  type AuditLog,
-  type BatchJobs,
-  ClaimCheck,
-  type ConversationRecords,
-  type DeliveryJobs,
-  type DeliveryLog,
-  type FileContents,
-  type ModelRegistry,
-  type PlacementStore,
-  type ProjectRecords,
-  type ReplyBus,
-  type RequestBodies,
-  type RequestTrails,
-  type RunLog,
-  type RunStore,
-  type RunTtl,
-  type TaskRecords,
-  type WebhookRecords,
-  type WorkQueue,
-} from '@penstock/transport';
-import type { AllowList } from '@penstock/transport/egress';
+import { type Clock, createIdSource, type Logger, type MonitoringOptions } from '@penstock/runtime';
+import { ClaimCheck } from '@penstock/transport';
 import type { FastifyInstance } from 'fastify';
 import { accessOf } from './access.ts';
 import { BatchesApi } from './api/batches.ts';
@@ -65,15 +37,15 @@ import { Dispatcher } from './dispatch/dispatcher.ts';
 import { OpenRequests } from './dispatch/open-requests.ts';
 import { Door } from './door.ts';
 import { Answers } from './drain/answers.ts';
+import type { IngressHost, IngressPorts, IngressSettings } from './given.ts';
 import { BodyReader } from './http/body-reader.ts';
-import type { Origins } from './http/cors.ts';
 import { FormReader } from './intake/form-body.ts';
 import type { QueueRoom } from './intake/queue-room.ts';
 import type { StoreRoom } from './intake/store-room.ts';
 import { TokenEstimates } from './intake/token-estimates.ts';
-import { type DefaultsOf, Intake } from './intake/understand.ts';
+import { Intake } from './intake/understand.ts';
 import { WorkMetaWriter } from './intake/work-meta.ts';
-import { createIngressMetrics, type IngressGauges } from './metrics.ts';
+import { createIngressMetrics, type IngressGauges, type IngressMetrics } from './metrics.ts';
 import { Affinity } from './placement/affinity.ts';
 import { Rooms } from './rooms.ts';
 import { Lanes } from './runs/lanes.ts';
@@ -85,78 +57,6 @@ import { buildServer } from './server.ts';
 import { StatusReporter, type StatusReporterOptions } from './status.ts';
 import { AccessLog } from './telemetry/access-log.ts';
 import type { TrailKeeping } from './telemetry/request-trail.ts';
-
-/** The ports to other processes and to the stores. */
-export interface IngressPorts {
-  readonly queue: WorkQueue;
-  readonly bus: ReplyBus;
-  readonly registry: ModelRegistry;
-  readonly placements: PlacementStore;
-  readonly trails: RequestTrails;
-  readonly runStore: RunStore;
-  readonly runLog: RunLog;
-  readonly audit: Pick<AuditLog, 'add' | 'connected'>;
-  readonly projects: ProjectRecords;
-  readonly records: TaskRecords;
-  readonly contents: FileContents;
-  readonly bodies: RequestBodies;
-  readonly batchJobs: BatchJobs;
-  readonly webhooks: WebhookRecords;
-  readonly deliveries: DeliveryLog;
-  readonly deliveryJobs: DeliveryJobs;
-  readonly conversations: ConversationRecords;
-}
-
-/** See config.ts for what each setting means. */
-export interface IngressSettings {
-  readonly ingressId: string;
-  readonly region: string;
-  readonly shards: number;
-  readonly apiKeys: readonly string[];
-  readonly adminKeys: readonly string[];
-  readonly peppers: readonly string[];
-  readonly keyGraceMs: number;
-  readonly corsOrigins: Origins;
-  readonly modelNames: ModelNamesOptions;
-  readonly modelDefaultsOf: DefaultsOf;
-  readonly bodyLimitBytes: number;
-  /** Memory for large bodies. */
-  readonly bodyBudgetBytes: number;
-  /** Memory for answers that clients have yet to take. */
-  readonly answerBudgetBytes: number;
-  /** What one stream of the queue holds at most. */
-  readonly queueLimits: Amount;
-  /** Largest body that the queue carries itself. */
-  readonly inlineBodyBytes: number;
-  readonly boundaries: SizeBoundaries;
-  /** Null where the model's architecture decides. */
-  readonly affinityOf: (slug: string) => AffinityKind | null;
-  readonly ackWaitMs: number;
-  readonly boundWaitMs: number;
-  readonly holdMs: number;
-  readonly keepAliveMs: number;
-  readonly batchLifeS: number;
-  /** Share of requests whose trail is kept although they went well, 0–1. */
-  readonly trailShare: number;
-  readonly ttl: RunTtl;
-  readonly webhookAllow: AllowList;
-  readonly apiMonitoring: ApiMonitoring;
-  readonly accessLog: boolean;
-  readonly engineRules: EngineRules;
-}
-
-/** What the process itself gives. */
-export interface IngressHost {
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** Counts what other processes say that is wrong. */
-  readonly dropped: DroppedMessages;
-  readonly nextId: () => string;
-  /** Why this node should get no traffic now, or null. */
-  readonly notReady: () => string | null;
-  /** Null where it is off. */
-  readonly tracing: Tracing | null;
-}
 
 export interface Ingress {
   /** Listens to nothing yet. */
@@ -188,8 +88,7 @@ export async function startIngress(
     tracing !== null,
   );
   const answers = new Answers(metrics.requests);
-  const kindOf = (slug: string) => settings.affinityOf(slug) ?? fleet.defaultAffinity(slug);
-  const affinity = new Affinity(ports.placements, fleet, metrics, kindOf, placementLog(log));
+  const affinity = affinityOf(ports, settings, fleet, metrics, log);
   const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes);
   const estimates = new TokenEstimates(metrics);
   const open: OpenRequests = new OpenRequests({
@@ -244,6 +143,17 @@ export async function startIngress(
   const reporter = reporterOf(ports, settings, { metrics, open, clock });
   const tick = tickAll(open, lanes, door, rooms, access);
   return { app, open, answers, monitoring, tick, tellStatus: leaving => reporter.tell(leaving) };
+}
+
+function affinityOf(
+  { placements }: IngressPorts,
+  settings: IngressSettings,
+  fleet: Fleet,
+  metrics: IngressMetrics,
+  log: IngressHost['log'],
+): Affinity {
+  const kindOf = (slug: string) => settings.affinityOf(slug) ?? fleet.defaultAffinity(slug);
+  return new Affinity(placements, fleet, metrics, kindOf, placementLog(log));
 }
 
 function roomsOf(

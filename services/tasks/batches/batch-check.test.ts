@@ -14,6 +14,8 @@ async function* lines() {
   yield { number: 1, text: Buffer.from(JSON.stringify(LINE)) };
 }
 
+const engineRules = { allowedFields: new Set<string>(), whyNotFetched: () => null };
+
 for (const late of ['model', 'endpoint'])
   test(`a batch is not refused for a ${late} that a process which has just started has not heard of`, async () => {
     const check = async (comes: boolean) => {
@@ -22,7 +24,7 @@ for (const late of ['model', 'endpoint'])
       const { errors } = await checkBatch(lines(), {
         ...{ endpoint: 'embeddings', permissions: UNRESTRICTED, mayAsk: () => true },
         oneModel: false,
-        engineRules: { allowedFields: new Set(), whyNotFetched: () => null },
+        engineRules,
         isModel: async () => isHeard,
         hasEndpoint: () => hasEndpoint,
         whenHeard: async () => {
@@ -41,6 +43,7 @@ test('a line for a model that whoever made the batch may not ask for is refused 
   const { errors } = await checkBatch(lines(), {
     ...{ endpoint: 'embeddings', oneModel: false, permissions },
     mayAsk: (given, name) => given === permissions && name === 'other',
+    engineRules,
     ...{ isModel: async () => true, hasEndpoint: () => true, whenHeard: async () => {} },
   });
   assert.deepEqual(
