@@ -47,7 +47,9 @@ export function readArguments(args: readonly string[]): ChaosCommand {
   if (values.seeds !== undefined) throw new Error('--seeds is of --simulate');
   if (!isReal) {
     if (seed !== null || report !== null)
-      throw new Error(`--${report === null ? 'seed' : 'report'} needs --requests, --minutes or --faults`);
+      throw new Error(
+        `--${report === null ? 'seed needs --simulate, or' : 'report needs'} --requests, --minutes or --faults`,
+      );
     return { kind: 'tests' };
   }
   if (most !== undefined && lasts !== undefined) throw new Error('either --requests or --minutes');

@@ -6,8 +6,9 @@ import OpenAI, { type APIError } from 'openai';
 import { countedSdk, sdk } from '../../testkit/sdk.ts';
 import { chat, post, type Stack, startStack, waitFor, whenAllHeard } from '../../testkit/stack.ts';
 
-/** Requests the queue holds: as many long ones make it full. */
+/** Requests that the queue holds of one tenant, two thirds of what it holds: as many long ones make it full. */
 const ROOM = 3;
+const QUEUE = Math.ceil((ROOM * 3) / 2);
 const CLIENTS = 100;
 const model = 'sim-chat';
 const messages = [{ role: 'user' as const, content: 'Hello' }];
@@ -17,7 +18,7 @@ let client: OpenAI;
 before(async () => {
   stack = await startStack({
     engines: [{ profile: 'dense-8b-h100', listSentinels: true }],
-    ingressEnv: { PENSTOCK_QUEUE_MAX_MESSAGES: String(ROOM), PENSTOCK_BODY_LIMIT_BYTES: '100000' },
+    ingressEnv: { PENSTOCK_QUEUE_MAX_MESSAGES: String(QUEUE), PENSTOCK_BODY_LIMIT_BYTES: '100000' },
   });
   client = sdk(stack);
   await whenAllHeard(stack);

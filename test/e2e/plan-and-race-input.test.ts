@@ -81,7 +81,7 @@ const ARGUMENTS: [script: string, args: string[], message: RegExp][] = [
   ['bench', ['--help'], /npm run bench takes the name of one part at most \(cases, .*\), not --help/],
   ['chaos', ['--help'], /Unknown option '--help'\. Usage: npm run chaos \[-- --simulate/],
   ['chaos', ['--simulate', '--seeds', '0'], /--seeds must be a whole number from 1 to 10000000\./],
-  ['chaos', ['--seed', '3'], /--seed needs --simulate, or --requests and --faults\./],
+  ['chaos', ['--seed', '3'], /--seed needs --simulate, or --requests, --minutes or --faults\./],
   ['conformance', ['--help'], /npm run conformance -- api\|engines\|clients/],
   ['race', ['--speed', 'fast'], /--speed must be a number above 0/],
 ];
