@@ -18,6 +18,8 @@ export interface StackOptions {
   readonly engines?: Partial<EngineOptions>[];
   /** Engines that run already; a worker for each. */
   readonly engineUrls?: readonly string[];
+  /** Of deliveries: ingress nodes give it, workers renew it, so both have to be told. */
+  readonly leaseMs?: number;
   readonly ingressEnv?: Record<string, string>;
   readonly workerEnv?: Record<string, string>;
   /** Told of every line that a worker (by its index) or an ingress (−1) logs. */
@@ -67,6 +69,8 @@ export async function startStack(options: StackOptions) {
     services.push(service);
     return service;
   };
+  const lease: Record<string, string> =
+    options.leaseMs === undefined ? {} : { PENSTOCK_ACK_WAIT_MS: String(options.leaseMs) };
   /** @param port of a node that comes back; a free one when absent. */
   const startNode = async (name: string, port?: number, more: Record<string, string> = {}) => {
     const at = port ?? (await freePort());
@@ -78,6 +82,7 @@ export async function startStack(options: StackOptions) {
       // A test that is over need not be told apart from one that goes on.
       PENSTOCK_LAME_DUCK_MS: '0',
       PENSTOCK_FILES_DIR: filesDir,
+      ...lease,
       ...options.ingressEnv,
       ...more,
     };
@@ -106,6 +111,7 @@ export async function startStack(options: StackOptions) {
         // Simulated engines do, and what engines are sent is counted.
         PENSTOCK_CONTINUES: 'yes',
         PENSTOCK_FILES_DIR: filesDir,
+        ...lease,
         ...options.workerEnv,
         ...env,
       },

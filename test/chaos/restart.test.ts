@@ -26,7 +26,8 @@ test(`${SIZE.responses} responses and ${SIZE.lines} lines survive the restart of
   await using stack = await startStack({
     engines: [{ profile: 'dense-8b-h100' }, { profile: 'dense-8b-h100' }],
     ingressEnv: ALLOW,
-    workerEnv: { PENSTOCK_SLOTS: String(SIZE.slots), PENSTOCK_ACK_WAIT_MS: String(SIZE.leaseMs) },
+    leaseMs: SIZE.leaseMs,
+    workerEnv: { PENSTOCK_SLOTS: String(SIZE.slots) },
     tasksEnv: { ...ALLOW, PENSTOCK_WEBHOOK_SCHEDULE_SCALE: '0.1' },
   });
   const client = new OpenAI({ baseURL: `${stack.url}/v1`, apiKey: API_KEY, maxRetries: 5 });

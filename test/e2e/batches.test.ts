@@ -17,7 +17,7 @@ function clientOf(stack: Stack): OpenAI {
 test('batches', async t => {
   await using stack = await startStack({
     engines: [FAST, FAST],
-    workerEnv: { PENSTOCK_ACK_WAIT_MS: '2000' },
+    leaseMs: 2000,
     tasksEnv: { PENSTOCK_BATCH_WINDOW: '64' },
   });
   const client = clientOf(stack);

@@ -36,7 +36,7 @@ test('cancelling', async t => {
   await using stack = await startStack({
     engines: [{ profile: 'dense-8b-h100' }],
     ingressEnv: { PENSTOCK_API_KEYS: `${API_KEY},${OTHER_KEY}` },
-    workerEnv: { PENSTOCK_ACK_WAIT_MS: '2000' },
+    leaseMs: 2000,
   });
   const other = await stack.addIngress('in-2');
   const [engine] = stack.engines;

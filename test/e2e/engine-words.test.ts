@@ -71,7 +71,7 @@ test('engine words', async t => {
   t.after(() => engine.close());
   await using stack = await startStack({
     engineUrls: [engine.url, engine.url],
-    workerEnv: { PENSTOCK_ACK_WAIT_MS: '1000' },
+    leaseMs: 1000,
   });
   const made = (json: object) => readEvents(ask(stack.url, '/v1/responses', { json }));
 

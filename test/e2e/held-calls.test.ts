@@ -6,12 +6,9 @@ import { ask, bodyOf, saidTo } from '../../testkit/responses.ts';
 import { chunk, DONE, gate, startScriptedEngine } from '../../testkit/scripted-engine.ts';
 import { chat, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
-/** Workers renew leases of as long as ingress nodes give. */
-const LEASE = { PENSTOCK_ACK_WAIT_MS: '2000' };
 /** Slow: about ten tokens a second. */
 const SLOW = { profile: 'dense-8b-h100', timeScale: 0.1 };
 const HOLD = {
-  ...LEASE,
   PENSTOCK_SYNC_HOLD_MS: '1000',
   PENSTOCK_KEEPALIVE_MS: '300',
 };
@@ -34,7 +31,7 @@ test('calls held too long', async t => {
   await using stack = await startStack({
     engines: [SLOW],
     ingressEnv: HOLD,
-    workerEnv: LEASE,
+    leaseMs: 2000,
   });
   const [engine] = stack.engines;
   /** How each attempt at the engine to answer this question ended. */
@@ -153,7 +150,7 @@ test('a stream that is silent before its first token is kept alive, on every rou
     yield chunk({ role: 'assistant', content: 'At last' }) + chunk({}, 'stop') + DONE;
   });
   t.after(() => engine.close());
-  await using stack = await startStack({ engineUrls: [engine.url], ingressEnv: HOLD, workerEnv: LEASE });
+  await using stack = await startStack({ engineUrls: [engine.url], ingressEnv: HOLD, leaseMs: 2000 });
   const base = { model: 'scripted', stream: true };
   const calls: [string, object, Record<string, string>][] = [
     ['/v1/chat/completions', { ...base, messages: [{ role: 'user', content: 'x' }] }, {}],

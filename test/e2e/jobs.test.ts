@@ -43,7 +43,7 @@ test('jobs on a sound fleet', async t => {
   await using stack = await startStack({
     engines: [{ profile: 'dense-8b-h100' }, { profile: 'dense-8b-h100' }],
     ingressEnv: { PENSTOCK_API_KEYS: `sk-penstock-test-key,${OTHER_KEY}` },
-    workerEnv: { PENSTOCK_ACK_WAIT_MS: '2000' },
+    leaseMs: 2000,
   });
 
   await t.test('the answer is that of the endpoint, and stays', async () => {

@@ -18,7 +18,7 @@ test('responses', async t => {
   await using stack = await startStack({
     engines: [{ profile: 'dense-8b-h100' }, { profile: 'dense-8b-h100' }],
     ingressEnv: { PENSTOCK_API_KEYS: `${API_KEY},${OTHER_KEY}`, PENSTOCK_BODY_LIMIT_BYTES: '7000000' },
-    workerEnv: { PENSTOCK_ACK_WAIT_MS: '2000' },
+    leaseMs: 2000,
   });
   const client = new OpenAI({ baseURL: `${stack.url}/v1`, apiKey: API_KEY, maxRetries: 0 });
   const stranger = new OpenAI({ baseURL: `${stack.url}/v1`, apiKey: OTHER_KEY, maxRetries: 0 });

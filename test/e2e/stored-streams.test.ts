@@ -33,7 +33,7 @@ const isFinished = async (stack: Stack, id: string) =>
 test('stored streams', async t => {
   await using stack = await startStack({
     engines: [{ profile: 'dense-8b-h100' }, { profile: 'dense-8b-h100' }],
-    workerEnv: { PENSTOCK_ACK_WAIT_MS: '2000' },
+    leaseMs: 2000,
   });
   const other = await stack.addIngress('in-2');
 
