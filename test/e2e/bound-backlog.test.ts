@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import type { SimEngine } from '@penstock/engine-sim';
 import { boundFilter, workStream } from '@penstock/protocol';
+import { slowDown } from '../../testkit/engines/slow-down.ts';
 import { chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const WAIT_MS = 25_000;
@@ -50,10 +50,6 @@ async function queuedFor(stack: Stack, worker: string): Promise<number> {
   } finally {
     await nc.close();
   }
-}
-
-async function slowDown(engine: SimEngine, factor: number): Promise<void> {
-  await fetch(`${engine.url}/sim/slowdown`, { method: 'POST', body: JSON.stringify({ factor }) });
 }
 
 /** A worker whose engine does not get on with a long request, and a backlog that only it may take. */

@@ -1,6 +1,7 @@
 /** Requests of one session stay with one worker while it keeps up; what decides by default is the model's architecture. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { slowDown } from '../../testkit/engines/slow-down.ts';
 import { chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const KEYS = ['sk-penstock-test-key', 'sk-penstock-other-key'] as const;
@@ -91,14 +92,13 @@ test('a session whose worker is busy spills, and comes back', async () => {
   const engine = stack.engines[Number(owner.slice(2)) - 1];
   const others = stack.engines.filter(each => each !== engine);
   const startedElsewhere = () => others.reduce((sum, each) => sum + each.stats().started, 0);
-  const slowDown = (factor: number) =>
-    fetch(`${engine?.url}/sim/slowdown`, { method: 'POST', body: JSON.stringify({ factor }) });
+  assert.ok(engine);
   const before = startedElsewhere();
   // Busy for as long as it takes to send the others.
-  await slowDown(10);
+  await slowDown(engine, 10);
   const asked = Array.from({ length: 8 }, (_, n) => workerOf(`${n} ${LONG}`, { session }));
   await waitFor(() => startedElsewhere() - before >= 2);
-  await slowDown(1);
+  await slowDown(engine, 1);
   const workers = await Promise.all(asked);
   const own = workers.filter(worker => worker === owner).length;
   assert.ok(own >= 1 && own <= 6, `its worker ran ${own} of 8`);
