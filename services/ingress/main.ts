@@ -83,6 +83,7 @@ await makeStreams({
 queue.serveWorkers({
   ...{ region, shards: config.PENSTOCK_SHARDS, ackWaitMs: config.PENSTOCK_ACK_WAIT_MS },
   trouble: err => log.warn({ err }, 'what a worker asked for could not be done'),
+  onRefused: () => dropped.count('order'),
 });
 if (queue.isClustered && config.PENSTOCK_NATS_REPLICAS === 1)
   log.warn('NATS is a cluster, and one of its servers alone keeps each queue: set PENSTOCK_NATS_REPLICAS=3');

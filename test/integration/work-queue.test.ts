@@ -139,7 +139,11 @@ test('a worker has an ingress make its consumers and keep its dead letters, and 
   assert.equal(await waitOf('by-itself'), 7000e6);
 
   const troubles: Error[] = [];
-  queue.serveWorkers({ region: 'eu', shards: 1, ackWaitMs: 4000, trouble: err => troubles.push(err) });
+  let refused = 0;
+  queue.serveWorkers({
+    ...{ region: 'eu', shards: 1, ackWaitMs: 4000, trouble: err => troubles.push(err) },
+    onRefused: () => void refused++,
+  });
   await queue.ensureDeadStream('eu');
   await worker.ensureConsumer(key('by-an-ingress'), { ackWaitMs: 7000 });
   assert.equal(await waitOf('by-an-ingress'), 4000e6);
@@ -165,6 +169,6 @@ test('a worker has an ingress make its consumers and keep its dead letters, and 
     '{"do":"dead","subject":"$JS.API.INFO","code":"c","message":"m"}',
   ])
     assert.equal((await order(text)).string(), '{"done":false}', text);
-  assert.deepEqual(troubles, []);
+  assert.deepEqual([troubles, refused], [[], 10]);
   await assert.rejects(worker.ensureBoundConsumer('eu', 9, 'w-1', { ackWaitMs: 1000 }), /could not do it/);
 });

@@ -5,7 +5,7 @@
 
 /**
  * What a message was meant to be: `packet` and `frame` of replies, `heartbeat`, `status` of an ingress, `question` to an ingress or a
- * worker, `order` to a worker, `announcement` of a final run, `hint` of a log, `delivery` of work, `record` in Redis. `unhandled`: it looked
+ * worker, `order` to either, `announcement` of a final run, `hint` of a log, `delivery` of work, `record` in Redis. `unhandled`: it looked
  * well, and whoever it was handed to failed.
  */
 export const DROPPED_KINDS = [

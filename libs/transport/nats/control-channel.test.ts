@@ -11,6 +11,7 @@ function startChannel(onMessage: (payload: string, from: string) => string) {
   const published: string[] = [];
   const unhandled: string[] = [];
   const nc = {
+    isClosed: () => false,
     subscribe: (_subject: string, { callback }: { callback: Callback }) => {
       deliverTo = callback;
     },

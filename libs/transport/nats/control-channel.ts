@@ -1,4 +1,4 @@
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { type ControlAddress, type ControlFilter, controlSubject } from '@penstock/protocol';
 import type { Answer, ControlChannel, OnControlMessage } from '../ports/queue/control-channel.ts';
 import type { NatsRequests } from './requests.ts';
@@ -8,6 +8,11 @@ import type { NatsRequests } from './requests.ts';
  * place, with rights that the sender has not.
  */
 const INBOX = /^_INBOX[\w-]*(?:\.[\w-]+){1,4}$/;
+
+/** Answers whoever asks at an inbox, and nobody else. */
+export function respondTo(nc: Pick<NatsConnection, 'isClosed'>, msg: Msg, answer: Uint8Array | string): void {
+  if (INBOX.test(msg.reply ?? '') && !nc.isClosed()) msg.respond(answer);
+}
 
 export class NatsControlChannel implements ControlChannel {
   readonly #nc: NatsConnection;
@@ -39,11 +44,11 @@ export class NatsControlChannel implements ControlChannel {
     this.#nc.subscribe(controlSubject(filter), {
       callback: (err, msg) => {
         if (err !== null) return;
-        const { data, subject, reply = '' } = msg;
+        const { data, subject } = msg;
         try {
           onMessage(
             data,
-            answer => void (INBOX.test(reply) && msg.respond(answer)),
+            answer => respondTo(this.#nc, msg, answer),
             subject.slice(subject.lastIndexOf('.') + 1),
           );
         } catch (thrown) {

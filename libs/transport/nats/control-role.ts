@@ -12,6 +12,7 @@ import {
 } from '@penstock/protocol';
 import type { ConsumerOptions, QueueAdmin } from '../ports/queue/queue-admin.ts';
 import type { WorkPublisher } from '../ports/queue/work-publisher.ts';
+import { respondTo } from './control-channel.ts';
 import type { NatsRequests } from './requests.ts';
 
 /** On a cluster a consumer waits for its leader. */
@@ -50,6 +51,8 @@ export interface ControlOptions extends ConsumerOptions {
   readonly shards: number;
   /** Told of what could not be done. */
   readonly trouble: (err: Error) => void;
+  /** Told of each order that is none, or of another region. */
+  readonly onRefused: () => void;
 }
 
 interface Means {
@@ -62,20 +65,29 @@ export function serveControl(nc: NatsConnection, means: Means, options: ControlO
     queue: GROUP,
     callback: (err, msg) => {
       if (err !== null) return;
-      const order = readControlOrder(msg.data);
-      const answer = (done: boolean) => void msg.respond(JSON.stringify({ done }));
-      if (order === null) return answer(false);
-      obey(order, means, options).then(answer, (failure: Error) => {
-        options.trouble(failure);
-        answer(false);
-      });
+      const answer = (done: boolean) => respondTo(nc, msg, JSON.stringify({ done }));
+      obey(readControlOrder(msg.data), means, options).then(
+        isOurs => {
+          if (!isOurs) options.onRefused();
+          answer(isOurs);
+        },
+        (failure: Error) => {
+          options.trouble(failure);
+          answer(false);
+        },
+      );
     },
   });
 }
 
 /** @returns whether it was an order of this region. */
-async function obey(order: ControlOrder, { topology, publisher }: Means, options: ControlOptions) {
+async function obey(
+  order: ControlOrder | null,
+  { topology, publisher }: Means,
+  options: ControlOptions,
+): Promise<boolean> {
   const { region, shards } = options;
+  if (order === null) return false;
   if (order.do === 'dead') {
     const address = readSubject(order.subject);
     if (address?.region !== region) return false;
