@@ -46,9 +46,9 @@ export interface WorkerOptions {
   /** Identifies this process; see {@link Heartbeat.incarnation}. */
   readonly incarnation: string;
   readonly region: string;
-  /** Stream of the region that it pulls from. */
   /** Pool that it is deployed with; absent for none. */
   readonly pool?: string | undefined;
+  /** Stream of the region that it pulls from. */
   readonly shard: number;
   /** Most requests run at once; fewer where the engine runs fewer, see {@link SlotMeter}. */
   readonly slots: number;
@@ -201,10 +201,10 @@ export class Worker {
   }
 
   #createAdmission(): Admission {
-    const { id: worker, queue, stored, continuing, clock, log } = this.#o;
+    const { id: worker, queue, stored, continuing, dropped, clock, log } = this.#o;
     return new Admission({
       slots: () => this.#slots.slots,
-      ...{ worker, queue, stored, continuing, clock, log },
+      ...{ worker, queue, stored, continuing, dropped, clock, log },
       running: this.#running,
       replies: {
         attach() {},

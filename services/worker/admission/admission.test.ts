@@ -5,6 +5,7 @@ import { kvNeed } from '@penstock/policy';
 import {
   type AttemptKey,
   controlSubject,
+  DroppedMessages,
   encodeEnvelope,
   encodeMessage,
   NO_NONCE,
@@ -47,6 +48,7 @@ function startAdmission({
   const questions: ResumeQuestion[] = [];
   const replies: AttemptSink = { attach() {}, ready() {}, release() {} };
   const state = { now: 0, draining: false };
+  const dropped = new DroppedMessages();
   const admission = new Admission({
     worker: 'w-1',
     continuing: { canContinue: async () => goesOn, countTokens: async () => null },
@@ -85,6 +87,7 @@ function startAdmission({
     isClosed: () => state.draining,
     onTaken: meta => void said.push(`taken ${meta.id}`),
     onSettled: () => void said.push('settled'),
+    dropped,
     clock: { now: () => state.now, monotonic: () => state.now },
     log: { error() {} } as unknown as Logger,
   });
@@ -93,7 +96,7 @@ function startAdmission({
       data: encodeEnvelope({ ...META, ...meta }, Buffer.from('{"messages":[]}')),
       ...{ address: ADDRESS, ackSubject: 'ack', deliveryCount },
     });
-  return { admission, deliver, said, runs, questions, replies, state };
+  return { admission, deliver, said, runs, questions, replies, dropped, state };
 }
 
 /** Of what an ingress says of a partial answer. */
@@ -129,7 +132,7 @@ test('a delivery that is about to run takes a slot', async () => {
 });
 
 test('work that may be of a later version is left to other workers, and what is none is dropped', () => {
-  const { admission, said } = startAdmission();
+  const { admission, said, dropped } = startAdmission();
   const take = (line: string) =>
     admission.take({ data: Buffer.from(`${line}\n`), address: ADDRESS, ackSubject: 'ack', deliveryCount: 1 });
   const later = [
@@ -139,6 +142,7 @@ test('work that may be of a later version is left to other workers, and what is 
   for (const meta of later) assert.equal(take(JSON.stringify(meta)), true);
   for (const line of ['{"v":2}', 'garbage']) assert.equal(take(line), true);
   assert.deepEqual(said, ['nak 2000', 'nak 2000', 'term', 'term']);
+  assert.equal(dropped.of('delivery'), 2);
 });
 
 test('a redelivery continues what the client has', async () => {

@@ -8,6 +8,7 @@ import { kvNeed, storePauseMs } from '@penstock/policy';
 import {
   ATTEMPTS_A_SUBJECT,
   type AttemptKey,
+  type DroppedMessages,
   decodeEnvelope,
   encodeMessage,
   type QueueAddress,
@@ -47,6 +48,8 @@ export interface AdmissionOptions {
   readonly onTaken: (meta: WorkMeta) => void;
   /** A delivery that was taken may have given up its slot. */
   readonly onSettled: () => void;
+  /** Counts what cannot be read. */
+  readonly dropped: DroppedMessages;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -100,15 +103,18 @@ export class Admission {
 
   /** Null where it cannot be read: then it is settled. A worker of a later version may read it; it is in the queue until its time is over. */
   #decode(delivery: Delivery): WorkEnvelope | null {
-    const { queue, log } = this.#o;
+    const { queue, dropped, log } = this.#o;
     try {
       return decodeEnvelope(delivery.data);
     } catch (err) {
-      const mayBeNewer = err instanceof UnreadableEnvelope && err.mayBeNewer;
-      if (mayBeNewer) queue.settle(delivery.ackSubject, 'nak', NEWER_MS);
-      else queue.settle(delivery.ackSubject, 'term');
-      const what = mayBeNewer ? 'work left to workers of a later version' : 'unreadable work dropped';
-      log.error({ err }, what);
+      if (err instanceof UnreadableEnvelope && err.mayBeNewer) {
+        queue.settle(delivery.ackSubject, 'nak', NEWER_MS);
+        log.error({ err }, 'work left to workers of a later version');
+        return null;
+      }
+      queue.settle(delivery.ackSubject, 'term');
+      dropped.count('delivery');
+      log.error({ err }, 'unreadable work dropped');
       return null;
     }
   }
