@@ -81,6 +81,7 @@ export * from './wire/call-names.ts';
 export * from './wire/dropped.ts';
 export * from './wire/endpoints.ts';
 export * from './wire/envelope.ts';
+export { MOST_NAME, MOST_SHARDS, NONCE_END } from './wire/fields.ts';
 export * from './wire/frame.ts';
 export * from './wire/frame-meta.ts';
 export * from './wire/names.ts';

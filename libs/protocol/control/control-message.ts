@@ -1,6 +1,15 @@
 /** Messages to a worker, and between ingress and worker about one request. JSON, one shape each. */
 import { z } from 'zod';
-import { ackSubject, amount, attemptNumber, incarnation, nonce, token, workKey } from '../wire/fields.ts';
+import {
+  ackSubject,
+  amount,
+  attemptNumber,
+  incarnation,
+  nonce,
+  shard,
+  token,
+  workKey,
+} from '../wire/fields.ts';
 import { type AttemptKey, NO_NONCE } from '../wire/frame.ts';
 import { jsonReader } from '../wire/json-message.ts';
 import { LANES, SIZES } from '../wire/names.ts';
@@ -19,12 +28,6 @@ const runningQuestion = z.object({ runs: token, attempt: attemptNumber });
 export type RunningQuestion = z.infer<typeof runningQuestion>;
 const runningAnswer = z.object({ goesOn: z.boolean() });
 export type RunningAnswer = z.infer<typeof runningAnswer>;
-
-/** Attempts that a worker runs, or has run and not yet sent, for one ingress. */
-const MOST_RUNNING = 16_384;
-/** Longer than any of these messages, but for an answer with a part of an answer in it. */
-const MOST_BYTES = 2 * 1024 * 1024;
-const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** Console → worker: take nothing new, or take work again. A worker that is started again takes work. */
 const drainOrder = z.object({ drain: z.boolean() });
@@ -71,6 +74,9 @@ const resumeAnswer = z.discriminatedUnion('kind', [
 ]);
 export type ResumeAnswer = z.infer<typeof resumeAnswer>;
 
+/** Attempts that a worker runs, or has run and not yet sent, for one ingress. */
+const MOST_RUNNING = 16_384;
+
 /**
  * Worker → ingress, every other second: these attempts run here for your clients; which of them does nobody want? Cancels are sent once,
  * and what is sent while a connection is down is lost.
@@ -87,9 +93,8 @@ export type WantedQuestion = z.infer<typeof wantedQuestion>;
 const wantedAnswer = z.object({ unwanted: z.array(token).max(MOST_RUNNING) });
 export type WantedAnswer = z.infer<typeof wantedAnswer>;
 
-const shard = z.number().int().min(0).max(63);
-/** Of a failure: what an operator is shown. */
-const MOST_WORDS = 2000;
+/** What an operator is shown of a failure. */
+export const MOST_FAILURE_TEXT = 2000;
 
 /**
  * Worker → any ingress: do this for me. A worker may pull and settle work, but neither make consumers nor read or move what is queued.
@@ -107,13 +112,17 @@ const controlOrder = z.discriminatedUnion('do', [
     do: z.literal('dead'),
     subject: z.string().max(400),
     code: z.string().max(100),
-    message: z.string().max(MOST_WORDS),
+    message: z.string().max(MOST_FAILURE_TEXT),
   }),
 ]);
 export type ControlOrder = z.infer<typeof controlOrder>;
 
 const controlAnswer = z.object({ done: z.boolean() });
 export type ControlAnswer = z.infer<typeof controlAnswer>;
+
+/** Longer than any of these messages, but for an answer with a part of an answer in it. */
+const MOST_BYTES = 2 * 1024 * 1024;
+const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export const readCancel = jsonReader(cancelMessage, MOST_BYTES);
 export const readDrainOrder = jsonReader(drainOrder, MOST_BYTES);

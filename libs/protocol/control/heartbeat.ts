@@ -1,7 +1,16 @@
 /** What a worker says about itself once a second, and what is known of a model. JSON. */
 import { z } from 'zod';
 import { isEndpoint, USUAL_ENDPOINTS } from '../wire/endpoints.ts';
-import { amount, incarnation, MOST_TOKENS_PER_SEC, MOST_WAIT_S, name, token, upTo } from '../wire/fields.ts';
+import {
+  amount,
+  incarnation,
+  MOST_TOKENS_PER_SEC,
+  MOST_WAIT_S,
+  name,
+  shard,
+  token,
+  upTo,
+} from '../wire/fields.ts';
 import { jsonReader } from '../wire/json-message.ts';
 import { toModelSlug } from '../wire/token.ts';
 
@@ -67,9 +76,8 @@ export type WorkerReport = z.infer<typeof report>;
 /** Longer than any heartbeat with that many models, and than any model. */
 const MOST_BYTES = 1024 * 1024;
 const MOST_MODEL_BYTES = 16 * 1024;
-/** Names of streams have three digits. */
-const MOST_SHARD = 999;
-const MOST_SLOTS = 1_000_000;
+/** Requests at once, beyond which a number is no limit that an engine has. */
+export const MOST_SLOTS = 1_000_000;
 
 const heartbeat = z.object({
   v: z.literal(1),
@@ -80,7 +88,7 @@ const heartbeat = z.object({
   incarnation: incarnation.default(''),
   models: z.array(modelInfo).max(MOST_MODELS),
   /** Stream of the region that it pulls from. */
-  shard: z.int().min(0).max(MOST_SHARD),
+  shard,
   slots: upTo(MOST_SLOTS),
   /** False while the engine is sick or the worker drains, and nothing new is taken. */
   pulling: z.boolean(),

@@ -29,11 +29,17 @@ export const MOST_WAIT_S = 86_400;
 
 /** Number of an attempt: beyond the 16 bits that a frame has of it where a stored run was queued again often. */
 export const attemptNumber = z.int().min(0);
+/** Above every nonce: what a frame has room for. */
+export const NONCE_END = 2 ** 48 - 1;
 /** See {@link AttemptKey.nonce}. */
-export const nonce = z
+export const nonce = z.int().min(0).max(NONCE_END);
+
+/** Streams that a region may have. */
+export const MOST_SHARDS = 64;
+export const shard = z
   .int()
   .min(0)
-  .max(2 ** 48 - 1);
+  .max(MOST_SHARDS - 1);
 
 /** Name of a model, as engines list it. */
 export const MOST_NAME = 256;

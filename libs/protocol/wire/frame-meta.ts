@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ackSubject, amount, incarnation, workKey } from './fields.ts';
 
-/** Longest pause that an engine may ask for, ms: a longer one counts as so long. */
+/** Longest pause that an engine may ask for, ms: workers cut theirs far below. */
 const MOST_BUSY_MS = 3_600_000;
 
 const acceptedMeta = z.object({

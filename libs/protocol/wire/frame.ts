@@ -36,8 +36,6 @@ export interface AttemptKey {
 
 /** In place of the nonce of a worker that sends none. */
 export const NO_NONCE = 0;
-/** Above every nonce: what a frame has room for. */
-export const NONCE_END = 2 ** 48 - 1;
 /** Numbers of attempts that a request can have on one subject. A frame has room for 64 times as many. */
 export const ATTEMPTS_A_SUBJECT = 1024;
 

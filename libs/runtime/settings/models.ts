@@ -1,8 +1,7 @@
 /** What clients may call a model, what requests for it have where they say nothing, and which other may stand in for it. */
-import { DispatchError, validateRequest } from '@penstock/protocol';
+import { DispatchError, MOST_NAME, validateRequest } from '@penstock/protocol';
 import { settingOf } from './notation.ts';
 
-const MAX_NAME = 256;
 /** Fields that say what is asked, and those that are read before an engine is: no default could be right for them. */
 const NO_DEFAULTS: ReadonlySet<string> = new Set([
   ...['model', 'messages', 'prompt', 'input', 'tools', 'functions', 'stream', 'stream_options', 'store'],
@@ -108,8 +107,8 @@ function parsePairs(text: string, form: string): [string, string][] {
 }
 
 function checkName(name: unknown): void {
-  if (typeof name !== 'string' || name === '' || name.length > MAX_NAME)
-    throw new TypeError(`a model's name has 1 to ${MAX_NAME} characters`);
+  if (typeof name !== 'string' || name === '' || name.length > MOST_NAME)
+    throw new TypeError(`a model's name has 1 to ${MOST_NAME} characters`);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,4 +1,5 @@
 /** Where a process belongs and what it talks to: the same settings at every service of a region. */
+import { MOST_SHARDS } from '@penstock/protocol';
 import { z } from 'zod';
 import { nameSetting } from './notation.ts';
 
@@ -50,7 +51,7 @@ export const regionSettings = {
     .number()
     .int()
     .min(1)
-    .max(64)
+    .max(MOST_SHARDS)
     .default(1)
     .describe(
       'Streams of the region: one per thousand workers. Must be the same in all processes of the region.',

@@ -6,6 +6,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import {
   type ControlOrder,
   controlSubject,
+  MOST_FAILURE_TEXT,
   readControlAnswer,
   readControlOrder,
   readSubject,
@@ -19,7 +20,6 @@ import type { NatsRequests } from './requests.ts';
 const ORDER_LIMIT_MS = 5000;
 /** One ingress answers. */
 const GROUP = 'control';
-const MOST_WORDS = 2000;
 
 export class ControlClient {
   readonly #requests: NatsRequests;
@@ -42,7 +42,7 @@ export class ControlClient {
 
   /** As {@link order}. */
   keepDead(subject: string, code: string, message: string): Promise<boolean> {
-    return this.order({ do: 'dead', subject, code, message: message.slice(0, MOST_WORDS) });
+    return this.order({ do: 'dead', subject, code, message: message.slice(0, MOST_FAILURE_TEXT) });
   }
 }
 

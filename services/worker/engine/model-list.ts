@@ -1,7 +1,6 @@
 /** The engine's answer to `GET /v1/models`. */
 import { ARCHITECTURES, type Architecture, architectureOf } from '@penstock/policy';
-
-const MAX_NAME = 256;
+import { MOST_NAME } from '@penstock/protocol';
 
 export interface EngineModel {
   readonly name: string;
@@ -20,8 +19,9 @@ export interface EngineModel {
 /** One entry of an engine's model list; nothing where it has no usable name. */
 export function readModel(model: unknown): EngineModel[] {
   if (typeof model !== 'object' || model === null) return [];
-  const { id: name, created, owned_by: owner, architecture, ...more } = model as Record<string, unknown>;
-  if (nameIn(name) === null || typeof name !== 'string') return [];
+  const { id, created, owned_by: owner, architecture, ...more } = model as Record<string, unknown>;
+  const name = nameIn(id);
+  if (name === null) return [];
   const declared = ARCHITECTURES.find(known => known === architecture);
   // vLLM serves a model under any name; `root` is the one it was loaded from.
   const root = nameIn(more['root']);
@@ -44,7 +44,7 @@ function told<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]>
 }
 
 function nameIn(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME ? value : null;
+  return typeof value === 'string' && value !== '' && value.length <= MOST_NAME ? value : null;
 }
 
 function isTime(value: unknown): value is number {

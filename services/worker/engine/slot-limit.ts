@@ -1,7 +1,5 @@
 /** Requests that an engine runs at once by its own configuration, where it tells. */
-
-/** More is no limit that an engine has. */
-const MOST_SLOTS = 1_000_000;
+import { MOST_SLOTS } from '@penstock/protocol';
 
 /** Where engines tell it: llama.cpp, SGLang, vLLM in its development mode. */
 export const SLOT_LIMIT_PATHS = ['/props', '/get_server_info', '/server_info?config_format=json'] as const;
