@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { startScriptedEngine } from '../../testkit/scripted-engine.ts';
-import { API_KEY, chat, post, startStack, waitFor } from '../../testkit/stack.ts';
+import { API_KEY, chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 /** Some 40 MB of events: far beyond what sockets and the ingress together may hold. */
 const TOKENS = 200_000;
@@ -28,6 +28,11 @@ function postOf(body: string): string {
 
 function rssMbOf(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
+
+async function openAt({ url }: Stack): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(/penstock_open_requests (\d+)/.exec(text)?.[1]);
 }
 
 test('answers that nobody reads, stored ones too, take a bounded amount of memory together, and others are answered', async () => {
@@ -66,45 +71,31 @@ test('answers that nobody reads, stored ones too, take a bounded amount of memor
   }
   await waitFor(async () => {
     peakMb = Math.max(peakMb, rssMbOf(stack.ingress.pid));
-    const text = await (await fetch(`${stack.url}/metrics`)).text();
-    return Number(/penstock_open_requests (\d+)/.exec(text)?.[1]) === 0;
+    return (await openAt(stack)) === 0;
   });
   assert.ok(peakMb < 512, `${peakMb} MB`);
   for (const socket of sockets) socket.destroy();
 });
 
-test('a stream nobody reads is cut off at its bound, and others go on', async () => {
+test('a stream nobody reads is cut off at its bound, and others go on', async t => {
   await using stack = await startStack({ engines: [{ profile: 'instant' }] });
   const body = JSON.stringify(chat('endless', { stream: true, max_tokens: TOKENS }));
-  const { hostname, port } = new URL(stack.url);
-  const socket = connect(Number(port), hostname);
-  socket.pause();
-  let gone = false;
-  socket
-    .on('error', () => {})
-    .on('close', () => {
-      gone = true;
-    });
-  socket.write(
-    `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${API_KEY}\r\n` +
-      `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
-  const open = async () => {
-    const text = await (await fetch(`${stack.url}/metrics`)).text();
-    return Number(/penstock_open_requests (\d+)/.exec(text)?.[1]);
-  };
+  const socket = neverReading(stack.url, postOf(body));
+  let [gone, tail] = [false, ''];
+  socket.on('close', () => {
+    gone = true;
+  });
   await waitFor(() => stack.engines[0]?.stats().started === 1);
-  await waitFor(async () => (await open()) === 0);
+  await waitFor(async () => (await openAt(stack)) === 0);
   assert.equal((await post(stack, '/v1/chat/completions', chat('others', { max_tokens: 4 }))).status, 200);
   assert.equal(stack.engines[0]?.stats().running, 0);
-  const rssMb =
-    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${stack.ingress.pid}/status`, 'utf8'))?.[1]) / 1024;
+  const rssMb = rssMbOf(stack.ingress.pid);
   assert.ok(rssMb < 400, `${rssMb} MB`);
   // What the kernel still holds may be read; then the connection ends without the end of the stream.
-  let tail = '';
   socket.on('data', chunk => {
-    tail = (tail + chunk.toString('latin1')).slice(-40);
+    tail = (tail + chunk.toString('latin1')).slice(-400);
   });
+  t.after(() => t.diagnostic(`${socket.bytesRead} bytes came, at last ${JSON.stringify(tail)}`));
   socket.resume();
   await waitFor(() => gone);
   assert.ok(!tail.includes('[DONE]'));
