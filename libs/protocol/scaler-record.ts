@@ -1,5 +1,6 @@
 /** What a scaler decided and how its pools are, as it is kept in Redis for people to look at: JSON. Nothing but a scaler that takes over goes by it. */
 import { z } from 'zod';
+import { readRecord } from './wire/json-message.ts';
 import { assertToken } from './wire/token.ts';
 
 const count = z.number().min(0);
@@ -56,19 +57,11 @@ export type ScalerState = z.infer<typeof scalerState>;
 
 /** Null for what another version wrote and this one cannot read. */
 export function readScalerEntry(text: string): ScalerEntry | null {
-  return read(scalerEntry, text);
+  return readRecord(scalerEntry, text);
 }
 
 export function readScalerState(text: string): ScalerState | null {
-  return read(scalerState, text);
-}
-
-function read<T>(schema: z.ZodType<T>, text: string): T | null {
-  try {
-    return schema.safeParse(JSON.parse(text)).data ?? null;
-  } catch {
-    return null;
-  }
+  return readRecord(scalerState, text);
 }
 
 /** Redis list of the latest decisions of a region, newest first. */

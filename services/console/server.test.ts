@@ -1,5 +1,4 @@
 /** The console over HTTP, on in-memory adapters: its page, its logins, its refusals. */
-
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';

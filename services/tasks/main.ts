@@ -1,5 +1,4 @@
 /** A tasks process: runs batches, delivers webhooks, keeps deadlines. It serves nobody; several may run, and any may die. */
-
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mayAsk, UNRESTRICTED } from '@penstock/access';
 import { watchFleet } from '@penstock/fleet';

@@ -1,7 +1,7 @@
 /** What is kept of a key: never the key itself. */
 import { z } from 'zod';
+import { readRecord } from '../wire/json-message.ts';
 import { assertToken } from '../wire/token.ts';
-import { readRecord } from './project.ts';
 
 const keyRecord = z.object({
   /** `key_…`; the part behind it is in the key itself, in the clear. */

@@ -1,5 +1,6 @@
 /** Projects: what files, batches, stored answers, webhooks and limits belong to. In code that carries requests, a project is their `tenant`. */
 import { z } from 'zod';
+import { readRecord } from '../wire/json-message.ts';
 
 const limits = z.record(z.string(), z.number());
 
@@ -39,15 +40,6 @@ export type ProjectLimits = Readonly<Project['limits']>;
 /** Null for what another version wrote and this one cannot read. */
 export function readProject(text: string): Project | null {
   return readRecord(project, text);
-}
-
-/** @returns null for what is no JSON, or does not match. */
-export function readRecord<T extends z.ZodType>(schema: T, text: string): z.infer<T> | null {
-  try {
-    return schema.safeParse(JSON.parse(text)).data ?? null;
-  } catch {
-    return null;
-  }
 }
 
 /** Redis hash: id → project. */

@@ -1,5 +1,6 @@
 /** What somebody did, or was refused, as it is kept in the audit log. No prompts, answers, keys or passwords. */
 import { z } from 'zod';
+import { readRecord } from '../wire/json-message.ts';
 import { assertToken } from '../wire/token.ts';
 
 const auditEntry = z.object({
@@ -28,11 +29,7 @@ export type AuditEntry = z.infer<typeof auditEntry>;
 
 /** Null for what another version wrote and this one cannot read. */
 export function readAuditEntry(text: string): AuditEntry | null {
-  try {
-    return asAuditEntry(JSON.parse(text));
-  } catch {
-    return null;
-  }
+  return readRecord(auditEntry, text);
 }
 
 /** @returns null for what is none. */

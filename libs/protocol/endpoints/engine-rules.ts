@@ -4,6 +4,7 @@
  * operator's. Each is refused unless PENSTOCK_ENGINE_FIELDS names it. Addresses of media, which an engine fetches, have to be public.
  */
 import { DispatchError } from '../errors/errors.ts';
+import { isObject } from '../json/is-object.ts';
 
 /** Field → what an engine does with it. */
 export const GUARDED_FIELDS = {
@@ -131,8 +132,4 @@ function checkUrl(url: string, param: string, { whyNotFetched }: EngineRules): v
       param,
       message: `The engine may not fetch this URL. ${why} Send the contents as a data: URL, or have the operator allow the host (PENSTOCK_MEDIA_ALLOW).`,
     });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 /** How far an answer is: whole once every choice has ended, and well only where it ended for a reason that is one. */
+import { isObject } from '../json/is-object.ts';
 import type { ChatChunk, CompletionUsage } from './chat-chunk.ts';
 import { readUsage, tokenCount } from './token-count.ts';
 
@@ -48,7 +49,7 @@ export class AnswerProgress {
     const choices: unknown = part.choices;
     if (!Array.isArray(choices)) return false;
     for (const [i, choice] of choices.entries()) {
-      if (!isJson(choice)) continue;
+      if (!isObject(choice)) continue;
       const given: Record<string, unknown> = { ...choice };
       const index = typeof given['index'] === 'number' ? given['index'] : i;
       const reason = given['finish_reason'];
@@ -83,15 +84,11 @@ const SILENT = new Set(['role']);
 function saysSomething(choice: Record<string, unknown>): boolean {
   if (typeof choice['text'] === 'string' && choice['text'] !== '') return true;
   const delta = choice['delta'] ?? choice['message'];
-  if (!isJson(delta)) return false;
+  if (!isObject(delta)) return false;
   for (const [field, value] of Object.entries(delta)) {
     if (SILENT.has(field) || value === null || value === undefined || value === '') continue;
     if (Array.isArray(value) && value.length === 0) continue;
     return true;
   }
   return false;
-}
-
-function isJson(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -4,6 +4,7 @@
  * answers that began well, without.
  */
 import type { ErrorBody } from '../errors/errors.ts';
+import { isObject } from '../json/is-object.ts';
 
 /**
  * Whose fault it is. `client`: the request cannot succeed here, or the engine has no such endpoint; told once, in the engine's
@@ -72,9 +73,9 @@ export const CONTEXT_CODE = 'context_length_exceeded';
  * @param name value of the event's `event` field.
  */
 export function findError(said: unknown, name = ''): EngineError | null {
-  if (!isJson(said)) return null;
+  if (!isObject(said)) return null;
   const inner = said['error'];
-  const isEnvelope = isJson(inner) || (typeof inner === 'string' && inner !== '');
+  const isEnvelope = isObject(inner) || (typeof inner === 'string' && inner !== '');
   const isFlat =
     said['object'] === 'error' || said['type'] === 'error' || name === 'error' || isUnmarked(said);
   const isBare = said['choices'] === undefined && said['data'] === undefined && said['detail'] !== undefined;
@@ -96,13 +97,13 @@ export function readEngineError(status: number, body: Buffer): EngineError {
   } catch {
     if (!/^\s*[<{[]/.test(text)) said = { detail: text.trim() };
   }
-  return toError(isJson(said) ? said : {}, status);
+  return toError(isObject(said) ? said : {}, status);
 }
 
 /** @param told HTTP status; null where it says that all is well. */
 function toError(said: Json, told: number | null): EngineError {
   const inner = said['error'];
-  const fields = isJson(inner) ? inner : said;
+  const fields = isObject(inner) ? inner : said;
   const faults = faultsIn(said['detail']);
   const detail = faults.length === 0 ? said['detail'] : wordsOf(faults);
   const words = [fields['message'], inner, said['message'], detail, fields['msg']].find(
@@ -145,7 +146,7 @@ const MAX_FAULTS = 5;
 function faultsIn(detail: unknown): FieldFault[] {
   const entries: unknown[] = Array.isArray(detail) ? detail.slice(0, MAX_FAULTS) : [detail];
   return entries.flatMap(entry => {
-    if (!isJson(entry)) return [];
+    if (!isObject(entry)) return [];
     const words = entry['msg'] ?? entry['message'];
     if (typeof words !== 'string' || words === '') return [];
     const path = Array.isArray(entry['loc'])
@@ -209,7 +210,7 @@ function lettersOf(name: unknown): string {
 /** A 404 is about the model, unless it comes of a framework that knows no such route. */
 function isNoEndpoint(status: number, said: Json, words: string): boolean {
   if (status !== 404) return status === 405 || status === 501;
-  const isEnveloped = isJson(said['error']) || said['object'] === 'error';
+  const isEnveloped = isObject(said['error']) || said['object'] === 'error';
   return isEnveloped ? NO_ROUTE.test(words) : !NAMES_MODEL.test(words);
 }
 
@@ -240,8 +241,4 @@ function faultOf(status: number, hasEndpoint: boolean): Fault {
   if (status === 401 || status === 403 || !isAnError(status)) return 'misconfigured';
   // 424: what the server depends on failed, which is the model.
   return (status < 500 && status !== 424) || !hasEndpoint ? 'client' : 'engine';
-}
-
-function isJson(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 /** Counts of tokens as engines say them: what is none is as if it were not said. */
+import { isObject } from '../json/is-object.ts';
 import type { CompletionUsage } from './chat-chunk.ts';
 
 /** Far more than any prompt or answer has. */
@@ -10,13 +11,13 @@ export function tokenCount(said: unknown): number | undefined {
 
 /** What can be used of a usage. Null for what is none. */
 export function readUsage(said: unknown): CompletionUsage | null {
-  if (!isJson(said)) return null;
+  if (!isObject(said)) return null;
   const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details, completion_tokens_details } =
     said;
-  const cached = isJson(prompt_tokens_details)
+  const cached = isObject(prompt_tokens_details)
     ? tokenCount(prompt_tokens_details['cached_tokens'])
     : undefined;
-  const reasoning = isJson(completion_tokens_details)
+  const reasoning = isObject(completion_tokens_details)
     ? tokenCount(completion_tokens_details['reasoning_tokens'])
     : undefined;
   return told({
@@ -30,8 +31,4 @@ export function readUsage(said: unknown): CompletionUsage | null {
 
 function told(fields: Record<string, unknown>): CompletionUsage {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-}
-
-function isJson(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,7 +3,6 @@
  * or without any, in turns, with ids and names that come late, are empty or never come, with arguments that are an object. Here each
  * call gets a number, and an id and a name before anything else of it is reported.
  */
-
 import type { ChatChunk, ChatDelta, ToolCallDelta } from '../engine/chat-chunk.ts';
 import { readContent } from '../engine/content-parts.ts';
 import { readUsage } from '../engine/token-count.ts';
