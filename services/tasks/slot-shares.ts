@@ -4,6 +4,12 @@ import { fitsShare } from '@penstock/policy';
 /** What is refused comes again after so long, ms, spread over as much again. */
 const PAUSE_MS = 1000;
 
+/** Nothing was done, for want of a slot. */
+interface Later {
+  readonly kind: 'later';
+  readonly delayMs: number;
+}
+
 export class SlotShares {
   readonly #total: number;
   readonly #rand: () => number;
@@ -16,17 +22,17 @@ export class SlotShares {
     this.#rand = rand;
   }
 
-  /** @returns gives the slot back; null where the owner has its share. */
-  enter(owner: string): (() => void) | null {
+  /** @returns what comes of the work, which holds a slot meanwhile; `later` where the owner has its share. */
+  async during<T>(owner: string, work: () => Promise<T>): Promise<T | Later> {
     const held = this.#held.get(owner) ?? 0;
-    if (!fitsShare({ total: this.#total, taken: this.#taken }, held, 1)) return null;
+    if (!fitsShare({ total: this.#total, taken: this.#taken }, held, 1))
+      return { kind: 'later', delayMs: PAUSE_MS * (1 + this.#rand()) };
     this.#add(owner, 1);
-    return () => this.#add(owner, -1);
-  }
-
-  /** When who was refused comes again, ms from now. */
-  pauseMs(): number {
-    return PAUSE_MS * (1 + this.#rand());
+    try {
+      return await work();
+    } finally {
+      this.#add(owner, -1);
+    }
   }
 
   #add(owner: string, slots: number): void {

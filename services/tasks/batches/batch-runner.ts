@@ -92,16 +92,10 @@ export class BatchRunner {
   async run(batchId: string): Promise<BatchJobEnd> {
     const { records, slots } = this.#o;
     const batch = await records.batch(batchId);
-    if (batch === null) await records.forgetOpenBatch(batchId);
-    if (batch === null) return { kind: 'done' };
-    const leave = slots.enter(batch.tenant);
-    if (leave === null) return { kind: 'later', delayMs: slots.pauseMs() };
-    try {
-      await this.#run(batch);
-      return { kind: 'done' };
-    } finally {
-      leave();
-    }
+    const done = { kind: 'done' } as const;
+    if (batch !== null) return slots.during(batch.tenant, () => this.#run(batch).then(() => done));
+    await records.forgetOpenBatch(batchId);
+    return done;
   }
 
   async #run(batch: BatchRecord): Promise<void> {

@@ -63,15 +63,8 @@ export class EventSender {
     this.#o = options;
   }
 
-  async run(job: DeliveryJob, attempt: number, stop?: AbortSignal): Promise<JobOutcome> {
-    const { slots } = this.#o;
-    const leave = slots.enter(job.tenant ?? job.endpoint);
-    if (leave === null) return { kind: 'later', delayMs: slots.pauseMs() };
-    try {
-      return await this.#runInSlot(job, attempt, stop);
-    } finally {
-      leave();
-    }
+  run(job: DeliveryJob, attempt: number, stop?: AbortSignal): Promise<JobOutcome> {
+    return this.#o.slots.during(job.tenant ?? job.endpoint, () => this.#runInSlot(job, attempt, stop));
   }
 
   async #runInSlot(job: DeliveryJob, attempt: number, stop?: AbortSignal): Promise<JobOutcome> {
