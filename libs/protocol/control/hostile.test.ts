@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hostileBytes, hostileJson } from '../hostile.fixture.ts';
+import { ingressStatus } from '../ingress-status.fixture.ts';
 import { readAckSubject } from '../wire/ack-subject.ts';
 import { decodeEnvelope, encodeEnvelope, readEnvelope, UnreadableEnvelope } from '../wire/envelope.ts';
 import { decodePacket, encodePacket } from '../wire/frame.ts';
@@ -38,20 +39,6 @@ const HEARTBEAT = {
   ...{ pulling: true, leaving: false, waitS: 0.5, tokensPerSec: 9000, load: 0.25 },
   ...{ cacheTokens: 12, cacheCapacity: 100, report: REPORT },
 };
-const STATUS = {
-  ...{
-    v: 1,
-    ingress: 'in-1',
-    incarnation: 'p1',
-    leaving: false,
-    open: 2,
-    arrivals: 9,
-    finished: { done: 7 },
-  },
-  ...{ placements: { cached: 9 }, promptTokens: { m: 7 }, expectedTokens: { m: 5 }, cachedTokens: {} },
-  ...{ ttft: { bounds: [0.1, 1], counts: [1, 5, 7] }, queueWait: { bounds: [0.1], counts: [6, 7] } },
-  waiting: [{ slug: 'm', lane: 'interactive', requests: 1, oldestMs: 20 }],
-};
 const QUESTION = { id: 'r1', attempt: 2, worker: 'w-1', nonce: 7, ack: 'a', key: 'k'.repeat(20) };
 const CONTINUE = {
   ...{ kind: 'continue', text: 'Hel', chunks: 1, tokens: 2, promptTokens: 3, finish: null },
@@ -70,7 +57,7 @@ const META = workMeta({
 const READERS: readonly (readonly [name: string, read: (bytes: Uint8Array) => unknown, good: object])[] = [
   ['heartbeat', bytes => readHeartbeat(bytes, 'w-1'), HEARTBEAT],
   ['model', readModelInfo, MODEL],
-  ['status', bytes => readIngressStatus(bytes, 'in-1'), STATUS],
+  ['status', bytes => readIngressStatus(bytes, 'in-1'), ingressStatus()],
   ['question', readResumeQuestion, QUESTION],
   ['answer', readResumeAnswer, CONTINUE],
   ['cancel', readCancel, { cancel: 'r1', attempt: 1, nonce: 3 }],

@@ -1,23 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ingressStatus } from '../ingress-status.fixture.ts';
 import { encodeMessage } from './encode-message.ts';
-import { type IngressStatus, readIngressStatus as readFrom } from './ingress-status.ts';
+import { readIngressStatus as readFrom } from './ingress-status.ts';
 
-const STATUS: IngressStatus = {
-  ...{
-    v: 1,
-    ingress: 'in-1',
-    incarnation: 'p1',
-    leaving: false,
-    open: 2,
-    arrivals: 9,
-    finished: { done: 7 },
-  },
-  ...{ placements: { cached: 9 }, promptTokens: { m: 70 }, expectedTokens: { m: 50 }, cachedTokens: {} },
-  ttft: { bounds: [0.1, 1], counts: [1, 5, 7] },
-  queueWait: { bounds: [0.1, 1], counts: [6, 7, 7] },
-  waiting: [{ slug: 'm', lane: 'interactive', requests: 1, oldestMs: 20 }],
-};
+const STATUS = ingressStatus();
 const readIngressStatus = (read: Uint8Array) => readFrom(read, 'in-1');
 const bytes = (message: object) => Buffer.from(JSON.stringify(message));
 

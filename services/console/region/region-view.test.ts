@@ -11,6 +11,7 @@ import {
   toModelSlug,
 } from '@penstock/protocol';
 import { MemoryModelRegistry, MemoryWorkQueue } from '@penstock/transport/memory';
+import { ingressStatus } from '../../../libs/protocol/ingress-status.fixture.ts';
 import { IngressNodes } from './ingress-nodes.ts';
 import { QueueDepths } from './queue-depths.ts';
 import { QueueDirectory } from './queue-directory.ts';
@@ -33,19 +34,7 @@ const HEARTBEAT: Heartbeat = {
   ...{ pulling: true, leaving: false, waitS: 0, tokensPerSec: 9000, load: 0 },
   ...{ cacheTokens: 0, cacheCapacity: null },
 };
-const STATUS: IngressStatus = {
-  ...{
-    v: 1,
-    ingress: 'in-1',
-    incarnation: 'p1',
-    leaving: false,
-    open: 2,
-    arrivals: 5,
-    finished: { done: 3 },
-  },
-  ...{ ttft: { bounds: [1], counts: [3, 3] }, queueWait: { bounds: [1], counts: [3, 3] }, waiting: [] },
-  ...{ placements: {}, promptTokens: {}, expectedTokens: {}, cachedTokens: {} },
-};
+const STATUS = ingressStatus({ finished: { done: 3 }, ttft: { bounds: [1], counts: [3, 3] }, waiting: [] });
 
 async function startView(prices: Record<string, number> = {}) {
   let nowMs = 1_000_000;
