@@ -11,6 +11,8 @@ import { isToken } from '../wire/token.ts';
 import { workMeta } from '../work-meta.fixture.ts';
 import {
   readCancel,
+  readControlAnswer,
+  readControlOrder,
   readDrainOrder,
   readResumeAnswer,
   readResumeQuestion,
@@ -70,6 +72,14 @@ const READERS: readonly (readonly [name: string, read: (bytes: Uint8Array) => un
   ['what is unwanted', readWantedAnswer, { unwanted: ['r1'] }],
   ['whether it runs', readRunningQuestion, { runs: 'r1', attempt: 1 }],
   ['whether it goes on', readRunningAnswer, { goesOn: true }],
+  [
+    'an order for a queue',
+    readControlOrder,
+    { do: 'queue', shard: 0, slug: 'm', lane: 'batch', size: 'any' },
+  ],
+  ['an order for what is bound', readControlOrder, { do: 'bound', shard: 0, worker: 'w-1' }],
+  ['an order for a dead letter', readControlOrder, { do: 'dead', subject: 's', code: 'c', message: 'm' }],
+  ['whether an order is done', readControlAnswer, { done: true }],
 ];
 
 /** Names of fields that become part of a subject, a key or a header. */
