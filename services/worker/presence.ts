@@ -81,16 +81,7 @@ export class Presence {
     const { trouble, report, ...vitals } = this.#o.vitals();
     const resting = this.#whyResting(trouble);
     const heartbeat: Heartbeat = {
-      ...{
-        v: 1,
-        keyed: true,
-        worker,
-        ...(pool === undefined ? {} : { pool }),
-        incarnation,
-        shard,
-        pulling: resting === null,
-        leaving,
-      },
+      ...{ v: 1, keyed: true, worker, pool, incarnation, shard, pulling: resting === null, leaving },
       ...{ ...vitals, report: { ...report, resting } },
     };
     control.send({ kind: 'heartbeat', region, worker }, encodeMessage(heartbeat));

@@ -152,10 +152,7 @@ export class Admission {
   ) {
     const { queue, worker, continuing } = this.#o;
     const { ackSubject: ack } = delivery;
-    const question = encodeMessage({
-      ...{ id: meta.id, attempt: number, worker, nonce, ack },
-      ...(meta.key === undefined ? {} : { key: meta.key }),
-    });
+    const question = encodeMessage({ id: meta.id, attempt: number, worker, nonce, ack, key: meta.key });
     const answer = await queue.ask({ kind: 'ingress', ingress: meta.from }, question, ASK_TIMEOUT_MS);
     const decision = decideOnAnswer(answer, reason, delivery.deliveryCount);
     const resume = decision.kind === 'run' ? decision.resume : null;

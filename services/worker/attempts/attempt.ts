@@ -122,7 +122,7 @@ export class Attempt implements FrameSource, AttemptKey {
     this.#hooks = options.hooks;
     const { ackSubject: ack, waitMs, incarnation, number: attempt, nonce } = options;
     const { key } = options.work.meta;
-    const accepted: AcceptedMeta = { ack, waitMs, incarnation, ...(key === undefined ? {} : { key }) };
+    const accepted: AcceptedMeta = { ack, waitMs, incarnation, key };
     this.#outgoing = new OutgoingFrames({ id: this.id, attempt, nonce }, accepted);
   }
 
