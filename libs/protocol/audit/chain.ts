@@ -78,7 +78,11 @@ export function verifyChain(
     const flaw = line === null ? 'it cannot be read' : flawOf(line, last);
     if (flaw !== null) flaws.push({ line: i + 1, what: flaw });
     if (line === null) continue;
-    if (end?.seq === line.seq) isEndThere = isSame(end, line, flaws, i + 1);
+    if (end?.seq === line.seq) {
+      isEndThere = true;
+      if (line.hash !== end.hash)
+        flaws.push({ line: i + 1, what: `entry ${line.seq} is not the one that was written` });
+    }
     // What comes behind a gap or a change is held against what it says itself: one flaw is told once.
     if (last === null || line.seq > last.seq) last = line;
   }
@@ -96,12 +100,6 @@ function flawOf(line: ChainLine, last: ChainEnd | null): string | null {
   if (line.seq > last.seq + 1)
     return `entries ${last.seq + 1} to ${line.seq - 1} are missing before entry ${line.seq}`;
   return line.prev === last.hash ? null : `what was before entry ${line.seq} was replaced`;
-}
-
-function isSame(end: ChainEnd, line: ChainLine, flaws: ChainFlaw[], at: number): true {
-  if (line.hash !== end.hash)
-    flaws.push({ line: at, what: `entry ${line.seq} is not the one that was written` });
-  return true;
 }
 
 /** Of all but the hash, with the names of fields in order: tools that rewrite JSON may order them otherwise. */
