@@ -1,6 +1,6 @@
 /** A scaler process: reads its configuration, connects, decides until a signal. */
 import { watchFleet } from '@penstock/fleet';
-import { Leadership } from '@penstock/fleet/leadership';
+import { LeaderName, Leadership } from '@penstock/fleet/leadership';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { DEFAULT_RULES, HEARTBEAT_MS } from '@penstock/policy';
 import { DroppedMessages, encodeMessage, readIngressStatus } from '@penstock/protocol';
@@ -71,11 +71,8 @@ const fleet = await watchFleet({
   rand: Math.random,
 });
 const sweeping = setInterval(() => fleet.sweep(), HEARTBEAT_MS);
-const leadership =
-  opened.lease ??
-  new Leadership({
-    ...{ nodes, name: `scaler:${region}`, nonce: nextId(), clock: regionClock, log },
-  });
+const hold = opened.lease ?? new LeaderName({ nodes, name: `scaler:${region}`, nonce: nextId() });
+const leadership = new Leadership(hold, regionClock, log);
 const isLeader = () => leadership.isLeader;
 const queues = new QueueWatch(survey, regionClock, log);
 const reader = new RegionReader({

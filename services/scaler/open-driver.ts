@@ -1,21 +1,15 @@
-/** The driver that the settings name, with the election that belongs to it. What only one of them needs is loaded with it. */
+/** The driver that the settings name, with the lease that belongs to it. What only one of them needs is loaded with it. */
+import type { LeaderHold } from '@penstock/fleet/leadership';
 import { type Clock, exitBlaming, type Logger } from '@penstock/runtime';
 import type { z } from 'zod';
 import type { scalerConfig } from './config.ts';
 import { AdviseDriver } from './drivers/advise.ts';
 import type { Driver } from './drivers/driver.ts';
 
-/** Says which of several scalers decides. */
-export interface Election {
-  readonly isLeader: boolean;
-  start(): Promise<void>;
-  stop(): Promise<void>;
-}
-
 export interface OpenedDriver {
   readonly driver: Driver;
-  /** Null where the lease in Redis decides. */
-  readonly lease: Election | null;
+  /** Of which of several scalers decides; null where a name in Redis says it. */
+  readonly lease: LeaderHold | null;
 }
 
 interface Host {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Leadership } from './leadership.ts';
+import { LeaderName, Leadership } from './leadership.ts';
 import type { Holder } from './node-name.ts';
 
 function region() {
@@ -25,7 +25,8 @@ function region() {
     away: (is: boolean) => {
       isAway = is;
     },
-    begin: (nonce: string) => new Leadership({ nodes, name: 'scaler:eu', nonce, here, clock, log }),
+    begin: (nonce: string) =>
+      new Leadership(new LeaderName({ nodes, name: 'scaler:eu', nonce, here }), clock, log),
   };
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
+import { Leadership } from '@penstock/fleet/leadership';
 import { ClusterApi, ClusterError, clusterOf } from './cluster-api.ts';
 import { KubernetesDriver } from './kubernetes-driver.ts';
 import { KubernetesLease } from './lease.ts';
@@ -80,7 +81,8 @@ test('what the API refuses is told in its words', async () => {
 function candidate(identity: string) {
   const clock = { ms: 1_000_000, now: () => clock.ms, monotonic: () => clock.ms };
   const log = { info: () => {}, warn: () => {} } as never;
-  return { clock, lease: new KubernetesLease({ api: api(), name: 'l', identity, clock, log }) };
+  const hold = new KubernetesLease({ api: api(), name: 'l', identity, clock, log });
+  return { clock, lease: new Leadership(hold, clock, log) };
 }
 
 test('one of two leads, the other only once the lease has not changed for its time', async () => {
@@ -116,10 +118,12 @@ test('a hold lasts for its time where the API does not answer', async () => {
   const clock = { ms: 0, now: () => clock.ms, monotonic: () => clock.ms };
   let isAway = false;
   const real = api();
-  const lease = new KubernetesLease({
-    ...{ name: 'l', identity: 'a', clock, log: { info: () => {}, warn: () => {} } as never },
+  const log = { info: () => {}, warn: () => {} } as never;
+  const hold = new KubernetesLease({
+    ...{ name: 'l', identity: 'a', clock, log },
     api: { call: (...of) => (isAway ? Promise.reject(new ClusterError(0, 'away')) : real.call(...of)) },
   });
+  const lease = new Leadership(hold, clock, log);
   await lease.campaign();
   isAway = true;
   clock.ms = 8000;

@@ -1,12 +1,12 @@
 /**
- * One of several scalers decides: the holder of a Lease, as other controllers of Kubernetes do it. A holder that cannot renew stops before another
- * may begin, by its own monotonic clock; whoever wants the lease waits for as long as its record has not changed, so that no clocks are compared.
+ * A hold that is a Lease, as other controllers of Kubernetes have it. Whoever wants it waits for as long as its record has not changed, so that no
+ * clocks are compared.
  */
+import type { LeaderHold } from '@penstock/fleet/leadership';
 import type { Clock, Logger } from '@penstock/runtime';
 import { z } from 'zod';
 import { type ClusterApi, ClusterError } from './cluster-api.ts';
 
-const RENEW_MS = 2000;
 const HOLD_S = 15;
 /** A holder stops so long before its hold is over, ms. */
 const MARGIN_MS = 5000;
@@ -31,53 +31,34 @@ export interface LeaseOptions {
   readonly name: string;
   /** Of this process, unlike any other's. */
   readonly identity: string;
-  readonly clock: Clock;
-  readonly log: Pick<Logger, 'info' | 'warn'>;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly log: Pick<Logger, 'warn'>;
 }
 
-export class KubernetesLease {
+export class KubernetesLease implements LeaderHold {
+  readonly renewMs = 2000;
+  readonly lastsMs = 1000 * HOLD_S - MARGIN_MS;
   readonly #o: LeaseOptions;
-  #until = Number.NEGATIVE_INFINITY;
   /** What is known of another's hold, and since when it has not changed, monotonic ms. */
   #other: { readonly version: string; readonly since: number } | null = null;
-  #led = false;
-  #isAsking = false;
-  #timer: NodeJS.Timeout | null = null;
 
   constructor(options: LeaseOptions) {
     this.#o = options;
   }
 
-  get isLeader(): boolean {
-    return this.#o.clock.monotonic() < this.#until;
+  get name(): string {
+    return this.#o.name;
   }
 
-  async start(): Promise<void> {
-    this.#timer = setInterval(() => void this.campaign(), RENEW_MS);
-    await this.campaign();
-  }
-
-  /** Never rejects. */
-  async campaign(): Promise<void> {
-    if (this.#isAsking) return;
-    this.#isAsking = true;
-    const { clock, log, name } = this.#o;
-    const askedAt = clock.monotonic();
+  async take(askedAt: number): Promise<boolean> {
     try {
-      this.#until = (await this.#take(askedAt))
-        ? askedAt + 1000 * HOLD_S - MARGIN_MS
-        : Number.NEGATIVE_INFINITY;
+      return await this.#take(askedAt);
     } catch (err) {
-      // 409: another was faster. Whatever else it is, a hold that was had lasts until it is over.
-      if (err instanceof ClusterError && err.status === 409) this.#until = Number.NEGATIVE_INFINITY;
-      else log.warn({ name, err }, 'the lease could not be renewed; trying again');
-    } finally {
-      this.#isAsking = false;
+      // Another was faster.
+      if (err instanceof ClusterError && err.status === 409) return false;
+      this.#o.log.warn({ name: this.name, err }, 'the lease could not be renewed; trying again');
+      throw err;
     }
-    const leads = this.isLeader;
-    if (leads !== this.#led)
-      log[leads ? 'info' : 'warn']({ name }, leads ? 'leads from now on' : 'leads no more');
-    this.#led = leads;
   }
 
   async #take(now: number): Promise<boolean> {
@@ -89,13 +70,13 @@ export class KubernetesLease {
     const { holderIdentity: holder } = known.spec;
     const isFree = holder === undefined || holder === null || holder === '' || holder === this.#o.identity;
     if (!isFree && !this.#isOver(known, now)) return false;
-    await this.#o.api.call('PUT', GROUP, `leases/${this.#o.name}`, this.#record(known));
+    await this.#o.api.call('PUT', GROUP, `leases/${this.name}`, this.#record(known));
     return true;
   }
 
   async #read(): Promise<Lease | null> {
     try {
-      return lease.parse(await this.#o.api.call('GET', GROUP, `leases/${this.#o.name}`));
+      return lease.parse(await this.#o.api.call('GET', GROUP, `leases/${this.name}`));
     } catch (err) {
       if (err instanceof ClusterError && err.status === 404) return null;
       throw err;
@@ -108,7 +89,7 @@ export class KubernetesLease {
     return now - this.#other.since > 1000 * (spec.leaseDurationSeconds ?? HOLD_S);
   }
 
-  #record(known: Lease | null): object {
+  #record(known: Lease | null, holder = { holderIdentity: this.#o.identity, leaseDurationSeconds: HOLD_S }) {
     const { name, identity, clock } = this.#o;
     const isAnothers = known !== null && known.spec.holderIdentity !== identity;
     return {
@@ -116,7 +97,7 @@ export class KubernetesLease {
       // Whoever read an older one is refused.
       metadata: { name, ...(known === null ? {} : { resourceVersion: known.metadata.resourceVersion }) },
       spec: {
-        ...{ holderIdentity: identity, leaseDurationSeconds: HOLD_S },
+        ...holder,
         // Microseconds, as the API has them.
         renewTime: new Date(clock.now()).toISOString().replace('Z', '000Z'),
         leaseTransitions: (known?.spec.leaseTransitions ?? 0) + (isAnothers ? 1 : 0),
@@ -124,21 +105,10 @@ export class KubernetesLease {
     };
   }
 
-  async stop(): Promise<void> {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    const led = this.isLeader;
-    this.#until = Number.NEGATIVE_INFINITY;
-    if (!led) return;
-    try {
-      const known = await this.#read();
-      if (known?.spec.holderIdentity !== this.#o.identity) return;
-      const free = this.#record(known) as { spec: object };
-      await this.#o.api.call('PUT', GROUP, `leases/${this.#o.name}`, {
-        ...free,
-        spec: { ...free.spec, holderIdentity: '', leaseDurationSeconds: 1 },
-      });
-    } catch {
-      // It is over by itself in a moment.
-    }
+  async letGo(): Promise<void> {
+    const known = await this.#read();
+    if (known?.spec.holderIdentity !== this.#o.identity) return;
+    const nobody = { holderIdentity: '', leaseDurationSeconds: 1 };
+    await this.#o.api.call('PUT', GROUP, `leases/${this.name}`, this.#record(known, nobody));
   }
 }
