@@ -87,7 +87,7 @@ queue.listen({ kind: 'ingress_statuses', region }, (payload, _reply, from) => {
   else tokenCost.hear(status);
 });
 const metrics = createScalerMetrics({
-  ...{ scaler: () => scaler, cost, isLeader, ageS: () => reader.ageS },
+  ...{ scaler: () => scaler, cost, isLeader, ageS: () => reader.ageS, dropped },
   perMillionTokens: () => tokenCost.perMillion,
 });
 const driver = new GuardedDriver({

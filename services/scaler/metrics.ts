@@ -1,6 +1,7 @@
 /** What a scaler sees, decides, and what its pools cost. Labels come from closed sets, and from names of pools and models. */
 import { GPU_TIME_STATES, type ScaleDecision } from '@penstock/policy';
-import { BoundedLabel, MetricSet, VERSION } from '@penstock/runtime';
+import type { DroppedMessages } from '@penstock/protocol';
+import { addDroppedMetric, BoundedLabel, MetricSet, VERSION } from '@penstock/runtime';
 import type { CostMeter } from './cost/cost-meter.ts';
 import type { DriverTrouble } from './drivers/guarded-driver.ts';
 import type { Scaler } from './scaler.ts';
@@ -11,6 +12,7 @@ export interface ScalerGauges {
   readonly perMillionTokens: () => number | null;
   readonly isLeader: () => boolean;
   readonly ageS: () => number;
+  readonly dropped: DroppedMessages;
 }
 
 export interface ScalerMetrics {
@@ -26,6 +28,7 @@ export function createScalerMetrics(gauges: ScalerGauges): ScalerMetrics {
   addPoolGauges(set, gauges);
   addLoadGauges(set, gauges, modelOf);
   addCosts(set, gauges);
+  addDroppedMetric(set, gauges.dropped);
   const decisions = set.counter(
     'penstock_scaler_decisions_total',
     'Decisions by what they change and why; one for each round, and the first model of the group of pools.',
