@@ -31,6 +31,17 @@ test('a named worker speaks and is answered as itself alone, unnamed ones as any
   for (const text of [named, shared]) assert.doesNotMatch(text, /PURGE|MSG\.GET|CREATE|DELETE|"work\./);
 });
 
+test('a scaler looks at queues and orders workers, and neither takes nor puts nor deletes anything', () => {
+  const member = membersOf('eu', 2, []).find(({ role }) => role === 'scaler');
+  assert.ok(member);
+  const of = new Map([[member, { nats: 'n', redis: 'r' }]]);
+  const text = natsUsers(of);
+  for (const subject of ['"hb.eu.*"', '"ctl.worker.*"', 'CONSUMER.LIST.WORK_eu_1', 'STREAM.INFO.WORK_eu_1'])
+    assert.ok(text.includes(subject), subject);
+  assert.doesNotMatch(text, /PURGE|CREATE|DELETE|MSG\.NEXT|ACK|"work\.|"dead\.|allow_responses/);
+  assert.doesNotMatch(redisUsers(of), /bull:|penstock:run|\+@all|\*|&/);
+});
+
 test('the file of Redis holds digests, and nobody comes in without a user', () => {
   const members = membersOf('eu', 1, []);
   const text = redisUsers(new Map(members.map(member => [member, { nats: 'n', redis: 's3cret' }])));

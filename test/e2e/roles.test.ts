@@ -23,9 +23,11 @@ import { Redis } from 'ioredis';
 import OpenAI from 'openai';
 import { NATS_FILE, REDIS_FILE, writeRoles } from '../../deploy/admin/role-files.ts';
 import { membersOf } from '../../deploy/admin/roles.ts';
+import type { ScalerView } from '../../services/console/shared/scaler-view.ts';
 import { batchesOf, lineOf, question } from '../../testkit/batches.ts';
 import { ADMIN_KEY, startConsole } from '../../testkit/browser/console.ts';
 import { type NatsServer, startNats } from '../../testkit/nats.ts';
+import { startService } from '../../testkit/process.ts';
 import { startRedis } from '../../testkit/redis.ts';
 import { API_KEY, chat, post, readChat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
@@ -113,6 +115,19 @@ async function runJob(model: string): Promise<string> {
   return id;
 }
 
+function startScaler() {
+  const of = urlsOf('scaler');
+  const pools = [{ name: 'p', models: ['sim-chat'] }];
+  return startService(
+    'scaler',
+    {
+      ...{ PENSTOCK_NATS_URL: of.nats, PENSTOCK_REDIS_URL: of.redis, PENSTOCK_METRICS_PORT: '' },
+      ...{ PENSTOCK_POOLS: JSON.stringify(pools), PENSTOCK_SCALE_EVERY_MS: '250' },
+    },
+    { readyWhen: line => line.includes('scaler started') },
+  );
+}
+
 test('passwords are for their owner alone, kept when users are added, and in no file of Redis', async () => {
   for (const file of [NATS_FILE, REDIS_FILE, 'ingress/nats-password', 'ingress/env'])
     assert.equal((await stat(join(dir, file))).mode & 0o777, 0o600, file);
@@ -153,6 +168,13 @@ test('the usual flows ask for nothing that is denied', async () => {
     const answer = await fetch(`${operator.url}/api/${path}`, { headers });
     assert.equal(answer.status, 200, `${path}: ${await answer.text()}`);
   }
+  const scaler = await startScaler();
+  await waitFor(async () => {
+    const answer = await fetch(`${operator.url}/api/scaler`, { headers });
+    const { state, decisions } = (await answer.json()) as ScalerView;
+    return state?.pools[0]?.ready === 1 && decisions.length > 0;
+  });
+  await scaler.stop();
   await waitFor(async () => {
     const body = JSON.stringify({ action: 'worker.resume', targets: [WORKER], reason: 'a test' });
     const acted = await fetch(`${operator.url}/api/actions`, { method: 'POST', headers, body });

@@ -67,6 +67,20 @@ const TABLE: Readonly<Record<Role, (member: Member) => NatsPermissions>> = {
     subscribe: [...elections(member), ...telling(member), ended(member)],
     answers: true,
   }),
+  scaler: member => ({
+    publish: [
+      ACCOUNT,
+      ...streams(member, ['INFO']),
+      // When what waits longest came is in its message alone.
+      ...workStreams(member).flatMap(stream => [
+        `$JS.API.CONSUMER.LIST.${stream}`,
+        `$JS.API.STREAM.MSG.GET.${stream}`,
+      ]),
+      any('worker', member),
+    ],
+    subscribe: [...elections(member), ...telling(member)],
+    answers: false,
+  }),
   console: member => operating(member),
   operator: member => operating(member),
 };

@@ -14,6 +14,7 @@ import {
   deliveryListKey,
   EVENT_OUTBOX_KEY,
   modelRegistryKey,
+  nodeNameKey,
   OPEN_BATCHES_KEY,
   RUN_DEADLINES_KEY,
   replyChannel,
@@ -24,6 +25,8 @@ import {
   runLogKey,
   runMessageKey,
   runRemovedKey,
+  scalerLogKey,
+  scalerStateKey,
   settingsKey,
   TRAILS_KEY,
   trailKey,
@@ -48,6 +51,7 @@ const TABLE: Readonly<Record<Role, (member: Member) => string>> = {
   ingress: () => serving(),
   worker: ({ region }) => worker(region),
   tasks: () => serving(),
+  scaler: ({ region }) => scaler(region),
   console: ({ region }) => operating(region),
   operator: ({ region }) => operating(region),
 };
@@ -69,8 +73,10 @@ function operating(region: string): string {
   return `${keys(changed)} %R~penstock:* ${channels(OURS)} ${ORDINARY} ${CONNECTION}`;
 }
 
+type KeyRule = readonly [key: string, commands: string];
+
 function worker(region: string): string {
-  const may: readonly [key: string, commands: string][] = [
+  const may: readonly KeyRule[] = [
     [every(replyLog), 'xadd pexpire'],
     [every(replyMeter), 'hmget hincrby pexpire'],
     [settingsKey(), 'hget hset pexpire'],
@@ -87,11 +93,26 @@ function worker(region: string): string {
     [EVENT_OUTBOX_KEY, 'xadd xdel'],
     [`${WEBHOOK_LIST_PREFIX}*`, 'exists'],
   ];
-  const selectors = may.map(([key, commands]) => `(~${key} ${allowed(commands)})`);
-  // The scripts name their keys, and what they do with these is checked by the rules that follow.
-  const scripts = `${keys(may.map(([key]) => key))} +eval +evalsha +multi +exec +discard`;
   const told = channels([every(replyChannel), every(runLogChannel), REPLICATED_CHANNEL]);
-  return `${scripts} ${told} +publish ${CONNECTION} ${selectors.join(' ')}`;
+  return `${withScripts(may)} ${told} +publish ${CONNECTION}`;
+}
+
+/** Reads which models there are, and keeps who of several decides, and what. */
+function scaler(region: string): string {
+  const may: readonly KeyRule[] = [
+    [settingsKey(), 'hget hset pexpire'],
+    [modelRegistryKey(region), 'hgetall'],
+    [nodeNameKey(`scaler:${region}`), 'get set del'],
+    [scalerLogKey(region), 'lpush ltrim'],
+    [scalerStateKey(region), 'get set'],
+  ];
+  return `${withScripts(may)} ${CONNECTION}`;
+}
+
+/** What the scripts do with the keys that they name is checked by the same rules. */
+function withScripts(may: readonly KeyRule[]): string {
+  const selectors = may.map(([key, commands]) => `(~${key} ${allowed(commands)})`);
+  return `${keys(may.map(([key]) => key))} +eval +evalsha +multi +exec +discard ${selectors.join(' ')}`;
 }
 
 function allowed(commands: string): string {

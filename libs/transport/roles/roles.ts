@@ -1,6 +1,6 @@
 /** The kinds of processes, each of which may do at NATS and Redis what its work needs and no more. */
 
-export const ROLES = ['ingress', 'worker', 'tasks', 'console', 'operator'] as const;
+export const ROLES = ['ingress', 'worker', 'tasks', 'scaler', 'console', 'operator'] as const;
 /** `operator`: whoever runs commands beside the services, such as `npm run dlq`. */
 export type Role = (typeof ROLES)[number];
 
