@@ -1,15 +1,10 @@
 /** What `npm start` takes from the environment. */
-import { commandLine } from '@penstock/runtime';
+import { commandLine, partsIn } from '@penstock/runtime';
 import { z } from 'zod';
 
 const urls = z
   .string()
-  .transform(list =>
-    list
-      .split(',')
-      .map(url => url.trim())
-      .filter(Boolean),
-  )
+  .transform(partsIn)
   .pipe(z.array(z.url({ protocol: /^https?$/, error: 'give each engine as http(s)://host:port' })).min(1));
 
 export const startConfig = z.object({

@@ -14,7 +14,7 @@ import type { Clock } from '@penstock/runtime';
 import type { LastQuote } from './quote.ts';
 
 /** Workers that are remembered: far more than a region has, so that no number of made-up names takes all memory. */
-export const MOST_WORKERS = 16_384;
+const MOST_WORKERS = 16_384;
 /** Processes of one name, within the minute after which they are forgotten. */
 const MOST_INCARNATIONS = 32;
 

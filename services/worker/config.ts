@@ -9,6 +9,7 @@ import {
   monitoringSettings,
   msPerModel,
   nameSetting,
+  partsIn,
   readPerModel,
   regionSettings,
   settingOf,
@@ -31,10 +32,7 @@ function parseContinues(text: string): (slug: string) => boolean | null {
 
 /** `llama,qwen/*`: names, or beginnings of names. */
 function parseModels(text: string): (name: string) => boolean {
-  const names = text
-    .split(',')
-    .map(name => name.trim())
-    .filter(name => name !== '');
+  const names = partsIn(text);
   if (names.length === 0) throw new TypeError('name at least one model, or use *');
   return name =>
     names.some(known => (known.endsWith('*') ? name.startsWith(known.slice(0, -1)) : name === known));

@@ -14,16 +14,19 @@ export interface KeysNotation {
   readonly missing: string;
 }
 
+/** Parts of a list, comma-separated, without those that are empty. */
+export function partsIn(text: string): string[] {
+  return text
+    .split(',')
+    .map(part => part.trim())
+    .filter(part => part !== '');
+}
+
 /** Keys, comma-separated. */
 export function keysSetting({ least, length, missing }: KeysNotation) {
   return z
     .string({ error: missing })
-    .transform(text =>
-      text
-        .split(',')
-        .map(key => key.trim())
-        .filter(Boolean),
-    )
+    .transform(partsIn)
     .refine(
       keys => keys.length >= least && keys.every(key => key.length >= length),
       `each key needs ${length} characters or more`,

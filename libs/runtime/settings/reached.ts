@@ -1,6 +1,6 @@
 /** What requests may have processes and engines reach: ingress nodes, which check it, and tasks processes, which do or check it as well, must agree. */
 import { GUARDED_FIELDS, isGuardedField } from '@penstock/protocol';
-import { settingOf } from './notation.ts';
+import { partsIn, settingOf } from './notation.ts';
 
 /** @param readAllowList reads the notation; throws an error whose message says what to write. */
 export function webhookAllowSetting<T>(readAllowList: (text: string) => T) {
@@ -14,10 +14,7 @@ export function webhookAllowSetting<T>(readAllowList: (text: string) => T) {
 }
 
 function parseFields(text: string): ReadonlySet<string> {
-  const names = text
-    .split(',')
-    .map(name => name.trim())
-    .filter(name => name !== '');
+  const names = partsIn(text);
   if (names.every(isGuardedField)) return new Set(names);
   throw new TypeError(
     `use some of ${Object.keys(GUARDED_FIELDS).join(', ')}; other fields are passed on without being named`,

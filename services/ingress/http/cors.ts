@@ -1,4 +1,5 @@
 /** Cross-origin requests of browsers (CORS): from the origins that the operator lists, and from no others. */
+import { partsIn } from '@penstock/runtime';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 /** Origins as browsers send them; `any` for `*`. */
@@ -33,10 +34,7 @@ export const EXPOSED_HEADERS = [
 
 /** A list of origins, or `*`. @throws TypeError that says how to write it. */
 export function parseOrigins(text: string): Origins {
-  const origins = text
-    .split(',')
-    .map(origin => origin.trim())
-    .filter(Boolean);
+  const origins = partsIn(text);
   if (origins.length === 1 && origins[0] === '*') return 'any';
   for (const origin of origins) {
     // Also those of browser extensions and apps, which are no web addresses.
