@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { controlSubject, DroppedMessages, encodeMessage } from '@penstock/protocol';
+import { controlSubject, encodeMessage } from '@penstock/protocol';
+import { DroppedMessages } from '@penstock/runtime';
 import { heartbeatOf, modelOf } from './fleet.fixture.ts';
 import { watchFleet } from './watch.ts';
 

@@ -1,13 +1,12 @@
 /** Connects a {@link Fleet} to a region: heartbeats from the control channel, models from the registry. */
 import {
   type ControlFilter,
-  type DroppedMessages,
   encodeMessage,
   type ModelInfo,
   readHeartbeat,
   readModelInfo,
 } from '@penstock/protocol';
-import type { Clock } from '@penstock/runtime';
+import type { Clock, DroppedMessages } from '@penstock/runtime';
 import { Fleet } from './fleet.ts';
 import { type ModelNamesOptions, NO_NAMES } from './model-names.ts';
 

@@ -2,7 +2,8 @@
  * `done.<region>`: announces that a run is final, with what its engine counted of the prompt, from which the process that accepted it
  * learns. Delivered at most once, so a waiting process reads the record, too.
  */
-import type { ControlAddress, DroppedMessages } from '@penstock/protocol';
+import type { ControlAddress } from '@penstock/protocol';
+import type { DroppedMessages } from '@penstock/runtime';
 import type { ControlChannel } from '@penstock/transport';
 
 /** Longer than an id and a number. */

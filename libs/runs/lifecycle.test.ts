@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DispatchError, DroppedMessages, decodeEnvelope, type NewRun } from '@penstock/protocol';
+import { DispatchError, decodeEnvelope, type NewRun } from '@penstock/protocol';
+import { DroppedMessages } from '@penstock/runtime';
 import { nth } from '@penstock/transport/contracts';
 import {
   AnswerKeeper,

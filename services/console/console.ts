@@ -1,8 +1,8 @@
 /** How the parts of a console fit together: everything between its ports and its HTTP server. */
 import { watchFleet } from '@penstock/fleet';
-import { type DroppedMessages, readIngressStatus } from '@penstock/protocol';
+import { readIngressStatus } from '@penstock/protocol';
 import type { DeadLetterWires } from '@penstock/runs';
-import type { Clock, Logger } from '@penstock/runtime';
+import type { Clock, DroppedMessages, Logger } from '@penstock/runtime';
 import type { AuditLog, ControlChannel, ModelRegistry, QueueAdmin, TaskRecords } from '@penstock/transport';
 import type { FastifyInstance } from 'fastify';
 import { ActionDesk } from './actions/action-desk.ts';

@@ -1,11 +1,11 @@
 /** A console process: read configuration, connect, listen, end on a signal. */
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
-import { DroppedMessages } from '@penstock/protocol';
 import {
   auditOptions,
   bucketOf,
   createIdSource,
   createLogger,
+  DroppedMessages,
   exitBlaming,
   lameDuck,
   NATS,

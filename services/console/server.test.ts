@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { DroppedMessages } from '@penstock/protocol';
+import { DroppedMessages } from '@penstock/runtime';
 import { MemoryAuditLog, MemoryModelRegistry, MemoryWorkQueue } from '@penstock/transport/memory';
 import { startConsole } from './console.ts';
 import { loadAssets } from './http/assets.ts';

@@ -1,8 +1,8 @@
 /** What an ingress is given by its process: adapters, settings, and the process itself. */
 import type { ModelNamesOptions } from '@penstock/fleet';
 import type { Affinity as AffinityKind, Amount, SizeBoundaries } from '@penstock/policy';
-import type { DroppedMessages, EngineRules } from '@penstock/protocol';
-import type { ApiMonitoring, Clock, Logger, Tracing } from '@penstock/runtime';
+import type { EngineRules } from '@penstock/protocol';
+import type { ApiMonitoring, Clock, DroppedMessages, Logger, Tracing } from '@penstock/runtime';
 import type {
   AuditLog,
   BatchJobs,

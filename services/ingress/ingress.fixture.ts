@@ -1,7 +1,6 @@
 /** A whole ingress on in-memory adapters, with a clock of its own and one worker that does what the test says. */
 import { NO_NAMES } from '@penstock/fleet';
 import {
-  DroppedMessages,
   decodeEnvelope,
   encodeMessage,
   encodePacket,
@@ -11,7 +10,7 @@ import {
   type TrailEvent,
   USUAL_ENDPOINTS,
 } from '@penstock/protocol';
-import type { Clock, Logger } from '@penstock/runtime';
+import { type Clock, DroppedMessages, type Logger } from '@penstock/runtime';
 import type { Delivery, RequestTrails } from '@penstock/transport';
 import { whyNotFetched } from '@penstock/transport/egress';
 import {

@@ -1,7 +1,7 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
 import { type Fleet, watchFleet } from '@penstock/fleet';
 import type { PlacementEvent } from '@penstock/policy';
-import type { DroppedMessages, NewRun } from '@penstock/protocol';
+import type { NewRun } from '@penstock/protocol';
 import {
   AnswerKeeper,
   ConvertedCall,
@@ -12,7 +12,13 @@ import {
   RunFinder,
   RunWaiters,
 } from '@penstock/runs';
-import { type Clock, createIdSource, type Logger, type MonitoringOptions } from '@penstock/runtime';
+import {
+  type Clock,
+  createIdSource,
+  type DroppedMessages,
+  type Logger,
+  type MonitoringOptions,
+} from '@penstock/runtime';
 import { ClaimCheck } from '@penstock/transport';
 import type { FastifyInstance } from 'fastify';
 import { accessOf } from './access.ts';

@@ -1,12 +1,12 @@
 /** An ingress process: read configuration, connect, listen, drain on a signal. */
 import { joinRegion } from '@penstock/fleet/nodes';
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
-import { DroppedMessages } from '@penstock/protocol';
 import {
   auditOptions,
   bucketOf,
   createIdSource,
   createLogger,
+  DroppedMessages,
   equalSettings,
   exitBlaming,
   modelRulesOf,

@@ -1,5 +1,5 @@
 /** Metrics of an ingress that has nothing to show. */
-import { DroppedMessages } from '@penstock/protocol';
+import { DroppedMessages } from '@penstock/runtime';
 import { createIngressMetrics, type IngressMetrics } from './metrics.ts';
 
 export function emptyIngressMetrics(): IngressMetrics {

@@ -1,10 +1,11 @@
 /** What an ingress counts. Labels come from closed sets only, never from user text. */
 import type { Fleet } from '@penstock/fleet';
-import type { DroppedMessages, PromptUsage } from '@penstock/protocol';
+import type { PromptUsage } from '@penstock/protocol';
 import {
   addDroppedMetric,
   BoundedLabel,
   type Counter,
+  type DroppedMessages,
   FIRST_TOKEN_BUCKETS_S,
   type Histogram,
   MetricSet,

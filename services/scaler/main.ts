@@ -3,10 +3,11 @@ import { watchFleet } from '@penstock/fleet';
 import { LeaderName, Leadership } from '@penstock/fleet/leadership';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { DEFAULT_RULES, HEARTBEAT_MS } from '@penstock/policy';
-import { DroppedMessages, encodeMessage, readIngressStatus } from '@penstock/protocol';
+import { encodeMessage, readIngressStatus } from '@penstock/protocol';
 import {
   createIdSource,
   createLogger,
+  DroppedMessages,
   equalSettings,
   exitBlaming,
   monitoringAddress,

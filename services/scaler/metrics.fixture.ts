@@ -1,5 +1,5 @@
 /** Metrics of a scaler that has seen nothing yet. */
-import { DroppedMessages } from '@penstock/protocol';
+import { DroppedMessages } from '@penstock/runtime';
 import { CostMeter } from './cost/cost-meter.ts';
 import { createScalerMetrics, type ScalerMetrics } from './metrics.ts';
 

@@ -1,7 +1,6 @@
 /** What a scaler sees, decides, and what its pools cost. Labels come from closed sets, and from names of pools and models. */
 import { GPU_TIME_STATES, type ScaleDecision } from '@penstock/policy';
-import type { DroppedMessages } from '@penstock/protocol';
-import { addDroppedMetric, BoundedLabel, MetricSet, VERSION } from '@penstock/runtime';
+import { addDroppedMetric, BoundedLabel, type DroppedMessages, MetricSet, VERSION } from '@penstock/runtime';
 import type { CostMeter } from './cost/cost-meter.ts';
 import type { DriverTrouble } from './drivers/guarded-driver.ts';
 import type { Scaler } from './scaler.ts';

@@ -4,13 +4,14 @@ import { mayAsk, UNRESTRICTED } from '@penstock/access';
 import { watchFleet } from '@penstock/fleet';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { HEARTBEAT_MS, TokenEstimator } from '@penstock/policy';
-import { type BatchRecord, DroppedMessages, type Endpoint } from '@penstock/protocol';
+import type { BatchRecord, Endpoint } from '@penstock/protocol';
 import { DoneChannel, LostRunFinder, RunAttempts, RunCanceller, RunExpiry, RunRequeue } from '@penstock/runs';
 import {
   auditOptions,
   bucketOf,
   createIdSource,
   createLogger,
+  DroppedMessages,
   equalSettings,
   exitBlaming,
   keepHeapSmall,

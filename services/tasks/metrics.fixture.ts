@@ -1,5 +1,5 @@
 /** Metrics of a tasks process that has seen nothing yet. */
-import { DroppedMessages } from '@penstock/protocol';
+import { DroppedMessages } from '@penstock/runtime';
 import type { RegionState } from './housekeeping/region-watch.ts';
 import { UNSEEN } from './housekeeping/region-watch.ts';
 import { createTasksMetrics, type TasksMetrics } from './metrics.ts';

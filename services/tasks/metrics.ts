@@ -1,10 +1,10 @@
 /** What a tasks process counts, and what it sees of its region. Labels come from closed sets, and from the names of models. */
-import type { DroppedMessages } from '@penstock/protocol';
 import {
   addDroppedMetric,
   BoundedLabel,
   type Clock,
   type Counter,
+  type DroppedMessages,
   FIRST_TOKEN_BUCKETS_S,
   MetricSet,
   OTHER,

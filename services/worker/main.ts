@@ -1,13 +1,14 @@
 /** A worker process: reads its configuration, connects, pulls until a signal, and leaves in order. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { joinRegion } from '@penstock/fleet/nodes';
-import { DroppedMessages, shardOf } from '@penstock/protocol';
+import { shardOf } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
 import {
   ByteBudget,
   bucketOf,
   createIdSource,
   createLogger,
+  DroppedMessages,
   equalSettings,
   exitBlaming,
   monitoringAddress,

@@ -1,6 +1,5 @@
 /** Metrics of a worker that has just started. */
-import { DroppedMessages } from '@penstock/protocol';
-import type { MetricSet } from '@penstock/runtime';
+import { DroppedMessages, type MetricSet } from '@penstock/runtime';
 import { createWorkerMetrics, type WorkerMetrics } from './metrics.ts';
 import type { WorkerStatus } from './status.ts';
 

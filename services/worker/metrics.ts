@@ -1,9 +1,9 @@
 /** What a worker counts. Labels come from closed sets, and from the names of the models that its engine serves. */
-import type { DroppedMessages } from '@penstock/protocol';
 import {
   addDroppedMetric,
   BoundedLabel,
   type Clock,
+  type DroppedMessages,
   FIRST_TOKEN_BUCKETS_S,
   MetricSet,
   REQUEST_BUCKETS_S,

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { DEFAULT_BOUNDARIES } from '@penstock/policy';
 import {
-  DroppedMessages,
   decodePacket,
   encodeEnvelope,
   encodeMessage,
@@ -13,7 +12,7 @@ import {
   toModelSlug,
 } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
-import { ByteBudget, type Logger } from '@penstock/runtime';
+import { ByteBudget, DroppedMessages, type Logger } from '@penstock/runtime';
 import { ClaimCheck } from '@penstock/transport';
 import {
   MemoryModelRegistry,

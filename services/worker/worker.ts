@@ -14,7 +14,6 @@ import {
 import {
   type AttemptKey,
   type DrainOrder,
-  type DroppedMessages,
   encodeMessage,
   isMeant,
   type ModelInfo,
@@ -24,7 +23,7 @@ import {
   readDrainOrder,
   readRunningQuestion,
 } from '@penstock/protocol';
-import type { Clock, Logger } from '@penstock/runtime';
+import type { Clock, DroppedMessages, Logger } from '@penstock/runtime';
 import type { ControlChannel, ModelRegistry, QueueAdmin, ReplyBus, WorkConsumer } from '@penstock/transport';
 import { Admission } from './admission/admission.ts';
 import { StillWanted } from './admission/still-wanted.ts';

@@ -5,7 +5,6 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, nanos } from '@nats-io/transport-node';
 import { watchFleet } from '@penstock/fleet';
 import {
-  DroppedMessages,
   encodeMessage,
   type ModelInfo,
   sharedAddress,
@@ -13,7 +12,7 @@ import {
   workConsumer,
   workStream,
 } from '@penstock/protocol';
-import { regionClock } from '@penstock/runtime';
+import { DroppedMessages, regionClock } from '@penstock/runtime';
 import { type Delivery, NatsQueueSurvey, NatsWorkQueue } from '@penstock/transport';
 import { UnservedQueues } from '../../services/tasks/housekeeping/unserved-queues.ts';
 import { startNats } from '../../testkit/nats.ts';

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { watchFleet } from '@penstock/fleet';
 import {
-  DroppedMessages,
   encodeMessage,
   type Heartbeat,
   type IngressStatus,
   type ModelInfo,
   toModelSlug,
 } from '@penstock/protocol';
+import { DroppedMessages } from '@penstock/runtime';
 import { MemoryModelRegistry, MemoryWorkQueue } from '@penstock/transport/memory';
 import { ingressStatus } from '../../../libs/protocol/ingress-status.fixture.ts';
 import { IngressNodes } from './ingress-nodes.ts';

@@ -5,14 +5,13 @@ import {
   type ControlAddress,
   controlSubject,
   DispatchError,
-  DroppedMessages,
   encodeEnvelope,
   encodePacket,
   type FrameKind,
   type QueueAddress,
   subjectOf,
 } from '@penstock/protocol';
-import type { Logger } from '@penstock/runtime';
+import { DroppedMessages, type Logger } from '@penstock/runtime';
 import type { WorkQueue } from '@penstock/transport';
 import { workMeta } from '../../../libs/protocol/work-meta.fixture.ts';
 import type { TokenEstimates } from '../intake/token-estimates.ts';

@@ -4,7 +4,6 @@
  */
 import type { Fleet } from '@penstock/fleet';
 import {
-  type DroppedMessages,
   type FailedMeta,
   type Frame,
   type ResultMeta,
@@ -14,7 +13,7 @@ import {
   type TrailEvent,
   type WantedQuestion,
 } from '@penstock/protocol';
-import type { Clock, Logger } from '@penstock/runtime';
+import type { Clock, DroppedMessages, Logger } from '@penstock/runtime';
 import type { ClaimCheck, ControlChannel, ReplyBus, WorkConsumer, WorkPublisher } from '@penstock/transport';
 import { asFault } from '../http/errors.ts';
 import type { TokenEstimates } from '../intake/token-estimates.ts';

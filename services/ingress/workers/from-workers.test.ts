@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  DroppedMessages,
   encodePacket,
   type Frame,
   type ResumeQuestion,
   readResumeAnswer,
   sharedAddress,
 } from '@penstock/protocol';
+import { DroppedMessages } from '@penstock/runtime';
 import type { OnControlMessage } from '@penstock/transport';
 import { hostileBytes, hostileJson } from '../../../libs/protocol/hostile.fixture.ts';
 import { FromWorkers, type GivenRequest } from './from-workers.ts';

@@ -7,7 +7,6 @@ import type { Fleet } from '@penstock/fleet';
 import {
   type AcceptedMeta,
   type AttemptKey,
-  type DroppedMessages,
   decodePacket,
   encodeMessage,
   type Frame,
@@ -19,6 +18,7 @@ import {
   readWantedQuestion,
   type WantedQuestion,
 } from '@penstock/protocol';
+import type { DroppedMessages } from '@penstock/runtime';
 import type { ControlChannel, ReplyBus, WorkConsumer } from '@penstock/transport';
 
 export interface FromWorkersOptions {

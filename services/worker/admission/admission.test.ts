@@ -5,7 +5,6 @@ import { kvNeed } from '@penstock/policy';
 import {
   type AttemptKey,
   controlSubject,
-  DroppedMessages,
   encodeEnvelope,
   encodeMessage,
   NO_NONCE,
@@ -16,7 +15,7 @@ import {
   type WorkEnvelope,
   type WorkMeta,
 } from '@penstock/protocol';
-import type { Logger } from '@penstock/runtime';
+import { DroppedMessages, type Logger } from '@penstock/runtime';
 import type { Answer } from '@penstock/transport';
 import { workMeta } from '../../../libs/protocol/work-meta.fixture.ts';
 import type { Attempt } from '../attempts/attempt.ts';

@@ -8,7 +8,6 @@ import { kvNeed, storePauseMs } from '@penstock/policy';
 import {
   ATTEMPTS_A_SUBJECT,
   type AttemptKey,
-  type DroppedMessages,
   decodeEnvelope,
   encodeMessage,
   type QueueAddress,
@@ -16,7 +15,7 @@ import {
   type WorkEnvelope,
   type WorkMeta,
 } from '@penstock/protocol';
-import { type Clock, drawNonce, type Logger } from '@penstock/runtime';
+import { type Clock, type DroppedMessages, drawNonce, type Logger } from '@penstock/runtime';
 import type { ControlChannel, Delivery, WorkConsumer } from '@penstock/transport';
 import { createContinuation } from '../attempts/continuation.ts';
 import type { Continuing } from '../attempts/continuing.ts';

@@ -1,7 +1,7 @@
 /** An ingress process: the product's own parts, from what its routes call to its wires. Left out are the HTTP server and what reads bodies. */
 import { type Fleet, watchFleet } from '@penstock/fleet';
 import { DEFAULT_BOUNDARIES } from '@penstock/policy';
-import { DroppedMessages, type NewRun } from '@penstock/protocol';
+import type { NewRun } from '@penstock/protocol';
 import {
   ConvertedCall,
   DoneChannel,
@@ -10,7 +10,7 @@ import {
   RunExpiry,
   RunFinder,
 } from '@penstock/runs';
-import type { Logger } from '@penstock/runtime';
+import { DroppedMessages, type Logger } from '@penstock/runtime';
 import { ClaimCheck } from '@penstock/transport';
 import { MemoryRequestBodies } from '@penstock/transport/memory';
 import { Dispatcher } from '../../../../services/ingress/dispatch/dispatcher.ts';

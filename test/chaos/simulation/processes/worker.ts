@@ -1,8 +1,7 @@
 /** A worker process: the product's own parts on simulated wires. */
 import { DEFAULT_BOUNDARIES } from '@penstock/policy';
-import { DroppedMessages } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
-import { ByteBudget, type Logger } from '@penstock/runtime';
+import { ByteBudget, DroppedMessages, type Logger } from '@penstock/runtime';
 import { ClaimCheck } from '@penstock/transport';
 import { MemoryRequestBodies } from '@penstock/transport/memory';
 import { BodyLoader } from '../../../../services/worker/attempts/body-loader.ts';
