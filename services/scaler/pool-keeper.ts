@@ -22,11 +22,6 @@ const TELL_AGAIN_MS = 5000;
 const OVERDUE_STARTS = 3;
 const LEAST_OVERDUE_S = 60;
 
-interface Draining {
-  readonly since: number;
-  toldAt: number;
-}
-
 export interface PoolOrder {
   readonly workers: number;
   readonly gone: readonly string[];
@@ -35,8 +30,8 @@ export interface PoolOrder {
 export class PoolKeeper {
   readonly #o: PoolKeeperOptions;
   readonly times: StartTimes;
-  /** By worker: those that this scaler drains. */
-  readonly #draining = new Map<string, Draining>();
+  /** Workers that this scaler drains, each with when it was told last, monotonic ms. */
+  readonly #draining = new Map<string, number>();
   /** When each worker that starts was ordered, monotonic ms, the oldest first. */
   #ordered: number[] = [];
   /** Processes that have taken work. */
@@ -56,8 +51,7 @@ export class PoolKeeper {
 
   /** What a scaler before this one drained. */
   adopt(workers: readonly string[]): void {
-    const now = this.#o.clock.monotonic();
-    for (const worker of workers) this.#draining.set(worker, { since: now, toldAt: 0 });
+    for (const worker of workers) this.#draining.set(worker, 0);
   }
 
   /** @param count workers that the driver says there are. @param workers that are heard of. */
@@ -126,18 +120,15 @@ export class PoolKeeper {
   }
 
   #drain(name: string): void {
-    const now = this.#o.clock.monotonic();
-    this.#draining.set(name, { since: now, toldAt: now });
+    this.#draining.set(name, this.#o.clock.monotonic());
     this.#o.drain(name, true);
   }
 
   #tellAgain(): void {
     const now = this.#o.clock.monotonic();
     for (const { name, isDrained } of this.#workers) {
-      const draining = this.#draining.get(name);
-      if (draining === undefined || isDrained || now - draining.toldAt < TELL_AGAIN_MS) continue;
-      draining.toldAt = now;
-      this.#o.drain(name, true);
+      const toldAt = this.#draining.get(name);
+      if (toldAt !== undefined && !isDrained && now - toldAt >= TELL_AGAIN_MS) this.#drain(name);
     }
   }
 
