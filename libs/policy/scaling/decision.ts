@@ -17,12 +17,20 @@ import type { LaneSeen } from './staffing.ts';
  * - `driver`: whoever starts and ends workers does not do what it is told, so nothing is changed.
  */
 export const SCALE_REASONS = [
-  ...['steady', 'load', 'backlog', 'panic', 'first_message', 'bounds'],
-  ...['holding', 'load_fell', 'idle', 'over_budget', 'stale', 'driver'],
+  'steady',
+  'load',
+  'backlog',
+  'panic',
+  'first_message',
+  'bounds',
+  'holding',
+  'load_fell',
+  'idle',
+  'over_budget',
+  'stale',
+  'driver',
 ] as const;
-export type ScaleReason =
-  | ('steady' | 'load' | 'backlog' | 'panic' | 'first_message' | 'bounds')
-  | ('holding' | 'load_fell' | 'idle' | 'over_budget' | 'stale' | 'driver');
+export type ScaleReason = (typeof SCALE_REASONS)[number];
 
 /** What kept a group from as many as it should have: the pools are full, the budget is, or so many more at once would be rash. */
 export const SCALE_LIMITS = ['most', 'budget', 'step'] as const;
