@@ -3,6 +3,11 @@
 export const GPU_TIME_STATES = ['used', 'headroom', 'idle', 'starting', 'draining'] as const;
 export type GpuTimeState = (typeof GPU_TIME_STATES)[number];
 
+/** One figure for each. */
+export function byGpuTime(of: (state: GpuTimeState) => number): Record<GpuTimeState, number> {
+  return Object.fromEntries(GPU_TIME_STATES.map(state => [state, of(state)])) as Record<GpuTimeState, number>;
+}
+
 export interface WorkersAt {
   readonly ready: number;
   readonly starting: number;

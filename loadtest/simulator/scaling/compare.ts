@@ -1,5 +1,5 @@
 /** One workload under all autoscalers, and the tables that tell of it. */
-import { GPU_TIME_STATES, type GpuTimeState } from '@penstock/policy';
+import { byGpuTime, type GpuTimeState } from '@penstock/policy';
 import { type Autoscaler, hpa, kedaLag, kpa, oracle, staticWorkers } from './autoscaler.ts';
 import { demandOf } from './demand.ts';
 import { needOf, simulateWeek, type WeekResult } from './fleet-week.ts';
@@ -98,10 +98,7 @@ function figuresOf(result: WeekResult, need: readonly number[], plan: FleetPlan)
   return {
     paidHours: paidS / 3600,
     over: result.overS / paidS,
-    uses: Object.fromEntries(GPU_TIME_STATES.map(state => [state, workerS[state] / paidS])) as Record<
-      GpuTimeState,
-      number
-    >,
+    uses: byGpuTime(state => workerS[state] / paidS),
     under: result.underS / needS,
     inSlo: inSlo / Math.max(1, requests),
     waitP99S: quantileOf(result.waits, 0.99),

@@ -1,5 +1,5 @@
 /** A fleet under an autoscaler, second by second: what waits, what runs, and what is paid. A simulation: no process runs. */
-import { DEFAULT_RULES, GPU_TIME_STATES, type GpuTimeState, workersByUse } from '@penstock/policy';
+import { byGpuTime, DEFAULT_RULES, GPU_TIME_STATES, type GpuTimeState, workersByUse } from '@penstock/policy';
 import type { Autoscaler, FleetRules } from './autoscaler.ts';
 import type { Demand } from './demand.ts';
 
@@ -48,10 +48,7 @@ class Week {
   #running = 0;
   #begun = 0;
   readonly #waits: number[];
-  readonly #workerS = Object.fromEntries(GPU_TIME_STATES.map(state => [state, 0])) as Record<
-    GpuTimeState,
-    number
-  >;
+  readonly #workerS = byGpuTime(() => 0);
   #inSlo = 0;
   #gaveUp = 0;
   #overS = 0;

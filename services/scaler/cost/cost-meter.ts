@@ -2,7 +2,13 @@
  * What workers cost and what of that was needed, counted up. Over-allocation is judged a minute late: with hindsight, the workers that the
  * busiest moment of a minute needed are what a perfect scaler would have had in it.
  */
-import { GPU_TIME_STATES, type GpuTimeState, type PoolRules, workersByUse } from '@penstock/policy';
+import {
+  byGpuTime,
+  GPU_TIME_STATES,
+  type GpuTimeState,
+  type PoolRules,
+  workersByUse,
+} from '@penstock/policy';
 import type { Clock } from '@penstock/runtime';
 
 const MINUTE_MS = 60_000;
@@ -73,16 +79,9 @@ export class CostMeter {
 }
 
 function begin(now: number, tokens: ReadonlyMap<string, number>): Counted {
-  const workerS = Object.fromEntries(GPU_TIME_STATES.map(state => [state, 0])) as Record<
-    GpuTimeState,
-    number
-  >;
   return {
-    workerS,
-    overS: 0,
-    tokens: 0,
-    cost: 0,
-    at: now,
+    workerS: byGpuTime(() => 0),
+    ...{ overS: 0, tokens: 0, cost: 0, at: now },
     minute: { from: now, paidS: 0, need: 0 },
     last: tokens,
   };
