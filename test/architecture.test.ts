@@ -66,7 +66,7 @@ function ruleFor(path: string): readonly string[] {
 
 /** Who may read the wall clock of the machine, and why: what goes to other processes, or comes from them, is told by `regionClock`. */
 const WALL_CLOCK: Record<string, string> = {
-  'libs/runtime/clock.ts': 'until Redis has said the time',
+  'libs/runtime/time/clock.ts': 'until Redis has said the time',
   'libs/transport/redis/request-trails.ts': 'for whoever has no clock of the region',
   'libs/transport/bullmq/later.ts': 'BullMQ compares it with its own',
   'libs/transport/files/upload-buffer.ts': 'files of this machine',

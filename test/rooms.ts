@@ -77,7 +77,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'libs/protocol/webhooks': ['libs/protocol', 'libs/protocol/wire'],
   'libs/runs/transitions': ['libs/runs', 'libs/runs/record'],
   'libs/runtime/audit': ['libs/runtime', 'libs/runtime/logs'],
-  'libs/runtime/tracing': ['libs/runtime'],
+  'libs/runtime/tracing': ['libs/runtime', 'libs/runtime/time'],
   'libs/transport/bullmq': [
     'libs/transport/ports/tasks',
     'libs/transport/ports/webhooks',

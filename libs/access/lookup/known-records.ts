@@ -1,5 +1,6 @@
 /** Projects and keys that were read lately, in memory: asked for with every request, and read again only after a change. */
 import { DispatchError } from '@penstock/protocol';
+import { within } from '@penstock/runtime';
 import type { ProjectRecords } from '@penstock/transport';
 import type { RecordVersion } from './record-version.ts';
 
@@ -58,7 +59,7 @@ export class KnownRecords<T> {
     // Not asked: the question would wait for the store, and questions of those who guess keys would pile up.
     if (!this.#o.store.connected) throw new Error('the store is away');
     const version = this.#o.version.current;
-    const value = await withinPatience(this.#o.read(id));
+    const value = await within(PATIENCE_MS, this.#o.read(id));
     this.#entries.delete(id);
     if (value !== null) this.#keep(id, { value, version });
     return value;
@@ -73,17 +74,5 @@ export class KnownRecords<T> {
   #remembered(entry: Entry<T> | undefined): T {
     if (entry !== undefined && this.#o.version.unconfirmedMs <= this.#o.graceMs) return entry.value;
     throw new DispatchError('keys_unavailable', { retryAfterMs: RETRY_AFTER_MS });
-  }
-}
-
-async function withinPatience<T>(answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer in time')), PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,6 +1,6 @@
 /** What services know of tracing. Nothing of the SDK is loaded for it: where tracing is off there is no {@link Tracing} at all. */
 import type { Endpoint } from '@penstock/protocol';
-import { regionClock } from '../clock.ts';
+import { regionClock } from '../time/clock.ts';
 
 /** The trace that something is part of, as headers carry it (W3C Trace Context). */
 export interface TraceContext {

@@ -2,7 +2,7 @@
  * A driver that is not trusted: what it does not answer in time has failed, and what failed is tried again after a pause that doubles. While it
  * fails, and while it does not do what it accepted, nothing is decided by what it says: what is there stays.
  */
-import type { Clock, Logger } from '@penstock/runtime';
+import { type Clock, type Logger, within } from '@penstock/runtime';
 import type { Driver, Order } from './driver.ts';
 
 export const DRIVER_TROUBLES = ['look', 'order', 'not_followed'] as const;
@@ -106,17 +106,11 @@ export class GuardedDriver {
   }
 
   async #try<T>(what: DriverTrouble, run: () => Promise<T>): Promise<T | null> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer in ${this.#o.limitMs} ms`)), this.#o.limitMs);
-    });
     try {
-      return await Promise.race([run(), late]);
+      return await within(this.#o.limitMs, run());
     } catch (err) {
       this.#failed(what, (err as Error).message);
       return null;
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -1,5 +1,5 @@
 /** Asks the broker what waits, round after round. What could not be asked stays as it was, and gets old. */
-import type { Clock, Logger } from '@penstock/runtime';
+import { type Clock, type Logger, within } from '@penstock/runtime';
 import type { QueueSurvey, SurveyedQueue } from '@penstock/transport';
 
 /** What takes longer is not waited for. */
@@ -32,19 +32,14 @@ export class QueueWatch {
   async look(): Promise<void> {
     if (this.#isLooking) return;
     this.#isLooking = true;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer in ${LIMIT_MS} ms`)), LIMIT_MS);
-    });
     try {
       const startedAt = this.#clock.monotonic();
-      const { queues } = await Promise.race([this.#survey.look(), late]);
+      const { queues } = await within(LIMIT_MS, this.#survey.look());
       this.#queues = queues;
       this.#seenAt = startedAt;
     } catch (err) {
       this.#log.debug({ err }, 'queues not looked at; trying again');
     } finally {
-      clearTimeout(timer);
       this.#isLooking = false;
     }
   }

@@ -3,7 +3,7 @@
  * webhooks have to be sent. Several processes may look; each shows the same. What could not be looked at is not shown: an old figure
  * would hide that the servers are away.
  */
-import type { Clock, Logger } from '@penstock/runtime';
+import { type Clock, type Logger, within } from '@penstock/runtime';
 import type { DeliveryJobs, QueueSurvey, StoreSurvey } from '@penstock/transport';
 
 const EVERY_MS = 5000;
@@ -64,17 +64,11 @@ export class RegionWatch {
   }
 
   async #part<T>(part: string, read: () => Promise<T>): Promise<T | null> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer in ${LIMIT_MS} ms`)), LIMIT_MS);
-    });
     try {
-      return await Promise.race([read(), late]);
+      return await within(LIMIT_MS, read());
     } catch (err) {
       this.#o.log.debug({ part, err }, 'region not looked at; trying again');
       return null;
-    } finally {
-      clearTimeout(timer);
     }
   }
 }
