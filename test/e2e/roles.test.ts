@@ -185,13 +185,8 @@ test('the usual flows ask for nothing that is denied', async () => {
 
 test('a worker neither reads what is for others, nor answers for others, nor destroys what is queued', async t => {
   const urls = urlsOf(WORKER);
-  const { user, pass, servers, inboxPrefix } = {
-    user: WORKER,
-    pass: users.get(WORKER)?.nats,
-    servers: nats.url,
-    inboxPrefix: `_INBOX.${WORKER}`,
-  };
-  const nc = await connect({ servers, user, pass, inboxPrefix } as never);
+  const pass = users.get(WORKER)?.nats ?? assert.fail();
+  const nc = await connect({ servers: nats.url, user: WORKER, pass, inboxPrefix: `_INBOX.${WORKER}` });
   t.after(() => nc.close());
   const stream = workStream('local', 0);
   const address = sharedAddress(
