@@ -71,6 +71,17 @@ async function runSteps(log: Logger, steps: readonly StopStep[]): Promise<void> 
   }
 }
 
+/** The last step: nothing is asked of a server any more. */
+export function closeWires(wires: readonly { close(): unknown }[]): StopStep {
+  return {
+    name: 'close wires',
+    limitMs: 2000,
+    run: async () => {
+      await Promise.all(wires.map(wire => wire.close()));
+    },
+  };
+}
+
 /** How long after its time the step of a lame duck is given up, ms. */
 const GRACE_MS = 1000;
 

@@ -4,8 +4,10 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Logger } from './logs/logger.ts';
 import type { MetricSet } from './metrics.ts';
 import { createServer } from './node-http.ts';
+import { exitBlaming } from './read-config.ts';
 
 export interface MonitoringOptions {
   readonly host: string;
@@ -57,6 +59,15 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
         server.closeAllConnections();
       }),
   };
+}
+
+/** As {@link startMonitoring}. @returns once it listens; an address that cannot be listened on ends the process. */
+export async function startMonitoringOrExit(
+  options: MonitoringOptions,
+  log: Pick<Logger, 'info'>,
+): Promise<void> {
+  const { url } = await startMonitoring(options).catch(exitBlaming('PENSTOCK_METRICS_PORT'));
+  log.info({ url }, 'metrics');
 }
 
 async function answer(

@@ -3,6 +3,7 @@ import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
   auditOptions,
   bucketOf,
+  closeWires,
   createIdSource,
   createLogger,
   DroppedMessages,
@@ -115,24 +116,17 @@ stopping.by([
       clearInterval(sweep);
     },
   },
-  {
-    name: 'close wires',
-    limitMs: 2000,
-    run: () =>
-      Promise.all(
-        [
-          queue,
-          registry,
-          audit,
-          scaler,
-          runs,
-          records,
-          trails,
-          endpoints,
-          deliveries,
-          deliveryJobs,
-          letters,
-        ].map(wire => wire.close()),
-      ).then(() => {}),
-  },
+  closeWires([
+    queue,
+    registry,
+    audit,
+    scaler,
+    runs,
+    records,
+    trails,
+    endpoints,
+    deliveries,
+    deliveryJobs,
+    letters,
+  ]),
 ]);

@@ -4,6 +4,7 @@ import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
   auditOptions,
   bucketOf,
+  closeWires,
   createIdSource,
   createLogger,
   DroppedMessages,
@@ -18,7 +19,7 @@ import {
   readConfigOrExit,
   redisOf,
   regionClock,
-  startMonitoring,
+  startMonitoringOrExit,
   startTracingOrExit,
   stopOnSignal,
   trimMemoryAfterSpikes,
@@ -171,10 +172,7 @@ const releaser = setInterval(() => open.releaseOverdue(), 20);
 trimMemoryAfterSpikes(() => open.size);
 const watchedAt = monitoringAddress(config);
 if (watchedAt !== null) {
-  const watched = await startMonitoring({ ...watchedAt, ...monitoring }).catch(
-    exitBlaming('PENSTOCK_METRICS_PORT'),
-  );
-  log.info({ url: watched.url }, 'metrics');
+  await startMonitoringOrExit({ ...watchedAt, ...monitoring }, log);
 }
 const url = await app.listen({ host: config.PENSTOCK_HOST, port: config.PENSTOCK_PORT });
 log.info({ url, region }, 'ingress listening');
@@ -205,15 +203,8 @@ stopping.by([
   },
   { name: 'leave the region', limitMs: 500, run: () => membership.leave() },
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
-  {
-    name: 'close wires',
-    limitMs: 2000,
-    run: () =>
-      Promise.all(
-        [
-          ...[queue, bus, runStore, runLog, projects, records, batchJobs],
-          ...[webhooks, deliveries, deliveryJobs, conversations, audit],
-        ].map(wire => wire.close()),
-      ).then(() => {}),
-  },
+  closeWires([
+    ...[queue, bus, runStore, runLog, projects, records, batchJobs],
+    ...[webhooks, deliveries, deliveryJobs, conversations, audit],
+  ]),
 ]);

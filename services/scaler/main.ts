@@ -5,11 +5,11 @@ import { joinRegion } from '@penstock/fleet/nodes';
 import { DEFAULT_RULES, HEARTBEAT_MS } from '@penstock/policy';
 import { encodeMessage, readIngressStatus } from '@penstock/protocol';
 import {
+  closeWires,
   createIdSource,
   createLogger,
   DroppedMessages,
   equalSettings,
-  exitBlaming,
   monitoringAddress,
   NATS,
   natsOf,
@@ -17,7 +17,7 @@ import {
   readConfigOrExit,
   redisOf,
   regionClock,
-  startMonitoring,
+  startMonitoringOrExit,
   stopOnSignal,
   unhandledTo,
   whenThere,
@@ -116,10 +116,7 @@ if (watchedAt !== null) {
     if (isDraining) return 'draining';
     return queue.connected ? null : 'no connection to NATS';
   };
-  const { url } = await startMonitoring({ ...watchedAt, metrics: metrics.set, notReady }).catch(
-    exitBlaming('PENSTOCK_METRICS_PORT'),
-  );
-  log.info({ url }, 'metrics');
+  await startMonitoringOrExit({ ...watchedAt, metrics: metrics.set, notReady }, log);
 }
 log.info({ region, driver: config.PENSTOCK_SCALE_DRIVER }, 'scaler started');
 
@@ -136,10 +133,5 @@ stopping.by([
   },
   { name: 'end the workers of this process', limitMs: 12_000, run: () => driver.close() },
   { name: 'leave the region', limitMs: 500, run: () => membership.leave() },
-  {
-    name: 'close wires',
-    limitMs: 2000,
-    run: () =>
-      Promise.all([queue, registry, nodes, records, survey].map(wire => wire.close())).then(() => {}),
-  },
+  closeWires([queue, registry, nodes, records, survey]),
 ]);

@@ -9,6 +9,7 @@ import { DoneChannel, LostRunFinder, RunAttempts, RunCanceller, RunExpiry, RunRe
 import {
   auditOptions,
   bucketOf,
+  closeWires,
   createIdSource,
   createLogger,
   DroppedMessages,
@@ -24,7 +25,7 @@ import {
   readConfigOrExit,
   redisOf,
   regionClock,
-  startMonitoring,
+  startMonitoringOrExit,
   startTracingOrExit,
   stopOnSignal,
   unhandledTo,
@@ -244,10 +245,7 @@ if (watchedAt !== null) {
     if (queue.unavailable !== null) return queue.unavailable;
     return store.connected ? null : 'no connection to Redis';
   };
-  const { url } = await startMonitoring({ ...watchedAt, metrics: metrics.set, notReady }).catch(
-    exitBlaming('PENSTOCK_METRICS_PORT'),
-  );
-  log.info({ url }, 'metrics');
+  await startMonitoringOrExit({ ...watchedAt, metrics: metrics.set, notReady }, log);
 }
 const audit = await there(REDIS, () => RedisAuditLog.connect(redis, auditOptions(config, log)));
 noteStart({ audit, name: id, schema: tasksConfig, clock: regionClock, log });
@@ -273,14 +271,5 @@ stopping.by([
   { name: 'leave webhooks to others', limitMs: 2000, run: () => webhooks.stop() },
   { name: 'leave the region', limitMs: 500, run: () => membership.leave() },
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
-  {
-    name: 'close wires',
-    limitMs: 2000,
-    run: () =>
-      Promise.all(
-        [queue, registry, nodes, runs, records, deadlines, openRuns, audit, ...surveys].map(wire =>
-          wire.close(),
-        ),
-      ).then(() => {}),
-  },
+  closeWires([queue, registry, nodes, runs, records, deadlines, openRuns, audit, ...surveys]),
 ]);

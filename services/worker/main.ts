@@ -6,6 +6,7 @@ import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
 import {
   ByteBudget,
   bucketOf,
+  closeWires,
   createIdSource,
   createLogger,
   DroppedMessages,
@@ -18,7 +19,7 @@ import {
   readConfigOrExit,
   redisOf,
   regionClock,
-  startMonitoring,
+  startMonitoringOrExit,
   startTracingOrExit,
   stopOnSignal,
   unhandledTo,
@@ -151,10 +152,7 @@ const worker: Worker = new Worker({
 });
 if (watchedAt !== null && metrics !== null) {
   const notReady = () => whyNotReady(worker.status(), { hasNats: queue.connected, hasRedis: bus.connected });
-  const { url } = await startMonitoring({ ...watchedAt, metrics: metrics.set, notReady }).catch(
-    exitBlaming('PENSTOCK_METRICS_PORT'),
-  );
-  log.info({ url }, 'metrics');
+  await startMonitoringOrExit({ ...watchedAt, metrics: metrics.set, notReady }, log);
 }
 worker.start();
 log.info({ engine: new URL(config.PENSTOCK_ENGINE_URL).host }, 'worker started');
@@ -179,10 +177,5 @@ stopping.by([
   },
   { name: 'leave the region', limitMs: 500, run: () => membership.leave() },
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
-  {
-    name: 'close connections',
-    limitMs: 2000,
-    run: () =>
-      Promise.all([queue.close(), bus.close(), runs.close(), runLog.close(), engine.close()]).then(() => {}),
-  },
+  closeWires([queue, bus, runs, runLog, engine]),
 ]);
