@@ -13,7 +13,7 @@ import { readAllowList } from '@penstock/transport/egress';
 import { z } from 'zod';
 import { parsePools } from './pools.ts';
 
-export const DRIVERS = ['advise', 'process', 'webhook', 'kubernetes'] as const;
+const DRIVERS = ['advise', 'process', 'webhook', 'kubernetes'] as const;
 
 export const scalerConfig = z.object({
   PENSTOCK_SCALER_ID: nameSetting.optional().describe('Name of this process; generated if absent.'),

@@ -4,7 +4,7 @@ import { leastWarm, PoolKeeper } from './pool-keeper.ts';
 import type { PoolWorker } from './region/region-reader.ts';
 
 const worker = (name: string, more: Partial<PoolWorker> = {}): PoolWorker => ({
-  ...{ name, process: `${name} 1`, isReady: true, isDrained: false, isLeaving: false },
+  ...{ name, process: `${name} 1`, isReady: true, isDrained: false },
   ...{ running: 0, interactive: 0, begun: 0, outputTokens: 0, cacheTokens: 0 },
   ...more,
 });

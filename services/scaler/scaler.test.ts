@@ -70,7 +70,7 @@ function region({ isActing = true, state = null as ScalerState | null } = {}) {
 }
 
 const worker = (name: string): PoolWorker => ({
-  ...{ name, process: `${name} 1`, isReady: true, isDrained: false, isLeaving: false },
+  ...{ name, process: `${name} 1`, isReady: true, isDrained: false },
   ...{ running: 5, interactive: 5, begun: 10, outputTokens: 0, cacheTokens: 0 },
 });
 

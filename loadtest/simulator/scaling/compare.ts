@@ -47,16 +47,8 @@ export interface Comparison {
   readonly rows: Readonly<Record<string, ScalerFigures>>;
 }
 
-export const SCALERS = [
-  'static-peak',
-  'hpa-like',
-  'hpa-90',
-  'keda-lag',
-  'kpa-like',
-  'penstock',
-  'oracle',
-] as const;
-export type ScalerName = (typeof SCALERS)[number];
+const SCALERS = ['static-peak', 'hpa-like', 'hpa-90', 'keda-lag', 'kpa-like', 'penstock', 'oracle'] as const;
+type ScalerName = (typeof SCALERS)[number];
 
 export function compare(
   table: RateTable,

@@ -9,7 +9,7 @@ import { generatedRates, type RateTable, readRates, scaled } from './rates.ts';
 const PAGE = new URL('../../../docs/scaling-plan.md', import.meta.url).pathname;
 const RESULTS = new URL('../../results/scaling.json', import.meta.url).pathname;
 const MAX_SEED = 2 ** 31;
-export const SCALING_USAGE = `usage: ${commandLine('plan')} --scaling [options]
+const SCALING_USAGE = `usage: ${commandLine('plan')} --scaling [options]
   --rates FILE      arrival rates: a CSV (or .gz) with the columns window_start_s and rate_rps (default: a table is generated)
   --pool NAME       rows of the file whose column pool says so
   --days N          (default 7)

@@ -5,8 +5,7 @@
 import { type Clock, type Logger, within } from '@penstock/runtime';
 import type { Driver, Order } from './driver.ts';
 
-export const DRIVER_TROUBLES = ['look', 'order', 'not_followed'] as const;
-export type DriverTrouble = (typeof DRIVER_TROUBLES)[number];
+export type DriverTrouble = 'look' | 'order' | 'not_followed';
 
 export interface GuardedDriverOptions {
   readonly driver: Driver;

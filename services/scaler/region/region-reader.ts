@@ -14,8 +14,6 @@ export interface PoolWorker {
   readonly isReady: boolean;
   /** By an operator, or by a scaler. */
   readonly isDrained: boolean;
-  /** Its process ends. */
-  readonly isLeaving: boolean;
   readonly running: number;
   readonly interactive: number;
   readonly begun: number | null;
@@ -77,7 +75,6 @@ function workerOf({ worker: name, heartbeat }: Readonly<Member>): PoolWorker {
   return {
     ...{ name, process: `${name} ${incarnation}`, isReady: pulling && heartbeat.models.length > 0 },
     isDrained: report?.resting === 'drained',
-    isLeaving: report?.resting === 'draining',
     running: report?.running ?? 0,
     // A version that does not tell lanes apart is believed to run interactive work alone.
     interactive: report?.interactive?.running ?? report?.running ?? 0,
