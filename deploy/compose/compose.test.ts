@@ -90,6 +90,19 @@ test('every service of ours is traced where the user asks for it', () => {
     for (const each of TRACING) assert.equal(environment[each], `\${${each}:-}`, name);
 });
 
+test('Prometheus gathers what every service of ours measures', () => {
+  const { scrape_configs } = parse(read('deploy/compose/prometheus.yml')) as {
+    readonly scrape_configs: readonly { readonly dns_sd_configs: readonly { readonly names: string[] }[] }[];
+  };
+  const gathered = scrape_configs.flatMap(job => job.dns_sd_configs.flatMap(({ names }) => names));
+  const measuring = ['ingress', 'worker', 'vllm-worker', 'tasks', 'scaler'];
+  assert.deepEqual(
+    measuring.filter(name => compose.services[name] === undefined),
+    [],
+  );
+  assert.deepEqual(gathered.toSorted(), measuring.toSorted());
+});
+
 test('what a service is started with is written before it', () => {
   const made = new Set(
     [...read('deploy/compose/setup.sh').matchAll(/>\s?(\S+)$|keep (\S+)$/gm)].map(m => m[1] ?? m[2]),
