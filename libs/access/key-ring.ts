@@ -46,9 +46,10 @@ export class KeyRing {
 
   /** @throws DispatchError `keys_unavailable` */
   callerOf(text: string): Caller | Refused | Promise<Caller | Refused> {
-    const tenant = this.#configured.get(hash('sha256', text, 'base64'));
+    const digest = hash('sha256', text, 'base64');
+    const tenant = this.#configured.get(digest);
     if (tenant !== undefined) return this.#configuredCaller(tenant);
-    if (this.#admins.has(hash('sha256', text, 'base64'))) return refused('wrong_kind');
+    if (this.#admins.has(digest)) return refused('wrong_kind');
     return this.#look(text, 'api', (key, project, now) => this.#callerWith(key, project, now));
   }
 
