@@ -85,15 +85,6 @@ export class KeyOffice {
     return after;
   }
 
-  /** Two live while clients change over: a new key like this one, which itself ends after the time of grace. */
-  async rotate(project: Project, id: string, graceS: number): Promise<NewKey> {
-    const { name, account, scopes, expiresAt } = await this.find(project.id, id);
-    const made = await this.create(project, account ?? '', { name, scopes });
-    const end = this.#endOf(graceS) ?? 0;
-    if (expiresAt === null || expiresAt > end) await this.update(project.id, id, { expiresInS: graceS });
-    return made;
-  }
-
   /** @throws DispatchError `key_not_found` */
   async remove(project: string | null, id: string): Promise<void> {
     const key = await this.find(project, id);

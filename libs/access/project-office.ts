@@ -34,10 +34,9 @@ export class ProjectOffice {
     return project;
   }
 
-  /** @param id of a project that exists without a record: that of a key in `PENSTOCK_API_KEYS`. */
-  async create(name: string, id = `proj_${this.#o.nextId()}`): Promise<Project> {
+  async create(name: string): Promise<Project> {
     const project: Project = {
-      ...{ id, name, createdAt: this.#nowS(), archivedAt: null, revision: 1 },
+      ...{ id: `proj_${this.#o.nextId()}`, name, createdAt: this.#nowS(), archivedAt: null, revision: 1 },
       ...{ serviceAccounts: [], limits: {}, models: null },
     };
     if (!(await this.#o.records.putProject(project))) throw refusal('There is such a project already.');
