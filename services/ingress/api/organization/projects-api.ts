@@ -11,23 +11,19 @@ import {
   toProjectObject,
   toRateLimitObject,
 } from '@penstock/protocol';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Api, Guards } from '../../http/guards.ts';
-import { answer } from '../../http/headers.ts';
 import { pageOf, readPaging } from '../../http/paging.ts';
 import { readBody } from '../../http/read-body.ts';
+import { type Asked, adminRoutes } from './routes.ts';
 
 const PATH = '/v1/organization/projects';
 const RATE_LIMIT = /^rl-(.{1,512})$/s;
 
-interface Route {
-  Params: { id: string };
-  Querystring: Record<string, string | undefined>;
+interface Params {
+  readonly id: string;
+  readonly limit: string;
 }
-interface LimitRoute extends Route {
-  Params: { id: string; limit: string };
-}
-type Handle = (request: FastifyRequest<Route>) => Promise<object>;
 
 export class ProjectsApi implements Api {
   readonly #office: ProjectOffice;
@@ -36,12 +32,9 @@ export class ProjectsApi implements Api {
     this.#office = office;
   }
 
-  addTo(app: FastifyInstance, { administer: onRequest }: Guards): void {
-    const on = (method: 'get' | 'post' | 'delete', path: string, handle: Handle) =>
-      app[method]<Route>(`${PATH}${path}`, { onRequest }, async (request, reply) =>
-        answer(reply, request, await handle(request)),
-      );
-    const id = (request: FastifyRequest<Route>) => request.params.id;
+  addTo(app: FastifyInstance, guards: Guards): void {
+    const on = adminRoutes<Params>(app, guards, PATH);
+    const id = (request: Asked<Params>) => request.params.id;
     on('get', '', request => this.#list(request));
     on('post', '', async ({ body }) =>
       toProjectObject(await this.#office.create(readBody(projectCreate, body).name)),
@@ -64,26 +57,24 @@ export class ProjectsApi implements Api {
       return { object: 'project.model_permissions.deleted', deleted: true };
     });
     on('get', '/:id/rate_limits', request => this.#listLimits(request));
-    app.post<LimitRoute>(`${PATH}/:id/rate_limits/:limit`, { onRequest }, async (request, reply) =>
-      answer(reply, request, await this.#limit(request)),
-    );
+    on('post', '/:id/rate_limits/:limit', request => this.#limit(request));
   }
 
-  async #list({ query }: FastifyRequest<Route>): Promise<object> {
+  async #list({ query }: Asked<Params>): Promise<object> {
     const all = await this.#office.list();
     const isAll = query['include_archived'] === 'true';
     const shown = all.filter(({ archivedAt }) => isAll || archivedAt === null);
     return pageOf(shown.reverse(), readPaging(query, 20, 100), toProjectObject);
   }
 
-  async #listLimits(request: FastifyRequest<Route>): Promise<object> {
+  async #listLimits(request: Asked<Params>): Promise<object> {
     const { limits } = await this.#office.find(request.params.id);
     const all = Object.entries(limits).map(([model, each]) => ({ id: `rl-${model}`, model, each }));
     const paging = readPaging(request.query, 100, 100);
     return pageOf(all, paging, ({ model, each }) => toRateLimitObject(model, each));
   }
 
-  async #limit(request: FastifyRequest<LimitRoute>): Promise<object> {
+  async #limit(request: Asked<Params>): Promise<object> {
     const model = RATE_LIMIT.exec(request.params.limit)?.[1];
     if (model === undefined)
       throw new DispatchError('not_found', {

@@ -8,21 +8,15 @@ import {
   toNewKeyObject,
   toServiceAccountObject,
 } from '@penstock/protocol';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Api, Guards } from '../../http/guards.ts';
-import { answer } from '../../http/headers.ts';
 import { pageOf, readPaging } from '../../http/paging.ts';
 import { readBody } from '../../http/read-body.ts';
+import { projectRoutes } from './routes.ts';
 
 const PATH = '/v1/organization/projects/:id/service_accounts';
 /** What OpenAI calls the key of a new account. */
 const FIRST_KEY = 'Secret Key';
-
-interface Route {
-  Params: { id: string; account: string };
-  Querystring: Record<string, string | undefined>;
-}
-type Handle = (project: Project, request: FastifyRequest<Route>) => Promise<object>;
 
 export class ServiceAccountsApi implements Api {
   readonly #projects: ProjectOffice;
@@ -33,12 +27,8 @@ export class ServiceAccountsApi implements Api {
     this.#keys = keys;
   }
 
-  addTo(app: FastifyInstance, { administer: onRequest }: Guards): void {
-    const on = (method: 'get' | 'post' | 'delete', path: string, handle: Handle) =>
-      app[method]<Route>(`${PATH}${path}`, { onRequest }, async (request, reply) => {
-        const project = await this.#projects.find(request.params.id);
-        return answer(reply, request, await handle(project, request));
-      });
+  addTo(app: FastifyInstance, guards: Guards): void {
+    const on = projectRoutes<{ id: string; account: string }>(app, guards, PATH, this.#projects);
     on('get', '', async ({ serviceAccounts }, { query }) =>
       pageOf([...serviceAccounts].reverse(), readPaging(query, 20, 100), toServiceAccountObject),
     );
