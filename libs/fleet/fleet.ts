@@ -100,6 +100,16 @@ export class Fleet {
     return this.#members.isLost(worker, incarnation);
   }
 
+  /** {@link Members.silentMs} */
+  silentMs(worker: string, incarnation: string): number | null {
+    return this.#members.silentMs(worker, incarnation);
+  }
+
+  /** {@link Members.ended} */
+  ended(worker: string, incarnation: string): void {
+    this.#members.ended(worker, incarnation);
+  }
+
   /** All workers that are not forgotten, as heard of last. */
   members(): Iterable<Readonly<Member>> {
     return this.#members.all();

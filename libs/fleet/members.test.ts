@@ -118,3 +118,31 @@ test('a process that goes on without a model has dropped it; one that is started
   hear([], 'p2');
   assert.deepEqual(events, ['lora dropped', 'm dropped']);
 });
+
+test('a process that is known to have ended is lost at once, and its successor under the name is not', () => {
+  const { members, state, events } = startMembers();
+  for (state.now = 0; state.now <= 4000; state.now += 1000) members.hear(heartbeatOf({}));
+  state.now = 4100;
+  assert.equal(members.isLost('w-1', 'p1'), false);
+  members.ended('w-1', 'p1');
+  members.ended('w-1', 'p1');
+  members.ended('nobody', 'p1');
+  assert.deepEqual([members.isLost('w-1', 'p1'), members.serving('m'), events], [true, [], ['w-1 gone']]);
+  members.hear(heartbeatOf({ incarnation: 'p2' }));
+  members.ended('w-1', 'p1');
+  assert.deepEqual([members.isLost('w-1', 'p2'), members.serving('m').length], [false, 1]);
+});
+
+test('replies break the silence of the process that sends heartbeats, and of no other', () => {
+  const { members, state } = startMembers();
+  members.hear(heartbeatOf({}));
+  members.hear(heartbeatOf({ incarnation: 'p2' }));
+  state.now = 700;
+  members.hearQuote('w-1', { waitMs: 0, tokensPerSec: 1, cacheTokens: 0 });
+  state.now = 900;
+  assert.deepEqual(
+    ['p1', 'p2', 'p3'].map(process => members.silentMs('w-1', process)),
+    [900, 200, null],
+  );
+  assert.equal(members.silentMs('nobody', 'p1'), null);
+});

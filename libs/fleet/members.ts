@@ -1,7 +1,7 @@
 /**
  * Which workers are alive. A worker is
  * - a *member* from its first heartbeat until it leaves or is forgotten;
- * - *lost* once it was silent for {@link LOST_AFTER_MS}: it is offered nothing, and a heartbeat brings it back;
+ * - *lost* once it was silent for {@link LOST_AFTER_MS}, or its process is known to have ended: it is offered nothing, and a heartbeat brings it back;
  * - *suspect* once it did not take the work bound to it in time, until its next heartbeat or reply;
  * - *forgotten* once it was silent for {@link FORGOTTEN_AFTER_MS}, all of them while this process was listening.
  *
@@ -23,7 +23,7 @@ export interface Member {
   /** The latest one. */
   readonly heartbeat: Heartbeat;
   /** When it came, monotonic ms. */
-  readonly seenAt: number;
+  seenAt: number;
   /** Slugs of the queues it pulls from. */
   readonly slugs: ReadonlySet<string>;
   /** Incarnation → time of its last message, monotonic ms. */
@@ -188,6 +188,35 @@ export class Members {
     if (member !== undefined) noteIncarnation(member.incarnations, incarnation, this.#now());
   }
 
+  /**
+   * How long nothing was heard of a process of a worker, ms; null where it is not known here. Quotes come with replies, and are of the process whose heartbeat was
+   * the latest.
+   */
+  silentMs(worker: string, incarnation: string): number | null {
+    const member = this.#members.get(worker);
+    const beganAt = member?.incarnations.get(incarnation);
+    if (member === undefined || beganAt === undefined) return null;
+    const isNewest = member.heartbeat.incarnation === incarnation;
+    return this.#now() - (isNewest ? Math.max(beganAt, member.quote.at) : beganAt);
+  }
+
+  /** A process of a worker is known to have ended without a word: it is lost now. */
+  ended(worker: string, incarnation: string): void {
+    const member = this.#members.get(worker);
+    if (member === undefined) return;
+    member.incarnations.delete(incarnation);
+    if (member.heartbeat.incarnation !== incarnation) return;
+    member.seenAt = Math.min(member.seenAt, this.#now() - LOST_AFTER_MS - 1);
+    this.#noteLost(member);
+  }
+
+  #noteLost(member: Member): void {
+    if (member.lost) return;
+    member.lost = true;
+    this.#version++;
+    this.#o.onGone(member.worker);
+  }
+
   /** A worker did not take the work bound to it in time. */
   suspect(worker: string): void {
     const member = this.#members.get(worker);
@@ -212,11 +241,7 @@ export class Members {
     if (!this.#o.connected() || now - this.#sweptAt > LOST_AFTER_MS) this.#listeningSince = now;
     this.#sweptAt = now;
     for (const member of this.#members.values()) {
-      if (!member.lost && this.isLost(member.worker)) {
-        member.lost = true;
-        this.#version++;
-        this.#o.onGone(member.worker);
-      }
+      if (this.isLost(member.worker)) this.#noteLost(member);
       // While this process was paused or cut off, it would have missed whatever a living worker said.
       if (now - Math.max(member.seenAt, this.#listeningSince) <= FORGOTTEN_AFTER_MS) continue;
       this.#members.delete(member.worker);

@@ -11,17 +11,17 @@ import { POLICIES, policyOf } from './policies.ts';
 import { type SimulationResult, simulate } from './simulate.ts';
 
 const DIGESTS: Readonly<Record<string, string>> = {
-  'round-robin': 'ec60fa5041b0',
-  random: '721e3f83409c',
-  'power-of-two': '57286fb8768c',
-  'least-requests': '2278c6fada6b',
-  'least-requests-1s': '0df50468a2cd',
-  'least-requests-5s': '388244f412c7',
-  'cache-aware': 'afaf2d0caed9',
-  'plain-pull': '65ea26222f24',
-  'penstock-no-affinity': 'a8bfa11c0f04',
-  penstock: '54c9a99abca4',
-  oracle: '14d62a5cc9c3',
+  'round-robin': '42745fb89396',
+  random: 'c96b5eca91e1',
+  'power-of-two': '6dc4aa75f517',
+  'least-requests': 'b42e75e83340',
+  'least-requests-1s': 'd7388de19ec1',
+  'least-requests-5s': 'ed6e1ca7f68d',
+  'cache-aware': 'd71ee4a42d9b',
+  'plain-pull': '3caae044cd9a',
+  'penstock-no-affinity': 'bd649a8d4115',
+  penstock: '1544a4cbafda',
+  oracle: 'b0395ab9c345',
 };
 
 const requests = limitTrace(generateConversations(1), {

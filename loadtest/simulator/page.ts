@@ -1,5 +1,5 @@
 /** The simulator's results as a page: every scenario, the yardsticks that matter, and how near the oracle Penstock comes. */
-import { LOST_AFTER_MS } from '@penstock/policy';
+import { DEATH_KNOWN_AFTER_MS } from '@penstock/policy';
 import { SCENARIOS, type Scenario } from '../workloads/scenarios.ts';
 import { renderTable, SLO, type Summary, summarize } from '../workloads/summary.ts';
 import { lruReference } from './lru-reference.ts';
@@ -31,7 +31,7 @@ cache, and sends each request to where its first token comes soonest.
 
 Engines are dense-70b-h100x4, simulated as a fluid (\`loadtest/simulator/engine/fluid-engine.ts\`). Networks take no time here, an
 ingress hears of every change at once, and it remembers every block of a prompt where the product remembers checkpoints;
-[the race](race.md) runs real processes. A killed worker is noticed after ${LOST_AFTER_MS / 1000} s, as in the product.
+[the race](race.md) runs real processes. A killed worker is noticed after ${DEATH_KNOWN_AFTER_MS / 1000} s, as in the product.
 \`test/e2e/parity.test.ts\` puts the decisions of real processes through this simulator, which has to decide the same each time.
 
 In SLO: first token within ${SLO.ttftS} s and ${SLO.tpotS} s a token after it. ${SECONDS} s of each workload, seed ${SEED}.

@@ -1,6 +1,6 @@
 /** Runs a workload through a simulated fleet on a virtual clock. The same seed gives the same result. */
 import { PROFILES, type Profile } from '@penstock/engine-sim';
-import { LOST_AFTER_MS } from '@penstock/policy';
+import { DEATH_KNOWN_AFTER_MS } from '@penstock/policy';
 import type { FleetEvent } from '../workloads/scenarios.ts';
 import type { Outcome } from '../workloads/summary.ts';
 import { seededRandom, type TraceRequest } from '../workloads/trace.ts';
@@ -98,7 +98,7 @@ class Simulation {
       this.#open--;
       this.#dispatcher.arrive(request, index);
     });
-    this.#agenda.set(again, this.#agenda.now + LOST_AFTER_MS);
+    this.#agenda.set(again, this.#agenda.now + DEATH_KNOWN_AFTER_MS);
     return { request, index, cachedTokens: 0, firstAt: 0 };
   }
 
@@ -131,7 +131,7 @@ class Simulation {
         this.#dispatcher.lost?.(event.engine);
         for (const job of lost) this.#dispatcher.arrive(job.request, job.index);
       }),
-      this.#agenda.now + LOST_AFTER_MS,
+      this.#agenda.now + DEATH_KNOWN_AFTER_MS,
     );
   }
 }

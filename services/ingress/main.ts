@@ -1,6 +1,6 @@
 /** An ingress process: read configuration, connect, listen, drain on a signal. */
 import { joinRegion } from '@penstock/fleet/nodes';
-import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
+import { CALL_EVERY_MS, WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
   auditOptions,
   bucketOf,
@@ -169,6 +169,7 @@ const ticker = setInterval(() => {
   void tellStatus(false);
 }, 1000);
 const releaser = setInterval(() => open.releaseOverdue(), 20);
+const caller = setInterval(() => open.callRoll(), CALL_EVERY_MS);
 trimMemoryAfterSpikes(() => open.size);
 const watchedAt = monitoringAddress(config);
 if (watchedAt !== null) {
@@ -195,6 +196,7 @@ stopping.by([
       clearInterval(ticker);
       void tellStatus(true);
       clearInterval(releaser);
+      clearInterval(caller);
       // Hijacked keep-alive sockets hold close() up until they are swept.
       const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
       await app.close();

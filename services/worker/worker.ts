@@ -11,18 +11,7 @@ import {
   type WorkerStanding,
   type WorkKind,
 } from '@penstock/policy';
-import {
-  type AttemptKey,
-  type DrainOrder,
-  encodeMessage,
-  isMeant,
-  type ModelInfo,
-  NO_NONCE,
-  queuesOf,
-  readCancel,
-  readDrainOrder,
-  readRunningQuestion,
-} from '@penstock/protocol';
+import { type AttemptKey, encodeMessage, isMeant, type ModelInfo, queuesOf } from '@penstock/protocol';
 import type { Clock, DroppedMessages, Logger } from '@penstock/runtime';
 import type { ControlChannel, ModelRegistry, QueueAdmin, ReplyBus, WorkConsumer } from '@penstock/transport';
 import { Admission } from './admission/admission.ts';
@@ -35,6 +24,7 @@ import { type AttemptObserver, type AttemptTracer, RunningAttempts } from './att
 import { Bidder } from './bidding/bidder.ts';
 import { type Engine, MAX_ANSWER_BYTES } from './engine/engine.ts';
 import { EngineWatch } from './engine/engine-watch.ts';
+import { hearOrders } from './orders.ts';
 import { Presence, type Vitals } from './presence.ts';
 import { FrameBatcher } from './replies/frame-batcher.ts';
 import type { WorkerStatus } from './status.ts';
@@ -256,18 +246,12 @@ export class Worker {
   }
 
   start(): void {
-    this.#o.queue.listen({ kind: 'worker', worker: this.#o.id }, (payload, reply) => {
-      const question = readRunningQuestion(payload);
-      if (question !== null)
-        return reply(encodeMessage({ goesOn: this.#o.stored.has(question.runs, question.attempt) }));
-      const cancel = readCancel(payload);
-      const order = readDrainOrder(payload);
-      if (cancel !== null)
-        this.#cancel(cancel.cancel, { number: cancel.attempt, nonce: cancel.nonce ?? NO_NONCE });
-      else if (order !== null) this.#obey(order);
-      else this.#o.dropped.count('order');
+    const { id: worker, incarnation, queue, stored, dropped, bus, log } = this.#o;
+    hearOrders({
+      ...{ worker, incarnation, queue, stored, dropped },
+      cancel: (id, attempt) => this.#cancel(id, attempt),
+      drain: isOn => this.#drain(isOn),
     });
-    const { bus, log } = this.#o;
     bus.onConnection(() => {
       if (bus.connected) log.info('Redis answers again');
       else log.warn('cut off from Redis: nothing new is taken');
@@ -279,9 +263,10 @@ export class Worker {
     this.#watch.start();
   }
 
-  #obey({ drain }: DrainOrder): void {
-    this.#o.log.info({ drain }, drain ? 'told to take nothing new' : 'told to take work again');
-    this.#presence.order(drain);
+  /** An operator says so. */
+  #drain(isOn: boolean): void {
+    this.#o.log.info({ drain: isOn }, isOn ? 'told to take nothing new' : 'told to take work again');
+    this.#presence.order(isOn);
     this.#bidder.requote();
   }
 

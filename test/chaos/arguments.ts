@@ -17,13 +17,17 @@ export type ChaosCommand =
       readonly minutes: number | null;
       /** The file to which the result is written. */
       readonly report: string | null;
+      /** The kinds of faults that are done, by the beginning of their names; null for all. */
+      readonly only: readonly string[] | null;
+      /** Words of the longest answers. */
+      readonly longest: number;
     };
 
 const MOST_SEED = 2 ** 31 - 1;
 
 /** One line. */
 export const USAGE =
-  'npm run chaos [-- --simulate [--seeds N] [--seed S] | -- (--requests N | --minutes N) --faults N [--seed S] [--report FILE]]; see docs/guarantees.md';
+  'npm run chaos [-- --simulate [--seeds N] [--seed S] | -- (--requests N | --minutes N) --faults N [--only KIND,…] [--longest WORDS] [--seed S] [--report FILE]]; see docs/guarantees.md';
 
 /** @throws Error whose message says what is wrong. */
 export function readArguments(args: readonly string[]): ChaosCommand {
@@ -32,15 +36,17 @@ export function readArguments(args: readonly string[]): ChaosCommand {
     args: [...args],
     options: {
       ...{ simulate: { type: 'boolean' }, seeds: string, seed: string },
-      ...{ requests: string, faults: string, minutes: string, report: string },
+      ...{ requests: string, faults: string, minutes: string, report: string, only: string, longest: string },
     },
   });
   const seed = values.seed === undefined ? null : count('seed', values.seed, MOST_SEED);
-  const { requests: most, faults: done, minutes: lasts, report = null } = values;
-  const isReal = [most, done, lasts].some(value => value !== undefined);
+  const { requests: most, faults: done, minutes: lasts, report = null, only, longest } = values;
+  const isReal = [most, done, lasts, only, longest].some(value => value !== undefined);
   if (values.simulate) {
     if (isReal || report !== null)
-      throw new Error('--requests, --minutes, --faults and --report are of real servers, not of --simulate');
+      throw new Error(
+        '--requests, --minutes, --faults, --only, --longest and --report are of real servers, not of --simulate',
+      );
     const alone = seed !== null && values.seeds === undefined;
     return { kind: 'simulate', seeds: alone ? 1 : count('seeds', values.seeds ?? '1000', 10_000_000), seed };
   }
@@ -56,6 +62,8 @@ export function readArguments(args: readonly string[]): ChaosCommand {
   const requests = count('requests', most ?? '800', 1_000_000);
   const faults = count('faults', done ?? '20', 10_000);
   const minutes = lasts === undefined ? null : count('minutes', lasts, 1440);
+  const words = count('longest', longest ?? '125', 100_000);
   const drawn = seed ?? 1 + Math.floor(Math.random() * MOST_SEED);
-  return { kind: 'run', requests, faults, seed: drawn, minutes, report };
+  const kinds = only?.split(',').map(kind => kind.trim()) ?? null;
+  return { kind: 'run', requests, faults, seed: drawn, minutes, report, only: kinds, longest: words };
 }

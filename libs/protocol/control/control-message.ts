@@ -29,6 +29,10 @@ export type RunningQuestion = z.infer<typeof runningQuestion>;
 const runningAnswer = z.object({ goesOn: z.boolean() });
 export type RunningAnswer = z.infer<typeof runningAnswer>;
 
+/** Ingress → worker: does this process of it still live? Only that one answers, with the same. */
+const rollCall = z.object({ called: incarnation.min(1) });
+export type RollCallMessage = z.infer<typeof rollCall>;
+
 /** Console → worker: take nothing new, or take work again. A worker that is started again takes work. */
 const drainOrder = z.object({ drain: z.boolean() });
 export type DrainOrder = z.infer<typeof drainOrder>;
@@ -125,6 +129,7 @@ const MOST_BYTES = 2 * 1024 * 1024;
 const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export const readCancel = jsonReader(cancelMessage, MOST_BYTES);
+export const readRollCall = jsonReader(rollCall, MOST_BYTES);
 export const readDrainOrder = jsonReader(drainOrder, MOST_BYTES);
 export const readResumeQuestion = jsonReader(resumeQuestion, MOST_BYTES);
 export const readResumeAnswer = jsonReader(resumeAnswer, MOST_ANSWER_BYTES);

@@ -3,6 +3,7 @@ import type {
   DrainOrder,
   ResumeAnswer,
   ResumeQuestion,
+  RollCallMessage,
   RunningAnswer,
   RunningQuestion,
   WantedAnswer,
@@ -16,6 +17,7 @@ export function encodeMessage(
   message:
     | Heartbeat
     | CancelMessage
+    | RollCallMessage
     | DrainOrder
     | ResumeQuestion
     | ResumeAnswer

@@ -16,6 +16,7 @@ import {
   readDrainOrder,
   readResumeAnswer,
   readResumeQuestion,
+  readRollCall,
   readRunningAnswer,
   readRunningQuestion,
   readWantedAnswer,
@@ -64,6 +65,7 @@ const READERS: readonly (readonly [name: string, read: (bytes: Uint8Array) => un
   ['answer', readResumeAnswer, CONTINUE],
   ['cancel', readCancel, { cancel: 'r1', attempt: 1, nonce: 3 }],
   ['order', readDrainOrder, { drain: true }],
+  ['call', readRollCall, { called: 'p1' }],
   [
     'what runs',
     readWantedQuestion,

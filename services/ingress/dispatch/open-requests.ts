@@ -21,6 +21,7 @@ import type { IngressMetrics } from '../metrics.ts';
 import type { Affinity } from '../placement/affinity.ts';
 import type { Served } from '../replies/reply-sink.ts';
 import { FromWorkers } from '../workers/from-workers.ts';
+import { RollCall } from '../workers/roll-call.ts';
 import { BoundTimer } from './bound-timer.ts';
 import { Conversions } from './conversions.ts';
 import { isWanted, partsBytes, withParts } from './holder.ts';
@@ -38,7 +39,9 @@ import {
 import { Watchdog } from './watchdog.ts';
 
 export interface OpenRequestsOptions {
-  readonly queue: WorkPublisher & Pick<WorkConsumer, 'isAckOf' | 'settle'> & Pick<ControlChannel, 'send'>;
+  readonly queue: WorkPublisher &
+    Pick<WorkConsumer, 'isAckOf' | 'settle'> &
+    Pick<ControlChannel, 'ask' | 'connected' | 'send'>;
   readonly fleet: Fleet;
   readonly affinity: Affinity;
   readonly estimates: TokenEstimates;
@@ -66,6 +69,7 @@ export class OpenRequests {
   readonly #conversions: Conversions;
   readonly #boundTimer: BoundTimer;
   readonly #watchdog: Watchdog;
+  readonly #rollCall: RollCall;
   readonly #fromWorkers: FromWorkers<OpenRequest>;
 
   constructor(options: OpenRequestsOptions) {
@@ -79,6 +83,7 @@ export class OpenRequests {
     });
     this.#boundTimer = new BoundTimer(boundWaitMs, clock);
     this.#watchdog = new Watchdog(options, (request, event) => this.#apply(request, event));
+    this.#rollCall = new RollCall({ control: queue, fleet, clock }, (...process) => this.#ended(...process));
     this.#fromWorkers = new FromWorkers(options, {
       find: id => this.#open.get(id),
       onFrame: (request, frame, worker) => this.#onFrame(request, frame, worker),
@@ -188,6 +193,22 @@ export class OpenRequests {
       return false;
     };
     return running.filter(isUnwanted).map(({ id }) => id);
+  }
+
+  /** Every {@link CALL_EVERY_MS}: whether workers still live that run something for clients of this node. */
+  callRoll(): void {
+    this.#rollCall.look(this.#open.values());
+  }
+
+  #ended(worker: string, incarnation: string): void {
+    const { fleet, log } = this.#o;
+    log.warn({ worker }, 'a worker has ended without a word: others get what it ran');
+    fleet.ended(worker, incarnation);
+    for (const request of [...this.#open.values()]) {
+      const { running } = request;
+      if (running?.worker === worker && running.incarnation === incarnation)
+        this.#apply(request, { kind: 'worker_lost' });
+    }
   }
 
   /** Once a second: deadlines, lost workers, leases, keep-alives. */

@@ -24,8 +24,14 @@ export interface Victims {
 const nothing = async () => {};
 const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
 
-export function faultKinds(victims: Victims): FaultKind[] {
-  return [...kills(victims), ...stops(victims), ...refusals(victims.stack), ...network(victims)];
+/** @param only beginnings of their names; null for all. @throws Error where one is the beginning of none. */
+export function faultKinds(victims: Victims, only: readonly string[] | null): FaultKind[] {
+  const all = [...kills(victims), ...stops(victims), ...refusals(victims.stack), ...network(victims)];
+  const names = all.map(({ name }) => name);
+  for (const each of only ?? [])
+    if (!names.some(name => name.startsWith(each)))
+      throw new Error(`no kind of fault begins with “${each}”; there are: ${names.join(', ')}`);
+  return all.filter(({ name }) => only?.some(each => name.startsWith(each)) ?? true);
 }
 
 /** Killed, and started again after a while. */

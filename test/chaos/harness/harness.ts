@@ -10,7 +10,7 @@ import { API_KEY, startStack, waitFor } from '../../../testkit/stack.ts';
 import type { ChaosCommand } from '../arguments.ts';
 import { judge, type Violation } from '../invariants.ts';
 import { beginBatch, checkBatch } from '../work.ts';
-import { faultKinds, type Victims } from './faults.ts';
+import { type FaultKind, faultKinds, type Victims } from './faults.ts';
 import { leftOf } from './left-over.ts';
 import { MemoryWatch } from './memory.ts';
 import { type ChaosReport, type Done, goesOn, writeReport } from './report.ts';
@@ -64,12 +64,12 @@ export async function runHarness(command: Extract<ChaosCommand, { kind: 'run' }>
 }
 
 /** So many, or as many as are asked within some minutes. */
-function* requestsOf(count: number, until: number, rand: () => number): Generator<Request> {
+function* requestsOf(count: number, until: number, longest: number, rand: () => number): Generator<Request> {
   for (let i = 0; i < count || performance.now() < until; i++)
     yield {
       kind: KINDS[Math.floor(rand() * KINDS.length)] as RequestKind,
       name: `chaos ${i}`,
-      words: 5 + Math.floor(rand() * 120),
+      words: 5 + Math.floor(rand() * (longest - 5)),
       leavesAfterMs: rand() < 0.08 ? 20 + Math.floor(rand() * 1500) : null,
     };
 }
@@ -113,10 +113,10 @@ async function startFaultyStack(parts: AsyncDisposableStack, receiverUrl: string
   return { stack, victims, urls, client };
 }
 
-type Run = Pick<Extract<ChaosCommand, { kind: 'run' }>, 'requests' | 'faults' | 'seed' | 'minutes'>;
+type Run = Omit<Extract<ChaosCommand, { kind: 'run' }>, 'kind' | 'report'>;
 
 export async function runChaos(
-  { requests: count, faults, seed, minutes }: Run,
+  { requests: count, faults, seed, minutes, only, longest }: Run,
   tell: (line: string) => void,
 ): Promise<{ report: ChaosReport; told: string[] }> {
   const rand = seeded(seed);
@@ -129,14 +129,14 @@ export async function runChaos(
   );
   const startedAt = performance.now();
   const lines = minutes === null ? Math.round(count * LINES) : 0;
-  const requests = requestsOf(minutes === null ? count - lines : 0, startedAt + lasts, rand);
+  const requests = requestsOf(minutes === null ? count - lines : 0, startedAt + lasts, longest, rand);
   const batch = lines === 0 ? null : await beginBatch(client, lines);
   let next = 0;
   const chaos = new ChaosClient(() => urls[next++ % urls.length] ?? '');
   const seen: Seen[] = [];
   const share = () =>
     minutes === null ? seen.length / (count - lines) : (performance.now() - startedAt) / lasts;
-  const doing = doFaults(victims, faults, seeded(seed + 1), share, tell);
+  const doing = doFaults(faultKinds(victims, only), faults, seeded(seed + 1), share, tell);
   await Promise.all(
     Array.from({ length: minutes === null ? CLIENTS : SOAK_CLIENTS }, async () => {
       for (const request of requests) seen.push(await chaos.run(request));
@@ -184,16 +184,16 @@ function stuck({ ends, name: about }: Seen): Violation[] {
 
 /** One after the other, spread over the requests; each kind comes before one comes again. */
 async function doFaults(
-  victims: Victims,
+  kinds: readonly FaultKind[],
   count: number,
   rand: () => number,
   share: () => number,
   tell: (line: string) => void,
 ): Promise<Done[]> {
   const done: Done[] = [];
-  let bag: ReturnType<typeof faultKinds> = [];
+  let bag: FaultKind[] = [];
   for (let i = 0; i < count; i++) {
-    if (bag.length === 0) bag = faultKinds(victims);
+    if (bag.length === 0) bag = [...kinds];
     const [kind] = bag.splice(Math.floor(rand() * bag.length), 1);
     const index = Math.floor(rand() * 60);
     if (kind === undefined) continue;

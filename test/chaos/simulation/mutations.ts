@@ -25,6 +25,9 @@ const LOSES_REFUSED: Change = {
   replace: 'throw err;',
 };
 
+/** Streams whose worker is killed. */
+export const DEATHS: Focus = { faults: ['kill worker'], kinds: ['stream'], isLong: true };
+
 export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'attempts are told apart by their number alone',
@@ -112,6 +115,17 @@ export const MUTATIONS: readonly Mutation[] = [
       },
     ],
     focus: { faults: ['kill worker', 'stop worker'], kinds: ['stream'], isLong: true },
+  },
+  {
+    name: 'nobody calls a worker that has fallen silent',
+    changes: [
+      {
+        file: 'services/ingress/dispatch/open-requests.ts',
+        find: 'this.#rollCall.look(this.#open.values());',
+        replace: '',
+      },
+    ],
+    focus: DEATHS,
   },
   {
     name: 'work is taken off the queue after two deliveries',

@@ -1,7 +1,7 @@
 /** A thousand seeds in which everything holds, and fixes of the product that are missed as soon as they are taken out. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MUTATIONS } from './mutations.ts';
+import { DEATHS, MUTATIONS } from './mutations.ts';
 import { planOf } from './plan.ts';
 import { runSeeds } from './seeds.ts';
 import { explain } from './shrink.ts';
@@ -17,6 +17,12 @@ test(`whatever is killed, cut or refused: nothing lost, mixed or stuck in ${SEED
   );
   const [first] = failing;
   if (first !== undefined) assert.fail(`${failing.length} seeds fail\n${await explain(planOf(first.seed))}`);
+});
+
+test('a stream goes on within two seconds of the death of its worker', async () => {
+  const { failing } = await runSeeds(1, MISSED_WITHIN, { name: 'none', changes: [], focus: DEATHS });
+  const [first] = failing;
+  if (first !== undefined) assert.fail(await explain(planOf(first.seed, DEATHS)));
 });
 
 for (const mutation of MUTATIONS)

@@ -8,6 +8,10 @@ const LOOK_MS = 250;
 const STOPS_WITHIN_MS = 5500;
 /** What is accepted goes on within this once nothing is done to anybody any more, ms. */
 const GOES_ON_WITHIN_MS = 14_000;
+/** A stream whose worker died goes on within this, where nothing else is done to anybody, ms. */
+const AFTER_DEATH_MS = 2000;
+/** An ingress has to have listened for three seconds before it believes that a worker is gone; with the time it takes to start, ms. */
+const HEARD_ALL_MS = 3500;
 /** Everything is back to zero within this after the last request has ended, ms. */
 const ZERO_WITHIN_MS = 75_000;
 /** An open run whose message is gone is ended, or queued again, within this, ms. */
@@ -58,7 +62,22 @@ export class Watch {
     this.#lookAtEngines();
     this.#lookAtMessages();
     this.#lookAtProgress();
+    this.#lookAtDeath();
     this.#lookAtEnd();
+  }
+
+  #lookAtDeath(): void {
+    const { time, clients, plan } = this.#region;
+    const [death, ...others] = plan.faults;
+    if (death?.kind !== 'kill worker' || others.length > 0 || death.at < HEARD_ALL_MS) return;
+    const left = plan.workers.filter((_, i) => i !== death.index % plan.workers.length);
+    const hasRoom = sum(left.map(({ slots }) => slots)) >= plan.requests.length;
+    if (time.now < death.at || !hasRoom || left.some(({ continues }) => !continues)) return;
+    for (const { hasBegun, isOver, heardAt, plan: request } of clients) {
+      const ms = time.now - heardAt;
+      if (request.kind === 'stream' && hasBegun && !isOver && ms > AFTER_DEATH_MS)
+        this.#find('goes on', request.name, `nothing has come of it for ${ms} ms, though only a worker died`);
+    }
   }
 
   /** Since when nothing was done to anybody, ms. */

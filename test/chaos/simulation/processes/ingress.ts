@@ -1,6 +1,6 @@
 /** An ingress process: the product's own parts, from what its routes call to its wires. Left out are the HTTP server and what reads bodies. */
 import { type Fleet, watchFleet } from '@penstock/fleet';
-import { DEFAULT_BOUNDARIES } from '@penstock/policy';
+import { CALL_EVERY_MS, DEFAULT_BOUNDARIES } from '@penstock/policy';
 import type { NewRun } from '@penstock/protocol';
 import {
   ConvertedCall,
@@ -96,6 +96,7 @@ export async function startIngress(
   life.done.listen(id => open.runEnded(id), dropped);
   await open.listen(queue, wires.bus, name);
   setInterval(() => open.tick(), 1000);
+  setInterval(() => open.callRoll(), CALL_EVERY_MS);
   setInterval(() => open.releaseOverdue(), isBound ? 20 : 1000);
   return {
     ...{ name, proc, wires, fleet, open, finder },
