@@ -4,11 +4,11 @@
 export const MAY_IMPORT: Record<string, readonly string[]> = {
   'libs/policy': [],
   'libs/protocol': [],
-  'libs/transport': ['protocol'],
+  'libs/transport': ['policy', 'protocol'],
   'libs/runtime': ['policy', 'protocol'],
   'libs/runs': ['policy', 'protocol', 'transport', 'runtime'],
   'libs/fleet': ['policy', 'protocol', 'runtime'],
-  'libs/access': ['protocol', 'transport', 'runtime'],
+  'libs/access': ['policy', 'protocol', 'transport', 'runtime'],
   services: ['policy', 'protocol', 'transport', 'runtime', 'runs', 'fleet', 'access'],
 };
 
@@ -88,6 +88,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/transport/ports/queue',
     'libs/transport/ports/runs',
   ],
+  'libs/transport/contracts/limits': ['libs/transport/ports'],
   'libs/transport/egress': ['libs/transport/http', 'libs/transport/ports/webhooks'],
   'libs/transport/files': [
     'libs/transport/ports',

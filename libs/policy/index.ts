@@ -15,6 +15,7 @@ export * from './bidding/size-class.ts';
 export * from './bidding/work-conservation.ts';
 export * from './bidding/worker-bids.ts';
 export * from './bidding/worker-load.ts';
+export * from './limits/limit.ts';
 export * from './liveness/health.ts';
 export * from './liveness/liveness.ts';
 export * from './placement/affinity.ts';

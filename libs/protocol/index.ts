@@ -1,5 +1,6 @@
 /** Everything that crosses a process boundary: messages, records, requests, errors, and the names of all of them. */
 export * from './access/api-key.ts';
+export * from './access/limit-keys.ts';
 export * from './access/objects.ts';
 export {
   ACCESS_VERSION_KEY,

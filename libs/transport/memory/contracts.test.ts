@@ -3,6 +3,7 @@ import { suite } from 'node:test';
 import {
   testAuditLog,
   testControlChannel,
+  testLimitLedger,
   testModelRegistry,
   testOpenRuns,
   testPlacementStore,
@@ -15,6 +16,7 @@ import {
 } from '../contracts/index.ts';
 import {
   MemoryAuditLog,
+  MemoryLimitLedger,
   MemoryModelRegistry,
   MemoryOpenRuns,
   MemoryPlacementStore,
@@ -76,4 +78,12 @@ suite('run store in memory', () => {
 suite('project records in memory', () => {
   const records = new MemoryProjectRecords();
   testProjectRecords(() => records);
+});
+
+suite('limits in memory', () => {
+  const ledger = new MemoryLimitLedger(clock);
+  const elapse = async (_project: string, ms: number) => {
+    now += ms;
+  };
+  testLimitLedger(() => ({ ledgers: [ledger, ledger], elapse }));
 });

@@ -1,0 +1,13 @@
+/** Where the use of limits is counted in Redis. */
+import { assertToken } from '../wire/token.ts';
+
+/** Redis hash: name of a limit → when its rate is full again (Unix ms), or what is spent of its budget; with `@` behind: in which window that was. */
+export function limitsKey(project: string): string {
+  return `penstock:limits:${assertToken(project)}`;
+}
+
+/** Redis set, sorted by when their places end (Unix ms): the parallel requests of a project, or those of it for a model. */
+export function limitLeasesKey(project: string, slug?: string): string {
+  const ofProject = `penstock:limit-leases:${assertToken(project)}`;
+  return slug === undefined ? ofProject : `${ofProject}:${assertToken(slug)}`;
+}
