@@ -14,7 +14,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   service: { program: 'deploy/command/service', about: 'run one service, set up by its environment' },
   dlq: { program: 'deploy/dlq/main', about: 'list, show, requeue and drop dead letters' },
   explain: { program: 'deploy/explain/main', about: 'tell the life of one request in words' },
-  admin: { program: 'deploy/admin/main', about: 'verify the audit log, make users of NATS and Redis' },
+  admin: {
+    program: 'deploy/admin/main',
+    about: 'projects and keys, verify the audit log, make users of NATS and Redis',
+  },
   load: { program: 'loadtest/cli/main', about: 'load-test this machine, or any Penstock by its URL' },
   plan: { program: 'loadtest/simulator/main', about: 'simulate what a fleet would do with a workload' },
 };

@@ -1,9 +1,11 @@
 /** Who may do what: projects, their keys, and what a key stands for. */
 export { type Admin, type Caller, isRefused, REFUSALS, type Refusal, type Refused } from './caller.ts';
-export { KeyOffice, type KeyWishes, type NewKey } from './key-office.ts';
 export { type FoundKey, KeyRing } from './key-ring.ts';
 export { type KeyStore, openKeyStore } from './key-store.ts';
 export { type KeyKind, mintKey, readKeyText } from './key-text.ts';
+export { type Actor, Deeds } from './office/deeds.ts';
+export { KeyOffice, type KeyWishes, type NewKey } from './office/key-office.ts';
+export { accountOf, ProjectOffice } from './office/project-office.ts';
 export { Peppers } from './peppers.ts';
 export {
   mayAsk,
@@ -13,6 +15,5 @@ export {
   UNRESTRICTED,
   useOf,
 } from './permissions.ts';
-export { accountOf, ProjectOffice } from './project-office.ts';
 export { accessSettings } from './settings.ts';
 export { WrongKeys } from './wrong-keys.ts';

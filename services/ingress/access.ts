@@ -38,7 +38,7 @@ export function accessOf(
   });
   const refusedKeys = new RefusedKeys(audit, clock);
   return {
-    apis: organizationApis(records, peppers, host),
+    apis: organizationApis({ projects: records, audit }, peppers, host),
     guards: {
       authenticator: new Authenticator({ ring: keys.ring, wrongKeys: new WrongKeys(clock), refused, log }),
       refusedKeys,

@@ -187,6 +187,10 @@ test('`penstock start` streams an answer, serves the console, and is load-tested
   assert.equal(load.code, 0, load.err + load.out);
   assert.match(load.out, /^report {2}\.penstock\/load\/smoke\.html$/m);
   assert.equal((await command.run('dlq', 'list')).out, 'no dead letters\n');
+  assert.equal((await command.run('admin', 'projects', 'create', 'packed')).code, 0);
+  const made = await command.run('admin', 'keys', 'create', 'packed', '--json');
+  const { value: key } = JSON.parse(made.out) as { value: string };
+  await streamAnswer({ ...started, key });
 });
 
 test('it ends in order on SIGTERM, and has written nothing into its own folder', async () => {

@@ -21,6 +21,7 @@ import {
 import type { Passwords } from '@penstock/transport/roles';
 import { Redis } from 'ioredis';
 import OpenAI from 'openai';
+import { adminCommand } from '../../deploy/admin/command.ts';
 import { NATS_FILE, REDIS_FILE, writeRoles } from '../../deploy/admin/role-files.ts';
 import { membersOf } from '../../deploy/admin/roles.ts';
 import type { ScalerView } from '../../services/console/shared/scaler-view.ts';
@@ -105,6 +106,16 @@ function dlq(...args: string[]): Promise<string> {
   );
 }
 
+async function administer(...args: string[]): Promise<string> {
+  const wires = { PENSTOCK_REDIS_URL: urlsOf('operator').redis, PENSTOCK_KEY_PEPPER: 'p'.repeat(32) };
+  Object.assign(process.env, wires);
+  const said: string[] = [];
+  const say = (text: string) => void said.push(text);
+  const code = await adminCommand(args, { out: say, err: say });
+  assert.equal(code, 0, said.join(''));
+  return said.join('');
+}
+
 async function runJob(model: string): Promise<string> {
   const answer = await post(stack, '/v1/chat/completions', chat('a job', { model, max_tokens: 4 }), {
     headers: { prefer: 'respond-async' },
@@ -153,6 +164,10 @@ test('the usual flows ask for nothing that is denied', async () => {
   await dlq('requeue', failed);
   await waitFor(async () => (await dlq('list')).includes(failed));
   await dlq('drop', failed);
+  await administer('projects', 'create', 'search');
+  await administer('keys', 'create', 'search');
+  const [, id = ''] = /^(key_\w+) /m.exec(await administer('keys', 'list', 'search')) ?? [];
+  await administer('keys', 'revoke', id);
   const of = urlsOf('console');
   await using operator = await startConsole({ nats: { url: of.nats }, redis: { url: of.redis } });
   const login = await fetch(`${operator.url}/api/session`, {

@@ -18,6 +18,8 @@ const auditEntry = z.object({
   targets: z.array(z.string()),
   /** In the operator's words; empty where nobody gave one. */
   reason: z.string(),
+  /** Fields that were asked for, as the admin API calls them. */
+  changes: z.record(z.string(), z.unknown()).optional(),
   /** What did not work, for each such target. Absent in the entry that is written before anything is done. */
   failures: z.array(z.string()).optional(),
   /** How often, where several of a kind are told together. */

@@ -4,6 +4,7 @@
  * the packets of others' answers, files or conversations.
  */
 import {
+  ACCESS_VERSION_KEY,
   auditEndsKey,
   auditKey,
   BACKLOG_BYTES_KEY,
@@ -13,9 +14,13 @@ import {
   deliveryKey,
   deliveryListKey,
   EVENT_OUTBOX_KEY,
+  KEY_USES_KEY,
+  KEYS_KEY,
+  keyListKey,
   modelRegistryKey,
   nodeNameKey,
   OPEN_BATCHES_KEY,
+  PROJECTS_KEY,
   RUN_DEADLINES_KEY,
   replyChannel,
   replyLog,
@@ -53,7 +58,7 @@ const TABLE: Readonly<Record<Role, (member: Member) => string>> = {
   tasks: () => serving(),
   scaler: ({ region }) => scaler(region),
   console: ({ region }) => operating(region),
-  operator: ({ region }) => operating(region),
+  operator: ({ region }) => operating(region, ACCESS),
 };
 
 /** Whatever the product does, in its own keys. `config|get` tells whether the server keeps what it confirms. */
@@ -61,14 +66,25 @@ function serving(): string {
   return `${keys(OURS)} ${channels(OURS)} ${ORDINARY} ${CONNECTION} +config|get`;
 }
 
-/** Reads everything that is ours, and changes runs, batches, what is sent to webhooks, and the audit log. */
-function operating(region: string): string {
+/** Projects and their keys: whoever changes them lets in whom they like. */
+const ACCESS = [
+  PROJECTS_KEY,
+  KEYS_KEY,
+  KEY_USES_KEY,
+  ACCESS_VERSION_KEY,
+  every(keyListKey),
+  keyListKey(null),
+];
+
+/** Reads everything that is ours, and changes runs, batches, what is sent to webhooks, the audit log, and what else is named. */
+function operating(region: string, more: readonly string[] = []): string {
   const changed = [
     ...[auditKey(region), auditEndsKey(region), modelRegistryKey(region), settingsKey()],
     ...[every(runKey), every(runLogKey), every(runMessageKey), every(runRemovedKey), RUN_DEADLINES_KEY],
     ...[every(backlogKey), BACKLOG_BYTES_KEY],
     ...[every(batchKey), OPEN_BATCHES_KEY, EVENT_OUTBOX_KEY, `${WEBHOOK_LIST_PREFIX}*`],
     ...[every(deliveryKey), every(deliveryAttemptsKey), every(deliveryListKey), 'bull:*'],
+    ...more,
   ];
   return `${keys(changed)} %R~penstock:* ${channels(OURS)} ${ORDINARY} ${CONNECTION}`;
 }

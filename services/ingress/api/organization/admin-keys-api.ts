@@ -4,7 +4,7 @@ import { adminKeyCreate, toAdminKeyObject } from '@penstock/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { Api, Guards } from '../../http/guards.ts';
 import { readBody } from '../../http/read-body.ts';
-import { adminRoutes } from './routes.ts';
+import { actorOf, adminRoutes } from './routes.ts';
 import { keyPage, shownKey } from './shown-keys.ts';
 
 const PATH = '/v1/organization/admin_api_keys';
@@ -19,16 +19,17 @@ export class AdminKeysApi implements Api {
   addTo(app: FastifyInstance, guards: Guards): void {
     const on = adminRoutes<{ id: string }>(app, guards, PATH);
     on('get', '', ({ query }) => keyPage(this.#keys, null, query, toAdminKeyObject));
-    on('post', '', async ({ body }) => {
-      const { name, expires_in_seconds: expiresInS } = readBody(adminKeyCreate, body);
-      const { key, text } = await this.#keys.createAdmin({ name, expiresInS });
+    on('post', '', async request => {
+      const { name, expires_in_seconds: expiresInS } = readBody(adminKeyCreate, request.body);
+      const { key, text } = await this.#keys.createAdmin(actorOf(request), { name, expiresInS });
       return { ...toAdminKeyObject(key, null), value: text };
     });
     on('get', '/:id', async ({ params: { id } }) =>
       shownKey(this.#keys, await this.#keys.find(null, id), toAdminKeyObject),
     );
-    on('delete', '/:id', async ({ params: { id } }) => {
-      await this.#keys.remove(null, id);
+    on('delete', '/:id', async request => {
+      const { id } = request.params;
+      await this.#keys.remove(actorOf(request), null, id);
       return { id, object: 'organization.admin_api_key.deleted', deleted: true };
     });
   }

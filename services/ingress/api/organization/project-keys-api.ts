@@ -4,7 +4,7 @@ import { type KeyRecord, type Project, projectKeyUpdate, toProjectKeyObject } fr
 import type { FastifyInstance } from 'fastify';
 import type { Api, Guards } from '../../http/guards.ts';
 import { readBody } from '../../http/read-body.ts';
-import { projectRoutes } from './routes.ts';
+import { actorOf, projectRoutes } from './routes.ts';
 import { keyPage, shownKey } from './shown-keys.ts';
 
 const PATH = '/v1/organization/projects/:id/api_keys';
@@ -24,13 +24,16 @@ export class ProjectKeysApi implements Api {
     on('get', '/:key', async (project, { params: { key: id } }) =>
       shownKey(this.#keys, await this.#keys.find(project.id, id), shownIn(project)),
     );
-    on('post', '/:key', async (project, { params: { key: id }, body }) => {
-      const { name, expires_in_seconds: expiresInS, scopes } = readBody(projectKeyUpdate, body);
+    on('post', '/:key', async (project, request) => {
+      const { key: id } = request.params;
+      const { name, expires_in_seconds: expiresInS, scopes } = readBody(projectKeyUpdate, request.body);
       const wishes = { ...(name === undefined ? {} : { name }), expiresInS, scopes };
-      return shownKey(this.#keys, await this.#keys.update(project.id, id, wishes), shownIn(project));
+      const changed = await this.#keys.update(actorOf(request), project.id, id, wishes);
+      return shownKey(this.#keys, changed, shownIn(project));
     });
-    on('delete', '/:key', async (project, { params: { key: id } }) => {
-      await this.#keys.remove(project.id, id);
+    on('delete', '/:key', async (project, request) => {
+      const { key: id } = request.params;
+      await this.#keys.remove(actorOf(request), project.id, id);
       return { id, object: 'organization.project.api_key.deleted', deleted: true };
     });
   }

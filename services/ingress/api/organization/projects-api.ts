@@ -15,7 +15,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Api, Guards } from '../../http/guards.ts';
 import { pageOf, readPaging } from '../../http/paging.ts';
 import { readBody } from '../../http/read-body.ts';
-import { type Asked, adminRoutes } from './routes.ts';
+import { type Asked, actorOf, adminRoutes } from './routes.ts';
 
 const PATH = '/v1/organization/projects';
 const RATE_LIMIT = /^rl-(.{1,512})$/s;
@@ -36,24 +36,30 @@ export class ProjectsApi implements Api {
     const on = adminRoutes<Params>(app, guards, PATH);
     const id = (request: Asked<Params>) => request.params.id;
     on('get', '', request => this.#list(request));
-    on('post', '', async ({ body }) =>
-      toProjectObject(await this.#office.create(readBody(projectCreate, body).name)),
+    on('post', '', async request =>
+      toProjectObject(
+        await this.#office.create(actorOf(request), readBody(projectCreate, request.body).name),
+      ),
     );
     on('get', '/:id', async request => toProjectObject(await this.#office.find(id(request))));
     on('post', '/:id', async request => {
       const { name } = readBody(projectUpdate, request.body);
       const changed =
-        name === undefined ? this.#office.find(id(request)) : this.#office.rename(id(request), name);
+        name === undefined
+          ? this.#office.find(id(request))
+          : this.#office.rename(actorOf(request), id(request), name);
       return toProjectObject(await changed);
     });
-    on('post', '/:id/archive', async request => toProjectObject(await this.#office.archive(id(request))));
+    on('post', '/:id/archive', async request =>
+      toProjectObject(await this.#office.archive(actorOf(request), id(request))),
+    );
     on('get', '/:id/model_permissions', async request => permissionsOf(await this.#office.find(id(request))));
     on('post', '/:id/model_permissions', async request => {
       const { mode, model_ids: names } = readBody(modelPermissionsUpdate, request.body);
-      return permissionsOf(await this.#office.permit(id(request), { mode, names }));
+      return permissionsOf(await this.#office.permit(actorOf(request), id(request), { mode, names }));
     });
     on('delete', '/:id/model_permissions', async request => {
-      await this.#office.permit(id(request), null);
+      await this.#office.permit(actorOf(request), id(request), null);
       return { object: 'project.model_permissions.deleted', deleted: true };
     });
     on('get', '/:id/rate_limits', request => this.#listLimits(request));
@@ -86,7 +92,12 @@ export class ProjectsApi implements Api {
       number,
     ][];
     const changed = asked.map(([name, value]) => [LIMIT_NAMES[name], value] as const);
-    const { limits } = await this.#office.limit(request.params.id, model, Object.fromEntries(changed));
+    const { limits } = await this.#office.limit(
+      actorOf(request),
+      request.params.id,
+      model,
+      Object.fromEntries(changed),
+    );
     return toRateLimitObject(model, limits[model] ?? {});
   }
 }

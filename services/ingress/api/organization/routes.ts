@@ -1,5 +1,5 @@
 /** How routes of the admin API are made: for operators alone, each answered with one object. */
-import type { ProjectOffice } from '@penstock/access';
+import type { Actor, ProjectOffice } from '@penstock/access';
 import type { Project } from '@penstock/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Guards } from '../../http/guards.ts';
@@ -8,6 +8,11 @@ import { answer } from '../../http/headers.ts';
 export type Query = Record<string, string | undefined>;
 type Method = 'get' | 'post' | 'delete';
 export type Asked<Params> = FastifyRequest<{ Querystring: Query }> & { readonly params: Params };
+
+/** Who asks, for the audit log. */
+export function actorOf({ admin, ip }: Pick<FastifyRequest, 'admin' | 'ip'>): Actor {
+  return { who: admin.key, ip };
+}
 
 /** @param path of all of them. */
 export function adminRoutes<Params>(app: FastifyInstance, guards: Guards, path: string) {

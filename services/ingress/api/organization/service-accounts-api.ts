@@ -1,5 +1,5 @@
 /** OpenAI's admin API of service accounts: whoever holds keys of a project. A key is shown once, when it is made. */
-import { accountOf, type KeyOffice, type NewKey, type ProjectOffice } from '@penstock/access';
+import { type Actor, accountOf, type KeyOffice, type NewKey, type ProjectOffice } from '@penstock/access';
 import {
   type Project,
   serviceAccountCreate,
@@ -12,7 +12,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Api, Guards } from '../../http/guards.ts';
 import { pageOf, readPaging } from '../../http/paging.ts';
 import { readBody } from '../../http/read-body.ts';
-import { projectRoutes } from './routes.ts';
+import { actorOf, projectRoutes } from './routes.ts';
 
 const PATH = '/v1/organization/projects/:id/service_accounts';
 /** What OpenAI calls the key of a new account. */
@@ -32,37 +32,41 @@ export class ServiceAccountsApi implements Api {
     on('get', '', async ({ serviceAccounts }, { query }) =>
       pageOf([...serviceAccounts].reverse(), readPaging(query, 20, 100), toServiceAccountObject),
     );
-    on('post', '', (project, { body }) => this.#create(project, body));
+    on('post', '', (project, request) => this.#create(actorOf(request), project, request.body));
     on('get', '/:account', async (project, { params: { account: id } }) =>
       toServiceAccountObject(accountOf(project, id)),
     );
-    on('post', '/:account', async (project, { params: { account: id }, body }) => {
-      const { name = accountOf(project, id).name } = readBody(serviceAccountUpdate, body);
-      return toServiceAccountObject(await this.#projects.renameAccount(project.id, id, name));
+    on('post', '/:account', async (project, request) => {
+      const { account: id } = request.params;
+      const { name = accountOf(project, id).name } = readBody(serviceAccountUpdate, request.body);
+      const by = actorOf(request);
+      return toServiceAccountObject(await this.#projects.renameAccount(by, project.id, id, name));
     });
-    on('delete', '/:account', async (project, { params: { account: id } }) => {
-      await this.#projects.removeAccount(project.id, id);
+    on('delete', '/:account', async (project, request) => {
+      const { account: id } = request.params;
+      await this.#projects.removeAccount(actorOf(request), project.id, id);
       return { id, object: 'organization.project.service_account.deleted', deleted: true };
     });
-    on('post', '/:account/api_keys', async (project, { params: { account: id }, body }) => {
+    on('post', '/:account/api_keys', async (project, request) => {
       const {
         name = FIRST_KEY,
         expires_in_seconds: expiresInS,
         scopes,
-      } = readBody(serviceAccountKeyCreate, body);
-      return shownOnce(await this.#keys.create(project, id, { name, expiresInS, scopes }));
+      } = readBody(serviceAccountKeyCreate, request.body);
+      const wishes = { name, expiresInS, scopes };
+      return shownOnce(await this.#keys.create(actorOf(request), project, request.params.account, wishes));
     });
   }
 
-  async #create(project: Project, body: unknown): Promise<object> {
+  async #create(by: Actor, project: Project, body: unknown): Promise<object> {
     const asked = readBody(serviceAccountCreate, body);
     const { name, expires_in_seconds: expiresInS, scopes } = asked;
     const isAlone = asked.create_service_account_only === true;
     if (!isAlone) this.#keys.checkReady();
-    const account = await this.#projects.addAccount(project.id, name);
+    const account = await this.#projects.addAccount(by, project.id, name);
     if (isAlone) return { ...toServiceAccountObject(account), api_key: null };
     const grown = await this.#projects.find(project.id);
-    const made = await this.#keys.create(grown, account.id, { name: FIRST_KEY, expiresInS, scopes });
+    const made = await this.#keys.create(by, grown, account.id, { name: FIRST_KEY, expiresInS, scopes });
     return { ...toServiceAccountObject(account), api_key: shownOnce(made) };
   }
 }

@@ -2,6 +2,7 @@
 import { DispatchError, type Project, type ProjectLimits, type ServiceAccount } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { ProjectRecords } from '@penstock/transport';
+import type { Actor, Deed, Deeds } from './deeds.ts';
 
 /** Of a project: they are read with it. */
 const MOST_ACCOUNTS = 500;
@@ -11,6 +12,7 @@ const MOST_TRIES = 10;
 
 export interface OfficeOptions {
   readonly records: ProjectRecords;
+  readonly deeds: Deeds;
   readonly nextId: () => string;
   readonly clock: Pick<Clock, 'now'>;
 }
@@ -34,29 +36,34 @@ export class ProjectOffice {
     return project;
   }
 
-  async create(name: string): Promise<Project> {
+  create(by: Actor, name: string): Promise<Project> {
     const project: Project = {
       ...{ id: `proj_${this.#o.nextId()}`, name, createdAt: this.#nowS(), archivedAt: null, revision: 1 },
       ...{ serviceAccounts: [], limits: {}, models: null },
     };
-    if (!(await this.#o.records.putProject(project))) throw refusal('There is such a project already.');
-    return project;
+    return this.#o.deeds.by(by, about('project.created', project.id, { name }), async () => {
+      if (!(await this.#o.records.putProject(project))) throw refusal('There is such a project already.');
+      return project;
+    });
   }
 
-  rename(id: string, name: string): Promise<Project> {
-    return this.#change(id, project => ({ ...project, name }));
+  rename(by: Actor, id: string, name: string): Promise<Project> {
+    const deed = about('project.updated', id, { name });
+    return this.#change(by, deed, project => ({ ...project, name }));
   }
 
   /** Its keys are refused from then on. Archived again, it stays as it is. */
-  async archive(id: string): Promise<Project> {
-    const { archivedAt } = await this.find(id);
-    if (archivedAt !== null) return this.find(id);
-    return this.#change(id, project => ({ ...project, archivedAt: this.#nowS() }));
+  async archive(by: Actor, id: string): Promise<Project> {
+    const before = await this.find(id);
+    if (before.archivedAt !== null) return before;
+    const archivedAt = this.#nowS();
+    return this.#change(by, about('project.archived', id), project => ({ ...project, archivedAt }));
   }
 
   /** @param model `*` for all together. @param changed limits that replace those of the same name. */
-  limit(id: string, model: string, changed: ProjectLimits[string]): Promise<Project> {
-    return this.#change(id, project => {
+  limit(by: Actor, id: string, model: string, changed: ProjectLimits[string]): Promise<Project> {
+    const deed = { ...about('rate_limit.updated', id, changed), targets: [`rl-${model}`] };
+    return this.#change(by, deed, project => {
       const limits = { ...project.limits, [model]: { ...project.limits[model], ...changed } };
       if (Object.keys(limits).length > MOST_LIMITED_MODELS)
         throw refusal(`A project has limits for ${MOST_LIMITED_MODELS} models at most.`);
@@ -65,13 +72,16 @@ export class ProjectOffice {
   }
 
   /** @param models null for all. */
-  permit(id: string, models: Project['models']): Promise<Project> {
-    return this.#change(id, project => ({ ...project, models }));
+  permit(by: Actor, id: string, models: Project['models']): Promise<Project> {
+    const { mode = 'deny_list', names = [] } = models ?? {};
+    const deed = about('project.updated', id, { mode, model_ids: names });
+    return this.#change(by, deed, project => ({ ...project, models }));
   }
 
-  async addAccount(id: string, name: string): Promise<ServiceAccount> {
+  async addAccount(by: Actor, id: string, name: string): Promise<ServiceAccount> {
     const account = { id: `svc_acct_${this.#o.nextId()}`, name, createdAt: this.#nowS() };
-    await this.#change(id, project => {
+    const deed = { ...about('service_account.created', id, { name }), targets: [account.id] };
+    await this.#change(by, deed, project => {
       if (project.serviceAccounts.length >= MOST_ACCOUNTS)
         throw refusal(
           `The project has ${MOST_ACCOUNTS} service accounts, the most there can be. Delete one first.`,
@@ -82,8 +92,9 @@ export class ProjectOffice {
   }
 
   /** @throws DispatchError `service_account_not_found` */
-  async renameAccount(id: string, account: string, name: string): Promise<ServiceAccount> {
-    const project = await this.#change(id, before => {
+  async renameAccount(by: Actor, id: string, account: string, name: string): Promise<ServiceAccount> {
+    const deed = { ...about('service_account.updated', id, { name }), targets: [account] };
+    const project = await this.#change(by, deed, before => {
       accountOf(before, account);
       const renamed = before.serviceAccounts.map(each => (each.id === account ? { ...each, name } : each));
       return { ...before, serviceAccounts: renamed };
@@ -92,30 +103,45 @@ export class ProjectOffice {
   }
 
   /** Its keys are not valid from then on, also where they could not be removed any more. */
-  async removeAccount(id: string, account: string): Promise<void> {
-    await this.#change(id, project => {
+  async removeAccount(by: Actor, id: string, account: string): Promise<void> {
+    const keys = (await this.#o.records.keys(id)).filter(key => key.account === account);
+    const deed = about('service_account.deleted', id);
+    await this.#change(by, { ...deed, targets: [account, ...keys.map(key => key.id)] }, project => {
       accountOf(project, account);
       const left = project.serviceAccounts.filter(each => each.id !== account);
       return { ...project, serviceAccounts: left };
     });
-    const keys = await this.#o.records.keys(id);
-    for (const key of keys) if (key.account === account) await this.#o.records.removeKey(key);
+    for (const key of keys) await this.#o.records.removeKey(key);
   }
 
-  /** @param change throws where it cannot be. */
-  async #change(id: string, change: (project: Project) => Project): Promise<Project> {
-    for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const before = await this.find(id);
+  /** @param change throws where it cannot be: then nothing is noted either. */
+  async #change(by: Actor, deed: Deed & InProject, change: (before: Project) => Project): Promise<Project> {
+    const changed = async () => {
+      const before = await this.find(deed.project);
       if (before.archivedAt !== null) throw refusal('The project is archived, so it cannot be changed.');
-      const after = { ...change(before), revision: before.revision + 1 };
-      if (await this.#o.records.putProject(after)) return after;
-    }
-    throw new DispatchError('store_unavailable');
+      return { ...change(before), revision: before.revision + 1 };
+    };
+    let after = await changed();
+    return this.#o.deeds.by(by, deed, async () => {
+      for (let tries = 0; tries < MOST_TRIES; tries++) {
+        if (await this.#o.records.putProject(after)) return after;
+        after = await changed();
+      }
+      throw new DispatchError('store_unavailable');
+    });
   }
 
   #nowS(): number {
     return Math.floor(this.#o.clock.now() / 1000);
   }
+}
+
+interface InProject {
+  readonly project: string;
+}
+
+function about(action: string, project: string, changes?: Deed['changes']): Deed & InProject {
+  return { action, project, targets: [project], ...(changes === undefined ? {} : { changes }) };
 }
 
 /** @throws DispatchError `service_account_not_found` */

@@ -1,0 +1,185 @@
+/**
+ * Projects and keys on real servers, two ingress nodes and one Redis: from the shell and by the admin client of OpenAI's SDK. What the one makes
+ * the other sees, what is revoked is refused by both nodes, and whoever tries keys is slowed down and seen.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import OpenAI from 'openai';
+import { adminCommand } from '../../deploy/admin/command.ts';
+import { chat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+
+const ADMIN = 'an-admin-key-of-tests';
+const PEPPER = 'a-pepper-of-tests-that-is-long-enough';
+
+let stack: Stack;
+let nodes: readonly string[] = [];
+const logged: string[] = [];
+
+before(async () => {
+  stack = await startStack({
+    engines: [{ profile: 'instant' }],
+    ingressEnv: { PENSTOCK_ADMIN_KEYS: ADMIN, PENSTOCK_KEY_PEPPER: PEPPER },
+    onLine: (line, worker) => {
+      if (worker === -1) logged.push(line);
+    },
+  });
+  nodes = [stack.url, (await stack.addIngress('in-2')).url];
+});
+after(() => stack?.[Symbol.asyncDispose]());
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** In this process: a new one for each takes longer than all that is tested here. `test/integration/audit-log.test.ts` runs the program. */
+async function admin(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  const wires = { PENSTOCK_REDIS_URL: stack.redis.url, PENSTOCK_KEY_PEPPER: PEPPER };
+  Object.assign(process.env, { PENSTOCK_DATA_DIR: '/nowhere', ...wires, ...env });
+  let [out, err] = ['', ''];
+  const code = await adminCommand(args, {
+    out: text => {
+      out += text;
+    },
+    err: text => {
+      err += text;
+    },
+  });
+  return { code, out, err };
+}
+
+async function told<T>(...args: string[]): Promise<T> {
+  const { code, out, err } = await admin([...args, '--json']);
+  assert.equal(code, 0, err);
+  return JSON.parse(out) as T;
+}
+
+/** As `200`, or the code of the error. @param node 0 or 1 */
+async function asked(node: number, key: string): Promise<string> {
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const body = JSON.stringify(chat('hello', { max_tokens: 1 }));
+  const answer = await fetch(`${nodes[node]}/v1/chat/completions`, { method: 'POST', headers, body });
+  const said = (await answer.json()) as { error?: { code: string } };
+  return said.error === undefined ? String(answer.status) : `${answer.status} ${said.error.code}`;
+}
+
+/** How long it takes until all nodes say so of a key, ms. */
+async function untilAllSay(key: string, said: string): Promise<number> {
+  const from = performance.now();
+  await Promise.all(nodes.map((_, node) => waitFor(async () => (await asked(node, key)) === said)));
+  return Math.round(performance.now() - from);
+}
+
+const clientOf = (node: number, key = ADMIN) =>
+  new OpenAI({ baseURL: `${nodes[node]}/v1`, apiKey: '-', adminAPIKey: key, maxRetries: 0 }).admin
+    .organization;
+
+async function all<T>(pages: AsyncIterable<T>): Promise<T[]> {
+  const items: T[] = [];
+  for await (const item of pages) items.push(item);
+  return items;
+}
+
+interface Keyed {
+  readonly id: string;
+  readonly value: string;
+}
+
+test('a shell makes a project and a key, which both nodes take; rotated, both keys live; revoked, none', async t => {
+  const project = await told<{ id: string }>('projects', 'create', 'search');
+  const made = await admin([
+    'keys',
+    'create',
+    'search',
+    '--name',
+    'indexer',
+    '--scopes',
+    'chat',
+    '--expires',
+    '90d',
+  ]);
+  const [text = '', about = ''] = made.out.split('\n');
+  const [id = ''] = about.split(' ');
+  assert.match(text, /^sk-[0-9a-z]{16}-/);
+  assert.match(about, new RegExp(`^key_[0-9a-z]{16} of ${project.id}, expires 20.*shown this one time$`));
+  assert.deepEqual(await Promise.all([asked(0, text), asked(1, text)]), ['200', '200']);
+  const listed = await admin(['keys', 'list', 'search']);
+  assert.match(listed.out, /indexer +indexer +sk-\S+ +chat /);
+  assert.ok(!listed.out.includes(text));
+  assert.equal((await told<{ name: string }>('projects', 'rename', 'search', 'Search')).name, 'Search');
+  assert.match(
+    (await admin(['projects', 'models', 'Search', '--deny', 'sim-chat'])).out,
+    /models +all but sim-chat/,
+  );
+  t.diagnostic(`a model was denied by both nodes in ${await untilAllSay(text, '404 model_not_found')} ms`);
+  await told('projects', 'models', 'Search', '--all');
+  await untilAllSay(text, '200');
+  const next = await told<Keyed>('keys', 'rotate', id, '--overlap', '1h');
+  assert.deepEqual(await Promise.all([asked(0, text), asked(1, next.value)]), ['200', '200']);
+  assert.equal((await admin(['keys', 'revoke', id])).code, 0);
+  t.diagnostic(`a key was refused by both nodes in ${await untilAllSay(text, '401 invalid_api_key')} ms`);
+  assert.equal(await asked(1, next.value), '200');
+  assert.match((await admin(['projects', 'archive', 'Search'])).out, /archived +20/);
+  await untilAllSay(next.value, '401 invalid_api_key');
+  assert.match((await admin(['projects', 'list'])).out, /no projects/);
+  assert.match((await admin(['projects', 'list', '--archived'])).out, new RegExp(project.id));
+});
+
+test('what a shell gets wrong is told with its remedy', async () => {
+  const wrong: [string[], Record<string, string>, number, RegExp][] = [
+    [['projects', 'show', 'nobody'], {}, 1, /No such project\. .* projects list --archived/],
+    [['keys', 'revoke', 'key_nobody'], {}, 1, /No such key here.* keys list PROJECT/],
+    [['keys', 'create', '--admin'], { PENSTOCK_KEY_PEPPER: '' }, 1, /PENSTOCK_KEY_PEPPER_FILE/],
+    [
+      ['keys', 'list', '--admin'],
+      { PENSTOCK_REDIS_URL: 'redis://127.0.0.1:1' },
+      1,
+      /^admin: .*127\.0\.0\.1:1/,
+    ],
+    [
+      ['keys', 'list', '--admin'],
+      { PENSTOCK_KEY_PEPPER: 'short' },
+      78,
+      /PENSTOCK_KEY_PEPPER: each key needs 32/,
+    ],
+  ];
+  for (const [args, env, code, says] of wrong) {
+    const ran = await admin(args, env);
+    assert.deepEqual([ran.code, ran.out], [code, ''], args.join(' '));
+    assert.match(ran.err, says);
+  }
+});
+
+test('the admin client of the SDK works at either node, and sees what the shell did', async t => {
+  const one = clientOf(0).projects;
+  const two = clientOf(1).projects;
+  const project = await one.create({ name: 'team' });
+  assert.equal((await two.retrieve(project.id)).name, 'team');
+  const account = await two.serviceAccounts.create(project.id, { name: 'ci' });
+  const text = account.api_key?.value ?? assert.fail();
+  assert.deepEqual(await Promise.all([asked(0, text), asked(1, text)]), ['200', '200']);
+  const shown = await told<{ id: string }[]>('keys', 'list', project.id);
+  assert.deepEqual(
+    (await all(one.apiKeys.list(project.id))).map(({ id }) => id),
+    shown.map(({ id }) => id),
+  );
+  const operator = await told<Keyed>('keys', 'create', '--admin', '--name', 'second');
+  assert.equal((await clientOf(1, operator.value).projects.retrieve(project.id)).id, project.id);
+  await one.apiKeys.delete(account.api_key?.id ?? '', { project_id: project.id });
+  t.diagnostic(`a key was refused by both nodes in ${await untilAllSay(text, '401 invalid_api_key')} ms`);
+});
+
+test('who tries keys waits from the eleventh on, is counted, and is in the log and the audit log', async () => {
+  for (let i = 0; i < 11; i++) await asked(0, `sk-wrong-${i}`);
+  const from = performance.now();
+  assert.equal(await asked(0, 'sk-wrong-again'), '401 invalid_api_key');
+  assert.ok(performance.now() - from >= 990, 'a second late');
+  const metrics = await (await fetch(`${nodes[0]}/metrics`)).text();
+  const counted = Number(/^penstock_refused_keys_total\{reason="unknown"\} (\d+)/m.exec(metrics)?.[1]);
+  assert.ok(counted >= 12);
+  assert.ok(logged.some(line => line.includes('a key was refused') && line.includes('127.0.0.1')));
+  const { out } = await admin(['audit', 'export']);
+  assert.match(out, /"action":"key.use".*"failures":\["invalid_api_key"\]/);
+  assert.ok(!out.includes('sk-wrong'));
+});
