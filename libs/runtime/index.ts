@@ -28,6 +28,7 @@ export * from './settings/region.ts';
 export * from './settings/trails.ts';
 export * from './shared-room.ts';
 export * from './time/clock.ts';
+export * from './time/one-at-a-time.ts';
 export * from './time/within.ts';
 export * from './tracing/spans.ts';
 export * from './tracing/tracing.ts';

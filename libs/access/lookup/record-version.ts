@@ -2,7 +2,7 @@
  * Whether what was read of projects and keys still holds: every change raises one number, which is asked for once a second. While it is
  * known to be the same, nothing else has to be asked; so a revoked key is refused by all processes after {@link CONFIRMED_MS} at the latest.
  */
-import type { Clock } from '@penstock/runtime';
+import { type Clock, oneAtATime } from '@penstock/runtime';
 import type { ProjectRecords } from '@penstock/transport';
 
 /** How long an answer counts: three rounds, so that one that is slow does not send every request to the store. */
@@ -13,7 +13,8 @@ export class RecordVersion {
   readonly #clock: Pick<Clock, 'monotonic'>;
   #current = -1;
   #confirmedAt = -Infinity;
-  #isAsking = false;
+  /** Call once a second. Never rejects: while the store does not answer nothing is confirmed. */
+  readonly ask = oneAtATime(() => this.#ask());
 
   constructor(records: Pick<ProjectRecords, 'connected' | 'version'>, clock: Pick<Clock, 'monotonic'>) {
     this.#records = records;
@@ -33,18 +34,10 @@ export class RecordVersion {
     return this.#clock.monotonic() - this.#confirmedAt;
   }
 
-  /** Call once a second. Never rejects. */
-  async ask(): Promise<void> {
-    if (this.#isAsking || !this.#records.connected) return;
-    this.#isAsking = true;
+  async #ask(): Promise<void> {
+    if (!this.#records.connected) return;
     const askedAt = this.#clock.monotonic();
-    try {
-      this.#current = await this.#records.version();
-      this.#confirmedAt = askedAt;
-    } catch {
-      // The next round asks again, and meanwhile nothing is confirmed.
-    } finally {
-      this.#isAsking = false;
-    }
+    this.#current = await this.#records.version();
+    this.#confirmedAt = askedAt;
   }
 }

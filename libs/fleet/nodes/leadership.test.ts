@@ -61,3 +61,14 @@ test('a leader that cannot renew stops before another may begin', async () => {
   await a.campaign();
   assert.equal(a.isLeader, false);
 });
+
+test('a hold that was asked for when its process ended is let go once it is had', async () => {
+  const { begin } = region();
+  const [a, b] = [begin('a'), begin('b')];
+  const asking = a.campaign();
+  await a.stop();
+  await asking;
+  assert.equal(a.isLeader, false);
+  await b.campaign();
+  assert.equal(b.isLeader, true);
+});

@@ -2,7 +2,7 @@
  * One of several processes acts for all: whoever has a hold that is kept where all of them can ask for it. A holder that cannot renew it stops
  * acting before anybody else may begin, by its own monotonic clock; one that ends lets it go.
  */
-import type { Clock, Logger } from '@penstock/runtime';
+import { type Clock, type Logger, oneAtATime } from '@penstock/runtime';
 import { HOLD_MS, type NodeNameOptions, RENEW_MS } from './node-name.ts';
 import { type ProcessPlace, thisProcess } from './this-process.ts';
 
@@ -31,8 +31,10 @@ export class Leadership {
   /** Monotonic ms; until then nobody else acts. */
   #until = Number.NEGATIVE_INFINITY;
   #led = false;
-  #isAsking = false;
+  #isOver = false;
   #timer: NodeJS.Timeout | null = null;
+  /** Never rejects: what was held lasts until it is over. */
+  readonly campaign = oneAtATime(() => this.#campaign());
 
   constructor(hold: LeaderHold, clock: Pick<Clock, 'monotonic'>, log: Pick<Logger, 'info' | 'warn'>) {
     this.#hold = hold;
@@ -49,14 +51,11 @@ export class Leadership {
     await this.campaign();
   }
 
-  /** Never rejects. */
-  async campaign(): Promise<void> {
-    if (this.#isAsking) return;
-    this.#isAsking = true;
+  async #campaign(): Promise<void> {
     const { name, lastsMs } = this.#hold;
     const askedAt = this.#clock.monotonic();
     const isHeld = await this.#hold.take(askedAt).catch(() => null);
-    this.#isAsking = false;
+    if (this.#isOver) return isHeld ? this.#hold.letGo() : undefined;
     if (isHeld !== null) this.#until = isHeld ? askedAt + lastsMs : Number.NEGATIVE_INFINITY;
     const leads = this.isLeader;
     if (leads !== this.#led)
@@ -64,7 +63,9 @@ export class Leadership {
     this.#led = leads;
   }
 
+  /** Also what is being asked for at this moment is let go once it is had. */
   async stop(): Promise<void> {
+    this.#isOver = true;
     if (this.#timer !== null) clearInterval(this.#timer);
     const led = this.isLeader;
     this.#until = Number.NEGATIVE_INFINITY;

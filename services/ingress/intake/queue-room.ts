@@ -4,6 +4,7 @@
  */
 import { type Amount, type BacklogLimits, backlogLimits } from '@penstock/policy';
 import { backlogFull } from '@penstock/runs';
+import { oneAtATime } from '@penstock/runtime';
 import type { QueueAdmin } from '@penstock/transport';
 
 export interface QueueRoomOptions {
@@ -31,7 +32,7 @@ export class QueueRoom {
   readonly #held = new Map<string, Amount>();
   /** What was in the queue when it was last asked, and what has been put there since. */
   #taken: Amount = NOTHING;
-  #isAsking = false;
+  readonly #ask = oneAtATime(() => this.#look());
 
   constructor(options: QueueRoomOptions) {
     this.#o = options;
@@ -39,7 +40,7 @@ export class QueueRoom {
 
   /** Call once a second. */
   tick(): void {
-    if (!this.#isAsking) void this.#ask();
+    void this.#ask();
   }
 
   /** How much work there may be with a stored run, which counts as queued until the queue is asked again. */
@@ -83,11 +84,9 @@ export class QueueRoom {
     else this.#held.set(of, held);
   }
 
-  async #ask(): Promise<void> {
+  async #look(): Promise<void> {
     const { queue, region, shards } = this.#o;
-    this.#isAsking = true;
     const all = await Promise.all(Array.from({ length: shards }, (_, shard) => queue.fill(region, shard)));
-    this.#isAsking = false;
     // A stream that cannot say anything now is as full as it was.
     const known = all.filter(each => each !== null);
     if (known.length === all.length) this.#taken = known.reduce(plus, NOTHING);

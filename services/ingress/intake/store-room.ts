@@ -3,6 +3,7 @@
  * accepted, replies on their way, events. A store that is full would refuse those, too.
  */
 import { DispatchError } from '@penstock/protocol';
+import { oneAtATime } from '@penstock/runtime';
 import type { RunStore } from '@penstock/transport';
 
 /** Part of its memory that new work may take. */
@@ -10,8 +11,9 @@ const NEW_WORK = 0.8;
 
 export class StoreRoom {
   readonly #store: Pick<RunStore, 'memory'>;
+  /** While it is away nothing is let in anyhow: a failure changes nothing. */
+  readonly #ask = oneAtATime(() => this.#look());
   #isFull = false;
-  #isAsking = false;
 
   constructor(store: Pick<RunStore, 'memory'>) {
     this.#store = store;
@@ -19,7 +21,7 @@ export class StoreRoom {
 
   /** Call once a second. */
   tick(): void {
-    if (!this.#isAsking) void this.#ask();
+    void this.#ask();
   }
 
   /** @throws DispatchError `store_full` */
@@ -27,14 +29,8 @@ export class StoreRoom {
     if (this.#isFull) throw new DispatchError('store_full');
   }
 
-  async #ask(): Promise<void> {
-    this.#isAsking = true;
-    try {
-      const { usedBytes, mostBytes } = await this.#store.memory();
-      this.#isFull = mostBytes !== null && usedBytes >= NEW_WORK * mostBytes;
-    } catch {
-      // While it is away nothing is let in anyhow.
-    }
-    this.#isAsking = false;
+  async #look(): Promise<void> {
+    const { usedBytes, mostBytes } = await this.#store.memory();
+    this.#isFull = mostBytes !== null && usedBytes >= NEW_WORK * mostBytes;
   }
 }

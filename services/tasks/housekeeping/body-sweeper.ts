@@ -5,7 +5,7 @@
  */
 import type { Clock, Logger } from '@penstock/runtime';
 import type { QueueAdmin, RequestBodies } from '@penstock/transport';
-import { every, oneAtATime } from './rounds.ts';
+import { every, rounds } from './rounds.ts';
 import type { HousekeepingObserver } from './sweeper.ts';
 
 const EVERY_MS = 60_000;
@@ -32,7 +32,7 @@ export class BodySweeper {
   constructor(options: BodySweeperOptions) {
     this.#o = options;
     const trouble = 'bodies of requests not swept; trying again';
-    this.sweep = oneAtATime({ ...options, what: 'bodies', trouble }, () => this.#sweep());
+    this.sweep = rounds({ ...options, what: 'bodies', trouble }, () => this.#sweep());
   }
 
   /** Sweeps once a minute; several processes may. @returns a function that stops it. */

@@ -6,7 +6,7 @@ import { isFinalStatus, type StoredRun } from '@penstock/protocol';
 import { LostRunFinder, type LostRunFinderOptions, queueAgain, type RunExpiry } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { OpenRuns, RunStore, WorkPublisher } from '@penstock/transport';
-import { every, oneAtATime } from './rounds.ts';
+import { every, rounds } from './rounds.ts';
 import type { HousekeepingObserver } from './sweeper.ts';
 
 const EVERY_MS = 2000;
@@ -41,7 +41,7 @@ export class LostRuns {
     this.#o = options;
     this.#finder = new LostRunFinder(options);
     const trouble = 'open runs not looked at; trying again';
-    this.look = oneAtATime({ ...options, what: 'runs', trouble }, () => this.#lookIfFirst());
+    this.look = rounds({ ...options, what: 'runs', trouble }, () => this.#lookIfFirst());
   }
 
   /** Looks every two seconds; several processes may, of which one does. @returns a function that stops it. */

@@ -1,5 +1,5 @@
-/** Work that is done again and again, one round at a time: a round that takes longer than the interval is not joined by another. */
-import type { Logger } from '@penstock/runtime';
+/** Rounds of housekeeping, one at a time, each failure counted and logged. */
+import { type Logger, oneAtATime } from '@penstock/runtime';
 import type { HousekeepingObserver } from './sweeper.ts';
 
 export interface RoundOptions {
@@ -11,23 +11,15 @@ export interface RoundOptions {
   readonly log: Pick<Logger, 'warn'>;
 }
 
-/** @returns does a round, or nothing while one is under way. Never rejects: the next round is the next try. */
-export function oneAtATime(
+/** @returns does a round, or nothing while one is under way. Never rejects. */
+export function rounds(
   { what, trouble, watch, log }: RoundOptions,
   round: () => Promise<void>,
 ): () => Promise<void> {
-  let isBusy = false;
-  return async () => {
-    if (isBusy) return;
-    isBusy = true;
-    try {
-      await round();
-    } catch (err) {
-      watch.failed(what);
-      log.warn({ err }, trouble);
-    }
-    isBusy = false;
-  };
+  return oneAtATime(round, err => {
+    watch.failed(what);
+    log.warn({ err }, trouble);
+  });
 }
 
 /** @returns a function that stops it. */

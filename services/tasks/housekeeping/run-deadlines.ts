@@ -5,7 +5,7 @@
 import { dueAgain, type RunExpiry } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { RunDeadlines, RunStore } from '@penstock/transport';
-import { every, oneAtATime } from './rounds.ts';
+import { every, rounds } from './rounds.ts';
 import type { HousekeepingObserver } from './sweeper.ts';
 
 export interface RunDeadlinesOptions {
@@ -24,7 +24,7 @@ export function watchDeadlines(options: RunDeadlinesOptions): () => void {
   const trouble = 'deadlines could not be read; trying again';
   return every(
     EVERY_MS,
-    oneAtATime({ ...options, what: 'deadlines', trouble }, () => endOverdue(options)),
+    rounds({ ...options, what: 'deadlines', trouble }, () => endOverdue(options)),
   );
 }
 

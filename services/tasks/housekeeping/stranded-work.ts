@@ -7,7 +7,7 @@ import { type QueueAddress, readEnvelope, type WorkQueueKey, workFilter } from '
 import type { RunRequeue } from '@penstock/runs';
 import type { Logger } from '@penstock/runtime';
 import type { Delivery, Puller, QueueAdmin, WorkConsumer } from '@penstock/transport';
-import { every, oneAtATime } from './rounds.ts';
+import { every, rounds } from './rounds.ts';
 import type { HousekeepingObserver } from './sweeper.ts';
 
 /** Workers of a shard are lost for a while when all of them are started anew. */
@@ -43,7 +43,7 @@ export class StrandedWork {
   constructor(options: StrandedWorkOptions) {
     this.#o = options;
     const trouble = 'shards without workers not looked at; trying again';
-    this.look = oneAtATime({ ...options, what: 'stranded', trouble }, () => this.#look());
+    this.look = rounds({ ...options, what: 'stranded', trouble }, () => this.#look());
   }
 
   /** Looks every three seconds; several processes may. @returns a function that stops it. */

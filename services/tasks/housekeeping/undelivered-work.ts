@@ -6,7 +6,7 @@ import { type QueueAddress, readEnvelope, subjectOf } from '@penstock/protocol';
 import type { RunRequeue } from '@penstock/runs';
 import type { Clock, Logger } from '@penstock/runtime';
 import type { QueueAdmin, WorkPublisher } from '@penstock/transport';
-import { every, oneAtATime } from './rounds.ts';
+import { every, rounds } from './rounds.ts';
 import type { HousekeepingObserver } from './sweeper.ts';
 
 const EVERY_MS = 30_000;
@@ -33,7 +33,7 @@ export class UndeliveredWork {
   constructor(options: UndeliveredWorkOptions) {
     this.#o = options;
     const trouble = 'undelivered work not looked for; trying again';
-    this.look = oneAtATime({ ...options, what: 'undelivered', trouble }, () => this.#look());
+    this.look = rounds({ ...options, what: 'undelivered', trouble }, () => this.#look());
   }
 
   /** Looks every half minute; several processes may. @returns a function that stops it. */

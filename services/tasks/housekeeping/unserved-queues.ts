@@ -6,7 +6,7 @@
 import { type ModelInfo, queueKeys, queuesOf } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
 import type { QueueAdmin } from '@penstock/transport';
-import { every, oneAtATime } from './rounds.ts';
+import { every, rounds } from './rounds.ts';
 import type { HousekeepingObserver } from './sweeper.ts';
 
 const EVERY_MS = 30_000;
@@ -34,7 +34,7 @@ export class UnservedQueues {
   constructor(options: UnservedQueuesOptions) {
     this.#o = options;
     const trouble = 'queues without workers not looked at; trying again';
-    this.look = oneAtATime({ ...options, what: 'queues', trouble }, () => this.#restore());
+    this.look = rounds({ ...options, what: 'queues', trouble }, () => this.#restore());
   }
 
   /** Looks every half minute; several processes may. @returns a function that stops it. */
