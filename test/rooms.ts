@@ -26,7 +26,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/protocol/openai',
     'libs/protocol/runs',
   ],
-  'libs/protocol/access': ['libs/protocol/wire'],
+  'libs/protocol/access': ['libs/protocol', 'libs/protocol/wire'],
   'libs/protocol/audit': ['libs/protocol/wire'],
   'libs/protocol/batches': [
     'libs/protocol/access',

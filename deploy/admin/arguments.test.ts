@@ -10,6 +10,7 @@ test('what is wrong on the command line is said with its remedy, before any serv
     [projects, [], /^say projects list, show, create, rename, models, archive$/],
     [projects, ['create'], /^projects create takes NAME$/],
     [projects, ['create', ' '], /^the name: give a name$/],
+    [projects, ['create', 'a', '--id', 'proj_1'], /^--id: give the first 16 hex digits/],
     [projects, ['list', '--all'], /Unknown option '--all'/],
     [projects, ['models', 'p'], /takes one of --allow NAMES, --deny NAMES and --all/],
     [projects, ['models', 'p', '--allow', 'a', '--all'], /takes one of/],

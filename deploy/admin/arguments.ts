@@ -85,6 +85,7 @@ export function checked<T extends z.ZodType>(schema: T, value: unknown): z.infer
 /** Fields of the admin API, as the options that they come from. */
 const OPTIONS: Readonly<Record<string, string>> = {
   expires_in_seconds: '--expires',
+  id: '--id',
   model_ids: '--allow and --deny',
   name: 'the name',
   scopes: '--scopes',

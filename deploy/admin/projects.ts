@@ -7,12 +7,22 @@ import {
   projectCreate,
   toProjectObject,
 } from '@penstock/protocol';
-import { checked, type Doing, listOf, perform, type Say, type Told, table, timeOf } from './arguments.ts';
+import {
+  checked,
+  type Doing,
+  listOf,
+  perform,
+  type Say,
+  type Told,
+  table,
+  textOf,
+  timeOf,
+} from './arguments.ts';
 import { inOffice } from './office.ts';
 
 export const PROJECTS_USAGE = `  projects list [--archived]
   projects show PROJECT
-  projects create NAME
+  projects create NAME [--id ID]    ID: of a key in PENSTOCK_API_KEYS, whose data it takes over: the first 16 hex digits of its SHA-256
   projects rename PROJECT NAME
   projects models PROJECT --allow NAMES | --deny NAMES | --all      models that it may use, comma-separated
   projects archive PROJECT                                          its keys are refused from then on
@@ -61,10 +71,10 @@ const DOINGS: Readonly<Record<string, Doing>> = {
   },
   create: {
     takes: ['NAME'],
-    options: {},
-    run: ([said]) => {
-      const { name } = checked(projectCreate, { name: said });
-      return inOffice(async ({ by, projects }) => shown(await projects.create(by, name)));
+    options: { id: { type: 'string' } },
+    run: ([said], values) => {
+      const { name, id } = checked(projectCreate, { name: said, id: textOf(values, 'id') });
+      return inOffice(async ({ by, projects }) => shown(await projects.create(by, name, id)));
     },
   },
   rename: {

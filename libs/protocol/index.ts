@@ -17,6 +17,7 @@ export * from './anthropic/message-stream.ts';
 export { type MessagesRequest, readCountRequest, readMessagesRequest } from './anthropic/to-chat.ts';
 export * from './audit/chain.ts';
 export * from './audit/entry.ts';
+export * from './audit/objects.ts';
 export * from './batches/batch.ts';
 export * from './batches/batch-line.ts';
 export * from './batches/batch-output.ts';

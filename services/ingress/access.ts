@@ -15,7 +15,7 @@ export interface AccessSettings {
 
 export interface AccessPorts {
   readonly projects: ProjectRecords;
-  readonly audit: Pick<AuditLog, 'add' | 'connected'>;
+  readonly audit: Pick<AuditLog, 'add' | 'connected' | 'search'>;
 }
 
 export interface AccessHost {

@@ -36,7 +36,7 @@ export interface IngressPorts {
   readonly trails: RequestTrails;
   readonly runStore: RunStore;
   readonly runLog: RunLog;
-  readonly audit: Pick<AuditLog, 'add' | 'connected'>;
+  readonly audit: Pick<AuditLog, 'add' | 'connected' | 'search'>;
   readonly projects: ProjectRecords;
   readonly records: TaskRecords;
   readonly contents: FileContents;

@@ -13,6 +13,7 @@ import { MessagesApi } from './api/messages.ts';
 import { ModelsApi } from './api/models.ts';
 import { OperationsApi } from './api/operations.ts';
 import { AdminKeysApi } from './api/organization/admin-keys-api.ts';
+import { AuditLogsApi } from './api/organization/audit-logs-api.ts';
 import { ProjectKeysApi } from './api/organization/project-keys-api.ts';
 import { ProjectsApi } from './api/organization/projects-api.ts';
 import { ServiceAccountsApi } from './api/organization/service-accounts-api.ts';
@@ -75,6 +76,7 @@ function startServer(
     projectKeys: new ProjectKeysApi(none, none),
     serviceAccounts: new ServiceAccountsApi(none, none),
     adminKeys: new AdminKeysApi(none),
+    auditLogs: new AuditLogsApi(none),
   };
   const letIn = () => {};
   const caller = { project: 't', key: 'k', permissions: { scopes: null, models: null }, limits: {} };

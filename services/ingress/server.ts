@@ -16,6 +16,7 @@ import type { MessagesApi } from './api/messages.ts';
 import type { ModelsApi } from './api/models.ts';
 import { type OperationsApi, PROBES } from './api/operations.ts';
 import type { AdminKeysApi } from './api/organization/admin-keys-api.ts';
+import type { AuditLogsApi } from './api/organization/audit-logs-api.ts';
 import type { ProjectKeysApi } from './api/organization/project-keys-api.ts';
 import type { ProjectsApi } from './api/organization/projects-api.ts';
 import type { ServiceAccountsApi } from './api/organization/service-accounts-api.ts';
@@ -69,6 +70,7 @@ export interface Apis {
   readonly projectKeys: ProjectKeysApi;
   readonly serviceAccounts: ServiceAccountsApi;
   readonly adminKeys: AdminKeysApi;
+  readonly auditLogs: AuditLogsApi;
 }
 
 export interface ServerOptions {

@@ -4,9 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { tenantOfKey } from '@penstock/protocol';
 import OpenAI from 'openai';
 import { adminCommand } from '../../deploy/admin/command.ts';
-import { chat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+import { API_KEY, chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
 
 const ADMIN = 'an-admin-key-of-tests';
 const PEPPER = 'a-pepper-of-tests-that-is-long-enough';
@@ -170,6 +171,23 @@ test('the admin client of the SDK works at either node, and sees what the shell 
   t.diagnostic(`a key was refused by both nodes in ${await untilAllSay(text, '401 invalid_api_key')} ms`);
 });
 
+test('a configured key gets a project of its own id: what is stored stays, new keys see it, and archived it is refused', async () => {
+  const id = tenantOfKey(API_KEY);
+  const stored = await post(stack, '/v1/chat/completions', chat('keep this', { store: true, max_tokens: 1 }));
+  const { id: completion } = (await stored.json()) as { id: string };
+  await told('projects', 'create', 'default', '--id', id);
+  assert.match((await admin(['projects', 'create', 'default', '--id', id])).err, /such a project already/);
+  const { value } = await told<Keyed>('keys', 'create', 'default');
+  const client = new OpenAI({ baseURL: `${nodes[1]}/v1`, apiKey: value, maxRetries: 0 });
+  assert.equal((await client.chat.completions.retrieve(completion)).id, completion);
+  assert.equal(await asked(0, API_KEY), '200');
+  await told('projects', 'models', 'default', '--deny', 'sim-*');
+  await untilAllSay(API_KEY, '404 model_not_found');
+  await told('projects', 'archive', 'default');
+  await untilAllSay(API_KEY, '401 invalid_api_key');
+  await untilAllSay(value, '401 invalid_api_key');
+});
+
 test('who tries keys waits from the eleventh on, is counted, and is in the log and the audit log', async () => {
   for (let i = 0; i < 11; i++) await asked(0, `sk-wrong-${i}`);
   const from = performance.now();
@@ -179,7 +197,13 @@ test('who tries keys waits from the eleventh on, is counted, and is in the log a
   const counted = Number(/^penstock_refused_keys_total\{reason="unknown"\} (\d+)/m.exec(metrics)?.[1]);
   assert.ok(counted >= 12);
   assert.ok(logged.some(line => line.includes('a key was refused') && line.includes('127.0.0.1')));
-  const { out } = await admin(['audit', 'export']);
-  assert.match(out, /"action":"key.use".*"failures":\["invalid_api_key"\]/);
-  assert.ok(!out.includes('sk-wrong'));
+  const { auditLogs } = clientOf(1);
+  const refused = await all(auditLogs.list({ limit: 100 }));
+  const logs = refused.map(({ type }) => type as string);
+  for (const type of ['key.use', 'process.start', 'project.archived', 'api_key.deleted'])
+    assert.ok(logs.includes(type), type);
+  assert.ok(!JSON.stringify(refused).includes('sk-wrong'));
+  const [shell] = await all(auditLogs.list({ event_types: ['project.archived'] }));
+  assert.match(shell?.actor?.session?.user?.id ?? '', /^[^@]+@/);
+  assert.match((await admin(['audit', 'verify'])).out, /^whole: /);
 });

@@ -138,3 +138,46 @@ test('limits are kept by model, and a field that would do nothing is refused', a
   assert.equal(await outcome(projects.retrieve('proj_none')), '404 project_not_found');
   assert.equal(await outcome(projects.apiKeys.retrieve('key_none', { project_id: id })), '404 key_not_found');
 });
+
+test('the audit log tells who did what, page by page and by filters, and shows no key', async () => {
+  await using ingress = await startMemoryIngress();
+  const { projects, auditLogs, adminAPIKeys } = clientOf(ingress.url, ADMIN).admin.organization;
+  const { id } = await projects.create({ name: 'team' });
+  const account = await projects.serviceAccounts.create(id, { name: 'ci' });
+  const made = await adminAPIKeys.create({ name: 'second' });
+  await clientOf(ingress.url, made.value).admin.organization.projects.update(id, { name: 'Team' });
+  await outcome(clientOf(ingress.url, 'nobody-knows').admin.organization.projects.list());
+  const logs = await all(auditLogs.list({ limit: 2 }));
+  const [refused, updated, , key, , created] = logs;
+  assert.deepEqual(
+    logs.map(({ type }) => type as string),
+    [
+      ...['key.use', 'project.updated', 'api_key.created', 'api_key.created', 'service_account.created'],
+      'project.created',
+    ],
+  );
+  assert.deepEqual(updated?.actor?.api_key?.id, made.id);
+  assert.deepEqual(updated?.['project.updated'], { id, changes_requested: { name: 'Team' } });
+  assert.match(created?.actor?.api_key?.id ?? '', /^[0-9a-f]{16}$/);
+  assert.deepEqual([key?.project?.id, key?.['api_key.created']?.id], [id, account.api_key?.id]);
+  assert.equal(refused?.actor?.session?.ip_address, '127.0.0.1');
+  const shown = JSON.stringify(logs);
+  for (const secret of [made.value, account.api_key?.value ?? '', ADMIN, 'nobody-knows'])
+    assert.ok(!shown.includes(secret));
+  const idsOf = async (query: OpenAI.Admin.Organization.AuditLogListParams) =>
+    (await all(auditLogs.list(query))).map(each => each.id);
+  const [newest] = logs;
+  const { effective_at: at = 0 } = newest ?? {};
+  assert.deepEqual(await idsOf({ event_types: ['project.created', 'project.updated'] }), [
+    ...[updated?.id, created?.id],
+  ]);
+  assert.deepEqual(await idsOf({ actor_ids: [made.id] }), [updated?.id]);
+  assert.equal((await idsOf({ project_ids: [id] })).length, 4);
+  assert.deepEqual(await idsOf({ resource_ids: [account.id] }), [logs[4]?.id]);
+  assert.equal((await idsOf({ effective_at: { gte: at } })).length, 6);
+  assert.deepEqual(await idsOf({ effective_at: { gt: at } }), []);
+  assert.equal(await outcome(auditLogs.list({ actor_emails: ['a@b'] })), '400 invalid_request');
+  assert.equal(await outcome(auditLogs.list({ after: 'audit_log_x' })), '400 invalid_request');
+  const own = clientOf(ingress.url, account.api_key?.value ?? '').admin.organization;
+  assert.equal(await outcome(own.auditLogs.list()), '403 admin_key_required');
+});

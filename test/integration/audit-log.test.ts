@@ -21,7 +21,7 @@ after(async () => {
 const DAY_MS = 86_400_000;
 let regions = 0;
 /** @param most and `days`: see {@link RedisAuditLog}. */
-async function open(region = `r${++regions}`, most = 1000, days = 10) {
+async function open(region = `r${++regions}`, most = 5000, days = 10) {
   const ends: ChainEnd[] = [];
   const about = { region, days, most, onEnd: (end: ChainEnd) => void ends.push(end) };
   const log = await RedisAuditLog.connect({ url: redis.url, name: 'test' }, about);

@@ -1,5 +1,11 @@
 /** What operators do with projects: the admin API, the command line. */
-import { DispatchError, type Project, type ProjectLimits, type ServiceAccount } from '@penstock/protocol';
+import {
+  DispatchError,
+  type Project,
+  type ProjectLimits,
+  type ServiceAccount,
+  tenantOfNew,
+} from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { ProjectRecords } from '@penstock/transport';
 import type { Actor, Deed, Deeds } from './deeds.ts';
@@ -36,13 +42,15 @@ export class ProjectOffice {
     return project;
   }
 
-  create(by: Actor, name: string): Promise<Project> {
+  /** @param id of a configured key, whose data it takes over; absent for a project of nobody yet. */
+  create(by: Actor, name: string, id = tenantOfNew(this.#o.nextId())): Promise<Project> {
     const project: Project = {
-      ...{ id: `proj_${this.#o.nextId()}`, name, createdAt: this.#nowS(), archivedAt: null, revision: 1 },
+      ...{ id, name, createdAt: this.#nowS(), archivedAt: null, revision: 1 },
       ...{ serviceAccounts: [], limits: {}, models: null },
     };
-    return this.#o.deeds.by(by, about('project.created', project.id, { name }), async () => {
-      if (!(await this.#o.records.putProject(project))) throw refusal('There is such a project already.');
+    return this.#o.deeds.by(by, about('project.created', id, { name }), async () => {
+      if (!(await this.#o.records.putProject(project)))
+        throw refusal('There is such a project already: change that one.');
       return project;
     });
   }

@@ -14,7 +14,7 @@ const serviceAccount = z.object({
 export type ServiceAccount = z.infer<typeof serviceAccount>;
 
 const project = z.object({
-  /** `proj_…`; of a key in `PENSTOCK_API_KEYS`: the first 16 hex digits of its SHA-256. */
+  /** A tenant, see libs/protocol/tenant.ts. */
   id: z.string(),
   name: z.string(),
   /** Unix seconds. */

@@ -1,5 +1,6 @@
 /** Requests of the admin API, in OpenAI's words. What a field would do that does nothing here is refused, so that nobody relies on it. */
 import { z } from 'zod';
+import { isTenantOfKey } from '../tenant.ts';
 import { isScope, SCOPE_USAGE } from './scopes.ts';
 
 const name = z
@@ -18,7 +19,14 @@ const scopes = z
   .max(256, 'use 256 scopes or fewer');
 const most = z.number({ error: 'give a number' }).int('give a whole number').min(0, 'give 0 or more');
 
-export const projectCreate = z.looseObject({ name });
+export const projectCreate = z.looseObject({
+  name,
+  /** Ours: of a key in `PENSTOCK_API_KEYS`, whose data it takes over. */
+  id: z
+    .string()
+    .refine(isTenantOfKey, 'give the first 16 hex digits of the SHA-256 of a configured key, or leave it out')
+    .optional(),
+});
 export const projectUpdate = z.looseObject({ name: name.optional() });
 export const serviceAccountCreate = z.looseObject({
   name,

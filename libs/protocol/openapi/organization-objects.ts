@@ -66,5 +66,11 @@ export const ORGANIZATION_OBJECTS: Readonly<Record<string, JsonSchema>> = {
   AdminKey: object(adminKey),
   AdminKeyList: pageOf('AdminKey'),
   NewAdminKey: object({ ...adminKey, value: text }),
+  AuditLog: object({
+    ...{ id: text, object: { const: 'organization.audit_log' }, type: text, effective_at: seconds },
+    ...{ actor: object({ type: { enum: ['api_key', 'session'] } }), targets: list(text), reason: text },
+    ...{ failures: list(text), count },
+  }),
+  AuditLogList: pageOf('AuditLog'),
   DeletedAdminKey: deleted('organization.admin_api_key.deleted'),
 };

@@ -1,5 +1,6 @@
 /** Operations of the admin API. */
 import { type Operation, paging, query } from './operation.ts';
+import { text } from './schema.ts';
 
 const PROJECT = '/v1/organization/projects/{id}';
 const ADMIN_KEYS = '/v1/organization/admin_api_keys';
@@ -154,4 +155,24 @@ const keys: Operation[] = [
   },
 ];
 
-export const ORGANIZATION_OPERATIONS: readonly Operation[] = [...projects, ...keys];
+const texts = { type: 'array', items: text };
+const audit: Operation[] = [
+  {
+    ...{ method: 'get', path: '/v1/organization/audit_logs', id: 'listAuditLogs' },
+    summary: 'List what was done and who was refused, newest first',
+    parameters: [
+      query('limit', { type: 'integer', minimum: 1, maximum: 100 }),
+      query('after', text, 'Id of the last item of the previous page.'),
+      query('event_types[]', texts, 'As `project.created`.'),
+      query('actor_ids[]', texts, 'Ids of keys, users of a shell, names of processes.'),
+      query('project_ids[]', texts),
+      query('resource_ids[]', texts, 'Ids of what it was done to.'),
+      ...['gt', 'gte', 'lt', 'lte'].map(bound =>
+        query(`effective_at[${bound}]`, { type: 'integer' }, 'Unix seconds.'),
+      ),
+    ],
+    answers: { 200: ['AuditLogList'] },
+  },
+];
+
+export const ORGANIZATION_OPERATIONS: readonly Operation[] = [...projects, ...keys, ...audit];

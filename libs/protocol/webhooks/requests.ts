@@ -1,6 +1,6 @@
 /** Requests about webhook endpoints, and the operator's configuration of them: the schemas that check both. */
 import { z } from 'zod';
-import { isTenant } from '../tenant.ts';
+import { isTenant, TENANT_RULE } from '../tenant.ts';
 import { EVENT_TYPES } from './event.ts';
 import { isSecret } from './secret.ts';
 
@@ -38,7 +38,7 @@ export const webhookTest = z.looseObject({ event_type: eventType });
 /** An endpoint in the operator's configuration. */
 const configured = z.strictObject({
   api_key: z.string().min(8).optional(),
-  tenant: z.string().refine(isTenant, 'a tenant is 16 hex digits').optional(),
+  tenant: z.string().refine(isTenant, `a tenant is ${TENANT_RULE}`).optional(),
   url: z.string(),
   name: name.default('operator'),
   secret: z.string().refine(isSecret, 'a secret is whsec_ and 24 to 64 bytes in base64'),
@@ -46,7 +46,7 @@ const configured = z.strictObject({
 });
 export const configuredWebhooks = z.array(
   configured.refine(each => (each.api_key === undefined) !== (each.tenant === undefined), {
-    error: 'name either api_key or tenant (the first 16 hex digits of the SHA-256 of the key)',
+    error: `name either api_key or tenant (${TENANT_RULE})`,
   }),
 );
 export type ConfiguredWebhook = z.infer<typeof configured>;

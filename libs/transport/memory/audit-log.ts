@@ -1,5 +1,5 @@
 import { type AuditEntry, CHAIN_START, type ChainEnd, chainLine, readChainLine } from '@penstock/protocol';
-import type { AuditChain, AuditLog } from '../ports/audit-log.ts';
+import type { AuditChain, AuditLog, AuditSearch, NumberedEntry } from '../ports/audit-log.ts';
 
 export class MemoryAuditLog implements AuditLog {
   readonly connected = true;
@@ -17,6 +17,14 @@ export class MemoryAuditLog implements AuditLog {
       .flatMap(line => readChainLine(line)?.entry ?? [])
       .reverse()
       .slice(0, most);
+  }
+
+  async search({ before, most, isWanted }: AuditSearch): Promise<NumberedEntry[]> {
+    const all = this.#lines.flatMap(line => readChainLine(line) ?? []).reverse();
+    return all
+      .filter(({ seq, entry }) => seq < (before ?? Infinity) && isWanted(entry))
+      .slice(0, most)
+      .map(({ seq, entry }) => ({ seq, entry }));
   }
 
   async chain(): Promise<AuditChain> {

@@ -8,8 +8,23 @@ export interface AuditLog {
   add(entry: AuditEntry): Promise<void>;
   /** The latest, newest first. Entries that another version wrote and this one cannot read are left out. */
   list(most: number): Promise<AuditEntry[]>;
+  /** Those that are wanted, newest first, of all that are kept as lines of the chain. */
+  search(wanted: AuditSearch): Promise<NumberedEntry[]>;
   /** All of it, as it is kept. */
   chain(): Promise<AuditChain>;
+}
+
+export interface AuditSearch {
+  /** Only what is older than the line of this number; null for all. */
+  readonly before: number | null;
+  readonly most: number;
+  readonly isWanted: (entry: AuditEntry) => boolean;
+}
+
+/** An entry with the number of its line, by which it can be named. */
+export interface NumberedEntry {
+  readonly seq: number;
+  readonly entry: AuditEntry;
 }
 
 export interface AuditChain {

@@ -10,13 +10,21 @@ import {
   readChainLine,
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import { AUDIT_KEPT, type AuditChain, type AuditLog } from '../ports/audit-log.ts';
+import {
+  AUDIT_KEPT,
+  type AuditChain,
+  type AuditLog,
+  type AuditSearch,
+  type NumberedEntry,
+} from '../ports/audit-log.ts';
 import { connectRedis, isAnswering, type RedisOptions } from './connection/connection.ts';
 import { RedisScripts } from './scripts.ts';
 
 const DAY_MS = 86_400_000;
 /** Others may have added a line meanwhile, each time; more often than so says that something else is wrong. */
 const MOST_TRIES = 50;
+/** Lines read at a time. */
+const SLICE = 500;
 
 export interface AuditOptions {
   readonly region: string;
@@ -84,6 +92,24 @@ export class RedisAuditLog implements AuditLog {
     if (entries.length >= most) return entries;
     const old = await this.#redis.lrange(oldAuditKey(this.#o.region), 0, most - entries.length - 1);
     return [...entries, ...old.map(readAuditEntry).filter(entry => entry !== null)];
+  }
+
+  async search({ before, most, isWanted }: AuditSearch): Promise<NumberedEntry[]> {
+    const found: NumberedEntry[] = [];
+    const latest = Number((await this.#redis.hget(this.#ends, 'seq')) ?? 0);
+    let older = Math.min(before ?? Infinity, latest + 1);
+    // From the end: lines that are added meanwhile move all others away from it, so some are read twice and none is missed.
+    for (let last = older - latest - 2; found.length < most; last -= SLICE) {
+      const lines = await this.#redis.lrange(this.#lines, last - SLICE + 1, last);
+      for (const line of lines.reverse()) {
+        const read = readChainLine(line);
+        if (read === null || read.seq >= older) continue;
+        older = read.seq;
+        if (isWanted(read.entry)) found.push({ seq: read.seq, entry: read.entry });
+      }
+      if (lines.length < SLICE) break;
+    }
+    return found.slice(0, most);
   }
 
   async chain(): Promise<AuditChain> {

@@ -3,13 +3,14 @@ import { Deeds, KeyOffice, Peppers, ProjectOffice } from '@penstock/access';
 import type { Clock } from '@penstock/runtime';
 import type { AuditLog, ProjectRecords } from '@penstock/transport';
 import { AdminKeysApi } from './admin-keys-api.ts';
+import { AuditLogsApi } from './audit-logs-api.ts';
 import { ProjectKeysApi } from './project-keys-api.ts';
 import { ProjectsApi } from './projects-api.ts';
 import { ServiceAccountsApi } from './service-accounts-api.ts';
 
 export interface OrganizationPorts {
   readonly projects: ProjectRecords;
-  readonly audit: Pick<AuditLog, 'add'>;
+  readonly audit: Pick<AuditLog, 'add' | 'search'>;
 }
 
 export function organizationApis(
@@ -25,5 +26,6 @@ export function organizationApis(
     projectKeys: new ProjectKeysApi(projects, keys),
     serviceAccounts: new ServiceAccountsApi(projects, keys),
     adminKeys: new AdminKeysApi(keys),
+    auditLogs: new AuditLogsApi(audit),
   };
 }

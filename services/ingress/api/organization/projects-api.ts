@@ -36,11 +36,10 @@ export class ProjectsApi implements Api {
     const on = adminRoutes<Params>(app, guards, PATH);
     const id = (request: Asked<Params>) => request.params.id;
     on('get', '', request => this.#list(request));
-    on('post', '', async request =>
-      toProjectObject(
-        await this.#office.create(actorOf(request), readBody(projectCreate, request.body).name),
-      ),
-    );
+    on('post', '', async request => {
+      const { name, id: ofKey } = readBody(projectCreate, request.body);
+      return toProjectObject(await this.#office.create(actorOf(request), name, ofKey));
+    });
     on('get', '/:id', async request => toProjectObject(await this.#office.find(id(request))));
     on('post', '/:id', async request => {
       const { name } = readBody(projectUpdate, request.body);
