@@ -68,8 +68,8 @@ test('docs/configuration.md lists exactly the settings there are, with their def
 
 test('README.md names what npm start takes from the environment', () => {
   const text = page('README.md');
-  // Set for those who know webhooks; docs/operations.md has it.
-  const elsewhere = new Set(['PENSTOCK_WEBHOOK_ALLOW']);
+  // Set for those who know webhooks and media; docs/operations.md and docs/security.md have them.
+  const elsewhere = new Set(['PENSTOCK_WEBHOOK_ALLOW', 'PENSTOCK_MEDIA_ALLOW']);
   for (const name of Object.keys(startConfig.shape))
     assert.ok(elsewhere.has(name) || text.includes(name), name);
 });

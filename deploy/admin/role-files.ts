@@ -2,7 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Member, natsUsers, type Passwords, redisUsers } from '@penstock/transport/roles';
+import {
+  type AclAbilities,
+  type Member,
+  natsUsers,
+  type Passwords,
+  redisUsers,
+} from '@penstock/transport/roles';
 
 export const NATS_FILE = 'nats-users.conf';
 export const REDIS_FILE = 'redis-users.acl';
@@ -11,11 +17,15 @@ export const REDIS_FILE = 'redis-users.acl';
  * Writes the users of all members and takes away those of others. Directories are of mode 0700, files 0600.
  * @returns the passwords, by user.
  */
-export function writeRoles(dir: string, members: readonly Member[]): ReadonlyMap<string, Passwords> {
+export function writeRoles(
+  dir: string,
+  members: readonly Member[],
+  redis: AclAbilities = { hasSelectors: true },
+): ReadonlyMap<string, Passwords> {
   makePrivate(dir);
   const passwords = new Map(members.map(member => [member, passwordsOf(dir, member)] as const));
   write(join(dir, NATS_FILE), natsUsers(passwords));
-  write(join(dir, REDIS_FILE), redisUsers(passwords));
+  write(join(dir, REDIS_FILE), redisUsers(passwords, redis));
   return new Map([...passwords].map(([{ user }, own]) => [user, own]));
 }
 

@@ -49,3 +49,17 @@ test('the file of Redis holds digests, and nobody comes in without a user', () =
   assert.doesNotMatch(text, /s3cret|nopass|allkeys|~\* /);
   assert.equal(text.trim().split('\n').length, members.length + 1);
 });
+
+test('an older Redis, which knows no rules of single keys, has the same users, none of whom gets out of our keys', () => {
+  const members = membersOf('eu', 1, ['w-1']);
+  const of = new Map(members.map(member => [member, { nats: 'n', redis: 's3cret' }]));
+  const users = redisUsers(of, { hasSelectors: false }).trim().split('\n');
+  assert.deepEqual(
+    users.map(line => line.split(' ')[1]),
+    ['default', ...members.map(({ user }) => user)],
+  );
+  for (const line of users.slice(1)) {
+    assert.doesNotMatch(line, /[()%]|allkeys|~\* |s3cret/);
+    assert.match(line, / ~penstock:\* .*\+@all -@admin -@dangerous/);
+  }
+});

@@ -7,15 +7,19 @@ import { serviceArguments } from '@penstock/runtime/installation';
 
 const { port, hostname } = new URL(process.env['PENSTOCK_ENGINE_URL'] ?? 'http://127.0.0.1:8000');
 
-function start(service: string, env: Record<string, string> = {}) {
-  return spawn(process.execPath, serviceArguments(service), {
-    stdio: 'inherit',
-    env: { ...process.env, ...env },
-  });
+function start(service: string, env: Readonly<Record<string, string | undefined>>) {
+  return spawn(process.execPath, serviceArguments(service), { stdio: 'inherit', env });
 }
 
-const engine = start('engine-sim', { PENSTOCK_SIM_HOST: hostname, PENSTOCK_SIM_PORT: port });
-const worker = start('worker');
+/** The engine speaks to nobody, and gets none of the worker's secrets. */
+const ofEngine = Object.entries(process.env).filter(
+  ([name]) => !name.startsWith('PENSTOCK_') || name.startsWith('PENSTOCK_SIM_'),
+);
+const engine = start('engine-sim', {
+  ...Object.fromEntries(ofEngine),
+  ...{ PENSTOCK_SIM_HOST: hostname, PENSTOCK_SIM_PORT: port },
+});
+const worker = start('worker', process.env);
 engine.on('exit', () => worker.kill('SIGTERM'));
 worker.on('exit', (code, signal) => {
   process.exitCode = code ?? (signal === null ? 0 : 1);

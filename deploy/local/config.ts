@@ -79,7 +79,13 @@ export const startConfig = z.object({
     .string()
     .optional()
     .describe(
-      'Where webhooks may be sent although it is not public; by default this machine, if the API listens for this machine only.',
+      'Where webhooks may be sent although it is not public; by default this machine, if the API listens for this machine only. Never to a port of the stack.',
+    ),
+  PENSTOCK_MEDIA_ALLOW: z
+    .string()
+    .optional()
+    .describe(
+      'Where engines may fetch media from that requests name although it is not public. Never from a port of the stack.',
     ),
 });
 export type StartConfig = z.infer<typeof startConfig>;

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -81,4 +90,21 @@ test('a full disk is told in one line with the remedy, and no other error is tak
   assert.match(String(roomTrouble(full())), /no room is left on the disk \(ENOSPC\): .*PENSTOCK_DATA_DIR/);
   assert.equal(roomTrouble(new Error('another')), null);
   assert.equal(roomTrouble(Object.assign(new Error('x'), { code: 'EACCES' })), null);
+});
+
+test('a directory of an earlier release is taken over: what is in it stays, and is its owner’s alone', t => {
+  const dir = tempDir(t);
+  const before = process.umask(0o022);
+  t.after(() => process.umask(before));
+  mkdirSync(join(dir, 'nats/stream'), { recursive: true });
+  writeFileSync(join(dir, 'nats/stream/1.blk'), 'kept');
+  writeFileSync(join(dir, 'api-key'), 'sk-kept\n');
+  chmodSync(dir, 0o755);
+  takeDataDir(dir).release();
+  const modes = ['', 'nats', 'nats/stream', 'nats/stream/1.blk', 'api-key'].map(
+    name => statSync(join(dir, name)).mode & 0o777,
+  );
+  assert.deepEqual(modes, [0o700, 0o700, 0o700, 0o600, 0o600]);
+  assert.equal(readFileSync(join(dir, 'nats/stream/1.blk'), 'utf8'), 'kept');
+  assert.equal(keyOf(dir, 'api-key', undefined), 'sk-kept');
 });

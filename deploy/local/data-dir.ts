@@ -6,7 +6,9 @@ import {
   constants,
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -121,7 +123,15 @@ function makeDirectory(path: string): void {
  */
 function makePrivate(path: string): void {
   process.umask(0o077);
-  if (statSync(path).uid === process.getuid?.()) chmodSync(path, 0o700);
+  const { uid, mode } = statSync(path);
+  if (uid !== process.getuid?.() || (mode & 0o777) === 0o700) return;
+  chmodSync(path, 0o700);
+  // A release before this one left what it made open to read.
+  for (const entry of readdirSync(path, { recursive: true, withFileTypes: true })) {
+    const at = join(entry.parentPath, entry.name);
+    if ((entry.isFile() || entry.isDirectory()) && lstatSync(at).uid === uid)
+      chmodSync(at, entry.isDirectory() ? 0o700 : 0o600);
+  }
 }
 
 function isAlive(pid: number): boolean {

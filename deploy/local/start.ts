@@ -10,7 +10,7 @@ import { endPrograms, sayLine, startStep } from './progress.mjs';
 import { type Ready, type Stack, whenReady } from './ready.ts';
 import { checkServers, engineTrouble } from './servers.ts';
 import { Supervisor } from './supervisor.ts';
-import { ensureNatsServer, ensureRedisServer, ToolError } from './tools.ts';
+import { ensureNatsServer, ensureRedisServer, hasSelectors, ToolError } from './tools.ts';
 
 const STOP_LIMIT_MS = 9000;
 const READY_LIMIT_MS = 60_000;
@@ -46,9 +46,10 @@ async function main(): Promise<void> {
   for (const variable of ['PENSTOCK_PORT', 'PENSTOCK_CONSOLE_PORT'] as const)
     await checkPort(config.PENSTOCK_HOST, config[variable], variable);
   await checkServers(config);
+  const natsServer = config.PENSTOCK_NATS_URL === undefined ? await ensureNatsServer() : null;
+  const redisServer = config.PENSTOCK_REDIS_URL === undefined ? await ensureRedisServer() : null;
   const tools = {
-    natsServer: config.PENSTOCK_NATS_URL === undefined ? await ensureNatsServer() : null,
-    redisServer: config.PENSTOCK_REDIS_URL === undefined ? await ensureRedisServer() : null,
+    ...{ natsServer, redisServer, hasSelectors: redisServer !== null && hasSelectors(redisServer) },
   };
   if (stopping) return;
   const children = await planChildren(config, dir.path, keys, tools);

@@ -17,7 +17,7 @@ export const serverSettings = {
 };
 
 /**
- * Those that are set, else those of the `npm start` that uses the directory, else the usual ports of this machine.
+ * Those that are set, else those of the `npm start` that uses the directory, with its user for operators, else the usual ports of this machine.
  * @param name of the command, shown in the servers' lists of clients.
  */
 export function serversOf(config: z.infer<z.ZodObject<typeof serverSettings>>, name: string) {
@@ -31,9 +31,21 @@ export function serversOf(config: z.infer<z.ZodObject<typeof serverSettings>>, n
   }
   const settings = {
     ...config,
-    PENSTOCK_NATS_URL: config.PENSTOCK_NATS_URL ?? started.nats,
-    PENSTOCK_REDIS_URL: config.PENSTOCK_REDIS_URL ?? started.redis,
+    ...reach('PENSTOCK_NATS_URL', config.PENSTOCK_NATS_URL, started.nats, natsSettings),
+    ...reach('PENSTOCK_REDIS_URL', config.PENSTOCK_REDIS_URL, started.redis, redisSettings),
   };
   // A command says nothing of a server that is used nevertheless: the services do.
   return { nats: natsOf(settings, name), redis: redisOf(settings, name, { warn: () => {} }) };
+}
+
+/** Where the address of the started one has a login, what is set is for servers elsewhere. */
+function reach<Name extends string>(
+  name: Name,
+  given: string | undefined,
+  started: string,
+  settings: object,
+): Record<Name, string> {
+  const isOurs = given === undefined && started.includes('@');
+  const others = isOurs ? Object.fromEntries(Object.keys(settings).map(key => [key, undefined])) : {};
+  return { ...others, [name]: given ?? started } as Record<Name, string>;
 }

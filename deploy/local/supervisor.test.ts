@@ -20,8 +20,18 @@ test('a child that ends is started again; stopping ends all and removes the pid 
       if (said.push(line) === 2) again();
     },
   });
-  supervisor.start({ name: 'short', command: process.execPath, args: ['-e', 'console.log("ran")'] });
-  supervisor.start({ name: 'long', command: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'] });
+  supervisor.start({
+    name: 'short',
+    command: process.execPath,
+    args: ['-e', 'console.log("ran", process.env.HOME)'],
+    env: {},
+  });
+  supervisor.start({
+    name: 'long',
+    command: process.execPath,
+    args: ['-e', 'setInterval(() => {}, 1000)'],
+    env: {},
+  });
   const pidFile = join(dataDir, 'run', 'long.pid');
   const pid = Number(readFileSync(pidFile, 'utf8'));
   await restarted;
@@ -29,7 +39,7 @@ test('a child that ends is started again; stopping ends all and removes the pid 
   await supervisor.stop(5000);
   assert.throws(() => process.kill(pid, 0), /ESRCH/);
   assert.ok(!existsSync(pidFile));
-  assert.match(readFileSync(supervisor.logFile('short'), 'utf8'), /ran\nran/);
+  assert.match(readFileSync(supervisor.logFile('short'), 'utf8'), /ran undefined\nran undefined/);
 });
 
 test('a command that does not exist is reported like any other end', async t => {
@@ -37,7 +47,7 @@ test('a command that does not exist is reported like any other end', async t => 
   t.after(() => rmSync(dataDir, { recursive: true, force: true }));
   const line = await new Promise<string>(resolve => {
     const supervisor = new Supervisor({ dataDir, say: resolve, firstBackoffMs: 60_000 });
-    supervisor.start({ name: 'missing', command: join(dataDir, 'nothing-here'), args: [] });
+    supervisor.start({ name: 'missing', command: join(dataDir, 'nothing-here'), args: [], env: {} });
     t.after(() => supervisor.stop(100));
   });
   assert.match(line, /missing ended \(.*ENOENT\)/);
@@ -62,7 +72,7 @@ test('a child that refuses its settings is not started again where that is of no
   t.after(() => supervisor.stop(5000));
   const script =
     'console.error("configuration: PENSTOCK_X: no"); console.log("other"); process.exitCode = 78';
-  supervisor.start({ name: 'w-1', command: process.execPath, args: ['-e', script] });
+  supervisor.start({ name: 'w-1', command: process.execPath, args: ['-e', script], env: {} });
   await ended.promise;
   assert.deepEqual(refused, ['w-1: PENSTOCK_X: no', 'w-1: PENSTOCK_X: no']);
   assert.deepEqual([said.length, existsSync(join(dataDir, 'run', 'w-1.pid'))], [1, false]);
@@ -74,7 +84,12 @@ test('a child that is to be started again is ended, and comes back', async t => 
   const ended = Promise.withResolvers<string>();
   const supervisor = new Supervisor({ dataDir, firstBackoffMs: 1, say: ended.resolve });
   t.after(() => supervisor.stop(5000));
-  supervisor.start({ name: 'stuck', command: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'] });
+  supervisor.start({
+    name: 'stuck',
+    command: process.execPath,
+    args: ['-e', 'setInterval(() => {}, 1000)'],
+    env: {},
+  });
   const pidOf = () => Number(readFileSync(join(dataDir, 'run', 'stuck.pid'), 'utf8'));
   const first = pidOf();
   supervisor.restart('nobody');

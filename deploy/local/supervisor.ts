@@ -24,7 +24,8 @@ export interface ChildSpec {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
-  readonly env?: Record<string, string>;
+  /** All of it: nothing comes from the environment of this process. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 export interface SupervisorOptions {
@@ -102,7 +103,7 @@ export class Supervisor {
     // A process group of its own: Ctrl-C in a terminal reaches only the supervisor, which ends the children in order.
     const process_ = spawn(command, [...args], {
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...env },
+      env: { ...env },
       detached: true,
     });
     closeSync(log);

@@ -165,6 +165,11 @@ export async function ensureRedisServer(): Promise<string> {
   );
 }
 
+/** Whether its users can have rules for some keys alone. */
+export function hasSelectors(redisServer: string): boolean {
+  return isAtLeast(redisServer, ['--version'], [7, 0]);
+}
+
 /** With the lists of packages as they are, else with fresh ones. @returns why it did not work, else null. */
 export async function installDebian(name: string): Promise<string | null> {
   const step = startStep(`installing Debian's ${name} with apt-get`);

@@ -15,6 +15,14 @@ import { parsePools } from './pools.ts';
 
 const DRIVERS = ['advise', 'process', 'webhook', 'kubernetes'] as const;
 
+/** Lines of NAME=value. */
+function parseVariables(text: string): Readonly<Record<string, string>> {
+  const lines = text.split('\n').filter(line => line.trim() !== '');
+  const pairs = lines.map(line => /^(\w+)=(.*)$/.exec(line.trim()));
+  if (!pairs.every(pair => pair !== null)) throw new TypeError('give lines of NAME=value');
+  return Object.fromEntries(pairs.map(([, name, value]) => [name, value]));
+}
+
 export const scalerConfig = z.object({
   PENSTOCK_SCALER_ID: nameSetting.optional().describe('Name of this process; generated if absent.'),
   PENSTOCK_POOLS: settingOf(parsePools).describe(
@@ -59,6 +67,11 @@ export const scalerConfig = z.object({
     .max(3_600_000)
     .default(10_000)
     .describe('How long a simulated engine of the driver process takes to start.'),
+  PENSTOCK_SCALE_WORKER_ENV: settingOf(parseVariables)
+    .prefault('')
+    .describe(
+      'Settings of the workers that the driver process starts, as lines of NAME=value, before those of the scaler: who they are at NATS and Redis, mostly as the file `env` of their user.',
+    ),
   PENSTOCK_SCALE_WEBHOOK_URL: z
     .url({ protocol: /^https?$/, error: 'give it as http(s)://host/path' })
     .optional()

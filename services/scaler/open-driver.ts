@@ -38,11 +38,15 @@ export async function openDriver(config: Config, host: Host): Promise<OpenedDriv
 }
 
 async function processDriver(
-  { PENSTOCK_POOLS: pools, PENSTOCK_SCALE_START_MS: startMs }: Config,
+  { PENSTOCK_POOLS: pools, PENSTOCK_SCALE_START_MS: startMs, PENSTOCK_SCALE_WORKER_ENV: own }: Config,
   { nextId, log }: Host,
 ) {
-  const { ProcessDriver } = await import('./process/process-driver.ts');
-  return new ProcessDriver({ pools, startMs, endMs: END_MS, nextId, log });
+  const [{ ProcessDriver }, { workerEnvironment }] = await Promise.all([
+    import('./process/process-driver.ts'),
+    import('./process/environment.ts'),
+  ]);
+  const env = workerEnvironment(process.env, own);
+  return new ProcessDriver({ pools, env, startMs, endMs: END_MS, nextId, log });
 }
 
 async function webhookDriver(config: Config, { nextId, clock }: Host): Promise<Driver> {

@@ -1,6 +1,6 @@
 /** `npm start` as its user sees it: ready, answering, repairing itself, refusing what cannot work, leaving nothing behind. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import {
   mkdtempSync,
   readdirSync,
@@ -10,6 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
@@ -100,6 +101,39 @@ test('others of the machine cannot look into its data, and webhooks cannot reach
     });
     assert.equal(answer.status, 400, `${port}: ${await answer.text()}`);
   }
+});
+
+test('whoever else reaches the ports of NATS and Redis gets nothing, and commands beside the stack get in by themselves', async () => {
+  const servers = JSON.parse(readFileSync(join(dir, 'servers.json'), 'utf8')) as Record<string, string>;
+  const { nats = '', redis = '' } = servers;
+  const ask = (url: string, words: string) =>
+    new Promise<string>((done, fail) => {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(words));
+      let answer = '';
+      socket.setEncoding('utf8').on('error', fail);
+      socket.on('data', text => {
+        answer += text;
+        if (/-ERR|NOAUTH|PONG/.test(answer)) socket.destroy();
+      });
+      socket.on('close', () => done(answer));
+    });
+  assert.match(await ask(nats, 'CONNECT {"verbose":false}\r\nPING\r\n'), /-ERR 'Authorization Violation'/);
+  assert.match(await ask(redis, 'PING\r\n'), /^-NOAUTH/);
+  const command = async (program: string, ...args: string[]) => {
+    const file = resolve(import.meta.dirname, '../../deploy', program);
+    const clean = { ...process.env, NODE_TEST_CONTEXT: '', NODE_OPTIONS: '', PENSTOCK_DATA_DIR: dir };
+    return new Promise<string>(done =>
+      execFile(process.execPath, [file, ...args], { env: clean }, (_, out, err) => done(out + err)),
+    );
+  };
+  const [letters, life, log] = await Promise.all([
+    command('dlq/main.ts', 'list'),
+    command('explain/main.ts', 'nobody'),
+    command('admin/main.ts', 'audit', 'verify'),
+  ]);
+  assert.equal(letters, 'no dead letters\n');
+  assert.match(life, /nothing is known of nobody/);
+  assert.match(log, /^whole: \d+ entries/);
 });
 
 /** Blocks of shell commands of a page. */

@@ -151,6 +151,10 @@ test('what is taken out of a list is refused by name and by address, whatever el
     assert.throws(() => checkEgressUrl(url, list), EgressRefused, url);
   const resolve = async () => [{ address: '127.0.0.1', family: 4 } as const];
   await assert.rejects(resolveEgress(new URL('https://names.example:4222/'), list, resolve), EgressRefused);
+  // A name that is allowed by itself is no way around it.
+  const named = readAllowList('hooks.internal,!127.0.0.1:4222');
+  await assert.rejects(resolveEgress(new URL('http://hooks.internal:4222/'), named, resolve), EgressRefused);
+  assert.equal((await resolveEgress(new URL('http://hooks.internal:4223/'), named, resolve)).length, 1);
   assert.throws(() => readAllowList('!'), /is no host/);
 });
 

@@ -86,6 +86,13 @@ function isNamed(allow: AllowList, url: URL): boolean {
   return permits(allow, each => each.host === host && (each.port === null || each.port === portOf(url)));
 }
 
+/** Whether an address is taken out of what is allowed, whatever name led to it. */
+function isTakenOut(allow: AllowList, text: string, port: number): boolean {
+  if (!ipaddr.isValid(text)) return false;
+  const isAbout = aboutAddress(text, port);
+  return allow.some(part => part.isRefused && isAbout(part));
+}
+
 /** Whether some part is about it, and all of these allow it. */
 function permits(allow: AllowList, isAbout: (part: Allowed) => boolean): boolean {
   const about = allow.filter(isAbout);
@@ -93,15 +100,16 @@ function permits(allow: AllowList, isAbout: (part: Allowed) => boolean): boolean
 }
 
 function isAllowedAddress(allow: AllowList, text: string, port: number): boolean {
+  return permits(allow, aboutAddress(text, port));
+}
+
+function aboutAddress(text: string, port: number): (part: Allowed) => boolean {
   const address = ipaddr.parse(text);
-  return permits(
-    allow,
-    ({ range, port: only }) =>
-      range !== null &&
-      (only === null || only === port) &&
-      address.kind() === range[0].kind() &&
-      address.match(range),
-  );
+  return ({ range, port: only }) =>
+    range !== null &&
+    (only === null || only === port) &&
+    address.kind() === range[0].kind() &&
+    address.match(range);
 }
 
 /** Checks what can be checked of a URL without resolving its name. @throws EgressRefused */
@@ -169,7 +177,10 @@ export async function resolveEgress(
   const host = hostOf(url);
   const found = ipaddr.isValid(host) ? [toAddress(host)] : await resolve(host);
   if (found.length === 0) throw new Error('the name has no address');
-  if (isNamed(allow, url)) return found;
+  if (isNamed(allow, url)) {
+    if (found.some(({ address }) => isTakenOut(allow, address, portOf(url)))) throw notPublic();
+    return found;
+  }
   for (const { address } of found)
     if (
       !isPublicAddress(address) &&

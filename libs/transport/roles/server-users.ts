@@ -1,7 +1,7 @@
 /** Users of nats-server and Redis as their configurations have them: one for each member, and nobody else. */
 import { hash } from 'node:crypto';
 import { natsPermissions } from './nats-permissions.ts';
-import { redisPermissions } from './redis-permissions.ts';
+import { plainPermissions, redisPermissions } from './redis-permissions.ts';
 import type { Member } from './roles.ts';
 
 export interface Passwords {
@@ -25,12 +25,20 @@ export function natsUsers(members: ReadonlyMap<Member, Passwords>): string {
   return `authorization {\n  users: [\n${users.join('\n')}\n  ]\n}\n`;
 }
 
+export interface AclAbilities {
+  /** Whether a user can have rules for some keys alone: from Redis 7.0 and Valkey 7.2 on. */
+  readonly hasSelectors: boolean;
+}
+
 /** @returns an ACL file of Redis. It holds digests of the passwords. */
-export function redisUsers(members: ReadonlyMap<Member, Passwords>): string {
-  const users = [...members].map(
-    ([member, { redis }]) =>
-      `user ${member.user} on #${hash('sha256', redis)} resetkeys resetchannels -@all ${redisPermissions(member)}\n`,
-  );
+export function redisUsers(
+  members: ReadonlyMap<Member, Passwords>,
+  { hasSelectors }: AclAbilities = { hasSelectors: true },
+): string {
+  const users = [...members].map(([member, { redis }]) => {
+    const may = hasSelectors ? redisPermissions(member) : plainPermissions();
+    return `user ${member.user} on #${hash('sha256', redis)} resetkeys resetchannels -@all ${may}\n`;
+  });
   return `user default off\n${users.join('')}`;
 }
 

@@ -4,13 +4,14 @@
  */
 import { spawn } from 'node:child_process';
 import { serviceArguments } from '@penstock/runtime/installation';
+import { engineEnvironment } from './environment.ts';
 
-function start(service: string) {
-  return spawn(process.execPath, serviceArguments(service), { stdio: ['ignore', 'inherit', 'inherit'] });
+function start(service: string, env: Readonly<Record<string, string | undefined>>) {
+  return spawn(process.execPath, serviceArguments(service), { stdio: ['ignore', 'inherit', 'inherit'], env });
 }
 
-const engine = start('engine-sim');
-const worker = start('worker');
+const engine = start('engine-sim', engineEnvironment(process.env));
+const worker = start('worker', process.env);
 engine.on('exit', () => worker.kill('SIGTERM'));
 worker.on('exit', (code, signal) => {
   process.exitCode = code ?? (signal === null ? 0 : 1);

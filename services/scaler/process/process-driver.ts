@@ -17,6 +17,8 @@ export interface ProcessPool {
 
 export interface ProcessDriverOptions {
   readonly pools: readonly ProcessPool[];
+  /** What is the same for all that it starts. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** How long an engine takes to start, ms. */
   readonly startMs: number;
   /** How long what runs may go on after SIGTERM, ms. */
@@ -63,7 +65,7 @@ export class ProcessDriver implements Driver {
   }
 
   async #start(name: string): Promise<void> {
-    const { pools, startMs, nextId, log } = this.#o;
+    const { pools, env, startMs, nextId, log } = this.#o;
     const pool = pools.find(each => each.name === name);
     if (pool === undefined) throw new Error(`there is no pool ${name}`);
     const worker = `${name}-${nextId().slice(0, 6)}`;
@@ -72,7 +74,7 @@ export class ProcessDriver implements Driver {
       // The child ends when its input does, which is when this process is gone.
       stdio: ['pipe', 'inherit', 'inherit'],
       env: {
-        ...process.env,
+        ...env,
         ...{ PENSTOCK_WORKER_ID: worker, PENSTOCK_POOL: name, PENSTOCK_SLOTS: String(pool.slots) },
         ...{ PENSTOCK_ENGINE_URL: `http://127.0.0.1:${port}`, PENSTOCK_SIM_PORT: String(port) },
         ...{ PENSTOCK_SIM_MODELS: pool.models.join(','), PENSTOCK_SIM_SLOWDOWN: String(1 / pool.speed) },
