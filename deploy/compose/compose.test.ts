@@ -1,8 +1,9 @@
 /** docker-compose.yml and the Dockerfile, held against what docs/compose.md says of them. Running them is `npm run conformance -- compose`. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { test } from 'node:test';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type TestContext, test } from 'node:test';
 import { ConfigError, readConfig } from '@penstock/runtime/read-config';
 import { parse } from 'yaml';
 import { consoleConfig } from '../../services/console/config.ts';
@@ -11,6 +12,7 @@ import { ingressConfig } from '../../services/ingress/config.ts';
 import { scalerConfig } from '../../services/scaler/config.ts';
 import { tasksConfig } from '../../services/tasks/config.ts';
 import { workerConfig } from '../../services/worker/config.ts';
+import { setUp } from './setup.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(resolve(ROOT, path), 'utf8');
@@ -103,18 +105,74 @@ test('Prometheus gathers what every service of ours measures', () => {
   assert.deepEqual(gathered.toSorted(), measuring.toSorted());
 });
 
-test('what a service is started with is written before it', () => {
-  const made = new Set(
-    [...read('deploy/compose/setup.sh').matchAll(/>\s?(\S+)$|keep (\S+)$/gm)].map(m => m[1] ?? m[2]),
-  );
-  const used = [
-    ...(
-      read('docker-compose.yml') +
-      read('deploy/compose/nats.conf') +
-      read('deploy/compose/nats-cluster.conf')
-    ).matchAll(/run\/penstock\/([\w.-]+)/g),
-  ];
-  for (const [, file] of used) assert.ok(made.has(file), file);
+/** What setup writes into the directory of each service, in a project of its own. */
+function setUpOnce(t: TestContext, isCluster = false): Map<string, Map<string, string>> {
+  const dir = mkdtempSync(join(tmpdir(), 'penstock-setup-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const project = { own: dir, services: join(dir, 'services'), region: 'local', shards: 1, isCluster };
+  const written = () =>
+    new Map(
+      readdirSync(project.services).map(service => {
+        const at = join(project.services, service);
+        assert.equal(statSync(at).mode & 0o777, 0o700, service);
+        return [service, new Map(readdirSync(at).map(name => [name, readFileSync(join(at, name), 'utf8')]))];
+      }),
+    );
+  setUp(project);
+  const first = written();
+  setUp(project);
+  assert.deepEqual(written(), first, 'made once');
+  return first;
+}
+
+/** The directory of secrets that a service has at /run/penstock. */
+function secretsOf({ volumes = [] }: Service): string | null {
+  const [first, ...more] = volumes.flatMap(each => /^(secrets[\w-]*):/.exec(each)?.[1] ?? []);
+  assert.deepEqual(more, []);
+  return first?.replace('secrets-', '') ?? null;
+}
+
+test('each service finds what it is started with, and has none of it that is another’s', t => {
+  const written = setUpOnce(t);
+  const configs = ['nats.conf', 'nats-cluster.conf'].map(name => read(`deploy/compose/${name}`)).join();
+  for (const [name, service] of services.filter(([name]) => name !== 'setup')) {
+    const directory = secretsOf(service);
+    const text = JSON.stringify(service) + (directory === 'nats' ? configs : '');
+    const used = [...text.matchAll(/run\/penstock\/([\w.-]+)/g)].map(match => match[1] ?? '');
+    const has = written.get(directory ?? '') ?? new Map();
+    const also = directory === 'redis' ? ['redis.acl'] : [];
+    assert.deepEqual([...has.keys()].toSorted(), [...new Set([...used, ...also])].toSorted(), name);
+  }
+  // `secrets` has everything, and `setup` alone sees it.
+  for (const [name, service] of services)
+    assert.equal(service.volumes?.some(each => each.startsWith('secrets:')) ?? false, name === 'setup', name);
+  const passwords = (service: string) =>
+    [...(written.get(service)?.values() ?? [])].join().match(/[0-9a-f]{48}/g) ?? [];
+  const own = ['ingress', 'worker', 'tasks', 'console', 'scaler'];
+  const shared = (service: string) =>
+    passwords(service).filter(each =>
+      own.some(other => other !== service && passwords(other).includes(each)),
+    );
+  for (const service of own) {
+    // The key of the console is the admin API's too.
+    const known = ['ingress', 'console'].includes(service) ? 1 : 0;
+    assert.equal(shared(service).length, known, service);
+    assert.match(written.get(service)?.get('nats-url') ?? '', new RegExp(`^nats://${service}:`));
+  }
+});
+
+test('the servers know the users of all roles, and of each other', t => {
+  const written = setUpOnce(t, true);
+  const of = (service: string, file: string) => written.get(service)?.get(file) ?? '';
+  assert.match(of('worker', 'redis-url'), /^redis\+sentinel:\/\/worker:[0-9a-f]{48}@sentinel-1:26379,/);
+  const users = [...of('redis', 'redis.acl').matchAll(/^user (\S+)/gm)].map(match => match[1]);
+  assert.deepEqual(users, [
+    ...['default', 'ingress', 'worker', 'tasks', 'scaler', 'console', 'operator'],
+    ...['replica', 'sentinel', 'health'],
+  ]);
+  assert.match(of('redis', 'redis.acl'), /^user default off$/m);
+  assert.match(of('nats', 'nats-auth.conf'), /user: "scaler"/);
+  assert.match(of('sentinel', 'sentinel.conf'), /auth-user penstock sentinel/);
 });
 
 test('no service has more rights than it needs', () => {

@@ -123,7 +123,9 @@ function projectChecks(project: ComposeProject) {
       }
     },
     'no secret is in the environment, the command line or the log of a container': async () => {
-      const password = podman('exec', project.container('ingress'), 'cat', '/run/penstock/nats-password');
+      const url = podman('exec', project.container('ingress'), 'cat', '/run/penstock/nats-url');
+      const { password } = new URL(url);
+      assert.match(password, /^[0-9a-f]{48}$/);
       for (const name of project.running()) {
         const seen = podman('inspect', name) + podman('logs', name);
         assert.ok(!seen.includes(project.key) && !seen.includes(password), name);
@@ -158,12 +160,49 @@ function projectChecks(project: ComposeProject) {
       const served = podman('exec', project.container('ingress', 2), 'node', '-e', COUNT_REQUESTS);
       assert.ok(Number(served) > 0, 'the proxy never chose it');
     },
+    ...wallChecks(project),
     'down leaves nothing': async () => {
       await project.down();
       assert.deepEqual(project.left(), []);
     },
   };
 }
+
+function wallChecks(project: ComposeProject) {
+  return {
+    'each service sees its own secrets, and the servers let in nobody without a login': async () => {
+      const seen = (service: string) =>
+        podman('exec', project.container(service), 'ls', '/run/penstock').split('\n').join(' ');
+      assert.equal(seen('ingress'), 'admin-key api-key key-pepper nats-url redis-url');
+      assert.equal(seen('console'), 'admin-key nats-url redis-url');
+      for (const service of ['worker', 'tasks']) assert.equal(seen(service), 'nats-url redis-url');
+      const ask = (port: number, host: string, words: string) =>
+        podman('exec', project.container('worker'), 'node', '-e', ASK, host, String(port), words);
+      assert.match(ask(4222, 'nats', 'CONNECT {"verbose":false}\r\nPING\r\n'), /Authorization Violation/);
+      assert.match(ask(6379, 'redis', 'PING\r\n'), /NOAUTH/);
+    },
+    'nothing of all that was asked was denied to the user of a service': async () => {
+      // A worker that is there before the first ingress tries to make its queues itself.
+      const denied = podman('logs', project.container('nats'))
+        .split('\n')
+        .filter(
+          line =>
+            line.includes('Violation') &&
+            !/user:worker" - Publish Violation - Subject "\$JS\.API\.CONSUMER\.CREATE/.test(line),
+        );
+      // Somebody without a login was one of these checks.
+      assert.deepEqual(
+        denied.filter(line => /user:/.test(line)),
+        [],
+      );
+    },
+  };
+}
+
+/** Says what a server answers to some words. */
+const ASK =
+  "const [, host, port, words] = process.argv; const s = require('node:net').connect(port, host, () => s.write(words));" +
+  "s.on('data', d => { console.log(String(d)); if (/-ERR|NOAUTH|PONG/.test(d)) s.destroy(); })";
 
 const COUNT_REQUESTS =
   "fetch('http://127.0.0.1:9464/metrics').then(r => r.text()).then(t => console.log(t.split('\\n')" +
