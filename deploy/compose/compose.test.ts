@@ -146,7 +146,7 @@ test('each service finds what it is started with, and has none of it that is ano
   // `secrets` has everything, and `setup` alone sees it.
   for (const [name, service] of services)
     assert.equal(service.volumes?.some(each => each.startsWith('secrets:')) ?? false, name === 'setup', name);
-  const passwords = (service: string) =>
+  const passwords = (service: string): readonly string[] =>
     [...(written.get(service)?.values() ?? [])].join().match(/[0-9a-f]{48}/g) ?? [];
   const own = ['ingress', 'worker', 'tasks', 'console', 'scaler'];
   const shared = (service: string) =>
