@@ -6,7 +6,7 @@ import { count, positive } from '../arguments.ts';
 import { SCENARIOS, scenarioOf } from '../workloads/scenarios.ts';
 import { renderTable, type Summary, summarize } from '../workloads/summary.ts';
 import { assertSome, TraceError } from '../workloads/trace.ts';
-import { renderFairness } from './fairness/fairness-plan.ts';
+import { renderFairness } from './fairness-plan.ts';
 import { renderPlans } from './page.ts';
 import { POLICIES, policyOf } from './policies.ts';
 import { planScaling } from './scaling/scaling-plan.ts';

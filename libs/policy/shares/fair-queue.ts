@@ -34,6 +34,13 @@ export class FairQueue<T extends Claimant> {
   /** The clock of whoever was served last. */
   #now = 0;
 
+  /** How many wait. */
+  get size(): number {
+    let size = 0;
+    for (const count of this.#sizes.values()) size += count;
+    return size;
+  }
+
   /** Kinds of which something waits. */
   get kinds(): readonly string[] {
     return [...this.#sizes.keys()];

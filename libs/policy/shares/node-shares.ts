@@ -28,8 +28,9 @@ export interface NodeShare {
 
 export const ALONE: NodeShare = { share: 1, parts: new Map(), elsewhere: new Map() };
 
-/** @param others as heard last of each. */
+/** @param own as it is now. @param others as heard last of each. */
 export function nodeShare(own: DoorTold, others: readonly DoorTold[]): NodeShare {
+  if (others.length === 0) return ALONE;
   const all = new Map(own.waiting);
   const elsewhere = new Map<string, number>();
   for (const other of others) {

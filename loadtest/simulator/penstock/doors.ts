@@ -1,13 +1,5 @@
 /** The doors of simulated ingress nodes, decided by what the product decides with ({@link FairDoor}). */
-import {
-  ALONE,
-  type Claimant,
-  costOf,
-  FairDoor,
-  type NodeShare,
-  nodeShare,
-  sizeClassOf,
-} from '@penstock/policy';
+import { type Claimant, costOf, type DoorTold, FairDoor, nodeShare, sizeClassOf } from '@penstock/policy';
 import type { TraceRequest } from '../../workloads/trace.ts';
 import { type Agenda, Timer } from '../engine/agenda.ts';
 
@@ -39,7 +31,8 @@ interface AtDoor extends Claimant {
 
 interface SimulatedNode {
   readonly door: FairDoor<AtDoor>;
-  share: NodeShare;
+  /** What the other nodes told last. */
+  others: readonly DoorTold[];
 }
 
 /** How often nodes tell each other what waits at them, and look whether there is room, ms. */
@@ -59,7 +52,7 @@ export class Doors {
     this.#o = options;
     this.#behind = behind;
     const { nodes } = options;
-    this.#nodes = Array.from({ length: nodes }, () => ({ door: new FairDoor<AtDoor>(), share: ALONE }));
+    this.#nodes = Array.from({ length: nodes }, () => ({ door: new FairDoor<AtDoor>(), others: [] }));
     this.#looking = new Timer(() => this.#look());
   }
 
@@ -105,17 +98,12 @@ export class Doors {
   #tell(): void {
     this.#toldAt = this.#now;
     const told = this.#nodes.map(({ door }) => door.told);
-    for (const [at, node] of this.#nodes.entries()) {
-      const own = told[at];
-      if (own !== undefined)
-        node.share = nodeShare(
-          own,
-          told.filter(other => other !== own),
-        );
-    }
+    for (const [at, node] of this.#nodes.entries()) node.others = told.filter((_, other) => other !== at);
   }
 
-  #pass({ door, share: node }: SimulatedNode): void {
+  #pass({ door, others }: SimulatedNode): void {
+    if (door.waiting.size === 0) return;
+    const node = nodeShare(door.told, others);
     const { workers, starts, send } = this.#behind;
     const view = {
       ...{ now: this.#now, node, workers: workers() },

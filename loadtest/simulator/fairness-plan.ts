@@ -1,10 +1,10 @@
 /** `npm run plan -- --fairness`: what each of several projects gets, and how long it waits, while one of them sends far more than the others. */
 import { costOf } from '@penstock/policy';
-import { quantile } from '../../workloads/summary.ts';
-import type { TraceRequest } from '../../workloads/trace.ts';
-import type { DoorsOptions } from '../penstock/doors.ts';
-import { penstock } from '../penstock/penstock.ts';
-import { simulate } from '../simulate.ts';
+import { quantile } from '../workloads/summary.ts';
+import type { TraceRequest } from '../workloads/trace.ts';
+import type { DoorsOptions } from './penstock/doors.ts';
+import { penstock } from './penstock/penstock.ts';
+import { simulate } from './simulate.ts';
 import { type Tenant, tenantsTrace } from './tenants.ts';
 
 const PROFILE = 'dense-70b-h100x4';

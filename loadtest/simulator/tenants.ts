@@ -1,6 +1,6 @@
 /** Workloads of several projects: conversations of each, that have no prompt in common. */
-import { generateConversations } from '../../workloads/generate.ts';
-import { limitTrace, type TraceLimits, type TraceRequest } from '../../workloads/trace.ts';
+import { generateConversations } from '../workloads/generate.ts';
+import { limitTrace, type TraceLimits, type TraceRequest } from '../workloads/trace.ts';
 
 export interface Tenant {
   readonly owner: string;
