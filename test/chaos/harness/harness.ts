@@ -153,6 +153,7 @@ export async function runChaos(
   const left = await leftOf(stack, urls);
   if (left !== '') violations.push({ rule: 'back to zero', about: '', what: left });
   violations.push(...(await webhookFaults(seen, () => receiver.to('/events').map(({ event }) => event))));
+  killAll(victims);
   const report: ChaosReport = {
     ...{ seed, seconds: Math.round((performance.now() - startedAt) / 100) / 10 },
     asked: tally([...seen.map(({ kind }) => kind), ...Array.from({ length: lines }, () => 'line')]),
@@ -166,6 +167,12 @@ export async function runChaos(
     violations,
   };
   return { report, told: violations.flatMap(each => historyOf(each, seen, done)) };
+}
+
+/** Nothing is left to be drained, and processes that end in good order take a while. */
+function killAll({ stack, ingresses }: Victims): void {
+  const services = [...stack.workers, ...stack.tasks, ...ingresses.map(({ process: each }) => each)];
+  for (const service of services) service.kill('SIGKILL');
 }
 
 function pidsOf({ stack, ingresses }: Victims): Record<string, number> {
