@@ -1,5 +1,6 @@
 /** Real nats-servers with JetStream on free ports, each with a directory of its own. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './ports.ts';
@@ -33,6 +34,34 @@ export async function startNats(
     });
   const clear = () => rm(dir, { recursive: true, force: true });
   return Object.assign(await startServer(`nats://127.0.0.1:${port}`, start, clear), { write });
+}
+
+const MEGABYTE = 1024 * 1024;
+
+/** On a file system of so many MB of its own; null where this user may not mount one. */
+export async function startNatsOnSmallDisk(megabytes: number) {
+  const disk = await mkdtemp(join(tmpdir(), 'penstock-small-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', disk], { stdio: 'pipe' });
+  } catch {
+    await rmdir(disk);
+    return null;
+  }
+  const ballast = join(disk, 'ballast');
+  const server = await startNats('8MB', '', join(disk, 'js'));
+  return Object.assign(server, {
+    /** Nothing more can be written. */
+    async fill() {
+      // What fits is written.
+      await writeFile(ballast, Buffer.alloc(megabytes * MEGABYTE)).catch(() => {});
+    },
+    clear: () => rm(ballast, { force: true }),
+    async [Symbol.asyncDispose]() {
+      await server.stop();
+      execFileSync('umount', [disk]);
+      await rmdir(disk);
+    },
+  });
 }
 
 /** Three servers that know each other; ready once they can be connected to, which is before they have elected who leads them. */

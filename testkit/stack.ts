@@ -28,6 +28,8 @@ export interface StackOptions {
   readonly redis?: { readonly url: string; readonly server: Awaited<ReturnType<typeof startRedis>> };
   /** A tasks process too, and a directory for files. */
   readonly tasksEnv?: Record<string, string>;
+  /** What the process of a name gets beside everything else. */
+  readonly envOf?: (process: string) => Record<string, string>;
   /** How the process of a name reaches the servers, where not directly. */
   readonly wiresOf?: (
     process: string,
@@ -50,6 +52,7 @@ export async function startStack(options: StackOptions) {
     const urls = (await options.wiresOf?.(name, direct)) ?? direct;
     return {
       ...{ PENSTOCK_NATS_URL: urls.nats, PENSTOCK_REDIS_URL: urls.redis, PENSTOCK_LOG_LEVEL: 'info' },
+      ...options.envOf?.(name),
     };
   };
   const filesDir = parts.adopt(await mkdtemp(join(tmpdir(), 'penstock-files-')), dir =>

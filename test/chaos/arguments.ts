@@ -1,6 +1,7 @@
 /** The command line of `npm run chaos`. */
 import { parseArgs } from 'node:util';
 import { count } from '../../loadtest/arguments.ts';
+import type { Servers } from './harness/region.ts';
 
 export type ChaosCommand =
   /** All of test/chaos with its full numbers. */
@@ -21,13 +22,14 @@ export type ChaosCommand =
       readonly only: readonly string[] | null;
       /** Words of the longest answers. */
       readonly longest: number;
+      readonly servers: Servers;
     };
 
 const MOST_SEED = 2 ** 31 - 1;
 
 /** One line. */
 export const USAGE =
-  'npm run chaos [-- --simulate [--seeds N] [--seed S] | -- (--requests N | --minutes N) --faults N [--only KIND,…] [--longest WORDS] [--seed S] [--report FILE]]; see docs/guarantees.md';
+  'npm run chaos [-- --simulate [--seeds N] [--seed S] | -- (--requests N | --minutes N) --faults N [--only KIND,…] [--longest WORDS] [--nats three|small-disk] [--redis replica] [--clocks] [--seed S] [--report FILE]]; see docs/guarantees.md';
 
 /** @throws Error whose message says what is wrong. */
 export function readArguments(args: readonly string[]): ChaosCommand {
@@ -37,15 +39,17 @@ export function readArguments(args: readonly string[]): ChaosCommand {
     options: {
       ...{ simulate: { type: 'boolean' }, seeds: string, seed: string },
       ...{ requests: string, faults: string, minutes: string, report: string, only: string, longest: string },
+      ...{ nats: string, redis: string, clocks: { type: 'boolean' } },
     },
   });
   const seed = values.seed === undefined ? null : count('seed', values.seed, MOST_SEED);
   const { requests: most, faults: done, minutes: lasts, report = null, only, longest } = values;
-  const isReal = [most, done, lasts, only, longest].some(value => value !== undefined);
+  const { nats, redis, clocks } = values;
+  const isReal = [most, done, lasts, only, longest, nats, redis, clocks].some(value => value !== undefined);
   if (values.simulate) {
     if (isReal || report !== null)
       throw new Error(
-        '--requests, --minutes, --faults, --only, --longest and --report are of real servers, not of --simulate',
+        '--requests, --minutes, --faults, --only, --longest, --nats, --redis, --clocks and --report are of real servers, not of --simulate',
       );
     const alone = seed !== null && values.seeds === undefined;
     return { kind: 'simulate', seeds: alone ? 1 : count('seeds', values.seeds ?? '1000', 10_000_000), seed };
@@ -63,7 +67,29 @@ export function readArguments(args: readonly string[]): ChaosCommand {
   const faults = count('faults', done ?? '20', 10_000);
   const minutes = lasts === undefined ? null : count('minutes', lasts, 1440);
   const words = count('longest', longest ?? '125', 100_000);
+  const servers = {
+    nats: oneOf('nats', nats, ['one', 'three', 'small-disk']),
+    redis: oneOf('redis', redis, ['one', 'replica']),
+    clocks: clocks ?? false,
+  };
   const drawn = seed ?? 1 + Math.floor(Math.random() * MOST_SEED);
   const kinds = only?.split(',').map(kind => kind.trim()) ?? null;
-  return { kind: 'run', requests, faults, seed: drawn, minutes, report, only: kinds, longest: words };
+  return {
+    kind: 'run',
+    requests,
+    faults,
+    seed: drawn,
+    minutes,
+    report,
+    only: kinds,
+    longest: words,
+    servers,
+  };
+}
+
+/** The first where nothing is said. */
+function oneOf<T extends string>(name: string, text: string | undefined, all: readonly [T, ...T[]]): T {
+  const found = text === undefined ? all[0] : all.find(each => each === text);
+  if (found === undefined) throw new Error(`--${name} is one of ${all.join(', ')}`);
+  return found;
 }

@@ -6,7 +6,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runChaos } from './harness/harness.ts';
 
-const RUN = { requests: 800, faults: 20, seed: 16, minutes: null, only: null, longest: 125 };
+const SERVERS = { nats: 'one', redis: 'one', clocks: false } as const;
+const RUN = {
+  requests: 800,
+  faults: 20,
+  seed: 16,
+  minutes: null,
+  only: null,
+  longest: 125,
+  servers: SERVERS,
+};
 
 test(`${RUN.requests} requests of all kinds under ${RUN.faults} faults: nothing lost, mixed or stuck`, async t => {
   const { report, told } = await runChaos(RUN, line => t.diagnostic(line));

@@ -1,47 +1,20 @@
 /** A nats-server whose disk is full, on a small file system of its own: who may not mount one skips this. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { startNats } from '../../testkit/nats.ts';
+import { startNatsOnSmallDisk } from '../../testkit/nats.ts';
 import { chat, errorOf, post, readChat, startStack, waitFor } from '../../testkit/stack.ts';
 
 const MEGABYTE = 1024 * 1024;
 
-/** Null where this user may not. */
-function mountSmall(): string | null {
-  const dir = mkdtempSync(join(tmpdir(), 'penstock-small-disk-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', dir], { stdio: 'pipe' });
-    return dir;
-  } catch {
-    rmdirSync(dir);
-    return null;
-  }
-}
-
 test('a full disk of NATS is told, refused at the door, and over after room and a restart', async t => {
-  const dir = mountSmall();
-  if (dir === null) return t.skip('a file system of 16 MB cannot be mounted here (that takes root)');
-  await using parts = new AsyncDisposableStack();
-  parts.defer(() => {
-    execFileSync('umount', [dir]);
-    rmdirSync(dir);
-  });
-  const nats = parts.adopt(await startNats('8MB', '', join(dir, 'js')), server => server.stop());
+  await using nats = await startNatsOnSmallDisk(16);
+  if (nats === null) return t.skip('a file system of 16 MB cannot be mounted here (that takes root)');
   await using stack = await startStack({
     natsUrl: nats.url,
     engines: [{ profile: 'dense-8b-h100' }],
     ingressEnv: { PENSTOCK_QUEUE_MAX_BYTES: String(8 * MEGABYTE) },
   });
-  const ballast = join(dir, 'ballast');
-  try {
-    writeFileSync(ballast, Buffer.alloc(16 * MEGABYTE));
-  } catch {
-    // What fits is written.
-  }
+  await nats.fill();
   const ask = () => post(stack, '/v1/chat/completions', chat('a'.repeat(100_000), { max_tokens: 2 }));
   await waitFor(async () => (await ask()).status === 503);
   const ready = await fetch(`${stack.url}/readyz`);
@@ -51,7 +24,7 @@ test('a full disk of NATS is told, refused at the door, and over after room and 
   assert.ok(Number(refused.headers.get('retry-after')) >= 1);
   assert.equal((await errorOf(refused)).code, 'broker_unavailable');
   assert.ok(stack.ingress.output.some(line => line.includes('the queue takes no requests')));
-  rmSync(ballast);
+  await nats.clear();
   await nats.restart();
   await waitFor(async () => (await fetch(`${stack.url}/readyz`)).ok);
   assert.ok((await readChat(stack, chat('once more', { max_tokens: 2 }))).done);

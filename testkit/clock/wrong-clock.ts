@@ -1,5 +1,17 @@
 /** Loaded before a process of a test (`--import`): its wall clock is wrong, and its monotonic clock is right. */
-const aheadMs = Number(process.env['PENSTOCK_TEST_CLOCK_AHEAD_MS']);
+import { readFileSync } from 'node:fs';
+
+/** How often the file is read that says by how much, ms. */
+const READ_MS = 50;
+const file = process.env['PENSTOCK_TEST_CLOCK_FILE'];
+let aheadMs = Number(process.env['PENSTOCK_TEST_CLOCK_AHEAD_MS'] ?? 0);
+if (file !== undefined) {
+  const read = () => {
+    aheadMs = Number(readFileSync(file, 'utf8'));
+  };
+  read();
+  setInterval(read, READ_MS).unref();
+}
 const RightDate = Date;
 
 class WrongDate extends RightDate {

@@ -2,31 +2,22 @@
 import { Redis } from 'ioredis';
 import type { FaultyProxy } from '../../../testkit/network/faulty-proxy.ts';
 import type { ServiceProcess } from '../../../testkit/process.ts';
-import type { Stack } from '../../../testkit/stack.ts';
-
-export interface FaultKind {
-  readonly name: string;
-  /** Longest, ms. */
-  readonly mostMs: number;
-  begin(index: number, ms: number): Promise<void>;
-  end(index: number): Promise<void>;
-}
-
-/** Everything that can be done something to. */
-export interface Victims {
-  readonly stack: Stack;
-  /** In the order of their names; the entry changes when one is started again. */
-  readonly ingresses: { process: ServiceProcess; readonly name: string; readonly port: number }[];
-  /** By process: its ways to the servers. */
-  readonly proxies: ReadonlyMap<string, { readonly nats: FaultyProxy; readonly redis: FaultyProxy }>;
-}
+import type { FaultKind, Victims } from './region.ts';
+import { type Election, serverFaults } from './server-faults.ts';
 
 const nothing = async () => {};
 const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
 
 /** @param only beginnings of their names; null for all. @throws Error where one is the beginning of none. */
-export function faultKinds(victims: Victims, only: readonly string[] | null): FaultKind[] {
-  const all = [...kills(victims), ...stops(victims), ...refusals(victims.stack), ...network(victims)];
+export function faultKinds(
+  victims: Victims,
+  only: readonly string[] | null,
+  elections: Election[],
+): FaultKind[] {
+  const all = [
+    ...[...kills(victims), ...stops(victims), ...refusals(victims), ...network(victims)],
+    ...serverFaults(victims, elections),
+  ];
   const names = all.map(({ name }) => name);
   for (const each of only ?? [])
     if (!names.some(name => name.startsWith(each)))
@@ -35,20 +26,19 @@ export function faultKinds(victims: Victims, only: readonly string[] | null): Fa
 }
 
 /** Killed, and started again after a while. */
-function kills({ stack, ingresses }: Victims): FaultKind[] {
-  const server = (name: 'nats' | 'redis'): FaultKind => ({
-    ...{ name: `kill ${name}`, mostMs: 2000 },
-    begin: () => stack[name].kill(),
-    end: () => stack[name].start(),
-  });
+function kills({ stack, ingresses, cluster, smallDisk, replicated }: Victims): FaultKind[] {
+  const server = (name: 'nats' | 'redis'): FaultKind => {
+    const killed = name === 'nats' && smallDisk !== null ? smallDisk : stack[name];
+    return { name: `kill ${name}`, mostMs: 2000, begin: () => killed.kill(), end: () => killed.start() };
+  };
   const restart = async (old: ServiceProcess | undefined, ms: number) => {
     old?.kill('SIGKILL');
     await old?.exited;
     await sleep(ms);
   };
   return [
-    server('nats'),
-    server('redis'),
+    ...(cluster === null ? [server('nats')] : []),
+    ...(replicated === null ? [server('redis')] : []),
     {
       ...{ name: 'kill worker', mostMs: 2000, end: nothing },
       async begin(index, ms) {
@@ -77,7 +67,7 @@ function kills({ stack, ingresses }: Victims): FaultKind[] {
 }
 
 /** Stopped, and going on after a while as if nothing had been. */
-function stops({ stack, ingresses }: Victims): FaultKind[] {
+function stops({ stack, ingresses, cluster, smallDisk, replicated }: Victims): FaultKind[] {
   const stop = (name: string, mostMs: number, pidOf: (index: number) => number | undefined): FaultKind => {
     const signal = (index: number, which: NodeJS.Signals) => {
       const pid = pidOf(index);
@@ -93,13 +83,15 @@ function stops({ stack, ingresses }: Victims): FaultKind[] {
     stop('worker', 6000, index => stack.workers[index % stack.workers.length]?.pid),
     stop('ingress', 3000, index => ingresses[index % ingresses.length]?.process.pid),
     stop('tasks', 4000, () => stack.tasks[0]?.pid),
-    stop('nats', 2000, () => stack.nats.pid),
-    stop('redis', 2000, () => stack.redis.pid),
+    ...(cluster === null ? [stop('nats', 2000, () => (smallDisk ?? stack.nats).pid)] : []),
+    ...(replicated === null ? [stop('redis', 2000, () => stack.redis.pid)] : []),
   ];
 }
 
 /** Redis answers, and takes no writes. */
-function refusals(stack: Stack): FaultKind[] {
+function refusals({ stack, replicated }: Victims): FaultKind[] {
+  // Whichever is the primary now is another matter.
+  if (replicated !== null) return [];
   const command = async (...words: string[]) => {
     const admin = new Redis(stack.redis.url, { maxRetriesPerRequest: 1, lazyConnect: true });
     admin.on('error', () => {});
@@ -129,15 +121,15 @@ function refusals(stack: Stack): FaultKind[] {
 }
 
 /** Between one process and one server. */
-function network({ proxies }: Victims): FaultKind[] {
-  const names = [...proxies.keys()];
+function network({ wires }: Victims): FaultKind[] {
   const between = (
     server: 'nats' | 'redis',
     what: string,
     mostMs: number,
     turn: (proxy: FaultyProxy, isOn: boolean) => void,
   ): FaultKind => {
-    const proxyOf = (index: number) => proxies.get(names[index % names.length] ?? '')?.[server];
+    const proxies = [...wires.values()].flatMap(each => each[server] ?? []);
+    const proxyOf = (index: number) => proxies[index % proxies.length];
     const set = async (index: number, isOn: boolean) => {
       const proxy = proxyOf(index);
       if (proxy !== undefined) turn(proxy, isOn);
@@ -148,9 +140,12 @@ function network({ proxies }: Victims): FaultKind[] {
       end: index => set(index, false),
     };
   };
-  return (['nats', 'redis'] as const).flatMap(server => [
-    between(server, 'cut from', 1500, (proxy, isOn) => proxy.cut(isOn)),
-    between(server, 'no word from', 4500, (proxy, isOn) => proxy.hold(isOn)),
-    between(server, 'slow way to', 3000, (proxy, isOn) => proxy.slow(isOn)),
-  ]);
+  const isWired = (server: 'nats' | 'redis') => [...wires.values()].some(each => each[server] !== undefined);
+  return (['nats', 'redis'] as const)
+    .filter(isWired)
+    .flatMap(server => [
+      between(server, 'cut from', 1500, (proxy, isOn) => proxy.cut(isOn)),
+      between(server, 'no word from', 4500, (proxy, isOn) => proxy.hold(isOn)),
+      between(server, 'slow way to', 3000, (proxy, isOn) => proxy.slow(isOn)),
+    ]);
 }

@@ -2,26 +2,26 @@
  * `npm run chaos -- --requests N --faults N`: real servers and processes under a mixed load, to which things are done one after the other.
  * What is asked, and what is done, follows from the seed; when exactly it happens does not. Judged by the same rules as the simulation.
  */
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import { seeded } from '../../../libs/protocol/random.fixture.ts';
-import { type FaultyProxy, startFaultyProxy } from '../../../testkit/network/faulty-proxy.ts';
 import { startReceiver } from '../../../testkit/receiver.ts';
-import { API_KEY, startStack, waitFor } from '../../../testkit/stack.ts';
+import { waitFor } from '../../../testkit/stack.ts';
 import type { ChaosCommand } from '../arguments.ts';
 import { judge, type Violation } from '../invariants.ts';
 import { beginBatch, checkBatch } from '../work.ts';
-import { type FaultKind, faultKinds, type Victims } from './faults.ts';
+import { faultKinds } from './faults.ts';
 import { leftOf } from './left-over.ts';
 import { MemoryWatch } from './memory.ts';
-import { type ChaosReport, type Done, goesOn, writeReport } from './report.ts';
+import { type FaultKind, startRegion, type Victims } from './region.ts';
+import { type ChaosReport, type Done, firstTokens, goesOn, writeReport } from './report.ts';
 import { ChaosClient, GIVEN_UP, type Request, type RequestKind, type Seen } from './requests.ts';
+import type { Election } from './server-faults.ts';
 
 const CLIENTS = 24;
 /** Where it goes on for a time: it is about memory, not about load. */
 const SOAK_CLIENTS = 8;
 const MEMORY_POINTS = 60;
 const LEAST_MEMORY_MS = 5000;
-const INGRESSES = ['in-1', 'in-2'];
 const KINDS: readonly RequestKind[] = [
   ...([
     'stream',
@@ -38,15 +38,8 @@ const KINDS: readonly RequestKind[] = [
 ];
 /** Lines of the batch, as a share of all requests. */
 const LINES = 0.15;
-const FINAL_EVENTS = [
-  'response.completed',
-  'response.failed',
-  'response.incomplete',
-  'response.cancelled',
-] as const;
 const TOLD_WITHIN_MS = 60_000;
 const BATCH_WITHIN_MS = 120_000;
-const LEASE = { PENSTOCK_ACK_WAIT_MS: '3000' };
 
 const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -74,55 +67,16 @@ function* requestsOf(count: number, until: number, longest: number, rand: () => 
     };
 }
 
-/** A stack in which each process has its own way to each server. */
-async function startFaultyStack(parts: AsyncDisposableStack, receiverUrl: string) {
-  const proxies = new Map<string, { nats: FaultyProxy; redis: FaultyProxy }>();
-  const wiresOf = async (name: string, servers: { nats: string; redis: string }) => {
-    const known = proxies.get(name);
-    const own = known ?? {
-      nats: parts.use(await startFaultyProxy(servers.nats)),
-      redis: parts.use(await startFaultyProxy(servers.redis)),
-    };
-    proxies.set(name, own);
-    return { nats: own.nats.url, redis: own.redis.url };
-  };
-  const allow = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1' };
-  const engine = { profile: 'dense-8b-h100' };
-  const stack = parts.use(
-    await startStack({
-      engines: [engine, engine, engine],
-      wiresOf,
-      ingressEnv: { ...allow, ...LEASE },
-      workerEnv: { ...LEASE, PENSTOCK_SLOTS: '16' },
-      tasksEnv: { ...allow, PENSTOCK_WEBHOOK_SCHEDULE_SCALE: '0.1' },
-    }),
-  );
-  const [first = '', second = ''] = INGRESSES;
-  const other = await stack.addIngress(second);
-  const victims: Victims = {
-    ...{ stack, proxies },
-    ingresses: [
-      { name: first, port: Number(new URL(stack.url).port), process: stack.ingress },
-      { name: second, port: other.port, process: other.process },
-    ],
-  };
-  const urls = [stack.url, other.url];
-  const client = new OpenAI({ baseURL: `${stack.url}/v1`, apiKey: API_KEY, maxRetries: 10 });
-  const events = [...FINAL_EVENTS, 'batch.completed'];
-  await client.webhooks.create({ url: `${receiverUrl}/events`, name: 'chaos', event_types: events } as never);
-  return { stack, victims, urls, client };
-}
-
 type Run = Omit<Extract<ChaosCommand, { kind: 'run' }>, 'kind' | 'report'>;
 
 export async function runChaos(
-  { requests: count, faults, seed, minutes, only, longest }: Run,
+  { requests: count, faults, seed, minutes, only, longest, servers }: Run,
   tell: (line: string) => void,
 ): Promise<{ report: ChaosReport; told: string[] }> {
   const rand = seeded(seed);
   await using parts = new AsyncDisposableStack();
   const receiver = parts.use(await startReceiver());
-  const { stack, victims, urls, client } = await startFaultyStack(parts, receiver.url);
+  const { stack, victims, urls, client } = await startRegion(parts, servers, receiver.url);
   const lasts = (minutes ?? 0) * 60_000;
   const memory = parts.use(
     new MemoryWatch(() => pidsOf(victims), Math.max(LEAST_MEMORY_MS, lasts / MEMORY_POINTS)),
@@ -136,7 +90,8 @@ export async function runChaos(
   const seen: Seen[] = [];
   const share = () =>
     minutes === null ? seen.length / (count - lines) : (performance.now() - startedAt) / lasts;
-  const doing = doFaults(faultKinds(victims, only), faults, seeded(seed + 1), share, tell);
+  const elections: Election[] = [];
+  const doing = doFaults(faultKinds(victims, only, elections), faults, seeded(seed + 1), share, tell);
   await Promise.all(
     Array.from({ length: minutes === null ? CLIENTS : SOAK_CLIENTS }, async () => {
       for (const request of requests) seen.push(await chaos.run(request));
@@ -163,6 +118,7 @@ export async function runChaos(
     faults: tally(done.map(({ name }) => name)),
     webhooks: receiver.to('/events').length,
     goesOnMs: goesOn(seen, done, stack.workers.length),
+    elections: firstTokens(seen, elections),
     memory: { everyMs: memory.everyMs, mb: memory.series },
     violations,
   };
@@ -175,11 +131,11 @@ function killAll({ stack, ingresses }: Victims): void {
   for (const service of services) service.kill('SIGKILL');
 }
 
-function pidsOf({ stack, ingresses }: Victims): Record<string, number> {
+function pidsOf({ stack, ingresses, smallDisk }: Victims): Record<string, number> {
   return {
     ...Object.fromEntries(ingresses.map(({ name, process: { pid } }) => [name, pid])),
     ...Object.fromEntries(stack.workers.map(({ pid }, i) => [`w-${i + 1}`, pid])),
-    ...{ tasks: stack.tasks[0]?.pid ?? 0, nats: stack.nats.pid, redis: stack.redis.pid },
+    ...{ tasks: stack.tasks[0]?.pid ?? 0, nats: (smallDisk ?? stack.nats).pid, redis: stack.redis.pid },
   };
 }
 

@@ -43,7 +43,7 @@ async function openRequests(urls: readonly string[]): Promise<number> {
  * that they were acked: nobody gets them, and their time ends them.
  */
 async function messagesIn(stack: Stack): Promise<{ waiting: number; subjects: string[] }> {
-  const nc = await connect({ servers: stack.nats.url });
+  const nc = await connect({ servers: stack.nats.url.split(',') });
   try {
     const jsm = await jetstreamManager(nc);
     const stream = workStream('local', 0);

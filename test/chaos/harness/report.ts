@@ -5,6 +5,7 @@ import { cpus, totalmem } from 'node:os';
 import type { Violation } from '../invariants.ts';
 import type { Series } from './memory.ts';
 import type { Seen } from './requests.ts';
+import type { Election } from './server-faults.ts';
 
 export interface ChaosReport {
   readonly seed: number;
@@ -16,6 +17,8 @@ export interface ChaosReport {
   readonly webhooks: number;
   /** Until the next token of streams whose worker was killed, from its death, ms. */
   readonly goesOnMs: { readonly streams: number; readonly p50: number; readonly p99: number } | null;
+  /** Each election of a leader: how long there was none, and until a stream had its first token from then on, ms. */
+  readonly elections: readonly { readonly withoutLeaderMs: number; readonly firstTokenMs: number | null }[];
   /** MB of each process, every so many ms. */
   readonly memory: { readonly everyMs: number; readonly mb: Series };
   readonly violations: readonly Violation[];
@@ -54,6 +57,18 @@ export function goesOn(
   times.sort((a, b) => a - b);
   const at = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0;
   return { streams: times.length, p50: at(0.5), p99: at(0.99) };
+}
+
+/** Of streams that began after an election. */
+export function firstTokens(seen: readonly Seen[], elections: readonly Election[]): ChaosReport['elections'] {
+  const begun = seen.flatMap(({ beganAt }) => beganAt ?? []).sort((a, b) => a - b);
+  return elections.map(({ killedAt, electedAt }) => {
+    const first = begun.find(at => at > electedAt);
+    return {
+      withoutLeaderMs: electedAt - killedAt,
+      firstTokenMs: first === undefined ? null : first - electedAt,
+    };
+  });
 }
 
 export function writeReport(file: string, command: string, report: ChaosReport): void {

@@ -30,6 +30,8 @@ export interface Seen extends Observed {
   /** Of a stream: the worker that began it, and the longest time between two pieces of it, Unix ms. */
   readonly worker: string | null;
   readonly longestGap: Gap;
+  /** When its first token came, Unix ms; null where that is not a stream's. */
+  readonly beganAt: number | null;
   /** What happened to it, in order. */
   readonly history: readonly string[];
 }
@@ -53,6 +55,7 @@ interface Told {
   readonly status?: string;
   readonly worker?: string | null;
   readonly longestGap?: Gap;
+  readonly beganAt?: number | null;
 }
 
 /** @param urlOf a node of the region, another one each time. */
@@ -79,10 +82,10 @@ export class ChaosClient {
     }
     const { end, text = '', ids = new Set<string>(), path = null, status = null } = told ?? { end: null };
     const expected = saidTo(request.name, request.words);
-    const { worker = null, longestGap = NO_GAP } = told ?? {};
+    const { worker = null, longestGap = NO_GAP, beganAt = null } = told ?? {};
     const about = { name: request.name, kind: request.kind, expected, text, ids, path, status };
     return {
-      ...{ worker, longestGap },
+      ...{ worker, longestGap, beganAt },
       ...about,
       ends: end === null ? [] : [end],
       from,
@@ -116,6 +119,7 @@ export class ChaosClient {
     let hasBegun = false;
     let worker: string | null = null;
     let longestGap = NO_GAP;
+    let beganAt: number | null = null;
     try {
       const json = { model: MODEL, messages, max_tokens: words, stream: true };
       const answer = await ask(this.#urlOf(), '/v1/chat/completions', { json, signal: limit.signal });
@@ -126,6 +130,7 @@ export class ChaosClient {
       let readAt = Date.now();
       for await (const piece of (answer.body ?? []) as AsyncIterable<Uint8Array>) {
         said += Buffer.from(piece).toString('latin1');
+        beganAt ??= Date.now();
         const gap = { from: readAt, to: Date.now() };
         if (gap.to - gap.from > longestGap.to - longestGap.from) longestGap = gap;
         readAt = gap.to;
@@ -143,7 +148,7 @@ export class ChaosClient {
     const { isDone, error } = readEvents(utf8(said));
     const end: End =
       isDone && error === null ? { kind: 'answered' } : { kind: 'failed', code: error ?? 'no [DONE]' };
-    return { end, worker, longestGap, ...wholeEvents(said) };
+    return { end, worker, longestGap, beganAt, ...wholeEvents(said) };
   }
 
   async #plain({ name, words }: Request, until: number, note: (line: string) => void): Promise<Told | null> {
