@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHART } from './env-names.ts';
+import { roleTable } from './role-table.ts';
 import { readValues, type Value } from './schema.ts';
 
 const OBSERVABILITY = join(import.meta.dirname, '../observability');
@@ -21,6 +22,7 @@ export function chartFiles(): Map<string, string> {
   return new Map([
     ['values.schema.json', `${JSON.stringify(schema, null, 2)}\n`],
     ['README.md', readme.replace(TABLE, (_, begin, end) => `${begin}${table}\n${end}`)],
+    ['files/roles.json', roleTable()],
     copy('alerts.yml', 'files/alerts.yml'),
     ...dashboards.map(name => copy(`grafana/${name}`, `files/dashboards/${name}`)),
   ]);

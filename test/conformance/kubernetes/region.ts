@@ -50,7 +50,6 @@ export class Region {
   readonly #dir = mkdtempSync(join(tmpdir(), 'penstock-region-'));
   readonly #objects: readonly RunnableObject[];
   readonly #processes: ServiceProcess[] = [];
-  readonly #secrets: Readonly<Record<string, string>>;
   /** Address in the cluster → address here. */
   readonly #addresses = new Map<string, string>();
   url = '';
@@ -59,11 +58,10 @@ export class Region {
 
   constructor(objects: readonly RunnableObject[]) {
     this.#objects = objects;
-    this.#secrets = this.#find('Secret', 'penstock-made').stringData ?? {};
   }
 
   get apiKey(): string {
-    return this.#secrets['api-key'] ?? '';
+    return this.#secret('penstock-made', 'api-key');
   }
 
   /** @throws Error with a process' last words where one does not become ready. */
@@ -76,7 +74,7 @@ export class Region {
   async #startNats(): Promise<void> {
     const [port, monitor] = [await freePort(), await freePort()];
     const dir = this.#makeDir('nats');
-    writeFileSync(join(dir, 'auth.conf'), this.#secrets['nats-auth.conf'] ?? '');
+    writeFileSync(join(dir, 'auth.conf'), this.#secret('penstock-nats-users', 'nats-auth.conf'));
     const given = this.#find('ConfigMap', 'penstock-nats').data?.['nats.conf'] ?? '';
     const conf = given
       .replace('port: 4222', `host: 127.0.0.1\nport: ${port}`)
@@ -95,11 +93,11 @@ export class Region {
   async #startValkey(): Promise<void> {
     const port = await freePort();
     const dir = this.#makeDir('valkey');
-    writeFileSync(join(dir, 'auth.conf'), this.#secrets['redis-auth.conf'] ?? '');
+    writeFileSync(join(dir, 'users.acl'), this.#secret('penstock-redis-users', 'users.acl'));
     const { command = [] } = this.#container('StatefulSet', 'valkey');
     const args = command
       .slice(1)
-      .map(each => each.replace('/run/valkey/auth.conf', join(dir, 'auth.conf')).replace(/^\/data$/, dir));
+      .map(each => each.replace('/run/valkey/users.acl', join(dir, 'users.acl')).replace(/^\/data$/, dir));
     const program = process.env['PENSTOCK_TEST_REDIS_SERVER'] ?? 'redis-server';
     const readyWhen = (line: string) => line.includes('Ready to accept connections');
     const local = ['--port', `${port}`, '--bind', '127.0.0.1'];
@@ -113,7 +111,7 @@ export class Region {
     for (const { projected } of spec.volumes)
       for (const { secret } of projected?.sources ?? [])
         for (const { key, path } of secret.items)
-          writeFileSync(join(dir, path), this.#local(this.#secrets[key] ?? ''));
+          writeFileSync(join(dir, path), this.#local(this.#secret(secret.name, key)));
     const env: Record<string, string> = {};
     for (const { name, value } of this.#container('Deployment', component).env ?? [])
       if (value !== undefined) env[name] = value.replace('/run/penstock/', `${dir}/`);
@@ -143,6 +141,10 @@ export class Region {
     let local = text;
     for (const [there, here] of this.#addresses) local = local.replace(there, here);
     return local;
+  }
+
+  #secret(name: string, key: string): string {
+    return this.#find('Secret', name).stringData?.[key] ?? '';
   }
 
   #find(kind: string, name: string): RunnableObject {

@@ -6,7 +6,7 @@ labels:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 annotations:
-  checksum/secrets: {{ include "penstock.secretData" .root | sha256sum }}
+  checksum/secrets: {{ include "penstock.secretsChecksum" .root }}
   {{- with .of.podAnnotations }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
