@@ -19,8 +19,8 @@ const DIGESTS: Readonly<Record<string, string>> = {
   'least-requests-5s': 'ed6e1ca7f68d',
   'cache-aware': 'd71ee4a42d9b',
   'plain-pull': '3caae044cd9a',
-  'penstock-no-affinity': 'bd649a8d4115',
-  penstock: '1544a4cbafda',
+  'penstock-no-affinity': '5745590cadde',
+  penstock: 'cf0e079e495a',
   oracle: 'b0395ab9c345',
 };
 

@@ -6,6 +6,7 @@ import { count, positive } from '../arguments.ts';
 import { SCENARIOS, scenarioOf } from '../workloads/scenarios.ts';
 import { renderTable, type Summary, summarize } from '../workloads/summary.ts';
 import { assertSome, TraceError } from '../workloads/trace.ts';
+import { renderFairness } from './fairness-plan.ts';
 import { renderPlans } from './page.ts';
 import { POLICIES, policyOf } from './policies.ts';
 import { planScaling } from './scaling/scaling-plan.ts';
@@ -22,6 +23,7 @@ const REPOSITORY_ONLY = `
   --speed           how fast the simulator itself is, into loadtest/results/simulator.json; the page shows it`;
 const USAGE = `usage: ${commandLine('plan')} [options]
        ${commandLine('plan')} --scaling [options]: autoscalers over days of load; --scaling --help tells more
+       ${commandLine('plan')} --fairness: what projects get while one of them floods (docs/fairness.md has the tables), a minute or two
   --scenario NAME   ${Object.keys(SCENARIOS).join(', ')} (default uneven)
   --policy NAMES    comma separated; ${Object.keys(POLICIES).join(', ')} (default all)
   --load X          multiple of the workload's own arrival rate (default: the scenario's)
@@ -107,6 +109,7 @@ function speed(): void {
 function run(): void {
   const argv = process.argv.slice(2);
   if (argv.includes('--scaling')) return planScaling(argv);
+  if (argv.includes('--fairness')) return void process.stdout.write(`${renderFairness()}\n`);
   const args = readArgs();
   if (args === null) process.stdout.write(`${USAGE}\n`);
   else if (args.speed) speed();

@@ -23,6 +23,8 @@ export interface SimulationOptions {
 
 /** By request, in the order of the workload. Virtual ms; NaN for a request that never got there. */
 export interface SimulationResult {
+  /** Until a worker took it. */
+  readonly waitMs: Float64Array;
   readonly ttftMs: Float64Array;
   readonly tpotMs: Float64Array;
   readonly cachedTokens: Float64Array;
@@ -42,6 +44,7 @@ class Simulation {
     const { requests, fleet, seed = 1, slots = 64 } = options;
     const n = requests.length;
     this.#result = {
+      waitMs: new Float64Array(n).fill(Number.NaN),
       ttftMs: new Float64Array(n).fill(Number.NaN),
       tpotMs: new Float64Array(n).fill(Number.NaN),
       cachedTokens: new Float64Array(n),
@@ -88,6 +91,7 @@ class Simulation {
     this.#open++;
     if (engine.dead) return this.#sendToDead(request, index);
     this.#result.worker[index] = worker;
+    this.#result.waitMs[index] = this.#agenda.now - request.atMs;
     const job = engine.submit(request, index);
     return job;
   }

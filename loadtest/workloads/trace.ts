@@ -10,6 +10,8 @@ export interface TraceRequest {
   readonly outputTokens: number;
   /** Ids of the prompt's leading blocks of {@link BLOCK_TOKENS}: equal ids at equal places mean an equal prefix. */
   readonly blocks: readonly number[];
+  /** Whose it is, where that makes a difference. */
+  readonly owner?: string;
 }
 
 export interface Trace {
@@ -57,6 +59,7 @@ export function limitTrace(requests: readonly TraceRequest[], limits: TraceLimit
       inputTokens,
       outputTokens: Math.max(1, Math.min(request.outputTokens, maxOutputTokens)),
       blocks: request.blocks.slice(0, Math.floor(inputTokens / BLOCK_TOKENS)),
+      ...(request.owner === undefined ? {} : { owner: request.owner }),
     };
   });
 }

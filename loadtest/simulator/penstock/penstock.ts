@@ -13,6 +13,7 @@ import {
   LEAST_PREFIX_TOKENS,
   SIZE_CLASSES,
   sizeClassOf,
+  startsNow,
   trustedTokens,
 } from '@penstock/policy';
 import type { TraceRequest } from '../../workloads/trace.ts';
@@ -20,6 +21,7 @@ import type { Dispatcher, DispatcherFactory, SimulatedFleet } from '../dispatche
 import { Timer } from '../engine/agenda.ts';
 import type { Job } from '../engine/fluid-engine.ts';
 import type { Consumer, Queued } from './broker.ts';
+import { Doors, type DoorsOptions } from './doors.ts';
 import { FleetView } from './fleet-view.ts';
 import { type Holding, PrefixOwners } from './prefix-owners.ts';
 import { SimulatedWorker, sharedConsumers } from './worker.ts';
@@ -28,6 +30,8 @@ export interface PenstockOptions {
   readonly affinity?: boolean;
   readonly tuning?: BidTuning;
   readonly placing?: AffinityTuning;
+  /** Ingress nodes, at which requests pass in shares; null: all go to the queue at once, first come, first served. Default: one node. */
+  readonly doors?: DoorsOptions | null;
   /** Shown the queues and the workers before anything happens. */
   readonly inspect?: (parts: PenstockParts) => void;
 }
@@ -48,6 +52,8 @@ class Penstock implements Dispatcher {
   readonly #consumers = sharedConsumers();
   readonly #view: FleetView<SimulatedWorker>;
   readonly #owners: PrefixOwners;
+  readonly #doors: Doors | null;
+  #alive: number;
   /** By request: share of its prompt that the cache of the worker which took it was expected to hold. */
   readonly #expected: number[] = [];
 
@@ -60,13 +66,38 @@ class Penstock implements Dispatcher {
       engine =>
         new SimulatedWorker(engine, this.#consumers, fleet.slots, tuning, worker => this.#renew(worker)),
     );
+    this.#alive = this.#workers.length;
     this.#view = new FleetView(this.#workers, fleet.agenda);
     this.#owners = new PrefixOwners(owner => this.#view.mayHold(owner));
+    const { doors = { nodes: 1 } } = options;
+    this.#doors = doors === null ? null : new Doors(doors, this.#behindDoors());
     options.inspect?.({ workers: this.#workers, consumers: this.#consumers });
     for (const worker of this.#workers) this.#renew(worker);
   }
 
   arrive(request: TraceRequest, index: number): void {
+    if (this.#doors === null) this.#admit(request, index);
+    else this.#doors.arrive(request, index);
+  }
+
+  #behindDoors() {
+    const roomOf = (worker: SimulatedWorker) => ({
+      ...worker.occupancy,
+      ...{ waitS: worker.waitS(this.#now), tokensPerSec: worker.quotedRate(this.#now) },
+    });
+    return {
+      agenda: this.#fleet.agenda,
+      workers: () => this.#alive,
+      starts: (promptTokens: number) =>
+        this.#workers.reduce(
+          (sum, worker) => sum + (worker.isDead ? 0 : startsNow(roomOf(worker), promptTokens)),
+          0,
+        ),
+      send: (request: TraceRequest, index: number) => this.#admit(request, index),
+    };
+  }
+
+  #admit(request: TraceRequest, index: number): void {
     // Believed to be faster, it can bid no better than it does.
     this.#view.renew(worker => {
       if (!worker.bidsBest) this.#changed(worker);
@@ -83,6 +114,7 @@ class Penstock implements Dispatcher {
     if (worker === undefined) return;
     worker.meter.firstToken(job.index, this.#now);
     this.#view.heardFirstToken(index);
+    this.#doors?.begun(job.index);
     this.#changed(worker);
   }
 
@@ -101,6 +133,7 @@ class Penstock implements Dispatcher {
     const worker = this.#workers[index];
     if (worker === undefined) return;
     worker.die(this.#now);
+    this.#alive--;
     this.#fleet.agenda.cancel(worker.renewal);
   }
 

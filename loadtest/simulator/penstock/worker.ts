@@ -113,6 +113,10 @@ export class SimulatedWorker {
     return this.#engine.profile.kvCapacityTokens;
   }
 
+  get occupancy(): { readonly slots: number; readonly running: number } {
+    return this.#readings;
+  }
+
   get isFull(): boolean {
     return this.#readings.running >= this.#readings.slots;
   }

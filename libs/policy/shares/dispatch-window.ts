@@ -1,0 +1,115 @@
+/**
+ * How much an ingress has on the way to engines: on the queue, or at a worker whose engine has not begun to answer. What is there is served in
+ * no order of ours, so it should be little; but never so little that an engine with room finds nothing. It is
+ * - a request for each worker, and some beside;
+ * - what is begun while the ingress hears of it and sends more; and
+ * - what the fleet would begin at once, as far as is known ({@link startsNow}), as long as nothing is on its way for long.
+ * That an engine has room shows by what it begins. Quotes of workers may be wrong, so they only ever let more through.
+ */
+import { Pace } from './pace.ts';
+
+/** From when an engine begins a request until another one has come to it, several times over: a busy process takes longer, s. */
+export const WAY_S = 0.25;
+/** What is on its way for longer is not taken, whatever workers last said of their room, ms. */
+const BACKLOG_MS = 2000 * WAY_S;
+/** What is on its way for longer keeps nothing else back: an engine may compute others beside it, ms. */
+const STUCK_MS = 3000;
+/** For each worker: with one, engines that finish a prompt early have to wait for the next (a tenth of the pace, simulated). */
+const TIMES_WORKERS = 1.25;
+/** The fewest that all nodes have on the way together. */
+const LEAST = 2;
+const PACE_OVER_S = 1;
+
+/** What a window is made for. */
+export interface WindowOf {
+  /** ms. */
+  readonly now: number;
+  readonly workers: number;
+  /** Of them, what is for this kind of requests beside others, 0–1. */
+  readonly part: number;
+  /** Of that, what this node may keep busy beside others, 0–1. */
+  readonly share: number;
+  /** What other nodes have on the way. */
+  readonly elsewhere: number;
+}
+
+export class DispatchWindow<T> {
+  /** Since when each is on its way, ms; oldest first. */
+  readonly #open = new Map<T, number>();
+  readonly #pace = new Pace(PACE_OVER_S);
+  #begunAt = 0;
+  /** How long the one begun last was on its way, ms. */
+  #tookMs = 0;
+
+  /** On the way, and begun by no engine. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  sent(item: T, now: number): void {
+    this.#open.set(item, now);
+  }
+
+  /** The first of its answer has come. */
+  begun(item: T, now: number): void {
+    const sentAt = this.#open.get(item);
+    if (sentAt === undefined) return;
+    this.#open.delete(item);
+    this.#begunAt = now;
+    this.#tookMs = now - sentAt;
+    this.#pace.add(1, now);
+  }
+
+  /** It is over, and never was begun. */
+  left(item: T): void {
+    this.#open.delete(item);
+  }
+
+  /** Whether another one may go. @param starts see {@link startsNow}; asked only where it counts. */
+  hasRoom(of: WindowOf, starts: () => number): boolean {
+    const { now } = of;
+    const most = partOf(of) + WAY_S * this.#pace.perSecond(now);
+    // Of many nodes each has less than one on the way: one at a time, with a pause.
+    if (most < 1) return this.#open.size === 0 && now >= this.#begunAt + (1 / most - 1) * this.#tookMs;
+    if (this.#open.size < most) return true;
+    const [oldest = now] = this.#open.values();
+    if (now - oldest <= BACKLOG_MS) return this.#open.size < most + starts();
+    return this.#fresh(now) < most;
+  }
+
+  #fresh(now: number): number {
+    let stuck = 0;
+    for (const at of this.#open.values()) {
+      if (now - at <= STUCK_MS) break;
+      stuck++;
+    }
+    return this.#open.size - stuck;
+  }
+}
+
+/** Beside what waits elsewhere a node has its share. What others do not use of theirs it takes, and never leaves less than half of its own to them. */
+function partOf({ workers, part, share, elsewhere }: WindowOf): number {
+  const all = Math.max(LEAST, TIMES_WORKERS * workers) * part;
+  const own = share * all;
+  return Math.max(own / 2, Math.min(own, all - elsewhere));
+}
+
+/** What is known of a worker's room. */
+export interface RoomOfWorker {
+  readonly slots: number;
+  readonly running: number;
+  /** Wait before a new prompt's prefill would begin, s. */
+  readonly waitS: number;
+  /** 0 where nothing is known. */
+  readonly tokensPerSec: number;
+}
+
+/** Requests of that size that a worker would begin at once: no more than it has slots for, and computes meanwhile. */
+export function startsNow(
+  { slots, running, waitS, tokensPerSec }: RoomOfWorker,
+  promptTokens: number,
+): number {
+  const free = Math.max(0, slots - running);
+  if (tokensPerSec === 0) return free;
+  return Math.min(free, Math.ceil((Math.max(0, WAY_S - waitS) * tokensPerSec) / Math.max(1, promptTokens)));
+}
