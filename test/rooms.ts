@@ -78,6 +78,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'libs/protocol/webhooks': ['libs/protocol', 'libs/protocol/wire'],
   'libs/runs/transitions': ['libs/runs', 'libs/runs/record'],
   'libs/runtime/audit': ['libs/runtime', 'libs/runtime/logs'],
+  'libs/runtime/wires': ['libs/runtime/settings'],
   'libs/runtime/tracing': ['libs/runtime', 'libs/runtime/time'],
   'libs/transport/bullmq': [
     'libs/transport/ports/tasks',
@@ -239,7 +240,8 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'services/ingress/placement': ['services/ingress'],
   'services/ingress/replies': ['services/ingress/http', 'services/ingress/sending'],
   'services/ingress/runs': ['services/ingress/http', 'services/ingress/intake', 'services/ingress/sending'],
-  'services/ingress/telemetry': ['services/ingress/drain'],
+  'services/ingress/sending': ['services/ingress/tls'],
+  'services/ingress/telemetry': ['services/ingress/drain', 'services/ingress/tls'],
   'services/scaler/kubernetes': ['services/scaler/drivers'],
   'services/scaler/process': ['services/scaler/drivers'],
   'services/tasks/batches': ['services/tasks'],

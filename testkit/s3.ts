@@ -1,13 +1,17 @@
 /** The few calls of S3 that the file store makes, in memory: an S3-compatible server as far as the adapter can tell. */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Certificate } from './network/certificates.ts';
 
 const MODIFIED = '<LastModified>2026-01-01T00:00:00.000Z</LastModified>';
 
-export async function startS3(bucket: string) {
+/** @param tls where it is to be reached by https. */
+export async function startS3(bucket: string, tls?: Certificate) {
   const objects = new Map<string, Buffer>();
-  const server = createServer((request, response) => void serve(request, response));
+  const listener = (request: IncomingMessage, response: ServerResponse) => void serve(request, response);
+  const server = tls === undefined ? createServer(listener) : createSecureServer(tls, listener);
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -53,7 +57,7 @@ export async function startS3(bucket: string) {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    endpoint: `http://127.0.0.1:${port}`,
+    endpoint: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     objects,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

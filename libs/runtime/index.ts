@@ -32,3 +32,4 @@ export * from './time/one-at-a-time.ts';
 export * from './time/within.ts';
 export * from './tracing/spans.ts';
 export * from './tracing/tracing.ts';
+export * from './wires/clear-text.ts';

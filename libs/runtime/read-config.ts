@@ -68,6 +68,12 @@ function settingOf(
   }
 }
 
+/** The file that a setting is read from; null where there is none, or another value. */
+export function pathOf(name: string, env: Record<string, string | undefined> = process.env): string | null {
+  const path = env[`${name}_FILE`] ?? '';
+  return path === '' ? null : path;
+}
+
 /** Reads the configuration or ends the process with every problem on stderr. */
 export function readConfigOrExit<T extends z.ZodObject>(schema: T): Readonly<z.infer<T>> {
   try {

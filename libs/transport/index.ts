@@ -66,3 +66,4 @@ export { RedisTaskRecords } from './redis/task-records.ts';
 export { RedisDeliveries } from './redis/webhooks/delivery-log.ts';
 export { RedisEventOutbox } from './redis/webhooks/event-outbox.ts';
 export { RedisWebhooks } from './redis/webhooks/webhook-records.ts';
+export { readTlsMaterial, type TlsMaterial } from './tls/tls-material.ts';

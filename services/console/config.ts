@@ -1,6 +1,7 @@
 /** Everything an operator can set on a console. */
 import {
   auditSettings,
+  clearTextSetting,
   filesSettings,
   keysSetting,
   lameDuckSetting,
@@ -57,6 +58,7 @@ export const consoleConfig = z.object({
   PENSTOCK_CONSOLE_ID: nameSetting.optional().describe('Name of this process; generated if absent.'),
   ...lameDuckSetting,
   ...regionSettings,
+  ...clearTextSetting,
   ...auditSettings,
   ...filesSettings,
 });

@@ -18,6 +18,7 @@ import {
   regionClock,
   stopOnSignal,
   unhandledTo,
+  warnOfClearText,
   whenThere,
 } from '@penstock/runtime';
 import {
@@ -44,6 +45,7 @@ const nextId = createIdSource();
 const id = config.PENSTOCK_CONSOLE_ID ?? `console-${nextId().slice(0, 8)}`;
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
 const stopping = stopOnSignal(log);
+warnOfClearText(config, log);
 const region = config.PENSTOCK_REGION;
 
 const dropped = new DroppedMessages();

@@ -6,6 +6,7 @@ import {
   auditSettings,
   bodyBudgetSetting,
   bodySettings,
+  clearTextSetting,
   dispatchSettings,
   engineRulesSettings,
   filesSettings,
@@ -24,6 +25,7 @@ import {
 import { readAllowList } from '@penstock/transport/egress';
 import { z } from 'zod';
 import { parseOrigins } from './http/cors.ts';
+import { tlsSettings } from './tls/settings.ts';
 
 /** `auto`, or per model: `llama=prefix,mixtral=none,*=session`. Null where the model's architecture decides. */
 function parseAffinity(text: string): (slug: string) => Affinity | null {
@@ -42,6 +44,7 @@ export const ingressConfig = z.object({
     .max(65_535)
     .default(8080)
     .describe('Port; 0 picks a free one.'),
+  ...tlsSettings,
   PENSTOCK_API_KEYS: keysSetting({
     least: 1,
     length: 8,
@@ -61,6 +64,7 @@ export const ingressConfig = z.object({
   ...modelSettings,
   PENSTOCK_INGRESS_ID: nameSetting.optional().describe('Name of this node; generated if absent.'),
   ...regionSettings,
+  ...clearTextSetting,
   ...auditSettings,
   ...keepingSettings,
   ...filesSettings,

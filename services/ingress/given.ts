@@ -26,6 +26,7 @@ import type {
 import type { AllowList } from '@penstock/transport/egress';
 import type { Origins } from './http/cors.ts';
 import type { DefaultsOf } from './intake/understand.ts';
+import type { SecureApi } from './tls/secure-api.ts';
 
 /** The ports to other processes and to the stores. */
 export interface IngressPorts {
@@ -97,4 +98,6 @@ export interface IngressHost {
   readonly notReady: () => string | null;
   /** Null where it is off. */
   readonly tracing: Tracing | null;
+  /** Null where the port of the API speaks plainly. */
+  readonly tls: SecureApi | null;
 }

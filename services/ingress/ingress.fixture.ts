@@ -172,6 +172,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}, is
       nextId: () => `r${++ids}`,
       notReady: () => null,
       tracing: null,
+      tls: null,
     },
   );
   const worker = testWorker(queue, bus);

@@ -90,7 +90,7 @@ export async function startIngress(
   const rooms = roomsOf(ports, settings, fleet, clock, () => answers.all());
   const { answers: room, queue: queueRoom, store: storeRoom } = rooms;
   const metrics = createIngressMetrics(
-    gaugesOf(fleet, () => open, rooms, dropped),
+    gaugesOf(fleet, () => open, rooms, host),
     tracing !== null,
   );
   const answers = new Answers(metrics.requests);
@@ -143,7 +143,7 @@ export async function startIngress(
       ...{ ...filesAndWebhooks(ports, settings, host, storeRoom), ...access.apis },
     },
     ...{ ...access.guards, letIn: () => door.pass() },
-    ...{ answers, room, bodies: reader, corsOrigins: settings.corsOrigins, nextId, log },
+    ...{ answers, room, bodies: reader, corsOrigins: settings.corsOrigins, nextId, log, tls: host.tls },
     accessLog: settings.accessLog ? new AccessLog(log, () => clock.monotonic()) : null,
   });
   const reporter = reporterOf(ports, settings, { metrics, open, clock });
@@ -196,13 +196,13 @@ function gaugesOf(
   fleet: Fleet,
   open: () => OpenRequests,
   rooms: Rooms,
-  dropped: DroppedMessages,
+  { dropped, tls }: Pick<IngressHost, 'dropped' | 'tls'>,
 ): IngressGauges {
   return {
     ...{ fleet, open: () => open().size, oldestWaitS: () => open().oldestWaitMs() / 1000 },
     bodyBytes: () => rooms.bodies.takenBytes,
     answerBytes: () => rooms.answers.heldBytes,
-    dropped,
+    ...{ dropped, certificate: tls?.certificate ?? null },
   };
 }
 

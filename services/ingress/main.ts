@@ -15,6 +15,7 @@ import {
   NATS,
   natsOf,
   noteStart,
+  pathOf,
   REDIS,
   readConfigOrExit,
   redisOf,
@@ -25,6 +26,7 @@ import {
   trimMemoryAfterSpikes,
   unhandledTo,
   VERSION,
+  warnOfClearText,
   whenThere,
 } from '@penstock/runtime';
 import {
@@ -46,6 +48,8 @@ import { ingressConfig } from './config.ts';
 import { drainSteps } from './drain/steps.ts';
 import { startIngress } from './ingress.ts';
 import { makeStreams, troubleTo } from './streams.ts';
+import { Certificate, type CertificateOptions, LOOK_EVERY_MS } from './tls/certificate.ts';
+import { SecureApi } from './tls/secure-api.ts';
 
 const config = readConfigOrExit(ingressConfig);
 const nextId = createIdSource();
@@ -53,6 +57,7 @@ const ingressId = config.PENSTOCK_INGRESS_ID ?? `in-${nextId().slice(0, 8)}`;
 const region = config.PENSTOCK_REGION;
 const log = createLogger({ service: ingressId, level: config.PENSTOCK_LOG_LEVEL });
 const stopping = stopOnSignal(log);
+warnOfClearText(config, log);
 
 const tracing = await startTracingOrExit({
   ...{ service: 'ingress', instance: ingressId, version: VERSION, region },
@@ -102,6 +107,14 @@ const deliveries = await there(REDIS, () => RedisDeliveries.connect(redis));
 const conversations = await there(REDIS, () => RedisConversations.connect(redis));
 const audit = await there(REDIS, () => RedisAuditLog.connect(redis, auditOptions(config, log)));
 const deliveryJobs = new BullDeliveries(redis, WEBHOOK_ATTEMPTS);
+
+const certFile = pathOf('PENSTOCK_TLS_CERT');
+const keyFile = pathOf('PENSTOCK_TLS_KEY');
+const certificate = certificateOf({
+  ...{ cert: config.PENSTOCK_TLS_CERT, key: config.PENSTOCK_TLS_KEY, log },
+  files: certFile !== null && keyFile !== null ? { cert: certFile, key: keyFile } : null,
+});
+const tls = certificate === null ? null : new SecureApi(certificate);
 
 let draining = false;
 const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
@@ -155,7 +168,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
     },
   },
   {
-    ...{ clock: regionClock, log, dropped, nextId, tracing },
+    ...{ clock: regionClock, log, dropped, nextId, tracing, tls },
     notReady: () => {
       if (draining) return 'draining';
       if (!queue.connected) return 'no connection to NATS';
@@ -175,13 +188,15 @@ const watchedAt = monitoringAddress(config);
 if (watchedAt !== null) {
   await startMonitoringOrExit({ ...watchedAt, ...monitoring }, log);
 }
-const url = await app.listen({ host: config.PENSTOCK_HOST, port: config.PENSTOCK_PORT });
+const looker = setInterval(() => void certificate?.look(), LOOK_EVERY_MS);
+const address = await app.listen({ host: config.PENSTOCK_HOST, port: config.PENSTOCK_PORT });
+const url = tls === null ? address : address.replace(/^http:/, 'https:');
 log.info({ url, region }, 'ingress listening');
 noteStart({ audit, name: ingressId, schema: ingressConfig, clock: regionClock, log });
 
 stopping.by([
   ...drainSteps({
-    ...{ server: app.server, answers },
+    ...{ server: app.server, answers, tls },
     lameDuckMs: config.PENSTOCK_LAME_DUCK_MS,
     drainMs: config.PENSTOCK_DRAIN_MS,
     onBegin: () => {
@@ -194,6 +209,7 @@ stopping.by([
     limitMs: 1000,
     run: async () => {
       clearInterval(ticker);
+      clearInterval(looker);
       void tellStatus(true);
       clearInterval(releaser);
       clearInterval(caller);
@@ -210,3 +226,11 @@ stopping.by([
     ...[webhooks, deliveries, deliveryJobs, conversations, audit],
   ]),
 ]);
+
+function certificateOf(options: CertificateOptions): Certificate | null {
+  try {
+    return Certificate.of(options);
+  } catch (err) {
+    return exitBlaming('PENSTOCK_TLS_CERT')(err as Error);
+  }
+}

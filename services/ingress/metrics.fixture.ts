@@ -12,5 +12,6 @@ export function emptyIngressMetrics(): IngressMetrics {
     answerBytes: none,
     fleet,
     dropped: new DroppedMessages(),
+    certificate: { endsAt: 0, isStale: false },
   });
 }

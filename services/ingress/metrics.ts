@@ -29,6 +29,8 @@ export interface IngressGauges {
   /** Memory that answers take which clients have yet to take. */
   readonly answerBytes: () => number;
   readonly dropped: DroppedMessages;
+  /** Of the API; null where its port speaks plainly. */
+  readonly certificate: { readonly endsAt: number; readonly isStale: boolean } | null;
   readonly fleet: Pick<Fleet, 'nameOf' | 'slotsByModel' | 'workers' | 'workersByModel'>;
 }
 
@@ -148,7 +150,7 @@ function counters(set: MetricSet) {
 
 function addGauges(
   set: MetricSet,
-  { open, oldestWaitS, bodyBytes, answerBytes, fleet }: IngressGauges,
+  { open, oldestWaitS, bodyBytes, answerBytes, fleet, certificate }: IngressGauges,
 ): void {
   set.gauge('penstock_open_requests', 'Requests whose clients wait at this ingress.', open);
   set.gauge(
@@ -172,6 +174,16 @@ function addGauges(
     'penstock_answer_bytes',
     'Memory that answers take here which clients have yet to take, out of PENSTOCK_ANSWER_BUDGET_BYTES.',
     answerBytes,
+  );
+  set.gauge(
+    'penstock_tls_certificate_expiry_timestamp_seconds',
+    'When the certificate of the API expires, unix time; absent without TLS.',
+    () => certificate?.endsAt ?? null,
+  );
+  set.gauge(
+    'penstock_tls_certificate_stale',
+    '1 while the files of the certificate hold something that cannot be used, and the earlier one goes on; absent without TLS.',
+    () => (certificate === null ? null : Number(certificate.isStale)),
   );
   set.gauges(
     'penstock_slots',

@@ -95,6 +95,7 @@ function startServer(
     nextId: () => 'r1',
     log,
     refusedKeys: { note: (about: object) => void refusals.push(about) },
+    tls: null,
     accessLog: new AccessLog({ info: (line: object) => void accesses.push(line) }, () => 5),
   };
   return buildServer({ apis, ...about });

@@ -41,9 +41,12 @@ import type { AnswerRoom } from './sending/answer-room.ts';
 import { sendInSlices } from './sending/sliced-answers.ts';
 import type { AccessLog } from './telemetry/access-log.ts';
 import type { RefusedKeys } from './telemetry/refused-keys.ts';
+import type { SecureApi } from './tls/secure-api.ts';
 
 /** A client may take this long to send its request: the largest file at 2.4 Mbit/s. Node gives the head a minute of it. */
 const REQUEST_TIMEOUT_MS = 30 * 60_000;
+/** How long a connection is kept that nothing is asked by. */
+const IDLE_MS = 75_000;
 /** Routes of endpoints are counted by the endpoint's name, which they have in all metrics. */
 const ENDPOINT_OF = new Map<string, string>(
   ENDPOINTS.flatMap(name => ENDPOINT_TABLE[name].paths.map(path => [path, name] as const)),
@@ -78,6 +81,8 @@ export interface ServerOptions {
   readonly authenticator: Pick<Authenticator, 'adminOf' | 'callerOf'>;
   /** Throws DispatchError where nothing can be let in now. */
   readonly letIn: () => void;
+  /** Null where the port speaks plainly. */
+  readonly tls: Pick<SecureApi, 'factory'> | null;
   /** Whose pages may read answers. */
   readonly corsOrigins: Origins;
   readonly answers: Answers;
@@ -91,11 +96,16 @@ export interface ServerOptions {
 }
 
 export function buildServer(options: ServerOptions): FastifyInstance {
-  const { apis, authenticator, letIn, corsOrigins, answers, bodies, room, nextId } = options;
+  const { apis, authenticator, letIn, corsOrigins, answers, bodies, room, nextId, tls } = options;
   const paths = new Paths();
   const app = fastify({
     requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: 75_000,
+    keepAliveTimeout: IDLE_MS,
+    ...(tls === null
+      ? {}
+      : {
+          serverFactory: tls.factory({ requestTimeoutMs: REQUEST_TIMEOUT_MS, keepAliveTimeoutMs: IDLE_MS }),
+        }),
     genReqId: () => nextId(),
     rewriteUrl: request => paths.canonical(request.url ?? '/'),
     logger: false,

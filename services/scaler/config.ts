@@ -2,6 +2,7 @@
 import { DEFAULT_RULES } from '@penstock/policy';
 import { isSecret } from '@penstock/protocol';
 import {
+  clearTextSetting,
   monitoringSettings,
   nameSetting,
   regionSettings,
@@ -90,6 +91,7 @@ export const scalerConfig = z.object({
     .describe('How long a driver may take to answer.'),
   ...sloSetting,
   ...regionSettings,
+  ...clearTextSetting,
   ...webhookAllowSetting(readAllowList),
   ...monitoringSettings,
 });

@@ -3,6 +3,7 @@
 import {
   auditSettings,
   bodySettings,
+  clearTextSetting,
   engineRulesSettings,
   filesSettings,
   keepingSettings,
@@ -18,6 +19,7 @@ import { z } from 'zod';
 export const tasksConfig = z.object({
   PENSTOCK_TASKS_ID: nameSetting.optional().describe('Name of this process; generated if absent.'),
   ...regionSettings,
+  ...clearTextSetting,
   ...auditSettings,
   ...filesSettings,
   ...bodySettings,

@@ -30,6 +30,7 @@ import {
   stopOnSignal,
   unhandledTo,
   VERSION,
+  warnOfClearText,
   whenThere,
 } from '@penstock/runtime';
 import {
@@ -75,6 +76,7 @@ const nextId = createIdSource();
 const id = config.PENSTOCK_TASKS_ID ?? `tasks-${nextId().slice(0, 8)}`;
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
 const stopping = stopOnSignal(log);
+warnOfClearText(config, log);
 const region = config.PENSTOCK_REGION;
 const dropped = new DroppedMessages();
 const onUnhandled = unhandledTo(log, dropped);

@@ -3,6 +3,7 @@ import { ARCHITECTURES } from '@penstock/policy';
 import { MOST_MODELS } from '@penstock/protocol';
 import {
   bodyBudgetSetting,
+  clearTextSetting,
   dispatchSettings,
   filesSettings,
   keepingSettings,
@@ -50,6 +51,17 @@ export const workerConfig = z.object({
     .transform(url => url.replace(/\/+$/, '').replace(/\/v1$/, ''))
     .describe('Base URL of the OpenAI-compatible engine.'),
   PENSTOCK_ENGINE_API_KEY: z.string().optional().describe('Sent to the engine as a Bearer token.'),
+  PENSTOCK_ENGINE_CA: z
+    .string()
+    .optional()
+    .describe(
+      'Certificates (PEM) of the authorities that sign that of an engine at https://, in place of the public ones.',
+    ),
+  PENSTOCK_ENGINE_CERT: z
+    .string()
+    .optional()
+    .describe('Certificate (PEM) that this process shows to the engine, where it asks for one.'),
+  PENSTOCK_ENGINE_KEY: z.string().optional().describe('Private key (PEM) of PENSTOCK_ENGINE_CERT.'),
   PENSTOCK_ENGINE_ENDPOINTS: settingOf(parseEndpoints)
     .prefault('auto')
     .describe(
@@ -102,6 +114,7 @@ export const workerConfig = z.object({
       'Most requests that run at once. The worker takes fewer where the engine tells that it runs fewer, keeps requests waiting inside or refuses them, or is used by others.',
     ),
   ...regionSettings,
+  ...clearTextSetting,
   ...keepingSettings,
   ...filesSettings,
   ...bodyBudgetSetting,

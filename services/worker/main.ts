@@ -24,6 +24,7 @@ import {
   stopOnSignal,
   unhandledTo,
   VERSION,
+  warnOfClearText,
   whenThere,
 } from '@penstock/runtime';
 import {
@@ -33,6 +34,8 @@ import {
   RedisReplyBus,
   RedisRunLog,
   RedisRunStore,
+  readTlsMaterial,
+  type TlsMaterial,
 } from '@penstock/transport';
 import { AttemptTracing } from './attempts/attempt-tracing.ts';
 import { AttemptTrails } from './attempts/attempt-trails.ts';
@@ -51,6 +54,7 @@ const id = config.PENSTOCK_WORKER_ID ?? `w-${createIdSource()().slice(0, 8)}`;
 const incarnation = createIdSource()().slice(0, 8);
 const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
 const stopping = stopOnSignal(log);
+warnOfClearText(config, log);
 
 const tracing = await startTracingOrExit({
   ...{ service: 'worker', instance: id, version: VERSION, region: config.PENSTOCK_REGION },
@@ -92,6 +96,9 @@ const life = {
 const engine = new Engine({
   url: config.PENSTOCK_ENGINE_URL,
   apiKey: config.PENSTOCK_ENGINE_API_KEY,
+  tls: readTlsOrExit('PENSTOCK_ENGINE', {
+    ...{ ca: config.PENSTOCK_ENGINE_CA, cert: config.PENSTOCK_ENGINE_CERT, key: config.PENSTOCK_ENGINE_KEY },
+  }),
   connections: config.PENSTOCK_SLOTS,
   endpoints: config.PENSTOCK_ENGINE_ENDPOINTS,
   plainCalls: config.PENSTOCK_STREAM_PLAIN_CALLS,
@@ -179,3 +186,11 @@ stopping.by([
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
   closeWires([queue, bus, runs, runLog, engine]),
 ]);
+
+function readTlsOrExit(of: string, material: TlsMaterial): TlsMaterial {
+  try {
+    return readTlsMaterial(of, material) ?? {};
+  } catch (err) {
+    return exitBlaming(`${of}_CA`)(err as Error);
+  }
+}

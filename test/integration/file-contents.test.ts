@@ -11,6 +11,7 @@ import { Readable } from 'node:stream';
 import { after, before, suite, type TestContext, test } from 'node:test';
 import { ConnectError, type ContentStores, type FileContents, openStores } from '@penstock/transport';
 import { testRequestBodies } from '@penstock/transport/contracts';
+import { Authority } from '../../testkit/network/certificates.ts';
 import { startS3 } from '../../testkit/s3.ts';
 
 const BUCKET = 'penstock-test';
@@ -126,4 +127,13 @@ suite('bodies of requests in a bucket', () => {
 test('a bucket that is not there ends the start with a reason', async () => {
   await assert.rejects(bucket({ bucket: 'nobody' }), ConnectError);
   await assert.rejects(bucket({ endpoint: 'http://127.0.0.1:1' }), ConnectError);
+});
+
+test('a bucket behind TLS is trusted by its authority alone', async () => {
+  const authority = new Authority();
+  await using s3 = await startS3(BUCKET, authority.issue('s3'));
+  const { contents } = await bucket({ endpoint: s3.endpoint, ca: authority.ca });
+  const { digest } = await contents.put(Readable.from([Buffer.from('by TLS')]));
+  assert.equal((await bytesOf(await contents.open(digest))).toString(), 'by TLS');
+  await assert.rejects(bucket({ endpoint: s3.endpoint, ca: new Authority('another').ca }), ConnectError);
 });

@@ -96,6 +96,21 @@ export const QUEUES: Dashboard = {
           { expr: 'penstock_large_body_bytes', legend: '{{instance}}' },
           { expr: 'penstock_answer_bytes', legend: '{{instance}}, answers' },
         ),
+        chart(
+          'Certificate of the API',
+          'Time until it expires; and ingress nodes whose files hold one that cannot be used.',
+          { unit: 's' },
+          {
+            expr: 'min(penstock_tls_certificate_expiry_timestamp_seconds) - time()',
+            legend: 'left',
+            colour: 'blue',
+          },
+          {
+            expr: 'sum(penstock_tls_certificate_stale)',
+            legend: 'nodes with a broken one',
+            colour: 'vermillion',
+          },
+        ),
       ],
     },
   ],

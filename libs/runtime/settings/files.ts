@@ -17,6 +17,12 @@ export const filesSettings = {
     .url({ protocol: /^https?$/, error: 'give it as http(s)://host:port' })
     .optional()
     .describe('S3-compatible service other than AWS.'),
+  PENSTOCK_FILES_S3_CA: z
+    .string()
+    .optional()
+    .describe(
+      'Certificates (PEM) of the authorities that sign that of the service, in place of the public ones.',
+    ),
   PENSTOCK_FILES_S3_REGION: z.string().default('us-east-1').describe('Region of the bucket.'),
   PENSTOCK_FILES_S3_PREFIX: z
     .string()
@@ -41,6 +47,7 @@ export function bucketOf(settings: Settings) {
   return {
     bucket,
     endpoint: settings.PENSTOCK_FILES_S3_ENDPOINT,
+    ca: settings.PENSTOCK_FILES_S3_CA,
     region: settings.PENSTOCK_FILES_S3_REGION,
     prefix: settings.PENSTOCK_FILES_S3_PREFIX,
     credentials: isGiven ? { accessKeyId, secretAccessKey } : undefined,

@@ -10,6 +10,8 @@ export interface S3Options {
   readonly prefix: string;
   /** Address of a service other than AWS. */
   readonly endpoint: string | undefined;
+  /** Authorities that sign its certificate, PEM; absent: the public ones. */
+  readonly ca?: string | undefined;
   readonly region: string;
   /** Absent: the SDK uses its own sources (environment, files, instance role). */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
@@ -29,11 +31,12 @@ export class S3Bucket {
   private constructor(options: S3Options, sdk: Sdk) {
     this.#o = options;
     this.#sdk = sdk;
-    const { endpoint, region, credentials } = options;
+    const { endpoint, ca, region, credentials } = options;
     this.#client = new sdk.S3Client({
       region,
       ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
       ...(credentials === undefined ? {} : { credentials }),
+      ...(ca === undefined ? {} : { requestHandler: { httpsAgent: { ca, keepAlive: true } } }),
       // Other services do not support trailing checksums; ChecksumSHA256 covers the content.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',

@@ -11,6 +11,8 @@ const LAST_REQUEST_MS = 1000;
 export interface DrainOptions {
   readonly server: Server;
   readonly answers: Pick<Answers, 'open' | 'leave'>;
+  /** Connections of many requests at once; null where there are none. */
+  readonly tls: { leave(): void } | null;
   /** How long connections are taken after the node said that it is not ready, ms. */
   readonly lameDuckMs: number;
   /** How long open requests may go on after that, ms. */
@@ -19,11 +21,12 @@ export interface DrainOptions {
   readonly onBegin: () => void;
 }
 
-export function drainSteps({ server, answers, lameDuckMs, drainMs, onBegin }: DrainOptions): StopStep[] {
+export function drainSteps({ server, answers, tls, lameDuckMs, drainMs, onBegin }: DrainOptions): StopStep[] {
   return [
     lameDuck(lameDuckMs, () => {
       onBegin();
       answers.leave();
+      tls?.leave();
     }),
     {
       name: 'finish open requests',

@@ -9,6 +9,7 @@ import type { ServerResponse } from 'node:http';
 import { nextToGiveUp } from '@penstock/policy';
 import { DispatchError } from '@penstock/protocol';
 import { SharedRoom } from '@penstock/runtime';
+import { takenOf } from '../tls/secure-server.ts';
 
 /** A client that has something to read and takes nothing of it for so long is cut off, ms. */
 const WRITE_TIMEOUT_MS = 30_000;
@@ -71,7 +72,7 @@ export class AnswerRoom {
   stalledMs(raw: ServerResponse): number {
     const { socket } = raw;
     if (socket === null || raw.writableLength === 0) return 0;
-    const taken = socket.bytesWritten - socket.writableLength;
+    const taken = takenOf(raw) ?? socket.bytesWritten - socket.writableLength;
     const now = this.#o.monotonic();
     const seen = this.#progress.get(raw);
     if (seen !== undefined && seen.taken === taken) return now - seen.at;

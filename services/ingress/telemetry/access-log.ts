@@ -5,6 +5,7 @@
 import type { Logger } from '@penstock/runtime';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CLIENT_LEFT, NO_ROUTE } from '../drain/answers.ts';
+import { bytesOf } from '../tls/secure-server.ts';
 
 export class AccessLog {
   readonly #log: Pick<Logger, 'info'>;
@@ -35,7 +36,9 @@ export class AccessLog {
         status: raw.headersSent ? raw.statusCode : CLIENT_LEFT,
         ms: Math.round(this.#now() - startedAt),
         // Of the head nothing that came with the first bytes is counted.
-        ...{ bytesIn: socket.bytesRead - read, bytesOut: socket.bytesWritten - written },
+        ...(bytesOf(request.raw, raw) ?? {
+          ...{ bytesIn: socket.bytesRead - read, bytesOut: socket.bytesWritten - written },
+        }),
         ...(request.tenant === '' ? {} : { project: request.tenant }),
       };
       this.#log.info(about, 'access');

@@ -1,5 +1,6 @@
 /** The engine behind this worker: any server that speaks OpenAI's HTTP API. */
 import { ENDPOINT_TABLE, type Endpoint } from '@penstock/protocol';
+import type { TlsMaterial } from '@penstock/transport';
 import { Pool } from '@penstock/transport/http';
 import { BodyStream } from './body-stream.ts';
 import { type EnginePaths, probeEndpoints } from './endpoint-probe.ts';
@@ -25,6 +26,8 @@ export type { EngineHandlers } from './engine-handlers.ts';
 export interface EngineOptions {
   readonly url: string;
   readonly apiKey?: string | undefined;
+  /** At https://: whom it trusts, and what it shows. */
+  readonly tls: TlsMaterial;
   /** Most connections at once. */
   readonly connections: number;
   /** What the engine has, as the operator says; null where it is to be found out. */
@@ -53,14 +56,17 @@ export class Engine {
     this.#pool = new Pool(options.url, {
       connections: options.connections,
       pipelining: 1,
-      connect: { timeout: CONNECT_TIMEOUT_MS },
+      connect: { timeout: CONNECT_TIMEOUT_MS, ...options.tls },
       // How long an answer may take depends on what it is: see PhaseLimit.
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxResponseSize: MAX_ANSWER_BYTES,
     });
-    this.#probes = new Pool(options.url, { maxResponseSize: MAX_PROBE_BYTES, connections: PROBES_AT_ONCE });
+    this.#probes = new Pool(options.url, {
+      ...{ maxResponseSize: MAX_PROBE_BYTES, connections: PROBES_AT_ONCE },
+      connect: { ...options.tls },
+    });
     this.#headers = {
       'content-type': 'application/json',
       ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` }),
