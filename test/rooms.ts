@@ -78,7 +78,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'libs/protocol/webhooks': ['libs/protocol', 'libs/protocol/wire'],
   'libs/runs/transitions': ['libs/runs', 'libs/runs/record'],
   'libs/runtime/audit': ['libs/runtime', 'libs/runtime/logs'],
-  'libs/runtime/wires': ['libs/runtime/settings'],
+  'libs/runtime/wires': ['libs/runtime', 'libs/runtime/settings'],
   'libs/runtime/tracing': ['libs/runtime', 'libs/runtime/time'],
   'libs/transport/bullmq': [
     'libs/transport/ports/tasks',
@@ -93,11 +93,16 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'libs/transport/contracts/limits': ['libs/transport/ports'],
   'libs/transport/egress': ['libs/transport/http', 'libs/transport/ports/webhooks'],
   'libs/transport/files': [
+    'libs/transport/vault',
     'libs/transport/ports',
     'libs/transport/ports/queue',
     'libs/transport/ports/tasks',
   ],
-  'libs/transport/memory': ['libs/transport/ports', 'libs/transport/ports/queue'],
+  'libs/transport/memory': [
+    'libs/transport/ports',
+    'libs/transport/ports/queue',
+    'libs/transport/ports/sealing',
+  ],
   'libs/transport/memory/queue': ['libs/transport/memory', 'libs/transport/ports/queue'],
   'libs/transport/memory/runs': ['libs/transport/memory', 'libs/transport/ports/runs'],
   'libs/transport/nats': [
@@ -111,6 +116,11 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/transport/ports',
     'libs/transport/ports/runs',
     'libs/transport/ports/tasks',
+    'libs/transport/redis/connection',
+  ],
+  'libs/transport/redis/sealing': [
+    'libs/transport/ports/sealing',
+    'libs/transport/redis',
     'libs/transport/redis/connection',
   ],
   'libs/transport/redis/connection': ['libs/transport/ports', 'libs/transport/tls'],
@@ -190,6 +200,12 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'loadtest/workloads/data': ['loadtest/workloads'],
   'libs/transport/roles': ['libs/transport/nats/connection', 'libs/transport/redis/connection'],
   'libs/transport/tls': ['libs/transport/ports'],
+  'libs/transport/vault': [
+    'libs/transport/ports/runs',
+    'libs/transport/ports/sealing',
+    'libs/transport/redis/sealing',
+    'libs/transport/redis/connection',
+  ],
   'services/console/actions': ['services/console/http'],
   'services/console/http': ['services/console/shared'],
   'services/console/page': [

@@ -1,6 +1,7 @@
 /** What operators do from a shell, by the names of its commands. */
 import { ConfigError, commandLine, EXIT_CONFIG } from '@penstock/runtime';
 import { AUDIT_USAGE, audit } from './audit.ts';
+import { ENCRYPTION_USAGE, encryption } from './encryption.ts';
 import { KEYS_USAGE, keys } from './keys.ts';
 import { PROJECTS_USAGE, projects } from './projects.ts';
 import { ROLES_USAGE, roles } from './roles.ts';
@@ -10,6 +11,7 @@ const USAGE = `Usage: ${commandLine('admin')} COMMAND
 ${PROJECTS_USAGE}
 ${KEYS_USAGE}
 ${AUDIT_USAGE}
+${ENCRYPTION_USAGE}
 ${ROLES_USAGE}
 The servers are those of PENSTOCK_NATS_URL and PENSTOCK_REDIS_URL, else those of a running
 \`${commandLine('start')}\` (PENSTOCK_DATA_DIR), else the default ports on this machine. PENSTOCK_REGION names the region (local).
@@ -19,6 +21,7 @@ const EXIT_USAGE = 2;
 
 const COMMANDS: Record<string, (args: string[], say: (line: string) => void) => Promise<number>> = {
   audit,
+  encryption,
   keys,
   projects,
   roles,

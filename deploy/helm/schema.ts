@@ -38,6 +38,8 @@ const FIXED =
 
 /** Logins and certificates are secrets: the chart puts them into the URLs, which are files, and authorities into `tls.caSecret`. */
 const OF_SERVERS = new Set(Object.keys({ ...natsSettings, ...redisSettings }));
+/** Keys and certificates that the chart has no place for: whoever needs them mounts them with a chart of their own around this one. */
+const NO_PLACE = /^PENSTOCK_((TLS|ENGINE)_(CA|CERT|KEY)|(ENCRYPTION|WORK)_KEYS|FILES_S3_CA)$/;
 
 /** Objects of Kubernetes' own: it checks them. */
 const FREE = new Set([
@@ -145,7 +147,7 @@ const POOL_NAME = '^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$';
 export function openSettings(component: Component): readonly string[] {
   const taken = new Set(environmentOf(component).map(settingOf));
   return SETTINGS[component]
-    .filter(name => !taken.has(name) && !FIXED.test(name) && !OF_SERVERS.has(name))
+    .filter(name => !taken.has(name) && !FIXED.test(name) && !OF_SERVERS.has(name) && !NO_PLACE.test(name))
     .sort();
 }
 

@@ -80,6 +80,7 @@ export * from './webhooks/requests.ts';
 export { isSecret, toSecret } from './webhooks/secret.ts';
 export * from './wire/ack-subject.ts';
 export * from './wire/call-names.ts';
+export * from './wire/data-keys.ts';
 export * from './wire/endpoints.ts';
 export * from './wire/envelope.ts';
 export { MOST_NAME, MOST_SHARDS, NONCE_END } from './wire/fields.ts';

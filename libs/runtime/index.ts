@@ -33,3 +33,4 @@ export * from './time/within.ts';
 export * from './tracing/spans.ts';
 export * from './tracing/tracing.ts';
 export * from './wires/clear-text.ts';
+export * from './wires/encryption.ts';

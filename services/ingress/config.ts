@@ -8,6 +8,7 @@ import {
   bodySettings,
   clearTextSetting,
   dispatchSettings,
+  encryptionSettings,
   engineRulesSettings,
   filesSettings,
   keepingSettings,
@@ -22,6 +23,7 @@ import {
   trailSettings,
   webhookAllowSetting,
 } from '@penstock/runtime';
+import { KeyList } from '@penstock/transport';
 import { readAllowList } from '@penstock/transport/egress';
 import { z } from 'zod';
 import { parseOrigins } from './http/cors.ts';
@@ -68,6 +70,7 @@ export const ingressConfig = z.object({
   ...auditSettings,
   ...keepingSettings,
   ...filesSettings,
+  ...encryptionSettings(KeyList.parse),
   ...webhookAllowSetting(readAllowList),
   ...engineRulesSettings(readAllowList),
   PENSTOCK_BATCH_LIFE_S: z.coerce

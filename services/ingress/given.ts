@@ -22,6 +22,7 @@ import type {
   TaskRecords,
   WebhookRecords,
   WorkQueue,
+  WorkSeals,
 } from '@penstock/transport';
 import type { AllowList } from '@penstock/transport/egress';
 import type { Origins } from './http/cors.ts';
@@ -42,6 +43,8 @@ export interface IngressPorts {
   readonly records: TaskRecords;
   readonly contents: FileContents;
   readonly bodies: RequestBodies;
+  /** Of messages; null where they are not sealed. */
+  readonly seals: Pick<WorkSeals, 'isOff' | 'seal'> | null;
   readonly batchJobs: BatchJobs;
   readonly webhooks: WebhookRecords;
   readonly deliveries: DeliveryLog;

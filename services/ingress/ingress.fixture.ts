@@ -111,7 +111,7 @@ async function memoryPorts(clock: Clock) {
   const bodies = new MemoryRequestBodies(clock);
   const none = {} as never;
   return {
-    ...{ queue, bus, runStore, bodies, registry: new MemoryModelRegistry() },
+    ...{ queue, bus, runStore, bodies, seals: null, registry: new MemoryModelRegistry() },
     placements: new MemoryPlacementStore(),
     projects: new MemoryProjectRecords(),
     trails: memoryTrails(),

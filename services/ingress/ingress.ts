@@ -95,7 +95,7 @@ export async function startIngress(
   );
   const answers = new Answers(metrics.requests);
   const affinity = affinityOf(ports, settings, fleet, metrics, log);
-  const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes);
+  const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes, ports.seals);
   const estimates = new TokenEstimates(metrics);
   const open: OpenRequests = new OpenRequests({
     ...{ queue, fleet, affinity, estimates, clock, log, metrics, dropped, region, holdMs, claims },

@@ -8,6 +8,7 @@ import {
   createIdSource,
   createLogger,
   DroppedMessages,
+  encryptionOrExit,
   equalSettings,
   exitBlaming,
   modelRulesOf,
@@ -32,6 +33,7 @@ import {
 import {
   NatsWorkQueue,
   openStores,
+  openVault,
   RedisAuditLog,
   RedisConversations,
   RedisDeliveries,
@@ -41,6 +43,8 @@ import {
   RedisRunStore,
   RedisTaskRecords,
   RedisWebhooks,
+  SealedRunLog,
+  SealedRunStore,
 } from '@penstock/transport';
 import { BullBatches, BullDeliveries } from '@penstock/transport/bullmq';
 import { whyNotFetched } from '@penstock/transport/egress';
@@ -94,14 +98,17 @@ queue.serveWorkers({
 if (queue.isClustered && config.PENSTOCK_NATS_REPLICAS === 1)
   log.warn('NATS is a cluster, and one of its servers alone keeps each queue: set PENSTOCK_NATS_REPLICAS=3');
 
-const runStore = await there(REDIS, () => RedisRunStore.connect(redis));
+const { vault, work, ...keys } = await there(REDIS, () =>
+  openVault(redis, encryptionOrExit(config), regionClock),
+);
+const runStore = new SealedRunStore(await there(REDIS, () => RedisRunStore.connect(redis)), vault);
 const projects = await there(REDIS, () => RedisProjectRecords.connect(redis));
 const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
 const stores = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
 );
 const batchJobs = new BullBatches(redis);
-const runLog = await there(REDIS, () => RedisRunLog.connect(redis));
+const runLog = new SealedRunLog(await there(REDIS, () => RedisRunLog.connect(redis)), vault, runStore);
 const webhooks = await there(REDIS, () => RedisWebhooks.connect(redis));
 const deliveries = await there(REDIS, () => RedisDeliveries.connect(redis));
 const conversations = await there(REDIS, () => RedisConversations.connect(redis));
@@ -129,6 +136,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
       runLog,
       projects,
       records,
+      seals: work,
       ...stores,
       batchJobs,
     },
@@ -173,12 +181,13 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
       if (draining) return 'draining';
       if (!queue.connected) return 'no connection to NATS';
       if (queue.unavailable !== null) return queue.unavailable;
-      return bus.connected ? null : 'no connection to Redis';
+      return bus.connected ? vault.trouble : 'no connection to Redis';
     },
   },
 );
 const ticker = setInterval(() => {
   tick();
+  vault.tick();
   void tellStatus(false);
 }, 1000);
 const releaser = setInterval(() => open.releaseOverdue(), 20);
@@ -223,7 +232,7 @@ stopping.by([
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
   closeWires([
     ...[queue, bus, runStore, runLog, projects, records, batchJobs],
-    ...[webhooks, deliveries, deliveryJobs, conversations, audit],
+    ...[webhooks, deliveries, deliveryJobs, conversations, audit, keys],
   ]),
 ]);
 

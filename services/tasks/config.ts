@@ -4,6 +4,7 @@ import {
   auditSettings,
   bodySettings,
   clearTextSetting,
+  encryptionSettings,
   engineRulesSettings,
   filesSettings,
   keepingSettings,
@@ -13,6 +14,7 @@ import {
   regionSettings,
   webhookAllowSetting,
 } from '@penstock/runtime';
+import { KeyList } from '@penstock/transport';
 import { readAllowList } from '@penstock/transport/egress';
 import { z } from 'zod';
 
@@ -22,6 +24,7 @@ export const tasksConfig = z.object({
   ...clearTextSetting,
   ...auditSettings,
   ...filesSettings,
+  ...encryptionSettings(KeyList.parse),
   ...bodySettings,
   PENSTOCK_BATCH_WINDOW: z.coerce
     .number()

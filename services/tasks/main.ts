@@ -13,6 +13,7 @@ import {
   createIdSource,
   createLogger,
   DroppedMessages,
+  encryptionOrExit,
   equalSettings,
   exitBlaming,
   keepHeapSmall,
@@ -39,6 +40,7 @@ import {
   NatsQueueSurvey,
   NatsWorkQueue,
   openStores,
+  openVault,
   RedisAuditLog,
   RedisModelRegistry,
   RedisOpenRuns,
@@ -47,6 +49,7 @@ import {
   RedisRunStore,
   RedisStoreSurvey,
   RedisTaskRecords,
+  SealedRunStore,
 } from '@penstock/transport';
 import { BATCHES_AT_ONCE, BullBatches } from '@penstock/transport/bullmq';
 import { whyNotFetched } from '@penstock/transport/egress';
@@ -93,14 +96,17 @@ const queue = await there(NATS, () => NatsWorkQueue.connect({ ...natsOf(config, 
 const registry = await there(REDIS, () => RedisModelRegistry.connect({ ...redis, clock: regionClock }));
 const nodes = await there(REDIS, () => RedisRegionNodes.connect(redis));
 const membership = await joinRegion({ nodes, log, name: id, settings: equalSettings(tasksConfig, config) });
-const runs = await there(REDIS, () => RedisRunStore.connect(redis));
+const { vault, work, ...keys } = await there(REDIS, () =>
+  openVault(redis, encryptionOrExit(config), regionClock),
+);
+const runs = new SealedRunStore(await there(REDIS, () => RedisRunStore.connect(redis)), vault);
 const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
 const batches = new BullBatches(redis);
 
 const { contents, bodies } = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
 );
-const claims = new ClaimCheck(bodies, config.PENSTOCK_INLINE_BODY_BYTES);
+const claims = new ClaimCheck(bodies, config.PENSTOCK_INLINE_BODY_BYTES, work);
 const library = new FileLibrary(records, contents);
 const { modelNames, modelDefaultsOf } = modelRulesOf(config);
 const fleet = await watchFleet({
@@ -121,6 +127,7 @@ const withdrawn = new WithdrawnModels({
   attempts: new RunAttempts({ store: runs, expiry, done, ttl, clock: regionClock }),
 });
 const sweepingFleet = setInterval(() => {
+  vault.tick();
   fleet.sweep();
   withdrawn.look();
 }, HEARTBEAT_MS);
@@ -245,7 +252,7 @@ if (watchedAt !== null) {
     if (isDraining) return 'draining';
     if (!queue.connected) return 'no connection to NATS';
     if (queue.unavailable !== null) return queue.unavailable;
-    return store.connected ? null : 'no connection to Redis';
+    return store.connected ? vault.trouble : 'no connection to Redis';
   };
   await startMonitoringOrExit({ ...watchedAt, metrics: metrics.set, notReady }, log);
 }
@@ -273,5 +280,5 @@ stopping.by([
   { name: 'leave webhooks to others', limitMs: 2000, run: () => webhooks.stop() },
   { name: 'leave the region', limitMs: 500, run: () => membership.leave() },
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
-  closeWires([queue, registry, nodes, runs, records, deadlines, openRuns, audit, ...surveys]),
+  closeWires([queue, registry, nodes, runs, records, deadlines, openRuns, audit, keys, ...surveys]),
 ]);

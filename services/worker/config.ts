@@ -15,7 +15,9 @@ import {
   regionSettings,
   settingOf,
   trailSettings,
+  workKeysSetting,
 } from '@penstock/runtime';
+import { KeyList } from '@penstock/transport';
 import { z } from 'zod';
 import { parseEndpoints } from './engine/endpoint-probe.ts';
 import { LIST_EVERY_MS } from './engine/engine-watch.ts';
@@ -117,6 +119,7 @@ export const workerConfig = z.object({
   ...clearTextSetting,
   ...keepingSettings,
   ...filesSettings,
+  ...workKeysSetting(KeyList.parse),
   ...bodyBudgetSetting,
   ...dispatchSettings,
   ...monitoringSettings,

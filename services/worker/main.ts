@@ -29,12 +29,15 @@ import {
 } from '@penstock/runtime';
 import {
   ClaimCheck,
+  GivenSeals,
   NatsWorkQueue,
   openStores,
   RedisReplyBus,
   RedisRunLog,
   RedisRunStore,
   readTlsMaterial,
+  SealedRunLog,
+  SealedRunStore,
   type TlsMaterial,
 } from '@penstock/transport';
 import { AttemptTracing } from './attempts/attempt-tracing.ts';
@@ -75,8 +78,9 @@ const membership = await joinRegion({
   name: id,
   settings: equalSettings(workerConfig, config),
 });
-const runs = await there(REDIS, () => RedisRunStore.connect(redis));
-const runLog = await there(REDIS, () => RedisRunLog.connect(redis));
+const seals = new GivenSeals(config.PENSTOCK_WORK_KEYS ?? null);
+const runs = new SealedRunStore(await there(REDIS, () => RedisRunStore.connect(redis)), seals);
+const runLog = new SealedRunLog(await there(REDIS, () => RedisRunLog.connect(redis)), seals, runs);
 const shard = shardOf(id, config.PENSTOCK_SHARDS);
 const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
 const { bodies } = await openStores(
@@ -108,7 +112,7 @@ const stored = new StoredRuns({
   store: runs,
   attempts: new RunAttempts({ ...life, expiry: new RunExpiry(life) }),
   log: runLog,
-  ...{ bodies, claims, continuing },
+  ...{ bodies, claims, continuing, seals },
   queue,
   worker: id,
   ackWaitMs: config.PENSTOCK_ACK_WAIT_MS,

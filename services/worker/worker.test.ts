@@ -13,7 +13,7 @@ import {
 } from '@penstock/protocol';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
 import { ByteBudget, DroppedMessages, type Logger } from '@penstock/runtime';
-import { ClaimCheck } from '@penstock/transport';
+import { ClaimCheck, GivenSeals } from '@penstock/transport';
 import {
   MemoryModelRegistry,
   MemoryReplyBus,
@@ -102,6 +102,7 @@ async function startWorker(t: TestContext) {
       ...{
         bodies,
         claims,
+        seals: new GivenSeals(null),
         continuing,
         store,
         queue,

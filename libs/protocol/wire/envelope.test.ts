@@ -41,8 +41,8 @@ test('anything else is refused without quoting it', () => {
 
 test('what may be of a later version is told from what is no envelope', () => {
   const later = [
-    { ...meta, v: 2 },
-    { v: 2, id: 'x' },
+    { ...meta, v: 3 },
+    { v: 3, id: 'x' },
     { ...meta, endpoint: 'not_known_yet' },
     { ...meta, lane: 'not_known_yet' },
   ];

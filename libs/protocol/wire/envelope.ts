@@ -39,14 +39,18 @@ const runSchema = z.object({
 const HEADER_TEXT = /^[\x20-\x7e]*$/;
 
 const metaSchema = z.object({
-  /** Envelope version. A reader takes its own version only. */
-  v: z.literal(1),
+  /** Envelope version. A reader takes those that it knows: 2 is as 1, with a body that is sealed under `seal`, and `run.detail` too. */
+  v: z.union([z.literal(1), z.literal(2)]),
   id: token,
   /**
    * Drawn at random for each message: who says it was given this one, and may answer the request. A message that is published anew has
    * another. Absent in those of the version before.
    */
   key: workKey.optional(),
+  /** Under what its record is sealed: the id of the data key, the project, and the key of the record, wrapped for workers. */
+  seal: z
+    .object({ id: z.string().max(64), project: z.string().max(256), key: z.string().max(512) })
+    .optional(),
   /** Ingress that waits for the reply. */
   from: token,
   endpoint: z.enum(ENDPOINTS),

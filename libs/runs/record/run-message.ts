@@ -40,7 +40,7 @@ export function runOf(
 
 /** Keeps the body where it is too large for the message. @throws DispatchError where it cannot be kept. */
 export async function encodeRunMessage(
-  claims: Pick<ClaimCheck, 'checkIn'>,
+  claims: Pick<ClaimCheck, 'checkIn' | 'sealed'>,
   run: NewRun,
   { body, ...work }: RunWork,
 ): Promise<Buffer> {
@@ -49,7 +49,12 @@ export async function encodeRunMessage(
   const kept = recordedIn(run);
   const own = { v: 1, stored: true, ask: false, attemptBase: 0, held: {} } as const;
   const checked = await claims.checkIn({ ...work, ...about, ...kept, ...own }, body);
-  return encodeEnvelope(checked.meta, checked.body);
+  const sealed = await claims.sealed(run.tenant, { meta: checked.meta, body: asBuffer(checked.body) });
+  return encodeEnvelope(sealed.meta, sealed.body);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The message as the record keeps it: what the record has beside it is left out where it is long. */

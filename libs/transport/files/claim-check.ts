@@ -2,8 +2,9 @@
  * The claim check: what is too large for a message of the queue is kept in a store, and the message carries the claim to it.
  * Who ends a request for good discards its body. A dead letter keeps its own; what nobody discarded is swept.
  */
-import { type BodyClaim, DispatchError, type WorkMeta } from '@penstock/protocol';
+import { type BodyClaim, DispatchError, type WorkEnvelope, type WorkMeta } from '@penstock/protocol';
 import type { RequestBodies } from '../ports/queue/request-bodies.ts';
+import type { WorkSeals } from '../vault/work-seals.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -18,11 +19,32 @@ export interface ClaimHolder {
 export class ClaimCheck {
   readonly #bodies: Pick<RequestBodies, 'put' | 'drop'>;
   readonly #mostInline: number;
+  readonly #seals: Pick<WorkSeals, 'isOff' | 'seal'> | null;
 
-  /** @param mostInline bytes of the longest body that a message carries itself. */
-  constructor(bodies: Pick<RequestBodies, 'put' | 'drop'>, mostInline: number) {
+  /** @param mostInline bytes of the longest body that a message carries itself. @param seals of messages; absent where they are not sealed. */
+  constructor(
+    bodies: Pick<RequestBodies, 'put' | 'drop'>,
+    mostInline: number,
+    seals: Pick<WorkSeals, 'isOff' | 'seal'> | null = null,
+  ) {
     this.#bodies = bodies;
     this.#mostInline = mostInline;
+    this.#seals = seals === null || seals.isOff ? null : seals;
+  }
+
+  /** Whether messages are sealed. */
+  get isSealing(): boolean {
+    return this.#seals !== null;
+  }
+
+  /** The parts of a message as they are queued. @param project whose it is. @throws DispatchError `store_unavailable` where no key can be had. */
+  async sealed(project: string, work: WorkEnvelope): Promise<WorkEnvelope> {
+    if (this.#seals === null) return work;
+    try {
+      return await this.#seals.seal(project, work);
+    } catch (err) {
+      throw new DispatchError('store_unavailable', { cause: err });
+    }
   }
 
   isLarge(body: Uint8Array): boolean {

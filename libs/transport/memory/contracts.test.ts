@@ -1,4 +1,5 @@
 /** The adapters in memory keep what those on servers keep. */
+import { randomBytes } from 'node:crypto';
 import { suite } from 'node:test';
 import {
   testAuditLog,
@@ -14,8 +15,10 @@ import {
   testRunStore,
   testWorkQueue,
 } from '../contracts/index.ts';
+import { KeyList, SealedRunLog, SealedRunStore, Vault } from '../vault/index.ts';
 import {
   MemoryAuditLog,
+  MemoryDataKeys,
   MemoryLimitLedger,
   MemoryModelRegistry,
   MemoryOpenRuns,
@@ -73,6 +76,22 @@ suite('run store in memory', () => {
   testRunLog(() => ({ runs, log }));
   const open = new MemoryOpenRuns(runs);
   testOpenRuns(() => ({ runs, open, elapse }));
+});
+
+suite('run store in memory, sealed', () => {
+  const keys = KeyList.parse(`k:${randomBytes(32).toString('base64')}`, 'X');
+  const vault = new Vault({
+    ...{ records: new MemoryDataKeys(), wrapper: keys, isOn: true },
+    clock: { ...clock, monotonic: () => now },
+  });
+  const store = new MemoryRunStore(clock);
+  const runs = new SealedRunStore(store, vault);
+  const log = new SealedRunLog(new MemoryRunLog(store), vault, runs);
+  const elapse = async (ms: number) => {
+    now += ms;
+  };
+  testRunStore(() => ({ runs, elapse }));
+  testRunLog(() => ({ runs, log }));
 });
 
 suite('project records in memory', () => {

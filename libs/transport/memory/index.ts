@@ -1,6 +1,7 @@
 /** Adapters in memory, for tests: they keep the same contracts as the real ones, without servers and on a clock that is given. */
 export { MemoryAuditLog } from './audit-log.ts';
 export type { MemoryClock } from './clock.ts';
+export { MemoryDataKeys } from './data-keys.ts';
 export { MemoryLimitLedger } from './limit-ledger.ts';
 export { MemoryModelRegistry } from './model-registry.ts';
 export { MemoryPlacementStore } from './placement-store.ts';

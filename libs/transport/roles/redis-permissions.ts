@@ -10,6 +10,8 @@ import {
   BACKLOG_BYTES_KEY,
   backlogKey,
   batchKey,
+  DATA_KEY_PROJECTS_KEY,
+  dataKeysKey,
   deliveryAttemptsKey,
   deliveryKey,
   deliveryListKey,
@@ -87,6 +89,8 @@ function operating(region: string, more: readonly string[] = []): string {
     ...[auditKey(region), auditEndsKey(region), modelRegistryKey(region), settingsKey()],
     ...[every(runKey), every(runLogKey), every(runMessageKey), every(runRemovedKey), RUN_DEADLINES_KEY],
     ...[every(backlogKey), BACKLOG_BYTES_KEY],
+    // To wrap data keys again, and to erase them.
+    ...[every(dataKeysKey), DATA_KEY_PROJECTS_KEY],
     ...[every(batchKey), OPEN_BATCHES_KEY, EVENT_OUTBOX_KEY, `${WEBHOOK_LIST_PREFIX}*`],
     ...[every(deliveryKey), every(deliveryAttemptsKey), every(deliveryListKey), 'bull:*'],
     ...more,

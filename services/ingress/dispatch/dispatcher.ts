@@ -81,6 +81,7 @@ export interface ReplyTerms {
 }
 
 interface Work {
+  readonly tenant: string;
   readonly address: QueueAddress;
   readonly meta: WorkMeta;
   readonly body: Uint8Array;
@@ -147,7 +148,8 @@ export class Dispatcher {
     const meta = { ...written, ...names, held, ...claim };
     const worker = placement.kind === 'bound' ? placement.worker : null;
     const key = { region, shard, slug, lane, size: meta.size };
-    const work = { address: { ...sharedAddress(key, id), worker }, meta, body, placement, trace, trail };
+    const address = { ...sharedAddress(key, id), worker };
+    const work = { tenant: request.tenant, address, meta, body, placement, trace, trail };
     cancelOnClose(open, raw, id);
     open.add({
       ...{ id, key: meta.key, slug, lookup, endpoint, deadlineAt, sink, trace, trail, ...claim },
@@ -263,14 +265,28 @@ export class Dispatcher {
 
   /** The broker remembers message ids, and drops what repeats one: the attempt base makes those of each address differ. */
   #publish(work: Work): Promise<void> {
-    const { address, meta, body } = work;
+    const { claims } = this.#o;
+    if (!claims.isSealing) return this.#put(work, work);
+    const { tenant, meta, body } = work;
+    return claims.sealed(tenant, { meta, body: asBuffer(body) }).then(sealed => this.#put(work, sealed));
+  }
+
+  #put({ address, meta }: Work, sealed: Pick<Work, 'meta' | 'body'>): Promise<void> {
     const messageId = meta.attemptBase === 0 ? meta.id : `${meta.id}-${meta.attemptBase}`;
     const keptUntil = meta.acceptedAt + keptMs(meta.deadlineAt - meta.acceptedAt, meta.stream);
     const now = this.#o.clock.now();
     const ttlMs = Math.max(1, keptUntil - now);
     const holdMs = Math.max(1, meta.deadlineAt - now);
-    return this.#o.queue.publish(address, encodeEnvelope(meta, body), { messageId, ttlMs, holdMs });
+    return this.#o.queue.publish(address, encodeEnvelope(sealed.meta, sealed.body), {
+      messageId,
+      ttlMs,
+      holdMs,
+    });
   }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Names have any characters; a header has not. */

@@ -65,7 +65,10 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
     metrics: emptyIngressMetrics(),
     affinity: { learn() {}, hear() {} } as unknown as Affinity,
     estimates: { hear() {} } as unknown as TokenEstimates,
-    claims: { discard: async ({ id, claim }) => void (claim && done.push(`discard ${id}`)) },
+    claims: {
+      discard: async ({ id, claim }) => void (claim && done.push(`discard ${id}`)),
+      sealed: async (_project, work) => work,
+    },
     ...{ boundWaitMs: 10, holdMs: 1000, deadLetter: async () => void done.push('dead letter') },
   });
   const request: NewRequest = {

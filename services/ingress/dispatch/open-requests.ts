@@ -57,7 +57,7 @@ export interface OpenRequestsOptions {
   readonly boundWaitMs: number;
   /** How long the client of a call without a stream is held, ms. */
   readonly holdMs: number;
-  readonly claims: Pick<ClaimCheck, 'discard'>;
+  readonly claims: Pick<ClaimCheck, 'discard' | 'sealed'>;
   readonly deadLetter: (request: NewRequest, failure: FailedMeta) => Promise<void>;
 }
 
@@ -76,7 +76,7 @@ export class OpenRequests {
     const { queue, fleet, clock, log, claims, deadLetter, boundWaitMs } = options;
     this.#o = options;
     this.#settlement = new Settlement(queue, deadLetter, claims, log);
-    this.#requeue = new Requeue({ queue, fleet, clock });
+    this.#requeue = new Requeue({ queue, fleet, clock, claims });
     this.#conversions = new Conversions({
       ...{ requeue: this.#requeue, settlement: this.#settlement, log },
       forget: request => this.#forget(request),

@@ -29,7 +29,8 @@ function queueThat(refusals: number) {
       taken.push(decodeEnvelope(work).meta);
     },
   };
-  const deps = { queue, clock: { now: () => 0, monotonic: () => 0 } } as unknown as RequeueOptions;
+  const claims = { sealed: async (_project: string, work: object) => work };
+  const deps = { queue, claims, clock: { now: () => 0, monotonic: () => 0 } } as unknown as RequeueOptions;
   const bound = { ...ADDRESS, worker: 'w-1' };
   const request = { id: 'r1', address: bound, attempt: 1, deadlineAt: 1000 } as OpenRequest;
   const places: QueueAddress[] = [];

@@ -11,7 +11,7 @@ import {
 } from '@penstock/protocol';
 import { asStoredWork } from '@penstock/runs';
 import { type Clock, drawKey } from '@penstock/runtime';
-import type { WorkPublisher } from '@penstock/transport';
+import type { ClaimCheck, WorkPublisher } from '@penstock/transport';
 import { type Bound, moveDeadline, type OpenRequest } from './open-request.ts';
 
 /** Attempts at queueing again work that was purged, and the pause between them, ms. */
@@ -28,6 +28,8 @@ export interface RequeueOptions {
   readonly queue: WorkPublisher;
   readonly fleet: Pick<Fleet, 'shardFor'>;
   readonly clock: Clock;
+  /** Stored work is sealed where that of waiting clients is not. */
+  readonly claims: Pick<ClaimCheck, 'sealed'>;
 }
 
 export class Requeue {
@@ -101,7 +103,7 @@ export class Requeue {
     request.address = { ...request.address, worker: null };
     request.attempt = nextAttemptBase(request.attempt);
     moveDeadline(request, run.deadlineAt);
-    const { meta, body } = asStoredWork(decodeEnvelope(stored), run);
+    const { meta, body } = await this.#o.claims.sealed(run.tenant, asStoredWork(decodeEnvelope(stored), run));
     const work = { meta: { ...meta, ask: false, held: {} }, body };
     for (let tries = 0; tries < HAND_OVER_TRIES; tries++) {
       try {

@@ -7,7 +7,7 @@ import {
   toErrorBody,
 } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
-import { isRefusal } from '@penstock/transport';
+import { isRefusal, SealError } from '@penstock/transport';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from './body-reader.ts';
 import { answerEarly, isStillSending, NO_DRAIN } from './early-answer.ts';
@@ -71,6 +71,11 @@ export function toDispatchError(error: FastifyError | DispatchError): DispatchEr
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new DispatchError('invalid_request');
   }
+  if (error instanceof SealError)
+    return new DispatchError('store_unavailable', {
+      message: `What is kept cannot be decrypted now: ${error.message}.`,
+      cause: error,
+    });
   if (isRefusal(error)) return new DispatchError('store_unavailable', { cause: error });
   if (error.statusCode !== undefined && error.statusCode < 500) return new DispatchError('invalid_request');
   return new DispatchError('internal_error', { cause: error });

@@ -67,6 +67,7 @@ function startAdmission({
         return beginning();
       },
       asStored: converted,
+      receive: given => given,
       attach: (_attempt, resumeState) => void said.push(`attach ${resumeState?.entries ?? 'new'}`),
       collect: () => void said.push('collect'),
       release: () => void said.push('release'),
@@ -135,7 +136,7 @@ test('work that may be of a later version is left to other workers, and what is 
   const take = (line: string) =>
     admission.take({ data: Buffer.from(`${line}\n`), address: ADDRESS, ackSubject: 'ack', deliveryCount: 1 });
   const later = [
-    { ...META, v: 2 },
+    { ...META, v: 3 },
     { ...META, endpoint: 'not_known_yet' },
   ];
   for (const meta of later) assert.equal(take(JSON.stringify(meta)), true);

@@ -16,7 +16,7 @@ import {
   type WorkMeta,
 } from '@penstock/protocol';
 import { type Clock, type DroppedMessages, drawNonce, type Logger } from '@penstock/runtime';
-import type { ControlChannel, Delivery, WorkConsumer } from '@penstock/transport';
+import { type ControlChannel, type Delivery, SealError, type WorkConsumer } from '@penstock/transport';
 import { createContinuation } from '../attempts/continuation.ts';
 import type { Continuing } from '../attempts/continuing.ts';
 import type { AttemptSink, RunningAttempts } from '../attempts/running-attempts.ts';
@@ -36,7 +36,7 @@ export interface AdmissionOptions {
   /** Requests that there is room for at once, now. */
   readonly slots: () => number;
   readonly queue: Pick<WorkConsumer, 'settle'> & Pick<ControlChannel, 'ask'>;
-  readonly stored: Pick<StoredRuns, 'asStored' | 'attach' | 'begin' | 'collect' | 'release'>;
+  readonly stored: Pick<StoredRuns, 'asStored' | 'attach' | 'begin' | 'collect' | 'receive' | 'release'>;
   readonly continuing: Pick<Continuing, 'canContinue' | 'countTokens'>;
   readonly running: Pick<RunningAttempts, 'cancel' | 'has' | 'run' | 'size'>;
   /** Takes the frames of attempts whose ingress waits. */
@@ -104,8 +104,14 @@ export class Admission {
   #decode(delivery: Delivery): WorkEnvelope | null {
     const { queue, dropped, log } = this.#o;
     try {
-      return decodeEnvelope(delivery.data);
+      return this.#o.stored.receive(decodeEnvelope(delivery.data));
     } catch (err) {
+      if (err instanceof SealError) {
+        // Another worker may have the key.
+        queue.settle(delivery.ackSubject, 'nak', NEWER_MS);
+        log.error({ err }, 'ALARM: encrypted work cannot be opened here');
+        return null;
+      }
       if (err instanceof UnreadableEnvelope && err.mayBeNewer) {
         queue.settle(delivery.ackSubject, 'nak', NEWER_MS);
         log.error({ err }, 'work left to workers of a later version');

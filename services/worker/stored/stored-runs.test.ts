@@ -4,7 +4,7 @@ import { MAX_ATTEMPTS } from '@penstock/policy';
 import { decodeEnvelope, type QueueAddress, type RunLogKind, type WorkEnvelope } from '@penstock/protocol';
 import { DoneChannel, encodeRunMessage, newRun, RunAttempts, RunExpiry } from '@penstock/runs';
 import { ByteBudget, type Logger } from '@penstock/runtime';
-import { ClaimCheck } from '@penstock/transport';
+import { ClaimCheck, GivenSeals } from '@penstock/transport';
 import { nth } from '@penstock/transport/contracts';
 import {
   MemoryRequestBodies,
@@ -43,7 +43,17 @@ async function startRun(t: TestContext, log: RunLogKind, stream = log !== 'none'
   const expiry = new RunExpiry(wires);
   const errors: string[] = [];
   const stored = new StoredRuns({
-    ...{ store, queue, clock, bodies, claims, log: runLog, worker: 'w-1', ackWaitMs: ACK_WAIT_MS },
+    ...{
+      store,
+      queue,
+      clock,
+      bodies,
+      claims,
+      log: runLog,
+      worker: 'w-1',
+      seals: new GivenSeals(null),
+      ackWaitMs: ACK_WAIT_MS,
+    },
     continuing: { canContinue: async () => true, countTokens: async () => null },
     attempts: new RunAttempts({ ...wires, expiry }),
     logger: {

@@ -18,6 +18,7 @@ import type { Clock, Logger } from '@penstock/runtime';
 import type {
   ClaimCheck,
   DeadReason,
+  GivenSeals,
   RequestBodies,
   RunEnd,
   RunLog,
@@ -40,6 +41,8 @@ export interface StoredRunsOptions {
   readonly claims: Pick<ClaimCheck, 'discard'>;
   readonly continuing: Pick<Continuing, 'canContinue' | 'countTokens'>;
   readonly queue: Pick<WorkConsumer, 'settle'> & Pick<WorkPublisher, 'moveToDead'>;
+  /** Of what this worker is given. */
+  readonly seals: Pick<GivenSeals, 'receive'>;
   readonly worker: string;
   readonly ackWaitMs: number;
   readonly clock: Clock;
@@ -84,6 +87,11 @@ export class StoredRuns {
   /** Whether the attempt runs here, or its outcome is not written yet. */
   has(id: string, attempt: number): boolean {
     return [...this.#leases.keys()].some(each => each.id === id && each.number === attempt);
+  }
+
+  /** The work as its engine is to get it. From then on its record can be sealed. @throws SealError where it cannot be opened here. */
+  receive(work: WorkEnvelope): WorkEnvelope {
+    return this.#o.seals.receive(work);
   }
 
   /** Makes the attempt the current one, and reads what earlier ones logged. */

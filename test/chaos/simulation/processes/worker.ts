@@ -2,7 +2,7 @@
 import { DEFAULT_BOUNDARIES } from '@penstock/policy';
 import { DoneChannel, RunAttempts, RunExpiry } from '@penstock/runs';
 import { ByteBudget, DroppedMessages, type Logger } from '@penstock/runtime';
-import { ClaimCheck } from '@penstock/transport';
+import { ClaimCheck, GivenSeals } from '@penstock/transport';
 import { MemoryRequestBodies } from '@penstock/transport/memory';
 import { BodyLoader } from '../../../../services/worker/attempts/body-loader.ts';
 import { Continuing } from '../../../../services/worker/attempts/continuing.ts';
@@ -49,6 +49,7 @@ export function startWorker(
   const own = engine.forWorker(proc);
   const continuing = new Continuing({ engine: own, configured: () => continues, log });
   const stored = new StoredRuns({
+    seals: new GivenSeals(null),
     ...{ store, bodies, claims, continuing, queue, clock, worker: name, ackWaitMs: LEASE_MS },
     ...{ log: runLog, logger: log, attempts: new RunAttempts({ ...life, expiry: new RunExpiry(life) }) },
   });

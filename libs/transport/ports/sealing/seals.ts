@@ -1,0 +1,18 @@
+/** Seals and opens what is kept of runs and other records. What was kept in the clear, before or while sealing is off, opens as it is. */
+export interface Seals {
+  /** Whether what is new of a record is sealed, whose project has to be known for that. */
+  readonly isOn: boolean;
+  /** Whether the project has to be known to open something. */
+  readonly needsProject: boolean;
+  /**
+   * What seals for a record; null where nothing is sealed.
+   * @param project null where only the record is known: whoever has no way to find it out seals with what it was given for the record.
+   */
+  sealer(project: string | null, record: string): Promise<Sealer | null>;
+  /** @throws SealError that names the key which is missing. */
+  open(project: string | null, record: string, field: string, content: Buffer): Promise<Buffer>;
+}
+
+export interface Sealer {
+  seal(field: string, content: Uint8Array): Buffer;
+}

@@ -1,0 +1,9 @@
+/** Sealing of what is kept. */
+export { GivenSeals } from './given-seals.ts';
+export { KeyList } from './key-list.ts';
+export { type EncryptionOptions, type OpenVault, openVault } from './open-vault.ts';
+export { SealError } from './sealed-bytes.ts';
+export { SealedRunLog } from './sealed-run-log.ts';
+export { SealedRunStore } from './sealed-run-store.ts';
+export { aboutKey, Vault } from './vault.ts';
+export { WorkSeals } from './work-seals.ts';

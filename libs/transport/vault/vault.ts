@@ -1,0 +1,173 @@
+/**
+ * Seals and opens for every project: what ingress nodes and tasks processes have. A data key for each project and day is drawn at random, kept wrapped, and
+ * remembered here for a minute: so long after a project's keys were erased its records can still be opened here.
+ */
+import { randomBytes } from 'node:crypto';
+import type { DataKeyRecords, WrappedKey } from '../ports/sealing/data-key-records.ts';
+import type { KeyWrapper } from '../ports/sealing/key-wrapper.ts';
+import type { Sealer, Seals } from '../ports/sealing/seals.ts';
+import {
+  isSealed,
+  keyIdIn,
+  openWith,
+  type RecordKey,
+  recordKeyOf,
+  SealError,
+  sealWith,
+} from './sealed-bytes.ts';
+
+const KEY_BYTES = 32;
+const REMEMBERED_MS = 60_000;
+/** More projects and days at once are looked up again. */
+const MOST_REMEMBERED = 10_000;
+const DAY_CHARS = 10;
+
+export interface VaultOptions {
+  readonly records: DataKeyRecords;
+  /** Null: nothing can be opened that is sealed. */
+  readonly wrapper: KeyWrapper | null;
+  /** Whether what is new is sealed. */
+  readonly isOn: boolean;
+  readonly clock: { now(): number; monotonic(): number };
+}
+
+interface DataKey {
+  readonly id: string;
+  readonly key: Buffer;
+}
+
+interface Remembered {
+  readonly found: Promise<DataKey | null>;
+  readonly until: number;
+}
+
+export class Vault implements Seals {
+  readonly needsProject = true;
+  readonly #o: VaultOptions;
+  readonly #remembered = new Map<string, Remembered>();
+  #trouble: string | null = null;
+
+  constructor(options: VaultOptions) {
+    this.#o = options;
+  }
+
+  /** Whether what is new is sealed. */
+  get isOn(): boolean {
+    return this.#o.isOn;
+  }
+
+  /** Why something could not be opened or sealed lately, for the readiness of its process; null where nothing is wrong. */
+  get trouble(): string | null {
+    return this.#trouble;
+  }
+
+  /** Looks whether the keys that there are can be unwrapped. Never rejects. */
+  async check(): Promise<void> {
+    const { records, wrapper } = this.#o;
+    try {
+      const names = new Set<string>();
+      for await (const { project, day, key } of records.all(null)) {
+        const name = wrapper?.nameIn(key.wrapped) ?? key.wrapped.split('.', 1)[0] ?? '';
+        if (names.has(name)) continue;
+        names.add(name);
+        await this.#unwrap(project, day, key);
+      }
+      this.#trouble = null;
+    } catch (err) {
+      // A store that is away is somebody else's to tell.
+      if (err instanceof SealError) this.#trouble = err.message;
+    }
+  }
+
+  /** Call now and then: what was missing may be there. */
+  tick(): void {
+    if (this.#trouble !== null) void this.check();
+  }
+
+  async sealer(project: string | null, record: string): Promise<Sealer | null> {
+    if (!this.#o.isOn || project === null) return null;
+    const key = await this.recordKey(project, record);
+    return { seal: (field, content) => sealWith(key, field, content) };
+  }
+
+  /** The key that a record is sealed with today. @throws SealError */
+  async recordKey(project: string, record: string): Promise<RecordKey> {
+    const day = new Date(this.#o.clock.now()).toISOString().slice(0, DAY_CHARS);
+    const { id, key } = await this.#today(project, day);
+    return recordKeyOf(key, id, { project, record });
+  }
+
+  async open(project: string | null, record: string, field: string, content: Buffer): Promise<Buffer> {
+    if (!isSealed(content)) return content;
+    const keyId = keyIdIn(content);
+    const found = project === null ? null : await this.#known(project, keyId.slice(0, DAY_CHARS));
+    if (project === null || found === null || found.id !== keyId)
+      throw new SealError(
+        `the data key "${keyId}" is not there: the keys of its project were erased or lost`,
+      );
+    return openWith(recordKeyOf(found.key, keyId, { project, record }), field, content);
+  }
+
+  async #today(project: string, day: string): Promise<DataKey> {
+    const found = await this.#known(project, day);
+    if (found !== null) return found;
+    const { records, wrapper } = this.#o;
+    if (wrapper === null) throw noKeys();
+    const [id, key] = [`${day}-${randomBytes(4).toString('hex')}`, randomBytes(KEY_BYTES)];
+    const made = { id, wrapped: await wrapper.wrap(key, aboutKey(project, id)) };
+    const kept = await records.keep(project, day, made);
+    this.#remembered.delete(nameOf(project, day));
+    return kept.id === id ? this.#remember(project, day, { id, key }) : this.#unwrap(project, day, kept);
+  }
+
+  /** Null where there is none of that day. */
+  async #known(project: string, day: string): Promise<DataKey | null> {
+    const name = nameOf(project, day);
+    const now = this.#o.clock.monotonic();
+    const remembered = this.#remembered.get(name);
+    if (remembered !== undefined && remembered.until > now) return remembered.found;
+    if (this.#remembered.size >= MOST_REMEMBERED) this.#remembered.clear();
+    const found = this.#o.records
+      .ofDay(project, day)
+      .then(key => (key === null ? null : this.#unwrap(project, day, key)));
+    this.#remembered.set(name, { found, until: now + REMEMBERED_MS });
+    try {
+      const key = await found;
+      // Another process may make it at any moment.
+      if (key === null) this.#remembered.delete(name);
+      return key;
+    } catch (err) {
+      this.#remembered.delete(name);
+      throw err;
+    }
+  }
+
+  #remember(project: string, day: string, key: DataKey): DataKey {
+    const until = this.#o.clock.monotonic() + REMEMBERED_MS;
+    this.#remembered.set(nameOf(project, day), { found: Promise.resolve(key), until });
+    return key;
+  }
+
+  async #unwrap(project: string, _day: string, { id, wrapped }: WrappedKey): Promise<DataKey> {
+    try {
+      if (this.#o.wrapper === null) throw noKeys(wrapped.split('.', 1)[0]);
+      return { id, key: await this.#o.wrapper.unwrap(wrapped, aboutKey(project, id)) };
+    } catch (err) {
+      if (err instanceof SealError) this.#trouble = err.message;
+      throw err;
+    }
+  }
+}
+
+/** What a wrapped data key is bound to. */
+export function aboutKey(project: string, id: string): readonly (string | number)[] {
+  return ['penstock data key', 1, project, id];
+}
+
+function noKeys(name = ''): SealError {
+  return new SealError(`the key "${name}" is not in PENSTOCK_ENCRYPTION_KEYS, which is not set`);
+}
+
+function nameOf(project: string, day: string): string {
+  return `${day} ${project}`;
+}

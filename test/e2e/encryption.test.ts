@@ -1,0 +1,216 @@
+/** With encryption on nothing of prompts and answers stands in Redis, in the store of NATS or in files; and everything works as without. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { replyLog } from '@penstock/protocol';
+import { Redis } from 'ioredis';
+import { startNats } from '../../testkit/nats.ts';
+import { freePort } from '../../testkit/ports.ts';
+import { startService } from '../../testkit/process.ts';
+import { chunk, DONE, gate, startScriptedEngine } from '../../testkit/scripted-engine.ts';
+import { sdk } from '../../testkit/sdk.ts';
+import { API_KEY, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+
+const ASKED = 'marker-of-a-prompt-7f3a';
+const ANSWERED = 'marker-of-an-answer-91bc';
+const key = (name: string) => `${name}:${randomBytes(32).toString('base64')}`;
+const [MASTER, WORK] = [key('k1'), key('w1')];
+
+let parts: AsyncDisposableStack;
+let stack: Stack;
+let natsDir: string;
+let keys: { PENSTOCK_ENCRYPTION_KEYS: string; PENSTOCK_WORK_KEYS: string };
+/** What the engine waits for before it ends an answer to a prompt that asks for it. */
+let held = gate();
+
+before(async () => {
+  parts = new AsyncDisposableStack();
+  natsDir = parts.adopt(await mkdtemp(join(tmpdir(), 'penstock-sealed-')), dir =>
+    rm(dir, { recursive: true }),
+  );
+  const nats = parts.adopt(await startNats('8MB', '', natsDir), server => server.stop());
+  const engine = parts.adopt(await startScriptedEngine(answer), server => server.close());
+  keys = { PENSTOCK_ENCRYPTION_KEYS: MASTER, PENSTOCK_WORK_KEYS: WORK };
+  stack = parts.use(
+    await startStack({
+      natsUrl: nats.url,
+      engineUrls: [engine.url],
+      ingressEnv: { ...keys, PENSTOCK_ENCRYPT_QUEUE: 'all' },
+      tasksEnv: keys,
+      workerEnv: { PENSTOCK_WORK_KEYS: WORK },
+    }),
+  );
+});
+after(() => parts.disposeAsync());
+
+async function* answer({ body }: { body: Record<string, unknown> }): AsyncGenerator<string> {
+  const asked = JSON.stringify(body);
+  if (/fail/.test(asked)) throw new Error('broken off');
+  const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+  if (body['stream'] !== true) {
+    const message = { role: 'assistant', content: ANSWERED };
+    yield JSON.stringify({
+      ...{ id: 'chatcmpl-x', object: 'chat.completion', created: 1, model: 'scripted', usage },
+      choices: [{ index: 0, message, finish_reason: 'stop' }],
+    });
+    return;
+  }
+  yield chunk({ role: 'assistant', content: `${ANSWERED} ` });
+  if (/hold/.test(asked)) await held.opened;
+  yield chunk({ content: 'and the end' });
+  yield chunk({}, 'stop');
+  yield DONE;
+}
+
+/** Every value of Redis, whatever its type. */
+async function redisText(): Promise<string> {
+  await using open = new AsyncDisposableStack();
+  const redis = open.adopt(new Redis(stack.redis.url), each => each.disconnect());
+  const found: Buffer[] = [];
+  for (const name of await redis.keys('*')) {
+    // Answers on their way to clients that wait: in the clear, as docs/security.md says.
+    if (name.startsWith(replyLog('x').slice(0, -1))) continue;
+    const type = await redis.type(name);
+    const command = {
+      string: 'getBuffer',
+      list: 'lrangeBuffer',
+      hash: 'hgetallBuffer',
+      zset: 'zrangeBuffer',
+      set: 'smembersBuffer',
+      stream: 'xrangeBuffer',
+    }[type];
+    const range = { list: [0, -1], zset: [0, -1], stream: ['-', '+'] }[type] ?? [];
+    const value = await (redis as never as Record<string, (...args: unknown[]) => Promise<unknown>>)[
+      command ?? ''
+    ]?.(name, ...range);
+    collect(value, found);
+  }
+  return Buffer.concat(found).toString('latin1');
+}
+
+function collect(value: unknown, into: Buffer[]): void {
+  if (Buffer.isBuffer(value)) into.push(value);
+  else if (typeof value === 'string') into.push(Buffer.from(value));
+  else if (Array.isArray(value)) for (const each of value) collect(each, into);
+  else if (typeof value === 'object' && value !== null)
+    for (const each of Object.values(value)) collect(each, into);
+}
+
+async function filesText(directory: string): Promise<string> {
+  let text = '';
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true }))
+    if (entry.isFile()) text += await readFile(join(entry.parentPath, entry.name), 'latin1').catch(() => '');
+  return text;
+}
+
+async function assertNowhere(where: string): Promise<void> {
+  const texts = {
+    redis: await redisText(),
+    nats: await filesText(natsDir),
+    files: await filesText(stack.filesDir),
+  };
+  for (const [place, text] of Object.entries(texts))
+    for (const marker of [ASKED, ANSWERED, Buffer.from(ASKED).toString('base64').slice(0, 24)])
+      assert.equal(text.indexOf(marker), -1, `${where}: ${marker} in ${place}: …${around(text, marker)}…`);
+}
+
+function around(text: string, marker: string): string {
+  const at = text.indexOf(marker);
+  return text.slice(Math.max(0, at - 200), at + 60).replaceAll(/[^\x20-\x7e]/g, '.');
+}
+
+const model = 'scripted';
+const messages = [{ role: 'user' as const, content: ASKED }];
+
+test('responses in the background, streamed and not, are readable by their client and nowhere else', async () => {
+  const client = sdk(stack);
+  const input = `${ASKED} hold`;
+  const stream = await client.responses.create({ model, input, background: true, stream: true });
+  let text = '';
+  for await (const event of stream) {
+    if (event.type !== 'response.output_text.delta') continue;
+    text += event.delta;
+    // While it runs: its message, its record and its log.
+    if (text.includes(ANSWERED) && !text.includes('end')) {
+      await assertNowhere('while it runs');
+      held.open();
+    }
+  }
+  assert.match(text, new RegExp(`^${ANSWERED} and the end$`));
+  held = gate();
+  const { id } = await client.responses.create({ model, input: ASKED, background: true });
+  await waitFor(async () => (await client.responses.retrieve(id)).status === 'completed');
+  assert.match((await client.responses.retrieve(id)).output_text, new RegExp(ANSWERED));
+  assert.match(JSON.stringify(await client.responses.inputItems.list(id)), new RegExp(ASKED));
+  const next = await client.responses.create({ model, input: 'and then?', previous_response_id: id });
+  assert.match(next.output_text, new RegExp(ANSWERED));
+  await assertNowhere('responses');
+});
+
+test('jobs and stored completions', async () => {
+  const client = sdk(stack);
+  const job = await post(
+    stack,
+    '/v1/chat/completions',
+    { model, messages },
+    { headers: { prefer: 'respond-async' } },
+  );
+  assert.equal(job.status, 202);
+  const at = job.headers.get('location') ?? '';
+  await waitFor(async () => (await (await get(at)).text()).includes(ANSWERED));
+  const kept = await client.chat.completions.create({ model, messages, store: true });
+  await waitFor(async () => (await client.chat.completions.list()).data.some(({ id }) => id === kept.id));
+  assert.match(
+    JSON.stringify((await client.chat.completions.messages.list(kept.id)).data),
+    new RegExp(ASKED),
+  );
+  await client.chat.completions.update(kept.id, { metadata: { a: 'b' } });
+  assert.match(JSON.stringify(await client.chat.completions.retrieve(kept.id)), new RegExp(ANSWERED));
+  await assertNowhere('jobs');
+});
+
+test('a key that is missing is named to the operator, and nothing is made up', async () => {
+  const client = sdk(stack);
+  const { id } = await client.responses.create({ model, input: ASKED, background: true });
+  await waitFor(async () => (await client.responses.retrieve(id)).status === 'completed');
+  const other = await stack.addIngress('in-off', undefined, { PENSTOCK_ENCRYPTION: 'off' });
+  assert.equal((await client.responses.retrieve(id)).status, 'completed');
+  const off = sdk({ ...stack, url: other.url });
+  assert.match((await off.responses.retrieve(id)).output_text, new RegExp(ANSWERED));
+  await other.process.stop();
+  // Another key under another name: the node serves what needs none, and says that it is not ready, and why.
+  const port = await freePort();
+  const env = {
+    ...{
+      PENSTOCK_NATS_URL: stack.nats.url,
+      PENSTOCK_REDIS_URL: stack.redis.url,
+      PENSTOCK_PORT: String(port),
+    },
+    ...{ PENSTOCK_API_KEYS: API_KEY, PENSTOCK_INGRESS_ID: 'in-strange', PENSTOCK_FILES_DIR: stack.filesDir },
+    ...{ PENSTOCK_ENCRYPTION_KEYS: key('k9'), PENSTOCK_WORK_KEYS: WORK },
+  };
+  const strange = await startService('ingress', env, {
+    readyWhen: line => line.includes('ingress listening'),
+  });
+  try {
+    const url = `http://127.0.0.1:${port}`;
+    const ready = await fetch(`${url}/readyz`);
+    assert.equal(ready.status, 503);
+    assert.match(await ready.text(), /the key \\"k1\\" is not in PENSTOCK_ENCRYPTION_KEYS/);
+    const refused = await get(`${url}/v1/responses/${id}`);
+    assert.equal(refused.status, 503);
+    assert.match(
+      (await errorOf(refused)).message,
+      /cannot be decrypted now: the key "k1" is not in PENSTOCK_ENCRYPTION_KEYS/,
+    );
+  } finally {
+    await strange.stop();
+  }
+});
+
+function get(path: string): Promise<Response> {
+  return fetch(new URL(path, stack.url), { headers: { authorization: `Bearer ${API_KEY}` } });
+}
