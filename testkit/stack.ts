@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildEngine, type EngineOptions, type SimEngine } from '@penstock/engine-sim';
 import { USUAL_ENDPOINTS } from '@penstock/protocol';
+import type { Role } from '@penstock/transport/roles';
 import { type NatsServer, startNats } from './nats.ts';
 import { freePort } from './ports.ts';
 import { type ServiceProcess, startService } from './process.ts';
 import { startRedis } from './redis.ts';
+import { startRoleServers } from './roles/role-servers.ts';
 
 export const API_KEY = 'sk-penstock-test-key';
 
@@ -30,6 +32,8 @@ export interface StackOptions {
   readonly tasksEnv?: Record<string, string>;
   /** What the process of a name gets beside everything else. */
   readonly envOf?: (process: string) => Record<string, string>;
+  /** Each process is the user of its role at servers of its own stack; where one was denied something, the end of the stack fails. */
+  readonly asRoles?: boolean;
   /** How the process of a name reaches the servers, where not directly. */
   readonly wiresOf?: (
     process: string,
@@ -42,14 +46,11 @@ export type Stack = Awaited<ReturnType<typeof startStack>>;
 export async function startStack(options: StackOptions) {
   // What has started ends too where a later part does not start: it would keep the process of the failed test alive.
   await using parts = new AsyncDisposableStack();
-  const nats =
-    options.natsUrl === undefined
-      ? parts.adopt(await startNats(), server => server.stop())
-      : notStartedHere(options.natsUrl);
-  const redis = options.redis?.server ?? parts.adopt(await startRedis(), server => server.stop());
-  const wiresTo = async (name: string) => {
+  const servers = await startServers(options, parts);
+  const { nats, redis } = servers;
+  const wiresTo = async (name: string, role: Role) => {
     const direct = { nats: nats.url, redis: options.redis?.url ?? redis.url };
-    const urls = (await options.wiresOf?.(name, direct)) ?? direct;
+    const urls = (await options.wiresOf?.(name, direct)) ?? servers.urlsOf?.(role) ?? direct;
     return {
       ...{ PENSTOCK_NATS_URL: urls.nats, PENSTOCK_REDIS_URL: urls.redis, PENSTOCK_LOG_LEVEL: 'info' },
       ...options.envOf?.(name),
@@ -78,7 +79,7 @@ export async function startStack(options: StackOptions) {
   const startNode = async (name: string, port?: number, more: Record<string, string> = {}) => {
     const at = port ?? (await freePort());
     const env = {
-      ...(await wiresTo(name)),
+      ...(await wiresTo(name, 'ingress')),
       PENSTOCK_PORT: String(at),
       PENSTOCK_API_KEYS: API_KEY,
       PENSTOCK_INGRESS_ID: name,
@@ -106,7 +107,7 @@ export async function startStack(options: StackOptions) {
     start(
       'worker',
       {
-        ...(await wiresTo(name)),
+        ...(await wiresTo(name, 'worker')),
         PENSTOCK_WORKER_ID: name,
         PENSTOCK_ENGINE_URL: engineUrls[index] ?? '',
         // An engine that counts its calls is not to be asked what it has.
@@ -128,7 +129,7 @@ export async function startStack(options: StackOptions) {
   const startTasks = async () =>
     start(
       'tasks',
-      { ...(await wiresTo('tasks')), PENSTOCK_FILES_DIR: filesDir, ...options.tasksEnv },
+      { ...(await wiresTo('tasks', 'tasks')), PENSTOCK_FILES_DIR: filesDir, ...options.tasksEnv },
       { readyWhen: line => line.includes('tasks started') },
     );
   const tasks: ServiceProcess[] = options.tasksEnv === undefined ? [] : [await startTasks()];
@@ -155,6 +156,26 @@ export async function startStack(options: StackOptions) {
     tasks,
     startTasks,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+async function startServers(options: StackOptions, parts: AsyncDisposableStack) {
+  const { natsUrl, redis, asRoles = false, ingressEnv } = options;
+  if (asRoles) {
+    const { PENSTOCK_REGION: region = 'local', PENSTOCK_SHARDS: shards = '1' } = ingressEnv ?? {};
+    return parts.adopt(await startRoleServers(region, Number(shards)), async servers => {
+      const denied = await servers.denied();
+      await servers.stop();
+      if (denied.length > 0) throw new Error(`a role was denied what it asked for:\n${denied.join('\n')}`);
+    });
+  }
+  return {
+    nats:
+      natsUrl === undefined
+        ? parts.adopt(await startNats(), server => server.stop())
+        : notStartedHere(natsUrl),
+    redis: redis?.server ?? parts.adopt(await startRedis(), server => server.stop()),
+    urlsOf: null,
   };
 }
 

@@ -7,6 +7,7 @@ import { API_KEY, chat, post, readChat, startStack, waitFor } from '../../testki
 test('requests go to both streams, and leave the one whose last worker is gone', async () => {
   const env = { PENSTOCK_SHARDS: '2' };
   await using stack = await startStack({
+    asRoles: true,
     engines: [{ profile: 'dense-8b-h100' }, { profile: 'dense-8b-h100' }],
     ingressEnv: env,
     workerEnv: env,
@@ -29,6 +30,7 @@ test('requests go to both streams, and leave the one whose last worker is gone',
 test('stored work leaves the stream whose last worker is gone', async () => {
   const env = { PENSTOCK_SHARDS: '2' };
   await using stack = await startStack({
+    asRoles: true,
     engines: [{ profile: 'dense-8b-h100' }, { profile: 'dense-8b-h100' }],
     ...{
       ingressEnv: env,

@@ -27,12 +27,19 @@ export function natsPermissions(member: Member): NatsPermissions {
 }
 
 const TABLE: Readonly<Record<Role, (member: Member) => NatsPermissions>> = {
+  // Makes streams, and consumers for workers; settles interactive work, and keeps what died.
   ingress: member => ({
     publish: [
-      ...queueing(member),
-      ...streams(member, ['CREATE', 'UPDATE']),
+      ACCOUNT,
+      ...ofStreams(workStreams(member), ['CREATE', 'UPDATE', 'INFO', 'MSG.GET', 'MSG.DELETE', 'PURGE']),
+      ...ofStreams([deadStream(member.region)], ['CREATE', 'UPDATE', 'INFO', 'MSG.GET']),
+      ...workStreams(member).flatMap(stream => [...ofConsumers(stream, ['CREATE', 'INFO']), ...acks(stream)]),
+      workRegionSubjects(member.region),
+      deadStreamSubjects(member.region),
+      any('worker', member),
       any('ingress_status', member),
       any('ingress', member),
+      ended(member),
     ],
     subscribe: [
       ...elections(member),
@@ -62,15 +69,29 @@ const TABLE: Readonly<Record<Role, (member: Member) => NatsPermissions>> = {
     ],
     answers: true,
   }),
+  // Queues batches, takes over what is stranded, withdrawn or undelivered, and makes consumers that the broker forgot.
   tasks: member => ({
-    publish: queueing(member),
+    publish: [
+      ACCOUNT,
+      '$JS.API.STREAM.LIST',
+      ...ofStreams(workStreams(member), ['INFO', 'MSG.GET', 'MSG.DELETE']),
+      ...ofStreams([deadStream(member.region)], ['INFO', 'MSG.GET']),
+      ...workStreams(member).flatMap(stream => [
+        `$JS.API.CONSUMER.LIST.${stream}`,
+        ...ofConsumers(stream, ['CREATE', 'INFO', 'MSG.NEXT']),
+        ...acks(stream),
+      ]),
+      workRegionSubjects(member.region),
+      any('worker', member),
+      ended(member),
+    ],
     subscribe: [...elections(member), ...telling(member), ended(member)],
-    answers: true,
+    answers: false,
   }),
   scaler: member => ({
     publish: [
       ACCOUNT,
-      ...streams(member, ['INFO']),
+      ...ofStreams([...workStreams(member), deadStream(member.region)], ['INFO']),
       // When what waits longest came is in its message alone.
       ...workStreams(member).flatMap(stream => [
         `$JS.API.CONSUMER.LIST.${stream}`,
@@ -81,48 +102,39 @@ const TABLE: Readonly<Record<Role, (member: Member) => NatsPermissions>> = {
     subscribe: [...elections(member), ...telling(member)],
     answers: false,
   }),
-  console: member => operating(member),
-  operator: member => operating(member),
+  // As an operator, and looks into the queues and orders workers.
+  console: member => ({
+    publish: [
+      ...operating(member),
+      ...ofStreams(workStreams(member), ['MSG.GET']),
+      ...workStreams(member).flatMap(stream => ofConsumers(stream, ['INFO'])),
+      any('worker', member),
+    ],
+    subscribe: [...elections(member), ...telling(member)],
+    answers: false,
+  }),
+  operator: member => ({ publish: operating(member), subscribe: elections(member), answers: false }),
 };
 
-/** Looks at everything, and moves dead letters: theirs is the whole stream of these. */
-function operating(member: Member): NatsPermissions {
-  return {
-    publish: [...queueing(member), ...consumers(deadStream(member.region))],
-    subscribe: [...elections(member), ...telling(member), ended(member)],
-    answers: true,
-  };
-}
-
-/** Puts work into queues, looks into them, makes and empties them. */
-function queueing(member: Member): string[] {
+/** Looks at dead letters, deletes them and queues them again. */
+function operating(member: Member): string[] {
+  const dead = deadStream(member.region);
   return [
     ACCOUNT,
-    '$JS.API.STREAM.LIST',
-    '$JS.API.STREAM.NAMES',
-    ...streams(member, ['INFO', 'MSG.GET', 'MSG.DELETE', 'PURGE']),
-    ...workStreams(member).flatMap(stream => [...consumers(stream), ...acks(stream)]),
+    ...ofStreams(workStreams(member), ['INFO']),
+    ...ofStreams([dead], ['INFO', 'MSG.GET', 'PURGE']),
+    ...ofConsumers(dead, ['CREATE', 'INFO', 'MSG.NEXT', 'DELETE']),
+    `$JS.API.CONSUMER.CREATE.${dead}`,
     workRegionSubjects(member.region),
-    deadStreamSubjects(member.region),
-    any('worker', member),
-    ended(member),
   ];
 }
 
-function streams(member: Member, verbs: readonly string[]): string[] {
-  const all = [...workStreams(member), deadStream(member.region)];
-  return all.flatMap(stream => verbs.map(verb => `$JS.API.STREAM.${verb}.${stream}`));
+function ofStreams(streams: readonly string[], verbs: readonly string[]): string[] {
+  return streams.flatMap(stream => verbs.map(verb => `$JS.API.STREAM.${verb}.${stream}`));
 }
 
-function consumers(stream: string): string[] {
-  return [
-    `$JS.API.CONSUMER.LIST.${stream}`,
-    `$JS.API.CONSUMER.NAMES.${stream}`,
-    ...['CREATE', 'DURABLE.CREATE', 'INFO', 'DELETE', 'MSG.NEXT'].map(
-      verb => `$JS.API.CONSUMER.${verb}.${stream}.>`,
-    ),
-    `$JS.API.CONSUMER.CREATE.${stream}`,
-  ];
+function ofConsumers(stream: string, verbs: readonly string[]): string[] {
+  return verbs.map(verb => `$JS.API.CONSUMER.${verb}.${stream}.>`);
 }
 
 function workStreams({ region, shards }: Member): string[] {

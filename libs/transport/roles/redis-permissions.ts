@@ -46,8 +46,9 @@ import type { Member, Role } from './roles.ts';
 const OURS = ['penstock:*', 'bull:*'];
 /** Of every connection: who it is, and whether the server answers and is fit. */
 const CONNECTION = '+@connection -client +client|setname +client|id +info +ping +time +wait';
-/** Nothing that lists keys, ends or reconfigures the server, or empties it. */
-const ORDINARY = '+@all -@admin -@dangerous -keys -scan -randomkey';
+/** Nothing that lists keys, ends or reconfigures the server, empties it, or changes what its scripts and functions are. */
+const ORDINARY =
+  '+@all -@admin -@dangerous -keys -scan -randomkey -dbsize -function -fcall -fcall_ro -script +script|load +script|exists -pubsub -move -copy';
 
 /** The part of a user's line that says what it may. */
 export function redisPermissions(member: Member): string {
