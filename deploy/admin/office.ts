@@ -2,10 +2,20 @@
 import { readFileSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { type Actor, accessSettings, Deeds, KeyOffice, Peppers, ProjectOffice } from '@penstock/access';
+import {
+  type Actor,
+  accessSettings,
+  Deeds,
+  KeyOffice,
+  Peppers,
+  ProjectOffice,
+  ProvisionedRecords,
+  projectsFileOf,
+} from '@penstock/access';
 import { DispatchError, type ErrorCode } from '@penstock/protocol';
 import {
   auditSettings,
+  ConfigError,
   commandLine,
   createIdSource,
   readConfig,
@@ -25,6 +35,7 @@ export interface Office {
 const config = z.object({
   PENSTOCK_REGION: regionSettings.PENSTOCK_REGION,
   PENSTOCK_KEY_PEPPER: accessSettings.PENSTOCK_KEY_PEPPER,
+  PENSTOCK_PROJECTS_FILE: accessSettings.PENSTOCK_PROJECTS_FILE,
   ...auditSettings,
   ...serverSettings,
 });
@@ -34,8 +45,13 @@ export async function inOffice<T>(act: (office: Office) => Promise<T>): Promise<
   const settings = readConfig(config, process.env);
   const { redis } = serversOf(settings, 'penstock-admin');
   const { PENSTOCK_REGION: region, PENSTOCK_AUDIT_DAYS: days } = settings;
+  const quiet = { info: () => {}, error: () => {} };
+  const file = await projectsFileOf(settings, regionClock, quiet).catch((err: Error) => {
+    throw new ConfigError([`PENSTOCK_PROJECTS_FILE: ${err.message}`]);
+  });
   const audit = await RedisAuditLog.connect({ ...redis, clock: regionClock }, { region, days });
-  const records = await RedisProjectRecords.connect(redis);
+  const kept = await RedisProjectRecords.connect(redis);
+  const records = file === null ? kept : new ProvisionedRecords(kept, file.provisioned);
   const deeds = new Deeds(audit, regionClock);
   const about = { records, deeds, nextId: createIdSource(), clock: regionClock };
   try {

@@ -15,5 +15,8 @@ export {
   UNRESTRICTED,
   useOf,
 } from './permissions.ts';
+export { ProjectsFile, projectsFileOf } from './provisioned/projects-file.ts';
+export { Provisioned } from './provisioned/provisioned.ts';
+export { ProvisionedRecords } from './provisioned/provisioned-records.ts';
 export { accessSettings } from './settings.ts';
 export { WrongKeys } from './wrong-keys.ts';

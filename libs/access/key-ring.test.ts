@@ -7,6 +7,7 @@ import { mintKey } from './key-text.ts';
 import { KnownRecords } from './lookup/known-records.ts';
 import { CONFIRMED_MS } from './lookup/record-version.ts';
 import { Peppers } from './peppers.ts';
+import { Provisioned } from './provisioned/provisioned.ts';
 
 const GRACE_MS = 60_000;
 const PEPPERS = new Peppers(['p'.repeat(32)]);
@@ -32,6 +33,7 @@ async function startRegion(peppers = PEPPERS) {
   const clock = { now: () => NOW_S * 1000 + elapsed, monotonic: () => elapsed };
   const { ring, tick } = openKeyStore({
     records,
+    provisioned: new Provisioned(),
     configured: [CONFIGURED],
     admins: ['an-admin-key'],
     peppers,

@@ -1,4 +1,4 @@
-/** Tells whose a key is: one of `PENSTOCK_API_KEYS`, or one that was made for a project. */
+/** Tells whose a key is: one of the operator's file, of `PENSTOCK_API_KEYS`, or one that was made for a project. */
 import { hash } from 'node:crypto';
 import { type KeyRecord, type Project, tenantOfDigest } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
@@ -7,6 +7,7 @@ import { type KeyKind, readKeyText } from './key-text.ts';
 import type { KeyUses } from './lookup/key-uses.ts';
 import type { KnownRecords } from './lookup/known-records.ts';
 import type { Peppers } from './peppers.ts';
+import type { Provisioned } from './provisioned/provisioned.ts';
 
 /** A key and the project it belongs to; null for that of an admin key, or where it is gone. */
 export interface FoundKey {
@@ -24,6 +25,8 @@ export interface KeyRingOptions {
   readonly admins: readonly string[];
   /** `PENSTOCK_API_KEYS`: valid whatever the store says, but for those whose projects are archived. */
   readonly configured: readonly string[];
+  /** What the file says is known whether or not the store is there. */
+  readonly provisioned: Pick<Provisioned, 'find' | 'project'>;
   readonly peppers: Peppers;
   /** By id. */
   readonly keys: Pick<KnownRecords<FoundKey>, 'get'>;
@@ -46,6 +49,9 @@ export class KeyRing {
 
   /** @throws DispatchError `keys_unavailable` */
   callerOf(text: string): Caller | Refused | Promise<Caller | Refused> {
+    const inFile = this.#o.provisioned.find(text);
+    if (inFile !== null)
+      return this.#living(inFile, (key, project, now) => this.#callerWith(key, project, now));
     const digest = hash('sha256', text, 'base64');
     const tenant = this.#configured.get(digest);
     if (tenant !== undefined) return this.#configuredCaller(tenant);
@@ -58,7 +64,7 @@ export class KeyRing {
     const digest = hash('sha256', text, 'base64');
     const name = this.#admins.get(digest);
     if (name !== undefined) return { key: name };
-    if (this.#configured.has(digest)) return refused('wrong_kind');
+    if (this.#configured.has(digest) || this.#o.provisioned.find(text) !== null) return refused('wrong_kind');
     return this.#look(text, 'admin', ({ id }, _, now) => {
       this.#o.uses.note(id, now);
       return { key: id };
@@ -77,7 +83,8 @@ export class KeyRing {
   }
 
   #configuredCaller(tenant: string): Caller | Refused | Promise<Caller | Refused> {
-    const found = this.#o.projects.get(tenant);
+    const inFile = this.#o.provisioned.project(tenant);
+    const found = inFile === null ? this.#o.projects.get(tenant) : { project: inFile };
     if (!(found instanceof Promise)) return asConfigured(tenant, found);
     // Nothing of the store is needed for these keys but what was said of their projects.
     return found.catch(() => null).then(each => asConfigured(tenant, each));
@@ -85,10 +92,13 @@ export class KeyRing {
 
   #judge<T>(text: string, found: FoundKey | null, judge: Judge<T>): T | Refused {
     if (found === null) return refused('unknown');
-    const { key, project } = found;
-    const isSame = this.#o.peppers.matches(text, key);
+    const isSame = this.#o.peppers.matches(text, found.key);
     if (isSame === null) return refused('no_pepper');
     if (!isSame) return refused('unknown');
+    return this.#living(found, judge);
+  }
+
+  #living<T>({ key, project }: FoundKey, judge: Judge<T>): T | Refused {
     const now = Math.floor(this.#o.clock.now() / 1000);
     if (key.expiresAt !== null && key.expiresAt <= now) return refused('expired');
     return judge(key, project, now);

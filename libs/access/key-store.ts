@@ -6,12 +6,15 @@ import { KeyUses } from './lookup/key-uses.ts';
 import { KnownRecords } from './lookup/known-records.ts';
 import { RecordVersion } from './lookup/record-version.ts';
 import type { Peppers } from './peppers.ts';
+import type { Provisioned } from './provisioned/provisioned.ts';
 
 /** Of each, in memory. */
 const MOST = 10_000;
 
 export interface KeyStoreOptions {
+  /** With those of the file. */
   readonly records: ProjectRecords;
+  readonly provisioned: Provisioned;
   readonly configured: readonly string[];
   readonly admins: readonly string[];
   readonly peppers: Peppers;
@@ -26,7 +29,7 @@ export interface KeyStore {
 }
 
 export function openKeyStore(options: KeyStoreOptions): KeyStore {
-  const { records, configured, admins, peppers, graceMs, clock } = options;
+  const { records, provisioned, configured, admins, peppers, graceMs, clock } = options;
   const version = new RecordVersion(records, clock);
   const uses = new KeyUses(records);
   const known = { store: records, version, graceMs, most: MOST };
@@ -39,7 +42,7 @@ export function openKeyStore(options: KeyStoreOptions): KeyStore {
   const readProject = async (id: string): Promise<FoundProject> => ({ project: await records.project(id) });
   const projects = new KnownRecords<FoundProject>({ ...known, read: readProject });
   return {
-    ring: new KeyRing({ configured, admins, peppers, keys, projects, uses, clock }),
+    ring: new KeyRing({ configured, admins, provisioned, peppers, keys, projects, uses, clock }),
     tick: () => {
       void version.ask();
       void uses.write(Math.floor(clock.now() / 1000));

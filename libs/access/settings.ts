@@ -17,4 +17,10 @@ export const accessSettings = {
     .describe(
       'For how long keys that this node has seen go on being valid while Redis is away. Keys that it has not seen get 503 then.',
     ),
+  PENSTOCK_PROJECTS_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'JSON file with projects and keys (docs/keys.md): read again when it changes. Must say the same at all ingress nodes.',
+    ),
 };

@@ -10,7 +10,19 @@ export {
   readProject,
   type ServiceAccount,
 } from './access/project.ts';
-export * from './access/requests.ts';
+export * from './access/projects-file.ts';
+export {
+  adminKeyCreate,
+  LIMIT_NAMES,
+  modelPermissionsUpdate,
+  projectCreate,
+  projectKeyUpdate,
+  projectUpdate,
+  rateLimitUpdate,
+  serviceAccountCreate,
+  serviceAccountKeyCreate,
+  serviceAccountUpdate,
+} from './access/requests.ts';
 export * from './access/scopes.ts';
 export * from './anthropic/error-body.ts';
 export * from './anthropic/message-stream.ts';

@@ -1,5 +1,12 @@
 /** Who is let in to an ingress, and what operators do about it. */
-import { openKeyStore, Peppers, WrongKeys } from '@penstock/access';
+import {
+  openKeyStore,
+  Peppers,
+  type ProjectsFile,
+  Provisioned,
+  ProvisionedRecords,
+  WrongKeys,
+} from '@penstock/access';
 import type { Clock, Counter, Logger } from '@penstock/runtime';
 import type { AuditLog, ProjectRecords } from '@penstock/transport';
 import { organizationApis } from './api/organization/apis.ts';
@@ -15,6 +22,8 @@ export interface AccessSettings {
 
 export interface AccessPorts {
   readonly projects: ProjectRecords;
+  /** Null where there is none. */
+  readonly projectsFile: ProjectsFile | null;
   readonly audit: Pick<AuditLog, 'add' | 'connected' | 'search'>;
 }
 
@@ -26,14 +35,16 @@ export interface AccessHost {
 
 /** @param refused counts refused keys. */
 export function accessOf(
-  { projects: records, audit }: AccessPorts,
+  { projects: kept, projectsFile, audit }: AccessPorts,
   { apiKeys: configured, adminKeys: admins, peppers, keyGraceMs: graceMs }: AccessSettings,
   host: AccessHost,
   refused: Counter<'reason'>,
 ) {
   const { clock, log } = host;
+  const provisioned = projectsFile?.provisioned ?? new Provisioned();
+  const records = projectsFile === null ? kept : new ProvisionedRecords(kept, provisioned);
   const keys = openKeyStore({
-    ...{ records, configured, admins, graceMs, clock },
+    ...{ records, provisioned, configured, admins, graceMs, clock },
     peppers: new Peppers(peppers),
   });
   const refusedKeys = new RefusedKeys(audit, clock);
@@ -45,6 +56,7 @@ export function accessOf(
     },
     /** Call once a second. */
     tick() {
+      void projectsFile?.tick();
       keys.tick();
       refusedKeys.tick();
     },

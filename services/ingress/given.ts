@@ -1,4 +1,5 @@
 /** What an ingress is given by its process: adapters, settings, and the process itself. */
+import type { ProjectsFile } from '@penstock/access';
 import type { ModelNamesOptions } from '@penstock/fleet';
 import type { Affinity as AffinityKind, Amount, SizeBoundaries } from '@penstock/policy';
 import type { EngineRules } from '@penstock/protocol';
@@ -40,6 +41,8 @@ export interface IngressPorts {
   readonly runLog: RunLog;
   readonly audit: Pick<AuditLog, 'add' | 'connected' | 'search'>;
   readonly projects: ProjectRecords;
+  /** Of the operator; null where there is none. */
+  readonly projectsFile: ProjectsFile | null;
   readonly records: TaskRecords;
   readonly contents: FileContents;
   readonly bodies: RequestBodies;

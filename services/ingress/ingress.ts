@@ -90,7 +90,7 @@ export async function startIngress(
   const rooms = roomsOf(ports, settings, fleet, clock, () => answers.all());
   const { answers: room, queue: queueRoom, store: storeRoom } = rooms;
   const metrics = createIngressMetrics(
-    gaugesOf(fleet, () => open, rooms, host),
+    gaugesOf(fleet, () => open, rooms, ports, host),
     tracing !== null,
   );
   const answers = new Answers(metrics.requests);
@@ -196,12 +196,14 @@ function gaugesOf(
   fleet: Fleet,
   open: () => OpenRequests,
   rooms: Rooms,
+  { projectsFile }: Pick<IngressPorts, 'projectsFile'>,
   { dropped, tls }: Pick<IngressHost, 'dropped' | 'tls'>,
 ): IngressGauges {
   return {
     ...{ fleet, open: () => open().size, oldestWaitS: () => open().oldestWaitMs() / 1000 },
     bodyBytes: () => rooms.bodies.takenBytes,
     answerBytes: () => rooms.answers.heldBytes,
+    fileRefused: () => (projectsFile === null || projectsFile.problem === null ? 0 : 1),
     ...{ dropped, certificate: tls?.certificate ?? null },
   };
 }

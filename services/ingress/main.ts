@@ -1,4 +1,5 @@
 /** An ingress process: read configuration, connect, listen, drain on a signal. */
+import { projectsFileOf } from '@penstock/access';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { CALL_EVERY_MS, WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
@@ -62,6 +63,9 @@ const region = config.PENSTOCK_REGION;
 const log = createLogger({ service: ingressId, level: config.PENSTOCK_LOG_LEVEL });
 const stopping = stopOnSignal(log);
 warnOfClearText(config, log);
+const projectsFile = await projectsFileOf(config, regionClock, log).catch(
+  exitBlaming('PENSTOCK_PROJECTS_FILE'),
+);
 
 const tracing = await startTracingOrExit({
   ...{ service: 'ingress', instance: ingressId, version: VERSION, region },
@@ -135,6 +139,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
       runStore,
       runLog,
       projects,
+      projectsFile,
       records,
       seals: work,
       ...stores,

@@ -9,6 +9,7 @@ export function emptyIngressMetrics(): IngressMetrics {
     open: none,
     oldestWaitS: none,
     bodyBytes: none,
+    fileRefused: none,
     answerBytes: none,
     fleet,
     dropped: new DroppedMessages(),

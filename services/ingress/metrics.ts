@@ -28,6 +28,8 @@ export interface IngressGauges {
   readonly bodyBytes: () => number;
   /** Memory that answers take which clients have yet to take. */
   readonly answerBytes: () => number;
+  /** 1 while the file of projects is refused as it is. */
+  readonly fileRefused: () => number;
   readonly dropped: DroppedMessages;
   /** Of the API; null where its port speaks plainly. */
   readonly certificate: { readonly endsAt: number; readonly isStale: boolean } | null;
@@ -150,7 +152,7 @@ function counters(set: MetricSet) {
 
 function addGauges(
   set: MetricSet,
-  { open, oldestWaitS, bodyBytes, answerBytes, fleet, certificate }: IngressGauges,
+  { open, oldestWaitS, bodyBytes, answerBytes, fileRefused, fleet, certificate }: IngressGauges,
 ): void {
   set.gauge('penstock_open_requests', 'Requests whose clients wait at this ingress.', open);
   set.gauge(
@@ -184,6 +186,11 @@ function addGauges(
     'penstock_tls_certificate_stale',
     '1 while the files of the certificate hold something that cannot be used, and the earlier one goes on; absent without TLS.',
     () => (certificate === null ? null : Number(certificate.isStale)),
+  );
+  set.gauge(
+    'penstock_projects_file_refused',
+    '1 while the file of projects cannot be read or has a mistake in it: what it said before goes on.',
+    fileRefused,
   );
   set.gauges(
     'penstock_slots',

@@ -3,6 +3,10 @@
  * the other sees, what is revoked is refused by both nodes, and whoever tries keys is slowed down and seen.
  */
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { tenantOfKey } from '@penstock/protocol';
 import OpenAI from 'openai';
@@ -12,21 +16,36 @@ import { API_KEY, chat, post, type Stack, startStack, waitFor } from '../../test
 const ADMIN = 'an-admin-key-of-tests';
 const PEPPER = 'a-pepper-of-tests-that-is-long-enough';
 
+const FILE_KEY = 'a-key-of-the-file-of-tests';
+const IN_FILE = `{ "projects": [
+  { "id": "proj_in_file", "name": "In a file",
+    "keys": [{ "name": "only", "sha256": "${hash('sha256', FILE_KEY)}" }] }
+] }`;
+
+let dir = '';
+const file = (name = 'projects.json') => join(dir, name);
 let stack: Stack;
 let nodes: readonly string[] = [];
 const logged: string[] = [];
 
 before(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'penstock-admin-'));
+  await writeFile(file(), IN_FILE);
   stack = await startStack({
     engines: [{ profile: 'instant' }],
-    ingressEnv: { PENSTOCK_ADMIN_KEYS: ADMIN, PENSTOCK_KEY_PEPPER: PEPPER },
+    ingressEnv: {
+      ...{ PENSTOCK_ADMIN_KEYS: ADMIN, PENSTOCK_KEY_PEPPER: PEPPER, PENSTOCK_PROJECTS_FILE: file() },
+    },
     onLine: (line, worker) => {
       if (worker === -1) logged.push(line);
     },
   });
   nodes = [stack.url, (await stack.addIngress('in-2')).url];
 });
-after(() => stack?.[Symbol.asyncDispose]());
+after(async () => {
+  await stack?.[Symbol.asyncDispose]();
+  await rm(dir, { recursive: true, force: true });
+});
 
 interface Ran {
   readonly code: number;
@@ -37,6 +56,7 @@ interface Ran {
 /** In this process: a new one for each takes longer than all that is tested here. `test/integration/audit-log.test.ts` runs the program. */
 async function admin(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
   const wires = { PENSTOCK_REDIS_URL: stack.redis.url, PENSTOCK_KEY_PEPPER: PEPPER };
+  delete process.env['PENSTOCK_PROJECTS_FILE'];
   Object.assign(process.env, { PENSTOCK_DATA_DIR: '/nowhere', ...wires, ...env });
   let [out, err] = ['', ''];
   const code = await adminCommand(args, {
@@ -169,6 +189,32 @@ test('the admin client of the SDK works at either node, and sees what the shell 
   assert.equal((await clientOf(1, operator.value).projects.retrieve(project.id)).id, project.id);
   await one.apiKeys.delete(account.api_key?.id ?? '', { project_id: project.id });
   t.diagnostic(`a key was refused by both nodes in ${await untilAllSay(text, '401 invalid_api_key')} ms`);
+});
+
+test('a file of projects counts at all nodes, is shown and cannot be changed here, and its changes count while they run', async () => {
+  const id = 'proj_in_file';
+  assert.deepEqual(await Promise.all([asked(0, FILE_KEY), asked(1, FILE_KEY)]), ['200', '200']);
+  const { projects } = clientOf(1);
+  const shown = (await projects.retrieve(id)) as { name: string | null; read_only?: boolean };
+  assert.deepEqual([shown.name, shown.read_only], ['In a file', true]);
+  await assert.rejects(projects.update(id, { name: 'b' }), { status: 409, code: 'kept_in_file' });
+  await assert.rejects(projects.serviceAccounts.create(id, { name: 'b' }), {
+    status: 409,
+    code: 'kept_in_file',
+  });
+  const [key] = await all(projects.apiKeys.list(id));
+  await assert.rejects(projects.apiKeys.delete(key?.id ?? '', { project_id: id }), { code: 'kept_in_file' });
+  const renamed = await admin(['projects', 'rename', id, 'b'], { PENSTOCK_PROJECTS_FILE: file() });
+  assert.match(renamed.err, /kept in the file of projects/);
+  await writeFile(file(), IN_FILE.replace('"only"', '"only", "scopes": ["files"]'));
+  await untilAllSay(FILE_KEY, '403 missing_scope');
+  await writeFile(file(), IN_FILE.replace('"keys"', '"key"'));
+  const isRefused = async (url: string) =>
+    /^penstock_projects_file_refused 1$/m.test(await (await fetch(`${url}/metrics`)).text());
+  await waitFor(async () => (await Promise.all(nodes.map(isRefused))).every(Boolean));
+  assert.ok(logged.some(line => /line 2: there is no key here.*file of projects is refused/.test(line)));
+  assert.equal(await asked(0, FILE_KEY), '403 missing_scope');
+  await assert.rejects(stack.addIngress('in-3'), /PENSTOCK_PROJECTS_FILE: line 2: there is no key here/);
 });
 
 test('a configured key gets a project of its own id: what is stored stays, new keys see it, and archived it is refused', async () => {

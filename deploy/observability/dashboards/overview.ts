@@ -60,6 +60,12 @@ export const OVERVIEW: Dashboard = {
           { unit: 'reqps', stacked: true },
           { expr: rate('penstock_refused_keys_total', 'reason'), legend: '{{reason}}' },
         ),
+        chart(
+          'Refused files of projects',
+          'Ingress nodes whose file of projects has a mistake in it: they go on with what it said before, and their logs name the line.',
+          { unit: 'none' },
+          { expr: 'sum(penstock_projects_file_refused)', legend: 'nodes' },
+        ),
         waits(
           'Time to first token',
           `From acceptance to the first byte, where a client waits. The line is the aim of ${SLO_SECONDS} s.`,

@@ -5,10 +5,11 @@ import { LIMIT_NAMES } from './requests.ts';
 
 const NONE = Number.MAX_SAFE_INTEGER;
 
-export function toProjectObject({ id, name, createdAt, archivedAt }: Project): object {
+export function toProjectObject({ id, name, createdAt, archivedAt, isInFile }: Project): object {
   return {
     ...{ id, object: 'organization.project', name, created_at: createdAt, archived_at: archivedAt },
     status: archivedAt === null ? 'active' : 'archived',
+    ...(isInFile === true ? { read_only: true } : {}),
   };
 }
 

@@ -30,6 +30,8 @@ const project = z.object({
     .default(null),
   /** By model name, `*` for all models together; then by the name of the limit, as `rpm_limit`. What is absent is not limited. */
   limits: z.record(z.string(), limits).default({}),
+  /** Whether the operator's file says what it is, and nobody else may change it; never kept. */
+  isInFile: z.literal(true).optional(),
   /** Counts changes: a change to another revision than the one that was read is refused. */
   revision: z.number(),
 });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isTenantOfKey } from '../tenant.ts';
 import { isScope, SCOPE_USAGE } from './scopes.ts';
 
-const name = z
+export const name = z
   .string({ error: 'give a name' })
   .trim()
   .min(1, 'give a name')
@@ -14,10 +14,14 @@ const seconds = z
   .int('give it in whole seconds')
   .min(1, 'give it in seconds')
   .max(longest, `use ten years (${longest}) or less`);
-const scopes = z
+export const scopes = z
   .array(z.string().refine(isScope, SCOPE_USAGE), { error: 'name the scopes in a list' })
   .max(256, 'use 256 scopes or fewer');
-const most = z.number({ error: 'give a number' }).int('give a whole number').min(0, 'give 0 or more');
+export const most = z.number({ error: 'give a number' }).int('give a whole number').min(0, 'give 0 or more');
+
+export const modelNames = z
+  .array(z.string().min(1).max(512), { error: 'name the models in a list' })
+  .max(1000, 'use 1000 models or fewer');
 
 export const projectCreate = z.looseObject({
   name,
@@ -49,9 +53,7 @@ export const projectKeyUpdate = z.looseObject({
 export const adminKeyCreate = z.looseObject({ name, expires_in_seconds: seconds.nullish() });
 export const modelPermissionsUpdate = z.looseObject({
   mode: z.enum(['allow_list', 'deny_list'], { error: 'use allow_list or deny_list' }),
-  model_ids: z
-    .array(z.string().min(1).max(512), { error: 'name the models in a list' })
-    .max(1000, 'use 1000 models or fewer'),
+  model_ids: modelNames,
 });
 export const rateLimitUpdate = z.strictObject(
   {

@@ -51,6 +51,12 @@ export const ERRORS = {
     text: 'You have insufficient permissions for this operation: it takes an admin key, and this is an API key of a project.',
   },
   project_not_found: { status: 404, type: invalid, text: 'No such project.' },
+  kept_in_file: {
+    status: 409,
+    type: invalid,
+    shouldRetry: false,
+    text: 'This is kept in the file of projects (PENSTOCK_PROJECTS_FILE) and can be changed there only.',
+  },
   service_account_not_found: { status: 404, type: invalid, text: 'No such service account in this project.' },
   key_not_found: { status: 404, type: invalid, text: 'No such key here. It may have been deleted.' },
   job_not_found: {

@@ -31,10 +31,13 @@ const adminKey = {
 };
 
 export const ORGANIZATION_OBJECTS: Readonly<Record<string, JsonSchema>> = {
-  Project: object({
-    ...{ id: text, object: { const: 'organization.project' }, name: text, created_at: seconds },
-    ...{ archived_at: nullable(seconds), status: { enum: ['active', 'archived'] } },
-  }),
+  Project: object(
+    {
+      ...{ id: text, object: { const: 'organization.project' }, name: text, created_at: seconds },
+      ...{ archived_at: nullable(seconds), status: { enum: ['active', 'archived'] } },
+    },
+    { read_only: { const: true } },
+  ),
   ProjectList: pageOf('Project'),
   ModelPermissions: object({
     object: { const: 'project.model_permissions' },

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Caller, mintKey, openKeyStore, Peppers, WrongKeys } from '@penstock/access';
+import { type Caller, mintKey, openKeyStore, Peppers, Provisioned, WrongKeys } from '@penstock/access';
 import { MemoryProjectRecords } from '@penstock/transport/memory';
 import { type Asked, Authenticator } from './auth.ts';
 
 function newAuthenticator() {
   const clock = { now: () => 0, monotonic: () => 0 };
   const { ring } = openKeyStore({
+    provisioned: new Provisioned(),
     records: new MemoryProjectRecords(),
     configured: ['sk-first-key', 'sk-second-key'],
     admins: ['an-admin-key'],

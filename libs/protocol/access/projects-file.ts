@@ -1,0 +1,53 @@
+/** The file in which an operator keeps projects and keys: what may stand there. */
+import { z } from 'zod';
+import { isTenant, TENANT_RULE } from '../tenant.ts';
+import { LIMIT_NAMES, modelNames, most, name, scopes } from './requests.ts';
+
+const DATE = 'give a date as 2027-01-31 or 2027-01-31T12:00:00Z';
+
+const models = z
+  .strictObject({ allow: modelNames.optional(), deny: modelNames.optional() }, { error: 'say allow or deny' })
+  .refine(each => (each.allow === undefined) !== (each.deny === undefined), 'say either allow or deny');
+
+const limits = z.partialRecord(
+  z.enum(Object.values(LIMIT_NAMES), { error: `limits are ${Object.values(LIMIT_NAMES).join(', ')}` }),
+  most,
+);
+
+const key = z
+  .strictObject({
+    name,
+    /** Of the key, in hex. */
+    sha256: z
+      .string({ error: 'give 64 hex digits' })
+      .regex(/^[0-9a-f]{64}$/, 'give the SHA-256 of the key: 64 hex digits, as sha256sum prints them')
+      .optional(),
+    /** Path of a file that has the key. */
+    file: z.string().min(1).optional(),
+    scopes: scopes.optional(),
+    expires_at: z
+      .string({ error: DATE })
+      .regex(/^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/, DATE)
+      .refine(text => !Number.isNaN(Date.parse(text)), DATE)
+      .optional(),
+  })
+  .refine(
+    each => (each.sha256 === undefined) !== (each.file === undefined),
+    'a key needs either sha256 or file',
+  );
+
+const project = z.strictObject({
+  id: z.string({ error: `give ${TENANT_RULE}` }).refine(isTenant, `give ${TENANT_RULE}`),
+  name,
+  models: models.optional(),
+  /** By model, `*` for all together. */
+  limits: z.record(z.string().min(1).max(512), limits).optional(),
+  keys: z.array(key).max(1000, 'a project has 1000 keys at most').default([]),
+});
+
+export const projectsFile = z.strictObject({
+  projects: z
+    .array(project, { error: 'name the projects in a list' })
+    .max(10_000, 'there are 10000 projects at most'),
+});
+export type ProjectsInFile = z.infer<typeof projectsFile>;
