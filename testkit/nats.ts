@@ -33,7 +33,14 @@ export async function startNats(
       readyWhen: line => line.includes('Server is ready'),
     });
   const clear = () => rm(dir, { recursive: true, force: true });
-  return Object.assign(await startServer(`nats://127.0.0.1:${port}`, start, clear), { write });
+  const server = await startServer(`nats://127.0.0.1:${port}`, start, clear);
+  /** Killed, and started again with nothing of what it had stored. */
+  const loseDisk = async () => {
+    await server.kill();
+    await rm(join(dir, 'data'), { recursive: true });
+    await server.start();
+  };
+  return Object.assign(server, { write, loseDisk });
 }
 
 const MEGABYTE = 1024 * 1024;

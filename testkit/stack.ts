@@ -183,7 +183,7 @@ function notStartedHere(url: string): NatsServer {
   const fail = () => Promise.reject(new Error('whoever started it may end it'));
   return {
     ...{ url, pid: 0, output: () => [] },
-    ...{ kill: fail, start: fail, restart: fail, stop: fail, write: fail },
+    ...{ kill: fail, start: fail, restart: fail, stop: fail, write: fail, loseDisk: fail },
   };
 }
 

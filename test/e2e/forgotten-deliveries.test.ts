@@ -145,3 +145,16 @@ test('a nats-server that is killed while it delivers, again and again, mixes no 
   assert.deepEqual(failed, []);
   await waitFor(async () => (await queued(stack)) === 0, LIMIT_MS);
 });
+
+test('whoever waits in a queue whose disk is lost is told to ask again, and is served then', async () => {
+  await using stack = await startStack({ engines: [{ profile: 'dense-8b-h100' }] });
+  await drain(stack, { 'w-1': true });
+  const body = chat('of a lost disk', { max_tokens: 5 });
+  const waiting = [readChat(stack, body), readChat(stack, body)];
+  await waitFor(async () => (await queued(stack)) === 2);
+  await stack.nats.loseDisk();
+  for (const { status } of await Promise.all(waiting)) assert.equal(status, 503);
+  await waitFor(async () => (await fetch(`${stack.url}/readyz`)).ok);
+  await drain(stack, { 'w-1': false });
+  assert.ok((await readChat(stack, body)).done);
+});

@@ -189,7 +189,13 @@ export class NatsWorkPublisher implements WorkPublisher {
   }
 
   #stored(address: QueueAddress) {
-    return this.#jsm.streams.getMessage(streamOf(address), { last_by_subj: subjectOf(address) });
+    return this.#jsm.streams
+      .getMessage(streamOf(address), { last_by_subj: subjectOf(address) })
+      .catch((err: { code?: number }) => {
+        // A broker that has lost its disk has no stream until somebody makes it again.
+        if (err.code === NO_STREAM) return null;
+        throw err;
+      });
   }
 
   async moveToDead(address: QueueAddress, { code, message }: DeadReason): Promise<void> {

@@ -75,6 +75,8 @@ export interface OpenRequest extends NewRequest {
   endsAt: number;
   /** The broker has it until then, monotonic ms: what fails later cannot be run again. */
   keptUntil: number;
+  /** When the broker was last known to have its message, monotonic ms; Infinity until it has confirmed it. */
+  keptAt: number;
   readonly openedAt: number;
   /** How long its client waits for an answer, or for the next token of a stream, ms. */
   readonly timeoutMs: number;
@@ -123,6 +125,7 @@ export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
     endsAt: now + timeoutMs,
     keptUntil: now + keptMs(timeoutMs, request.streamed),
     timeoutMs,
+    keptAt: Number.POSITIVE_INFINITY,
     openedAt: now,
     shownText: new ShownText(request.endpoint, request.streamed && request.continuable),
     attempt: 0,

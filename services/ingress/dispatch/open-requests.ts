@@ -4,6 +4,7 @@
  */
 import type { Fleet } from '@penstock/fleet';
 import {
+  DispatchError,
   type FailedMeta,
   type Frame,
   type ResultMeta,
@@ -21,6 +22,7 @@ import type { IngressMetrics } from '../metrics.ts';
 import type { Affinity } from '../placement/affinity.ts';
 import type { Served } from '../replies/reply-sink.ts';
 import { FromWorkers } from '../workers/from-workers.ts';
+import { KeptMessages } from '../workers/kept-messages.ts';
 import { RollCall } from '../workers/roll-call.ts';
 import { BoundTimer } from './bound-timer.ts';
 import { Conversions } from './conversions.ts';
@@ -69,6 +71,7 @@ export class OpenRequests {
   readonly #conversions: Conversions;
   readonly #boundTimer: BoundTimer;
   readonly #watchdog: Watchdog;
+  readonly #keptMessages: KeptMessages<OpenRequest>;
   readonly #rollCall: RollCall;
   readonly #fromWorkers: FromWorkers<OpenRequest>;
 
@@ -83,6 +86,8 @@ export class OpenRequests {
     });
     this.#boundTimer = new BoundTimer(boundWaitMs, clock);
     this.#watchdog = new Watchdog(options, (request, event) => this.#apply(request, event));
+    const isMoving = (request: OpenRequest) => this.#requeue.isMoving(request);
+    this.#keptMessages = new KeptMessages({ queue, isMoving, clock }, request => this.#lost(request));
     this.#rollCall = new RollCall({ control: queue, fleet, clock }, (...process) => this.#ended(...process));
     this.#fromWorkers = new FromWorkers(options, {
       find: id => this.#open.get(id),
@@ -132,7 +137,10 @@ export class OpenRequests {
 
   /** The request is on the queue. */
   published(id: string): void {
-    if (this.#open.get(id)?.bound != null) this.#boundTimer.add(id);
+    const request = this.#open.get(id);
+    if (request === undefined) return;
+    request.keptAt = this.#o.clock.monotonic();
+    if (request.bound !== null) this.#boundTimer.add(id);
   }
 
   /** Offers to all what its worker has not taken in time. Called often; costs nothing while nothing is bound. */
@@ -198,6 +206,7 @@ export class OpenRequests {
   /** Every {@link CALL_EVERY_MS}: whether workers still live that run something for clients of this node. */
   callRoll(): void {
     this.#rollCall.look(this.#open.values());
+    this.#keptMessages.notice();
   }
 
   #ended(worker: string, incarnation: string): void {
@@ -215,6 +224,7 @@ export class OpenRequests {
   tick(): void {
     this.#o.fleet.sweep();
     this.#watchdog.look(this.#open.values());
+    void this.#keptMessages.look(this.#open.values());
   }
 
   /** Ends every open request with an error, and leaves converted ones to others; for the end of a drain. */
@@ -320,6 +330,11 @@ export class OpenRequests {
             .leaveShard(request)
             .then(isMoved => void (isMoved && this.#o.metrics.moved.inc({ reason: 'stranded' })));
     moved.catch((err: unknown) => this.#unqueued(request, err));
+  }
+
+  #lost(request: OpenRequest): void {
+    this.#o.log.warn({ id: request.id }, 'the broker has lost the message of a request that waits');
+    this.#apply(request, { kind: 'unqueued', error: new DispatchError('broker_unavailable') });
   }
 
   /** It was purged from one subject and could not be published on another, so no worker will ever get it. */

@@ -41,6 +41,10 @@ export class Requeue {
     this.#o = options;
   }
 
+  isMoving(request: OpenRequest): boolean {
+    return this.#moving.has(request);
+  }
+
   /** From the subject of one worker to the shared one. @throws where it is in no queue any more. */
   release(request: OpenRequest, bound: Bound, from: QueueAddress): Promise<void> {
     this.#o.queue.purge(from);
@@ -75,7 +79,9 @@ export class Requeue {
   async #track<T>(request: OpenRequest, move: Promise<T>): Promise<T> {
     this.#moving.set(request, move);
     try {
-      return await move;
+      const moved = await move;
+      request.keptAt = this.#o.clock.monotonic();
+      return moved;
     } finally {
       this.#moving.delete(request);
     }

@@ -27,7 +27,7 @@
  * | queued  | bound to a worker that takes nothing new     | queued  | moved                                              |
  * | queued  | no worker of its model in its shard          | queued  | moves to another shard                             |
  * | queued  | its model was unloaded everywhere, or no engine of it has the endpoint any more | gone | error; converted: handed over |
- * | queued  | refused by the queue on its way              | gone    | error, into the record if converted                |
+ * | queued  | refused by the queue on its way, or lost there | gone  | error, into the record if converted                |
  * | running | … by a queue that took it all the same       | as is   | none                                               |
  * | any     | client held for too long                     | as is   | converted; `refuse`: gone, with an error           |
  * | any     | client left, cancelled, deadline, drained    | gone    | purged, worker stopped, error where one still waits |
