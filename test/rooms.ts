@@ -19,6 +19,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
 export const FOLDERS: Record<string, readonly string[]> = {
   'libs/policy/placement': ['libs/policy/bidding'],
   'libs/access/office': ['libs/access'],
+  'libs/access/tokens': ['libs/access'],
   'libs/protocol/anthropic': [
     'libs/protocol/engine',
     'libs/protocol/errors',

@@ -5,7 +5,7 @@ import type { Permissions } from './permissions.ts';
 export interface Caller {
   /** Id of the project, which scopes everything a client can name: the `tenant` of requests and records. */
   readonly project: string;
-  /** Id of the key, for logs; of one in `PENSTOCK_API_KEYS`, the same as its project's. */
+  /** Id of the key, for logs; of a token `oidc_` and what its holder is known by; of one in `PENSTOCK_API_KEYS`, the same as its project's. */
   readonly key: string;
   readonly permissions: Permissions;
   /** Those of the project; empty where it has none. */
@@ -21,11 +21,14 @@ export interface Admin {
 /** Why a key is not valid: a label of `penstock_refused_keys_total`. `no_pepper`: it was made under one that this process has not. */
 export const REFUSALS = [
   'archived',
+  'bad_token',
   'expired',
   'malformed',
   'missing',
   'mistyped',
   'no_pepper',
+  'no_project',
+  'no_scope',
   'unknown',
   'wrong_kind',
 ] as const;

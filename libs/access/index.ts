@@ -19,4 +19,5 @@ export { ProjectsFile, projectsFileOf } from './provisioned/projects-file.ts';
 export { Provisioned } from './provisioned/provisioned.ts';
 export { ProvisionedRecords } from './provisioned/provisioned-records.ts';
 export { accessSettings } from './settings.ts';
+export { type TokenVerifier, tokenSettings, tokensOf } from './tokens/index.ts';
 export { WrongKeys } from './wrong-keys.ts';

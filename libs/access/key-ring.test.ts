@@ -34,6 +34,7 @@ async function startRegion(peppers = PEPPERS) {
   const { ring, tick } = openKeyStore({
     records,
     provisioned: new Provisioned(),
+    tokens: null,
     configured: [CONFIGURED],
     admins: ['an-admin-key'],
     peppers,

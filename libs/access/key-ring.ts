@@ -2,12 +2,13 @@
 import { hash } from 'node:crypto';
 import { type KeyRecord, type Project, tenantOfDigest } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
-import type { Admin, Caller, Refusal, Refused } from './caller.ts';
+import { type Admin, type Caller, isRefused, type Refusal, type Refused } from './caller.ts';
 import { type KeyKind, readKeyText } from './key-text.ts';
 import type { KeyUses } from './lookup/key-uses.ts';
 import type { KnownRecords } from './lookup/known-records.ts';
 import type { Peppers } from './peppers.ts';
 import type { Provisioned } from './provisioned/provisioned.ts';
+import { isToken, type TokenVerifier } from './tokens/token-verifier.ts';
 
 /** A key and the project it belongs to; null for that of an admin key, or where it is gone. */
 export interface FoundKey {
@@ -27,6 +28,8 @@ export interface KeyRingOptions {
   readonly configured: readonly string[];
   /** What the file says is known whether or not the store is there. */
   readonly provisioned: Pick<Provisioned, 'find' | 'project'>;
+  /** Null where no identity provider is trusted. */
+  readonly tokens: Pick<TokenVerifier, 'verify'> | null;
   readonly peppers: Peppers;
   /** By id. */
   readonly keys: Pick<KnownRecords<FoundKey>, 'get'>;
@@ -56,6 +59,7 @@ export class KeyRing {
     const tenant = this.#configured.get(digest);
     if (tenant !== undefined) return this.#configuredCaller(tenant);
     if (this.#admins.has(digest)) return refused('wrong_kind');
+    if (this.#o.tokens !== null && isToken(text)) return this.#tokenCaller(this.#o.tokens, text);
     return this.#look(text, 'api', (key, project, now) => this.#callerWith(key, project, now));
   }
 
@@ -88,6 +92,18 @@ export class KeyRing {
     if (!(found instanceof Promise)) return asConfigured(tenant, found);
     // Nothing of the store is needed for these keys but what was said of their projects.
     return found.catch(() => null).then(each => asConfigured(tenant, each));
+  }
+
+  /** @throws DispatchError `keys_unavailable` */
+  async #tokenCaller(tokens: Pick<TokenVerifier, 'verify'>, text: string): Promise<Caller | Refused> {
+    const said = await tokens.verify(text);
+    if (isRefused(said)) return said;
+    const { holder: key, project: id, scopes } = said;
+    const project = this.#o.provisioned.project(id) ?? (await this.#o.projects.get(id))?.project ?? null;
+    if (project === null) return refused('no_project');
+    if (project.archivedAt !== null) return refused('archived');
+    const { models, limits } = project;
+    return { project: id, key, permissions: { scopes, models }, limits };
   }
 
   #judge<T>(text: string, found: FoundKey | null, judge: Judge<T>): T | Refused {

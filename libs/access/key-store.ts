@@ -7,6 +7,7 @@ import { KnownRecords } from './lookup/known-records.ts';
 import { RecordVersion } from './lookup/record-version.ts';
 import type { Peppers } from './peppers.ts';
 import type { Provisioned } from './provisioned/provisioned.ts';
+import type { TokenVerifier } from './tokens/token-verifier.ts';
 
 /** Of each, in memory. */
 const MOST = 10_000;
@@ -17,6 +18,8 @@ export interface KeyStoreOptions {
   readonly provisioned: Provisioned;
   readonly configured: readonly string[];
   readonly admins: readonly string[];
+  /** Null where no identity provider is trusted. */
+  readonly tokens: TokenVerifier | null;
   readonly peppers: Peppers;
   readonly graceMs: number;
   readonly clock: Clock;
@@ -29,7 +32,7 @@ export interface KeyStore {
 }
 
 export function openKeyStore(options: KeyStoreOptions): KeyStore {
-  const { records, provisioned, configured, admins, peppers, graceMs, clock } = options;
+  const { records, provisioned, tokens, configured, admins, peppers, graceMs, clock } = options;
   const version = new RecordVersion(records, clock);
   const uses = new KeyUses(records);
   const known = { store: records, version, graceMs, most: MOST };
@@ -42,9 +45,10 @@ export function openKeyStore(options: KeyStoreOptions): KeyStore {
   const readProject = async (id: string): Promise<FoundProject> => ({ project: await records.project(id) });
   const projects = new KnownRecords<FoundProject>({ ...known, read: readProject });
   return {
-    ring: new KeyRing({ configured, admins, provisioned, peppers, keys, projects, uses, clock }),
+    ring: new KeyRing({ configured, admins, provisioned, tokens, peppers, keys, projects, uses, clock }),
     tick: () => {
       void version.ask();
+      void tokens?.tick();
       void uses.write(Math.floor(clock.now() / 1000));
     },
   };

@@ -5,6 +5,7 @@ import {
   type ProjectsFile,
   Provisioned,
   ProvisionedRecords,
+  type TokenVerifier,
   WrongKeys,
 } from '@penstock/access';
 import type { Clock, Counter, Logger } from '@penstock/runtime';
@@ -24,6 +25,8 @@ export interface AccessPorts {
   readonly projects: ProjectRecords;
   /** Null where there is none. */
   readonly projectsFile: ProjectsFile | null;
+  /** Of the identity provider; null where none is trusted. */
+  readonly tokens: TokenVerifier | null;
   readonly audit: Pick<AuditLog, 'add' | 'connected' | 'search'>;
 }
 
@@ -35,7 +38,7 @@ export interface AccessHost {
 
 /** @param refused counts refused keys. */
 export function accessOf(
-  { projects: kept, projectsFile, audit }: AccessPorts,
+  { projects: kept, projectsFile, tokens, audit }: AccessPorts,
   { apiKeys: configured, adminKeys: admins, peppers, keyGraceMs: graceMs }: AccessSettings,
   host: AccessHost,
   refused: Counter<'reason'>,
@@ -44,7 +47,7 @@ export function accessOf(
   const provisioned = projectsFile?.provisioned ?? new Provisioned();
   const records = projectsFile === null ? kept : new ProvisionedRecords(kept, provisioned);
   const keys = openKeyStore({
-    ...{ records, provisioned, configured, admins, graceMs, clock },
+    ...{ records, provisioned, tokens, configured, admins, graceMs, clock },
     peppers: new Peppers(peppers),
   });
   const refusedKeys = new RefusedKeys(audit, clock);

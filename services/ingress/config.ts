@@ -1,5 +1,5 @@
 /** Everything an operator can set on an ingress. */
-import { accessSettings } from '@penstock/access';
+import { accessSettings, tokenSettings } from '@penstock/access';
 import { AFFINITIES, type Affinity, BOUND_WAIT_MS } from '@penstock/policy';
 import {
   apiMonitoringSetting,
@@ -58,6 +58,7 @@ export const ingressConfig = z.object({
       'Admin keys beside those that were made with the admin API, comma-separated: for /v1/organization alone.',
     ),
   ...accessSettings,
+  ...tokenSettings,
   PENSTOCK_CORS_ORIGINS: settingOf(parseOrigins)
     .prefault('')
     .describe(

@@ -1,5 +1,5 @@
 /** What an ingress is given by its process: adapters, settings, and the process itself. */
-import type { ProjectsFile } from '@penstock/access';
+import type { ProjectsFile, TokenVerifier } from '@penstock/access';
 import type { ModelNamesOptions } from '@penstock/fleet';
 import type { Affinity as AffinityKind, Amount, SizeBoundaries } from '@penstock/policy';
 import type { EngineRules } from '@penstock/protocol';
@@ -43,6 +43,8 @@ export interface IngressPorts {
   readonly projects: ProjectRecords;
   /** Of the operator; null where there is none. */
   readonly projectsFile: ProjectsFile | null;
+  /** Of the identity provider; null where none is trusted. */
+  readonly tokens: TokenVerifier | null;
   readonly records: TaskRecords;
   readonly contents: FileContents;
   readonly bodies: RequestBodies;

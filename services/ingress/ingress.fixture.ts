@@ -113,7 +113,7 @@ async function memoryPorts(clock: Clock) {
   return {
     ...{ queue, bus, runStore, bodies, seals: null, registry: new MemoryModelRegistry() },
     placements: new MemoryPlacementStore(),
-    ...{ projects: new MemoryProjectRecords(), projectsFile: null },
+    ...{ projects: new MemoryProjectRecords(), projectsFile: null, tokens: null },
     trails: memoryTrails(),
     audit: new MemoryAuditLog(),
     ...{ runLog: new MemoryRunLog(runStore), records: none, contents: none, batchJobs: none },

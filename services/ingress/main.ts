@@ -1,5 +1,5 @@
 /** An ingress process: read configuration, connect, listen, drain on a signal. */
-import { projectsFileOf } from '@penstock/access';
+import { projectsFileOf, tokensOf } from '@penstock/access';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { CALL_EVERY_MS, WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
@@ -65,6 +65,9 @@ const stopping = stopOnSignal(log);
 warnOfClearText(config, log);
 const projectsFile = await projectsFileOf(config, regionClock, log).catch(
   exitBlaming('PENSTOCK_PROJECTS_FILE'),
+);
+const tokens = await tokensOf(config, { clock: regionClock, log }).catch(
+  exitBlaming('PENSTOCK_OIDC_AUDIENCE'),
 );
 
 const tracing = await startTracingOrExit({
@@ -140,6 +143,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
       runLog,
       projects,
       projectsFile,
+      tokens,
       records,
       seals: work,
       ...stores,

@@ -115,7 +115,7 @@ async function start() {
   const kept = new MemoryProjectRecords();
   const records = new ProvisionedRecords(kept, file.provisioned);
   const { ring, tick } = openKeyStore({
-    ...{ records, provisioned: file.provisioned, configured: [], admins: [], peppers: PEPPERS },
+    ...{ records, provisioned: file.provisioned, tokens: null, configured: [], admins: [], peppers: PEPPERS },
     ...{ graceMs: 1000, clock },
   });
   const pass = async (ms: number) => {

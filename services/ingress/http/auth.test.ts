@@ -8,6 +8,7 @@ function newAuthenticator() {
   const clock = { now: () => 0, monotonic: () => 0 };
   const { ring } = openKeyStore({
     provisioned: new Provisioned(),
+    tokens: null,
     records: new MemoryProjectRecords(),
     configured: ['sk-first-key', 'sk-second-key'],
     admins: ['an-admin-key'],

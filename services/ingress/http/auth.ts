@@ -16,8 +16,11 @@ import {
 import { DispatchError } from '@penstock/protocol';
 import type { Counter, Logger } from '@penstock/runtime';
 
-/** Longest header accepted. */
+/** Longest header accepted; tokens of an identity provider are longer than keys. */
 const MAX_HEADER = 512;
+const MAX_TOKEN = 8192;
+/** How each token begins: the start of a JSON object in base64. */
+const TOKEN = /^(?:Bearer\s+)*eyJ/i;
 const HOW = 'Send it as: Authorization: Bearer YOUR_KEY.';
 
 export interface Asked {
@@ -125,8 +128,9 @@ const OTHER_SCHEME = /^(?!Bearer\s)[a-z0-9-]+\s/i;
 
 /** A fault says nothing of what was sent: it may be a key. */
 function read(name: string, value: string): Given {
-  if (value.length > MAX_HEADER)
-    return fault('invalid_api_key', `The header ${name} is longer than ${MAX_HEADER} characters.`);
+  const most = TOKEN.test(value) ? MAX_TOKEN : MAX_HEADER;
+  if (value.length > most)
+    return fault('invalid_api_key', `The header ${name} is longer than ${most} characters.`);
   const said = value.trim();
   if (said === '') return { key: null, fault: null };
   if (ONLY_SCHEME.test(said))
@@ -145,7 +149,11 @@ function fault(code: Fault['code'], words: string): Given {
 /** What is said of a key that was one. Of others nothing is said but that they are not valid. */
 const WORDS: Readonly<Partial<Record<Refusal, string>>> = {
   archived: 'The project of this API key is archived. Use a key of another project.',
-  expired: 'The API key has expired. Use a newer one.',
+  bad_token:
+    'The token is not valid: it is not of the identity provider that is trusted here, or for another audience.',
+  no_project: 'The token names no project that there is here. Ask who runs this server.',
+  no_scope: 'The token has none of the scopes that are known here. Ask for one that has.',
+  expired: 'The API key or token has expired. Use a newer one.',
   mistyped:
     'The API key is not complete, or mistyped: its last characters do not fit the rest. Copy it again.',
   wrong_kind: 'This is an admin key, which sends no requests to models. Use an API key of a project.',
