@@ -150,7 +150,7 @@ test('a stream that is silent before its first token is kept alive, on every rou
     yield chunk({ role: 'assistant', content: 'At last' }) + chunk({}, 'stop') + DONE;
   });
   t.after(() => engine.close());
-  await using stack = await startStack({ engineUrls: [engine.url], ingressEnv: HOLD, leaseMs: 2000 });
+  await using stack = await startStack({ engineUrls: [engine.url], ingressEnv: HOLD });
   const base = { model: 'scripted', stream: true };
   const calls: [string, object, Record<string, string>][] = [
     ['/v1/chat/completions', { ...base, messages: [{ role: 'user', content: 'x' }] }, {}],
