@@ -19,6 +19,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
 export const FOLDERS: Record<string, readonly string[]> = {
   'libs/policy/placement': ['libs/policy/bidding'],
   'libs/access/office': ['libs/access'],
+  'libs/access/limits': ['libs/access/lookup'],
   'libs/access/tokens': ['libs/access'],
   'libs/protocol/anthropic': [
     'libs/protocol/engine',
@@ -247,6 +248,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'services/ingress',
     'services/ingress/http',
     'services/ingress/intake',
+    'services/ingress/limits',
     'services/ingress/placement',
     'services/ingress/replies',
     'services/ingress/sending',
@@ -254,9 +256,15 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'services/ingress/workers',
   ],
   'services/ingress/intake': ['services/ingress'],
+  'services/ingress/limits': ['services/ingress', 'services/ingress/intake', 'services/ingress/replies'],
   'services/ingress/placement': ['services/ingress'],
   'services/ingress/replies': ['services/ingress/http', 'services/ingress/sending'],
-  'services/ingress/runs': ['services/ingress/http', 'services/ingress/intake', 'services/ingress/sending'],
+  'services/ingress/runs': [
+    'services/ingress/http',
+    'services/ingress/intake',
+    'services/ingress/limits',
+    'services/ingress/sending',
+  ],
   'services/ingress/sending': ['services/ingress/tls'],
   'services/ingress/telemetry': ['services/ingress/drain', 'services/ingress/tls'],
   'services/scaler/kubernetes': ['services/scaler/drivers'],

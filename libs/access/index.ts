@@ -3,6 +3,18 @@ export { type Admin, type Caller, isRefused, REFUSALS, type Refusal, type Refuse
 export { type FoundKey, KeyRing } from './key-ring.ts';
 export { type KeyStore, openKeyStore } from './key-store.ts';
 export { type KeyKind, mintKey, readKeyText } from './key-text.ts';
+export { type KnownLimits, knownLimits } from './limits/known-limits.ts';
+export { limitMetrics } from './limits/limit-metrics.ts';
+export { type LimitedWork, type LimitSettings, reservedFor } from './limits/limit-terms.ts';
+export {
+  FREE_PASS,
+  type LimitedCaller,
+  type LimitObserver,
+  type LimitPass,
+  ProjectLimiter,
+} from './limits/project-limiter.ts';
+export { RunPasses } from './limits/run-passes.ts';
+export { limitSettings, limitSettingsOf } from './limits/settings.ts';
 export { type Actor, Deeds } from './office/deeds.ts';
 export { KeyOffice, type KeyWishes, type NewKey } from './office/key-office.ts';
 export { accountOf, ProjectOffice } from './office/project-office.ts';

@@ -16,6 +16,7 @@ export * from './bidding/work-conservation.ts';
 export * from './bidding/worker-bids.ts';
 export * from './bidding/worker-load.ts';
 export * from './limits/limit.ts';
+export * from './limits/usage.ts';
 export * from './liveness/health.ts';
 export * from './liveness/liveness.ts';
 export * from './placement/affinity.ts';

@@ -1,6 +1,7 @@
 /** Everything that crosses a process boundary: messages, records, requests, errors, and the names of all of them. */
 export * from './access/api-key.ts';
 export * from './access/limit-keys.ts';
+export * from './access/limit-names.ts';
 export * from './access/objects.ts';
 export {
   ACCESS_VERSION_KEY,
@@ -13,7 +14,7 @@ export {
 export * from './access/projects-file.ts';
 export {
   adminKeyCreate,
-  LIMIT_NAMES,
+  limitsIn,
   modelPermissionsUpdate,
   projectCreate,
   projectKeyUpdate,

@@ -1,5 +1,5 @@
 /** Everything an operator can set on an ingress. */
-import { accessSettings, tokenSettings } from '@penstock/access';
+import { accessSettings, limitSettings, tokenSettings } from '@penstock/access';
 import { AFFINITIES, type Affinity, BOUND_WAIT_MS } from '@penstock/policy';
 import {
   apiMonitoringSetting,
@@ -59,6 +59,7 @@ export const ingressConfig = z.object({
     ),
   ...accessSettings,
   ...tokenSettings,
+  ...limitSettings,
   PENSTOCK_CORS_ORIGINS: settingOf(parseOrigins)
     .prefault('')
     .describe(

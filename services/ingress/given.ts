@@ -1,5 +1,5 @@
 /** What an ingress is given by its process: adapters, settings, and the process itself. */
-import type { ProjectsFile, TokenVerifier } from '@penstock/access';
+import type { LimitSettings, ProjectsFile, TokenVerifier } from '@penstock/access';
 import type { ModelNamesOptions } from '@penstock/fleet';
 import type { Affinity as AffinityKind, Amount, SizeBoundaries } from '@penstock/policy';
 import type { EngineRules } from '@penstock/protocol';
@@ -11,6 +11,7 @@ import type {
   DeliveryJobs,
   DeliveryLog,
   FileContents,
+  LimitLedger,
   ModelRegistry,
   PlacementStore,
   ProjectRecords,
@@ -45,6 +46,7 @@ export interface IngressPorts {
   readonly projectsFile: ProjectsFile | null;
   /** Of the identity provider; null where none is trusted. */
   readonly tokens: TokenVerifier | null;
+  readonly limits: LimitLedger;
   readonly records: TaskRecords;
   readonly contents: FileContents;
   readonly bodies: RequestBodies;
@@ -93,6 +95,7 @@ export interface IngressSettings {
   readonly apiMonitoring: ApiMonitoring;
   readonly accessLog: boolean;
   readonly engineRules: EngineRules;
+  readonly limits: LimitSettings;
 }
 
 /** What the process itself gives. */

@@ -15,6 +15,7 @@ import type { Delivery, RequestTrails } from '@penstock/transport';
 import { whyNotFetched } from '@penstock/transport/egress';
 import {
   MemoryAuditLog,
+  MemoryLimitLedger,
   MemoryModelRegistry,
   MemoryPlacementStore,
   MemoryProjectRecords,
@@ -62,6 +63,7 @@ const SETTINGS: IngressSettings = {
   apiMonitoring: 'all',
   accessLog: false,
   engineRules: { allowedFields: new Set(), whyNotFetched: url => whyNotFetched(url, []) },
+  limits: { defaults: {}, isShadow: false, passesUncounted: false, priceOf: () => null },
 };
 
 const META: Partial<Record<FrameKind, (delivery: Delivery) => object>> = {
@@ -116,6 +118,7 @@ async function memoryPorts(clock: Clock) {
     ...{ projects: new MemoryProjectRecords(), projectsFile: null, tokens: null },
     trails: memoryTrails(),
     audit: new MemoryAuditLog(),
+    limits: new MemoryLimitLedger(clock),
     ...{ runLog: new MemoryRunLog(runStore), records: none, contents: none, batchJobs: none },
     ...{ webhooks: none, deliveries: none, deliveryJobs: none, conversations: none },
   };
@@ -161,7 +164,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}, is
   const clock = { now: () => nowMs, monotonic: () => nowMs };
   const log = { info() {}, warn() {}, error() {}, isLevelEnabled: () => false } as unknown as Logger;
   const ports = await memoryPorts(clock);
-  const { queue, bus, runStore, bodies } = ports;
+  const { queue, bus, runStore, bodies, limits } = ports;
   const { app, open, tick } = await startIngress(
     ports,
     { ...SETTINGS, ...some },
@@ -179,7 +182,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}, is
   if (isHeard) worker.beat();
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
-    ...{ url, open, queue, runStore, bodies },
+    ...{ url, open, queue, runStore, bodies, limits },
     ...worker,
     /** As a client of the API, over HTTP. */
     call: (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object, headers = {}) =>

@@ -1,4 +1,5 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
+import type { RunPasses } from '@penstock/access';
 import { type Fleet, watchFleet } from '@penstock/fleet';
 import type { PlacementEvent } from '@penstock/policy';
 import type { NewRun } from '@penstock/protocol';
@@ -51,6 +52,7 @@ import type { StoreRoom } from './intake/store-room.ts';
 import { TokenEstimates } from './intake/token-estimates.ts';
 import { Intake } from './intake/understand.ts';
 import { WorkMetaWriter } from './intake/work-meta.ts';
+import { limitingOf } from './limits/limiting.ts';
 import { createIngressMetrics, type IngressGauges, type IngressMetrics } from './metrics.ts';
 import { Affinity } from './placement/affinity.ts';
 import { Rooms } from './rooms.ts';
@@ -97,22 +99,22 @@ export async function startIngress(
   const affinity = affinityOf(ports, settings, fleet, metrics, log);
   const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes, ports.seals);
   const estimates = new TokenEstimates(metrics);
+  const { limiter, passes, ...limiting } = limitingOf(ports, settings.limits, fleet, metrics, clock);
   const open: OpenRequests = new OpenRequests({
     ...{ queue, fleet, affinity, estimates, clock, log, metrics, dropped, region, holdMs, claims },
-    ...{ ackWaitMs: settings.ackWaitMs, boundWaitMs: settings.boundWaitMs },
+    ...{ ackWaitMs: settings.ackWaitMs, boundWaitMs: settings.boundWaitMs, runPasses: passes },
     deadLetter: ({ address }, failure) => queue.moveToDead(address, failure),
   });
-  const workMeta = new WorkMetaWriter(ingressId, fleet);
+  const [workMeta, lanes] = [new WorkMetaWriter(ingressId, fleet), new Lanes(queue, clock)];
   const stored = storedRuns(ports, settings, clock, claims, queueRoom);
   const { acceptance, canceller, convertedCall, done, expiry, finder, keeper, waiters } = stored;
   const trailing = trailingOf(ports, settings, clock);
   const runIntake = new RunIntake({
-    ...{ acceptance, workMeta, region, claims, estimates, tracing, trailing, storeRoom },
+    ...{ acceptance, workMeta, region, claims, estimates, tracing, trailing, storeRoom, limiter, passes },
     shardFor: slug => fleet.shardFor(slug),
   });
-  const lanes = new Lanes(queue, clock);
   fleet.whenGone(worker => open.releaseBoundTo(worker));
-  onRunEnd(done, waiters, open, estimates, dropped);
+  onRunEnd(done, [waiters, open, passes], estimates, dropped);
   await open.listen(ports.queue, ports.bus, settings.ingressId);
   const { engineRules } = settings;
   const intake = new Intake({ models: fleet, boundaries, estimates, defaultsOf, engineRules, clock });
@@ -120,7 +122,7 @@ export async function startIngress(
   const forms = new FormReader({ reader, bodies: ports.bodies, mostInline: settings.inlineBodyBytes });
   const dispatcher = new Dispatcher({
     ...{ queue, fleet, affinity, workMeta, open, claims, convertedCall, clock, metrics, tracing, region },
-    ...{ keepAliveMs, trailing, room, queueRoom, storeRoom, log },
+    ...{ keepAliveMs, trailing, room, queueRoom, storeRoom, log, limiter },
   });
   const pollHints = new PollHints(lanes, fleet, clock);
   const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, room, keepAliveMs);
@@ -147,7 +149,7 @@ export async function startIngress(
     accessLog: settings.accessLog ? new AccessLog(log, () => clock.monotonic()) : null,
   });
   const reporter = reporterOf(ports, settings, { metrics, open, clock });
-  const tick = tickAll(open, lanes, door, rooms, access);
+  const tick = tickAll(open, lanes, door, rooms, access, limiting);
   return { app, open, answers, monitoring, tick, tellStatus: leaving => reporter.tell(leaving) };
 }
 
@@ -295,8 +297,7 @@ function responses(
 /** Passes announcements of final runs to those that wait for them. */
 function onRunEnd(
   done: DoneChannel,
-  waiters: RunWaiters,
-  open: OpenRequests,
+  [waiters, open, passes]: readonly [RunWaiters, OpenRequests, RunPasses],
   estimates: TokenEstimates,
   dropped: DroppedMessages,
 ): void {
@@ -304,6 +305,7 @@ function onRunEnd(
     estimates.runEnded(id, promptTokens);
     waiters.heard(id);
     open.runEnded(id);
+    passes.ended(id);
   }, dropped);
 }
 

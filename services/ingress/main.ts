@@ -1,5 +1,5 @@
 /** An ingress process: read configuration, connect, listen, drain on a signal. */
-import { projectsFileOf, tokensOf } from '@penstock/access';
+import { limitSettingsOf, projectsFileOf, tokensOf } from '@penstock/access';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { CALL_EVERY_MS, WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
@@ -38,6 +38,7 @@ import {
   RedisAuditLog,
   RedisConversations,
   RedisDeliveries,
+  RedisLimitLedger,
   RedisProjectRecords,
   RedisReplyBus,
   RedisRunLog,
@@ -110,6 +111,7 @@ const { vault, work, ...keys } = await there(REDIS, () =>
 );
 const runStore = new SealedRunStore(await there(REDIS, () => RedisRunStore.connect(redis)), vault);
 const projects = await there(REDIS, () => RedisProjectRecords.connect(redis));
+const limits = await there(REDIS, () => RedisLimitLedger.connect(redis));
 const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
 const stores = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
@@ -150,6 +152,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
       batchJobs,
     },
     audit,
+    limits,
     ...{ webhooks, deliveries, deliveryJobs, conversations },
   },
   {
@@ -183,6 +186,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
       allowedFields: config.PENSTOCK_ENGINE_FIELDS,
       whyNotFetched: url => whyNotFetched(url, config.PENSTOCK_MEDIA_ALLOW),
     },
+    limits: limitSettingsOf(config),
   },
   {
     ...{ clock: regionClock, log, dropped, nextId, tracing, tls },
@@ -240,7 +244,7 @@ stopping.by([
   { name: 'leave the region', limitMs: 500, run: () => membership.leave() },
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
   closeWires([
-    ...[queue, bus, runStore, runLog, projects, records, batchJobs],
+    ...[queue, bus, runStore, runLog, projects, limits, records, batchJobs],
     ...[webhooks, deliveries, deliveryJobs, conversations, audit, keys],
   ]),
 ]);

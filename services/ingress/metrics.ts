@@ -1,4 +1,5 @@
 /** What an ingress counts. Labels come from closed sets only, never from user text. */
+import { type LimitObserver, limitMetrics } from '@penstock/access';
 import type { Fleet } from '@penstock/fleet';
 import type { PromptUsage } from '@penstock/protocol';
 import {
@@ -54,6 +55,7 @@ export interface IngressMetrics {
   readonly ttft: TracedHistogram<'model' | 'lane'>;
   readonly queueWait: Histogram<'model' | 'lane'>;
   readonly duration: Histogram<'model' | 'lane'>;
+  readonly limits: LimitObserver;
 }
 
 /** @param isTraced whether there are traces to name. */
@@ -75,6 +77,7 @@ export function createIngressMetrics(gauges: IngressGauges, isTraced = false): I
       RATIO_BUCKETS,
       'model',
     ),
+    limits: limitMetrics(set),
     ttft: firstTokens(set, isTraced),
     queueWait: set.histogram(
       'penstock_request_queue_time_seconds',

@@ -1,5 +1,6 @@
 /** Settings of a tasks process. */
 
+import { limitSettings } from '@penstock/access';
 import {
   auditSettings,
   bodySettings,
@@ -36,6 +37,7 @@ export const tasksConfig = z.object({
   ...keepingSettings,
   ...monitoringSettings,
   ...modelSettings,
+  ...limitSettings,
   ...webhookAllowSetting(readAllowList),
   ...engineRulesSettings(readAllowList),
   PENSTOCK_WEBHOOKS: z

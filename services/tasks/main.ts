@@ -1,6 +1,13 @@
 /** A tasks process: runs batches, delivers webhooks, keeps deadlines. It serves nobody; several may run, and any may die. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { mayAsk, UNRESTRICTED } from '@penstock/access';
+import {
+  knownLimits,
+  limitSettingsOf,
+  mayAsk,
+  ProjectLimiter,
+  RunPasses,
+  UNRESTRICTED,
+} from '@penstock/access';
 import { watchFleet } from '@penstock/fleet';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { HEARTBEAT_MS, TokenEstimator } from '@penstock/policy';
@@ -42,8 +49,10 @@ import {
   openStores,
   openVault,
   RedisAuditLog,
+  RedisLimitLedger,
   RedisModelRegistry,
   RedisOpenRuns,
+  RedisProjectRecords,
   RedisRegionNodes,
   RedisRunDeadlines,
   RedisRunStore,
@@ -57,6 +66,7 @@ import { BatchRunner } from './batches/batch-runner.ts';
 import { BatchTracing } from './batches/batch-tracing.ts';
 import { FeedRoom } from './batches/feed-room.ts';
 import { LineFeeder } from './batches/line-feeder.ts';
+import { LineLimits } from './batches/line-limits.ts';
 import { servedLine } from './batches/served-line.ts';
 import { tasksConfig } from './config.ts';
 import { BodySweeper } from './housekeeping/body-sweeper.ts';
@@ -72,6 +82,9 @@ import { createTasksMetrics } from './metrics.ts';
 import { SlotShares } from './slot-shares.ts';
 import { DeliveryTracing } from './webhooks/delivery-tracing.ts';
 import { startWebhooks } from './webhooks/start.ts';
+
+/** How long limits that were read go on counting while Redis is away. */
+const LIMITS_GRACE_MS = 300_000;
 
 keepHeapSmall();
 const config = readConfigOrExit(tasksConfig);
@@ -152,6 +165,17 @@ const metrics = createTasksMetrics({
   dropped,
   clock: regionClock,
 });
+const ledger = await there(REDIS, () => RedisLimitLedger.connect(redis));
+const projects = await there(REDIS, () => RedisProjectRecords.connect(redis));
+const known = knownLimits(projects, LIMITS_GRACE_MS, regionClock);
+const limiter = new ProjectLimiter({
+  ...{ ledger, settings: limitSettingsOf(config), targetOf, observer: metrics.limits, clock: regionClock },
+});
+const passes = new RunPasses(runs);
+const limits = new LineLimits({ limiter, known, passes, estimator });
+const countingLimits = setInterval(() => {
+  for (const each of [known, limiter, passes]) each.tick();
+}, 1000);
 const runner: BatchRunner = new BatchRunner({
   records,
   contents,
@@ -174,7 +198,7 @@ const runner: BatchRunner = new BatchRunner({
   newFeeder: input =>
     new LineFeeder({
       ...input,
-      ...{ records, runs, canceller, queue, claims, region, room, estimator },
+      ...{ records, runs, canceller, queue, claims, region, room, estimator, limits },
       ...{ tracing: batchTracing, clock: regionClock },
       finder: new LostRunFinder({ runs, queue, region, shards: config.PENSTOCK_SHARDS, clock: regionClock }),
       shardFor: slug => fleet.shardFor(slug),
@@ -188,7 +212,10 @@ const runner: BatchRunner = new BatchRunner({
   clock: regionClock,
   log,
 });
-done.listen(id => runner.heard(id), dropped);
+done.listen(id => {
+  runner.heard(id);
+  passes.ended(id);
+}, dropped);
 batches.work(
   batchId => runner.run(batchId),
   (batchId, err) => {
@@ -273,6 +300,7 @@ stopping.by([
       stopMoving();
       stopFinding();
       clearInterval(sweepingFleet);
+      clearInterval(countingLimits);
       stopDeadlines();
       return batches.close();
     },
@@ -280,5 +308,8 @@ stopping.by([
   { name: 'leave webhooks to others', limitMs: 2000, run: () => webhooks.stop() },
   { name: 'leave the region', limitMs: 500, run: () => membership.leave() },
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
-  closeWires([queue, registry, nodes, runs, records, deadlines, openRuns, audit, keys, ...surveys]),
+  closeWires([
+    ...[queue, registry, nodes, runs, records, ledger, projects, deadlines, openRuns, audit, keys],
+    ...surveys,
+  ]),
 ]);

@@ -1,4 +1,5 @@
 /** What a tasks process counts, and what it sees of its region. Labels come from closed sets, and from the names of models. */
+import { type LimitObserver, limitMetrics } from '@penstock/access';
 import {
   addDroppedMetric,
   BoundedLabel,
@@ -37,6 +38,7 @@ export interface TasksMetrics {
   readonly webhooks: DeliveryObserver;
   readonly housekeeping: HousekeepingObserver;
   readonly interrupted: () => void;
+  readonly limits: LimitObserver;
 }
 
 export function createTasksMetrics(gauges: TasksGauges): TasksMetrics {
@@ -50,6 +52,7 @@ export function createTasksMetrics(gauges: TasksGauges): TasksMetrics {
     ...countBatches(set, gauges.clock),
     webhooks: countWebhooks(set),
     housekeeping: countHousekeeping(set),
+    limits: limitMetrics(set),
   };
 }
 

@@ -66,6 +66,19 @@ export const OVERVIEW: Dashboard = {
           { unit: 'none' },
           { expr: 'sum(penstock_projects_file_refused)', legend: 'nodes' },
         ),
+        chart(
+          'Refused by limits of projects',
+          'By the limit; `shadow` would have been refused. Of tasks processes: lines of batches that had to wait.',
+          { unit: 'reqps', stacked: true },
+          { expr: rate('penstock_limited_requests_total', 'limit, mode'), legend: '{{limit}} {{mode}}' },
+          { expr: rate('penstock_uncounted_requests_total', ''), legend: 'not counted' },
+        ),
+        chart(
+          'Use of limits, p90',
+          'How much of its limit a request found used. Near 1, projects are about to be refused.',
+          { unit: 'percentunit' },
+          { expr: quantile(0.9, 'penstock_limit_use_ratio', 'limit', ''), legend: '{{limit}}' },
+        ),
         waits(
           'Time to first token',
           `From acceptance to the first byte, where a client waits. The line is the aim of ${SLO_SECONDS} s.`,

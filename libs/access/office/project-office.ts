@@ -68,11 +68,16 @@ export class ProjectOffice {
     return this.#change(by, about('project.archived', id), project => ({ ...project, archivedAt }));
   }
 
-  /** @param model `*` for all together. @param changed limits that replace those of the same name. */
-  limit(by: Actor, id: string, model: string, changed: ProjectLimits[string]): Promise<Project> {
+  /** @param model `*` for all together. @param changed limits that replace those of the same name; null takes one away. */
+  limit(
+    by: Actor,
+    id: string,
+    model: string,
+    changed: Readonly<Record<string, number | null>>,
+  ): Promise<Project> {
     const deed = { ...about('rate_limit.updated', id, changed), targets: [`rl-${model}`] };
     return this.#change(by, deed, project => {
-      const limits = { ...project.limits, [model]: { ...project.limits[model], ...changed } };
+      const limits = { ...project.limits, [model]: withoutNulls({ ...project.limits[model], ...changed }) };
       if (Object.keys(limits).length > MOST_LIMITED_MODELS)
         throw refusal(`A project has limits for ${MOST_LIMITED_MODELS} models at most.`);
       return { ...project, limits };
@@ -157,6 +162,11 @@ export function accountOf(project: Project, id: string): ServiceAccount {
   const found = project.serviceAccounts.find(account => account.id === id);
   if (found === undefined) throw new DispatchError('service_account_not_found');
   return found;
+}
+
+function withoutNulls(limits: Readonly<Record<string, number | null>>): ProjectLimits[string] {
+  const kept = Object.entries(limits).filter((entry): entry is [string, number] => entry[1] !== null);
+  return Object.fromEntries(kept);
 }
 
 function refusal(message: string): DispatchError {

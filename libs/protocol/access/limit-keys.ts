@@ -1,7 +1,7 @@
 /** Where the use of limits is counted in Redis. */
 import { assertToken } from '../wire/token.ts';
 
-/** Redis hash: name of a limit → when its rate is full again (Unix ms), or what is spent of its budget; with `@` behind: in which window that was. */
+/** Redis hash: name of a limit, with that limit where it is a rate → when it is full again (Unix ms), or what is spent of a budget; with `@` behind: in which window that was. */
 export function limitsKey(project: string): string {
   return `penstock:limits:${assertToken(project)}`;
 }

@@ -1,9 +1,7 @@
 /** Projects and keys as the admin API shows them, in OpenAI's shapes. */
 import type { KeyRecord } from './api-key.ts';
-import type { Project, ProjectLimits, ServiceAccount } from './project.ts';
-import { LIMIT_NAMES } from './requests.ts';
-
-const NONE = Number.MAX_SAFE_INTEGER;
+import { type Limits, OPENAI_LIMITS, UNLIMITED, writeDuration } from './limit-names.ts';
+import type { Project, ServiceAccount } from './project.ts';
 
 export function toProjectObject({ id, name, createdAt, archivedAt, isInFile }: Project): object {
   return {
@@ -49,8 +47,14 @@ export function toAdminKeyObject(key: KeyRecord, usedAt: number | null): object 
   };
 }
 
-/** Limits of one model, `*` for all together. What is not limited has the largest number, since OpenAI's clients expect one. */
-export function toRateLimitObject(model: string, limits: ProjectLimits[string]): object {
-  const shown = Object.entries(LIMIT_NAMES).map(([shownAs, name]) => [shownAs, limits[name] ?? NONE]);
-  return { id: `rl-${model}`, object: 'project.rate_limit', model, ...Object.fromEntries(shown) };
+/** Limits of one model, `*` for all together. What is not limited has the largest number in OpenAI's fields, and null in ours. */
+export function toRateLimitObject(model: string, limits: Limits): object {
+  const openai = Object.entries(OPENAI_LIMITS).map(([shown, name]) => [shown, limits[name] ?? UNLIMITED]);
+  const { max_parallel_requests: parallel, max_budget, budget_duration: seconds, shadow } = limits;
+  return {
+    ...{ id: `rl-${model}`, object: 'project.rate_limit', model, ...Object.fromEntries(openai) },
+    ...{ max_parallel_requests: parallel ?? null, max_budget: max_budget ?? null },
+    budget_duration: seconds === undefined ? null : writeDuration(seconds),
+    shadow: shadow === 1,
+  };
 }

@@ -1,7 +1,8 @@
 /** The file in which an operator keeps projects and keys: what may stand there. */
 import { z } from 'zod';
 import { isTenant, TENANT_RULE } from '../tenant.ts';
-import { LIMIT_NAMES, modelNames, most, name, scopes } from './requests.ts';
+import { readDuration } from './limit-names.ts';
+import { dollars, duration, modelNames, most, name, scopes } from './requests.ts';
 
 const DATE = 'give a date as 2027-01-31 or 2027-01-31T12:00:00Z';
 
@@ -9,10 +10,15 @@ const models = z
   .strictObject({ allow: modelNames.optional(), deny: modelNames.optional() }, { error: 'say allow or deny' })
   .refine(each => (each.allow === undefined) !== (each.deny === undefined), 'say either allow or deny');
 
-const limits = z.partialRecord(
-  z.enum(Object.values(LIMIT_NAMES), { error: `limits are ${Object.values(LIMIT_NAMES).join(', ')}` }),
-  most,
-);
+const limits = z.strictObject({
+  rpm_limit: most.optional(),
+  tpm_limit: most.optional(),
+  rpd_limit: most.optional(),
+  max_parallel_requests: most.optional(),
+  max_budget: dollars.optional(),
+  budget_duration: duration.transform(text => readDuration(text) ?? 0).optional(),
+  shadow: z.boolean({ error: 'use true or false' }).transform(Number).optional(),
+});
 
 const key = z
   .strictObject({

@@ -1,6 +1,7 @@
 /** Requests of the admin API, in OpenAI's words. What a field would do that does nothing here is refused, so that nobody relies on it. */
 import { z } from 'zod';
 import { isTenantOfKey } from '../tenant.ts';
+import { DURATION_USAGE, LIMITS, OPENAI_LIMITS, readDuration } from './limit-names.ts';
 import { isScope, SCOPE_USAGE } from './scopes.ts';
 
 export const name = z
@@ -55,24 +56,41 @@ export const modelPermissionsUpdate = z.looseObject({
   mode: z.enum(['allow_list', 'deny_list'], { error: 'use allow_list or deny_list' }),
   model_ids: modelNames,
 });
+export const dollars = z.number({ error: 'give dollars' }).min(0, 'give 0 or more');
+export const duration = z
+  .string({ error: DURATION_USAGE })
+  .refine(text => readDuration(text) !== null, DURATION_USAGE);
+
+/** Null takes a limit of the project away, so that the default of the region holds. */
 export const rateLimitUpdate = z.strictObject(
   {
-    max_requests_per_1_minute: most.optional(),
-    max_tokens_per_1_minute: most.optional(),
-    max_requests_per_1_day: most.optional(),
-    /** Ours. */
-    max_parallel_requests: most.optional(),
+    max_requests_per_1_minute: most.nullish(),
+    max_tokens_per_1_minute: most.nullish(),
+    max_requests_per_1_day: most.nullish(),
+    /** Ours, as LiteLLM has them; the first three say the same as those above. */
+    rpm_limit: most.nullish(),
+    tpm_limit: most.nullish(),
+    rpd_limit: most.nullish(),
+    max_parallel_requests: most.nullish(),
+    max_budget: dollars.nullish(),
+    budget_duration: duration.nullish(),
+    /** The limits are only counted. */
+    shadow: z.boolean({ error: 'use true or false' }).nullish(),
   },
   {
-    error:
-      'use max_requests_per_1_minute, max_tokens_per_1_minute, max_requests_per_1_day and max_parallel_requests',
+    error: `use ${[...Object.keys(OPENAI_LIMITS), ...LIMITS].join(', ')}`,
   },
 );
 
-/** What a limit in a request of the admin API is called where it is kept: as users of LiteLLM know it. */
-export const LIMIT_NAMES: Readonly<Record<keyof z.infer<typeof rateLimitUpdate>, string>> = {
-  max_requests_per_1_minute: 'rpm_limit',
-  max_tokens_per_1_minute: 'tpm_limit',
-  max_requests_per_1_day: 'rpd_limit',
-  max_parallel_requests: 'max_parallel_requests',
-};
+/** As a project's record has them; null takes one away. */
+export function limitsIn(asked: z.infer<typeof rateLimitUpdate>): Record<string, number | null> {
+  const entries = Object.entries(asked).map(([name, value]) => [
+    Object.hasOwn(OPENAI_LIMITS, name) ? OPENAI_LIMITS[name as keyof typeof OPENAI_LIMITS] : name,
+    typeof value === 'string'
+      ? readDuration(value)
+      : typeof value === 'boolean'
+        ? Number(value)
+        : (value ?? null),
+  ]);
+  return Object.fromEntries(entries) as Record<string, number | null>;
+}

@@ -27,7 +27,8 @@ test('every error has all four keys of the envelope, and its status is one the S
 
 test('errors that pass suggest when to try again', () => {
   for (const code of codes) {
-    const { status, retryAfterMs } = new DispatchError(code);
-    assert.equal(retryAfterMs !== undefined, status === 429 || status === 503, code);
+    const { status, retryAfterMs, shouldRetry } = new DispatchError(code);
+    const isRetried = (status === 429 || status === 503) && shouldRetry !== false;
+    assert.equal(retryAfterMs !== undefined, isRetried, code);
   }
 });

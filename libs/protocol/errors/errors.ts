@@ -171,6 +171,17 @@ export const ERRORS = {
     type: 'rate_limit_error',
     text: 'The queue is full. Try again after the time in Retry-After.',
   },
+  rate_limit_exceeded: {
+    status: 429,
+    type: 'rate_limit_error',
+    text: 'A limit of the project is reached. Try again after the time in Retry-After.',
+  },
+  insufficient_quota: {
+    status: 429,
+    type: 'insufficient_quota',
+    shouldRetry: false,
+    text: 'The budget of the project is spent. Ask the operator to raise max_budget, or wait until the next period begins.',
+  },
   internal_error: {
     status: 500,
     type: server,
@@ -229,6 +240,11 @@ export const ERRORS = {
     type: 'service_unavailable_error',
     text: 'The store of API keys is not available, so the key could not be checked. Try again after the time in Retry-After.',
   },
+  limits_unavailable: {
+    status: 503,
+    type: 'service_unavailable_error',
+    text: 'The store of limits is not available, so the request could not be counted. Try again after the time in Retry-After.',
+  },
   storage_busy: {
     status: 503,
     type: 'service_unavailable_error',
@@ -281,6 +297,10 @@ export interface DispatchErrorOptions {
   readonly param?: string;
   readonly cause?: unknown;
   readonly retryAfterMs?: number;
+  /** Replaces the table's. */
+  readonly shouldRetry?: boolean;
+  /** Of the answer, beside those that say when to try again. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Pause suggested when there is no better estimate. The Node SDK ignores more than 60 s. */
@@ -292,22 +312,23 @@ export class DispatchError extends Error {
   readonly code: ErrorCode;
   readonly param: string | null;
   readonly retryAfterMs: number | undefined;
+  /** For `x-should-retry`; undefined leaves it to the SDK. */
+  readonly shouldRetry: boolean | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(code: ErrorCode, options: DispatchErrorOptions = {}) {
     super(options.message ?? ERRORS[code].text, { cause: options.cause });
     this.code = code;
     this.param = options.param ?? null;
-    const retryable = ERRORS[code].status === 429 || ERRORS[code].status === 503;
+    this.shouldRetry = options.shouldRetry ?? (ERRORS[code] as ErrorSpec).shouldRetry;
+    this.headers = options.headers;
+    const { status } = ERRORS[code];
+    const retryable = (status === 429 || status === 503) && this.shouldRetry !== false;
     this.retryAfterMs = options.retryAfterMs ?? (retryable ? DEFAULT_RETRY_AFTER_MS : undefined);
   }
 
   get status(): number {
     return ERRORS[this.code].status;
-  }
-
-  /** For `x-should-retry`; undefined leaves it to the SDK. */
-  get shouldRetry(): boolean | undefined {
-    return (ERRORS[this.code] as ErrorSpec).shouldRetry;
   }
 }
 

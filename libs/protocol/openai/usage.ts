@@ -26,6 +26,18 @@ export function readCompletionTokens(lastBytes: Buffer): number | null {
   return numberIn(tailOf(lastBytes), 'completion_tokens');
 }
 
+/** As {@link readPromptUsage}, in OpenAI's words or in Anthropic's; null for what is not told. */
+export function readTokenUse(lastBytes: Buffer): {
+  readonly prompt: number | null;
+  readonly output: number | null;
+} {
+  const tail = tailOf(lastBytes);
+  return {
+    prompt: numberIn(tail, 'prompt_tokens') ?? numberIn(tail, 'input_tokens'),
+    output: numberIn(tail, 'completion_tokens') ?? numberIn(tail, 'output_tokens'),
+  };
+}
+
 function tailOf(bytes: Buffer): string {
   return bytes.toString('latin1', Math.max(0, bytes.length - TAIL_BYTES));
 }
@@ -34,6 +46,8 @@ function tailOf(bytes: Buffer): string {
 const FIELDS = {
   prompt_tokens: /"prompt_tokens":\s*(\d{1,9})(?![\d.eE])/,
   completion_tokens: /"completion_tokens":\s*(\d{1,9})(?![\d.eE])/,
+  input_tokens: /"input_tokens":\s*(\d{1,9})(?![\d.eE])/,
+  output_tokens: /"output_tokens":\s*(\d{1,9})(?![\d.eE])/,
   cached_tokens: /"cached_tokens":\s*(\d{1,9})(?![\d.eE])/,
 } as const;
 

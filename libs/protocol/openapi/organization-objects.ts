@@ -1,5 +1,5 @@
 /** What the admin API answers with. */
-import { LIMIT_NAMES } from '../access/requests.ts';
+import { OPENAI_LIMITS } from '../access/limit-names.ts';
 import { count, flag, type JsonSchema, list, nullable, object, ref, seconds, text } from './schema.ts';
 
 const pageOf = (item: string) =>
@@ -50,7 +50,13 @@ export const ORGANIZATION_OBJECTS: Readonly<Record<string, JsonSchema>> = {
   }),
   RateLimit: object({
     ...{ id: text, object: { const: 'project.rate_limit' }, model: text },
-    ...Object.fromEntries(Object.keys(LIMIT_NAMES).map(name => [name, count])),
+    ...Object.fromEntries(Object.keys(OPENAI_LIMITS).map(name => [name, count])),
+    max_parallel_requests: nullable(count),
+    ...{
+      max_budget: nullable({ type: 'number' }),
+      budget_duration: nullable(text),
+      shadow: { type: 'boolean' },
+    },
   }),
   RateLimitList: pageOf('RateLimit'),
   ServiceAccount: object(account),

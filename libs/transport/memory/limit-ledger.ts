@@ -1,10 +1,11 @@
 import { fitsLimit, type LimitCharge, usedAfter, usedWith, windowAt } from '@penstock/policy';
-import type {
-  LimitLease,
-  LimitLedger,
-  LimitSettlement,
-  LimitsTaken,
-  LimitTake,
+import {
+  counterOf,
+  type LimitLease,
+  type LimitLedger,
+  type LimitSettlement,
+  type LimitsTaken,
+  type LimitTake,
 } from '../ports/limit-ledger.ts';
 import type { MemoryClock } from './clock.ts';
 
@@ -63,7 +64,7 @@ export class MemoryLimitLedger implements LimitLedger {
       for (const [id, endsAt] of leases) if (endsAt <= now) leases.delete(id);
       return leases.size;
     }
-    const kept = this.#numbers.get(`${project} ${charge.name}`);
+    const kept = this.#numbers.get(`${project} ${counterOf(charge)}`);
     if (charge.kind === 'rate') return Math.max(0, (kept?.value ?? 0) - now);
     return kept !== undefined && kept.window === this.#window(charge) ? kept.value : 0;
   }
@@ -71,7 +72,7 @@ export class MemoryLimitLedger implements LimitLedger {
   #put(project: string, charge: LimitCharge, used: number, id: string, leaseEndsAt: number): void {
     if (charge.kind === 'parallel') return void this.#leasesOf(project, charge).set(id, leaseEndsAt);
     const value = charge.kind === 'rate' ? this.#clock.now() + used : used;
-    this.#numbers.set(`${project} ${charge.name}`, { value, window: this.#window(charge) });
+    this.#numbers.set(`${project} ${counterOf(charge)}`, { value, window: this.#window(charge) });
   }
 
   #window({ periodMs }: LimitCharge): number {

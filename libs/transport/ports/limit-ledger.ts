@@ -50,6 +50,11 @@ export function limitName(limit: string, scope: string): string {
   return `${limit}:${scope}`;
 }
 
+/** Where a charge is counted. A rate is kept as a time, which means another amount once the limit is another one: it begins anew then. */
+export function counterOf({ kind, name, most }: Pick<LimitCharge, 'kind' | 'name' | 'most'>): string {
+  return kind === 'rate' ? `${name}=${most}` : name;
+}
+
 /** Whether a charge is of all models together. */
 export function isOfAll({ name }: Pick<LimitCharge, 'name'>): boolean {
   return name.endsWith(':*');

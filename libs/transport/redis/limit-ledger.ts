@@ -3,6 +3,7 @@ import { costMs, type LimitCharge } from '@penstock/policy';
 import { limitLeasesKey, limitsKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import {
+  counterOf,
   isOfAll,
   type LimitLease,
   type LimitLedger,
@@ -86,9 +87,10 @@ function argumentsOf(
   charges: readonly LimitCharge[],
   costOf: (charge: LimitCharge, index: number) => number,
 ): (string | number)[] {
-  const fields = charges.flatMap(({ kind, name }) =>
-    kind === 'parallel' ? [] : kind === 'budget' ? [name, `${name}@`] : [name],
-  );
+  const fields = charges.flatMap(charge => {
+    const name = counterOf(charge);
+    return charge.kind === 'parallel' ? [] : charge.kind === 'budget' ? [name, `${name}@`] : [name];
+  });
   const each = charges.flatMap((charge, i) => argumentsOfOne(charge, costOf(charge, i)));
   return [fields.length, ...fields, ...each];
 }

@@ -66,7 +66,7 @@ export class JobsApi implements Api {
     preferences: Preferences,
   ): Promise<unknown> {
     const { stream } = read.summary;
-    const run = await this.#store(endpoint, read, request, preferences);
+    const run = await this.#store(endpoint, read, request, reply, preferences);
     letGoOfBody(request);
     // In a method of its own: this one would keep the prompt while the client waits.
     return this.#accepted(run, stream, request, reply, preferences);
@@ -97,6 +97,7 @@ export class JobsApi implements Api {
     endpoint: Endpoint,
     read: InferenceRequest,
     request: FastifyRequest,
+    reply: FastifyReply,
     preferences: Preferences,
   ): Promise<StoredRun> {
     const { store, stream, tier } = read.summary;
@@ -110,7 +111,10 @@ export class JobsApi implements Api {
           }
         : { detail: jobDetail(endpoint, tier, used) };
     const log = stream ? 'events' : 'none';
-    return this.#o.runIntake.accept(endpoint, read, runCallOf(request), { kind, ...record, log, lane });
+    const about = { kind, ...record, log, lane } as const;
+    return this.#o.runIntake.accept(endpoint, read, runCallOf(request), about, headers =>
+      reply.headers(headers),
+    );
   }
 
   /** The answer in the shape of the endpoint that was called, or the state of the job. */

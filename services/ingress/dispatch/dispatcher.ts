@@ -3,6 +3,7 @@
  * The answer arrives on the reply bus and is written by {@link OpenRequests}.
  */
 import type { ServerResponse } from 'node:http';
+import { FREE_PASS, type LimitPass, type ProjectLimiter } from '@penstock/access';
 import type { Fleet } from '@penstock/fleet';
 import { decideTier, keptMs, type Placement } from '@penstock/policy';
 import {
@@ -29,6 +30,9 @@ import { callTimeoutOf } from '../intake/timeouts.ts';
 import { estimateOf } from '../intake/token-estimates.ts';
 import type { InferenceRequest } from '../intake/understand.ts';
 import type { WorkMetaWriter } from '../intake/work-meta.ts';
+import { askingForUsage, WithoutUsage } from '../limits/asked-usage.ts';
+import { limitedWork } from '../limits/limited-work.ts';
+import { UsageMeter } from '../limits/usage-meter.ts';
 import type { IngressMetrics } from '../metrics.ts';
 import type { Affinity, Placed } from '../placement/affinity.ts';
 import { promptText } from '../placement/prefix-chain.ts';
@@ -65,6 +69,7 @@ export interface DispatcherOptions {
   readonly room: AnswerRoom;
   readonly queueRoom: Pick<QueueRoom, 'enter'>;
   readonly storeRoom: Pick<StoreRoom, 'pass'>;
+  readonly limiter: Pick<ProjectLimiter, 'enter'>;
 }
 
 /** How one request is to be answered. */
@@ -78,6 +83,8 @@ export interface ReplyTerms {
   readonly isShownLater?: boolean;
   /** The stored run that a call becomes when its client has waited too long. */
   readonly conversion: ConversionPlan | 'refuse';
+  /** Of a request of a limited project. */
+  readonly meter?: UsageMeter;
 }
 
 interface Work {
@@ -88,6 +95,7 @@ interface Work {
   readonly placement: Placement;
   readonly trace?: RequestTrace | undefined;
   readonly trail: RequestTrail;
+  readonly meter?: UsageMeter | undefined;
 }
 
 /**
@@ -109,9 +117,36 @@ export class Dispatcher {
     reply: FastifyReply,
     terms: ReplyTerms,
   ): Promise<void> {
+    if (terms.isShownLater) this.#o.storeRoom.pass();
+    const work = limitedWork(request.id, endpoint, read);
+    const entered = this.#o.limiter.enter(request.caller, work);
+    const pass = entered instanceof Promise ? await entered : entered;
+    if (pass === FREE_PASS) return this.#dispatch(endpoint, read, request, reply, terms);
+    const meter = new UsageMeter(pass, work.use);
+    const limited = limitedTerms(terms, pass, meter, askingForUsage(endpoint, read));
+    try {
+      await this.#dispatch(
+        endpoint,
+        limited.read ?? read,
+        request,
+        reply.headers(pass.headers),
+        limited.terms,
+      );
+    } catch (err) {
+      pass.settle(null);
+      throw err;
+    }
+  }
+
+  async #dispatch(
+    endpoint: Endpoint,
+    read: InferenceRequest,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    terms: ReplyTerms,
+  ): Promise<void> {
     const { fleet, metrics, open, region, workMeta } = this.#o;
     const { acceptedAt, summary, queue: slug } = read;
-    if (terms.isShownLater) this.#o.storeRoom.pass();
     const { waitMs } = terms.preferences;
     const timeoutMs = callTimeoutOf(request);
     const deadlineAt = acceptedAt + (waitMs > 0 ? Math.min(waitMs, timeoutMs) : timeoutMs);
@@ -149,7 +184,7 @@ export class Dispatcher {
     const worker = placement.kind === 'bound' ? placement.worker : null;
     const key = { region, shard, slug, lane, size: meta.size };
     const address = { ...sharedAddress(key, id), worker };
-    const work = { tenant: request.tenant, address, meta, body, placement, trace, trail };
+    const work = { tenant: request.tenant, address, meta, body, placement, trace, trail, meter: terms.meter };
     cancelOnClose(open, raw, id);
     open.add({
       ...{ id, key: meta.key, slug, lookup, endpoint, deadlineAt, sink, trace, trail, ...claim },
@@ -160,7 +195,7 @@ export class Dispatcher {
       streamed: summary.stream,
       conversion: summary.stream ? null : this.#conversionOf(terms.conversion, http),
       collecting: bytes => http.collecting(bytes),
-      leaveQueue,
+      ...{ leaveQueue, meter: terms.meter },
     });
     await this.#send(work, sink, raw);
     if (!terms.isShownLater) letGoOfBody(request);
@@ -258,6 +293,7 @@ export class Dispatcher {
       const error = asFault(err, meta.id, this.#o.log);
       trace?.outcome(error.code);
       trail.outcome(error.code);
+      work.meter?.refused();
       open.cancel(meta.id);
       sink.error(error, null);
     }
@@ -287,6 +323,21 @@ export class Dispatcher {
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** @param asking the request as it asks for a count that its client did not ask for. */
+function limitedTerms(
+  terms: ReplyTerms,
+  { countsTokens }: LimitPass,
+  meter: UsageMeter,
+  asking: InferenceRequest | null,
+): { readonly read: InferenceRequest | null; readonly terms: ReplyTerms } {
+  if (!countsTokens || asking === null) return { read: null, terms: { ...terms, meter } };
+  const reshape = (sink: ReplySink) => {
+    const kept = new WithoutUsage(sink);
+    return terms.reshape?.(kept) ?? kept;
+  };
+  return { read: asking, terms: { ...terms, meter, reshape } };
 }
 
 /** Names have any characters; a header has not. */

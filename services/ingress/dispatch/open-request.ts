@@ -12,6 +12,7 @@ import {
 import { failureError } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { TokenEstimate } from '../intake/token-estimates.ts';
+import type { UsageMeter } from '../limits/usage-meter.ts';
 import type { PrefixLookup } from '../placement/affinity.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
 import type { RequestTrace } from '../telemetry/request-trace.ts';
@@ -47,6 +48,8 @@ export interface NewRequest {
   readonly collecting?: (bytes: number) => void;
   /** Gives its room in the queue back. */
   readonly leaveQueue?: () => void;
+  /** Of a request of a limited project. */
+  readonly meter?: UsageMeter | undefined;
 }
 
 /** Work bound to one worker, and how it is offered to all. */

@@ -69,6 +69,7 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
       discard: async ({ id, claim }) => void (claim && done.push(`discard ${id}`)),
       sealed: async (_project, work) => work,
     },
+    runPasses: { add() {} },
     ...{ boundWaitMs: 10, holdMs: 1000, deadLetter: async () => void done.push('dead letter') },
   });
   const request: NewRequest = {

@@ -2,6 +2,7 @@
  * The requests whose clients wait at this ingress. What happens to each is decided by {@link transition}; here events are
  * brought to it and its effects to those who carry them out.
  */
+import type { RunPasses } from '@penstock/access';
 import type { Fleet } from '@penstock/fleet';
 import {
   DispatchError,
@@ -60,6 +61,8 @@ export interface OpenRequestsOptions {
   /** How long the client of a call without a stream is held, ms. */
   readonly holdMs: number;
   readonly claims: Pick<ClaimCheck, 'discard' | 'sealed'>;
+  /** Of calls that became stored runs. */
+  readonly runPasses: Pick<RunPasses, 'add'>;
   readonly deadLetter: (request: NewRequest, failure: FailedMeta) => Promise<void>;
 }
 
@@ -294,6 +297,7 @@ export class OpenRequests {
     if (effect.kind === 'first_token') return this.#countFirstToken(request, waitMs);
     if (frame === null) return;
     const served: Served = { worker, attempt: request.starts, waitMs };
+    if (effect.kind !== 'show_result') request.meter?.shown(frame.body);
     if (effect.kind === 'show') return sink.events(frame.body, served);
     if (effect.kind === 'show_end') return sink.end(frame.body, served);
     sink.result(JSON.parse(frame.meta) as ResultMeta, frame.body, served);
@@ -354,6 +358,7 @@ export class OpenRequests {
         return;
       case 'record_usage':
         if (frame !== null) this.#recordUsage(request, frame);
+        if (frame !== null) request.meter?.answered(frame);
         return;
       case 'suspect':
         return fleet.suspect(effect.worker);
@@ -386,6 +391,7 @@ export class OpenRequests {
   #forget(request: OpenRequest): void {
     request.gone = true;
     request.leaveQueue?.();
+    request.meter?.leave(request, this.#o.runPasses);
     request.trace?.gone(request.starts);
     const ageMs = this.#o.clock.monotonic() - request.openedAt;
     request.trail?.gone(ageMs, () => request.lastFailure);

@@ -30,7 +30,7 @@ const MAX_PAUSE_MS = 60_000;
  * @param random from 0 to 1
  */
 export function errorHeaders(error: DispatchError, random = Math.random()): Record<string, string> {
-  const headers: Record<string, string> = {};
+  const headers: Record<string, string> = { ...error.headers };
   if (error.retryAfterMs !== undefined) {
     const pauseMs = Math.min(MAX_PAUSE_MS, error.retryAfterMs * (1 + random));
     headers['retry-after'] = String(Math.max(1, Math.ceil(pauseMs / 1000)));

@@ -1,4 +1,5 @@
 /** From a request that was understood to a stored run. It depends neither on this node nor on the client's connection. */
+import { FREE_PASS, type ProjectLimiter, type RunPasses } from '@penstock/access';
 import {
   type CallNames,
   DispatchError,
@@ -18,6 +19,7 @@ import type { StoreRoom } from '../intake/store-room.ts';
 import { estimateOf, type TokenEstimates } from '../intake/token-estimates.ts';
 import { type InferenceRequest, queueSizeOf } from '../intake/understand.ts';
 import type { WorkMetaWriter } from '../intake/work-meta.ts';
+import { limitedWork } from '../limits/limited-work.ts';
 import type { RunCall } from './run-call.ts';
 
 /** What is particular about a run. */
@@ -38,6 +40,8 @@ export interface RunIntakeOptions {
   readonly claims: Pick<ClaimCheck, 'discard' | 'isLarge'>;
   readonly estimates: Pick<TokenEstimates, 'awaitRun' | 'runEnded'>;
   readonly storeRoom: Pick<StoreRoom, 'pass'>;
+  readonly limiter: Pick<ProjectLimiter, 'enter'>;
+  readonly passes: Pick<RunPasses, 'add'>;
   readonly region: string;
   /** Null where it is off. */
   readonly tracing: Tracing | null;
@@ -71,15 +75,42 @@ export class RunIntake {
     });
   }
 
-  /** Resolves once the run is stored and queued; a key that was used before leads to its run, as it is now. */
+  /**
+   * Resolves once the run is stored and queued; a key that was used before leads to its run, as it is now.
+   * @param told the headers that its limits give the answer.
+   */
   async accept(
     endpoint: Endpoint,
     request: InferenceRequest,
     call: RunCall,
     about: RunAbout,
+    told: (headers: Readonly<Record<string, string>>) => unknown,
   ): Promise<StoredRun> {
-    const { acceptance, workMeta, estimates, storeRoom } = this.#o;
+    const { limiter, passes, storeRoom } = this.#o;
     storeRoom.pass();
+    const work = limitedWork(call.id, endpoint, request);
+    const pass = await limiter.enter(call.caller, work);
+    if (pass === FREE_PASS) return this.#accept(endpoint, request, call, about);
+    // Before it is accepted, as with estimates below.
+    passes.add(call.id, { pass, reserved: work.use });
+    let accepted: StoredRun | null = null;
+    try {
+      accepted = await this.#accept(endpoint, request, call, about);
+      told(pass.headers);
+      return accepted;
+    } finally {
+      // What was refused, or had been asked before, counts for nothing.
+      if (accepted?.id !== call.id) pass.settle(null);
+    }
+  }
+
+  async #accept(
+    endpoint: Endpoint,
+    request: InferenceRequest,
+    call: RunCall,
+    about: RunAbout,
+  ): Promise<StoredRun> {
+    const { acceptance, workMeta, estimates } = this.#o;
     const run = this.newRun(endpoint, request, call, about);
     const terms = { ...run, lane: about.lane, names: call.names };
     const meta = workMeta.write(request, terms);

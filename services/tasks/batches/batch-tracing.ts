@@ -2,7 +2,7 @@
 import type { BatchRecord, WorkMeta } from '@penstock/protocol';
 import { requestAttributes, requestSpanName, type Tracing } from '@penstock/runtime';
 import type { BatchObserver } from './batch-runner.ts';
-import type { LineTracing } from './line-feeder.ts';
+import type { LineTracing } from './line-work.ts';
 
 export class BatchTracing implements BatchObserver, LineTracing {
   readonly #tracing: Tracing;

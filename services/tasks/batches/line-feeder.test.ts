@@ -18,6 +18,8 @@ const KEY = { region: 'eu', shard: 0, slug: 'm', lane: 'batch', size: 'any' } as
 
 /** A feeder of one batch, whose queued lines the test answers. */
 function world(count: number, window: number) {
+  /** Lines that the limits of the project let through. */
+  const allowed = { lines: Number.POSITIVE_INFINITY, asked: [] as string[] };
   const runs = new Map<string, { status: RunStatus; code: number }>();
   const published: string[] = [];
   /** Message ids. */
@@ -97,6 +99,13 @@ function world(count: number, window: number) {
     shardFor: () => 0,
     queueFor: () => null,
     served: <T>(line: T) => line,
+    limits: {
+      isLimited: async () => Number.isFinite(allowed.lines),
+      enter: async (_project: string, id: string) => {
+        allowed.asked.push(id);
+        return allowed.lines-- > 0 ? 0 : 10;
+      },
+    },
   };
   const room = new FeedRoom(window);
   const feeder = new LineFeeder({
@@ -111,7 +120,7 @@ function world(count: number, window: number) {
     runs.set(id, { status: 'completed', code });
     feeder.heard(id);
   };
-  return { runs, published, messages, gone, purged, state, room, feeder, answer, open };
+  return { runs, published, messages, gone, purged, state, room, feeder, answer, open, allowed };
 }
 
 /** Answers whatever was put on the queue until the feeder is done. */
@@ -237,4 +246,17 @@ test('while the queue is full a batch holds no turn, and goes on once there is r
   it.state.full = false;
   assert.equal(await answerAll(it, fed), 'answered');
   assert.equal(new Set(it.published).size, 3);
+});
+
+test('lines that the limits of their project hold up wait, in no queue and without a record', async () => {
+  const batch = world(20, 64);
+  const { feeder, allowed, runs } = batch;
+  allowed.lines = 5;
+  const fed = feeder.feed();
+  while (allowed.asked.length < 20) await new Promise(resolve => setTimeout(resolve, 1));
+  assert.equal(runs.size, 5);
+  allowed.lines = 1000;
+  assert.equal(await answerAll(batch, fed), 'answered');
+  assert.equal(runs.size, 20);
+  assert.equal(new Set(batch.published).size, 20);
 });

@@ -8,48 +8,32 @@
  * lines are looked for a few at a time, and all of them are queued again where nothing ends any more, since queueing again what the
  * broker still has changes nothing.
  */
-import type { TokenEstimator } from '@penstock/policy';
 import {
   type BatchEndpoint,
   type BatchLine,
   type BatchRecord,
   DispatchError,
-  type Endpoint,
   isBatchError,
   isBatchFinal,
   isErrorStatus,
   isFinalStatus,
   lineRunId,
-  type NewRun,
   type RunStatus,
   readBatchLine,
-  toModelSlug,
-  type WorkMeta,
 } from '@penstock/protocol';
 import {
   encodeRunMessage,
   type LostRunFinder,
-  lineDeadline,
-  newRun,
   publishRun,
   type RunCanceller,
-  type RunWork,
   recordOnce,
 } from '@penstock/runs';
-import type { Clock } from '@penstock/runtime';
-import type { ClaimCheck, RunStore, TaskRecords, WorkPublisher } from '@penstock/transport';
+import type { RunStore, TaskRecords, WorkPublisher } from '@penstock/transport';
 import { cancelLines } from './cancel-lines.ts';
 import { CHUNK, type FeedRoom, type Place } from './feed-room.ts';
 import type { InputLine } from './input-lines.ts';
-
-/** Begins the trace of a line. */
-export interface LineTracing {
-  /** @returns what goes with its work. */
-  queued(
-    batchId: string,
-    line: Pick<WorkMeta, 'id' | 'endpoint' | 'model' | 'maxTokens'>,
-  ): Pick<WorkMeta, 'names'>;
-}
+import { HELD, type LineLimits } from './line-limits.ts';
+import { type LineWorkOptions, lineRun, lineWork } from './line-work.ts';
 
 /** The batch to be fed. */
 export interface FeederInput {
@@ -59,27 +43,19 @@ export interface FeederInput {
   readonly lines: () => AsyncIterable<InputLine>;
 }
 
-export interface FeederOptions extends FeederInput {
+export interface FeederOptions extends FeederInput, LineWorkOptions {
+  readonly batch: BatchRecord;
   readonly records: TaskRecords;
   readonly runs: RunStore;
   readonly canceller: RunCanceller;
   /** Of this batch alone. */
   readonly finder: Pick<LostRunFinder, 'forget' | 'lookAt' | 'missed'>;
   readonly queue: Pick<WorkPublisher, 'publish'>;
-  readonly claims: ClaimCheck;
-  readonly region: string;
-  /** A stream of the region that has workers for the model. */
-  readonly shardFor: (slug: string) => number;
   /** The line as the model that serves it gets it. */
   readonly served: (line: BatchLine) => BatchLine;
-  /** Slug of the queue for requests to an endpoint of a model; null where no worker of it has the endpoint now. */
-  readonly queueFor: (model: string, endpoint: Endpoint) => string | null;
-  /** Shared with the other batches of the process. */
-  readonly estimator: Pick<TokenEstimator, 'estimate'>;
   readonly room: FeedRoom;
-  /** Null where it is off. */
-  readonly tracing: LineTracing | null;
-  readonly clock: Clock;
+  /** Of its project. */
+  readonly limits: Pick<LineLimits, 'enter' | 'isLimited'>;
 }
 
 /** How it ended: `over` means that another process finished the batch. */
@@ -121,6 +97,7 @@ export class LineFeeder {
   #stuckMs: number = STUCK_MS.first;
   #isRefused = false;
   #refusedMs: number = REFUSED_MS.first;
+  #heldMs = 0;
   /** Lines whose record or message was lost. */
   #lost = 0;
   /** Of the open lines, how many were looked for in this round. */
@@ -170,7 +147,7 @@ export class LineFeeder {
 
   /** Returns with lines still open if no line ends any more. */
   async #pass(): Promise<FeedEnd | null> {
-    const { room, lines } = this.#o;
+    const { room, lines, limits, batch } = this.#o;
     for (const id of this.#open.keys()) this.#close(id);
     const source = lines()[Symbol.asyncIterator]();
     const most = Math.min(CHUNK.lines, room.window);
@@ -180,12 +157,19 @@ export class LineFeeder {
       while (isMore && end === null) {
         end = await this.#until(() => this.#place.fits(most) || this.#isStuck());
         if (end === null && this.#isStuck()) return this.#beMorePatient();
+        let held: readonly Wanted[] = [];
+        const isLimited = end === null && (await limits.isLimited(batch.tenant));
         if (end === null)
           await room.turns.take(async () => {
-            const chunk = await this.#readChunk(source, most);
+            const chunk = await this.#readChunk(
+              source,
+              isLimited ? Math.min(HELD.lines, most) : most,
+              isLimited,
+            );
             isMore = chunk.length > 0;
-            await this.#queueChunk(chunk);
+            held = await this.#queueChunk(chunk);
           });
+        end ??= await this.#queueHeld(held);
         if (this.#isRefused) return end ?? (await this.#afterRefusal());
       }
     } finally {
@@ -218,12 +202,12 @@ export class LineFeeder {
     this.#open.delete(id);
   }
 
-  /** Empty at the end of the file. */
-  async #readChunk(source: AsyncIterator<InputLine>, most: number): Promise<Wanted[]> {
+  /** Empty at the end of the file. @param isHeld it may have to be kept for long. */
+  async #readChunk(source: AsyncIterator<InputLine>, most: number, isHeld: boolean): Promise<Wanted[]> {
     const { batch, endpoint, served } = this.#o;
     const chunk: Wanted[] = [];
     let bytes = 0;
-    while (chunk.length < most && bytes < CHUNK.bytes) {
+    while (chunk.length < most && bytes < (isHeld ? HELD : CHUNK).bytes) {
       const next = await source.next();
       if (next.done) break;
       const { number, text } = next.value;
@@ -235,19 +219,41 @@ export class LineFeeder {
     return chunk;
   }
 
-  async #queueChunk(chunk: readonly Wanted[]): Promise<void> {
-    if (chunk.length === 0) return;
-    const known = await this.#o.runs.progress(chunk.map(({ id }) => id));
+  /** Waits where the limits of its project hold lines up. */
+  async #queueHeld(held: readonly Wanted[]): Promise<FeedEnd | null> {
+    const { clock } = this.#o;
+    for (let rest = held; rest.length > 0; rest = await this.#queueChunk(rest)) {
+      const until = clock.monotonic() + this.#heldMs;
+      const end = await this.#until(() => clock.monotonic() >= until);
+      if (end !== null) return end;
+    }
+    return null;
+  }
+
+  /** @returns the lines that have to wait for the limits of their project. */
+  async #queueChunk(chunk: readonly Wanted[]): Promise<Wanted[]> {
+    if (chunk.length === 0) return [];
+    const { runs, limits, batch } = this.#o;
+    const known = await runs.progress(chunk.map(({ id }) => id));
+    const held: Wanted[] = [];
     await Promise.all(
-      chunk.map((wanted, i) => {
+      chunk.map(async (wanted, i) => {
         const found = known[i] ?? null;
-        if (found !== null && this.#countFinal(found)) return null;
+        if (found !== null && this.#countFinal(found)) return;
+        // What is known was counted when it was new.
+        const waitMs = found === null ? await limits.enter(batch.tenant, wanted.id, wanted.line) : 0;
+        if (waitMs > 0) {
+          this.#heldMs = waitMs;
+          held.push(wanted);
+          return;
+        }
         this.#open.set(wanted.id, wanted.bytes);
         this.#place.take(wanted.bytes);
-        return found?.status === 'in_progress' ? null : this.#queueLine(wanted, found !== null);
+        if (found?.status !== 'in_progress') await this.#queueLine(wanted, found !== null);
       }),
     );
     if (!this.#isRefused) this.#refusedMs = REFUSED_MS.first;
+    return held;
   }
 
   /** Waits until the condition holds, counting answers meanwhile. */
@@ -346,8 +352,8 @@ export class LineFeeder {
   async #queueLine({ id, line }: Wanted, wasRecorded: boolean): Promise<void> {
     const { batch, runs, queue, claims, clock } = this.#o;
     const ttlMs = Math.max(1, batch.expiresAt * 1000 - clock.now());
-    const run = await recordOnce(runs, this.#newRun(id, line), ttlMs);
-    const work = this.#workOf(id, line);
+    const run = await recordOnce(runs, lineRun(this.#o, id, line), ttlMs);
+    const work = lineWork(this.#o, id, line);
     // The broker may remember the first message without having it.
     const messageId = wasRecorded ? `${id}-${clock.now()}` : id;
     try {
@@ -358,30 +364,5 @@ export class LineFeeder {
       this.#lost++;
       this.#isRefused = true;
     }
-  }
-
-  #workOf(id: string, { summary, body, endpoint }: BatchLine): RunWork {
-    const { tracing, batch } = this.#o;
-    const { model, maxTokens } = summary;
-    return {
-      ...tracing?.queued(batch.id, { id, endpoint, model, maxTokens }),
-      ...({ from: 'tasks', lane: 'batch', size: 'any', stream: false, fleetRate: 0 } as const),
-      promptTokens: this.#o.estimator.estimate(toModelSlug(model), summary.prompt),
-      maxTokens,
-      body,
-    };
-  }
-
-  #newRun(id: string, line: BatchLine): NewRun {
-    const { batch, region, clock, claims, shardFor, queueFor } = this.#o;
-    const { model } = line.summary;
-    const slug = queueFor(model, line.endpoint) ?? toModelSlug(model);
-    return newRun({
-      ...{ id, kind: 'batch_line', detail: '', tenant: batch.tenant, endpoint: line.endpoint, model },
-      queue: { region, shard: shardFor(slug), slug, lane: 'batch', size: 'any' },
-      createdAt: clock.now(),
-      deadlineAt: lineDeadline(batch.expiresAt * 1000),
-      ...(claims.isLarge(line.body) ? { hasClaim: true } : {}),
-    });
   }
 }

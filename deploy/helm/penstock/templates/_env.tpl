@@ -63,6 +63,12 @@ one value.
 - { name: PENSTOCK_MODEL_DEFAULTS, value: {{ .defaults | toJson | quote }} }
 - { name: PENSTOCK_MODEL_FALLBACKS, value: {{ .fallbacks | toJson | quote }} }
 {{- end }}
+{{- with .Values.limits }}
+- { name: PENSTOCK_LIMITS, value: {{ .perProject | quote }} }
+- { name: PENSTOCK_PRICES, value: {{ .prices | quote }} }
+- { name: PENSTOCK_LIMITS_SHADOW, value: {{ .shadow | quote }} }
+- { name: PENSTOCK_LIMITS_WITHOUT_REDIS, value: {{ .withoutRedis | quote }} }
+{{- end }}
 - { name: PENSTOCK_BODY_LIMIT_BYTES, value: {{ int64 .Values.bodyLimitBytes | quote }} }
 - { name: PENSTOCK_INLINE_BODY_BYTES, value: {{ int64 .Values.inlineBodyBytes | quote }} }
 - { name: PENSTOCK_WEBHOOK_ALLOW, value: {{ join "," .Values.webhookAllow | quote }} }

@@ -134,6 +134,15 @@ function testKinds(subject: () => LimitLedgerSubject): void {
     assert.equal((await ledger.take(newTake(rate(10, 9, { part: 0.5 })))).isRefused, false);
   });
 
+  test('a rate that is changed begins anew, a budget goes on', async () => {
+    const [ledger] = subject().ledgers;
+    const what = newTake(rate(8, 8), budget(1, 0.6));
+    assert.equal((await ledger.take(what)).isRefused, false);
+    assert.equal((await ledger.take({ ...what, charges: [rate(1000, 1)] })).isRefused, false);
+    assert.equal((await ledger.take({ ...what, charges: [budget(1.1, 0.6)] })).isRefused, true);
+    assert.equal((await ledger.take({ ...what, charges: [budget(1.3, 0.6)] })).isRefused, false);
+  });
+
   test('a budget without an end is kept for good', async () => {
     const [ledger] = subject().ledgers;
     const charge = budget(1, 0.6, { periodMs: 0 });

@@ -2,7 +2,7 @@
 import type { ProjectOffice } from '@penstock/access';
 import {
   DispatchError,
-  LIMIT_NAMES,
+  limitsIn,
   modelPermissionsUpdate,
   type Project,
   projectCreate,
@@ -86,17 +86,8 @@ export class ProjectsApi implements Api {
         message:
           'No such rate limit. Its id is rl- and the name of a model, or rl-* for all models together.',
       });
-    const asked = Object.entries(readBody(rateLimitUpdate, request.body)) as [
-      keyof typeof LIMIT_NAMES,
-      number,
-    ][];
-    const changed = asked.map(([name, value]) => [LIMIT_NAMES[name], value] as const);
-    const { limits } = await this.#office.limit(
-      actorOf(request),
-      request.params.id,
-      model,
-      Object.fromEntries(changed),
-    );
+    const changed = limitsIn(readBody(rateLimitUpdate, request.body));
+    const { limits } = await this.#office.limit(actorOf(request), request.params.id, model, changed);
     return toRateLimitObject(model, limits[model] ?? {});
   }
 }

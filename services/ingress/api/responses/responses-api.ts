@@ -193,7 +193,8 @@ export class ResponsesApi implements Api {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<unknown> {
-    const run = await this.#o.runIntake.accept('chat', chat, runCallOf(request), about);
+    const told = (headers: Readonly<Record<string, string>>) => reply.headers(headers);
+    const run = await this.#o.runIntake.accept('chat', chat, runCallOf(request), about, told);
     letGoOfBody(request);
     if (run.id === request.id) await this.#noteRun(conversation, run.id);
     const call = { stream: asked.stream, preferences };

@@ -177,7 +177,9 @@ export class Client {
 
   /** What routes say of a run beside its body. */
   #runOf(log: 'none' | 'events' | 'deltas', lane: Lane) {
-    const call = { id: this.#id(), tenant: TENANT, idempotency: null, timeoutMs: 240_000, names: undefined };
+    const caller = { project: TENANT, key: TENANT, permissions: UNRESTRICTED, limits: {} };
+    const about = { idempotency: null, timeoutMs: 240_000, names: undefined };
+    const call = { id: this.#id(), tenant: TENANT, caller, ...about };
     const kind = log === 'deltas' ? 'response' : 'job';
     return [call, { kind, detail: '', log, lane }] as const;
   }
@@ -209,7 +211,7 @@ export class Client {
     const { kind } = this.plan;
     const log = kind === 'job' ? 'none' : kind === 'events' ? 'events' : 'deltas';
     const read = this.#read(ingress, kind !== 'job');
-    const run = await ingress.runIntake.accept('chat', read, ...this.#runOf(log, 'background'));
+    const run = await ingress.runIntake.accept('chat', read, ...this.#runOf(log, 'background'), () => {});
     this.#note(`${this.plan.name} accepted`);
     this.runId = run.id;
     this.heardAt = this.#time.now;

@@ -1,4 +1,5 @@
 /** An ingress process: the product's own parts, from what its routes call to its wires. Left out are the HTTP server and what reads bodies. */
+import { FREE_PASS } from '@penstock/access';
 import { type Fleet, watchFleet } from '@penstock/fleet';
 import { CALL_EVERY_MS, DEFAULT_BOUNDARIES } from '@penstock/policy';
 import type { NewRun } from '@penstock/protocol';
@@ -84,9 +85,10 @@ export async function startIngress(
       holdMs: HOLD_MS,
       claims,
     },
-    ...{ ackWaitMs: LEASE_MS, boundWaitMs: 250 },
+    ...{ ackWaitMs: LEASE_MS, boundWaitMs: 250, runPasses: { add() {} } },
     deadLetter: ({ address }, failure) => queue.moveToDead(address, failure),
   });
+  const limiter = { enter: () => FREE_PASS };
   const life = { store, queue, done: new DoneChannel(queue, REGION), ttl: TTL, clock, claims };
   const expiry = new RunExpiry(life);
   const finder = new RunFinder(store, expiry);
@@ -112,6 +114,7 @@ export async function startIngress(
       ...{ queue, fleet, affinity, workMeta, open, claims, clock, metrics, tracing: null, region: REGION },
       storeRoom: { pass() {} },
       queueRoom: { enter: () => () => {} },
+      limiter,
       room: new AnswerRoom({ totalBytes: 1e9, monotonic: () => clock.monotonic(), open: () => [] }),
       ...{ log, keepAliveMs: 10_000, trailing, convertedCall: (run: NewRun) => new ConvertedCall(life, run) },
     }),
@@ -124,6 +127,7 @@ export async function startIngress(
         estimates,
       },
       storeRoom: { pass() {} },
+      ...{ limiter, passes: { add() {} } },
       ...{ tracing: null, trailing, shardFor: (slug: string) => fleet.shardFor(slug) },
     }),
     canceller: new RunCanceller(life),
