@@ -203,6 +203,8 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'libs/transport/roles': ['libs/transport/nats/connection', 'libs/transport/redis/connection'],
   'libs/transport/tls': ['libs/transport/ports'],
   'libs/transport/vault': [
+    'libs/transport/ports/queue',
+    'libs/transport/ports/tasks',
     'libs/transport/ports/runs',
     'libs/transport/ports/sealing',
     'libs/transport/redis/sealing',

@@ -44,6 +44,9 @@ export async function listLetters({ letters }: DeadLetterWires): Promise<ShownLe
   return (await letters.list()).map(letter => shown(letter, letter.slug));
 }
 
+/** In the place of a body that no operator's command can read. */
+const ENCRYPTED = '(encrypted)';
+
 export async function showLetter(
   wires: DeadLetterWires,
   id: string,
@@ -59,7 +62,7 @@ export async function showLetter(
     deadline_at: new Date(meta.deadlineAt).toISOString(),
     run: run === null ? null : { kind: run.kind, status: run.status, attempts: run.attempt },
     ...{ can_requeue: why === null, why_not: why },
-    ...(withBody ? { body: asJson(await wholeBody(wires, meta, body)) } : {}),
+    ...(withBody ? { body: isEncrypted(meta) ? ENCRYPTED : asJson(await wholeBody(wires, meta, body)) } : {}),
   };
 }
 
@@ -96,6 +99,11 @@ export async function dropLetter(wires: DeadLetterWires, id: string): Promise<Sh
   await wires.letters.drop(found.letter);
   await dropBody(wires, found.data);
   return shown(found.letter, found.letter.slug);
+}
+
+/** The message, or the large body that it has a claim to. */
+function isEncrypted({ v, claim }: WorkMeta): boolean {
+  return v === 2 || claim?.sealed !== undefined;
 }
 
 async function wholeBody(

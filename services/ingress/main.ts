@@ -45,6 +45,8 @@ import {
   RedisRunStore,
   RedisTaskRecords,
   RedisWebhooks,
+  SealedBodies,
+  SealedFiles,
   SealedRunLog,
   SealedRunStore,
 } from '@penstock/transport';
@@ -113,9 +115,11 @@ const runStore = new SealedRunStore(await there(REDIS, () => RedisRunStore.conne
 const projects = await there(REDIS, () => RedisProjectRecords.connect(redis));
 const limits = await there(REDIS, () => RedisLimitLedger.connect(redis));
 const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
-const stores = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
+const stored = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
 );
+const contents = new SealedFiles(stored.contents, vault);
+const bodies = new SealedBodies(stored.bodies, vault);
 const batchJobs = new BullBatches(redis);
 const runLog = new SealedRunLog(await there(REDIS, () => RedisRunLog.connect(redis)), vault, runStore);
 const webhooks = await there(REDIS, () => RedisWebhooks.connect(redis));
@@ -148,7 +152,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
       tokens,
       records,
       seals: work,
-      ...stores,
+      ...{ contents, bodies },
       batchJobs,
     },
     audit,

@@ -58,6 +58,8 @@ import {
   RedisRunStore,
   RedisStoreSurvey,
   RedisTaskRecords,
+  SealedBodies,
+  SealedFiles,
   SealedRunStore,
 } from '@penstock/transport';
 import { BATCHES_AT_ONCE, BullBatches } from '@penstock/transport/bullmq';
@@ -116,9 +118,11 @@ const runs = new SealedRunStore(await there(REDIS, () => RedisRunStore.connect(r
 const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
 const batches = new BullBatches(redis);
 
-const { contents, bodies } = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
+const stored = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
 );
+const contents = new SealedFiles(stored.contents, vault);
+const bodies = new SealedBodies(stored.bodies, vault);
 const claims = new ClaimCheck(bodies, config.PENSTOCK_INLINE_BODY_BYTES, work);
 const library = new FileLibrary(records, contents);
 const { modelNames, modelDefaultsOf } = modelRulesOf(config);

@@ -36,6 +36,7 @@ import {
   RedisRunLog,
   RedisRunStore,
   readTlsMaterial,
+  SealedBodies,
   SealedRunLog,
   SealedRunStore,
   type TlsMaterial,
@@ -83,11 +84,12 @@ const runs = new SealedRunStore(await there(REDIS, () => RedisRunStore.connect(r
 const runLog = new SealedRunLog(await there(REDIS, () => RedisRunLog.connect(redis)), seals, runs);
 const shard = shardOf(id, config.PENSTOCK_SHARDS);
 const ttl = { recordMs: config.PENSTOCK_RESULT_TTL_S * 1000, logMs: config.PENSTOCK_EVENTS_TTL_S * 1000 };
-const { bodies } = await openStores(
+const contentStores = await openStores(
   config.PENSTOCK_FILES_DIR,
   bucketOf(config),
   config.PENSTOCK_REGION,
 ).catch(exitBlaming('PENSTOCK_FILES_S3_BUCKET'));
+const bodies = new SealedBodies(contentStores.bodies, seals);
 /** Checks nothing in: a worker only discards what its requests claimed. */
 const claims = new ClaimCheck(bodies, Number.POSITIVE_INFINITY);
 const life = {

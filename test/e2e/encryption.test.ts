@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { replyLog } from '@penstock/protocol';
 import { Redis } from 'ioredis';
+import { batchesOf, lineOf } from '../../testkit/batches.ts';
 import { startNats } from '../../testkit/nats.ts';
 import { freePort } from '../../testkit/ports.ts';
 import { startService } from '../../testkit/process.ts';
@@ -170,6 +171,45 @@ test('jobs and stored completions', async () => {
   await client.chat.completions.update(kept.id, { metadata: { a: 'b' } });
   assert.match(JSON.stringify(await client.chat.completions.retrieve(kept.id)), new RegExp(ANSWERED));
   await assertNowhere('jobs');
+});
+
+test('files, batches and large bodies', async () => {
+  const client = sdk(stack);
+  const { begin, whenOver, linesOf, upload } = batchesOf(client);
+  const text = `${lineOf('1', { model, messages })}\n${lineOf('2', { model, messages })}\n`;
+  const file = await upload(text);
+  assert.equal(file.bytes, text.length);
+  assert.equal(await (await client.files.content(file.id)).text(), text);
+  const batch = await whenOver((await begin(text)).id);
+  assert.equal(batch.request_counts?.completed, 2);
+  const lines = await linesOf(batch.output_file_id);
+  assert.deepEqual(
+    lines.map(line => line.response?.body.choices?.[0]?.message.content),
+    [ANSWERED, ANSWERED],
+  );
+  const long = [{ role: 'user' as const, content: `${ASKED} ${'x'.repeat(1_500_000)}` }];
+  const job = await post(
+    stack,
+    '/v1/chat/completions',
+    { model, messages: long },
+    { headers: { prefer: 'respond-async, wait=30' } },
+  );
+  assert.match(await job.text(), new RegExp(ANSWERED));
+  const call = await client.chat.completions.create({ model, messages: long });
+  assert.equal(call.choices[0]?.message.content, ANSWERED);
+  // While it is in the store: an upload, the files of the batch, and the body of a call that its engine has not answered.
+  held = gate();
+  const stream = await client.chat.completions.create({
+    ...{ model, stream: true },
+    messages: [{ role: 'user', content: `${ASKED} hold ${'x'.repeat(1_500_000)}` }],
+  });
+  for await (const { choices } of stream) {
+    if (choices[0]?.delta.content !== `${ANSWERED} `) continue;
+    const stored = await filesText(stack.filesDir);
+    assert.ok(stored.length > 1_500_000 && stored.includes('\xc1PS\x02'), 'it looks where they are');
+    await assertNowhere('files');
+    held.open();
+  }
 });
 
 test('a key that is missing is named to the operator, and nothing is made up', async () => {

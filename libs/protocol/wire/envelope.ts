@@ -22,6 +22,8 @@ const claimSchema = z.object({
   /** SHA-256 of the body, hex. */
   digest: z.string().regex(/^[0-9a-f]{64}$/),
   bytes: z.int().min(0),
+  /** Of one that is sealed: as it is stored (whose digest that above is then), and the id of the data key. */
+  sealed: z.object({ bytes: z.int().min(0), key: z.string().max(64) }).optional(),
   /** Of a form: where in it its client calls the model by another name, which the worker replaces by that of `meta.model`. */
   model: z.object({ at: z.int().min(0), bytes: z.int().min(0) }).optional(),
 });

@@ -48,7 +48,7 @@ export async function encodeRunMessage(
   const about = { id, endpoint, model, slug, acceptedAt, deadlineAt, ...(log === undefined ? {} : { log }) };
   const kept = recordedIn(run);
   const own = { v: 1, stored: true, ask: false, attemptBase: 0, held: {} } as const;
-  const checked = await claims.checkIn({ ...work, ...about, ...kept, ...own }, body);
+  const checked = await claims.checkIn({ ...work, ...about, ...kept, ...own }, body, run.tenant);
   const sealed = await claims.sealed(run.tenant, { meta: checked.meta, body: asBuffer(checked.body) });
   return encodeEnvelope(sealed.meta, sealed.body);
 }

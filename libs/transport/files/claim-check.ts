@@ -53,15 +53,16 @@ export class ClaimCheck {
 
   /**
    * The parts of a message: a large body is stored first, and stays as long as its request is not {@link discard}ed.
-   * @throws DispatchError `storage_unavailable`
+   * @param project whose it is. @throws DispatchError `storage_unavailable`
    */
   async checkIn<M extends Pick<WorkMeta, 'id'>>(
     meta: M,
     body: Uint8Array,
+    project: string,
   ): Promise<{ readonly meta: M & { claim?: BodyClaim }; readonly body: Uint8Array }> {
     if (!this.isLarge(body)) return { meta, body };
     try {
-      return { meta: { ...meta, claim: await this.#bodies.put(meta.id, body) }, body: NOTHING };
+      return { meta: { ...meta, claim: await this.#bodies.put(meta.id, body, project) }, body: NOTHING };
     } catch (err) {
       throw new DispatchError('storage_unavailable', { cause: err });
     }

@@ -2,10 +2,13 @@
  * Seals and opens for the requests that this worker was given, and for no other: each message carries the key of its own record, wrapped for workers. The
  * keys of projects are not here.
  */
+import type { Readable } from 'node:stream';
 import type { WorkEnvelope } from '@penstock/protocol';
 import type { Sealer, Seals } from '../ports/sealing/seals.ts';
 import type { KeyList } from './key-list.ts';
-import { isSealed, keyIdIn, openWith, type RecordKey, SealError, sealWith } from './sealed-bytes.ts';
+import { isSealed, keyIdIn, openWith, type RecordKey, SealError } from './sealed-bytes.ts';
+import { openStreamWith } from './sealed-stream.ts';
+import { sealerOf } from './vault.ts';
 import { aboutWork, MESSAGE_FIELD, runRecord } from './work-seals.ts';
 
 /** Many times what a worker runs and is about to run. */
@@ -41,7 +44,7 @@ export class GivenSeals implements Seals {
 
   async sealer(_project: string | null, record: string): Promise<Sealer | null> {
     const key = this.#given.get(record);
-    return key === undefined ? null : { seal: (field, content) => sealWith(key, field, content) };
+    return key === undefined ? null : sealerOf(key);
   }
 
   async open(_project: string | null, record: string, field: string, content: Buffer): Promise<Buffer> {
@@ -52,5 +55,16 @@ export class GivenSeals implements Seals {
         `${field} of ${record} is sealed with the data key "${keyIdIn(content)}", which this worker was not given`,
       );
     return openWith(key, field, content);
+  }
+
+  openStream(_project: string | null, record: string, content: Readable): Promise<Readable> {
+    return openStreamWith(content, async keyId => {
+      const key = this.#given.get(record);
+      if (key === undefined || key.keyId !== keyId)
+        throw new SealError(
+          `${record} is sealed with the data key "${keyId}", which this worker was not given`,
+        );
+      return key;
+    });
   }
 }

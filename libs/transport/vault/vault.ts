@@ -2,7 +2,8 @@
  * Seals and opens for every project: what ingress nodes and tasks processes have. A data key for each project and day is drawn at random, kept wrapped, and
  * remembered here for a minute: so long after a project's keys were erased its records can still be opened here.
  */
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Readable } from 'node:stream';
 import type { DataKeyRecords, WrappedKey } from '../ports/sealing/data-key-records.ts';
 import type { KeyWrapper } from '../ports/sealing/key-wrapper.ts';
 import type { Sealer, Seals } from '../ports/sealing/seals.ts';
@@ -15,6 +16,7 @@ import {
   SealError,
   sealWith,
 } from './sealed-bytes.ts';
+import { openStreamWith, sealStreamWith } from './sealed-stream.ts';
 
 const KEY_BYTES = 32;
 const REMEMBERED_MS = 60_000;
@@ -87,11 +89,12 @@ export class Vault implements Seals {
   async sealer(project: string | null, record: string): Promise<Sealer | null> {
     if (!this.#o.isOn || project === null) return null;
     const key = await this.recordKey(project, record);
-    return { seal: (field, content) => sealWith(key, field, content) };
+    return sealerOf(key);
   }
 
-  /** The key that a record is sealed with today. @throws SealError */
-  async recordKey(project: string, record: string): Promise<RecordKey> {
+  /** The key that a record is sealed with today. @param keyId of another data key, which something of it is sealed under. @throws SealError */
+  async recordKey(project: string, record: string, keyId?: string): Promise<RecordKey> {
+    if (keyId !== undefined) return this.#recordKeyBy(project, record, keyId);
     const day = new Date(this.#o.clock.now()).toISOString().slice(0, DAY_CHARS);
     const { id, key } = await this.#today(project, day);
     return recordKeyOf(key, id, { project, record });
@@ -99,13 +102,20 @@ export class Vault implements Seals {
 
   async open(project: string | null, record: string, field: string, content: Buffer): Promise<Buffer> {
     if (!isSealed(content)) return content;
-    const keyId = keyIdIn(content);
+    return openWith(await this.#recordKeyBy(project, record, keyIdIn(content)), field, content);
+  }
+
+  openStream(project: string | null, record: string, content: Readable): Promise<Readable> {
+    return openStreamWith(content, keyId => this.#recordKeyBy(project, record, keyId));
+  }
+
+  async #recordKeyBy(project: string | null, record: string, keyId: string): Promise<RecordKey> {
     const found = project === null ? null : await this.#known(project, keyId.slice(0, DAY_CHARS));
     if (project === null || found === null || found.id !== keyId)
       throw new SealError(
         `the data key "${keyId}" is not there: the keys of its project were erased or lost`,
       );
-    return openWith(recordKeyOf(found.key, keyId, { project, record }), field, content);
+    return recordKeyOf(found.key, keyId, { project, record });
   }
 
   async #today(project: string, day: string): Promise<DataKey> {
@@ -157,6 +167,16 @@ export class Vault implements Seals {
       throw err;
     }
   }
+}
+
+/** Seals with the key of one record. */
+export function sealerOf(key: RecordKey): Sealer {
+  return {
+    keyId: key.keyId,
+    seal: (field, content) => sealWith(key, field, content),
+    likeness: digest => createHmac('sha256', key.key).update(digest).digest('hex'),
+    sealStream: content => sealStreamWith(key, content),
+  };
 }
 
 /** What a wrapped data key is bound to. */

@@ -39,7 +39,7 @@ export class WorkSeals {
     const work = this.#work;
     if (!this.#vault.isOn || work === null || meta.v === 2) return { meta, body };
     const record = runRecord(meta.id);
-    const key = await this.#vault.recordKey(project, record);
+    const key = await this.#vault.recordKey(project, record, meta.claim?.sealed?.key);
     const wrapped = work.wrapNow(key.key, aboutWork(project, record, key.keyId));
     const sealed = { ...meta, seal: { id: key.keyId, project, key: wrapped } };
     if (!meta.stored && !this.#isAll) return { meta: sealed, body };

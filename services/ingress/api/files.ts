@@ -67,7 +67,7 @@ export class FilesApi implements Api {
 
   async #content(request: FastifyRequest<FileRoute>, reply: FastifyReply): Promise<FastifyReply> {
     const file = await this.find(request.params.id, request.tenant);
-    const content = await this.#o.contents.open(file.digest);
+    const content = await this.#o.contents.open(file.digest, file.tenant);
     if (content === null) throw new DispatchError('file_not_found');
     reply.headers({
       ...baseHeaders(request, reply.elapsedTime),
@@ -87,7 +87,7 @@ export class FilesApi implements Api {
     const file: FileRecord = {
       id: `file-${this.#o.nextId()}`,
       tenant: request.tenant,
-      ...got.content,
+      ...{ digest: got.content.digest, bytes: got.content.bytes },
       createdAt,
       filename: got.filename,
       purpose: got.purpose,

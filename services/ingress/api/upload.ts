@@ -29,7 +29,7 @@ export async function readUpload(
 ): Promise<Upload> {
   if (!request.isMultipart())
     throw new DispatchError('unsupported_media_type', { message: 'Send the file as multipart/form-data.' });
-  const parts = new Parts(contents);
+  const parts = new Parts(contents, request.tenant);
   try {
     await parts.read(request);
     return parts.check(request.tenant);
@@ -41,12 +41,14 @@ export async function readUpload(
 
 class Parts {
   readonly #contents: FileContents;
+  readonly #tenant: string;
   readonly #fields = new Map<string, string>();
   content: StoredContent | null = null;
   #filename = '';
 
-  constructor(contents: FileContents) {
+  constructor(contents: FileContents, tenant: string) {
     this.#contents = contents;
+    this.#tenant = tenant;
   }
 
   async read(request: FastifyRequest): Promise<void> {
@@ -69,7 +71,7 @@ class Parts {
     this.#filename = cleanName(part.filename);
     // The parser may fail the stream again after the store has given it up: unheard, that would end the process.
     part.file.on('error', () => {});
-    this.content = await this.#contents.put(part.file);
+    this.content = await this.#contents.put(part.file, this.#tenant);
   }
 
   check(tenant: string): Upload {
@@ -83,7 +85,7 @@ class Parts {
       });
     const [anchor, seconds] = ['anchor', 'seconds'].map(name => this.#fields.get(`expires_after[${name}]`));
     const lifeS = checked(lifetime, { anchor, seconds }, 'expires_after')?.seconds ?? null;
-    const all = [tenant, content.digest, this.#filename, purpose, lifeS].join('\n');
+    const all = [tenant, content.likeness ?? content.digest, this.#filename, purpose, lifeS].join('\n');
     return { content, filename: this.#filename, purpose, lifeS, digest: hash('sha256', all) };
   }
 }

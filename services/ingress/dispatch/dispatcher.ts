@@ -158,7 +158,7 @@ export class Dispatcher {
     const look = looked instanceof Promise ? { from, to: unixMs() } : null;
     const isLarge = this.#o.claims.isLarge(read.body);
     const { body, claim } = isLarge
-      ? await this.#checkIn(request.id, read.body)
+      ? await this.#checkIn(request, read.body)
       : { body: read.body, claim: read.claim === undefined ? {} : { claim: read.claim } };
     const leaveQueue = this.#enterQueue(request, slug, body.length, claim);
     // Earlier errors are answered by the framework.
@@ -219,8 +219,12 @@ export class Dispatcher {
   }
 
   /** A large body goes to the store; neither a message nor this node keeps it. */
-  async #checkIn(id: string, whole: Buffer) {
-    const { meta, body } = await this.#o.claims.checkIn<{ id: string; claim?: BodyClaim }>({ id }, whole);
+  async #checkIn({ id, tenant }: Pick<FastifyRequest, 'id' | 'tenant'>, whole: Buffer) {
+    const { meta, body } = await this.#o.claims.checkIn<{ id: string; claim?: BodyClaim }>(
+      { id },
+      whole,
+      tenant,
+    );
     return { body, claim: meta.claim === undefined ? {} : { claim: meta.claim } };
   }
 

@@ -51,7 +51,7 @@ export class FormReader {
     const fields = new FormFields(contentType);
     const locator = new FieldLocator(contentType, 'model');
     const digest = isKeyed(request) ? new FormDigest(contentType) : null;
-    const spool = new Spool(this.#o, request.id);
+    const spool = new Spool(this.#o, request);
     try {
       await this.#o.reader.receive(request.raw, piece => {
         locator.push(piece);
@@ -82,14 +82,16 @@ function both(one: Promise<void> | null, other: Promise<void> | null): Promise<v
 class Spool {
   readonly #o: FormReaderOptions;
   readonly #id: string;
+  readonly #tenant: string;
   readonly #pieces: Buffer[] = [];
   #bytes = 0;
   #stream: PassThrough | null = null;
   #stored: Promise<BodyClaim> | null = null;
 
-  constructor(options: FormReaderOptions, id: string) {
+  constructor(options: FormReaderOptions, { id, tenant }: Pick<FastifyRequest, 'id' | 'tenant'>) {
     this.#o = options;
     this.#id = id;
+    this.#tenant = tenant;
   }
 
   /** Null where more may come at once. */
@@ -107,7 +109,7 @@ class Spool {
     // Who breaks it off knows; the store may not be listening yet.
     stream.on('error', () => {});
     this.#stream = stream;
-    this.#stored = this.#o.bodies.put(this.#id, stream).catch(err => {
+    this.#stored = this.#o.bodies.put(this.#id, stream, this.#tenant).catch(err => {
       throw new DispatchError('storage_unavailable', { cause: err });
     });
     this.#stored.catch(() => {});

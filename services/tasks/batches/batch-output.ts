@@ -55,8 +55,9 @@ export interface BatchOutput {
 
 /** @throws OpenLineError, or whatever the store throws; then neither file is kept. */
 export async function writeOutput(options: OutputOptions): Promise<BatchOutput> {
-  const good = new LineFile(options.contents);
-  const bad = new LineFile(options.contents);
+  const { contents, batch } = options;
+  const good = new LineFile(contents, batch.tenant);
+  const bad = new LineFile(contents, batch.tenant);
   let usage = NO_TOKENS;
   try {
     for await (const outcome of outcomes(options)) {
@@ -118,12 +119,14 @@ function* outcomesOf(
 /** A file that is created with its first line. */
 class LineFile {
   readonly #contents: FileContents;
+  readonly #project: string;
   #stream: PassThrough | null = null;
   #stored: Promise<StoredContent> | null = null;
   lines = 0;
 
-  constructor(contents: FileContents) {
+  constructor(contents: FileContents, project: string) {
     this.#contents = contents;
+    this.#project = project;
   }
 
   async write(text: string): Promise<void> {
@@ -134,7 +137,7 @@ class LineFile {
 
   #begin(): PassThrough {
     const stream = new PassThrough();
-    this.#stored = this.#contents.put(stream);
+    this.#stored = this.#contents.put(stream, this.#project);
     // write() and end() report the error; without a listener it would end the process before one of them is called.
     stream.on('error', () => {});
     this.#stored.catch((err: Error) => stream.destroy(err));

@@ -111,7 +111,7 @@ export class BatchRunner {
           line: null,
         },
       ]);
-    const lines = () => this.#lines(batch.inputDigest);
+    const lines = () => this.#lines(batch);
     const work: Work = { batch, endpoint, lines, runs, contents, estimator };
     // A cancellation may come before the file was checked.
     const isChecked = batch.at.in_progress !== undefined;
@@ -121,8 +121,8 @@ export class BatchRunner {
     await library.closeBatch(batch);
   }
 
-  async *#lines(digest: string): AsyncGenerator<InputLine> {
-    const content = await this.#o.contents.open(digest);
+  async *#lines({ inputDigest, tenant }: BatchRecord): AsyncGenerator<InputLine> {
+    const content = await this.#o.contents.open(inputDigest, tenant);
     if (content === null) throw new Error('the input file does not exist any more');
     yield* readLines(content, this.#o.mostLineBytes);
   }

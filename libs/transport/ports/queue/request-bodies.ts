@@ -16,8 +16,8 @@ export interface KeptBody {
  * what processes leave behind that died is found by {@link list}.
  */
 export interface RequestBodies {
-  /** Replaces what is there under the id. A stream is stored while it comes, and is never in memory as a whole. */
-  put(id: string, body: Uint8Array | Readable): Promise<BodyClaim>;
+  /** Replaces what is there under the id. @param project whose it is. A stream is stored while it comes, and is never in memory as a whole. */
+  put(id: string, body: Uint8Array | Readable, project: string): Promise<BodyClaim>;
   /**
    * The whole body, checked against length and digest.
    * @throws DispatchError `body_unavailable` where it is not there, is another one, or cannot be read now.

@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream';
+
 /** Seals and opens what is kept of runs and other records. What was kept in the clear, before or while sealing is off, opens as it is. */
 export interface Seals {
   /** Whether what is new of a record is sealed, whose project has to be known for that. */
@@ -11,8 +13,16 @@ export interface Seals {
   sealer(project: string | null, record: string): Promise<Sealer | null>;
   /** @throws SealError that names the key which is missing. */
   open(project: string | null, record: string, field: string, content: Buffer): Promise<Buffer>;
+  /** As {@link open}, of a long content. The stream fails where it is not what was sealed. */
+  openStream(project: string | null, record: string, content: Readable): Promise<Readable>;
 }
 
 export interface Sealer {
+  /** Of the data key. */
+  readonly keyId: string;
   seal(field: string, content: Uint8Array): Buffer;
+  /** Tells equal contents of the record, and nothing to whoever has no key. @param digest of a content. */
+  likeness(digest: Uint8Array): string;
+  /** A long content. @returns with it how long it was, once it has ended. */
+  sealStream(content: AsyncIterable<Uint8Array>): { readonly stream: Readable; bytes(): number };
 }

@@ -4,6 +4,8 @@ export interface StoredContent {
   /** SHA-256, hex. */
   readonly digest: string;
   readonly bytes: number;
+  /** Alike for equal contents of one project on one day; absent where the digest is. */
+  readonly likeness?: string;
 }
 
 /**
@@ -11,9 +13,10 @@ export interface StoredContent {
  * and completely; once it has rejected, nothing of it is left.
  */
 export interface FileContents {
-  put(content: Readable): Promise<StoredContent>;
+  /** @param project whose it is. */
+  put(content: Readable, project: string): Promise<StoredContent>;
   /** Null for an unknown digest. */
-  open(digest: string): Promise<Readable | null>;
+  open(digest: string, project: string): Promise<Readable | null>;
   has(digest: string): Promise<boolean>;
   drop(digest: string): Promise<void>;
   /** Removes what processes left behind that died during a `put`. */
