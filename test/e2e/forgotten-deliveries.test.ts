@@ -8,7 +8,8 @@ import { test } from 'node:test';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
-import { controlSubject, encodeMessage, workStream } from '@penstock/protocol';
+import { workStream } from '@penstock/protocol';
+import { orderDrain } from '../../testkit/drain.ts';
 import { slowDown } from '../../testkit/engines/slow-down.ts';
 import { ask, bodyOf, saidTo } from '../../testkit/responses.ts';
 import { chat, readChat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
@@ -59,21 +60,13 @@ async function fencedFrames(stack: Stack): Promise<number> {
   return Number(/penstock_fenced_frames_total (\d+)/.exec(text)?.[1] ?? 0);
 }
 
-/** Which worker takes nothing new. */
-const drain = (stack: Stack, orders: Record<string, boolean>) =>
-  onBroker(stack, async nc => {
-    for (const [worker, drain] of Object.entries(orders))
-      nc.publish(controlSubject({ kind: 'worker', worker }), encodeMessage({ drain }));
-    await nc.flush();
-  });
-
 for (const taker of ['w-1', 'w-2'])
   test(`requests that w-1 runs and that are delivered to ${taker} as if for the first time are answered once`, async () => {
     const engine = { profile: 'dense-70b-h100x4' } as const;
     await using stack = await startStack({ engines: [engine, engine] });
     const [first] = stack.engines;
     assert.ok(first);
-    await drain(stack, { 'w-2': true });
+    await orderDrain(stack, { 'w-2': true });
     const contents = Array.from({ length: STREAMS }, (_, i) => `forgotten ${i}`);
     const streams = Promise.all(
       contents.map(content => readChat(stack, chat(content, { max_tokens: TOKENS }))),
@@ -81,7 +74,7 @@ for (const taker of ['w-1', 'w-2'])
     await waitFor(() => first.stats().running === STREAMS);
     // Until all have been handed out again: what comes after the end of an answer is of no open request, and fences nothing.
     await slowDown(first, 100);
-    if (taker === 'w-2') await drain(stack, { 'w-1': true, 'w-2': false });
+    if (taker === 'w-2') await orderDrain(stack, { 'w-1': true, 'w-2': false });
     assert.equal(await forgetDeliveries(stack), STREAMS, 'all are still being answered');
     if (taker === 'w-2') await waitFor(async () => (await fencedFrames(stack)) >= STREAMS);
     await slowDown(first, 1);
@@ -148,13 +141,13 @@ test('a nats-server that is killed while it delivers, again and again, mixes no 
 
 test('whoever waits in a queue whose disk is lost is told to ask again, and is served then', async () => {
   await using stack = await startStack({ engines: [{ profile: 'dense-8b-h100' }] });
-  await drain(stack, { 'w-1': true });
+  await orderDrain(stack, { 'w-1': true });
   const body = chat('of a lost disk', { max_tokens: 5 });
   const waiting = [readChat(stack, body), readChat(stack, body)];
   await waitFor(async () => (await queued(stack)) === 2);
   await stack.nats.loseDisk();
   for (const { status } of await Promise.all(waiting)) assert.equal(status, 503);
   await waitFor(async () => (await fetch(`${stack.url}/readyz`)).ok);
-  await drain(stack, { 'w-1': false });
+  await orderDrain(stack, { 'w-1': false });
   assert.ok((await readChat(stack, body)).done);
 });
