@@ -9,10 +9,10 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expectedTokens, promptHash } from '@penstock/engine-sim';
 import { workStream } from '@penstock/protocol';
-import { orderDrain } from '../../testkit/drain.ts';
 import { slowDown } from '../../testkit/engines/slow-down.ts';
 import { ask, bodyOf, saidTo } from '../../testkit/responses.ts';
 import { chat, readChat, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
+import { orderDrain } from '../../testkit/workers/order-drain.ts';
 
 const STREAMS = 6;
 const TOKENS = 120;

@@ -223,15 +223,24 @@ test('many large bodies at once take bounded memory', async () => {
   assert.ok(peakMB < 500, `the ingress took ${peakMB} MB`);
 });
 
+async function connectToQueue() {
+  const nc = await connect({ servers: stack.nats.url });
+  const { streams } = await jetstreamManager(nc);
+  const stream = workStream('local', 0);
+  return {
+    queued: async () => (await streams.info(stream)).state.messages,
+    purge: () => streams.purge(stream),
+    [Symbol.asyncDispose]: () => nc.close(),
+  };
+}
+
 test('what an ingress that was killed left behind is swept once its message is gone', async () => {
   for (const worker of stack.workers.splice(0)) await worker.stop();
   const node = await stack.addIngress('in-2');
   const broken = post({ ...stack, url: node.url }, CHAT, ask());
   await waitFor(async () => (await kept()).length === 1);
-  const nc = await connect({ servers: stack.nats.url });
-  const jsm = await jetstreamManager(nc);
-  const queued = async () => (await jsm.streams.info(workStream('local', 0))).state.messages;
-  await waitFor(async () => (await queued()) === 1);
+  await using broker = await connectToQueue();
+  await waitFor(async () => (await broker.queued()) === 1);
   node.process.kill('SIGKILL');
   await assert.rejects(broken);
   let nowMs = 0;
@@ -249,9 +258,9 @@ test('what an ingress that was killed left behind is swept once its message is g
     return (await kept()).length;
   };
   assert.equal(await sweep(), 1);
-  await jsm.streams.purge(workStream('local', 0));
+  await broker.purge();
   assert.equal(await sweep(), 0);
-  await Promise.all([queue.close(), nc.close()]);
+  await queue.close();
   stack.workers.push(await stack.startWorker(0), await stack.startWorker(1));
 });
 
@@ -271,8 +280,10 @@ test('a body that is gone or damaged is an error that can be read, and the engin
   const open = engine.hold();
   const before = engine.got.length;
   for (const worker of stack.workers.splice(0)) await worker.stop();
+  await using broker = await connectToQueue();
   const answer = post(stack, CHAT, ask());
-  await waitFor(async () => (await kept()).length === 1);
+  // A body is whole before its message is sent; its file is seen before.
+  await waitFor(async () => (await broker.queued()) === 1);
   await rm(join(stack.filesDir, 'bodies'), { recursive: true });
   stack.workers.push(await stack.startWorker(0, 'w-8'));
   const response = await answer;

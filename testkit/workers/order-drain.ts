@@ -1,7 +1,7 @@
 import { connect } from '@nats-io/transport-node';
 import { HEARTBEAT_MS } from '@penstock/policy';
 import { controlSubject, encodeMessage, readHeartbeat } from '@penstock/protocol';
-import type { Stack } from './stack.ts';
+import type { Stack } from '../stack.ts';
 
 /** One comes each second. */
 const MOST_BEATS = 30;
