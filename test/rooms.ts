@@ -202,10 +202,14 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'loadtest/workloads/data': ['loadtest/workloads'],
   'libs/transport/roles': ['libs/transport/nats/connection', 'libs/transport/redis/connection'],
   'libs/transport/tls': ['libs/transport/ports'],
-  'libs/transport/vault': [
+  'libs/transport/sealed': [
     'libs/transport/ports/queue',
-    'libs/transport/ports/tasks',
     'libs/transport/ports/runs',
+    'libs/transport/ports/sealing',
+    'libs/transport/ports/tasks',
+    'libs/transport/vault',
+  ],
+  'libs/transport/vault': [
     'libs/transport/ports/sealing',
     'libs/transport/redis/sealing',
     'libs/transport/redis/connection',

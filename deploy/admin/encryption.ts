@@ -1,5 +1,4 @@
 /** `npm run admin -- encryption`: keys that wrap data keys, and what became of the data keys. */
-import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { encryptionSettings, readConfig } from '@penstock/runtime';
 import { aboutKey, type DataKeyRecords, KeyList, RedisDataKeys } from '@penstock/transport';
@@ -14,7 +13,6 @@ export const ENCRYPTION_USAGE = `  encryption new NAME   a line for PENSTOCK_ENC
 `;
 
 const config = z.object({ ...encryptionSettings(KeyList.parse), ...serverSettings });
-const KEY_BYTES = 32;
 
 /** @returns the exit code. @throws TypeError for arguments that are none. */
 export async function encryption(args: string[], say: (line: string) => void): Promise<number> {
@@ -43,10 +41,7 @@ export async function encryption(args: string[], say: (line: string) => void): P
 }
 
 function drawKey(name: string, say: (line: string) => void): number {
-  const line = `${name}:${randomBytes(KEY_BYTES).toString('base64')}`;
-  // Refuses a name that would be refused where it is used.
-  KeyList.parse(line, 'PENSTOCK_ENCRYPTION_KEYS');
-  say(line);
+  say(KeyList.draw(name));
   return 0;
 }
 

@@ -92,6 +92,7 @@ export * from './webhooks/event.ts';
 export * from './webhooks/requests.ts';
 export { isSecret, toSecret } from './webhooks/secret.ts';
 export * from './wire/ack-subject.ts';
+export * from './wire/bytes.ts';
 export * from './wire/call-names.ts';
 export * from './wire/data-keys.ts';
 export * from './wire/endpoints.ts';

@@ -70,5 +70,6 @@ export { RedisTaskRecords } from './redis/task-records.ts';
 export { RedisDeliveries } from './redis/webhooks/delivery-log.ts';
 export { RedisEventOutbox } from './redis/webhooks/event-outbox.ts';
 export { RedisWebhooks } from './redis/webhooks/webhook-records.ts';
+export * from './sealed/index.ts';
 export { readTlsMaterial, type TlsMaterial } from './tls/tls-material.ts';
 export * from './vault/index.ts';

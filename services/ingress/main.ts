@@ -17,6 +17,7 @@ import {
   NATS,
   natsOf,
   noteStart,
+  oneAtATime,
   pathOf,
   REDIS,
   readConfigOrExit,
@@ -111,6 +112,7 @@ if (queue.isClustered && config.PENSTOCK_NATS_REPLICAS === 1)
 const { vault, work, ...keys } = await there(REDIS, () =>
   openVault(redis, encryptionOrExit(config), regionClock),
 );
+const recheckKeys = oneAtATime(() => vault.recheck());
 const runStore = new SealedRunStore(await there(REDIS, () => RedisRunStore.connect(redis)), vault);
 const projects = await there(REDIS, () => RedisProjectRecords.connect(redis));
 const limits = await there(REDIS, () => RedisLimitLedger.connect(redis));
@@ -204,7 +206,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
 );
 const ticker = setInterval(() => {
   tick();
-  vault.tick();
+  void recheckKeys();
   void tellStatus(false);
 }, 1000);
 const releaser = setInterval(() => open.releaseOverdue(), 20);

@@ -29,6 +29,7 @@ import {
   NATS,
   natsOf,
   noteStart,
+  oneAtATime,
   REDIS,
   readConfigOrExit,
   redisOf,
@@ -114,6 +115,7 @@ const membership = await joinRegion({ nodes, log, name: id, settings: equalSetti
 const { vault, work, ...keys } = await there(REDIS, () =>
   openVault(redis, encryptionOrExit(config), regionClock),
 );
+const recheckKeys = oneAtATime(() => vault.recheck());
 const runs = new SealedRunStore(await there(REDIS, () => RedisRunStore.connect(redis)), vault);
 const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
 const batches = new BullBatches(redis);
@@ -144,7 +146,7 @@ const withdrawn = new WithdrawnModels({
   attempts: new RunAttempts({ store: runs, expiry, done, ttl, clock: regionClock }),
 });
 const sweepingFleet = setInterval(() => {
-  vault.tick();
+  void recheckKeys();
   fleet.sweep();
   withdrawn.look();
 }, HEARTBEAT_MS);

@@ -5,6 +5,7 @@
  * The body is parsed once, at the ingress; a worker hands the same bytes to its engine.
  */
 import { z } from 'zod';
+import { asBuffer } from './bytes.ts';
 import { callNamesSchema } from './call-names.ts';
 import { ENDPOINTS } from './endpoints.ts';
 import { amount, attemptNumber, MOST_NAME, MOST_TOKENS_PER_SEC, token, upTo, workKey } from './fields.ts';
@@ -120,7 +121,7 @@ export class UnreadableEnvelope extends Error {
 
 /** @throws UnreadableEnvelope */
 export function decodeEnvelope(bytes: Uint8Array): WorkEnvelope {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const buffer = asBuffer(bytes);
   const end = buffer.indexOf(0x0a);
   if (end < 0) throw new UnreadableEnvelope('work envelope without a meta line', false);
   let raw: unknown;

@@ -1,5 +1,6 @@
 /** The message that makes a worker begin a run. */
 import {
+  asBuffer,
   decodeEnvelope,
   encodeEnvelope,
   type NewRun,
@@ -51,10 +52,6 @@ export async function encodeRunMessage(
   const checked = await claims.checkIn({ ...work, ...about, ...kept, ...own }, body, run.tenant);
   const sealed = await claims.sealed(run.tenant, { meta: checked.meta, body: asBuffer(checked.body) });
   return encodeEnvelope(sealed.meta, sealed.body);
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The message as the record keeps it: what the record has beside it is left out where it is long. */

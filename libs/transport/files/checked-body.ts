@@ -1,19 +1,8 @@
-/** Bodies of requests on their way into a store and out of it, without holding up the process: hashing 50 MB takes 100 ms. */
+/** Bodies of requests on their way into a store and out of it. */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { setImmediate as turn } from 'node:timers/promises';
 import { type BodyClaim, DispatchError } from '@penstock/protocol';
-
-const PIECE_BYTES = 1024 * 1024;
-
-/** The pieces of a body, with other work let in between. */
-export async function* piecesOf(body: Uint8Array): AsyncGenerator<Buffer> {
-  const whole = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  for (let at = 0; at < whole.length; at += PIECE_BYTES) {
-    yield whole.subarray(at, at + PIECE_BYTES);
-    await turn();
-  }
-}
+import { piecesOf } from '../ports/queue/body-pieces.ts';
 
 export async function claimOf(body: Uint8Array): Promise<BodyClaim> {
   const hash = createHash('sha256');

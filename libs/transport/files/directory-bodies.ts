@@ -3,8 +3,9 @@ import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { assertToken, type BodyClaim } from '@penstock/protocol';
+import { piecesOf } from '../ports/queue/body-pieces.ts';
 import type { KeptBody, RequestBodies } from '../ports/queue/request-bodies.ts';
-import { openChecked, piecesOf, readChecked } from './checked-body.ts';
+import { openChecked, readChecked } from './checked-body.ts';
 import { isMissing } from './missing.ts';
 import { bufferUpload, removeStale } from './upload-buffer.ts';
 

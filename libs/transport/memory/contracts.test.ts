@@ -15,7 +15,8 @@ import {
   testRunStore,
   testWorkQueue,
 } from '../contracts/index.ts';
-import { KeyList, SealedRunLog, SealedRunStore, Vault } from '../vault/index.ts';
+import { SealedRunLog, SealedRunStore } from '../sealed/index.ts';
+import { KeyList, Vault } from '../vault/index.ts';
 import {
   MemoryAuditLog,
   MemoryDataKeys,

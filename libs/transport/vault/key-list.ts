@@ -1,8 +1,9 @@
 /** Keys that an operator gives by name: the first wraps, the others only unwrap what was wrapped before. */
+import { randomBytes } from 'node:crypto';
 import type { KeyWrapper } from '../ports/sealing/key-wrapper.ts';
+import { KEY_BYTES } from './aes-gcm.ts';
 import { SealError, unwrapKey, wrapKey } from './sealed-bytes.ts';
 
-const KEY_BYTES = 32;
 const NAME = /^[A-Za-z0-9_-]{1,32}$/;
 const USAGE =
   'give one key a line, as NAME:KEY, the one that wraps first, with a name of up to 32 of A-Z a-z 0-9 _ - and a key of 32 bytes in base64: npm run admin -- encryption new NAME';
@@ -33,6 +34,13 @@ export class KeyList implements KeyWrapper {
     const [first] = keys.keys();
     if (first === undefined) throw new TypeError(USAGE);
     return new KeyList(keys, first, setting);
+  }
+
+  /** A line with a key that was just drawn. @throws TypeError for a name that {@link parse} refuses. */
+  static draw(name: string): string {
+    const line = `${name}:${randomBytes(KEY_BYTES).toString('base64')}`;
+    KeyList.parse(line, '');
+    return line;
   }
 
   get names(): readonly string[] {

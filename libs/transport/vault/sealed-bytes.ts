@@ -5,13 +5,12 @@
  * Every record has a key of its own, derived from a data key. A nonce is 96 random bits, which NIST SP 800-38D allows 2³² times under one key: a log
  * that grows by an entry every 25 ms would take three years for that.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
+import { asBuffer } from '@penstock/protocol';
+import { decrypt, encrypt, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from './aes-gcm.ts';
 
 /** The first byte begins no UTF-8 text, and no format that an engine answers in. */
 const MARK = Buffer.from([0xc1, 0x50, 0x53, 0x01]);
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-const KEY_BYTES = 32;
 /** In front of what is sealed where only text can be kept: a control character begins no JSON. */
 const TEXT_MARK = '\u0001sealed:';
 const VERSION = 1;
@@ -58,40 +57,31 @@ export function keyIdIn(sealed: Uint8Array): string {
   const end = MARK.length + 1 + (sealed[MARK.length] ?? 0);
   if (!isSealed(sealed) || sealed.length < end + NONCE_BYTES + TAG_BYTES)
     throw new SealError('something sealed is cut short');
-  return Buffer.from(sealed.buffer, sealed.byteOffset, sealed.length).toString(
-    'latin1',
-    MARK.length + 1,
-    end,
-  );
+  return asBuffer(sealed).toString('latin1', MARK.length + 1, end);
 }
 
 /** @param field of the record. */
 export function sealWith(by: RecordKey, field: string, content: Uint8Array): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', by.key, nonce).setAAD(placeOf(by, field));
   const id = Buffer.from(by.keyId, 'latin1');
   const head = Buffer.concat([MARK, Buffer.from([id.length]), id, nonce]);
-  return Buffer.concat([head, cipher.update(content), cipher.final(), cipher.getAuthTag()]);
+  return encrypt(by.key, nonce, content, placeOf(by, field), head);
 }
 
 /** @throws SealError */
 export function openWith(by: RecordKey, field: string, sealed: Uint8Array): Buffer {
   if (keyIdIn(sealed) !== by.keyId)
     throw new SealError(`the data key "${keyIdIn(sealed)}" is not the one at hand`);
-  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.length);
-  const at = MARK.length + 1 + by.keyId.length;
-  const nonce = bytes.subarray(at, at + NONCE_BYTES);
-  const tagAt = bytes.length - TAG_BYTES;
-  const decipher = createDecipheriv('aes-256-gcm', by.key, nonce, { authTagLength: TAG_BYTES })
-    .setAAD(placeOf(by, field))
-    .setAuthTag(bytes.subarray(tagAt));
-  try {
-    return Buffer.concat([decipher.update(bytes.subarray(at + NONCE_BYTES, tagAt)), decipher.final()]);
-  } catch {
+  const bytes = asBuffer(sealed);
+  const nonceAt = MARK.length + 1 + by.keyId.length;
+  const textAt = nonceAt + NONCE_BYTES;
+  const nonce = bytes.subarray(nonceAt, textAt);
+  const content = decrypt(by.key, nonce, bytes.subarray(textAt), placeOf(by, field));
+  if (content === null)
     throw new SealError(
       `${field} of ${by.record} is not what was sealed with the data key "${by.keyId}": it was changed, or belongs elsewhere`,
     );
-  }
+  return content;
 }
 
 export function isSealedText(text: string): boolean {
@@ -110,27 +100,17 @@ export function fromSealedText(text: string): Buffer {
 /** Wraps a key under another. @param about what it is for, which it is bound to. */
 export function wrapKey(key: Buffer, by: Buffer, about: readonly (string | number)[]): string {
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', by, nonce).setAAD(aad(about));
-  return Buffer.concat([nonce, cipher.update(key), cipher.final(), cipher.getAuthTag()]).toString(
-    'base64url',
-  );
+  return encrypt(by, nonce, key, aad(about), nonce).toString('base64url');
 }
 
 /** @throws SealError */
 export function unwrapKey(wrapped: string, by: Buffer, about: readonly (string | number)[]): Buffer {
   const bytes = Buffer.from(wrapped, 'base64url');
   if (bytes.length !== NONCE_BYTES + KEY_BYTES + TAG_BYTES) throw new SealError('a wrapped key is cut short');
-  const tagAt = bytes.length - TAG_BYTES;
-  const decipher = createDecipheriv('aes-256-gcm', by, bytes.subarray(0, NONCE_BYTES), {
-    authTagLength: TAG_BYTES,
-  })
-    .setAAD(aad(about))
-    .setAuthTag(bytes.subarray(tagAt));
-  try {
-    return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, tagAt)), decipher.final()]);
-  } catch {
+  const key = decrypt(by, bytes.subarray(0, NONCE_BYTES), bytes.subarray(NONCE_BYTES), aad(about));
+  if (key === null)
     throw new SealError('a wrapped key was changed, or wrapped under another key of the same name');
-  }
+  return key;
 }
 
 function placeOf({ keyId, project, record }: RecordKey, field: string): Buffer {

@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { MemoryDataKeys } from '../memory/data-keys.ts';
+import { SealedFiles } from '../sealed/sealed-files.ts';
 import { KeyList } from './key-list.ts';
 import { recordKeyOf } from './sealed-bytes.ts';
-import { SealedFiles } from './sealed-files.ts';
 import { openStreamWith, sealStreamWith } from './sealed-stream.ts';
 import { Vault } from './vault.ts';
 

@@ -3,15 +3,14 @@
  * ciphertext and tag. Each content has a key of its own, derived with its salt, so a slice's number can be its nonce; the last one says in it that it is the
  * last, so that nothing can be cut off, repeated or put in another order.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { asBuffer } from '@penstock/protocol';
+import { decrypt, encrypt, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from './aes-gcm.ts';
 import { type RecordKey, SealError } from './sealed-bytes.ts';
 
 const MARK = Buffer.from([0xc1, 0x50, 0x53, 0x02]);
 const SALT_BYTES = 16;
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-const KEY_BYTES = 32;
 const SLICE_BYTES = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
@@ -121,20 +120,15 @@ async function* opened(key: Buffer, first: Buffer, pieces: AsyncIterator<Buffer>
 }
 
 function sealSlice(key: Buffer, index: number, isLast: boolean, content: Buffer): Buffer {
-  const cipher = createCipheriv('aes-256-gcm', key, nonceOf(index, isLast));
-  return Buffer.concat([cipher.update(content), cipher.final(), cipher.getAuthTag()]);
+  return encrypt(key, nonceOf(index, isLast), content);
 }
 
 function openSlice(key: Buffer, index: number, isLast: boolean, sealed: Buffer): Buffer {
-  const tagAt = sealed.length - TAG_BYTES;
-  if (tagAt < 0) throw cutShort();
-  const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(index, isLast), { authTagLength: TAG_BYTES });
-  decipher.setAuthTag(sealed.subarray(tagAt));
-  try {
-    return Buffer.concat([decipher.update(sealed.subarray(0, tagAt)), decipher.final()]);
-  } catch {
+  if (sealed.length < TAG_BYTES) throw cutShort();
+  const content = decrypt(key, nonceOf(index, isLast), sealed);
+  if (content === null)
     throw new SealError('a content that was sealed was changed or cut short, or belongs elsewhere');
-  }
+  return content;
 }
 
 function nonceOf(index: number, isLast: boolean): Buffer {
@@ -147,10 +141,6 @@ function nonceOf(index: number, isLast: boolean): Buffer {
 /** Bound to the place, since the key of the record is. */
 function streamKeyOf({ key }: RecordKey, salt: Buffer): Buffer {
   return Buffer.from(hkdfSync('sha256', key, salt, 'penstock stream 1', KEY_BYTES));
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function cutShort(): SealError {

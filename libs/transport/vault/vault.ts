@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream';
 import type { DataKeyRecords, WrappedKey } from '../ports/sealing/data-key-records.ts';
 import type { KeyWrapper } from '../ports/sealing/key-wrapper.ts';
 import type { Sealer, Seals } from '../ports/sealing/seals.ts';
+import { KEY_BYTES } from './aes-gcm.ts';
 import {
   isSealed,
   keyIdIn,
@@ -18,7 +19,6 @@ import {
 } from './sealed-bytes.ts';
 import { openStreamWith, sealStreamWith } from './sealed-stream.ts';
 
-const KEY_BYTES = 32;
 const REMEMBERED_MS = 60_000;
 /** More projects and days at once are looked up again. */
 const MOST_REMEMBERED = 10_000;
@@ -81,9 +81,9 @@ export class Vault implements Seals {
     }
   }
 
-  /** Call now and then: what was missing may be there. */
-  tick(): void {
-    if (this.#trouble !== null) void this.check();
+  /** Call now and then: what was missing may be there. Never rejects. */
+  async recheck(): Promise<void> {
+    if (this.#trouble !== null) await this.check();
   }
 
   async sealer(project: string | null, record: string): Promise<Sealer | null> {

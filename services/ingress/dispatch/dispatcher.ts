@@ -7,6 +7,7 @@ import { FREE_PASS, type LimitPass, type ProjectLimiter } from '@penstock/access
 import type { Fleet } from '@penstock/fleet';
 import { decideTier, keptMs, type Placement } from '@penstock/policy';
 import {
+  asBuffer,
   type BodyClaim,
   type CallNames,
   callNamesIn,
@@ -323,10 +324,6 @@ export class Dispatcher {
       holdMs,
     });
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** @param asking the request as it asks for a count that its client did not ask for. */

@@ -1,11 +1,10 @@
 /** Bodies of requests that are too large for a message, sealed under the key of the request's record, which its worker is given. */
 import { Readable } from 'node:stream';
 import { type BodyClaim, DispatchError } from '@penstock/protocol';
+import { piecesOf } from '../ports/queue/body-pieces.ts';
 import type { KeptBody, RequestBodies } from '../ports/queue/request-bodies.ts';
 import type { Seals } from '../ports/sealing/seals.ts';
-import { runRecord } from './work-seals.ts';
-
-const PIECE_BYTES = 1024 * 1024;
+import { runRecord } from '../vault/work-seals.ts';
 
 export class SealedBodies implements RequestBodies {
   readonly #bodies: RequestBodies;
@@ -57,11 +56,6 @@ export class SealedBodies implements RequestBodies {
   tidy(): Promise<void> {
     return this.#bodies.tidy();
   }
-}
-
-function* piecesOf(body: Uint8Array): Generator<Buffer> {
-  const whole = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  for (let at = 0; at < whole.length; at += PIECE_BYTES) yield whole.subarray(at, at + PIECE_BYTES);
 }
 
 function damaged(cause?: unknown): DispatchError {

@@ -20,8 +20,8 @@ import type {
 } from '../ports/runs/run-store.ts';
 import type { RunTtl } from '../ports/runs/run-ttl.ts';
 import type { Sealer, Seals } from '../ports/sealing/seals.ts';
-import { fromSealedText, isSealedText, toSealedText } from './sealed-bytes.ts';
-import { DETAIL_FIELD, runRecord } from './work-seals.ts';
+import { fromSealedText, isSealedText, toSealedText } from '../vault/sealed-bytes.ts';
+import { DETAIL_FIELD, runRecord } from '../vault/work-seals.ts';
 
 /** Fields of a record beside its {@link DETAIL_FIELD}. */
 const BODY_FIELD = 'body';

@@ -3,9 +3,9 @@ import type { AttemptKey } from '@penstock/protocol';
 import type { AppendOutcome, LogHint, LogSlice, RunLog } from '../ports/runs/run-log.ts';
 import type { RunStore } from '../ports/runs/run-store.ts';
 import type { Seals } from '../ports/sealing/seals.ts';
-import { isSealed } from './sealed-bytes.ts';
+import { isSealed } from '../vault/sealed-bytes.ts';
+import { runRecord } from '../vault/work-seals.ts';
 import { logField } from './sealed-run-store.ts';
-import { runRecord } from './work-seals.ts';
 
 /** Projects of runs that are read; more at once are looked up again. */
 const MOST_REMEMBERED = 10_000;
