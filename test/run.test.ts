@@ -10,27 +10,36 @@ const ROOT = resolve(import.meta.dirname, '..');
 const dir = mkdtempSync(join(tmpdir(), 'penstock-run-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
 
-/** Runs a test file of this content as `npm test -- FILE …` does. */
-function run(name: string, content: string, ...args: readonly string[]) {
+function testFile(name: string, content: string): string {
   const file = join(dir, `${name}.test.ts`);
   writeFileSync(file, `import { test } from 'node:test';\n${content}`);
+  return file;
+}
+
+function runNode(...args: readonly string[]) {
   const env = {
     ...process.env,
     NODE_OPTIONS: '',
     NODE_TEST_CONTEXT: undefined,
     PENSTOCK_TEST_KEPT_ALIVE_MS: '100',
   };
-  const ran = spawnSync(process.execPath, ['test/run.ts', file, ...args], {
-    cwd: ROOT,
-    env,
-    encoding: 'utf8',
-  });
-  return {
-    file: relative(ROOT, file),
-    code: ran.status,
-    out: ran.stdout,
-    last: ran.stdout.trimEnd().split('\n'),
-  };
+  const ran = spawnSync(process.execPath, args, { cwd: ROOT, env, encoding: 'utf8' });
+  const { status: code, stdout: out, stderr: err } = ran;
+  return { code, out, err, last: out.trimEnd().split('\n') };
+}
+
+/** Runs a test file of this content as `npm test -- FILE …` does. */
+function run(name: string, content: string, ...args: readonly string[]) {
+  const file = testFile(name, content);
+  return { file: relative(ROOT, file), ...runNode('test/run.ts', file, ...args) };
+}
+
+/** Runs these files as `npm test` runs unit tests: two groups, with a process for each. */
+function runGroups(...files: readonly string[]) {
+  const paths = JSON.stringify(files.map(file => relative(ROOT, file)));
+  const script = `import { groupedTests, runStages } from './test/stages.ts';
+    process.exit((await runStages([groupedTests('unit', ${paths}, 2)])) ? 0 : 1);`;
+  return runNode('--input-type=module', '--eval', script);
 }
 
 const TWO = `
@@ -73,8 +82,31 @@ test('a file that something keeps alive after its tests is ended and named', () 
   assert.equal(last.at(-1), `FAILED  ${file}   (alone: npm test -- ${file})`);
 });
 
+test('of files that share a process each counts for itself, and the one that failed is named', () => {
+  const fine = ['a', 'b', 'c'].map(name => testFile(name, `test('${name} is fine', () => {});`));
+  const { code, out } = runGroups(...fine);
+  assert.equal(code, 0);
+  for (const name of ['a', 'b', 'c']) assert.match(out, new RegExp(`✔ ${name} is fine`));
+
+  const broken = testFile('d', TWO);
+  const { code: failed, last } = runGroups(...fine, broken);
+  assert.equal(failed, 1);
+  assert.match(last.at(-1) ?? '', /^FAILED {2}\S+d\.test\.ts › one \(it's\) › broken /);
+});
+
+test('files that share a process fail where one ends it, or keeps it alive', () => {
+  const fine = testFile('a', `test('fine', () => {});`);
+  assert.equal(runGroups(fine, testFile('ends', `test('it ends', () => process.exit(0));`)).code, 1);
+  const { code, err } = runGroups(
+    fine,
+    testFile('left', `test('it', () => void setInterval(() => {}, 1e3));`),
+  );
+  assert.equal(code, 1);
+  assert.match(err, /kept alive after its tests by: .*Timeout/);
+});
+
 test('what is not a test file is refused', () => {
-  const ran = spawnSync(process.execPath, ['test/run.ts', '--help'], { cwd: ROOT, encoding: 'utf8' });
-  assert.equal(ran.status, 2);
-  assert.match(ran.stderr, /--help is not a test file\. Usage: npm test \[-- FILE \[TEST\]\]/);
+  const { code, err } = runNode('test/run.ts', '--help');
+  assert.equal(code, 2);
+  assert.match(err, /--help is not a test file\. Usage: npm test \[-- FILE \[TEST\]\]/);
 });

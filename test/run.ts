@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { ensureNatsServer, ensureRedisServer } from '../deploy/local/tools.ts';
-import { checks, runStages, type Stage, tests } from './stages.ts';
+import { checks, groupedTests, runStages, type Stage, tests } from './stages.ts';
 import { testFiles } from './test-run.ts';
 
 const UNIT = ['libs', 'services', 'deploy', 'loadtest'].map(room => `${room}/**/*.test.ts`);
@@ -26,7 +26,8 @@ function stagesFor([file, only, ...more]: readonly string[]): Stage[] {
   if (file === undefined)
     return [
       ...checks(),
-      tests('unit', { files: testFiles(...UNIT), concurrency: availableParallelism() }),
+      // One more than cores: some wait for the network.
+      groupedTests('unit', testFiles(...UNIT), availableParallelism() + 1),
       // Two cores are two thirds busy with three files at a time: much of a file is waiting, for what a process does late on purpose.
       tests('servers', { files: testFiles('test/**/*.test.ts'), concurrency: 2 * availableParallelism() }),
     ];

@@ -1,7 +1,15 @@
 /** The stages of a test run, how one is run, and what is said at the end. */
-import { spawn } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
-import { failureLine, runTests, slowest, type TestResult, type TestRunOptions } from './test-run.ts';
+import { buffer } from 'node:stream/consumers';
+import {
+  failureLine,
+  runTests,
+  slowest,
+  type TestResult,
+  type TestRun,
+  type TestRunOptions,
+} from './test-run.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const SLOWEST = 10;
@@ -46,17 +54,46 @@ function command(name: string, args: readonly string[]): Stage {
   };
 }
 
+/** A process for each file. */
 export function tests(name: string, options: TestRunOptions): Stage {
+  return { name, run: async () => outcomeOf(name, await runTests(options)) };
+}
+
+/** Files that need no process of their own share as many as there are groups. */
+export function groupedTests(name: string, files: readonly string[], groups: number): Stage {
+  const dealt = Array.from({ length: groups }, (_, group) => files.filter((_, i) => i % groups === group));
   return {
     name,
     async run() {
-      const { ok, failed, topLevel } = await runTests(options);
-      const failures = failed.map(failureLine);
-      if (!ok && failures.length === 0)
-        failures.push(`${name}: no test of this name, or the runner failed without naming one`);
-      return { failures, tests: topLevel };
+      const runs = await Promise.all(dealt.filter(group => group.length > 0).map(runGroup));
+      return outcomeOf(name, {
+        ok: runs.every(run => run.ok),
+        failed: runs.flatMap(run => run.failed),
+        topLevel: runs.flatMap(run => run.topLevel),
+      });
     },
   };
+}
+
+async function runGroup(files: readonly string[]): Promise<TestRun> {
+  const child = fork(resolve(import.meta.dirname, 'run-group.ts'), files, {
+    ...{ cwd: ROOT, execArgv: [], stdio: ['ignore', 'pipe', 'inherit', 'ipc'] },
+  });
+  let result: TestRun = { ok: false, failed: [], topLevel: [] };
+  child.on('message', message => {
+    result = message as TestRun;
+  });
+  const ended = new Promise<number | null>(done => child.on('exit', done));
+  // What groups say is not to be mixed.
+  if (child.stdout !== null) process.stdout.write(await buffer(child.stdout));
+  return (await ended) === 0 ? result : { ...result, ok: false };
+}
+
+function outcomeOf(name: string, { ok, failed, topLevel }: TestRun): StageOutcome {
+  const failures = failed.map(failureLine);
+  if (!ok && failures.length === 0)
+    failures.push(`${name}: no test of this name, or the runner failed without naming one`);
+  return { failures, tests: topLevel };
 }
 
 /**

@@ -35,10 +35,17 @@ export interface TestRunOptions {
   readonly concurrency: number;
   /** Name of the only test of the top level that is run. */
   readonly only?: string | undefined;
+  /** `none`: all in this process. A process for each file unless told otherwise. */
+  readonly isolation?: 'process' | 'none';
 }
 
 /** Writes what Node's `spec` reporter says to stdout. */
-export async function runTests({ files, concurrency, only }: TestRunOptions): Promise<TestRun> {
+export async function runTests({
+  files,
+  concurrency,
+  only,
+  isolation = 'process',
+}: TestRunOptions): Promise<TestRun> {
   const failed: TestResult[] = [];
   const topLevel: TestResult[] = [];
   let ok = false;
@@ -46,11 +53,15 @@ export async function runTests({ files, concurrency, only }: TestRunOptions): Pr
   let names: string[] = [];
   const filter = only === undefined ? {} : { testNamePatterns: [`/^${escapeRegExp(only)}$/`] };
   const silence = new AbortController();
+  const paths = files.map(file => resolve(ROOT, file));
   const stream = run({
-    ...{ cwd: ROOT, files: files.map(file => resolve(ROOT, file)), concurrency, ...filter },
-    ...{ timeout: TEST_LIMIT_MS, signal: silence.signal, execArgv: ['--import', KEPT_ALIVE] },
+    ...{ timeout: TEST_LIMIT_MS, signal: silence.signal, isolation, ...filter },
+    ...(isolation === 'process'
+      ? { cwd: ROOT, files: paths, concurrency, execArgv: ['--import', KEPT_ALIVE] }
+      : { files: [KEPT_ALIVE, ...paths] }),
   });
-  const watchdog = setTimeout(() => silence.abort(), SILENCE_LIMIT_MS);
+  // Tests of this process are over when nothing keeps it alive any more.
+  const watchdog = setTimeout(() => silence.abort(), SILENCE_LIMIT_MS).unref();
   const resultOf = (data: {
     file?: string;
     name: string;
