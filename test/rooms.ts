@@ -92,7 +92,11 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/transport/ports/queue',
     'libs/transport/ports/runs',
   ],
-  'libs/transport/contracts/limits': ['libs/transport/ports'],
+  'libs/transport/contracts/limits': [
+    'libs/transport/contracts',
+    'libs/transport/ports',
+    'libs/transport/ports/runs',
+  ],
   'libs/transport/egress': ['libs/transport/http', 'libs/transport/ports/webhooks'],
   'libs/transport/files': [
     'libs/transport/vault',

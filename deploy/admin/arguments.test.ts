@@ -7,7 +7,7 @@ const nobody = () => assert.fail('nothing is told');
 
 test('what is wrong on the command line is said with its remedy, before any server is asked', async () => {
   const wrong: [typeof keys, string[], RegExp][] = [
-    [projects, [], /^say projects list, show, create, rename, models, archive$/],
+    [projects, [], /^say projects list, show, create, rename, models, limit, archive$/],
     [projects, ['create'], /^projects create takes NAME$/],
     [projects, ['create', ' '], /^the name: give a name$/],
     [projects, ['create', 'a', '--id', 'proj_1'], /^--id: give the first 16 hex digits/],

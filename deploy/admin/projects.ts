@@ -2,10 +2,13 @@
 import type { ProjectOffice } from '@penstock/access';
 import {
   DispatchError,
+  limitsIn,
   modelPermissionsUpdate,
   type Project,
   projectCreate,
+  rateLimitUpdate,
   toProjectObject,
+  UNLIMITED,
 } from '@penstock/protocol';
 import {
   checked,
@@ -25,6 +28,7 @@ export const PROJECTS_USAGE = `  projects list [--archived]
   projects create NAME [--id ID]    ID: of a key in PENSTOCK_API_KEYS, whose data it takes over: the first 16 hex digits of its SHA-256
   projects rename PROJECT NAME
   projects models PROJECT --allow NAMES | --deny NAMES | --all      models that it may use, comma-separated
+  projects limit PROJECT LIMITS [--model NAME]                      as rpm_limit=600,max_files=100; none takes one away, unlimited lifts a default; of NAME alone, else of all models together
   projects archive PROJECT                                          its keys are refused from then on
 `;
 
@@ -104,6 +108,17 @@ const DOINGS: Readonly<Record<string, Doing>> = {
       });
     },
   },
+  limit: {
+    takes: ['PROJECT', 'LIMITS'],
+    options: { model: { type: 'string' } },
+    run: ([said = '', text = ''], values) => {
+      const changed = limitsIn(checked(rateLimitUpdate, limitsSaid(text)));
+      return inOffice(async ({ by, projects }) => {
+        const { id } = await projectNamed(projects, said);
+        return shown(await projects.limit(by, id, textOf(values, 'model') ?? '*', changed));
+      });
+    },
+  },
   archive: {
     takes: ['PROJECT'],
     options: {},
@@ -118,6 +133,20 @@ const DOINGS: Readonly<Record<string, Doing>> = {
 /** @returns the exit code. @throws TypeError for arguments that are none. */
 export function projects(args: string[], say: Say): Promise<number> {
   return perform('projects', DOINGS, args, say);
+}
+
+/** As the admin API would be asked. @throws TypeError */
+function limitsSaid(text: string): Record<string, unknown> {
+  const parts = text.split(',').map(part => part.split('=').map(each => each.trim()));
+  if (parts.some(part => part.length !== 2)) throw new TypeError('LIMITS: say name=value, comma-separated');
+  return Object.fromEntries(parts.map(([name = '', value = '']) => [name, limitSaid(name, value)]));
+}
+
+function limitSaid(name: string, value: string): unknown {
+  if (value === 'none') return null;
+  if (value === 'unlimited') return UNLIMITED;
+  if (name === 'shadow') return value === 'on' ? true : value === 'off' ? false : value;
+  return name === 'budget_duration' || value === '' ? value : Number(value);
 }
 
 function shown(project: Project): Told {

@@ -13,6 +13,7 @@ export {
   type LimitPass,
   ProjectLimiter,
 } from './limits/project-limiter.ts';
+export { type ResourceAllowance, ResourceLimits } from './limits/resource-limits.ts';
 export { RunPasses } from './limits/run-passes.ts';
 export { limitSettings, limitSettingsOf } from './limits/settings.ts';
 export { type Actor, Deeds } from './office/deeds.ts';

@@ -1,5 +1,5 @@
 /** How the parts of an ingress fit together: everything between its ports and its HTTP server. */
-import type { RunPasses } from '@penstock/access';
+import type { ResourceLimits, RunPasses } from '@penstock/access';
 import { type Fleet, watchFleet } from '@penstock/fleet';
 import type { PlacementEvent } from '@penstock/policy';
 import type { NewRun } from '@penstock/protocol';
@@ -86,7 +86,7 @@ export async function startIngress(
   host: IngressHost,
 ): Promise<Ingress> {
   const { queue, runStore, runLog } = ports;
-  const { ingressId, region, holdMs, keepAliveMs, boundaries, modelDefaultsOf: defaultsOf } = settings;
+  const { ingressId, region, holdMs, keepAliveMs, modelDefaultsOf: defaultsOf } = settings;
   const { clock, log, dropped, nextId, tracing } = host;
   const fleet = await fleetOf(ports, settings, host);
   const rooms = roomsOf(ports, settings, fleet, clock, () => answers.all());
@@ -99,7 +99,8 @@ export async function startIngress(
   const affinity = affinityOf(ports, settings, fleet, metrics, log);
   const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes, ports.seals);
   const estimates = new TokenEstimates(metrics);
-  const { limiter, passes, ...limiting } = limitingOf(ports, settings.limits, fleet, metrics, clock);
+  const limiting = limitingOf(ports, settings.limits, fleet, metrics, clock);
+  const { limiter, passes, resources } = limiting;
   const open: OpenRequests = new OpenRequests({
     ...{ queue, fleet, affinity, estimates, clock, log, metrics, dropped, region, holdMs, claims },
     ...{ ackWaitMs: settings.ackWaitMs, boundWaitMs: settings.boundWaitMs, runPasses: passes },
@@ -111,13 +112,12 @@ export async function startIngress(
   const trailing = trailingOf(ports, settings, clock);
   const runIntake = new RunIntake({
     ...{ acceptance, workMeta, region, claims, estimates, tracing, trailing, storeRoom, limiter, passes },
-    shardFor: slug => fleet.shardFor(slug),
+    ...{ resources, shardFor: (slug: string) => fleet.shardFor(slug) },
   });
   fleet.whenGone(worker => open.releaseBoundTo(worker));
   onRunEnd(done, [waiters, open, passes], estimates, dropped);
   await open.listen(ports.queue, ports.bus, settings.ingressId);
-  const { engineRules } = settings;
-  const intake = new Intake({ models: fleet, boundaries, estimates, defaultsOf, engineRules, clock });
+  const intake = new Intake({ ...settings, models: fleet, estimates, defaultsOf, clock });
   const reader = new BodyReader({ limitBytes: settings.bodyLimitBytes, budget: rooms.bodies });
   const forms = new FormReader({ reader, bodies: ports.bodies, mostInline: settings.inlineBodyBytes });
   const dispatcher = new Dispatcher({
@@ -142,7 +142,7 @@ export async function startIngress(
       ...responses(ports, settings, host, {
         ...{ ...accepting, finder, storeRoom, intake, dispatcher, runLog, logStreams, pollHints, keeper },
       }),
-      ...{ ...filesAndWebhooks(ports, settings, host, storeRoom), ...access.apis },
+      ...{ ...filesAndWebhooks(ports, settings, host, storeRoom, resources), ...access.apis },
     },
     ...{ ...access.guards, letIn: () => door.pass() },
     ...{ answers, room, bodies: reader, corsOrigins: settings.corsOrigins, nextId, log, tls: host.tls },
@@ -315,13 +315,14 @@ function filesAndWebhooks(
   settings: IngressSettings,
   { nextId, clock }: Pick<IngressHost, 'nextId' | 'clock'>,
   storeRoom: StoreRoom,
+  resources: ResourceLimits,
 ) {
   const { records, contents, batchJobs, webhooks, deliveries, deliveryJobs } = ports;
   const { batchLifeS, webhookAllow: allow } = settings;
-  const files = new FilesApi({ records, contents, nextId, clock });
+  const files = new FilesApi({ records, contents, resources, nextId, clock });
   return {
     files,
-    batches: new BatchesApi({ records, files, batchJobs, storeRoom, nextId, clock, batchLifeS }),
-    webhooks: new WebhooksApi({ webhooks, deliveries, deliveryJobs, nextId, clock, allow }),
+    batches: new BatchesApi({ records, files, batchJobs, storeRoom, resources, nextId, clock, batchLifeS }),
+    webhooks: new WebhooksApi({ webhooks, deliveries, deliveryJobs, resources, nextId, clock, allow }),
   };
 }

@@ -135,6 +135,14 @@ test('a shell makes a project and a key, which both nodes take; rotated, both ke
   );
   t.diagnostic(`a model was denied by both nodes in ${await untilAllSay(text, '404 model_not_found')} ms`);
   await told('projects', 'models', 'Search', '--all');
+  const limits = 'rpm_limit=600,max_budget=2.5,budget_duration=30d,max_files=9,shadow=on';
+  assert.equal((await admin(['projects', 'limit', 'Search', limits])).code, 0);
+  await told('projects', 'limit', 'Search', 'rpm_limit=9000', '--model', 'sim-chat');
+  const limited = await told<{ limits: object }>('projects', 'limit', 'Search', 'rpm_limit=none,shadow=off');
+  assert.deepEqual(limited.limits, {
+    '*': { max_budget: 2.5, budget_duration: 2_592_000, max_files: 9, shadow: 0 },
+    'sim-chat': { rpm_limit: 9000 },
+  });
   await untilAllSay(text, '200');
   const next = await told<Keyed>('keys', 'rotate', id, '--overlap', '1h');
   assert.deepEqual(await Promise.all([asked(0, text), asked(1, next.value)]), ['200', '200']);
@@ -150,6 +158,9 @@ test('a shell makes a project and a key, which both nodes take; rotated, both ke
 test('what a shell gets wrong is told with its remedy', async () => {
   const wrong: [string[], Record<string, string>, number, RegExp][] = [
     [['projects', 'show', 'nobody'], {}, 1, /No such project\. .* projects list --archived/],
+    [['projects', 'limit', 'nobody', 'rpm=5'], {}, 2, /use max_requests_per_1_minute, .*max_files/],
+    [['projects', 'limit', 'nobody', 'rpm_limit'], {}, 2, /LIMITS: say name=value/],
+    [['projects', 'limit', 'nobody', 'rpm_limit=x'], {}, 2, /rpm_limit: give a number/],
     [['keys', 'revoke', 'key_nobody'], {}, 1, /No such key here.* keys list PROJECT/],
     [['keys', 'create', '--admin'], { PENSTOCK_KEY_PEPPER: '' }, 1, /PENSTOCK_KEY_PEPPER_FILE/],
     [

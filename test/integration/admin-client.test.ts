@@ -135,6 +135,14 @@ test('limits are kept by model, and a field that would do nothing is refused', a
   assert.deepEqual(listed, [limit]);
   const images = projects.rateLimits.updateRateLimit('rl-m', { project_id: id, max_images_per_1_minute: 5 });
   assert.equal(await outcome(images), '400 invalid_request');
+  const ofModel = projects.rateLimits.updateRateLimit('rl-m', { project_id: id, ...{ max_files: 5 } });
+  assert.equal(await outcome(ofModel), '400 invalid_request', 'files are of no model');
+  const ofAll = { project_id: id, ...{ max_files: 5 } };
+  const kept = (await projects.rateLimits.updateRateLimit('rl-*', ofAll)) as unknown as Record<
+    string,
+    unknown
+  >;
+  assert.deepEqual([kept['max_files'], kept['max_open_batches']], [5, null]);
   assert.equal(await outcome(projects.retrieve('proj_none')), '404 project_not_found');
   assert.equal(await outcome(projects.apiKeys.retrieve('key_none', { project_id: id })), '404 key_not_found');
 });

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type NewRun, runKey } from '@penstock/protocol';
 import { RedisOpenRuns, RedisRunLog, RedisRunStore } from '@penstock/transport';
-import { nth, testOpenRuns, testRunLog, testRunStore } from '@penstock/transport/contracts';
+import { nth, testBacklog, testOpenRuns, testRunLog, testRunStore } from '@penstock/transport/contracts';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../testkit/redis.ts';
 
@@ -30,6 +30,7 @@ after(async () => {
 });
 
 testRunStore(() => ({ runs, elapse: sleep }));
+testBacklog(() => ({ runs, elapse: sleep }));
 testRunLog(() => ({ runs, log }));
 testOpenRuns(() => ({ runs, open, elapse: sleep }));
 

@@ -14,6 +14,7 @@ import {
   RedisRunStore,
   RedisTaskRecords,
 } from '@penstock/transport';
+import { Redis } from 'ioredis';
 import { sweep } from '../../services/tasks/housekeeping/sweeper.ts';
 import { startRedis } from '../../testkit/redis.ts';
 
@@ -79,14 +80,12 @@ test('a key stands for one thing, a batch as well as a run, until that is gone',
   const batch = newBatch(await newFile('keyed'));
   await records.addBatch(batch, { ...key, digest: 'batch' });
   assert.deepEqual(await runs.create(run, 60_000, { ...key, digest: 'run' }), { kind: 'reused' });
-  assert.deepEqual(await records.addBatch(newBatch(await newFile('keyed')), { ...key, digest: 'batch' }), {
-    ...{ kind: 'repeated', id: batch.id },
-  });
+  const again = await records.addBatch(newBatch(await newFile('keyed')), { ...key, digest: 'batch' });
+  assert.deepEqual(again.kind === 'repeated' && again.id, batch.id);
   const other = { key: 'penstock:idem:t:run', digest: 'run' };
   await runs.create(run, 60_000, other);
-  assert.deepEqual(await records.addBatch(newBatch(await newFile('x')), { ...other, digest: 'batch' }), {
-    kind: 'reused',
-  });
+  const reused = await records.addBatch(newBatch(await newFile('x')), { ...other, digest: 'batch' });
+  assert.equal(reused.kind, 'reused');
   await runs.remove(run.id, null);
   assert.equal((await records.addBatch(newBatch(await newFile('x')), other)).kind, 'created');
 });
@@ -98,7 +97,7 @@ test('nobody becomes a holder of what is being deleted', async () => {
   await assert.rejects(library.add(file), busy);
   assert.equal(await records.file(file.id), null);
   assert.equal(await contents.has(file.digest), false, 'what was stored for it is not left behind');
-  assert.equal(await records.addFile(file, null), false, 'the other one is still at it');
+  assert.equal((await records.addFile(file, null)).kind, 'going', 'the other one is still at it');
   await contents.drop(file.digest);
   await records.contentGone(file.digest);
   // Put before it was deleted, added after: the content is not there any more.
@@ -125,6 +124,71 @@ test('an upload that became nothing takes no content from others', async () => {
   await library.add(file);
   await library.discard(file.digest);
   assert.ok(await contents.has(file.digest));
+});
+
+test('files of a tenant, and the bytes of them, are no more than it may have, and are given back', async () => {
+  const tenant = 'f11e5000f11e5000';
+  const fileOf = (text: string, more: Partial<FileRecord> = {}) => newFile(text, { tenant, ...more });
+  const most = { files: 3, bytes: 100 };
+  const files = await Promise.all([1, 2, 3, 4, 5].map(n => fileOf(`${n}`.repeat(30))));
+  const outcomes = await Promise.all(files.map(file => records.addFile(file, null, most)));
+  const added = files.filter((_, i) => outcomes[i]?.kind === 'added');
+  assert.equal(added.length, 3);
+  assert.deepEqual(await records.fileUse(tenant), { files: 3, bytes: 90 });
+  const [first = assert.fail(), second = assert.fail()] = added;
+  assert.equal((await records.addFile(first, null, most)).kind, 'added', 'sent again, it needs no room');
+  assert.equal(
+    (await records.addFile({ ...second, bytes: 35 }, null)).kind,
+    'added',
+    'replaced by a larger one',
+  );
+  assert.deepEqual(await records.fileUse(tenant), { files: 3, bytes: 95 });
+  for (const times of [1, 2]) {
+    await library.remove(first);
+    assert.deepEqual(await records.fileUse(tenant), { files: 2, bytes: 65 }, `removed ${times} times`);
+  }
+  const tooLarge = await fileOf('x'.repeat(36));
+  assert.deepEqual(await library.add(tooLarge, null, most), { files: 2, bytes: 65 });
+  assert.equal(await records.file(tooLarge.id), null);
+  assert.equal(await contents.has(tooLarge.digest), false, 'nothing is left of what was refused');
+  assert.deepEqual(await library.add(await fileOf('x'.repeat(35)), null, most), { files: 2, bytes: 65 });
+  // A version that keeps no count has added or removed some.
+  const direct = new Redis(redis.url);
+  await direct.hset(`penstock:file-use:${tenant}`, { files: 7, bytes: 7 });
+  direct.disconnect();
+  assert.deepEqual(await records.fileUse(tenant), { files: 3, bytes: 100 });
+  assert.equal((await records.addFile(await fileOf('y'), null, { bytes: 100 })).kind, 'full');
+});
+
+test('open batches of a tenant are no more than it may have, and are given back when they end', async () => {
+  const tenant = 'ba7c4000ba7c4000';
+  const input = await newFile('batches', { tenant });
+  const nowS = Math.floor(Date.now() / 1000);
+  const batchOf = () => ({ ...newBatch(input), tenant, expiresAt: nowS + 3600 });
+  const batches = [1, 2, 3, 4, 5].map(batchOf);
+  const outcomes = await Promise.all(batches.map(batch => records.addBatch(batch, null, 2)));
+  const [first = assert.fail(), second = assert.fail(), more] = batches.filter(
+    (_, i) => outcomes[i]?.kind === 'created',
+  );
+  assert.equal(more, undefined);
+  assert.deepEqual(await records.addBatch(batchOf(), null, 2), { kind: 'full', openBefore: 2 });
+  const key = { key: 'penstock:idem:t:open', digest: 'd' };
+  const unbounded = batchOf();
+  await records.addBatch(unbounded, key);
+  const repeated = await records.addBatch(batchOf(), key, 2);
+  assert.deepEqual(
+    repeated,
+    { kind: 'repeated', id: unbounded.id, openBefore: 3 },
+    'what is there needs no room',
+  );
+  await records.updateBatch(first.id, { status: 'cancelling' }, nowS);
+  assert.equal((await records.addBatch(batchOf(), null, 3)).kind, 'full', 'it has not ended yet');
+  for (const { id } of [first, second]) await records.updateBatch(id, { status: 'cancelled' }, nowS);
+  assert.deepEqual((await records.addBatch(batchOf(), null, 2)).openBefore, 1);
+  // One whose record is gone without a word.
+  const lost = { ...batchOf(), expiresAt: nowS - 100_000 };
+  await records.addBatch(lost, null);
+  assert.deepEqual((await records.addBatch(batchOf(), null, 2)).openBefore, 2);
 });
 
 test('states of a batch only go forward, and each is stamped once', async () => {

@@ -8,7 +8,7 @@ const USE_BUCKETS = [0.1, 0.25, 0.5, 0.75, 0.9, 1];
 export function limitMetrics(set: MetricSet): LimitObserver {
   const refused = set.counter(
     'penstock_limited_requests_total',
-    'Requests that a limit of their project refused with 429 (mode enforced), or would have (shadow), by the limit.',
+    'Requests that a limit of their project refused (mode enforced), or would have (shadow), by the limit.',
     ...(['limit', 'endpoint', 'mode'] as const),
   );
   const uncounted = set.counter(
@@ -22,7 +22,7 @@ export function limitMetrics(set: MetricSet): LimitObserver {
     'limit',
   );
   return {
-    refused: (limit, endpoint, isShadow) =>
+    refused: ({ limit, endpoint, isShadow }) =>
       refused.inc({ limit, endpoint, mode: isShadow ? 'shadow' : 'enforced' }),
     uncounted: () => uncounted.inc(),
     used: (limit, part) => use.observe({ limit }, part),

@@ -44,7 +44,8 @@ export interface LimitedWork {
 }
 
 const PERIODS = { rpm_limit: 60_000, tpm_limit: 60_000, rpd_limit: 86_400_000 } as const;
-const ALL = '*';
+/** Where a record has limits of all models together. */
+export const ALL_MODELS = '*';
 
 /** Their answers are made of tokens. */
 const GENERATING: ReadonlySet<Endpoint> = new Set(['chat', 'completions', 'messages']);
@@ -88,10 +89,10 @@ export function chargesOf(
     const periodMs = (own['budget_duration'] ?? 0) * 1000;
     put('max_budget', { kind: 'budget', cost: dollarsOf(work.use, priceOf(slug)), periodMs });
   };
-  const all = limits[ALL];
-  if (all !== undefined || hasAny(defaults)) add(ALL, { ...defaults, ...all });
+  const all = limits[ALL_MODELS];
+  if (all !== undefined || hasAny(defaults)) add(ALL_MODELS, { ...defaults, ...all });
   for (const model of Object.keys(limits))
-    if (model !== ALL && targetOf(model) === name) add(model, limits[model] ?? {});
+    if (model !== ALL_MODELS && targetOf(model) === name) add(model, limits[model] ?? {});
   return charges;
 }
 

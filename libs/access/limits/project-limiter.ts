@@ -3,7 +3,7 @@
  * others; and one word when it is over, so that what it was taken to cost becomes what it did cost.
  */
 import { isOver, type LimitCharge, type TokenUse } from '@penstock/policy';
-import { DispatchError, type Endpoint, type ProjectLimits } from '@penstock/protocol';
+import { DispatchError, type ProjectLimits, type Use } from '@penstock/protocol';
 import { within } from '@penstock/runtime';
 import type { LimitLease, LimitLedger, LimitsTaken } from '@penstock/transport';
 import { chargesOf, correctionsOf, hasAny, type LimitedWork, type LimitSettings } from './limit-terms.ts';
@@ -16,10 +16,19 @@ const RENEW_MS = 5000;
 const PATIENCE_MS = 1000;
 const RETRY_AFTER_MS = 2000;
 
+/** What a limit refused. */
+export interface LimitRefused {
+  readonly project: string;
+  readonly limit: string;
+  /** What was asked for. */
+  readonly endpoint: Use;
+  /** It was let through, and would have been refused. */
+  readonly isShadow: boolean;
+}
+
 /** Is told what limits do. */
 export interface LimitObserver {
-  /** @param isShadow it would have been refused. */
-  refused(limit: string, endpoint: Endpoint, isShadow: boolean): void;
+  refused(refusal: LimitRefused): void;
   /** Nobody could count it. */
   uncounted(): void;
   /** @param part of the limit that is used, 0 for none. */
@@ -91,10 +100,11 @@ export class ProjectLimiter {
     if (taken === null) return FREE_PASS;
     if (taken.isRefused) {
       const { charge, error } = refusalOf(project, charges, taken);
-      this.#o.observer.refused(limitOf(charge).limit, work.endpoint, false);
+      const { limit } = limitOf(charge);
+      this.#o.observer.refused({ project, limit, endpoint: work.endpoint, isShadow: false });
       throw error;
     }
-    this.#observe(work, charges, taken);
+    this.#observe(project, work, charges, taken);
     if (work.isParallel && charges.some(({ kind }) => kind === 'parallel')) this.#leases.add(lease);
     return this.#passOf(lease, taken);
   }
@@ -117,14 +127,20 @@ export class ProjectLimiter {
     }
   }
 
-  #observe({ endpoint }: LimitedWork, charges: readonly LimitCharge[], { used }: LimitsTaken): void {
+  #observe(
+    project: string,
+    { endpoint }: LimitedWork,
+    charges: readonly LimitCharge[],
+    { used }: LimitsTaken,
+  ): void {
     const { observer } = this.#o;
     for (const [i, charge] of charges.entries()) {
       const now = used[i] ?? 0;
       const { limit } = limitOf(charge);
       const whole = charge.kind === 'rate' ? charge.periodMs : charge.most;
       if (whole > 0) observer.used(limit, now / whole);
-      if (!charge.isEnforced && isOver(charge, now)) observer.refused(limit, endpoint, true);
+      if (!charge.isEnforced && isOver(charge, now))
+        observer.refused({ project, limit, endpoint, isShadow: true });
     }
   }
 

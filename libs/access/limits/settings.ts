@@ -43,7 +43,7 @@ export const limitSettings = {
   PENSTOCK_LIMITS: settingOf(parseLimits)
     .prefault('')
     .describe(
-      'Limits of each project that has no other ones: rpm_limit=600,tpm_limit=100000,rpd_limit=…,max_parallel_requests=20,max_budget=50,budget_duration=30d. Must be the same at all ingress nodes and tasks processes.',
+      'Limits of each project that has no other ones: rpm_limit=600,tpm_limit=100000,rpd_limit=…,max_parallel_requests=20,max_budget=50,budget_duration=30d,max_files=…,max_stored_bytes=…,max_open_batches=…,max_queued_requests=…,max_queued_bytes=…,max_webhook_endpoints=…. Must be the same at all ingress nodes and tasks processes.',
     ),
   PENSTOCK_PRICES: settingOf(parsePrices)
     .prefault('')

@@ -1,6 +1,8 @@
 /** What operators do with projects: the admin API, the command line. */
 import {
   DispatchError,
+  isResourceLimit,
+  NO_MODEL_OF_RESOURCE,
   type Project,
   type ProjectLimits,
   type ServiceAccount,
@@ -75,6 +77,8 @@ export class ProjectOffice {
     model: string,
     changed: Readonly<Record<string, number | null>>,
   ): Promise<Project> {
+    const resource = Object.keys(changed).find(isResourceLimit);
+    if (model !== '*' && resource !== undefined) throw refusal(`${resource}: ${NO_MODEL_OF_RESOURCE}.`);
     const deed = { ...about('rate_limit.updated', id, changed), targets: [`rl-${model}`] };
     return this.#change(by, deed, project => {
       const limits = { ...project.limits, [model]: withoutNulls({ ...project.limits[model], ...changed }) };

@@ -27,7 +27,7 @@ const WHOLE = `{
       "id": "proj_search",
       "name": "Search",
       "models": { "allow": ["llama-*"] },
-      "limits": { "*": { "rpm_limit": 100 } },
+      "limits": { "*": { "rpm_limit": 100, "max_files": 10 } },
       "keys": [
         {
           "name": "indexer",
@@ -74,6 +74,10 @@ test('what is wrong in the file is said with its line', () => {
     [project(',\n"model": {}'), /^line 2: there is no model here$/],
     [project(',\n"models": {"allow": ["a"], "deny": ["b"]}'), /^line 3: models: say either allow or deny$/],
     [project(',\n"limits": {"*": {"rpm": 5}}'), /^line 3: .*(limits are rpm_limit|there is no rpm here)/],
+    [
+      project(',\n"limits": {"m": {"max_files": 5}}'),
+      /^line 3: max_files: give it for all models together \(\*\)/,
+    ],
     [keys('{"name": "k"}'), /^line 4: keys: a key needs either sha256 or file$/],
     [keys('{"name": "k", "sha256": "abc"}'), /^line 4: sha256: give the SHA-256 of the key/],
     [keys(`{"name": "k", "sha256": "${digest}", "scopes": ["cat"]}`), /^line 4: scopes: use chat/],

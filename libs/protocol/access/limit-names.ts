@@ -1,6 +1,24 @@
 /** Limits of a project, as users of LiteLLM know them: in a project's record, in requests of the admin API, in settings and in errors. */
 import type { ProjectLimits } from './project.ts';
 
+/** Of what a project keeps: it has them for all models together, never for one. */
+export const RESOURCE_LIMITS = [
+  'max_files',
+  'max_stored_bytes',
+  'max_open_batches',
+  'max_queued_requests',
+  'max_queued_bytes',
+  'max_webhook_endpoints',
+] as const;
+export type ResourceLimit = (typeof RESOURCE_LIMITS)[number];
+
+export const NO_MODEL_OF_RESOURCE =
+  'give it for all models together (*): what a project keeps is of no model';
+
+export function isResourceLimit(name: string): name is ResourceLimit {
+  return RESOURCE_LIMITS.some(each => each === name);
+}
+
 /** Numbers of a record's `limits`; `budget_duration` in seconds, `shadow` as 0 or 1. */
 export const LIMITS = [
   'rpm_limit',
@@ -9,6 +27,7 @@ export const LIMITS = [
   'max_parallel_requests',
   'max_budget',
   'budget_duration',
+  ...RESOURCE_LIMITS,
   'shadow',
 ] as const;
 export type LimitName = (typeof LIMITS)[number];

@@ -1,6 +1,6 @@
 /** Projects and keys as the admin API shows them, in OpenAI's shapes. */
 import type { KeyRecord } from './api-key.ts';
-import { type Limits, OPENAI_LIMITS, UNLIMITED, writeDuration } from './limit-names.ts';
+import { type Limits, OPENAI_LIMITS, RESOURCE_LIMITS, UNLIMITED, writeDuration } from './limit-names.ts';
 import type { Project, ServiceAccount } from './project.ts';
 
 export function toProjectObject({ id, name, createdAt, archivedAt, isInFile }: Project): object {
@@ -55,6 +55,7 @@ export function toRateLimitObject(model: string, limits: Limits): object {
     ...{ id: `rl-${model}`, object: 'project.rate_limit', model, ...Object.fromEntries(openai) },
     ...{ max_parallel_requests: parallel ?? null, max_budget: max_budget ?? null },
     budget_duration: seconds === undefined ? null : writeDuration(seconds),
+    ...Object.fromEntries(RESOURCE_LIMITS.map(limit => [limit, limits[limit] ?? null])),
     shadow: shadow === 1,
   };
 }

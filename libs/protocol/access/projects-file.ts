@@ -1,8 +1,8 @@
 /** The file in which an operator keeps projects and keys: what may stand there. */
 import { z } from 'zod';
 import { isTenant, TENANT_RULE } from '../tenant.ts';
-import { readDuration } from './limit-names.ts';
-import { dollars, duration, modelNames, most, name, scopes } from './requests.ts';
+import { isResourceLimit, NO_MODEL_OF_RESOURCE, readDuration } from './limit-names.ts';
+import { dollars, duration, modelNames, most, name, resourceLimits, scopes } from './requests.ts';
 
 const DATE = 'give a date as 2027-01-31 or 2027-01-31T12:00:00Z';
 
@@ -17,6 +17,7 @@ const limits = z.strictObject({
   max_parallel_requests: most.optional(),
   max_budget: dollars.optional(),
   budget_duration: duration.transform(text => readDuration(text) ?? 0).optional(),
+  ...resourceLimits(most.optional()),
   shadow: z.boolean({ error: 'use true or false' }).transform(Number).optional(),
 });
 
@@ -42,12 +43,19 @@ const key = z
     'a key needs either sha256 or file',
   );
 
+function refuseResourcesOfModels(all: Readonly<Record<string, object>>, context: z.RefinementCtx): void {
+  for (const [model, own] of Object.entries(all))
+    for (const limit of Object.keys(own))
+      if (model !== '*' && isResourceLimit(limit))
+        context.addIssue({ code: 'custom', path: [model, limit], message: NO_MODEL_OF_RESOURCE });
+}
+
 const project = z.strictObject({
   id: z.string({ error: `give ${TENANT_RULE}` }).refine(isTenant, `give ${TENANT_RULE}`),
   name,
   models: models.optional(),
   /** By model, `*` for all together. */
-  limits: z.record(z.string().min(1).max(512), limits).optional(),
+  limits: z.record(z.string().min(1).max(512), limits).superRefine(refuseResourcesOfModels).optional(),
   keys: z.array(key).max(1000, 'a project has 1000 keys at most').default([]),
 });
 

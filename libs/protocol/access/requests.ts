@@ -1,7 +1,14 @@
 /** Requests of the admin API, in OpenAI's words. What a field would do that does nothing here is refused, so that nobody relies on it. */
 import { z } from 'zod';
 import { isTenantOfKey } from '../tenant.ts';
-import { DURATION_USAGE, LIMITS, OPENAI_LIMITS, readDuration } from './limit-names.ts';
+import {
+  DURATION_USAGE,
+  LIMITS,
+  OPENAI_LIMITS,
+  RESOURCE_LIMITS,
+  type ResourceLimit,
+  readDuration,
+} from './limit-names.ts';
 import { isScope, SCOPE_USAGE } from './scopes.ts';
 
 export const name = z
@@ -61,6 +68,11 @@ export const duration = z
   .string({ error: DURATION_USAGE })
   .refine(text => readDuration(text) !== null, DURATION_USAGE);
 
+/** One field for each limit of what a project keeps. */
+export function resourceLimits<T extends z.ZodType>(each: T): Record<ResourceLimit, T> {
+  return Object.fromEntries(RESOURCE_LIMITS.map(limit => [limit, each])) as Record<ResourceLimit, T>;
+}
+
 /** Null takes a limit of the project away, so that the default of the region holds. */
 export const rateLimitUpdate = z.strictObject(
   {
@@ -74,6 +86,7 @@ export const rateLimitUpdate = z.strictObject(
     max_parallel_requests: most.nullish(),
     max_budget: dollars.nullish(),
     budget_duration: duration.nullish(),
+    ...resourceLimits(most.nullish()),
     /** The limits are only counted. */
     shadow: z.boolean({ error: 'use true or false' }).nullish(),
   },

@@ -62,6 +62,8 @@ export const batchKey = (id: string) => `penstock:batch:${assertToken(id)}`;
 export const batchListKey = (tenant: string) => `penstock:batches:${assertToken(tenant)}`;
 /** Batches that may still need a tasks process. */
 export const OPEN_BATCHES_KEY = 'penstock:batches-open';
+/** Sorted set: batches of a tenant that are not final, by when their time is over (Unix s). */
+export const openBatchesKey = (tenant: string) => `penstock:open-batches:${assertToken(tenant)}`;
 
 /** The stored run of one line. */
 export function lineRunId(batchId: string, line: number): string {

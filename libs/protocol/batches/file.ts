@@ -21,6 +21,8 @@ export const fileKey = (id: string) => `penstock:file:${assertToken(id)}`;
 /** Files of a tenant, or those of one purpose, by time of creation (µs). */
 export const fileListKey = (tenant: string, purpose = 'all') =>
   `penstock:files:${assertToken(tenant)}:${assertToken(purpose)}`;
+/** Redis hash of how many files a tenant has (`files`) and how many bytes they have together (`bytes`). Where `files` is another number than the list has, both are counted anew. */
+export const fileUseKey = (tenant: string) => `penstock:file-use:${assertToken(tenant)}`;
 /** Positions of deleted files in the lists, because one may be the `after` cursor of a client that is paging. */
 export const filesGoneKey = (tenant: string) => `penstock:files-gone:${assertToken(tenant)}`;
 /** Files that expire, by time of expiry (Unix s). */

@@ -20,6 +20,12 @@ export const ERRORS = {
     type: invalid,
     text: 'The request is not valid. Compare it with GET /openapi.json.',
   },
+  resource_limit_exceeded: {
+    status: 400,
+    type: invalid,
+    shouldRetry: false,
+    text: 'The project keeps as much as its limit allows. Delete what is not needed any more, or ask the operator to raise the limit.',
+  },
   invalid_json: {
     status: 400,
     type: invalid,

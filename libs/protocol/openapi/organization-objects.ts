@@ -1,5 +1,5 @@
 /** What the admin API answers with. */
-import { OPENAI_LIMITS } from '../access/limit-names.ts';
+import { OPENAI_LIMITS, RESOURCE_LIMITS } from '../access/limit-names.ts';
 import { count, flag, type JsonSchema, list, nullable, object, ref, seconds, text } from './schema.ts';
 
 const pageOf = (item: string) =>
@@ -55,6 +55,7 @@ export const ORGANIZATION_OBJECTS: Readonly<Record<string, JsonSchema>> = {
     ...{
       max_budget: nullable({ type: 'number' }),
       budget_duration: nullable(text),
+      ...Object.fromEntries(RESOURCE_LIMITS.map(name => [name, nullable(count)])),
       shadow: { type: 'boolean' },
     },
   }),

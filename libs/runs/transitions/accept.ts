@@ -1,6 +1,7 @@
 /** Accepting a run: the record first, then its message. Both steps can be repeated: neither is stored twice. */
 import { DispatchError, type NewRun, publicId, type StoredRun } from '@penstock/protocol';
 import type {
+  Backlog,
   BacklogLimits,
   ClaimCheck,
   Idempotency,
@@ -14,6 +15,14 @@ import { keyReused } from '../record/idempotency.ts';
 import { addressOf } from '../record/new-run.ts';
 import { listedMs, recordLifeMs } from '../record/run-life.ts';
 import { encodeRunMessage, keptMessage, type RunWork } from '../record/run-message.ts';
+
+/** What the limits of a project say of its queued work. */
+export interface OwnBacklog {
+  /** That there may be with the run; what is absent has no bound. */
+  readonly most: Partial<Backlog>;
+  /** Is told what there was, and the bytes that came or would have come. @throws DispatchError where that is too much. */
+  check(before: Backlog, moreBytes: number): void;
+}
 
 export interface RunAcceptanceOptions {
   readonly store: Pick<RunStore, 'create' | 'completions' | 'withdraw'>;
@@ -38,15 +47,20 @@ export class RunAcceptance {
    * @throws DispatchError `idempotency_key_reused`, or what the queue or the store refused it with: then nothing is left of it, and the client may
    * try again, also with the same key.
    */
-  async accept(run: NewRun, work: RunWork, idempotency: Idempotency | null): Promise<StoredRun> {
+  async accept(
+    run: NewRun,
+    work: RunWork,
+    idempotency: Idempotency | null,
+    own?: OwnBacklog,
+  ): Promise<StoredRun> {
     const { store, ttl, claims } = this.#o;
     // Made first, since the record keeps it: the queue may lose it.
     const message = await encodeRunMessage(claims, run, work);
-    const outcome = await this.#create(run, message, idempotency);
-    if (outcome.kind === 'full') {
-      if (work.claim === undefined) void claims.discard(run);
-      throw backlogFull(outcome.of);
-    }
+    const kept = keptMessage(message, run);
+    const outcome = await this.#create(run, kept, idempotency, own);
+    if (outcome.kind === 'full' && work.claim === undefined) void claims.discard(run);
+    if ('before' in outcome && outcome.before !== undefined) own?.check(outcome.before, kept.length);
+    if (outcome.kind === 'full') throw backlogFull(outcome.of);
     // A command that was sent again after a lost connection finds its own record.
     const isNew = outcome.kind !== 'reused' && outcome.id === run.id;
     if (!isNew && work.claim === undefined) void claims.discard(run);
@@ -58,12 +72,18 @@ export class RunAcceptance {
     return accepted;
   }
 
-  async #create(run: NewRun, message: Buffer, idempotency: Idempotency | null): Promise<RunCreateOutcome> {
+  async #create(
+    run: NewRun,
+    kept: Buffer,
+    idempotency: Idempotency | null,
+    own: OwnBacklog | undefined,
+  ): Promise<RunCreateOutcome> {
     const { store, claims, limitsOf } = this.#o;
-    const kept = keptMessage(message, run);
     try {
       const lifeMs = recordLifeMs(queueMsOf(run));
-      return await store.create(run, lifeMs, idempotency, kept, limitsOf(run, kept.length));
+      const shares = limitsOf(run, kept.length);
+      const limits = shares === null || own === undefined ? shares : { ...shares, project: own.most };
+      return await store.create(run, lifeMs, idempotency, kept, limits);
     } catch (err) {
       // It may be there all the same, as where replicas did not have it in time.
       await store.withdraw(run.id, idempotency?.key ?? null).catch(() => {});
@@ -103,10 +123,10 @@ export class RunAcceptance {
 }
 
 /** @param of whose part of the queue is taken. */
-export function backlogFull(of: 'tenant' | 'model'): DispatchError {
+export function backlogFull(of: 'project' | 'tenant' | 'model'): DispatchError {
   return new DispatchError('queue_full', {
     message:
-      of === 'tenant'
+      of !== 'model'
         ? 'Your open requests have their share of the queue. Try again after the time in Retry-After, when some of them have been answered.'
         : 'No worker serves this model now, and requests that wait for one take all that they may of the queue. Try again later, or use another model.',
   });

@@ -1,6 +1,7 @@
 /** Contracts of the ports, as tests: adapters in memory and on servers have to pass the same ones. */
 export * from './audit-log.ts';
 export * from './control-channel.ts';
+export * from './limits/backlog.ts';
 export * from './limits/limit-ledger.ts';
 export * from './nth.ts';
 export * from './open-runs.ts';

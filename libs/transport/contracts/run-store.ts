@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type NewRun, type RunResult, type StoredRun, sharedAddress } from '@penstock/protocol';
-import type { BacklogLimits, RunEnd, RunStore } from '../ports/runs/run-store.ts';
+import type { RunEnd, RunStore } from '../ports/runs/run-store.ts';
 import { nth } from './nth.ts';
 
 export interface RunStoreSubject {
@@ -42,7 +42,6 @@ export function testRunStore(subject: () => RunStoreSubject): void {
   testEndings(subject);
   testMoving(subject);
   testKeeping(subject);
-  testBacklog(subject);
   testCompletionList(subject);
 }
 
@@ -262,55 +261,6 @@ function testMoving(subject: () => RunStoreSubject): void {
     );
     assert.deepEqual((await runs.read('moved'))?.address, to);
     assert.equal(await runs.read('nobody'), null);
-  });
-}
-
-function testBacklog(subject: () => RunStoreSubject): void {
-  const EACH = { messages: 2, bytes: 100 };
-  const create = (
-    runs: RunStore,
-    id: string,
-    change: Partial<NewRun>,
-    bytes: number,
-    limits: BacklogLimits,
-  ) =>
-    runs.create(
-      newRun(id, { createdAt: 1, deadlineAt: LONG_MS, ...change }),
-      LONG_MS,
-      null,
-      Buffer.alloc(bytes, 'x'),
-      limits,
-    );
-
-  test('a tenant has no more open runs, and bytes of them, than it may, until one is final', async () => {
-    const { runs } = subject();
-    const of = { tenant: 'crowd', slug: 'crowded' };
-    const add = (id: string, bytes: number) => create(runs, id, of, bytes, { tenant: EACH });
-    assert.equal((await add('crowd-1', 60)).kind, 'created');
-    assert.deepEqual(await add('crowd-2', 41), { kind: 'full', of: 'tenant' });
-    assert.equal((await add('crowd-2', 40)).kind, 'created');
-    assert.deepEqual(await add('crowd-3', 0), { kind: 'full', of: 'tenant' });
-    assert.deepEqual(await add('crowd-2', 40), { kind: 'repeated', id: 'crowd-2' });
-    assert.equal(
-      (await create(runs, 'stranger-1', { ...of, tenant: 'stranger' }, 90, { tenant: EACH })).kind,
-      'created',
-    );
-    await runs.cancel({ id: 'crowd-1', ...of }, 1, TTL);
-    assert.equal((await add('crowd-3', 60)).kind, 'created');
-    assert.equal(await runs.withdraw('crowd-3', null), true);
-    assert.equal((await add('crowd-4', 60)).kind, 'created');
-    for (const id of ['crowd-2', 'crowd-4', 'stranger-1'])
-      await runs.cancel({ id, tenant: id === 'stranger-1' ? 'stranger' : 'crowd' }, 1, TTL);
-    assert.equal((await add('crowd-5', 100)).kind, 'created');
-  });
-
-  test('work for one model is bounded for all tenants together', async () => {
-    const { runs } = subject();
-    const limits = { tenant: { messages: 9, bytes: 999 }, model: EACH };
-    const add = (id: string, tenant: string) => create(runs, id, { tenant, slug: 'unserved' }, 10, limits);
-    assert.equal((await add('unserved-1', 'u1')).kind, 'created');
-    assert.equal((await add('unserved-2', 'u2')).kind, 'created');
-    assert.deepEqual(await add('unserved-3', 'u3'), { kind: 'full', of: 'model' });
   });
 }
 

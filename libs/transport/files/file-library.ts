@@ -8,7 +8,7 @@
  */
 import { type BatchRecord, DispatchError, type FileRecord } from '@penstock/protocol';
 import type { FileContents } from '../ports/tasks/file-contents.ts';
-import type { TaskRecords } from '../ports/tasks/task-records.ts';
+import type { FileUse, TaskRecords } from '../ports/tasks/task-records.ts';
 
 export class FileLibrary {
   readonly #records: TaskRecords;
@@ -19,13 +19,18 @@ export class FileLibrary {
     this.#contents = contents;
   }
 
-  /** @throws DispatchError `storage_busy` when the same content is being deleted at this moment. */
-  async add(file: FileRecord, upload: string | null = null): Promise<void> {
-    const added = await this.#records.addFile(file, upload);
-    if (added && (await this.#contents.has(file.digest))) return;
-    if (added) await this.remove(file);
+  /**
+   * @param most that its tenant may have with it.
+   * @returns what its tenant had without it. Where that leaves no room for it, nothing of it is kept.
+   * @throws DispatchError `storage_busy` when the same content is being deleted at this moment.
+   */
+  async add(file: FileRecord, upload: string | null = null, most: Partial<FileUse> = {}): Promise<FileUse> {
+    const { kind, before } = await this.#records.addFile(file, upload, most);
+    if (kind === 'added' && (await this.#contents.has(file.digest))) return before;
+    if (kind === 'added') await this.remove(file);
     // This upload may have stored the content after it was deleted.
     else await this.discard(file.digest);
+    if (kind === 'full') return before;
     throw new DispatchError('storage_busy');
   }
 

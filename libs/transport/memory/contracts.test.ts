@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { suite } from 'node:test';
 import {
   testAuditLog,
+  testBacklog,
   testControlChannel,
   testLimitLedger,
   testModelRegistry,
@@ -74,6 +75,7 @@ suite('run store in memory', () => {
     now += ms;
   };
   testRunStore(() => ({ runs, elapse }));
+  testBacklog(() => ({ runs, elapse }));
   testRunLog(() => ({ runs, log }));
   const open = new MemoryOpenRuns(runs);
   testOpenRuns(() => ({ runs, open, elapse }));
@@ -92,6 +94,7 @@ suite('run store in memory, sealed', () => {
     now += ms;
   };
   testRunStore(() => ({ runs, elapse }));
+  testBacklog(() => ({ runs, elapse }));
   testRunLog(() => ({ runs, log }));
 });
 

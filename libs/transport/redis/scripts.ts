@@ -12,6 +12,8 @@ import {
   deliveryKey,
   EVENT_OUTBOX_KEY,
   FIRST_ERROR_STATUS,
+  fileKey,
+  openBatchesKey,
   RUN_DEADLINES_KEY,
   runMessageKey,
   runRemovedKey,
@@ -24,6 +26,8 @@ const FOLDER = join(import.meta.dirname, 'scripts');
 const NAMES = {
   ...{ BACKLOG_BYTES_KEY, EVENT_OUTBOX_KEY, FIRST_ERROR_STATUS, RUN_DEADLINES_KEY, WEBHOOK_LIST_PREFIX },
   BACKLOG_PREFIX: prefixOf(backlogKey),
+  FILE_PREFIX: prefixOf(fileKey),
+  OPEN_BATCHES_PREFIX: prefixOf(openBatchesKey),
   DELIVERY_PREFIX: prefixOf(deliveryKey),
   DELIVERY_ATTEMPTS_PREFIX: prefixOf(deliveryAttemptsKey),
   RUN_MESSAGE_PREFIX: prefixOf(runMessageKey),

@@ -14,14 +14,16 @@ import {
   fileKey,
   fileListKey,
   filesGoneKey,
+  fileUseKey,
   isBatchFinal,
   OPEN_BATCHES_KEY,
+  openBatchesKey,
   uploadKey,
 } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import type { CreateOutcome, Idempotency } from '../ports/runs/idempotency.ts';
+import type { Idempotency } from '../ports/runs/idempotency.ts';
 import type { Page, PageOrder } from '../ports/tasks/paging.ts';
-import type { TaskRecords } from '../ports/tasks/task-records.ts';
+import type { AddBatchOutcome, AddFileOutcome, FileUse, TaskRecords } from '../ports/tasks/task-records.ts';
 import { dialRedis, type RedisOptions } from './connection/connection.ts';
 import { Replication } from './connection/replication.ts';
 import { RedisScripts } from './scripts.ts';
@@ -39,6 +41,7 @@ const GOING_TTL_S = 60;
 const SCRIPTS = [
   'tasks/add-file',
   'tasks/remove-file',
+  'tasks/file-use',
   'tasks/release-content',
   'tasks/content-gone',
   'tasks/add-batch',
@@ -60,13 +63,28 @@ export class RedisTaskRecords implements TaskRecords {
     return new RedisTaskRecords(options, await dialRedis(options, 'tasks'));
   }
 
-  async addFile(file: FileRecord, upload: string | null): Promise<boolean> {
-    const { id, tenant, digest, purpose, expiresAt } = file;
+  async addFile(
+    file: FileRecord,
+    upload: string | null,
+    most: Partial<FileUse> = {},
+  ): Promise<AddFileOutcome> {
+    const { id, tenant, digest, bytes, purpose, expiresAt } = file;
     const lists = [fileListKey(tenant), fileListKey(tenant, purpose), FILE_ENDS_KEY, uploadKey(upload ?? '')];
-    const keys = [fileKey(id), contentKey(digest), contentGoingKey(digest), ...lists];
-    const args = [JSON.stringify(file), id, expiresAt ?? '', upload === null ? '' : UPLOAD_TTL_S];
+    const keys = [fileKey(id), contentKey(digest), contentGoingKey(digest), ...lists, fileUseKey(tenant)];
+    const about = [JSON.stringify(file), id, expiresAt ?? '', upload === null ? '' : UPLOAD_TTL_S];
+    const args = [...about, bytes, most.files ?? '', most.bytes ?? ''];
     const add = () => this.#scripts.run('tasks/add-file', ...keys, ...args);
-    return (await this.#replication.confirmed(add)) === 1;
+    const [done, files = 0, before = 0] = (await this.#replication.confirmed(add)) as number[];
+    return {
+      kind: done === 1 ? 'added' : done === 0 ? 'going' : 'full',
+      before: { files, bytes: before },
+    };
+  }
+
+  async fileUse(tenant: string): Promise<FileUse> {
+    const keys = [fileListKey(tenant), fileUseKey(tenant)];
+    const [files = 0, bytes = 0] = (await this.#scripts.run('tasks/file-use', ...keys)) as number[];
+    return { files, bytes };
   }
 
   async uploadedBefore(upload: string): Promise<FileRecord | null> {
@@ -92,7 +110,7 @@ export class RedisTaskRecords implements TaskRecords {
   async removeFile(file: FileRecord): Promise<void> {
     const { id, tenant, purpose } = file;
     const lists = [fileListKey(tenant), fileListKey(tenant, purpose), FILE_ENDS_KEY, filesGoneKey(tenant)];
-    await this.#scripts.run('tasks/remove-file', fileKey(id), ...lists, id, GONE_TTL_S);
+    await this.#scripts.run('tasks/remove-file', fileKey(id), ...lists, fileUseKey(tenant), id, GONE_TTL_S);
   }
 
   endedFiles(nowS: number, most: number): Promise<string[]> {
@@ -108,25 +126,30 @@ export class RedisTaskRecords implements TaskRecords {
     await this.#scripts.run('tasks/content-gone', contentGoingKey(digest));
   }
 
-  async addBatch(batch: BatchRecord, idempotency: Idempotency | null): Promise<CreateOutcome> {
-    const { id, inputDigest, tenant } = batch;
-    const keys = [batchKey(id), contentKey(inputDigest), batchListKey(tenant), OPEN_BATCHES_KEY];
-    const args = [id, BATCH_TTL_S, idempotency?.digest ?? '', KEY_TTL_MS, ...fieldsOf(batch)];
+  async addBatch(
+    batch: BatchRecord,
+    idempotency: Idempotency | null,
+    mostOpen: number | null = null,
+  ): Promise<AddBatchOutcome> {
+    const { id, inputDigest, tenant, expiresAt } = batch;
     const recordKey = idempotency?.key ?? batchKey(id);
-    const add = () => this.#scripts.run('tasks/add-batch', ...keys, recordKey, ...args);
+    const lists = [batchListKey(tenant), OPEN_BATCHES_KEY, recordKey, openBatchesKey(tenant)];
+    const keys = [batchKey(id), contentKey(inputDigest), ...lists];
+    const about = [id, BATCH_TTL_S, idempotency?.digest ?? '', KEY_TTL_MS, expiresAt, mostOpen ?? ''];
+    const add = () => this.#scripts.run('tasks/add-batch', ...keys, ...about, ...fieldsOf(batch));
     const outcome = await this.#replication.confirmed(add).catch(async err => {
       await this.#takeBack(batch, recordKey);
       throw err;
     });
-    const [kind, known] = outcome as [CreateOutcome['kind'], string];
-    return kind === 'reused' ? { kind } : { kind, id: known };
+    const [kind, known, openBefore] = outcome as [AddBatchOutcome['kind'], string, number];
+    return kind === 'created' || kind === 'repeated' ? { kind, id: known, openBefore } : { kind, openBefore };
   }
 
   /** A batch whose client was told that it is not accepted must not begin. */
   async #takeBack({ id, inputDigest, tenant }: BatchRecord, recordKey: string): Promise<void> {
     const isOwn = (await this.#redis.hget(recordKey, 'thing')) === batchKey(id);
     const undo = this.#redis.multi().del(batchKey(id)).srem(OPEN_BATCHES_KEY, id);
-    undo.srem(contentKey(inputDigest), id).zrem(batchListKey(tenant), id);
+    undo.srem(contentKey(inputDigest), id).zrem(batchListKey(tenant), id).zrem(openBatchesKey(tenant), id);
     if (isOwn) undo.del(recordKey);
     await undo.exec();
   }

@@ -1,5 +1,5 @@
 /** OpenAI's Batches API. A batch is a record and a job; the tasks processes do the work. */
-import { mayUse, type Permissions, useOf } from '@penstock/access';
+import { mayUse, type Permissions, type ResourceLimits, useOf } from '@penstock/access';
 import {
   type BatchRecord,
   batchCreate,
@@ -29,6 +29,7 @@ export interface BatchesOptions {
   readonly records: TaskRecords;
   readonly files: FilesApi;
   readonly batchJobs: BatchJobs;
+  readonly resources: ResourceLimits;
   readonly storeRoom: Pick<StoreRoom, 'pass'>;
   readonly nextId: () => string;
   readonly clock: Pick<Clock, 'now'>;
@@ -61,7 +62,7 @@ export class BatchesApi implements Api {
   }
 
   async #create(request: FastifyRequest): Promise<BatchRecord> {
-    const { files, records, batchJobs, storeRoom } = this.#o;
+    const { files, records, batchJobs, storeRoom, resources } = this.#o;
     storeRoom.pass();
     const asked = readBody(batchCreate, request.body);
     const file = await files.find(asked.input_file_id, request.tenant);
@@ -72,7 +73,12 @@ export class BatchesApi implements Api {
       });
     refuseEndpoint(request.caller.permissions, asked.endpoint);
     const batch = this.#newBatch(file, asked, request.caller.permissions);
-    const outcome = await records.addBatch(batch, keyOf(request, 'batches'));
+    const allowance = resources.of(request.caller, 'batches');
+    const mostOpen = allowance.most('max_open_batches') ?? null;
+    const outcome = await records.addBatch(batch, keyOf(request, 'batches'), mostOpen);
+    if (outcome.kind === 'full' || outcome.kind === 'created')
+      allowance.check({ max_open_batches: [outcome.openBefore, 1] });
+    if (outcome.kind === 'full') throw new DispatchError('rate_limit_exceeded');
     if (outcome.kind === 'reused') throw keyReused();
     // If this process dies here, a tasks process finds the batch among the open ones.
     await batchJobs.add(outcome.id);

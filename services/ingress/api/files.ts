@@ -1,5 +1,6 @@
 /** OpenAI's Files API: uploads are streamed to the store and recorded in Redis. */
 import multipart from '@fastify/multipart';
+import type { ResourceAllowance, ResourceLimits } from '@penstock/access';
 import { DispatchError, FILE_PURPOSES, type FileRecord, toFileObject } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import { type FileContents, FileLibrary, type TaskRecords } from '@penstock/transport';
@@ -18,6 +19,7 @@ type FileRoute = { Params: { id: string } };
 export interface FilesOptions {
   readonly records: TaskRecords;
   readonly contents: FileContents;
+  readonly resources: ResourceLimits;
   readonly nextId: () => string;
   readonly clock: Pick<Clock, 'now'>;
 }
@@ -79,6 +81,8 @@ export class FilesApi implements Api {
   }
 
   async #upload(request: FastifyRequest): Promise<object> {
+    const allowance = this.#o.resources.of(request.caller, 'files');
+    await this.#refuseFull(request, allowance);
     const got = await readUpload(request, this.#o.contents, this.#library);
     const earlier = await this.#earlierTry(request, got.digest);
     if (earlier !== null) return toFileObject(earlier);
@@ -93,14 +97,27 @@ export class FilesApi implements Api {
       purpose: got.purpose,
       expiresAt: lifeS === null ? null : createdAt + lifeS,
     };
-    await this.#library.add(file, got.digest);
+    const [files, bytes] = [allowance.most('max_files'), allowance.most('max_stored_bytes')];
+    const before = await this.#library.add(file, got.digest, {
+      ...(files === undefined ? {} : { files }),
+      ...(bytes === undefined ? {} : { bytes }),
+    });
+    allowance.check({ max_files: [before.files, 1], max_stored_bytes: [before.bytes, file.bytes] });
     return toFileObject(file);
+  }
+
+  /** Before anything is received of a file that there is no room for, however small. One that is sent again may be there. */
+  async #refuseFull(request: FastifyRequest, allowance: ResourceAllowance): Promise<void> {
+    const isLimited =
+      allowance.most('max_files') !== undefined || allowance.most('max_stored_bytes') !== undefined;
+    if (!isLimited || retriesOf(request) > 0) return;
+    const { files, bytes } = await this.#o.records.fileUse(request.tenant);
+    allowance.check({ max_files: [files, 1], max_stored_bytes: [bytes, 1] });
   }
 
   /** SDKs send an upload again when the answer was lost, and say so: the file is there already then. */
   async #earlierTry(request: FastifyRequest, digest: string): Promise<FileRecord | null> {
-    const retries = Number(request.headers['x-stainless-retry-count'] ?? 0);
-    return retries > 0 ? this.#o.records.uploadedBefore(digest) : null;
+    return retriesOf(request) > 0 ? this.#o.records.uploadedBefore(digest) : null;
   }
 
   async #list(request: FastifyRequest): Promise<object> {
@@ -118,4 +135,8 @@ export class FilesApi implements Api {
   #isOver(file: FileRecord): boolean {
     return file.expiresAt !== null && file.expiresAt <= this.#o.clock.now() / 1000;
   }
+}
+
+function retriesOf({ headers }: FastifyRequest): number {
+  return Number(headers['x-stainless-retry-count'] ?? 0);
 }

@@ -3,6 +3,7 @@
  * their outcomes are an extension. Secrets are shown once, when they are created.
  */
 import { randomBytes } from 'node:crypto';
+import type { ResourceLimits } from '@penstock/access';
 import {
   DispatchError,
   EVENT_TYPES,
@@ -31,6 +32,7 @@ export interface WebhooksOptions {
   readonly deliveries: DeliveryLog;
   readonly deliveryJobs: DeliveryJobs;
   readonly allow: AllowList;
+  readonly resources: ResourceLimits;
   readonly clock: Pick<Clock, 'now'>;
   readonly nextId: () => string;
 }
@@ -121,7 +123,11 @@ export class WebhooksApi implements Api {
       ...{ eventTypes: asked.event_types, secret: newSecret(), oldSecret: null },
       ...{ createdAt: at, updatedAt: at, managed: false, disabled: null },
     };
-    if (!(await this.#o.webhooks.add(endpoint, MOST_ENDPOINTS)))
+    const allowance = this.#o.resources.of(request.caller, 'webhooks');
+    const most = Math.min(MOST_ENDPOINTS, allowance.most('max_webhook_endpoints') ?? MOST_ENDPOINTS);
+    const { isAdded, before } = await this.#o.webhooks.add(endpoint, most);
+    allowance.check({ max_webhook_endpoints: [before, 1] });
+    if (!isAdded)
       throw new DispatchError('invalid_request', {
         message: `You have ${MOST_ENDPOINTS} webhook endpoints, the most there can be. Delete one first.`,
       });

@@ -1,5 +1,5 @@
 /** How an ingress holds projects to their limits. */
-import { type LimitSettings, ProjectLimiter, RunPasses } from '@penstock/access';
+import { type LimitSettings, ProjectLimiter, ResourceLimits, RunPasses } from '@penstock/access';
 import type { Fleet } from '@penstock/fleet';
 import type { Clock } from '@penstock/runtime';
 import type { LimitLedger, RunStore } from '@penstock/transport';
@@ -21,7 +21,7 @@ export function limitingOf(
   const limiter = new ProjectLimiter({ ledger, settings, targetOf, observer: metrics.limits, clock });
   const passes = new RunPasses(runStore);
   return {
-    ...{ limiter, passes },
+    ...{ limiter, passes, resources: new ResourceLimits(settings, metrics.limits) },
     /** Call once a second. */
     tick() {
       limiter.tick();

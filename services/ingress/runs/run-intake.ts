@@ -1,5 +1,11 @@
 /** From a request that was understood to a stored run. It depends neither on this node nor on the client's connection. */
-import { FREE_PASS, type ProjectLimiter, type RunPasses } from '@penstock/access';
+import {
+  FREE_PASS,
+  type ProjectLimiter,
+  type ResourceAllowance,
+  type ResourceLimits,
+  type RunPasses,
+} from '@penstock/access';
 import {
   type CallNames,
   DispatchError,
@@ -12,7 +18,7 @@ import {
   type StoredRun,
   type WorkMeta,
 } from '@penstock/protocol';
-import { newRun, type RunAcceptance } from '@penstock/runs';
+import { newRun, type OwnBacklog, type RunAcceptance } from '@penstock/runs';
 import { requestAttributes, requestSpanName, type Tracing } from '@penstock/runtime';
 import type { ClaimCheck, RequestTrails } from '@penstock/transport';
 import type { StoreRoom } from '../intake/store-room.ts';
@@ -42,6 +48,7 @@ export interface RunIntakeOptions {
   readonly storeRoom: Pick<StoreRoom, 'pass'>;
   readonly limiter: Pick<ProjectLimiter, 'enter'>;
   readonly passes: Pick<RunPasses, 'add'>;
+  readonly resources: Pick<ResourceLimits, 'of'>;
   readonly region: string;
   /** Null where it is off. */
   readonly tracing: Tracing | null;
@@ -110,7 +117,8 @@ export class RunIntake {
     call: RunCall,
     about: RunAbout,
   ): Promise<StoredRun> {
-    const { acceptance, workMeta, estimates } = this.#o;
+    const { acceptance, workMeta, estimates, resources } = this.#o;
+    const allowance = resources.of(call.caller, endpoint);
     const run = this.newRun(endpoint, request, call, about);
     const terms = { ...run, lane: about.lane, names: call.names };
     const meta = workMeta.write(request, terms);
@@ -119,7 +127,12 @@ export class RunIntake {
     let accepted: StoredRun | null = null;
     try {
       accepted = await this.#traced(meta, call.names, about.kind, names =>
-        acceptance.accept(run, { ...meta, ...names, body: request.body }, call.idempotency),
+        acceptance.accept(
+          run,
+          { ...meta, ...names, body: request.body },
+          call.idempotency,
+          backlogOf(allowance),
+        ),
       );
       if (accepted.id !== run.id) this.#discardForm(run.id, request);
       else this.#keepTrail(meta, call.tenant);
@@ -172,4 +185,17 @@ export class RunIntake {
       span.end();
     }
   }
+}
+
+/** What the limits of its project say of queued work. */
+function backlogOf(allowance: ResourceAllowance): OwnBacklog {
+  const [messages, bytes] = [allowance.most('max_queued_requests'), allowance.most('max_queued_bytes')];
+  return {
+    most: {
+      ...(messages === undefined ? {} : { messages }),
+      ...(bytes === undefined ? {} : { bytes }),
+    },
+    check: (before, more) =>
+      allowance.check({ max_queued_requests: [before.messages, 1], max_queued_bytes: [before.bytes, more] }),
+  };
 }

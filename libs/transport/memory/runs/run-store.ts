@@ -8,7 +8,7 @@ import {
   type RunResult,
   type StoredRun,
 } from '@penstock/protocol';
-import type { Idempotency, RunCreateOutcome } from '../../ports/runs/idempotency.ts';
+import type { Backlog, Idempotency, RunCreateOutcome } from '../../ports/runs/idempotency.ts';
 import type {
   AttemptEnd,
   BacklogLimits,
@@ -51,15 +51,28 @@ export class MemoryRunStore implements RunStore {
       this.#told.add(known.id);
       return { kind: 'repeated', id: known.id };
     }
+    const before = limits?.project === undefined ? {} : { before: this.#backlogOf(run.tenant) };
     const full = this.#full(run, message?.length ?? 0, limits);
-    if (full !== null) return { kind: 'full', of: full };
+    if (full !== null) return { kind: 'full', of: full, ...before };
     if (idempotency !== null) this.#keys.set(idempotency.key, { ...idempotency, id: run.id });
     this.records.add(run, { status: 'queued', attempt: 0, logLength: 0, result: null }, ttlMs);
     if (message !== null) this.#messages.set(run.id, message);
-    return { kind: 'created', id: run.id };
+    return { kind: 'created', id: run.id, ...before };
   }
 
-  #full(run: NewRun, bytes: number, limits: BacklogLimits | null): 'tenant' | 'model' | null {
+  #backlogOf(tenant: string): Backlog {
+    const own = this.records.openIds().flatMap(id => this.records.open(id)?.run ?? []);
+    const ids = own.filter(each => each.tenant === tenant).map(({ id }) => id);
+    return {
+      messages: ids.length,
+      bytes: ids.reduce((sum, id) => sum + (this.#messages.get(id)?.length ?? 0), 0),
+    };
+  }
+
+  #full(run: NewRun, bytes: number, limits: BacklogLimits | null): 'project' | 'tenant' | 'model' | null {
+    const { messages: most = Infinity, bytes: mostBytes = Infinity } = limits?.project ?? {};
+    const held = this.#backlogOf(run.tenant);
+    if (held.messages + 1 > most || held.bytes + bytes > mostBytes) return 'project';
     const open = this.records.openIds().flatMap(id => this.records.open(id)?.run ?? []);
     const isOver = (own: readonly StoredRun[], most: BacklogLimits['tenant'] | undefined) => {
       if (most === undefined) return false;

@@ -10,7 +10,14 @@ export type CreateOutcome =
   | { readonly kind: 'created' | 'repeated'; readonly id: string }
   | { readonly kind: 'reused' };
 
+/** Runs that are open, and the bytes of their messages. */
+export interface Backlog {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
 export type RunCreateOutcome =
-  | CreateOutcome
-  /** Its tenant has its share of the queue, or work for its model takes all that it may. */
-  | { readonly kind: 'full'; readonly of: 'tenant' | 'model' };
+  /** `before`: what was open of its project without it; absent where no limit of the project was named. */
+  | (CreateOutcome & { readonly before?: Backlog })
+  /** Its project has what its limits allow, its tenant its share of the queue, or work for its model takes all that it may. */
+  | { readonly kind: 'full'; readonly of: 'project' | 'tenant' | 'model'; readonly before?: Backlog };

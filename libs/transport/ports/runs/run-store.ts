@@ -14,8 +14,11 @@ import type { RunTtl } from './run-ttl.ts';
 
 /** The most that there may be with a new run, of messages and their bytes; no bound where absent. Lines of batches are not counted. */
 export interface BacklogLimits {
+  /** Its share of the queue. */
   readonly tenant: { readonly messages: number; readonly bytes: number };
   readonly model?: { readonly messages: number; readonly bytes: number };
+  /** What the limits of its project allow. */
+  readonly project?: { readonly messages?: number; readonly bytes?: number };
 }
 
 /** `fenced`: another attempt has it. `gone`: the run is final, or was removed. `unknown`: its record was lost, or never was. */

@@ -5,10 +5,16 @@ export interface KnownEndpoint {
   readonly health: EndpointHealth;
 }
 
+export interface AddEndpointOutcome {
+  readonly isAdded: boolean;
+  /** Endpoints that its tenant had without it. */
+  readonly before: number;
+}
+
 /** Webhook endpoints and how each has been doing. Lists are newest first. */
 export interface WebhookRecords {
-  /** @returns false when the tenant already has `most` endpoints. */
-  add(endpoint: WebhookEndpoint, most: number): Promise<boolean>;
+  /** @param most that the tenant may have with it. */
+  add(endpoint: WebhookEndpoint, most: number): Promise<AddEndpointOutcome>;
   get(id: string): Promise<KnownEndpoint | null>;
   list(tenant: string): Promise<KnownEndpoint[]>;
   /** Changes fields of an existing endpoint. @returns false when there is none. */

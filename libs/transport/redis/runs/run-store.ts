@@ -92,15 +92,18 @@ export class RedisRunStore implements RunStore {
     const { id } = run;
     const flat = Object.entries(toFields(run)).flatMap(([field, value]) => [field, String(value)]);
     const about = [ttlMs, idempotency?.digest ?? '', id, message ?? '', run.createdAt, run.tenant, run.slug];
-    const bounds = [limits?.tenant, limits?.model].flatMap(most => [most?.messages ?? '', most?.bytes ?? '']);
+    const places = [limits?.tenant, limits?.model, limits?.project];
+    const bounds = places.flatMap(most => [most?.messages ?? '', most?.bytes ?? '']);
     const args = [runKey(id), idempotency?.key ?? runKey(id), ...about, ...bounds, ...flat];
-    const [kind, known] = await this.#replication.confirmed(
-      async () => (await this.#run('runs/create', ...args)) as [RunCreateOutcome['kind'], string],
+    const [kind, known, messages = 0, bytes = 0] = await this.#replication.confirmed(
+      async () =>
+        (await this.#run('runs/create', ...args)) as [RunCreateOutcome['kind'], string, number?, number?],
       // A line of a batch is made anew from its file.
       () => run.kind !== 'batch_line',
     );
-    if (kind === 'full') return { kind, of: known === 'model' ? 'model' : 'tenant' };
-    return kind === 'reused' ? { kind } : { kind, id: known };
+    const before = limits?.project === undefined ? {} : { before: { messages, bytes } };
+    if (kind === 'full') return { kind, of: known as 'project' | 'tenant' | 'model', ...before };
+    return kind === 'reused' ? { kind } : { kind, id: known, ...(kind === 'created' ? before : {}) };
   }
 
   async keep(run: NewRun, end: RunEnd, ttl: RunTtl): Promise<void> {

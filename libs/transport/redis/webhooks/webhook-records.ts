@@ -1,7 +1,11 @@
 /** Webhook endpoints and how each has been doing: a hash for each endpoint, a sorted set for each tenant. */
 import { WEBHOOK_MANAGED_KEY, type WebhookEndpoint, webhookKey, webhookListKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import type { KnownEndpoint, WebhookRecords } from '../../ports/webhooks/webhook-records.ts';
+import type {
+  AddEndpointOutcome,
+  KnownEndpoint,
+  WebhookRecords,
+} from '../../ports/webhooks/webhook-records.ts';
 import { dialRedis, type RedisOptions } from '../connection/connection.ts';
 import { RedisScripts } from '../scripts.ts';
 
@@ -28,20 +32,13 @@ export class RedisWebhooks implements WebhookRecords {
     return new RedisWebhooks(redis);
   }
 
-  async add(endpoint: WebhookEndpoint, most: number): Promise<boolean> {
+  async add(endpoint: WebhookEndpoint, most: number): Promise<AddEndpointOutcome> {
     const { id, tenant, createdAt } = endpoint;
     const fields = fieldsOf(endpoint);
-    return (
-      (await this.#scripts.run(
-        'webhooks/add-endpoint',
-        webhookListKey(tenant),
-        webhookKey(id),
-        most,
-        createdAt,
-        id,
-        ...fields,
-      )) === 1
-    );
+    const keys = [webhookListKey(tenant), webhookKey(id)];
+    const said = await this.#scripts.run('webhooks/add-endpoint', ...keys, most, createdAt, id, ...fields);
+    const [done, before = 0] = said as number[];
+    return { isAdded: done === 1, before };
   }
 
   async get(id: string): Promise<KnownEndpoint | null> {

@@ -127,7 +127,7 @@ export async function startIngress(
         estimates,
       },
       storeRoom: { pass() {} },
-      ...{ limiter, passes: { add() {} } },
+      ...{ limiter, passes: { add() {} }, resources: { of: () => ({ most: () => undefined, check() {} }) } },
       ...{ tracing: null, trailing, shardFor: (slug: string) => fleet.shardFor(slug) },
     }),
     canceller: new RunCanceller(life),
