@@ -17,6 +17,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
  * composes it, and an `index.ts`, which lists what a folder offers, may import any.
  */
 export const FOLDERS: Record<string, readonly string[]> = {
+  'libs/policy/admission': ['libs/policy/shares'],
   'libs/policy/placement': ['libs/policy/bidding'],
   'libs/access/office': ['libs/access'],
   'libs/access/limits': ['libs/access/lookup'],

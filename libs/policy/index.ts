@@ -1,4 +1,6 @@
 /** The dispatch rules as pure functions: no clock, no I/O, no randomness of their own. */
+export * from './admission/admission.ts';
+export * from './admission/admission-door.ts';
 export * from './admission/deadline.ts';
 export * from './admission/eta.ts';
 export * from './admission/tier.ts';

@@ -7,6 +7,7 @@ import { SCENARIOS, scenarioOf } from '../workloads/scenarios.ts';
 import { renderTable, type Summary, summarize } from '../workloads/summary.ts';
 import { assertSome, TraceError } from '../workloads/trace.ts';
 import { renderFairness } from './fairness-plan.ts';
+import { renderOverload } from './overload-plan.ts';
 import { renderPlans } from './page.ts';
 import { POLICIES, policyOf } from './policies.ts';
 import { planScaling } from './scaling/scaling-plan.ts';
@@ -24,6 +25,7 @@ const REPOSITORY_ONLY = `
 const USAGE = `usage: ${commandLine('plan')} [options]
        ${commandLine('plan')} --scaling [options]: autoscalers over days of load; --scaling --help tells more
        ${commandLine('plan')} --fairness: what projects get while one of them floods (docs/fairness.md has the tables), a minute or two
+       ${commandLine('plan')} --overload: how good estimates of the wait are, and what is in time at up to ten times what a fleet can do (docs/admission.md), minutes
   --scenario NAME   ${Object.keys(SCENARIOS).join(', ')} (default uneven)
   --policy NAMES    comma separated; ${Object.keys(POLICIES).join(', ')} (default all)
   --load X          multiple of the workload's own arrival rate (default: the scenario's)
@@ -110,6 +112,7 @@ function run(): void {
   const argv = process.argv.slice(2);
   if (argv.includes('--scaling')) return planScaling(argv);
   if (argv.includes('--fairness')) return void process.stdout.write(`${renderFairness()}\n`);
+  if (argv.includes('--overload')) return void process.stdout.write(`${renderOverload()}\n`);
   const args = readArgs();
   if (args === null) process.stdout.write(`${USAGE}\n`);
   else if (args.speed) speed();

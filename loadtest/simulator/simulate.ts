@@ -29,6 +29,8 @@ export interface SimulationResult {
   readonly tpotMs: Float64Array;
   readonly cachedTokens: Float64Array;
   readonly worker: Int32Array;
+  /** Until it was refused. */
+  readonly refusedMs: Float64Array;
   readonly requests: readonly TraceRequest[];
 }
 
@@ -49,6 +51,7 @@ class Simulation {
       tpotMs: new Float64Array(n).fill(Number.NaN),
       cachedTokens: new Float64Array(n),
       worker: new Int32Array(n).fill(-1),
+      refusedMs: new Float64Array(n).fill(Number.NaN),
       requests,
     };
     const profile = profileOf(options.profile);
@@ -63,6 +66,9 @@ class Simulation {
       slots,
       random: seededRandom(seed),
       send: (request, index, worker) => this.#send(request, index, worker),
+      refuse: ({ atMs }, index) => {
+        this.#result.refusedMs[index] = this.#agenda.now - atMs;
+      },
     };
     this.#dispatcher = options.policy(simulated);
   }

@@ -34,7 +34,8 @@ function part(
   seconds: number,
   seed: number,
 ): TraceRequest[] {
-  const own = limitTrace(generateConversations(seed), { ...limits, load, maxSeconds: seconds * load });
+  const maxSeconds = seconds * load;
+  const own = limitTrace(generateConversations(seed, maxSeconds), { ...limits, load, maxSeconds });
   return own.map(request => ({
     ...request,
     owner,

@@ -34,13 +34,13 @@ interface Conversation {
 }
 
 /** Poisson arrivals; a follow-up repeats the blocks of its conversation and adds new ones. Block 0 begins every prompt. */
-export function generateConversations(seed: number): TraceRequest[] {
+export function generateConversations(seed: number, maxSeconds = Number.POSITIVE_INFINITY): TraceRequest[] {
   const random = seededRandom(seed);
   const open: Conversation[] = [];
   const requests: TraceRequest[] = [];
   let nextBlock = 1;
   let atMs = 0;
-  while (requests.length < REQUESTS) {
+  while (requests.length < REQUESTS && atMs < maxSeconds * 1000) {
     atMs += (-Math.log(1 - random()) / PER_SECOND) * 1000;
     const drawn = Math.round(quantileOf(INPUT, random()));
     const outputTokens = Math.round(quantileOf(OUTPUT, random()));

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEFAULT_TIMEOUT_MS, keptMs, type TimeoutHints, timeoutOf as timeout } from './deadline.ts';
+import {
+  DEFAULT_TIMEOUT_MS,
+  keptMs,
+  patienceOf,
+  type TimeoutHints,
+  timeoutOf as timeout,
+} from './deadline.ts';
 
 const MAX_MS = 3_600_000;
 const timeoutOf = (hints: TimeoutHints) => timeout(hints, MAX_MS);
@@ -24,4 +30,23 @@ test('the broker keeps a request beyond its deadline, and one whose stream may f
   assert.equal(keptMs(5000, false), 65_000);
   assert.equal(keptMs(5000, true), 3_660_000);
   assert.equal(keptMs(7_200_000, true), 7_260_000);
+});
+
+test('a client that has chosen waits so long for the first token, less what the answer takes that it waits for', () => {
+  const of = (hints: TimeoutHints, answerMs = 0) =>
+    patienceOf(hints, { timeoutMs: timeoutOf(hints), usualMs: 60_000, answerMs });
+  assert.equal(of({ requestTimeoutMs: '90000' }), 90_000);
+  assert.equal(of({ requestTimeoutMs: '90000' }, 20_000), 70_000);
+  assert.equal(of({ requestTimeoutMs: '600000' }), 600_000);
+  assert.equal(of({ stainlessTimeout: '30' }), 30_000);
+  assert.equal(of({ stainlessReadTimeout: '5' }, 9000), 0);
+});
+
+test('who has not chosen waits as long as is usual: what the SDKs send by themselves says nothing', () => {
+  const of = (hints: TimeoutHints, timeoutMs: number) =>
+    patienceOf(hints, { timeoutMs, usualMs: 60_000, answerMs: 20_000 });
+  assert.equal(of({}, 600_000), 60_000);
+  assert.equal(of({ stainlessTimeout: '600', stainlessReadTimeout: '600' }, 600_000), 60_000);
+  assert.equal(of({ requestTimeoutMs: 'abc' }, 600_000), 60_000);
+  assert.equal(of({}, 10_000), 10_000, 'no longer than it waits at all');
 });

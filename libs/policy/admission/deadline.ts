@@ -27,6 +27,26 @@ export function timeoutOf(hints: TimeoutHints, maxMs: number, defaultMs = DEFAUL
   return Math.min(maxMs, Math.max(MIN_TIMEOUT_MS, ms));
 }
 
+export interface PatienceOf {
+  /** See {@link timeoutOf}, ms. */
+  readonly timeoutMs: number;
+  /** How long clients wait for the first token who have not chosen, ms. */
+  readonly usualMs: number;
+  /** What an answer takes after its first token, ms, where its client waits for all of it; else 0. */
+  readonly answerMs: number;
+}
+
+/**
+ * How long a client waits for the first token, ms: as long as it says where it has chosen. What the SDKs send by themselves is no choice: ten
+ * minutes are for long answers, and nobody looks at an empty page for so long.
+ */
+export function patienceOf(hints: TimeoutHints, { timeoutMs, usualMs, answerMs }: PatienceOf): number {
+  const seconds = positive(hints.stainlessTimeout) ?? positive(hints.stainlessReadTimeout);
+  const isChosen =
+    positive(hints.requestTimeoutMs) !== null || (seconds !== null && seconds * 1000 !== DEFAULT_TIMEOUT_MS);
+  return isChosen ? Math.max(0, timeoutMs - answerMs) : Math.min(usualMs, timeoutMs);
+}
+
 /** A stream that began in time is kept on the queue for this long, ms, so that another worker can go on with it. */
 const STREAM_KEPT_MS = 3_600_000;
 /** The broker drops queued work this long after the client's deadline, ms. Only a backstop: workers check the deadline. */

@@ -46,6 +46,11 @@ export class DispatchWindow<T> {
     return this.#open.size;
   }
 
+  /** What is on its way, oldest first. */
+  items(): Iterable<T> {
+    return this.#open.keys();
+  }
+
   sent(item: T, now: number): void {
     this.#open.set(item, now);
   }

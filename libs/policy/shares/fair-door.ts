@@ -35,29 +35,47 @@ export class FairDoor<T extends Claimant> {
     return this.waiting.kinds.length === 0 && [...this.#windows.values()].every(({ size }) => size === 0);
   }
 
+  /** It waits from now on. */
   arrive(item: T): void {
     this.waiting.add(item);
+  }
+
+  /** Whether it goes now, for nothing waits that would come first. It has to wait where it does not: see {@link arrive}. */
+  passes(item: T, view: DoorView<T>): boolean {
+    if (this.waiting.size > 0) return false;
+    if (!this.#hasRoom(item, 1, view)) return false;
+    this.#sent(this.#windowOf(item.kind), item, view.now);
+    return true;
   }
 
   /** What goes now; null where the rest waits. Ask again until it is null, whenever anything has changed. */
   next(view: DoorView<T>): T | null {
     const { kinds } = this.waiting;
     if (kinds.length === 0) return null;
-    const { now, workers, node } = view;
+    const { now, node } = view;
     const lead = Math.max(LEAST_LEAD, LEAD_S * this.#pace.perSecond(now));
     for (const kind of kinds) {
       const first = this.waiting.first(kind, lead);
       if (first === null) continue;
-      const window = this.#windowOf(kind);
-      const elsewhere = node.elsewhere.get(kind) ?? 0;
-      const of = { now, workers, part: 1 / kinds.length, share: node.share, elsewhere };
-      if (!window.hasRoom(of, () => view.starts(first))) continue;
+      if (!this.#hasRoom(first, 1 / kinds.length, view)) continue;
       this.waiting.serve(first, node.parts.get(first.owner));
-      this.#pace.add(first.cost / first.weight, now);
-      window.sent(first, now);
+      this.#sent(this.#windowOf(kind), first, now);
       return first;
     }
     return null;
+  }
+
+  /** @param part of the workers that is for its kind beside others that wait, 0–1. */
+  #hasRoom(item: T, part: number, view: DoorView<T>): boolean {
+    const { now, workers, node } = view;
+    const elsewhere = node.elsewhere.get(item.kind) ?? 0;
+    const of = { now, workers, part, share: node.share, elsewhere };
+    return this.#windowOf(item.kind).hasRoom(of, () => view.starts(item));
+  }
+
+  #sent(window: DispatchWindow<T>, item: T, now: number): void {
+    this.#pace.add(item.cost / item.weight, now);
+    window.sent(item, now);
   }
 
   /** The first of its answer has come. */
@@ -68,6 +86,11 @@ export class FairDoor<T extends Claimant> {
   /** It is over, wherever it was. */
   leave(item: T): void {
     if (!this.waiting.remove(item)) this.#windows.get(item.kind)?.left(item);
+  }
+
+  /** What is on its way, of one kind, oldest first. */
+  onTheWay(kind: string): Iterable<T> {
+    return this.#windows.get(kind)?.items() ?? [];
   }
 
   /** What other nodes have to know of this one. */

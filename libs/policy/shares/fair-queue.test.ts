@@ -114,3 +114,27 @@ test('a part of a weight counts for as much', () => {
   }
   assert.equal(order.filter(owner => owner === 'half').length, 10);
 });
+
+test('what is ahead of who comes is what is served before it, where nobody else comes', () => {
+  for (let seed = 1; seed <= 100; seed++) {
+    const random = randomOf(seed);
+    const queue = new FairQueue<Claimant>();
+    const weights = [1, 2, 5];
+    const add = () => {
+      const owner = Math.floor(random() * weights.length);
+      return item(String(owner), 1 + Math.floor(random() * 10), weights[owner]);
+    };
+    for (let i = 0; i < 60; i++) queue.add(add());
+    for (let i = 0; i < 20; i++) serve(queue);
+    const last = add();
+    const ahead = queue.ahead(last);
+    queue.add(last);
+    let served = 0;
+    for (let next = queue.first('any', NO_LEAD); next !== last; next = queue.first('any', NO_LEAD)) {
+      assert.ok(next !== null);
+      served += next.cost;
+      queue.serve(next);
+    }
+    assert.ok(Math.abs(served - ahead) <= 20, `of ${served} served first ${ahead} were ahead`);
+  }
+});

@@ -22,6 +22,9 @@ export interface Claimant<Kind = string> {
 interface Line<T> {
   /** By kind, in the order in which it came. No kind is empty. */
   readonly items: Map<string, Set<T>>;
+  /** What it costs, by kind. */
+  readonly costs: Map<string, number>;
+  weight: number;
   clock: number;
 }
 
@@ -59,8 +62,35 @@ export class FairQueue<T extends Claimant> {
     }
   }
 
+  /** What waits of a kind for each owner, in the order in which it came. */
+  *lines(kind: string): Iterable<Iterable<T>> {
+    for (const { items } of this.#lines.values()) yield items.get(kind) ?? [];
+  }
+
+  /**
+   * What would be served of its kind before an item that came now, in tokens: all of its owner's, and of others what their clocks let go
+   * first. More, if others come.
+   * @param before what its owner's earlier ones cost; default: all that waits.
+   */
+  ahead(item: Claimant, before?: number): number {
+    const own = this.#lines.get(item.owner);
+    const clock = own?.clock ?? Math.max(this.#now, this.#ahead.get(item.owner) ?? 0);
+    const earlier = before ?? own?.costs.get(item.kind) ?? 0;
+    const turn = clock + earlier / item.weight;
+    let ahead = earlier;
+    for (const line of this.#lines.values()) {
+      if (line === own) continue;
+      const cost = line.costs.get(item.kind) ?? 0;
+      ahead += Math.min(cost, Math.max(0, turn - line.clock) * line.weight);
+    }
+    return ahead;
+  }
+
   add(item: T): void {
-    const { items } = this.#lineOf(item.owner);
+    const line = this.#lineOf(item.owner);
+    const { items, costs } = line;
+    line.weight = item.weight;
+    costs.set(item.kind, item.cost + (costs.get(item.kind) ?? 0));
     const known = items.get(item.kind);
     if (known === undefined) items.set(item.kind, new Set([item]));
     else known.add(item);
@@ -75,7 +105,11 @@ export class FairQueue<T extends Claimant> {
     const left = this.sizeOf(item.kind) - 1;
     if (left === 0) this.#sizes.delete(item.kind);
     else this.#sizes.set(item.kind, left);
-    if (items.size === 0) line.items.delete(item.kind);
+    line.costs.set(item.kind, (line.costs.get(item.kind) ?? 0) - item.cost);
+    if (items.size === 0) {
+      line.items.delete(item.kind);
+      line.costs.delete(item.kind);
+    }
     if (line.items.size === 0) this.#end(item.owner, line);
     return true;
   }
@@ -106,6 +140,8 @@ export class FairQueue<T extends Claimant> {
     if (known !== undefined) return known;
     const line = {
       items: new Map<string, Set<T>>(),
+      costs: new Map<string, number>(),
+      weight: 1,
       clock: Math.max(this.#now, this.#ahead.get(owner) ?? 0),
     };
     this.#ahead.delete(owner);

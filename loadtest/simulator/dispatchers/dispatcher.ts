@@ -12,6 +12,8 @@ export interface SimulatedFleet {
   readonly random: () => number;
   /** Hands a request to an engine. */
   send(request: TraceRequest, index: number, worker: number): Job;
+  /** Its client gets an error in place of an answer. */
+  refuse(request: TraceRequest, index: number): void;
 }
 
 export interface Dispatcher {

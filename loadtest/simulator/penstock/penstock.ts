@@ -88,12 +88,37 @@ class Penstock implements Dispatcher {
     return {
       agenda: this.#fleet.agenda,
       workers: () => this.#alive,
+      quotes: () => this.#quotes(),
       starts: (promptTokens: number) =>
         this.#workers.reduce(
           (sum, worker) => sum + (worker.isDead ? 0 : startsNow(roomOf(worker), promptTokens)),
           0,
         ),
       send: (request: TraceRequest, index: number) => this.#admit(request, index),
+      withdraw: (index: number) => this.#withdraw(index),
+      refuse: (request: TraceRequest, index: number) => this.#fleet.refuse(request, index),
+    };
+  }
+
+  #withdraw(index: number): boolean {
+    for (const { queue } of [...this.#consumers, ...this.#workers.map(({ bound }) => bound)]) {
+      const at = queue.findIndex(each => each.index === index);
+      if (at >= 0) return queue.splice(at, 1).length > 0;
+    }
+    return false;
+  }
+
+  #quotes() {
+    let quotedS = Number.POSITIVE_INFINITY;
+    let rates = 0;
+    for (const worker of this.#workers) {
+      if (worker.isDead) continue;
+      quotedS = Math.min(quotedS, worker.waitS(this.#now));
+      rates += worker.quotedRate(this.#now);
+    }
+    return {
+      quotedS: Number.isFinite(quotedS) ? quotedS : 0,
+      tokensPerSec: rates / Math.max(1, this.#alive),
     };
   }
 
