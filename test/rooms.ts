@@ -208,10 +208,12 @@ export const FOLDERS: Record<string, readonly string[]> = {
   'libs/transport/roles': ['libs/transport/nats/connection', 'libs/transport/redis/connection'],
   'libs/transport/tls': ['libs/transport/ports'],
   'libs/transport/sealed': [
+    'libs/transport/ports',
     'libs/transport/ports/queue',
     'libs/transport/ports/runs',
     'libs/transport/ports/sealing',
     'libs/transport/ports/tasks',
+    'libs/transport/ports/webhooks',
     'libs/transport/vault',
   ],
   'libs/transport/vault': [

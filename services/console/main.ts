@@ -22,6 +22,7 @@ import {
   whenThere,
 } from '@penstock/runtime';
 import {
+  GivenSeals,
   NatsDeadLetters,
   NatsWorkQueue,
   openStores,
@@ -33,6 +34,7 @@ import {
   RedisScalerRecords,
   RedisTaskRecords,
   RedisWebhooks,
+  SealedTaskRecords,
 } from '@penstock/transport';
 import { consoleConfig } from './config.ts';
 import { startConsole } from './console.ts';
@@ -57,7 +59,11 @@ const registry = await there(REDIS, () => RedisModelRegistry.connect({ ...redis,
 const audit = await there(REDIS, () => RedisAuditLog.connect(redis, auditOptions(config, log)));
 const scaler = await there(REDIS, () => RedisScalerRecords.connect(redis, region));
 const runs = await there(REDIS, () => RedisRunStore.connect(redis));
-const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
+/** Nothing is opened here: what is encrypted is shown as that. */
+const records = new SealedTaskRecords(
+  await there(REDIS, () => RedisTaskRecords.connect(redis)),
+  new GivenSeals(null),
+);
 const trails = await there(REDIS, () => RedisRequestTrails.connect({ ...redis, clock: regionClock }));
 const endpoints = await there(REDIS, () => RedisWebhooks.connect(redis));
 const deliveries = await there(REDIS, () => RedisDeliveries.connect(redis));

@@ -47,9 +47,12 @@ import {
   RedisTaskRecords,
   RedisWebhooks,
   SealedBodies,
+  SealedConversations,
   SealedFiles,
   SealedRunLog,
   SealedRunStore,
+  SealedTaskRecords,
+  SealedWebhooks,
 } from '@penstock/transport';
 import { BullBatches, BullDeliveries } from '@penstock/transport/bullmq';
 import { whyNotFetched } from '@penstock/transport/egress';
@@ -116,7 +119,7 @@ const recheckKeys = oneAtATime(() => vault.recheck());
 const runStore = new SealedRunStore(await there(REDIS, () => RedisRunStore.connect(redis)), vault);
 const projects = await there(REDIS, () => RedisProjectRecords.connect(redis));
 const limits = await there(REDIS, () => RedisLimitLedger.connect(redis));
-const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
+const records = new SealedTaskRecords(await there(REDIS, () => RedisTaskRecords.connect(redis)), vault);
 const stored = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
 );
@@ -124,9 +127,12 @@ const contents = new SealedFiles(stored.contents, vault);
 const bodies = new SealedBodies(stored.bodies, vault);
 const batchJobs = new BullBatches(redis);
 const runLog = new SealedRunLog(await there(REDIS, () => RedisRunLog.connect(redis)), vault, runStore);
-const webhooks = await there(REDIS, () => RedisWebhooks.connect(redis));
+const webhooks = new SealedWebhooks(await there(REDIS, () => RedisWebhooks.connect(redis)), vault);
 const deliveries = await there(REDIS, () => RedisDeliveries.connect(redis));
-const conversations = await there(REDIS, () => RedisConversations.connect(redis));
+const conversations = new SealedConversations(
+  await there(REDIS, () => RedisConversations.connect(redis)),
+  vault,
+);
 const audit = await there(REDIS, () => RedisAuditLog.connect(redis, auditOptions(config, log)));
 const deliveryJobs = new BullDeliveries(redis, WEBHOOK_ATTEMPTS);
 

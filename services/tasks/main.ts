@@ -62,6 +62,7 @@ import {
   SealedBodies,
   SealedFiles,
   SealedRunStore,
+  SealedTaskRecords,
 } from '@penstock/transport';
 import { BATCHES_AT_ONCE, BullBatches } from '@penstock/transport/bullmq';
 import { whyNotFetched } from '@penstock/transport/egress';
@@ -117,7 +118,7 @@ const { vault, work, ...keys } = await there(REDIS, () =>
 );
 const recheckKeys = oneAtATime(() => vault.recheck());
 const runs = new SealedRunStore(await there(REDIS, () => RedisRunStore.connect(redis)), vault);
-const records = await there(REDIS, () => RedisTaskRecords.connect(redis));
+const records = new SealedTaskRecords(await there(REDIS, () => RedisTaskRecords.connect(redis)), vault);
 const batches = new BullBatches(redis);
 
 const stored = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
@@ -231,6 +232,7 @@ batches.work(
 );
 const webhooks = await startWebhooks({
   redis,
+  seals: vault,
   allow: config.PENSTOCK_WEBHOOK_ALLOW,
   configured: config.PENSTOCK_WEBHOOKS,
   timeoutMs: config.PENSTOCK_WEBHOOK_TIMEOUT_MS,

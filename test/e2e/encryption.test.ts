@@ -11,6 +11,7 @@ import { batchesOf, lineOf } from '../../testkit/batches.ts';
 import { startNats } from '../../testkit/nats.ts';
 import { freePort } from '../../testkit/ports.ts';
 import { startService } from '../../testkit/process.ts';
+import { startReceiver } from '../../testkit/receiver.ts';
 import { chunk, DONE, gate, startScriptedEngine } from '../../testkit/scripted-engine.ts';
 import { sdk } from '../../testkit/sdk.ts';
 import { API_KEY, errorOf, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
@@ -26,6 +27,8 @@ let natsDir: string;
 let keys: { PENSTOCK_ENCRYPTION_KEYS: string; PENSTOCK_WORK_KEYS: string };
 /** What the engine waits for before it ends an answer to a prompt that asks for it. */
 let held = gate();
+let receiver: Awaited<ReturnType<typeof startReceiver>>;
+const ALLOW = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1' };
 
 before(async () => {
   parts = new AsyncDisposableStack();
@@ -34,13 +37,14 @@ before(async () => {
   );
   const nats = parts.adopt(await startNats('8MB', '', natsDir), server => server.stop());
   const engine = parts.adopt(await startScriptedEngine(answer), server => server.close());
+  receiver = parts.use(await startReceiver());
   keys = { PENSTOCK_ENCRYPTION_KEYS: MASTER, PENSTOCK_WORK_KEYS: WORK };
   stack = parts.use(
     await startStack({
       natsUrl: nats.url,
       engineUrls: [engine.url],
-      ingressEnv: { ...keys, PENSTOCK_ENCRYPT_QUEUE: 'all' },
-      tasksEnv: keys,
+      ingressEnv: { ...keys, ...ALLOW, PENSTOCK_ENCRYPT_QUEUE: 'all' },
+      tasksEnv: { ...keys, ...ALLOW },
       workerEnv: { PENSTOCK_WORK_KEYS: WORK },
     }),
   );
@@ -107,14 +111,15 @@ async function filesText(directory: string): Promise<string> {
   return text;
 }
 
-async function assertNowhere(where: string): Promise<void> {
+/** @param more texts that stand nowhere either. */
+async function assertNowhere(where: string, ...more: readonly string[]): Promise<void> {
   const texts = {
     redis: await redisText(),
     nats: await filesText(natsDir),
     files: await filesText(stack.filesDir),
   };
   for (const [place, text] of Object.entries(texts))
-    for (const marker of [ASKED, ANSWERED, Buffer.from(ASKED).toString('base64').slice(0, 24)])
+    for (const marker of [ASKED, ANSWERED, Buffer.from(ASKED).toString('base64').slice(0, 24), ...more])
       assert.equal(text.indexOf(marker), -1, `${where}: ${marker} in ${place}: …${around(text, marker)}…`);
 }
 
@@ -210,6 +215,37 @@ test('files, batches and large bodies', async () => {
     await assertNowhere('files');
     held.open();
   }
+});
+
+test('conversations, secrets of webhooks and what errors of batches quote', async () => {
+  const client = sdk(stack);
+  const input = [{ type: 'message' as const, role: 'user' as const, content: ASKED }];
+  const { id: conversation } = await client.conversations.create({ items: input });
+  const answered = await client.responses.create({ model, input: 'and now?', conversation });
+  assert.match(answered.output_text, new RegExp(ANSWERED));
+  const behind = await client.responses.create({ model, input: 'go on', conversation, background: true });
+  await waitFor(async () => (await client.responses.retrieve(behind.id)).status === 'completed');
+  const items = async () => (await client.conversations.items.list(conversation, { order: 'asc' })).data;
+  const [first, ...rest] = await items();
+  assert.match(JSON.stringify(first), new RegExp(ASKED));
+  assert.equal(rest.filter(item => JSON.stringify(item).includes(ANSWERED)).length, 2);
+  await client.conversations.items.delete(first?.id ?? '', { conversation_id: conversation });
+  assert.ok(!JSON.stringify(await items()).includes(ASKED));
+
+  const created = await client.webhooks.create({
+    ...{ name: 'mine', url: `${receiver.url}/mine`, event_types: ['batch.failed'] },
+  });
+  const { signing_secret: secret } = created as unknown as { signing_secret: string };
+  const { begin, whenOver } = batchesOf(client);
+  const over = await whenOver(
+    (await begin(`${lineOf('1', { model, messages, store: true, metadata: { [ASKED]: 5 } })}\n`)).id,
+  );
+  assert.match(JSON.stringify(over.errors), new RegExp(ASKED));
+  await waitFor(() => receiver.to('/mine').length > 0);
+  const [post] = receiver.to('/mine');
+  const event = await client.webhooks.unwrap(post?.body ?? '', post?.headers ?? {}, secret);
+  assert.equal(event.type, 'batch.failed');
+  await assertNowhere('conversations', secret, secret.slice('whsec_'.length));
 });
 
 test('a key that is missing is named to the operator, and nothing is made up', async () => {

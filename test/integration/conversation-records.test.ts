@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { conversationEntriesKey, conversationKey } from '@penstock/protocol';
-import { RedisConversations } from '@penstock/transport';
+import {
+  type ConversationRecords,
+  KeyList,
+  RedisConversations,
+  RedisDataKeys,
+  SealedConversations,
+  Vault,
+} from '@penstock/transport';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../testkit/redis.ts';
 
@@ -23,36 +30,50 @@ after(async () => {
 const limits = { ttlMs: 60_000, maxEntries: 5, maxBytes: 20 };
 const about = (id: string) => ({ id, tenant: 't', createdAt: 1, metadata: { a: 'b' } });
 
-test('entries are kept in order, and others take the place of one', async () => {
-  await records.create(about('c1'), 1000);
-  assert.deepEqual(await records.record('c1'), about('c1'));
-  assert.equal(await records.add('c1', ['a', 'b', 'c'], limits), 'added');
-  await records.replace('c1', 'b', ['x', 'y']);
-  await records.replace('c1', 'b', ['never']);
-  await records.replace('c1', 'a', []);
-  assert.deepEqual(await records.entries('c1'), ['x', 'y', 'c']);
-  assert.equal(await records.describe('c1', { c: 'd' }), true);
-  assert.deepEqual((await records.record('c1'))?.metadata, { c: 'd' });
+test('entries are kept in order, and others take the place of one', () => orderOf(records, 'c1'));
+
+test('so they are where they are sealed, which Redis does not see through', async () => {
+  const wrapper = KeyList.parse(KeyList.draw('k1'), 'PENSTOCK_X');
+  const clock = { now: () => 0, monotonic: () => 0 };
+  const dataKeys = await RedisDataKeys.connect({ url: redis.url, name: 'test' });
+  const vault = new Vault({ records: dataKeys, wrapper, isOn: true, clock });
+  await orderOf(new SealedConversations(records, vault), 'c9');
+  const kept = await records.entries(about('c9'));
+  assert.ok(kept.length === 3 && kept.every(entry => !['xx', 'y', 'c'].includes(entry)), String(kept));
+  await dataKeys.close();
 });
+
+async function orderOf(records: ConversationRecords, id: string): Promise<void> {
+  const limits = { ttlMs: 60_000, maxEntries: 5, maxBytes: 1000 };
+  await records.create(about(id), 1000);
+  assert.deepEqual(await records.record(id), about(id));
+  assert.equal(await records.add(about(id), ['a', 'b', 'c'], limits), 'added');
+  await records.replace(about(id), 'b', ['xx', 'y']);
+  await records.replace(about(id), 'b', ['never']);
+  await records.replace(about(id), 'a', []);
+  assert.deepEqual(await records.entries(about(id)), ['xx', 'y', 'c']);
+  assert.equal(await records.describe(id, { c: 'd' }), true);
+  assert.deepEqual((await records.record(id))?.metadata, { c: 'd' });
+}
 
 test('a conversation has room for so many entries and bytes', async () => {
   await records.create(about('c2'), 1000);
-  assert.equal(await records.add('c2', ['1', '2', '3', '4', '5', '6'], limits), 'full');
-  assert.equal(await records.add('c2', ['x'.repeat(21)], limits), 'full');
-  assert.equal(await records.add('c2', ['x'.repeat(15)], limits), 'added');
-  assert.equal(await records.add('c2', ['y'.repeat(6)], limits), 'full');
-  await records.replace('c2', 'x'.repeat(15), ['x']);
-  assert.equal(await records.add('c2', ['y'.repeat(6)], limits), 'added');
+  assert.equal(await records.add(about('c2'), ['1', '2', '3', '4', '5', '6'], limits), 'full');
+  assert.equal(await records.add(about('c2'), ['x'.repeat(21)], limits), 'full');
+  assert.equal(await records.add(about('c2'), ['x'.repeat(15)], limits), 'added');
+  assert.equal(await records.add(about('c2'), ['y'.repeat(6)], limits), 'full');
+  await records.replace(about('c2'), 'x'.repeat(15), ['x']);
+  assert.equal(await records.add(about('c2'), ['y'.repeat(6)], limits), 'added');
 });
 
 test('an addition extends the life of all of it, and what is gone stays gone', async () => {
   await records.create(about('c3'), 1000);
-  await records.add('c3', ['a'], limits);
+  await records.add(about('c3'), ['a'], limits);
   for (const key of [conversationKey('c3'), conversationEntriesKey('c3')])
     assert.ok((await raw.pttl(key)) > 50_000);
   await records.remove('c3');
-  assert.equal(await records.add('c3', ['a'], limits), 'missing');
+  assert.equal(await records.add(about('c3'), ['a'], limits), 'missing');
   assert.equal(await records.describe('c3', {}), false);
   assert.equal(await records.record('c3'), null);
-  assert.deepEqual(await records.entries('c3'), []);
+  assert.deepEqual(await records.entries(about('c3')), []);
 });

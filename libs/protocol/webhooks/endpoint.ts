@@ -10,8 +10,8 @@ export interface WebhookEndpoint {
   readonly name: string;
   readonly url: string;
   readonly eventTypes: readonly EventType[];
-  /** Signs every attempt. */
-  readonly secret: string;
+  /** Signs every attempt; null where it was encrypted with a key that is not there. */
+  readonly secret: string | null;
   /** The secret before a rotation, which signs too until it expires. */
   readonly oldSecret: { readonly secret: string /** Unix ms. */; readonly until: number } | null;
   /** Unix seconds. */
@@ -51,7 +51,7 @@ export function toEndpointObject(
     name: endpoint.name,
     url: endpoint.url,
     event_types: endpoint.eventTypes,
-    signing_secret_hint: `${SECRET_PREFIX}…${endpoint.secret.slice(-4)}`,
+    signing_secret_hint: endpoint.secret === null ? null : `${SECRET_PREFIX}…${endpoint.secret.slice(-4)}`,
     status: endpoint.disabled === null ? 'enabled' : 'disabled',
     disabled_reason: endpoint.disabled,
     managed_by: endpoint.managed ? 'operator' : 'api',

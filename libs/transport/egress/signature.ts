@@ -2,9 +2,10 @@
 import type { WebhookEndpoint } from '@penstock/protocol';
 import { Webhook } from 'standardwebhooks';
 
-/** The secrets to sign with: the current one first, then the one that a rotation replaced, until it expires. */
+/** The secrets to sign with: the current one first, then the one that a rotation replaced, until it expires; none where they cannot be opened. */
 export function signingSecrets(endpoint: WebhookEndpoint, now: number): string[] {
   const { secret, oldSecret } = endpoint;
+  if (secret === null) return [];
   return oldSecret !== null && now < oldSecret.until ? [secret, oldSecret.secret] : [secret];
 }
 

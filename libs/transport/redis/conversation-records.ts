@@ -1,7 +1,11 @@
 /** Conversations in Redis: a hash each, and a list of its entries. */
 import { type ConversationRecord, conversationEntriesKey, conversationKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
-import type { ConversationLimits, ConversationRecords } from '../ports/conversation-records.ts';
+import type {
+  ConversationLimits,
+  ConversationName,
+  ConversationRecords,
+} from '../ports/conversation-records.ts';
 import { dialRedis, type RedisOptions } from './connection/connection.ts';
 import { RedisScripts } from './scripts.ts';
 
@@ -33,7 +37,7 @@ export class RedisConversations implements ConversationRecords {
     return { ...JSON.parse(about), metadata: JSON.parse(metadata ?? '{}') } as ConversationRecord;
   }
 
-  entries(id: string): Promise<string[]> {
+  entries({ id }: ConversationName): Promise<string[]> {
     return this.#redis.lrange(conversationEntriesKey(id), 0, -1);
   }
 
@@ -44,7 +48,7 @@ export class RedisConversations implements ConversationRecords {
     return true;
   }
 
-  async add(id: string, entries: readonly string[], limits: ConversationLimits) {
+  async add({ id }: ConversationName, entries: readonly string[], limits: ConversationLimits) {
     const { ttlMs, maxEntries, maxBytes } = limits;
     const keys = [conversationKey(id), conversationEntriesKey(id)];
     const outcome = await this.#scripts.run(
@@ -56,7 +60,7 @@ export class RedisConversations implements ConversationRecords {
     return outcome === 1 ? 'added' : outcome === 0 ? 'missing' : 'full';
   }
 
-  async replace(id: string, entry: string, by: readonly string[]): Promise<void> {
+  async replace({ id }: ConversationName, entry: string, by: readonly string[]): Promise<void> {
     const keys = [conversationKey(id), conversationEntriesKey(id)];
     await this.#scripts.run('conversations/replace', ...keys, entry, ...by);
   }

@@ -20,8 +20,8 @@ import type {
 } from '../ports/runs/run-store.ts';
 import type { RunTtl } from '../ports/runs/run-ttl.ts';
 import type { Sealer, Seals } from '../ports/sealing/seals.ts';
-import { fromSealedText, isSealedText, toSealedText } from '../vault/sealed-bytes.ts';
 import { DETAIL_FIELD, runRecord } from '../vault/work-seals.ts';
+import { openedText, sealedText } from './sealed-text.ts';
 
 /** Fields of a record beside its {@link DETAIL_FIELD}. */
 const BODY_FIELD = 'body';
@@ -177,19 +177,13 @@ export class SealedRunStore implements RunStore {
     return this.#seals.open(tenant, runRecord(id), field, content);
   }
 
-  async #openText(run: Pick<NewRun, 'id' | 'tenant'>, field: string, text: string): Promise<string> {
-    return isSealedText(text) ? (await this.#open(run, field, fromSealedText(text))).toString('utf8') : text;
+  #openText({ id, tenant }: Pick<NewRun, 'id' | 'tenant'>, field: string, text: string): Promise<string> {
+    return openedText(this.#seals, { project: tenant, record: runRecord(id), field }, text);
   }
 }
 
 function withDetail(run: NewRun, sealer: Sealer | null): NewRun {
   return { ...run, detail: sealedText(run.detail, DETAIL_FIELD, sealer) };
-}
-
-/** What comes out of a message is sealed already. */
-function sealedText(text: string, field: string, sealer: Sealer | null): string {
-  if (sealer === null || text === '' || isSealedText(text)) return text;
-  return toSealedText(sealer.seal(field, Buffer.from(text)));
 }
 
 function sealedResult<R extends RunResult>(result: R, sealer: Sealer | null): R {

@@ -22,6 +22,8 @@ import { openStreamWith, sealStreamWith } from './sealed-stream.ts';
 const REMEMBERED_MS = 60_000;
 /** More projects and days at once are looked up again. */
 const MOST_REMEMBERED = 10_000;
+/** Keys of records of one data key: those in use, and many times so many. */
+const MOST_DERIVED = 10_000;
 const DAY_CHARS = 10;
 
 export interface VaultOptions {
@@ -33,9 +35,25 @@ export interface VaultOptions {
   readonly clock: { now(): number; monotonic(): number };
 }
 
-interface DataKey {
+/** With the keys of records that were derived from it lately: deriving one takes as long as sealing a page of text. */
+class DataKey {
   readonly id: string;
   readonly key: Buffer;
+  readonly #derived = new Map<string, RecordKey>();
+
+  constructor(id: string, key: Buffer) {
+    this.id = id;
+    this.key = key;
+  }
+
+  of(project: string, record: string): RecordKey {
+    const known = this.#derived.get(record);
+    if (known !== undefined) return known;
+    if (this.#derived.size >= MOST_DERIVED) this.#derived.clear();
+    const derived = recordKeyOf(this.key, this.id, { project, record });
+    this.#derived.set(record, derived);
+    return derived;
+  }
 }
 
 interface Remembered {
@@ -96,8 +114,7 @@ export class Vault implements Seals {
   async recordKey(project: string, record: string, keyId?: string): Promise<RecordKey> {
     if (keyId !== undefined) return this.#recordKeyBy(project, record, keyId);
     const day = new Date(this.#o.clock.now()).toISOString().slice(0, DAY_CHARS);
-    const { id, key } = await this.#today(project, day);
-    return recordKeyOf(key, id, { project, record });
+    return (await this.#today(project, day)).of(project, record);
   }
 
   async open(project: string | null, record: string, field: string, content: Buffer): Promise<Buffer> {
@@ -115,7 +132,7 @@ export class Vault implements Seals {
       throw new SealError(
         `the data key "${keyId}" is not there: the keys of its project were erased or lost`,
       );
-    return recordKeyOf(found.key, keyId, { project, record });
+    return found.of(project, record);
   }
 
   async #today(project: string, day: string): Promise<DataKey> {
@@ -127,7 +144,8 @@ export class Vault implements Seals {
     const made = { id, wrapped: await wrapper.wrap(key, aboutKey(project, id)) };
     const kept = await records.keep(project, day, made);
     this.#remembered.delete(nameOf(project, day));
-    return kept.id === id ? this.#remember(project, day, { id, key }) : this.#unwrap(project, day, kept);
+    if (kept.id !== id) return this.#unwrap(project, day, kept);
+    return this.#remember(project, day, new DataKey(id, key));
   }
 
   /** Null where there is none of that day. */
@@ -161,7 +179,7 @@ export class Vault implements Seals {
   async #unwrap(project: string, _day: string, { id, wrapped }: WrappedKey): Promise<DataKey> {
     try {
       if (this.#o.wrapper === null) throw noKeys(wrapped.split('.', 1)[0]);
-      return { id, key: await this.#o.wrapper.unwrap(wrapped, aboutKey(project, id)) };
+      return new DataKey(id, await this.#o.wrapper.unwrap(wrapped, aboutKey(project, id)));
     } catch (err) {
       if (err instanceof SealError) this.#trouble = err.message;
       throw err;

@@ -166,7 +166,9 @@ export class WebhooksApi implements Api {
     const graceS =
       asked.keep_old_secret_active_for_s ?? (asked.keep_old_secret_active_for_24_hours ? DAY_S : 0);
     const oldSecret =
-      graceS === 0 ? null : { secret: endpoint.secret, until: this.#o.clock.now() + graceS * 1000 };
+      graceS === 0 || endpoint.secret === null
+        ? null
+        : { secret: endpoint.secret, until: this.#o.clock.now() + graceS * 1000 };
     const change = { secret: newSecret(), oldSecret, updatedAt: this.#nowS() };
     await this.#o.webhooks.update(endpoint.id, change);
     return this.#withSecret({ ...endpoint, ...change });

@@ -106,6 +106,13 @@ test('two secrets sign while the old one lasts', () => {
   assert.deepEqual(signingSecrets(endpoint, NOW), [SECRET]);
 });
 
+test('nothing is posted without a secret to sign with, and it is tried again as after any failure', async () => {
+  const { delivery, posts, attempts, state } = world([], { secret: null });
+  assert.deepEqual(await delivery.run(JOB, 1), { kind: 'retry', delayMs: 5000 });
+  assert.deepEqual([posts.length, state.failures], [0, 1]);
+  assert.match(JSON.stringify(attempts), /secret_unavailable/);
+});
+
 test('a paused endpoint gets nothing, and no attempt is used up', async () => {
   const { delivery, posts, attempts } = world([], {}, { pausedUntil: NOW + 9000 });
   assert.deepEqual(await delivery.run(JOB, 1), { kind: 'later', delayMs: 9000 });

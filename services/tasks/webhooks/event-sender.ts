@@ -99,13 +99,19 @@ export class EventSender {
     return this.#outcomeOf(decision, outcome);
   }
 
-  #post(endpoint: WebhookEndpoint, job: DeliveryJob, stop: AbortSignal | undefined): Promise<PostOutcome> {
+  async #post(
+    endpoint: WebhookEndpoint,
+    job: DeliveryJob,
+    stop: AbortSignal | undefined,
+  ): Promise<PostOutcome> {
     const now = this.#o.clock.now();
+    const secrets = signingSecrets(endpoint, now);
+    if (secrets.length === 0) return { kind: 'unanswered', reason: 'secret_unavailable' };
     const body = eventBody(job.event);
     const headers = {
       'content-type': 'application/json',
       'user-agent': 'Penstock-Webhooks/1',
-      ...signedHeaders(signingSecrets(endpoint, now), job.event.id, now, body),
+      ...signedHeaders(secrets, job.event.id, now, body),
     };
     return this.#o.poster.post(endpoint.url, headers, body, stop);
   }

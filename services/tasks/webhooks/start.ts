@@ -7,6 +7,8 @@ import {
   RedisEventOutbox,
   type RedisOptions,
   RedisWebhooks,
+  SealedWebhooks,
+  type Seals,
 } from '@penstock/transport';
 import { BullDeliveries, DELIVERIES_AT_ONCE } from '@penstock/transport/bullmq';
 import type { AllowList } from '@penstock/transport/egress';
@@ -19,6 +21,8 @@ import { type DeliveryObserver, EventSender } from './event-sender.ts';
 
 export interface WebhooksOptions {
   readonly redis: RedisOptions;
+  /** Of the endpoints' secrets. */
+  readonly seals: Seals;
   readonly allow: AllowList;
   /** Endpoints that the operator configured, as JSON. */
   readonly configured: string | undefined;
@@ -38,9 +42,9 @@ export interface Webhooks {
 }
 
 export async function startWebhooks(options: WebhooksOptions): Promise<Webhooks> {
-  const { redis, clock, log, scale, timeoutMs, allow, observers } = options;
+  const { redis, seals, clock, log, scale, timeoutMs, allow, observers } = options;
   const managed = configuredEndpoints(options);
-  const records = await RedisWebhooks.connect(redis);
+  const records = new SealedWebhooks(await RedisWebhooks.connect(redis), seals);
   const deliveries = await RedisDeliveries.connect(redis);
   const outbox = await RedisEventOutbox.connect(redis);
   const jobs = new BullDeliveries(redis, WEBHOOK_ATTEMPTS);

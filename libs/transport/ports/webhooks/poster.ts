@@ -7,7 +7,9 @@ export type UnansweredReason =
   | 'unreachable'
   | 'connection_lost'
   | 'tls_failed'
-  | 'request_failed';
+  | 'request_failed'
+  /** Nothing was posted: what signs it was encrypted with a key that is not there. */
+  | 'secret_unavailable';
 
 export type PostOutcome =
   | { readonly kind: 'answered'; readonly status: number; readonly retryAfter: string | null }

@@ -94,7 +94,7 @@ export class Conversations {
     storeRoom.pass();
     const limits = { ttlMs, maxEntries: MAX_ENTRIES, maxBytes };
     const texts = entries.map(entry => JSON.stringify(entry));
-    const outcome = await records.add(record.id, texts, limits);
+    const outcome = await records.add(record, texts, limits);
     if (outcome === 'missing') throw missing(record);
     if (outcome === 'full')
       throw new DispatchError('body_too_large', {
@@ -115,7 +115,7 @@ export class Conversations {
   ): Promise<ConversationItem[]> {
     // An addition whose answer from Redis was lost may be there twice.
     const items = new Map<string, ConversationItem>();
-    for (const text of await this.#o.records.entries(record.id)) {
+    for (const text of await this.#o.records.entries(record)) {
       const read = media === null ? text : media.elide(Buffer.from(text)).toString('utf8');
       const entry = JSON.parse(read) as ConversationEntry;
       const found = 'item' in entry ? [entry.item] : await this.#itemsOfRun(record, text, entry.run);
@@ -139,7 +139,7 @@ export class Conversations {
     if (run !== null && !isFinalStatus(run.status)) return null;
     const items = run?.result?.status === 200 ? itemsOf(run) : [];
     await records.replace(
-      record.id,
+      record,
       text,
       items.map(item => JSON.stringify({ item })),
     );
@@ -150,10 +150,10 @@ export class Conversations {
   async removeItem(record: ConversationRecord, id: string): Promise<boolean> {
     // What is still a response's becomes items first.
     await this.items(record);
-    for (const text of await this.#o.records.entries(record.id)) {
+    for (const text of await this.#o.records.entries(record)) {
       const entry = JSON.parse(text) as ConversationEntry;
       if (!('item' in entry) || entry.item['id'] !== id) continue;
-      await this.#o.records.replace(record.id, text, []);
+      await this.#o.records.replace(record, text, []);
       return true;
     }
     return false;
