@@ -98,6 +98,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/transport/ports',
     'libs/transport/ports/runs',
   ],
+  'libs/transport/contracts/queue': ['libs/transport/contracts', 'libs/transport/ports/queue'],
   'libs/transport/egress': ['libs/transport/http', 'libs/transport/ports/webhooks'],
   'libs/transport/files': [
     'libs/transport/vault',

@@ -1,6 +1,13 @@
 /** What an operator can do with work that failed on every attempt: inspect, requeue or drop it. Prompts are shown only on request. */
 import { DispatchError, decodeEnvelope, isToken, type StoredRun, type WorkMeta } from '@penstock/protocol';
-import type { DeadLetter, DeadLetters, RequestBodies, RunStore, WorkQueue } from '@penstock/transport';
+import {
+  type DeadLetter,
+  type DeadLetters,
+  ENCRYPTED,
+  type RequestBodies,
+  type RunStore,
+  type WorkQueue,
+} from '@penstock/transport';
 import { canReopen, reopen } from './transitions/reopen.ts';
 
 /** It cannot be done; the message is one line that says why and what to do instead. */
@@ -36,16 +43,13 @@ export interface LetterDetails extends ShownLetter {
   readonly run: { readonly kind: string; readonly status: string; readonly attempts: number } | null;
   readonly can_requeue: boolean;
   readonly why_not: string | null;
-  /** The client's request; only on request. */
+  /** The client's request; only on request. Null where its client asked that nothing be kept. */
   readonly body?: unknown;
 }
 
 export async function listLetters({ letters }: DeadLetterWires): Promise<ShownLetter[]> {
   return (await letters.list()).map(letter => shown(letter, letter.slug));
 }
-
-/** In the place of a body that no operator's command can read. */
-const ENCRYPTED = '(encrypted)';
 
 export async function showLetter(
   wires: DeadLetterWires,
@@ -62,7 +66,15 @@ export async function showLetter(
     deadline_at: new Date(meta.deadlineAt).toISOString(),
     run: run === null ? null : { kind: run.kind, status: run.status, attempts: run.attempt },
     ...{ can_requeue: why === null, why_not: why },
-    ...(withBody ? { body: isEncrypted(meta) ? ENCRYPTED : asJson(await wholeBody(wires, meta, body)) } : {}),
+    ...(withBody
+      ? {
+          body: isEncrypted(meta)
+            ? ENCRYPTED
+            : meta.store === false
+              ? null
+              : asJson(await wholeBody(wires, meta, body)),
+        }
+      : {}),
   };
 }
 
@@ -152,6 +164,8 @@ async function find({ letters }: DeadLetterWires, id: string) {
 function whyNot(meta: WorkMeta, run: StoredRun | null): string | null {
   if (!meta.stored) return 'its client waited on an open connection and has left. Drop it';
   if (run === null) return 'its record is gone, so nobody could fetch the answer. Drop it';
+  if (meta.store === false)
+    return 'its client asked that nothing of it be kept, its request neither. Drop it';
   if (run.kind === 'batch_line')
     return 'it is a line of a batch, which goes on without it. Send it in a new batch';
   if (canReopen(run.status)) return null;

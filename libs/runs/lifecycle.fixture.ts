@@ -53,7 +53,7 @@ export async function world() {
   const done = new DoneChannel(queue, 'local');
   const bodies = new MemoryRequestBodies(clock);
   const claims = new ClaimCheck(bodies, 100);
-  const wires = { store, queue, done, ttl, clock, claims };
+  const wires = { store, queue, done, ttl, clock, claims, region: 'local' };
   const expiry = new RunExpiry(wires);
   const finder = new RunFinder(store, expiry);
   const attempts = new RunAttempts({ ...wires, expiry });

@@ -142,6 +142,21 @@ test('a cancel empties the queue, stops the engine and is announced; a final run
   await assert.rejects(w.finder.find('r1', 't', 'job'), { code: 'job_not_found' });
 });
 
+test('with a run that has failed goes what is left of it elsewhere', async () => {
+  const w = await world();
+  await w.queue.ensureDeadStream('local');
+  const run = aRun({ hasClaim: true });
+  const claim = await w.bodies.put('r1', Buffer.from('long'));
+  await w.acceptance.accept(run, { ...work, claim }, null);
+  await w.queue.moveToDead(run.address, { code: 'engine_error', message: 'm' });
+  assert.equal(w.queue.deadLetters.items.length, 1);
+  await w.begin(run, nth(1), 'w1');
+  await w.attempts.fail(run, nth(1), { code: 'engine_error', message: 'm', retryable: false });
+  await w.canceller.remove(await w.finder.find('r1', 't', 'job'));
+  assert.deepEqual(w.queue.deadLetters.items, []);
+  await assert.rejects(w.bodies.read('r1', claim), { code: 'body_unavailable' });
+});
+
 test('a cancelled line is not announced: only its batch waits for it', async () => {
   const w = await world();
   const line = aRun({ kind: 'batch_line' });

@@ -104,7 +104,7 @@ export async function startIngress(
   const open: OpenRequests = new OpenRequests({
     ...{ queue, fleet, affinity, estimates, clock, log, metrics, dropped, region, holdMs, claims },
     ...{ ackWaitMs: settings.ackWaitMs, boundWaitMs: settings.boundWaitMs, runPasses: passes },
-    deadLetter: ({ address }, failure) => queue.moveToDead(address, failure),
+    deadLetter: ({ address }, failure) => queue.moveToDead(address, failure, claims),
   });
   const [workMeta, lanes] = [new WorkMetaWriter(ingressId, fleet), new Lanes(queue, clock)];
   const stored = storedRuns(ports, settings, clock, claims, queueRoom);
@@ -211,11 +211,12 @@ function gaugesOf(
 }
 
 function trailingOf(
-  { trails }: IngressPorts,
+  { trails, seals }: IngressPorts,
   { trailShare, ingressId }: IngressSettings,
   clock: Clock,
 ): TrailKeeping {
-  return { trails, share: trailShare, node: ingressId, now: () => clock.now() };
+  const hasWords = seals === null || seals.isOff;
+  return { trails, share: trailShare, hasWords, node: ingressId, now: () => clock.now() };
 }
 
 function reporterOf(
@@ -251,7 +252,7 @@ function storedRuns(
   queueRoom: QueueRoom,
 ) {
   const done = new DoneChannel(queue, region);
-  const wires = { store, queue, done, ttl, clock, claims };
+  const wires = { store, queue, done, ttl, clock, claims, region };
   const expiry = new RunExpiry(wires);
   const finder = new RunFinder(store, expiry);
   return {
@@ -275,8 +276,8 @@ type ResponseParts = Omit<ResponsesOptions, 'responseIntake' | 'conversations' |
 
 /** The Responses API: responses, conversations, and what both are read with. */
 function responses(
-  { conversations: records }: IngressPorts,
-  { bodyLimitBytes, ttl }: IngressSettings,
+  { conversations: records, queue }: IngressPorts,
+  { bodyLimitBytes, ttl, region }: IngressSettings,
   { nextId, clock }: IngressHost,
   { intake, finder, storeRoom, ...parts }: ResponseParts,
 ) {
@@ -284,6 +285,7 @@ function responses(
   const history = new ResponseHistory(finder, bodyLimitBytes);
   const conversations = new Conversations({
     ...{ records, storeRoom, nextId, clock, runs: finder, ttlMs: ttl.recordMs, maxBytes: bodyLimitBytes },
+    dropDead: partOf => queue.dropDead(region, { partOf }),
   });
   const responseIntake = new ResponseIntake({ intake, history, conversations, clock });
   return {
@@ -317,9 +319,10 @@ function filesAndWebhooks(
   storeRoom: StoreRoom,
   resources: ResourceLimits,
 ) {
-  const { records, contents, batchJobs, webhooks, deliveries, deliveryJobs } = ports;
-  const { batchLifeS, webhookAllow: allow } = settings;
-  const files = new FilesApi({ records, contents, resources, nextId, clock });
+  const { queue, records, contents, batchJobs, webhooks, deliveries, deliveryJobs } = ports;
+  const { batchLifeS, webhookAllow: allow, region } = settings;
+  const dropDead = (partOf: string) => queue.dropDead(region, { partOf });
+  const files = new FilesApi({ records, contents, resources, dropDead, nextId, clock });
   return {
     files,
     batches: new BatchesApi({ records, files, batchJobs, storeRoom, resources, nextId, clock, batchLifeS }),

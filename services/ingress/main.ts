@@ -33,6 +33,7 @@ import {
   whenThere,
 } from '@penstock/runtime';
 import {
+  ClaimCheck,
   NatsWorkQueue,
   openStores,
   openVault,
@@ -104,11 +105,6 @@ await makeStreams({
   ...{ queue, region, shards: config.PENSTOCK_SHARDS, log },
   limits: { maxMessages: config.PENSTOCK_QUEUE_MAX_MESSAGES, maxBytes: config.PENSTOCK_QUEUE_MAX_BYTES },
 }).catch(exitBlaming('PENSTOCK_NATS_REPLICAS'));
-queue.serveWorkers({
-  ...{ region, shards: config.PENSTOCK_SHARDS, ackWaitMs: config.PENSTOCK_ACK_WAIT_MS },
-  trouble: err => log.warn({ err }, 'what a worker asked for could not be done'),
-  onRefused: () => dropped.count('order'),
-});
 if (queue.isClustered && config.PENSTOCK_NATS_REPLICAS === 1)
   log.warn('NATS is a cluster, and one of its servers alone keeps each queue: set PENSTOCK_NATS_REPLICAS=3');
 
@@ -125,6 +121,12 @@ const stored = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), reg
 );
 const contents = new SealedFiles(stored.contents, vault);
 const bodies = new SealedBodies(stored.bodies, vault);
+queue.serveWorkers({
+  ...{ region, shards: config.PENSTOCK_SHARDS, ackWaitMs: config.PENSTOCK_ACK_WAIT_MS },
+  keeping: new ClaimCheck(bodies, config.PENSTOCK_INLINE_BODY_BYTES, work),
+  trouble: err => log.warn({ err }, 'what a worker asked for could not be done'),
+  onRefused: () => dropped.count('order'),
+});
 const batchJobs = new BullBatches(redis);
 const runLog = new SealedRunLog(await there(REDIS, () => RedisRunLog.connect(redis)), vault, runStore);
 const webhooks = new SealedWebhooks(await there(REDIS, () => RedisWebhooks.connect(redis)), vault);

@@ -151,7 +151,7 @@ const sweepingFleet = setInterval(() => {
   fleet.sweep();
   withdrawn.look();
 }, HEARTBEAT_MS);
-const canceller = new RunCanceller({ store: runs, queue, claims, done, ttl, clock: regionClock });
+const canceller = new RunCanceller({ store: runs, queue, claims, done, region, ttl, clock: regionClock });
 const queueFor = (name: string, endpoint: Endpoint) => {
   const model = fleet.model(name);
   return model === undefined ? null : fleet.queueFor(model, endpoint);

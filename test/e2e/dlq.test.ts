@@ -7,7 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { buildEngine } from '@penstock/engine-sim';
+import { runKey } from '@penstock/protocol';
 import { NatsDeadLetters } from '@penstock/transport';
+import { Redis } from 'ioredis';
+import { sdk } from '../../testkit/sdk.ts';
 import { API_KEY, chat, errorOf, post, startStack, waitFor } from '../../testkit/stack.ts';
 
 const DLQ = new URL('../../deploy/dlq/main.ts', import.meta.url).pathname;
@@ -61,6 +64,7 @@ test('dead letters', async t => {
     });
   const letters = await NatsDeadLetters.connect({ url: stack.nats.url, name: 'test' }, 'local');
   const listed = () => letters.list();
+  const redis = new Redis(stack.redis.url);
   const submit = async (more: object = {}, prompt = PROMPT) => {
     const body = chat(prompt, { max_tokens: 3, ...more });
     const answer = await post(stack, '/v1/chat/completions', body, { headers: { prefer: 'respond-async' } });
@@ -137,15 +141,59 @@ test('dead letters', async t => {
     await waitFor(async () => (await listed()).length === 1);
     const interactive = (await listed())[0]?.id ?? '';
     assert.match((await dlq(['requeue', interactive])).err, /its client waited on an open connection/);
-    const deleted = await died();
-    await fetch(`${stack.url}/v1/jobs/${deleted}`, {
-      method: 'DELETE',
-      headers: { authorization: `Bearer ${API_KEY}` },
-    });
-    assert.match((await dlq(['requeue', deleted])).err, /its record is gone/);
-    assert.equal((await dlq(['drop', interactive, deleted])).code, 0);
+    const expired = await died();
+    await redis.del(runKey(expired));
+    assert.match((await dlq(['requeue', expired])).err, /its record is gone/);
+    assert.equal((await dlq(['drop', interactive, expired])).code, 0);
     assert.deepEqual(await listed(), []);
   });
+
+  await t.test(
+    'a client that deletes what it asked for deletes its dead letter, and that of its conversation',
+    async () => {
+      const large = `${PROMPT} ${'and more '.repeat(500)}`;
+      const job = await died(large);
+      const deleted = await fetch(`${stack.url}/v1/jobs/${job}`, {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${API_KEY}` },
+      });
+      assert.equal(deleted.status, 200);
+      const client = sdk(stack);
+      const { id: conversation } = await client.conversations.create({});
+      const [other, asked] = [await client.conversations.create({}), { model: 'sim-chat', input: PROMPT }];
+      await assert.rejects(client.responses.create({ ...asked, conversation }));
+      await assert.rejects(client.responses.create({ ...asked, conversation: other.id }));
+      const { id } = await client.responses.create({ ...asked, background: true, conversation });
+      await waitFor(async () => (await client.responses.retrieve(id)).status === 'failed');
+      await waitFor(async () => (await listed()).length === 3);
+      await client.responses.delete(id);
+      assert.equal((await listed()).length, 2);
+      await client.conversations.delete(conversation);
+      const [left, ...none] = await listed();
+      assert.deepEqual([left?.subject.endsWith(other.id.slice('conv_'.length)), none], [true, []]);
+      assert.equal((await dlq(['drop', left?.id ?? ''])).code, 0);
+      await waitFor(async () => (await readdir(join(stack.filesDir, 'bodies', 'local'))).length === 0);
+    },
+  );
+
+  await t.test('with `store: false` nothing but the fact is left', async () => {
+    engine.state.broken = true;
+    const large = `${PROMPT} ${'and more '.repeat(500)}`;
+    const client = sdk(stack);
+    await assert.rejects(client.responses.create({ model: 'sim-chat', input: large, store: false }));
+    const job = await submit({ store: false });
+    await waitFor(async () => (await listed()).length === 2);
+    for (const letter of await listed()) {
+      const found = await letters.get(letter.id);
+      assert.ok(!Buffer.from(found?.data ?? '').includes(PROMPT));
+      assert.equal(letter.message, '');
+    }
+    assert.match((await dlq(['show', job, '--body', '--json'])).out, /"body":null/);
+    assert.match((await dlq(['requeue', job])).err, /asked that nothing of it be kept/);
+    await waitFor(async () => (await readdir(join(stack.filesDir, 'bodies', 'local'))).length === 0);
+    assert.equal((await dlq(['drop', ...(await listed()).map(({ id }) => id)])).code, 0);
+  });
+
   await t.test('a large body stays as long as its dead letter, and is run again with it', async () => {
     const kept = () => readdir(join(stack.filesDir, 'bodies', 'local'));
     const large = `${PROMPT} ${'and more '.repeat(500)}`;
@@ -159,5 +207,6 @@ test('dead letters', async t => {
     assert.equal((await dlq(['drop', second])).code, 0);
     assert.deepEqual(await kept(), []);
   });
+  redis.disconnect();
   await letters.close();
 });

@@ -5,7 +5,8 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { replyLog } from '@penstock/protocol';
+import { deadStream, replyLog } from '@penstock/protocol';
+import { NatsDeadLetters } from '@penstock/transport';
 import { Redis } from 'ioredis';
 import { batchesOf, lineOf } from '../../testkit/batches.ts';
 import { startNats } from '../../testkit/nats.ts';
@@ -53,7 +54,10 @@ after(() => parts.disposeAsync());
 
 async function* answer({ body }: { body: Record<string, unknown> }): AsyncGenerator<string> {
   const asked = JSON.stringify(body);
-  if (/fail/.test(asked)) throw new Error('broken off');
+  if (/fail/.test(asked)) {
+    yield JSON.stringify({ error: { message: `no room for a ${ANSWERED}`, code: 500 } });
+    return;
+  }
   const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
   if (body['stream'] !== true) {
     const message = { role: 'assistant', content: ANSWERED };
@@ -215,6 +219,23 @@ test('files, batches and large bodies', async () => {
     await assertNowhere('files');
     held.open();
   }
+});
+
+test('what fails for good leaves no words of an engine, and no request, in the clear', async () => {
+  const client = sdk(stack);
+  const input = `${ASKED} fail`;
+  await assert.rejects(client.responses.create({ model, input }), new RegExp(ANSWERED));
+  const { id } = await client.responses.create({ model, input, background: true });
+  await waitFor(async () => (await client.responses.retrieve(id)).status === 'failed');
+  const letters = parts.adopt(
+    await NatsDeadLetters.connect({ url: stack.nats.url, name: 'test' }, 'local'),
+    each => each.close(),
+  );
+  await waitFor(async () => (await letters.list()).length === 2);
+  for (const { reason, message } of await letters.list())
+    assert.deepEqual([reason, message], ['engine_error', '']);
+  assert.match(await filesText(natsDir), new RegExp(deadStream('local')), 'it looks where they are');
+  await assertNowhere('dead letters');
 });
 
 test('conversations, secrets of webhooks and what errors of batches quote', async () => {

@@ -154,10 +154,11 @@ function readResponse(body: unknown, text: Buffer, rules: EngineRules | null): O
   if (rules !== null) checkForEngine(chat, rules);
   const bytes = Buffer.from(JSON.stringify(chat));
   const echo = { ...asked.params, store: false };
+  const summary = validateRequest('chat', asked.isPlain ? chat : parseJson(bytes));
   return {
     endpoint: 'chat',
     body: bytes,
-    summary: validateRequest('chat', asked.isPlain ? chat : parseJson(bytes)),
+    summary: asked.store ? summary : { ...summary, keepsNothing: true },
     inputs: 0,
     echo,
   };

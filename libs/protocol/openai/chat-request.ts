@@ -42,5 +42,6 @@ export function validateChat(value: unknown): RequestSummary {
     continuable: (body.n ?? 1) === 1 && !body.tools?.length && !body.logprobs && format === 'text',
     tier: body.service_tier ?? null,
     store: body.store ?? false,
+    ...(body.store === false ? { keepsNothing: true } : {}),
   };
 }

@@ -19,4 +19,6 @@ export interface RequestSummary {
   readonly tier: string | null;
   /** The answer is to be kept as a stored chat completion. */
   readonly store: boolean;
+  /** Its client says that nothing is to be kept. */
+  readonly keepsNothing?: boolean;
 }

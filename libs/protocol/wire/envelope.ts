@@ -80,6 +80,10 @@ const metaSchema = z.object({
   log: z.enum(RUN_LOGS).optional(),
   /** Absent where its record cannot be made from this or by this version, or is made from something else (lines of batches). */
   run: runSchema.optional().catch(undefined),
+  /** Its client asked that nothing of it be kept: what is left of it when it has failed for good has no body. */
+  store: z.literal(false).optional(),
+  /** The conversation, or the input file of a batch, that it is part of: with it goes what is left of a request that failed for good. */
+  partOf: token.optional(),
   /** Ask the ingress before running even a first delivery: the client has part of the answer. */
   ask: z.boolean(),
   /** Worker → leading prompt tokens that its cache is believed to hold. Workers without any are left out. */

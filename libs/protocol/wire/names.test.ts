@@ -3,7 +3,10 @@ import { test } from 'node:test';
 import {
   boundFilter,
   boundSubject,
-  requestIdOf,
+  deadFilterOf,
+  deadFilters,
+  deadSubject,
+  readDeadSubject,
   type WorkQueueKey,
   workConsumer,
   workFilter,
@@ -16,7 +19,6 @@ const key: WorkQueueKey = { region: 'eu', shard: 0, slug: 'llama-70b', lane: 'in
 test('a request has its own exact subject, with the id last', () => {
   const subject = workSubject(key, 'abc123');
   assert.equal(subject, 'work.eu.0.llama-70b.interactive.short.any.abc123');
-  assert.equal(requestIdOf(subject), 'abc123');
   assert.equal(workFilter(key), 'work.eu.0.llama-70b.interactive.short.any.*');
   assert.equal(workStream('eu', 0), 'WORK_eu_0');
   assert.equal(workConsumer(key), 'llama-70b_interactive_short');
@@ -33,4 +35,13 @@ test('work bound to one worker has a subject that no shared consumer sees', () =
   assert.equal(boundSubject(key, 'w-1', 'abc'), 'work.eu.0.llama-70b.interactive.short.to.w-1.abc');
   assert.equal(boundFilter('eu', 0, 'w-1'), 'work.eu.0.*.*.*.to.w-1.*');
   assert.throws(() => boundSubject(key, 'w.1', 'abc'), TypeError);
+});
+
+test('a dead letter is found by its request, and by what that is part of', () => {
+  assert.equal(deadSubject('eu', 'llama', 'r1'), 'dead.eu.llama.r1');
+  assert.equal(deadSubject('eu', 'llama', 'r1', 'conv'), 'dead.eu.llama.r1.conv');
+  assert.deepEqual(deadFilters('eu', 'r1'), ['dead.eu.*.r1', 'dead.eu.*.r1.*']);
+  assert.equal(deadFilterOf('eu', 'conv'), 'dead.eu.*.*.conv');
+  for (const partOf of [undefined, 'conv'])
+    assert.deepEqual(readDeadSubject(deadSubject('eu', 'llama', 'r1', partOf)), { slug: 'llama', id: 'r1' });
 });

@@ -122,14 +122,21 @@ export function requestFilters(region: string, shard: number, requestId: string)
   return [`${queue}.any.${assertToken(requestId)}`, `${queue}.to.*.${assertToken(requestId)}`];
 }
 
-/** Filter for the dead letter of one request. */
-export function deadFilter(region: string, requestId: string): string {
-  return `dead.${assertToken(region)}.*.${assertToken(requestId)}`;
+/** Filters for the dead letter of one request, which may be part of something. */
+export function deadFilters(region: string, requestId: string): string[] {
+  const filter = `dead.${assertToken(region)}.*.${assertToken(requestId)}`;
+  return [filter, `${filter}.*`];
 }
 
-/** Request id: the last token of a work subject. */
-export function requestIdOf(subject: string): string {
-  return subject.slice(subject.lastIndexOf('.') + 1);
+/** Filter for the dead letters of all that is part of something. */
+export function deadFilterOf(region: string, partOf: string): string {
+  return `dead.${assertToken(region)}.*.*.${assertToken(partOf)}`;
+}
+
+/** Of a subject of a dead letter. */
+export function readDeadSubject(subject: string): { readonly slug: string; readonly id: string } {
+  const [, , slug = '', id = ''] = subject.split('.');
+  return { slug, id };
 }
 
 /** `DEAD_<region>`: work that failed on every attempt, kept for an operator. */
@@ -141,8 +148,10 @@ export function deadStreamSubjects(region: string): string {
   return `dead.${assertToken(region)}.>`;
 }
 
-export function deadSubject(region: string, slug: string, requestId: string): string {
-  return `dead.${assertToken(region)}.${assertToken(slug)}.${assertToken(requestId)}`;
+/** @param partOf see {@link WorkMeta.partOf}. */
+export function deadSubject(region: string, slug: string, requestId: string, partOf?: string): string {
+  const subject = `dead.${assertToken(region)}.${assertToken(slug)}.${assertToken(requestId)}`;
+  return partOf === undefined ? subject : `${subject}.${assertToken(partOf)}`;
 }
 
 /** Redis channel on which one ingress hears frame packets. */

@@ -14,7 +14,17 @@ import type { QueuedRun } from './new-run.ts';
 /** The fields of the message that the record does not have. */
 export type RunWork = Pick<
   WorkMeta,
-  'from' | 'lane' | 'size' | 'stream' | 'promptTokens' | 'maxTokens' | 'fleetRate' | 'names' | 'claim'
+  | 'from'
+  | 'lane'
+  | 'size'
+  | 'stream'
+  | 'promptTokens'
+  | 'maxTokens'
+  | 'fleetRate'
+  | 'names'
+  | 'claim'
+  | 'store'
+  | 'partOf'
 > & { readonly body: Uint8Array };
 
 /** A run's detail is in its message too, up to this, characters: the message would be too long otherwise. */

@@ -6,9 +6,10 @@ import type { DoneChannel } from '../done-channel.ts';
 
 export interface RunCancellerOptions {
   readonly store: Pick<RunStore, 'cancel' | 'read' | 'remove'>;
-  readonly queue: Pick<WorkPublisher, 'purge'> & Pick<ControlChannel, 'send'>;
+  readonly queue: Pick<WorkPublisher, 'dropDead' | 'purge'> & Pick<ControlChannel, 'send'>;
   readonly claims: Pick<ClaimCheck, 'discard'>;
   readonly done: DoneChannel;
+  readonly region: string;
   readonly ttl: Pick<RunTtl, 'logMs'>;
   readonly clock: Clock;
 }
@@ -28,10 +29,15 @@ export class RunCanceller {
     return now;
   }
 
-  /** As {@link cancel}, and deletes the record. */
+  /** As {@link cancel}, and deletes the record, after what is left elsewhere of a run that has failed for good. */
   async remove(run: StoredRun): Promise<void> {
-    await this.cancel(run);
-    await this.#o.store.remove(run.id, null);
+    const { store, queue, claims, region } = this.#o;
+    const { status } = await this.cancel(run);
+    if (status === 'failed') {
+      await queue.dropDead(region, run);
+      await claims.discard(run);
+    }
+    await store.remove(run.id, null);
   }
 
   /** Cancels a line of a batch. Not announced: only the batch, which cancels it, waits for it. */

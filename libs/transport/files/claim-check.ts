@@ -19,13 +19,13 @@ export interface ClaimHolder {
 export class ClaimCheck {
   readonly #bodies: Pick<RequestBodies, 'put' | 'drop'>;
   readonly #mostInline: number;
-  readonly #seals: Pick<WorkSeals, 'isOff' | 'seal'> | null;
+  readonly #seals: Pick<WorkSeals, 'isOff' | 'seal' | 'sealKept'> | null;
 
   /** @param mostInline bytes of the longest body that a message carries itself. @param seals of messages; absent where they are not sealed. */
   constructor(
     bodies: Pick<RequestBodies, 'put' | 'drop'>,
     mostInline: number,
-    seals: Pick<WorkSeals, 'isOff' | 'seal'> | null = null,
+    seals: Pick<WorkSeals, 'isOff' | 'seal' | 'sealKept'> | null = null,
   ) {
     this.#bodies = bodies;
     this.#mostInline = mostInline;
@@ -42,6 +42,15 @@ export class ClaimCheck {
     if (this.#seals === null) return work;
     try {
       return await this.#seals.seal(project, work);
+    } catch (err) {
+      throw new DispatchError('store_unavailable', { cause: err });
+    }
+  }
+
+  /** A message that is kept for an operator. @throws DispatchError as {@link sealed}. */
+  async sealedKept(work: WorkEnvelope): Promise<WorkEnvelope> {
+    try {
+      return this.#seals === null ? work : await this.#seals.sealKept(work);
     } catch (err) {
       throw new DispatchError('store_unavailable', { cause: err });
     }

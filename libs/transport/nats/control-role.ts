@@ -12,7 +12,7 @@ import {
   readSubject,
 } from '@penstock/protocol';
 import type { ConsumerOptions, QueueAdmin } from '../ports/queue/queue-admin.ts';
-import type { WorkPublisher } from '../ports/queue/work-publisher.ts';
+import type { DeadKeeping, WorkPublisher } from '../ports/queue/work-publisher.ts';
 import { respondTo } from './control-channel.ts';
 import type { NatsRequests } from './requests.ts';
 
@@ -49,6 +49,8 @@ export class ControlClient {
 export interface ControlOptions extends ConsumerOptions {
   readonly region: string;
   readonly shards: number;
+  /** Of dead letters. */
+  readonly keeping?: DeadKeeping;
   /** Told of what could not be done. */
   readonly trouble: (err: Error) => void;
   /** Told of each order that is none, or of another region. */
@@ -91,7 +93,7 @@ async function obey(
   if (order.do === 'dead') {
     const address = readSubject(order.subject);
     if (address?.region !== region) return false;
-    await publisher.moveToDead(address, order);
+    await publisher.moveToDead(address, order, options.keeping);
     return true;
   }
   if (order.shard >= shards) return false;

@@ -1,7 +1,7 @@
 /** The dead-letter stream of a region, for an operator. Listing reads headers only, not bodies. */
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
-import { deadStream, deadSubject, requestIdOf } from '@penstock/protocol';
+import { deadFilters, deadStream, readDeadSubject } from '@penstock/protocol';
 import { ConnectError } from '../ports/connect-error.ts';
 import type { DeadLetter, DeadLetters } from '../ports/queue/dead-letters.ts';
 import { dial, type NatsOptions } from './connection/connection.ts';
@@ -63,16 +63,21 @@ export class NatsDeadLetters implements DeadLetters {
   }
 
   async get(id: string): Promise<{ letter: DeadLetter; data: Uint8Array } | null> {
-    const anyModel = deadSubject(this.#region, 'x', id).replace('.x.', '.*.');
-    const msg = await this.#jsm.streams
-      .getMessage(deadStream(this.#region), { last_by_subj: anyModel })
+    for (const filter of deadFilters(this.#region, id)) {
+      const msg = await this.#last(filter);
+      if (msg !== null)
+        return { letter: toLetter(msg.subject, msg.header, msg.time, msg.data.length), data: msg.data };
+    }
+    return null;
+  }
+
+  #last(filter: string) {
+    return this.#jsm.streams
+      .getMessage(deadStream(this.#region), { last_by_subj: filter })
       .catch((err: { code?: number }) => {
         if (err.code === NO_MESSAGE) return null;
         throw err;
       });
-    if (msg === null) return null;
-    const letter = toLetter(msg.subject, msg.header, msg.time, msg.data.length);
-    return { letter, data: msg.data };
   }
 
   async drop(letter: DeadLetter): Promise<void> {
@@ -90,11 +95,9 @@ export function headerText(text: string): string {
 }
 
 function toLetter(subject: string, headers: MsgHdrs | undefined, at: Date, bytes: number): DeadLetter {
-  const slug = subject.split('.')[2] ?? '';
   return {
-    id: requestIdOf(subject),
+    ...readDeadSubject(subject),
     subject,
-    slug,
     reason: headers?.get(DEAD_LETTER_REASON) || 'unknown',
     message: headers?.get(DEAD_LETTER_MESSAGE) ?? '',
     diedAt: at.getTime(),

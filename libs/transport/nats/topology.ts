@@ -5,7 +5,7 @@ import {
   boundConsumer,
   boundFilter,
   type ControlOrder,
-  deadFilter,
+  deadFilters,
   deadStream,
   deadStreamSubjects,
   type QueueAddress,
@@ -209,7 +209,9 @@ export class NatsTopology implements QueueAdmin {
     for (let shard = 0; shard < shards; shard++)
       for (const filter of requestFilters(region, shard, id))
         if (await this.#has(workStream(region, shard), filter)) return true;
-    return this.#has(deadStream(region), deadFilter(region, id));
+    for (const filter of deadFilters(region, id))
+      if (await this.#has(deadStream(region), filter)) return true;
+    return false;
   }
 
   async #has(stream: string, filter: string): Promise<boolean> {

@@ -4,13 +4,22 @@ import { headers, type Msg, type NatsConnection, nuid } from '@nats-io/transport
 import {
   boundFilter,
   DispatchError,
-  deadSubject,
+  deadFilterOf,
+  deadFilters,
+  deadStream,
   probeSubject,
   type QueueAddress,
   subjectOf,
   workStream,
 } from '@penstock/protocol';
-import type { DeadReason, PublishOptions, WorkPublisher } from '../ports/queue/work-publisher.ts';
+import { asDeadLetter } from '../ports/queue/dead-letter.ts';
+import type {
+  DeadKeeping,
+  DeadOf,
+  DeadReason,
+  PublishOptions,
+  WorkPublisher,
+} from '../ports/queue/work-publisher.ts';
 import { DEAD_LETTER_MESSAGE, DEAD_LETTER_REASON, headerText } from './dead-letters.ts';
 import { HOLD_MS, type ProbeOutcome, StreamOutage } from './outage.ts';
 import type { NatsRequests } from './requests.ts';
@@ -198,19 +207,35 @@ export class NatsWorkPublisher implements WorkPublisher {
       });
   }
 
-  async moveToDead(address: QueueAddress, { code, message }: DeadReason): Promise<void> {
-    const data = await this.read(address);
-    if (data === null) return;
-    const to = deadSubject(address.region, address.slug, address.id);
+  async moveToDead(
+    address: QueueAddress,
+    { code, message }: DeadReason,
+    keeping?: DeadKeeping,
+  ): Promise<void> {
+    const read = await this.read(address);
+    if (read === null) return;
+    const { subject: to, data, ...kept } = await asDeadLetter(address, message, read, keeping);
     const h = headers();
     h.set(DEAD_LETTER_REASON, code);
-    h.set(DEAD_LETTER_MESSAGE, headerText(message));
+    h.set(DEAD_LETTER_MESSAGE, headerText(kept.message));
     for (let tries = 0; tries < DEAD_TRIES; tries++) {
       const reply = await this.#requests.ask(to, data, PUBLISH_TIMEOUT_MS, h);
-      if (reply.kind === 'reply' && readAck(reply.msg).error === undefined) return;
+      if (reply.kind === 'reply' && readAck(reply.msg).error === undefined) {
+        if (kept.discarded !== null) await keeping?.discard(kept.discarded);
+        return;
+      }
       await sleep(DEAD_PAUSE_MS);
     }
     throw new DispatchError('broker_unavailable');
+  }
+
+  async dropDead(region: string, of: DeadOf): Promise<void> {
+    const filters = 'id' in of ? deadFilters(region, of.id) : [deadFilterOf(region, of.partOf)];
+    try {
+      for (const filter of filters) await this.#jsm.streams.purge(deadStream(region), { filter });
+    } catch (err) {
+      throw new DispatchError('broker_unavailable', { cause: err });
+    }
   }
 }
 

@@ -11,7 +11,7 @@ import {
 import type { Answer, OnControlMessage } from '../ports/queue/control-channel.ts';
 import type { ConsumerOptions, QueueState, StreamLimits } from '../ports/queue/queue-admin.ts';
 import type { Delivery, Puller, Settlement } from '../ports/queue/work-consumer.ts';
-import type { DeadReason, PublishOptions } from '../ports/queue/work-publisher.ts';
+import type { DeadKeeping, DeadOf, DeadReason, PublishOptions } from '../ports/queue/work-publisher.ts';
 import type { WorkQueue } from '../ports/queue/work-queue.ts';
 import { dialBroker, type NatsOptions } from './connection/connection.ts';
 import { NatsControlChannel } from './control-channel.ts';
@@ -156,10 +156,14 @@ export class NatsWorkQueue implements WorkQueue {
     return this.#publisher.clear(address);
   }
 
-  async moveToDead(address: QueueAddress, failure: DeadReason): Promise<void> {
+  async moveToDead(address: QueueAddress, failure: DeadReason, keeping?: DeadKeeping): Promise<void> {
     const { code, message } = failure;
     if (await this.#ingress?.keepDead(subjectOf(address), code, message)) return;
-    await this.#publisher.moveToDead(address, failure);
+    await this.#publisher.moveToDead(address, failure, keeping);
+  }
+
+  dropDead(region: string, of: DeadOf): Promise<void> {
+    return this.#publisher.dropDead(region, of);
   }
 
   /** Does for workers what they may not do, see control-role.ts. */

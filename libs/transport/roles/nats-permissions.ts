@@ -27,12 +27,12 @@ export function natsPermissions(member: Member): NatsPermissions {
 }
 
 const TABLE: Readonly<Record<Role, (member: Member) => NatsPermissions>> = {
-  // Makes streams, and consumers for workers; settles interactive work, and keeps what died.
+  // Makes streams, and consumers for workers; settles interactive work, keeps what died, and deletes that with what it is part of.
   ingress: member => ({
     publish: [
       ACCOUNT,
       ...ofStreams(workStreams(member), ['CREATE', 'UPDATE', 'INFO', 'MSG.GET', 'MSG.DELETE', 'PURGE']),
-      ...ofStreams([deadStream(member.region)], ['CREATE', 'UPDATE', 'INFO', 'MSG.GET']),
+      ...ofStreams([deadStream(member.region)], ['CREATE', 'UPDATE', 'INFO', 'MSG.GET', 'PURGE']),
       ...workStreams(member).flatMap(stream => [...ofConsumers(stream, ['CREATE', 'INFO']), ...acks(stream)]),
       workRegionSubjects(member.region),
       deadStreamSubjects(member.region),

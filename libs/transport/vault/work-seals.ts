@@ -1,7 +1,7 @@
 /** Seals messages of the queue: the key of a request's record goes with it, wrapped under a key that workers have. */
 import type { WorkEnvelope } from '@penstock/protocol';
 import type { KeyList } from './key-list.ts';
-import { isSealedText, sealWith, toSealedText } from './sealed-bytes.ts';
+import { isSealedText, type RecordKey, sealWith, toSealedText } from './sealed-bytes.ts';
 import type { Vault } from './vault.ts';
 
 /** Of a run's record: its message, and what its record has of the request. */
@@ -42,12 +42,22 @@ export class WorkSeals {
     const key = await this.#vault.recordKey(project, record, meta.claim?.sealed?.key);
     const wrapped = work.wrapNow(key.key, aboutWork(project, record, key.keyId));
     const sealed = { ...meta, seal: { id: key.keyId, project, key: wrapped } };
-    if (!meta.stored && !this.#isAll) return { meta: sealed, body };
-    const { run } = meta;
-    const hidden =
-      run === undefined || run.detail === '' || isSealedText(run.detail)
-        ? {}
-        : { run: { ...run, detail: toSealedText(sealWith(key, DETAIL_FIELD, Buffer.from(run.detail))) } };
-    return { meta: { ...sealed, ...hidden, v: 2 }, body: sealWith(key, MESSAGE_FIELD, body) };
+    return meta.stored || this.#isAll ? hidden(key, { meta: sealed, body }) : { meta: sealed, body };
   }
+
+  /** A message that is kept although its client waits no more. @throws SealError where a key is missing. */
+  async sealKept(work: WorkEnvelope): Promise<WorkEnvelope> {
+    const { id, seal, v } = work.meta;
+    if (seal === undefined || v === 2) return work;
+    return hidden(await this.#vault.recordKey(seal.project, runRecord(id), seal.id), work);
+  }
+}
+
+function hidden(key: RecordKey, { meta, body }: WorkEnvelope): WorkEnvelope {
+  const { run } = meta;
+  const about =
+    run === undefined || run.detail === '' || isSealedText(run.detail)
+      ? {}
+      : { run: { ...run, detail: toSealedText(sealWith(key, DETAIL_FIELD, Buffer.from(run.detail))) } };
+  return { meta: { ...meta, ...about, v: 2 }, body: sealWith(key, MESSAGE_FIELD, body) };
 }

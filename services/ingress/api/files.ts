@@ -20,6 +20,8 @@ export interface FilesOptions {
   readonly records: TaskRecords;
   readonly contents: FileContents;
   readonly resources: ResourceLimits;
+  /** Deletes what is left of lines of batches that have failed for good. @param partOf their input file. */
+  readonly dropDead: (partOf: string) => Promise<void>;
   readonly nextId: () => string;
   readonly clock: Pick<Clock, 'now'>;
 }
@@ -51,6 +53,7 @@ export class FilesApi implements Api {
     );
     app.delete<FileRoute>('/v1/files/:id', { onRequest }, async (request, reply) => {
       const file = await this.find(request.params.id, request.tenant);
+      await this.#o.dropDead(file.id);
       await this.#library.remove(file);
       return answer(reply, request, { id: file.id, object: 'file', deleted: true });
     });

@@ -45,6 +45,8 @@ export interface InferenceRequest {
   readonly model: ModelInfo;
   /** Slug of the queue whose workers have the endpoint. */
   readonly queue: string;
+  /** See {@link WorkMeta.partOf}. */
+  readonly partOf?: string;
   /** As estimated. */
   readonly promptTokens: number;
   readonly size: PromptSize;

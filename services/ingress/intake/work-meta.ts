@@ -34,7 +34,7 @@ export class WorkMetaWriter {
 
   /** Of work whose client waits; work that is stored says so by a change to it. */
   write(request: InferenceRequest, { id, endpoint, slug, lane, deadlineAt, names }: WorkTerms): KeyedMeta {
-    const { summary, promptTokens, acceptedAt, contentType, claim } = request;
+    const { summary, promptTokens, acceptedAt, contentType, claim, partOf } = request;
     return {
       v: 1,
       id,
@@ -46,6 +46,8 @@ export class WorkMetaWriter {
       stream: summary.stream,
       ...(contentType === undefined ? {} : { contentType }),
       ...(claim === undefined ? {} : { claim }),
+      ...(summary.keepsNothing ? { store: false } : {}),
+      ...(partOf === undefined ? {} : { partOf }),
       maxTokens: summary.maxTokens,
       attemptBase: 0,
       ask: false,

@@ -14,10 +14,11 @@ async function keptOf(
   share: number,
   outcome: string | null,
   before: (trail: RequestTrail) => void = () => {},
+  hasWords = true,
 ) {
   const kept: (readonly TrailEvent[])[] = [];
   const trails = { append: (_id: string, events: readonly TrailEvent[]) => void kept.push(events) };
-  const trail = new RequestTrail({ trails, share, node: 'in-1', now: () => 2000 }, 't', META);
+  const trail = new RequestTrail({ trails, share, hasWords, node: 'in-1', now: () => 2000 }, 't', META);
   before(trail);
   trail.gone(500, () => FAILURE);
   // The outcome is told after the request was forgotten.
@@ -38,6 +39,19 @@ test('what fails is kept, what goes well only in the sample', async () => {
     ...{ kind: 'accepted', at: 1000, by: 'in-1', tenant: 't', endpoint: 'chat', model: 'm' },
     ...{ lane: 'interactive', size: 'short', promptTokens: 5 },
   });
+});
+
+test('where requests are sealed, what failures say is not kept', async () => {
+  const fail = (trail: RequestTrail) => trail.attemptFailed('w-1', FAILURE);
+  const [kept] = await keptOf(0, 'attempts_spent', fail, false);
+  assert.deepEqual(
+    kept?.map(({ kind, reason, message }) => [kind, reason, message]),
+    [
+      ['accepted', undefined, undefined],
+      ['attempt_failed', 'engine_error', undefined],
+      ['ended', 'attempts_spent', undefined],
+    ],
+  );
 });
 
 test('what became a job has not ended', async () => {

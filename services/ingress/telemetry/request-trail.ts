@@ -11,6 +11,8 @@ export interface TrailKeeping {
   readonly trails: Pick<RequestTrails, 'append'>;
   /** Share of requests whose trail is kept although they went well, 0–1. */
   readonly share: number;
+  /** Whether what failures say is kept, in an engine's words: not where requests are sealed. */
+  readonly hasWords: boolean;
   /** Name of this node. */
   readonly node: string;
   /** Unix ms. */
@@ -62,7 +64,7 @@ export class RequestTrail {
   attemptFailed(worker: string | undefined, failure: FailedMeta | null): void {
     this.#note('attempt_failed', {
       ...(worker === undefined ? {} : { worker }),
-      ...(failure === null ? {} : { reason: failure.code, message: failure.message }),
+      ...(failure === null ? {} : { reason: failure.code, ...this.#wordsOf(failure) }),
     });
   }
 
@@ -80,12 +82,15 @@ export class RequestTrail {
     queueMicrotask(() => {
       const outcome = this.#outcome ?? 'client_left';
       const isWell = WELL.has(outcome);
-      const message = isWell ? undefined : failure()?.message;
+      const words = isWell ? {} : this.#wordsOf(failure());
       // What became a job goes on.
-      if (outcome !== 'converted')
-        this.#note('ended', { reason: outcome, ms: ageMs, ...(message === undefined ? {} : { message }) });
+      if (outcome !== 'converted') this.#note('ended', { reason: outcome, ms: ageMs, ...words });
       if (!isWell || isTrailSampled(this.#id, this.#o.share)) this.#o.trails.append(this.#id, this.#events);
     });
+  }
+
+  #wordsOf(failure: FailedMeta | null): Pick<TrailEvent, 'message'> {
+    return failure === null || !this.#o.hasWords ? {} : { message: failure.message };
   }
 
   #note(kind: TrailEvent['kind'], about: Partial<TrailEvent>, at = this.#o.now()): void {

@@ -85,7 +85,7 @@ function world(count: number, window: number) {
   const done = new DoneChannel(queue, 'local');
   const ttl = { recordMs: 1, logMs: 1 };
   const claims = new ClaimCheck(new MemoryRequestBodies(clock), 1000);
-  const canceller = new RunCanceller({ store: runStore, queue, claims, done, ttl, clock });
+  const canceller = new RunCanceller({ store: runStore, queue, claims, done, region: 'local', ttl, clock });
   const wires = {
     finder: new LostRunFinder({ runs: runStore, queue, region: 'local', shards: 1, clock }),
     records,

@@ -41,8 +41,10 @@ export function lineWork(
   id: string,
   { summary, body, endpoint }: BatchLine,
 ): RunWork {
-  const { model, maxTokens } = summary;
+  const { model, maxTokens, keepsNothing = false } = summary;
   return {
+    partOf: batch.inputFileId,
+    ...(keepsNothing ? { store: false } : {}),
     ...tracing?.queued(batch.id, { id, endpoint, model, maxTokens }),
     ...({ from: 'tasks', lane: 'batch', size: 'any', stream: false, fleetRate: 0 } as const),
     promptTokens: estimator.estimate(toModelSlug(model), summary.prompt),

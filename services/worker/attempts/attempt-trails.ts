@@ -38,7 +38,7 @@ export class AttemptTrails implements AttemptObserver {
     if (times !== undefined) times.firstTokenAt = this.#o.clock.now();
   }
 
-  ended(attempt: Attempt, outcome: AttemptOutcome, detail: string): void {
+  ended(attempt: Attempt, outcome: AttemptOutcome, detail: string, brief: string): void {
     const { trails, share, worker, clock } = this.#o;
     const times = this.#times.get(attempt);
     const isWell = WELL.has(outcome);
@@ -50,7 +50,11 @@ export class AttemptTrails implements AttemptObserver {
       events.push({ ...own, kind: 'first_token', at: firstTokenAt, ms: firstTokenAt - begunAt });
     const now = clock.now();
     if (isWell) events.push({ ...own, kind: 'ended', at: now, reason: outcome, ms: now - begunAt });
-    else events.push({ ...own, kind: 'attempt_failed', at: now, reason: outcome, message: detail });
+    else {
+      // Trails are kept in the clear.
+      const message = attempt.work.meta.seal === undefined ? detail : brief;
+      events.push({ ...own, kind: 'attempt_failed', at: now, reason: outcome, message });
+    }
     trails.append(attempt.id, events);
   }
 }

@@ -6,9 +6,9 @@ import {
   boundConsumer,
   boundFilter,
   DispatchError,
-  deadFilter,
+  deadFilterOf,
+  deadFilters,
   deadStream,
-  deadSubject,
   type QueueAddress,
   readWorkFilter,
   requestFilters,
@@ -19,9 +19,10 @@ import {
   workFilter,
   workStream,
 } from '@penstock/protocol';
+import { asDeadLetter } from '../../ports/queue/dead-letter.ts';
 import type { ConsumerOptions, QueueState, StreamLimits } from '../../ports/queue/queue-admin.ts';
 import type { Delivery, Puller, Settlement } from '../../ports/queue/work-consumer.ts';
-import type { DeadReason, PublishOptions } from '../../ports/queue/work-publisher.ts';
+import type { DeadKeeping, DeadOf, DeadReason, PublishOptions } from '../../ports/queue/work-publisher.ts';
 import type { WorkQueue } from '../../ports/queue/work-queue.ts';
 import type { MemoryClock } from '../clock.ts';
 import { Recorded } from '../recorded.ts';
@@ -115,7 +116,7 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
   async holds(region: string, shards: number, id: string): Promise<boolean> {
     if (!this.connected) throw new Error('no connection');
     const isDead = this.deadLetters.items.some(({ subject }) =>
-      matchesFilter(subject, deadFilter(region, id)),
+      deadFilters(region, id).some(filter => matchesFilter(subject, filter)),
     );
     const filters = Array.from({ length: shards }, (_, shard) => requestFilters(region, shard, id)).flat();
     return isDead || this.queued.some(subject => filters.some(filter => matchesFilter(subject, filter)));
@@ -195,12 +196,23 @@ export class MemoryWorkQueue extends MemoryControlChannel implements WorkQueue {
     this.#stream(streamOf(address)).purge(subjectOf(address));
   }
 
-  async moveToDead(address: QueueAddress, { code: reason, message }: DeadReason): Promise<void> {
+  async moveToDead(
+    address: QueueAddress,
+    { code: reason, message }: DeadReason,
+    keeping?: DeadKeeping,
+  ): Promise<void> {
     const data = await this.read(address);
     if (data === null) return;
-    const { region, slug, id } = address;
+    if (!this.#deadStreams.has(deadStream(address.region))) throw new DispatchError('broker_unavailable');
+    const { discarded, ...letter } = await asDeadLetter(address, message, data, keeping);
+    this.deadLetters.add({ reason, ...letter });
+    if (discarded !== null) await keeping?.discard(discarded);
+  }
+
+  async dropDead(region: string, of: DeadOf): Promise<void> {
     if (!this.#deadStreams.has(deadStream(region))) throw new DispatchError('broker_unavailable');
-    this.deadLetters.add({ subject: deadSubject(region, slug, id), reason, message, data });
+    const filters = 'id' in of ? deadFilters(region, of.id) : [deadFilterOf(region, of.partOf)];
+    this.deadLetters.remove(({ subject }) => filters.some(filter => matchesFilter(subject, filter)));
   }
 
   pull(key: WorkQueueKey, onDelivery: (delivery: Delivery) => void): Puller {

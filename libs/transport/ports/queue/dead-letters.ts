@@ -4,7 +4,7 @@ export interface DeadLetter {
   readonly subject: string;
   readonly slug: string;
   readonly reason: string;
-  /** Of the last failure, in the engine's words where it gave any; at most 500 characters. Empty where there is none. */
+  /** Of the last failure, in the engine's words where it gave any; at most 500 characters. Empty where there is none, or the request is sealed. */
   readonly message: string;
   /** Unix ms. */
   readonly diedAt: number;

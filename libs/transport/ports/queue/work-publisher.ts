@@ -1,4 +1,4 @@
-import type { FailedMeta, QueueAddress } from '@penstock/protocol';
+import type { FailedMeta, QueueAddress, WorkEnvelope, WorkMeta } from '@penstock/protocol';
 
 export interface PublishOptions {
   /** The broker drops a repeated publish with the same id. */
@@ -11,6 +11,17 @@ export interface PublishOptions {
 
 /** Why a request was given up: code and message of its last failure. */
 export type DeadReason = Pick<FailedMeta, 'code' | 'message'>;
+
+/** What is done with work that is kept for an operator. */
+export interface DeadKeeping {
+  /** Sealed, where it was not while its client waited. */
+  sealedKept(work: WorkEnvelope): Promise<WorkEnvelope>;
+  /** Its body in the store is not kept. */
+  discard(meta: WorkMeta): Promise<void>;
+}
+
+/** Which dead letters: that of a request, or those of all that is part of something. */
+export type DeadOf = { readonly id: string } | { readonly partOf: string };
 
 /** Puts work on the queue and takes it off again. One message is queued at an address. */
 export interface WorkPublisher {
@@ -35,8 +46,11 @@ export interface WorkPublisher {
   clear(address: QueueAddress): Promise<void>;
   /**
    * Copies the message at the address to the dead-letter stream, with the failure in its headers. The original stays until it
-   * is settled. Does nothing when the original is gone.
+   * is settled. Does nothing when the original is gone. Without its body where its client asked that nothing be kept, and without what the
+   * failure says where it is sealed.
    * @throws DispatchError `broker_unavailable` when the broker does not confirm the copy within some seconds.
    */
-  moveToDead(address: QueueAddress, failure: DeadReason): Promise<void>;
+  moveToDead(address: QueueAddress, failure: DeadReason, keeping?: DeadKeeping): Promise<void>;
+  /** Deletes dead letters. @throws DispatchError `broker_unavailable`. */
+  dropDead(region: string, of: DeadOf): Promise<void>;
 }

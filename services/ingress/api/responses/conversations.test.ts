@@ -37,6 +37,7 @@ function setup(runs: Record<string, Partial<StoredRun>> = {}) {
   };
   const conversations = new Conversations({
     storeRoom: { pass() {} },
+    dropDead: async () => {},
     ...{ records, ttlMs: 1, maxBytes: 1e6, nextId: () => `n${++ids}` },
     runs: { find, refresh: async run => run },
     clock: { now: () => 5000, monotonic: () => 0 },

@@ -27,6 +27,8 @@ export interface ConversationsOptions {
   readonly records: ConversationRecords;
   readonly storeRoom: Pick<StoreRoom, 'pass'>;
   readonly runs: Pick<RunFinder, 'find' | 'refresh'>;
+  /** Deletes what is left of responses that have failed for good. @param partOf their conversation. */
+  readonly dropDead: (partOf: string) => Promise<void>;
   /** From the last addition. */
   readonly ttlMs: number;
   readonly maxBytes: number;
@@ -69,8 +71,9 @@ export class Conversations {
     return { ...record, metadata };
   }
 
-  remove(record: ConversationRecord): Promise<void> {
-    return this.#o.records.remove(record.id);
+  async remove({ id }: ConversationRecord): Promise<void> {
+    await this.#o.dropDead(id);
+    await this.#o.records.remove(id);
   }
 
   /** @returns the items as they are listed. @throws DispatchError where it is full, or gone meanwhile. */

@@ -81,13 +81,15 @@ export class ResponseIntake {
 
   /** The chat completion that the engine is asked for. @throws DispatchError where no worker has the model. */
   toChat(
-    { asked, before, acceptedAt, media, permissions }: ReadRequest,
+    { asked, before, conversation, acceptedAt, media, permissions }: ReadRequest,
     isLogged: boolean,
   ): InferenceRequest {
     const { history, intake } = this.#o;
     const made = { ...asked.chatOf([...before.earlier, ...asked.input]), ...(isLogged ? STREAMED : {}) };
     const body = media.restore(JSON.stringify(made));
     history.assertFits(body.length);
-    return intake.readMade('chat', body, acceptedAt, permissions);
+    const read = intake.readMade('chat', body, acceptedAt, permissions);
+    const summary = asked.store ? read.summary : { ...read.summary, keepsNothing: true };
+    return { ...read, summary, ...(conversation === null ? {} : { partOf: conversation.id }) };
   }
 }

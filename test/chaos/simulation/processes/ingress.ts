@@ -86,14 +86,22 @@ export async function startIngress(
       claims,
     },
     ...{ ackWaitMs: LEASE_MS, boundWaitMs: 250, runPasses: { add() {} } },
-    deadLetter: ({ address }, failure) => queue.moveToDead(address, failure),
+    deadLetter: ({ address }, failure) => queue.moveToDead(address, failure, claims),
   });
   const limiter = { enter: () => FREE_PASS };
-  const life = { store, queue, done: new DoneChannel(queue, REGION), ttl: TTL, clock, claims };
+  const life = {
+    store,
+    queue,
+    done: new DoneChannel(queue, REGION),
+    ttl: TTL,
+    clock,
+    claims,
+    region: REGION,
+  };
   const expiry = new RunExpiry(life);
   const finder = new RunFinder(store, expiry);
   const workMeta = new WorkMetaWriter(name, fleet);
-  const trailing = { trails: { append() {} }, share: 0, node: name, now: () => clock.now() };
+  const trailing = { trails: { append() {} }, share: 0, hasWords: true, node: name, now: () => clock.now() };
   fleet.whenGone(worker => open.releaseBoundTo(worker));
   life.done.listen(id => open.runEnded(id), dropped);
   await open.listen(queue, wires.bus, name);

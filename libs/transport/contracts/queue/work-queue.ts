@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sharedAddress, type WorkQueueKey } from '@penstock/protocol';
-import type { Delivery, WorkConsumer } from '../ports/queue/work-consumer.ts';
-import type { WorkQueue } from '../ports/queue/work-queue.ts';
-import { eventually } from './eventually.ts';
+import type { Delivery, WorkConsumer } from '../../ports/queue/work-consumer.ts';
+import type { WorkQueue } from '../../ports/queue/work-queue.ts';
+import { eventually } from '../eventually.ts';
+import { testDeadLetters } from './dead-letters.ts';
 
 export interface WorkQueueSubject {
   readonly queue: WorkQueue;
@@ -46,6 +47,7 @@ export function testWorkQueue(subject: () => WorkQueueSubject): void {
   testQueueState(subject);
   testPurging(subject);
   testPublishing(subject);
+  testDeadLetters(subject);
   testLevels(subject);
   testPulling(subject);
   testSettling(subject);
