@@ -1,5 +1,3 @@
-/** Conversations whose entries are sealed, each for its conversation. What describes a conversation is not. */
-import type { ConversationRecord } from '@penstock/protocol';
 import type {
   ConversationLimits,
   ConversationName,
@@ -19,20 +17,22 @@ export class SealedConversations implements ConversationRecords {
     this.#seals = seals;
   }
 
-  create(record: ConversationRecord, ttlMs: number): Promise<void> {
-    return this.#records.create(record, ttlMs);
+  create(...args: Parameters<ConversationRecords['create']>): ReturnType<ConversationRecords['create']> {
+    return this.#records.create(...args);
   }
 
-  record(id: string): Promise<ConversationRecord | null> {
-    return this.#records.record(id);
+  record(...args: Parameters<ConversationRecords['record']>): ReturnType<ConversationRecords['record']> {
+    return this.#records.record(...args);
   }
 
   async entries(of: ConversationName): Promise<string[]> {
     return this.#openAll(of, await this.#records.entries(of));
   }
 
-  describe(id: string, metadata: ConversationRecord['metadata']): Promise<boolean> {
-    return this.#records.describe(id, metadata);
+  describe(
+    ...args: Parameters<ConversationRecords['describe']>
+  ): ReturnType<ConversationRecords['describe']> {
+    return this.#records.describe(...args);
   }
 
   /** Of the limits, that of bytes is of entries as they are kept: a third more where they are sealed. */
@@ -47,8 +47,8 @@ export class SealedConversations implements ConversationRecords {
     if (found !== undefined) await this.#records.replace(of, found, await this.#sealAll(of, by));
   }
 
-  remove(id: string): Promise<void> {
-    return this.#records.remove(id);
+  remove(...args: Parameters<ConversationRecords['remove']>): ReturnType<ConversationRecords['remove']> {
+    return this.#records.remove(...args);
   }
 
   close(): Promise<void> {

@@ -1,6 +1,5 @@
-/** Records of files and batches of which the errors are sealed that quote the lines of a batch's input: what they say, and of which field. */
-import type { BatchError, BatchRecord, FileRecord } from '@penstock/protocol';
-import type { CreateOutcome, Idempotency } from '../ports/runs/idempotency.ts';
+/** Records of files and batches. Sealed are those errors of a batch that quote the lines of its input: what they say, and of which field. */
+import type { BatchError, BatchRecord } from '@penstock/protocol';
 import type { Seals } from '../ports/sealing/seals.ts';
 import type { Page, PageOrder } from '../ports/tasks/paging.ts';
 import type { TaskRecords } from '../ports/tasks/task-records.ts';
@@ -17,41 +16,49 @@ export class SealedTaskRecords implements TaskRecords {
     this.#seals = seals;
   }
 
-  addFile(file: FileRecord, upload: string | null): Promise<boolean> {
-    return this.#records.addFile(file, upload);
+  addFile(...args: Parameters<TaskRecords['addFile']>): ReturnType<TaskRecords['addFile']> {
+    return this.#records.addFile(...args);
   }
 
-  uploadedBefore(upload: string): Promise<FileRecord | null> {
-    return this.#records.uploadedBefore(upload);
+  fileUse(...args: Parameters<TaskRecords['fileUse']>): ReturnType<TaskRecords['fileUse']> {
+    return this.#records.fileUse(...args);
   }
 
-  file(id: string): Promise<FileRecord | null> {
-    return this.#records.file(id);
+  uploadedBefore(
+    ...args: Parameters<TaskRecords['uploadedBefore']>
+  ): ReturnType<TaskRecords['uploadedBefore']> {
+    return this.#records.uploadedBefore(...args);
   }
 
-  files(tenant: string, purpose: string | null, order: PageOrder): Promise<Page<FileRecord> | null> {
-    return this.#records.files(tenant, purpose, order);
+  file(...args: Parameters<TaskRecords['file']>): ReturnType<TaskRecords['file']> {
+    return this.#records.file(...args);
   }
 
-  removeFile(file: FileRecord): Promise<void> {
-    return this.#records.removeFile(file);
+  files(...args: Parameters<TaskRecords['files']>): ReturnType<TaskRecords['files']> {
+    return this.#records.files(...args);
   }
 
-  endedFiles(nowS: number, most: number): Promise<string[]> {
-    return this.#records.endedFiles(nowS, most);
+  removeFile(...args: Parameters<TaskRecords['removeFile']>): ReturnType<TaskRecords['removeFile']> {
+    return this.#records.removeFile(...args);
   }
 
-  releaseContent(digest: string, holder: string): Promise<boolean> {
-    return this.#records.releaseContent(digest, holder);
+  endedFiles(...args: Parameters<TaskRecords['endedFiles']>): ReturnType<TaskRecords['endedFiles']> {
+    return this.#records.endedFiles(...args);
   }
 
-  contentGone(digest: string): Promise<void> {
-    return this.#records.contentGone(digest);
+  releaseContent(
+    ...args: Parameters<TaskRecords['releaseContent']>
+  ): ReturnType<TaskRecords['releaseContent']> {
+    return this.#records.releaseContent(...args);
+  }
+
+  contentGone(...args: Parameters<TaskRecords['contentGone']>): ReturnType<TaskRecords['contentGone']> {
+    return this.#records.contentGone(...args);
   }
 
   /** One that begins has no errors yet. */
-  addBatch(batch: BatchRecord, idempotency: Idempotency | null): Promise<CreateOutcome> {
-    return this.#records.addBatch(batch, idempotency);
+  addBatch(...args: Parameters<TaskRecords['addBatch']>): ReturnType<TaskRecords['addBatch']> {
+    return this.#records.addBatch(...args);
   }
 
   async batch(id: string): Promise<BatchRecord | null> {
@@ -65,12 +72,14 @@ export class SealedTaskRecords implements TaskRecords {
     return { ...page, items: await Promise.all(page.items.map(batch => this.#opened(batch))) };
   }
 
-  openBatches(): Promise<string[]> {
-    return this.#records.openBatches();
+  openBatches(...args: Parameters<TaskRecords['openBatches']>): ReturnType<TaskRecords['openBatches']> {
+    return this.#records.openBatches(...args);
   }
 
-  forgetOpenBatch(id: string): Promise<void> {
-    return this.#records.forgetOpenBatch(id);
+  forgetOpenBatch(
+    ...args: Parameters<TaskRecords['forgetOpenBatch']>
+  ): ReturnType<TaskRecords['forgetOpenBatch']> {
+    return this.#records.forgetOpenBatch(...args);
   }
 
   async updateBatch(id: string, change: BatchChange, nowS: number): Promise<boolean> {

@@ -16,7 +16,7 @@ export class SealedWebhooks implements WebhookRecords {
     this.#seals = seals;
   }
 
-  async add(endpoint: WebhookEndpoint, most: number): Promise<boolean> {
+  async add(endpoint: WebhookEndpoint, most: number): ReturnType<WebhookRecords['add']> {
     return this.#records.add(await this.#sealed(endpoint), most);
   }
 
@@ -37,8 +37,8 @@ export class SealedWebhooks implements WebhookRecords {
     return this.#records.update(id, sealedIn(change, await this.#seals.sealer(tenant, recordOf(id))));
   }
 
-  remove(id: string, tenant: string): Promise<void> {
-    return this.#records.remove(id, tenant);
+  remove(...args: Parameters<WebhookRecords['remove']>): ReturnType<WebhookRecords['remove']> {
+    return this.#records.remove(...args);
   }
 
   async replaceManaged(endpoints: readonly WebhookEndpoint[]): Promise<void> {
@@ -49,20 +49,22 @@ export class SealedWebhooks implements WebhookRecords {
     return this.#opened(await this.#records.claim(id, now, breakerAt, probeMs));
   }
 
-  succeeded(id: string, now: number, begunAt: number): Promise<void> {
-    return this.#records.succeeded(id, now, begunAt);
+  succeeded(...args: Parameters<WebhookRecords['succeeded']>): ReturnType<WebhookRecords['succeeded']> {
+    return this.#records.succeeded(...args);
   }
 
-  failed(id: string): Promise<number> {
-    return this.#records.failed(id);
+  failed(...args: Parameters<WebhookRecords['failed']>): ReturnType<WebhookRecords['failed']> {
+    return this.#records.failed(...args);
   }
 
-  pause(id: string, now: number, until: number): Promise<void> {
-    return this.#records.pause(id, now, until);
+  pause(...args: Parameters<WebhookRecords['pause']>): ReturnType<WebhookRecords['pause']> {
+    return this.#records.pause(...args);
   }
 
-  cameThroughSince(id: string, since: number): Promise<boolean> {
-    return this.#records.cameThroughSince(id, since);
+  cameThroughSince(
+    ...args: Parameters<WebhookRecords['cameThroughSince']>
+  ): ReturnType<WebhookRecords['cameThroughSince']> {
+    return this.#records.cameThroughSince(...args);
   }
 
   close(): Promise<void> {
