@@ -51,7 +51,7 @@ export interface IngressPorts {
   readonly contents: FileContents;
   readonly bodies: RequestBodies;
   /** Of messages; null where they are not sealed. */
-  readonly seals: Pick<WorkSeals, 'isOff' | 'seal' | 'sealKept'> | null;
+  readonly seals: Pick<WorkSeals, 'isOff' | 'replies' | 'seal' | 'sealKept'> | null;
   readonly batchJobs: BatchJobs;
   readonly webhooks: WebhookRecords;
   readonly deliveries: DeliveryLog;

@@ -153,7 +153,7 @@ const worker: Worker = new Worker({
   bodies: new BodyLoader(bodies, new ByteBudget(config.PENSTOCK_BODY_BUDGET_BYTES)),
   engine,
   continuing,
-  stored,
+  ...{ stored, seals },
   observers: metrics === null ? [trails] : [trails, metrics.attempts],
   tracing:
     tracing === null

@@ -53,6 +53,7 @@ async function startWorker(t: TestContext) {
   await queue.ensureWorkStream('eu', 0, { maxMessages: 10, maxBytes: 1_000_000 });
   const bodies = new MemoryRequestBodies(clock);
   const claims = new ClaimCheck(bodies, 1000);
+  const seals = new GivenSeals(null);
   const life = {
     claims,
     store,
@@ -98,11 +99,12 @@ async function startWorker(t: TestContext) {
         return { abort };
       },
     },
+    seals,
     stored: new StoredRuns({
       ...{
         bodies,
         claims,
-        seals: new GivenSeals(null),
+        seals,
         continuing,
         store,
         queue,

@@ -13,7 +13,14 @@ import {
 } from '@penstock/policy';
 import { type AttemptKey, encodeMessage, isMeant, type ModelInfo, queuesOf } from '@penstock/protocol';
 import type { Clock, DroppedMessages, Logger } from '@penstock/runtime';
-import type { ControlChannel, ModelRegistry, QueueAdmin, ReplyBus, WorkConsumer } from '@penstock/transport';
+import type {
+  ControlChannel,
+  GivenSeals,
+  ModelRegistry,
+  QueueAdmin,
+  ReplyBus,
+  WorkConsumer,
+} from '@penstock/transport';
 import { Admission } from './admission/admission.ts';
 import { StillWanted } from './admission/still-wanted.ts';
 import type { Attempt } from './attempts/attempt.ts';
@@ -60,6 +67,8 @@ export interface WorkerOptions {
   readonly engine: Pick<Engine, 'ask' | 'endpoints' | 'gauges' | 'healthy' | 'models' | 'run' | 'slotLimit'>;
   readonly continuing: Continuing;
   readonly stored: StoredRuns;
+  /** Of what this worker is given. */
+  readonly seals: Pick<GivenSeals, 'sealFrame'>;
   /** Are told of every attempt. */
   readonly observers: readonly AttemptObserver[];
   /** Null where it is off. */
@@ -143,12 +152,12 @@ export class Worker {
   }
 
   #createBatcher(): FrameBatcher<Attempt> {
-    const { id: worker, bus, tickMs, clock, log } = this.#o;
+    const { id: worker, bus, seals, tickMs, clock, log } = this.#o;
     const quote = () => {
       const { waitS, tokensPerSec, cacheTokens } = this.#meter.quote(clock.monotonic());
       return { waitMs: 1000 * waitS, tokensPerSec, cacheTokens };
     };
-    return new FrameBatcher({ bus, worker, tickMs, quote, log });
+    return new FrameBatcher({ bus, worker, tickMs, quote, log, seal: frame => seals.sealFrame(frame) });
   }
 
   #createRunningAttempts(): RunningAttempts {

@@ -1,11 +1,11 @@
 /** With encryption on nothing of prompts and answers stands in Redis, in the store of NATS or in files; and everything works as without. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { deadStream, replyLog } from '@penstock/protocol';
+import { deadStream } from '@penstock/protocol';
 import { NatsDeadLetters } from '@penstock/transport';
 import { Redis } from 'ioredis';
 import { batchesOf, lineOf } from '../../testkit/batches.ts';
@@ -28,6 +28,8 @@ let natsDir: string;
 let keys: { PENSTOCK_ENCRYPTION_KEYS: string; PENSTOCK_WORK_KEYS: string };
 /** What the engine waits for before it ends an answer to a prompt that asks for it. */
 let held = gate();
+/** All that was said to Redis, in arguments of commands. */
+const told: string[] = [];
 let receiver: Awaited<ReturnType<typeof startReceiver>>;
 const ALLOW = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1' };
 
@@ -49,8 +51,15 @@ before(async () => {
       workerEnv: { PENSTOCK_WORK_KEYS: WORK },
     }),
   );
+  await listenTo(stack.redis.url);
 });
 after(() => parts.disposeAsync());
+
+async function listenTo(redisUrl: string): Promise<void> {
+  const redis = parts.adopt(new Redis(redisUrl), each => each.disconnect());
+  const monitor = parts.adopt(await redis.monitor(), each => each.disconnect());
+  monitor.on('monitor', (_time: string, args: string[]) => told.push(args.join(' ')));
+}
 
 async function* answer({ body }: { body: Record<string, unknown> }): AsyncGenerator<string> {
   const asked = JSON.stringify(body);
@@ -80,8 +89,6 @@ async function redisText(): Promise<string> {
   const redis = open.adopt(new Redis(stack.redis.url), each => each.disconnect());
   const found: Buffer[] = [];
   for (const name of await redis.keys('*')) {
-    // Answers on their way to clients that wait: in the clear, as docs/security.md says.
-    if (name.startsWith(replyLog('x').slice(0, -1))) continue;
     const type = await redis.type(name);
     const command = {
       string: 'getBuffer',
@@ -115,12 +122,13 @@ async function filesText(directory: string): Promise<string> {
   return text;
 }
 
-/** @param more texts that stand nowhere either. */
+/** Nor in what was gone from Redis before, such as answers on their way to clients that wait. @param more texts that stand nowhere either. */
 async function assertNowhere(where: string, ...more: readonly string[]): Promise<void> {
   const texts = {
     redis: await redisText(),
     nats: await filesText(natsDir),
     files: await filesText(stack.filesDir),
+    commands: told.join('\n'),
   };
   for (const [place, text] of Object.entries(texts))
     for (const marker of [ASKED, ANSWERED, Buffer.from(ASKED).toString('base64').slice(0, 24), ...more])
@@ -158,6 +166,21 @@ test('responses in the background, streamed and not, are readable by their clien
   const next = await client.responses.create({ model, input: 'and then?', previous_response_id: id });
   assert.match(next.output_text, new RegExp(ANSWERED));
   await assertNowhere('responses');
+});
+
+test('calls and streams whose clients wait', async () => {
+  const client = sdk(stack);
+  const call = await client.chat.completions.create({ model, messages });
+  assert.equal(call.choices[0]?.message.content, ANSWERED);
+  let text = '';
+  for await (const { choices } of await client.chat.completions.create({ model, messages, stream: true }))
+    text += choices[0]?.delta.content ?? '';
+  assert.equal(text, `${ANSWERED} and the end`);
+  assert.ok(
+    told.some(each => each.includes('penstock:reply')),
+    'it looks where they are',
+  );
+  await assertNowhere('clients that wait');
 });
 
 test('jobs and stored completions', async () => {
@@ -219,6 +242,29 @@ test('files, batches and large bodies', async () => {
     await assertNowhere('files');
     held.open();
   }
+});
+
+test('a file in the place of another is refused, and not given out as that', async () => {
+  const client = sdk(stack);
+  const { upload, begin, whenOver } = batchesOf(client);
+  const stored = async () => (await readdir(stack.filesDir)).filter(name => /^[0-9a-f]{64}$/.test(name));
+  const uploaded = async (text: string) => {
+    const before = new Set(await stored());
+    const { id } = await upload(text);
+    return { id, path: join(stack.filesDir, (await stored()).find(name => !before.has(name)) ?? '') };
+  };
+  const [one, other] = [await uploaded(`${ASKED} one\n`), await uploaded(`${ASKED} other\n`)];
+  await copyFile(other.path, one.path);
+  const content = async (id: string) => (await client.files.content(id)).text();
+  assert.equal(await content(other.id), `${ASKED} other\n`);
+  await assert.rejects(content(one.id), (err: Error) => !String(err).includes('other'));
+  await writeFile(one.path, `${ASKED} in the clear\n`);
+  await assert.rejects(content(one.id));
+  await client.files.delete(one.id);
+  assert.equal(
+    (await whenOver((await begin(`${lineOf('1', { model, messages })}\n`)).id)).status,
+    'completed',
+  );
 });
 
 test('what fails for good leaves no words of an engine, and no request, in the clear', async () => {

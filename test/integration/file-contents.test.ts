@@ -14,6 +14,7 @@ import { testRequestBodies } from '@penstock/transport/contracts';
 import { Authority } from '../../testkit/network/certificates.ts';
 import { startS3 } from '../../testkit/s3.ts';
 
+const OWNER = { project: 'p', file: 'file-1' };
 const BUCKET = 'penstock-test';
 let directory: string;
 let standIn: Awaited<ReturnType<typeof startS3>>;
@@ -49,20 +50,20 @@ async function conformance(t: TestContext, store: FileContents, uploadDirectory:
   await t.test('what was put is there, whole, under the digest of its bytes', async () => {
     for (const size of [0, 1, 70_000, 6_000_000]) {
       const bytes = randomBytes(size);
-      const { digest, bytes: length } = await store.put(Readable.from([bytes]), 'p');
+      const { digest, bytes: length } = await store.put(Readable.from([bytes]), OWNER);
       assert.equal(length, size);
       assert.equal(digest, createHash('sha256').update(bytes).digest('hex'));
       assert.ok(await store.has(digest));
-      assert.ok((await bytesOf(await store.open(digest, 'p'))).equals(bytes));
+      assert.ok((await bytesOf(await store.open(digest, OWNER))).equals(bytes));
       await store.drop(digest);
     }
     assert.deepEqual(await unfinished(), []);
   });
   await t.test('the same content twice, also at once, is one', async () => {
-    const put = () => store.put(Readable.from([Buffer.from('twice')]), 'p');
+    const put = () => store.put(Readable.from([Buffer.from('twice')]), OWNER);
     const [first, second] = await Promise.all([put(), put()]);
     assert.deepEqual(first, second);
-    assert.equal(String(await bytesOf(await store.open(first.digest, 'p'))), 'twice');
+    assert.equal(String(await bytesOf(await store.open(first.digest, OWNER))), 'twice');
     await store.drop(first.digest);
     assert.equal(await store.has(first.digest), false);
   });
@@ -73,12 +74,12 @@ async function conformance(t: TestContext, store: FileContents, uploadDirectory:
         throw new Error('broken off');
       })(),
     );
-    await assert.rejects(store.put(broken, 'p'), /broken off/);
+    await assert.rejects(store.put(broken, OWNER), /broken off/);
     assert.deepEqual(await unfinished(), []);
   });
   await t.test('what is not there is null, and dropping it is no mistake', async () => {
     const nothing = '0'.repeat(64);
-    assert.equal(await store.open(nothing, 'p'), null);
+    assert.equal(await store.open(nothing, OWNER), null);
     assert.equal(await store.has(nothing), false);
     await store.drop(nothing);
     await assert.rejects(async () => store.has('../../etc/passwd'), TypeError);
@@ -133,7 +134,7 @@ test('a bucket behind TLS is trusted by its authority alone', async () => {
   const authority = new Authority();
   await using s3 = await startS3(BUCKET, authority.issue('s3'));
   const { contents } = await bucket({ endpoint: s3.endpoint, ca: authority.ca });
-  const { digest } = await contents.put(Readable.from([Buffer.from('by TLS')]), 'p');
-  assert.equal((await bytesOf(await contents.open(digest, 'p'))).toString(), 'by TLS');
+  const { digest } = await contents.put(Readable.from([Buffer.from('by TLS')]), OWNER);
+  assert.equal((await bytesOf(await contents.open(digest, OWNER))).toString(), 'by TLS');
   await assert.rejects(bucket({ endpoint: s3.endpoint, ca: new Authority('another').ca }), ConnectError);
 });

@@ -38,6 +38,8 @@ export interface BatchRecord {
   readonly inputFileId: string;
   /** Content of the input file: it stays until the batch is over, even if the file is deleted. */
   readonly inputDigest: string;
+  /** See {@link FileRecord.isBound}. */
+  readonly inputIsBound?: true;
   readonly status: BatchStatus;
   readonly createdAt: number;
   readonly expiresAt: number;

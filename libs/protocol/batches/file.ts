@@ -8,6 +8,8 @@ export interface FileRecord {
   /** SHA-256 of the content, under which it is stored. */
   readonly digest: string;
   readonly bytes: number;
+  /** Its content is sealed for it alone. Absent in those of before, and of what is in the clear. */
+  readonly isBound?: true;
   readonly createdAt: number;
   readonly filename: string;
   readonly purpose: string;

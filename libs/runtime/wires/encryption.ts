@@ -33,7 +33,7 @@ export function encryptionSettings<T>(parse: (text: string, setting: string) => 
       .enum(['stored', 'all'])
       .default('stored')
       .describe(
-        'Whose bodies are encrypted in the queue: those of stored work, or all, also of requests whose clients wait.',
+        'Whose bodies are encrypted in the queue: those of stored work, or all, also of requests whose clients wait, with their answers on the way to them.',
       ),
   };
 }

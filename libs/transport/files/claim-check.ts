@@ -2,7 +2,13 @@
  * The claim check: what is too large for a message of the queue is kept in a store, and the message carries the claim to it.
  * Who ends a request for good discards its body. A dead letter keeps its own; what nobody discarded is swept.
  */
-import { type BodyClaim, DispatchError, type WorkEnvelope, type WorkMeta } from '@penstock/protocol';
+import {
+  type BodyClaim,
+  DispatchError,
+  type Frame,
+  type WorkEnvelope,
+  type WorkMeta,
+} from '@penstock/protocol';
 import type { RequestBodies } from '../ports/queue/request-bodies.ts';
 import type { WorkSeals } from '../vault/work-seals.ts';
 
@@ -19,13 +25,13 @@ export interface ClaimHolder {
 export class ClaimCheck {
   readonly #bodies: Pick<RequestBodies, 'put' | 'drop'>;
   readonly #mostInline: number;
-  readonly #seals: Pick<WorkSeals, 'isOff' | 'seal' | 'sealKept'> | null;
+  readonly #seals: Pick<WorkSeals, 'isOff' | 'replies' | 'seal' | 'sealKept'> | null;
 
   /** @param mostInline bytes of the longest body that a message carries itself. @param seals of messages; absent where they are not sealed. */
   constructor(
     bodies: Pick<RequestBodies, 'put' | 'drop'>,
     mostInline: number,
-    seals: Pick<WorkSeals, 'isOff' | 'seal' | 'sealKept'> | null = null,
+    seals: Pick<WorkSeals, 'isOff' | 'replies' | 'seal' | 'sealKept'> | null = null,
   ) {
     this.#bodies = bodies;
     this.#mostInline = mostInline;
@@ -54,6 +60,16 @@ export class ClaimCheck {
     } catch (err) {
       throw new DispatchError('store_unavailable', { cause: err });
     }
+  }
+
+  /** What a worker says of a request whose client waits, as it said it. @throws SealError */
+  opened(frame: Frame): Frame {
+    return this.#seals === null ? frame : this.#seals.replies.open(frame);
+  }
+
+  /** Nobody waits for its answer any more. */
+  forget(id: string): void {
+    this.#seals?.replies.forget(id);
   }
 
   isLarge(body: Uint8Array): boolean {

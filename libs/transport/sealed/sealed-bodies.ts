@@ -40,7 +40,7 @@ export class SealedBodies implements RequestBodies {
     const { sealed, digest } = claim;
     if (sealed === undefined) return this.#bodies.open(id, claim);
     const stored = await this.#bodies.open(id, { digest, bytes: sealed.bytes });
-    return this.#seals.openStream(null, runRecord(id), stored).catch(err => {
+    return this.#seals.openStream(null, [runRecord(id)], stored, true).catch(err => {
       throw damaged(err);
     });
   }

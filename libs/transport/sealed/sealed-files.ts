@@ -1,11 +1,11 @@
-/** Contents of files, sealed for their project: equal contents are not known to be equal any more, and each has a name of its own. */
+/** Contents of files, each sealed for its file: equal contents are not known to be equal any more, and each has a name of its own. */
 import { createHash, type Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { Seals } from '../ports/sealing/seals.ts';
-import type { FileContents, StoredContent } from '../ports/tasks/file-contents.ts';
+import type { FileContents, FileOwner, StoredContent } from '../ports/tasks/file-contents.ts';
 
-/** All files of a project are one record; each has a key of its own by its salt. */
-const RECORD = 'files';
+/** Of all files of a project: tells equal ones, and what was sealed before each was bound to its file. */
+const ALL_FILES = 'files';
 
 export class SealedFiles implements FileContents {
   readonly #contents: FileContents;
@@ -16,18 +16,22 @@ export class SealedFiles implements FileContents {
     this.#seals = seals;
   }
 
-  async put(content: Readable, project: string): Promise<StoredContent> {
-    const sealer = await this.#seals.sealer(project, RECORD);
-    if (sealer === null) return this.#contents.put(content, project);
+  async put(content: Readable, of: FileOwner): Promise<StoredContent> {
+    const sealer = await this.#seals.sealer(of.project, recordOf(of));
+    const ofAll = await this.#seals.sealer(of.project, ALL_FILES);
+    if (sealer === null || ofAll === null) return this.#contents.put(content, of);
     const hash = createHash('sha256');
     const { stream, bytes } = sealer.sealStream(hashed(content, hash));
-    const { digest } = await this.#contents.put(stream, project);
-    return { digest, bytes: bytes(), likeness: sealer.likeness(hash.digest()) };
+    const { digest } = await this.#contents.put(stream, of);
+    return { digest, bytes: bytes(), likeness: ofAll.likeness(hash.digest()), isBound: true };
   }
 
-  async open(digest: string, project: string): Promise<Readable | null> {
-    const content = await this.#contents.open(digest, project);
-    return content === null ? null : this.#seals.openStream(project, RECORD, content);
+  async open(digest: string, of: FileOwner): Promise<Readable | null> {
+    const content = await this.#contents.open(digest, of);
+    if (content === null) return null;
+    const { project, isBound = false } = of;
+    const records = isBound ? [recordOf(of)] : [recordOf(of), ALL_FILES];
+    return this.#seals.openStream(project, records, content, isBound);
   }
 
   has(digest: string): Promise<boolean> {
@@ -41,6 +45,10 @@ export class SealedFiles implements FileContents {
   tidy(): Promise<void> {
     return this.#contents.tidy();
   }
+}
+
+function recordOf({ file }: FileOwner): string {
+  return `file:${file}`;
 }
 
 async function* hashed(content: Readable, hash: Hash): AsyncGenerator<Buffer> {

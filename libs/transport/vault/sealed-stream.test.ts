@@ -3,15 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { MemoryDataKeys } from '../memory/data-keys.ts';
-import { SealedFiles } from '../sealed/sealed-files.ts';
-import { KeyList } from './key-list.ts';
 import { recordKeyOf } from './sealed-bytes.ts';
 import { openStreamWith, sealStreamWith } from './sealed-stream.ts';
-import { Vault } from './vault.ts';
 
 const key = recordKeyOf(randomBytes(32), '2026-11-30-a', { project: 'p', record: 'files' });
-const keyOf = async () => key;
+const keyOf = async () => [key];
 
 /** In pieces as a disk or a socket gives them. */
 function* pieces(bytes: Buffer, size: number): Generator<Buffer> {
@@ -105,40 +101,19 @@ test('who stops reading, or reads what was changed, lets go of the source', asyn
   assert.ok(source.destroyed);
 });
 
-test('files: each project has its own, equal ones are told by likeness alone, and another project cannot open them', async () => {
-  const kept = new Map<string, Buffer>();
-  let named = 0;
-  const contents = {
-    put: async (content: Readable) => {
-      const bytes = Buffer.concat(await content.toArray());
-      const digest = String(named++);
-      kept.set(digest, bytes);
-      return { digest, bytes: bytes.length };
-    },
-    open: async (digest: string) => (kept.has(digest) ? Readable.from([kept.get(digest)]) : null),
-    has: async (digest: string) => kept.has(digest),
-    drop: async (digest: string) => void kept.delete(digest),
-    tidy: async () => {},
-  };
-  const wrapper = KeyList.parse(`k:${randomBytes(32).toString('base64')}`, 'X');
-  const clock = { now: () => 0, monotonic: () => 0 };
-  const files = new SealedFiles(
-    contents,
-    new Vault({ records: new MemoryDataKeys(), wrapper, isOn: true, clock }),
-  );
-  const put = (text: string, project: string) => files.put(Readable.from([Buffer.from(text)]), project);
-  const [one, same, others, other] = [
-    await put('same', 'p'),
-    await put('same', 'p'),
-    await put('same', 'q'),
-    await put('other', 'p'),
-  ];
-  assert.deepEqual([one.bytes, other.bytes], [4, 5]);
-  assert.equal(one.likeness, same.likeness);
-  assert.notEqual(one.likeness, others.likeness);
-  assert.notEqual(one.likeness, other.likeness);
-  assert.ok([...kept.values()].every(bytes => !bytes.includes('same')));
-  assert.equal(String(Buffer.concat(await ((await files.open(one.digest, 'p'))?.toArray() ?? []))), 'same');
-  await assert.rejects(files.open(one.digest, 'q'), { name: 'SealError' });
-  assert.equal(await files.open('none', 'p'), null);
+test('of several keys the one is taken that the first slice is sealed with, and what is in the clear is refused where it may not be', async () => {
+  const other = recordKeyOf(randomBytes(32), '2026-11-30-a', { project: 'p', record: 'other' });
+  const content = randomBytes(3 * SLICE);
+  const stored = await sealed(content);
+  const open = async (bytes: Buffer, keys: (typeof key)[], isSealed = false) =>
+    Buffer.concat(await (await openStreamWith(Readable.from([bytes]), async () => keys, isSealed)).toArray());
+  for (const keys of [
+    [key, other],
+    [other, key],
+  ])
+    assert.ok((await open(stored, keys, true)).equals(content));
+  await assert.rejects(open(stored, [other]), { name: 'SealError' });
+  assert.ok((await open(content, [key])).equals(content));
+  for (const clear of [content, Buffer.alloc(0), stored.subarray(0, 3)])
+    await assert.rejects(open(clear, [key], true), /in the clear in the place of one that was sealed/);
 });

@@ -42,18 +42,28 @@ export function sealStreamWith(by: RecordKey, content: AsyncIterable<Uint8Array>
 
 /**
  * What was kept in the clear comes as it is.
- * @param keyOf gives the key of the record by the id of its data key; throws SealError. @throws what it throws. The stream fails where something is not what was sealed.
+ * @param keysOf gives the keys of the records that it may belong to, by the id of their data key; throws SealError. @param isSealed what is in the clear is refused.
+ * @throws what `keysOf` throws, and SealError. The stream fails where something is not what was sealed.
  */
 export async function openStreamWith(
   source: Readable,
-  keyOf: (keyId: string) => Promise<RecordKey>,
+  keysOf: (keyId: string) => Promise<readonly RecordKey[]>,
+  isSealed = false,
 ): Promise<Readable> {
   const pieces = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   try {
     const head = await readHead(pieces);
-    const by = head.keyId === null ? null : await keyOf(head.keyId);
+    if (head.keyId === null && isSealed)
+      throw new SealError('a content is in the clear in the place of one that was sealed');
+    const keys = head.keyId === null ? [] : await keysOf(head.keyId);
     const content =
-      by === null ? plain(head.rest, pieces) : opened(streamKeyOf(by, head.salt), head.rest, pieces);
+      head.keyId === null
+        ? plain(head.rest, pieces)
+        : opened(
+            keys.map(by => streamKeyOf(by, head.salt)),
+            head.rest,
+            pieces,
+          );
     return whoseEndEnds(source, Readable.from(content, { objectMode: false }));
   } catch (err) {
     source.destroy();
@@ -104,18 +114,29 @@ async function* plain(first: Buffer, pieces: AsyncIterator<Buffer>): AsyncGenera
   yield* { [Symbol.asyncIterator]: () => pieces };
 }
 
-async function* opened(key: Buffer, first: Buffer, pieces: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+/** The first slice tells which of the keys it is. */
+async function* opened(
+  keys: readonly Buffer[],
+  first: Buffer,
+  pieces: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer> {
   const sliceBytes = SLICE_BYTES + TAG_BYTES;
   let waiting = first;
   let index = 0;
+  let mine = keys;
+  const open = (isLast: boolean, sealed: Buffer): Buffer => {
+    const { key, content } = openSlice(mine, index++, isLast, sealed);
+    mine = [key];
+    return content;
+  };
   for (;;) {
     for (; waiting.length > sliceBytes; waiting = waiting.subarray(sliceBytes))
-      yield openSlice(key, index++, false, waiting.subarray(0, sliceBytes));
+      yield open(false, waiting.subarray(0, sliceBytes));
     const { value, done } = await pieces.next();
     if (done === true) break;
     waiting = waiting.length === 0 ? value : Buffer.concat([waiting, value]);
   }
-  const last = openSlice(key, index, true, waiting);
+  const last = open(true, waiting);
   if (last.length > 0) yield last;
 }
 
@@ -123,12 +144,13 @@ function sealSlice(key: Buffer, index: number, isLast: boolean, content: Buffer)
   return encrypt(key, nonceOf(index, isLast), content);
 }
 
-function openSlice(key: Buffer, index: number, isLast: boolean, sealed: Buffer): Buffer {
+function openSlice(keys: readonly Buffer[], index: number, isLast: boolean, sealed: Buffer) {
   if (sealed.length < TAG_BYTES) throw cutShort();
-  const content = decrypt(key, nonceOf(index, isLast), sealed);
-  if (content === null)
-    throw new SealError('a content that was sealed was changed or cut short, or belongs elsewhere');
-  return content;
+  for (const key of keys) {
+    const content = decrypt(key, nonceOf(index, isLast), sealed);
+    if (content !== null) return { key, content };
+  }
+  throw new SealError('a content that was sealed was changed or cut short, or belongs elsewhere');
 }
 
 function nonceOf(index: number, isLast: boolean): Buffer {

@@ -122,8 +122,15 @@ export class Vault implements Seals {
     return openWith(await this.#recordKeyBy(project, record, keyIdIn(content)), field, content);
   }
 
-  openStream(project: string | null, record: string, content: Readable): Promise<Readable> {
-    return openStreamWith(content, keyId => this.#recordKeyBy(project, record, keyId));
+  openStream(
+    project: string | null,
+    records: readonly string[],
+    content: Readable,
+    isSealed = false,
+  ): Promise<Readable> {
+    const keysOf = (keyId: string) =>
+      Promise.all(records.map(record => this.#recordKeyBy(project, record, keyId)));
+    return openStreamWith(content, keysOf, isSealed);
   }
 
   async #recordKeyBy(project: string | null, record: string, keyId: string): Promise<RecordKey> {

@@ -1,6 +1,7 @@
 /** Seals messages of the queue: the key of a request's record goes with it, wrapped under a key that workers have. */
 import type { WorkEnvelope } from '@penstock/protocol';
 import type { KeyList } from './key-list.ts';
+import { ReplyKeys } from './reply-seals.ts';
 import { isSealedText, type RecordKey, sealWith, toSealedText } from './sealed-bytes.ts';
 import type { Vault } from './vault.ts';
 
@@ -18,11 +19,13 @@ export function aboutWork(project: string, record: string, keyId: string): reado
 }
 
 export class WorkSeals {
+  /** Of requests whose answers are sealed, too. */
+  readonly replies = new ReplyKeys();
   readonly #vault: Pick<Vault, 'isOn' | 'recordKey'>;
   readonly #work: KeyList | null;
   readonly #isAll: boolean;
 
-  /** @param isAll also the bodies of requests whose clients wait. */
+  /** @param isAll also the bodies of requests whose clients wait, and their answers. */
   constructor(vault: Pick<Vault, 'isOn' | 'recordKey'>, work: KeyList | null, isAll: boolean) {
     this.#vault = vault;
     this.#work = work;
@@ -42,6 +45,7 @@ export class WorkSeals {
     const key = await this.#vault.recordKey(project, record, meta.claim?.sealed?.key);
     const wrapped = work.wrapNow(key.key, aboutWork(project, record, key.keyId));
     const sealed = { ...meta, seal: { id: key.keyId, project, key: wrapped } };
+    if (!meta.stored && this.#isAll) this.replies.add(meta.id, key);
     return meta.stored || this.#isAll ? hidden(key, { meta: sealed, body }) : { meta: sealed, body };
   }
 

@@ -94,6 +94,7 @@ export class BatchesApi implements Api {
       endpoint: asked.endpoint,
       inputFileId: file.id,
       inputDigest: file.digest,
+      ...(file.isBound ? { inputIsBound: true } : {}),
       createdAt,
       metadata: asked.metadata ?? null,
       outputLifeS: asked.output_expires_after?.seconds ?? null,

@@ -3,7 +3,7 @@ import multipart from '@fastify/multipart';
 import type { ResourceAllowance, ResourceLimits } from '@penstock/access';
 import { DispatchError, FILE_PURPOSES, type FileRecord, toFileObject } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
-import { type FileContents, FileLibrary, type TaskRecords } from '@penstock/transport';
+import { type FileContents, FileLibrary, type FileOwner, type TaskRecords } from '@penstock/transport';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Api, Guards } from '../http/guards.ts';
 import { answer, baseHeaders } from '../http/headers.ts';
@@ -72,7 +72,7 @@ export class FilesApi implements Api {
 
   async #content(request: FastifyRequest<FileRoute>, reply: FastifyReply): Promise<FastifyReply> {
     const file = await this.find(request.params.id, request.tenant);
-    const content = await this.#o.contents.open(file.digest, file.tenant);
+    const content = await this.#o.contents.open(file.digest, ownerOf(file));
     if (content === null) throw new DispatchError('file_not_found');
     reply.headers({
       ...baseHeaders(request, reply.elapsedTime),
@@ -86,15 +86,17 @@ export class FilesApi implements Api {
   async #upload(request: FastifyRequest): Promise<object> {
     const allowance = this.#o.resources.of(request.caller, 'files');
     await this.#refuseFull(request, allowance);
-    const got = await readUpload(request, this.#o.contents, this.#library);
+    const id = `file-${this.#o.nextId()}`;
+    const got = await readUpload(request, id, this.#o.contents, this.#library);
     const earlier = await this.#earlierTry(request, got.digest);
     if (earlier !== null) return toFileObject(earlier);
     const createdAt = Math.floor(this.#o.clock.now() / 1000);
     const lifeS = got.lifeS ?? (got.purpose === 'batch' ? BATCH_INPUT_LIFE_S : null);
+    const { likeness: _likeness, ...content } = got.content;
     const file: FileRecord = {
-      id: `file-${this.#o.nextId()}`,
+      id,
       tenant: request.tenant,
-      ...{ digest: got.content.digest, bytes: got.content.bytes },
+      ...content,
       createdAt,
       filename: got.filename,
       purpose: got.purpose,
@@ -138,6 +140,10 @@ export class FilesApi implements Api {
   #isOver(file: FileRecord): boolean {
     return file.expiresAt !== null && file.expiresAt <= this.#o.clock.now() / 1000;
   }
+}
+
+function ownerOf({ id, tenant, isBound }: FileRecord): FileOwner {
+  return { project: tenant, file: id, isBound };
 }
 
 function retriesOf({ headers }: FastifyRequest): number {

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import { DispatchError, filePurpose, lifetime } from '@penstock/protocol';
-import type { FileContents, FileLibrary, StoredContent } from '@penstock/transport';
+import type { FileContents, FileLibrary, FileOwner, StoredContent } from '@penstock/transport';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 
@@ -21,15 +21,16 @@ export interface Upload {
   readonly digest: string;
 }
 
-/** @throws DispatchError; what was stored is discarded then. */
+/** @param id of the file that it becomes. @throws DispatchError; what was stored is discarded then. */
 export async function readUpload(
   request: FastifyRequest,
+  id: string,
   contents: FileContents,
   library: FileLibrary,
 ): Promise<Upload> {
   if (!request.isMultipart())
     throw new DispatchError('unsupported_media_type', { message: 'Send the file as multipart/form-data.' });
-  const parts = new Parts(contents, request.tenant);
+  const parts = new Parts(contents, { project: request.tenant, file: id });
   try {
     await parts.read(request);
     return parts.check(request.tenant);
@@ -41,14 +42,14 @@ export async function readUpload(
 
 class Parts {
   readonly #contents: FileContents;
-  readonly #tenant: string;
+  readonly #owner: FileOwner;
   readonly #fields = new Map<string, string>();
   content: StoredContent | null = null;
   #filename = '';
 
-  constructor(contents: FileContents, tenant: string) {
+  constructor(contents: FileContents, owner: FileOwner) {
     this.#contents = contents;
-    this.#tenant = tenant;
+    this.#owner = owner;
   }
 
   async read(request: FastifyRequest): Promise<void> {
@@ -71,7 +72,7 @@ class Parts {
     this.#filename = cleanName(part.filename);
     // The parser may fail the stream again after the store has given it up: unheard, that would end the process.
     part.file.on('error', () => {});
-    this.content = await this.#contents.put(part.file, this.#tenant);
+    this.content = await this.#contents.put(part.file, this.#owner);
   }
 
   check(tenant: string): Upload {

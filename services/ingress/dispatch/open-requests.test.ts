@@ -68,6 +68,8 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
     claims: {
       discard: async ({ id, claim }) => void (claim && done.push(`discard ${id}`)),
       sealed: async (_project, work) => work,
+      opened: frame => frame,
+      forget() {},
     },
     runPasses: { add() {} },
     ...{ boundWaitMs: 10, holdMs: 1000, deadLetter: async () => void done.push('dead letter') },

@@ -60,7 +60,7 @@ export interface OpenRequestsOptions {
   readonly boundWaitMs: number;
   /** How long the client of a call without a stream is held, ms. */
   readonly holdMs: number;
-  readonly claims: Pick<ClaimCheck, 'discard' | 'sealed'>;
+  readonly claims: Pick<ClaimCheck, 'discard' | 'forget' | 'opened' | 'sealed'>;
   /** Of calls that became stored runs. */
   readonly runPasses: Pick<RunPasses, 'add'>;
   readonly deadLetter: (request: NewRequest, failure: FailedMeta) => Promise<void>;
@@ -393,8 +393,8 @@ export class OpenRequests {
     request.leaveQueue?.();
     request.meter?.leave(request, this.#o.runPasses);
     request.trace?.gone(request.starts);
-    const ageMs = this.#o.clock.monotonic() - request.openedAt;
-    request.trail?.gone(ageMs, () => request.lastFailure);
+    request.trail?.gone(this.#o.clock.monotonic() - request.openedAt, () => request.lastFailure);
+    this.#o.claims.forget(request.id);
     this.#open.delete(request.id);
   }
 }

@@ -17,6 +17,7 @@ const ADDRESS = sharedAddress(
   { region: 'eu', shard: 0, slug: 'm', lane: 'interactive', size: 'short' },
   'r1',
 );
+const RESULT = JSON.stringify({ status: 200, contentType: 'application/json' });
 const QUOTE = { waitMs: 1, tokensPerSec: 2, cacheTokens: 3 };
 
 /** One open request `r1`, whose message has the key. `old` is a worker of the version before. */
@@ -32,10 +33,17 @@ async function startHearing(change: Partial<GivenRequest> = {}) {
         isKeyless: worker => worker === 'old',
       },
       dropped,
+      claims: {
+        opened: sent => {
+          if (sent.body.includes('changed')) throw new Error('not what was sealed');
+          return { ...sent, body: Buffer.from('opened') };
+        },
+      },
     },
     {
       find: id => (id === 'r1' ? request : undefined),
-      onFrame: (_request, { kind }, worker) => void told.push(`${kind} ${worker}`),
+      onFrame: (_request, { kind, body }, worker) =>
+        void told.push(kind === 'result' ? `${kind} ${body}` : `${kind} ${worker}`),
       onStrange: (worker, id) => void told.push(`strange ${id} ${worker}`),
       answer: () => ({ kind: 'start' }),
       unwanted: ({ running }) => running.map(({ id }) => id),
@@ -94,6 +102,13 @@ test('what comes of a subject that the request has left is handed on to be fence
   const { told, hear } = await startHearing({ attempt: 2048 });
   hear(encodePacket('w-1', QUOTE, [frame({ ack: 'other', key: `${KEY}0` }, { attempt: 1 })]));
   assert.deepEqual(told, ['accepted w-1']);
+});
+
+test('what an answer says is opened before it is told, and is dropped where it cannot be', async () => {
+  const { told, dropped, hear } = await startHearing();
+  const result = (text: string) => frame({}, { kind: 'result', meta: RESULT, body: Buffer.from(text) });
+  hear(encodePacket('w-1', QUOTE, [result('changed'), result('sealed')]));
+  assert.deepEqual([told, dropped.of('frame')], [['result opened'], 1]);
 });
 
 test('a worker that takes a request of nobody is stopped, and nothing is settled where it says', async () => {

@@ -19,12 +19,13 @@ import {
   type WantedQuestion,
 } from '@penstock/protocol';
 import type { DroppedMessages } from '@penstock/runtime';
-import type { ControlChannel, ReplyBus, WorkConsumer } from '@penstock/transport';
+import type { ClaimCheck, ControlChannel, ReplyBus, WorkConsumer } from '@penstock/transport';
 
 export interface FromWorkersOptions {
   readonly queue: Pick<WorkConsumer, 'isAckOf'>;
   readonly fleet: Pick<Fleet, 'hearQuote' | 'isKeyless'>;
   readonly dropped: DroppedMessages;
+  readonly claims: Pick<ClaimCheck, 'opened'>;
 }
 
 /** What decides whether a worker may speak about a request. */
@@ -133,7 +134,18 @@ export class FromWorkers<R extends GivenRequest> {
       const isOwn = this.#isGiven(request, number, worker, key) && this.#isOwnAck(request, number, ack);
       if (!isOwn) return this.#o.dropped.count('frame');
     }
-    this.#to.onFrame(request, frame, worker);
+    const opened = this.#opened(frame);
+    if (opened !== null) this.#to.onFrame(request, opened, worker);
+  }
+
+  /** Null for one that was sealed otherwise than its request's key and its place in its attempt say: it is missed, as one that was lost. */
+  #opened(frame: Frame): Frame | null {
+    try {
+      return this.#o.claims.opened(frame);
+    } catch {
+      this.#o.dropped.count('frame');
+      return null;
+    }
   }
 
   /** Only who was given a message knows its key. What comes of a subject that the request has left is fenced, whoever sent it. */

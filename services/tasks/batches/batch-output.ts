@@ -13,13 +13,14 @@ import {
   type LineOutcome,
   lineRunId,
   NO_TOKENS,
+  outputFileId,
   readBatchLine,
   type StoredRun,
   type TokenCounts,
   toModelSlug,
   unansweredLine,
 } from '@penstock/protocol';
-import type { FileContents, RunStore, StoredContent } from '@penstock/transport';
+import type { FileContents, FileOwner, RunStore, StoredContent } from '@penstock/transport';
 import type { InputLine } from './input-lines.ts';
 
 /** Records that are read together. */
@@ -56,8 +57,8 @@ export interface BatchOutput {
 /** @throws OpenLineError, or whatever the store throws; then neither file is kept. */
 export async function writeOutput(options: OutputOptions): Promise<BatchOutput> {
   const { contents, batch } = options;
-  const good = new LineFile(contents, batch.tenant);
-  const bad = new LineFile(contents, batch.tenant);
+  const good = new LineFile(contents, ownerOf(batch, 'output'));
+  const bad = new LineFile(contents, ownerOf(batch, 'error'));
   let usage = NO_TOKENS;
   try {
     for await (const outcome of outcomes(options)) {
@@ -71,6 +72,10 @@ export async function writeOutput(options: OutputOptions): Promise<BatchOutput> 
     bad.abandon();
     throw err;
   }
+}
+
+function ownerOf({ id, tenant }: BatchRecord, what: 'output' | 'error'): FileOwner {
+  return { project: tenant, file: outputFileId(id, what) };
 }
 
 async function* outcomes(options: OutputOptions): AsyncGenerator<LineOutcome> {
@@ -119,14 +124,14 @@ function* outcomesOf(
 /** A file that is created with its first line. */
 class LineFile {
   readonly #contents: FileContents;
-  readonly #project: string;
+  readonly #owner: FileOwner;
   #stream: PassThrough | null = null;
   #stored: Promise<StoredContent> | null = null;
   lines = 0;
 
-  constructor(contents: FileContents, project: string) {
+  constructor(contents: FileContents, owner: FileOwner) {
     this.#contents = contents;
-    this.#project = project;
+    this.#owner = owner;
   }
 
   async write(text: string): Promise<void> {
@@ -137,7 +142,7 @@ class LineFile {
 
   #begin(): PassThrough {
     const stream = new PassThrough();
-    this.#stored = this.#contents.put(stream, this.#project);
+    this.#stored = this.#contents.put(stream, this.#owner);
     // write() and end() report the error; without a listener it would end the process before one of them is called.
     stream.on('error', () => {});
     this.#stored.catch((err: Error) => stream.destroy(err));

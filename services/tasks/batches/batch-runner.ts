@@ -121,8 +121,9 @@ export class BatchRunner {
     await library.closeBatch(batch);
   }
 
-  async *#lines({ inputDigest, tenant }: BatchRecord): AsyncGenerator<InputLine> {
-    const content = await this.#o.contents.open(inputDigest, tenant);
+  async *#lines(batch: BatchRecord): AsyncGenerator<InputLine> {
+    const { inputDigest, inputFileId: file, inputIsBound: isBound, tenant: project } = batch;
+    const content = await this.#o.contents.open(inputDigest, { project, file, isBound });
     if (content === null) throw new Error('the input file does not exist any more');
     yield* readLines(content, this.#o.mostLineBytes);
   }
@@ -209,10 +210,11 @@ export class BatchRunner {
     const earlier = await records.file(id);
     if (earlier !== null && earlier.digest !== content.digest) await library.remove(earlier);
     const createdAt = Math.floor(clock.now() / 1000);
+    const { likeness: _likeness, ...stored } = content;
     const file: FileRecord = {
       id,
       tenant: batch.tenant,
-      ...content,
+      ...stored,
       createdAt,
       filename: `${batch.id}_${what}.jsonl`,
       purpose: 'batch_output',

@@ -9,7 +9,10 @@ import { OutgoingFrames } from './outgoing-frames.ts';
 const TICK_MS = 10;
 
 /** A batcher whose packets are kept: to whom, and the ids of their frames. */
-function startBatcher(publish: () => Promise<void> = async () => {}) {
+function startBatcher(
+  publish: () => Promise<void> = async () => {},
+  seal: (frame: Frame) => Frame = frame => frame,
+) {
   const packets: { to: string; ids: string[]; waitMs: number }[] = [];
   const errors: object[] = [];
   /** Packets that wait until their ingress has read. */
@@ -21,6 +24,7 @@ function startBatcher(publish: () => Promise<void> = async () => {}) {
     return decodePacket(packet);
   };
   const batcher = new FrameBatcher({
+    seal,
     bus: {
       publish: (to, packet) => {
         const { quote, frames } = read(packet);
@@ -151,6 +155,16 @@ test('many frames of one tick leave as several packets, none too long', () => {
     packets.flatMap(packet => packet.ids),
     ids.flatMap(id => [id, id]),
   );
+});
+
+test('each frame is sent as it is sealed, and is as long as that for its packet', () => {
+  const seal = (frame: Frame) => ({ ...frame, body: Buffer.concat([frame.body, Buffer.alloc(1000)]) });
+  const { batcher, packets, paced, longest } = startBatcher(undefined, seal);
+  for (let i = 0; i < 400; i++) batcher.add(source(`r${i}`, 'in-1'), false);
+  batcher.add(answer('long', 600_000), false);
+  batcher.flush();
+  assert.ok(packets.length > 1 && longest() <= MAX_PACKET_BYTES, `${packets.length}, ${longest()} bytes`);
+  assert.equal(paced[0]?.frames[0]?.body.subarray(-1000).equals(Buffer.alloc(1000)), true);
 });
 
 test('long answers are sent in turns, each piece once the last one was read, and delay nobody', async () => {

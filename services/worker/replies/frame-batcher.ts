@@ -30,6 +30,8 @@ export interface FrameSource {
 export interface FrameBatcherOptions {
   readonly bus: Pick<ReplyBus, 'publish' | 'publishPaced'>;
   readonly worker: string;
+  /** A frame as it is sent. */
+  readonly seal: (frame: Frame) => Frame;
   readonly tickMs: number;
   /** The worker's quote, which every packet carries. */
   readonly quote: () => Quote;
@@ -85,8 +87,8 @@ export class FrameBatcher<Source extends FrameSource> {
     const become: Source[] = [];
     for (const source of sources) {
       if (long.has(source)) continue;
-      const own: Frame[] = [];
-      if (source.takeFrames(own, SHARE_BYTES)) become.push(source);
+      const { own, isMore } = this.#take(source, SHARE_BYTES);
+      if (isMore) become.push(source);
       const bytes = own.reduce((sum, frame) => sum + frameBytes(frame), 0);
       if (bytes > room) {
         this.#publish(ingressId, frames, from);
@@ -113,8 +115,7 @@ export class FrameBatcher<Source extends FrameSource> {
   async #sendInTurns(ingressId: string, sources: Set<Source>): Promise<void> {
     // Comes again to those that are put behind the others.
     for (const source of sources) {
-      const frames: Frame[] = [];
-      source.takeFrames(frames, PACKET_ROOM_BYTES);
+      const { own: frames } = this.#take(source, PACKET_ROOM_BYTES);
       try {
         if (frames.length > 0) await this.#o.bus.publishPaced(ingressId, this.#packet(frames));
       } catch (err) {
@@ -126,6 +127,12 @@ export class FrameBatcher<Source extends FrameSource> {
       if (frames.length > 0) sources.add(source);
     }
     this.#long.delete(ingressId);
+  }
+
+  #take(source: Source, room: number): { readonly own: readonly Frame[]; readonly isMore: boolean } {
+    const frames: Frame[] = [];
+    const isMore = source.takeFrames(frames, room);
+    return { own: frames.map(this.#o.seal), isMore };
   }
 
   #packet(frames: readonly Frame[]): Buffer {

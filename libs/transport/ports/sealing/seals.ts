@@ -13,8 +13,16 @@ export interface Seals {
   sealer(project: string | null, record: string): Promise<Sealer | null>;
   /** @throws SealError that names the key which is missing. */
   open(project: string | null, record: string, field: string, content: Buffer): Promise<Buffer>;
-  /** As {@link open}, of a long content. The stream fails where it is not what was sealed. */
-  openStream(project: string | null, record: string, content: Readable): Promise<Readable>;
+  /**
+   * As {@link open}, of a long content. The stream fails where it is not what was sealed.
+   * @param records under which it may have been sealed. @param isSealed what is in the clear is refused.
+   */
+  openStream(
+    project: string | null,
+    records: readonly string[],
+    content: Readable,
+    isSealed?: boolean,
+  ): Promise<Readable>;
 }
 
 export interface Sealer {

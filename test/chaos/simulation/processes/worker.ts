@@ -67,6 +67,7 @@ export function startWorker(
     ...{
       continuing,
       stored,
+      seals: new GivenSeals(null),
       observers: [],
       tracing: null,
       clock,
