@@ -95,7 +95,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
   ],
   'libs/transport/contracts/limits': [
     'libs/transport/contracts',
-    'libs/transport/ports',
+    'libs/transport/ports/limits',
     'libs/transport/ports/runs',
   ],
   'libs/transport/contracts/queue': ['libs/transport/contracts', 'libs/transport/ports/queue'],
@@ -108,6 +108,7 @@ export const FOLDERS: Record<string, readonly string[]> = {
   ],
   'libs/transport/memory': [
     'libs/transport/ports',
+    'libs/transport/ports/limits',
     'libs/transport/ports/queue',
     'libs/transport/ports/sealing',
   ],
@@ -132,6 +133,11 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/transport/redis/connection',
   ],
   'libs/transport/redis/connection': ['libs/transport/ports', 'libs/transport/tls'],
+  'libs/transport/redis/limits': [
+    'libs/transport/ports/limits',
+    'libs/transport/redis',
+    'libs/transport/redis/connection',
+  ],
   'libs/transport/redis/replies': [
     'libs/transport/ports',
     'libs/transport/redis',

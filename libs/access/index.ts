@@ -4,8 +4,10 @@ export { type FoundKey, KeyRing } from './key-ring.ts';
 export { type KeyStore, openKeyStore } from './key-store.ts';
 export { type KeyKind, mintKey, readKeyText } from './key-text.ts';
 export { type KnownLimits, knownLimits } from './limits/known-limits.ts';
+export { allOf, LimitActivity } from './limits/limit-activity.ts';
 export { limitMetrics } from './limits/limit-metrics.ts';
 export { type LimitedWork, type LimitSettings, reservedFor } from './limits/limit-terms.ts';
+export { fullestOf, LimitUse, type ProjectUse, type UsedLimit } from './limits/limit-use.ts';
 export {
   FREE_PASS,
   type LimitedCaller,

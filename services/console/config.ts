@@ -1,4 +1,5 @@
 /** Everything an operator can set on a console. */
+import { accessSettings, limitSettings } from '@penstock/access';
 import {
   auditSettings,
   clearTextSetting,
@@ -55,6 +56,9 @@ export const consoleConfig = z.object({
     .describe(
       'What a worker costs an hour, for all or by model (llama-70b=12.40,*=2.10); without it no cost is shown.',
     ),
+  PENSTOCK_LIMITS: limitSettings.PENSTOCK_LIMITS,
+  PENSTOCK_LIMITS_SHADOW: limitSettings.PENSTOCK_LIMITS_SHADOW,
+  PENSTOCK_PROJECTS_FILE: accessSettings.PENSTOCK_PROJECTS_FILE,
   PENSTOCK_CONSOLE_ID: nameSetting.optional().describe('Name of this process; generated if absent.'),
   ...lameDuckSetting,
   ...regionSettings,

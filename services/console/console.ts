@@ -16,6 +16,7 @@ import { Live, LOOK_MS } from './http/live.ts';
 import type { RequestReader } from './http/requests.ts';
 import type { ScalerReader } from './http/scaler.ts';
 import { Sessions } from './http/session.ts';
+import type { TenantReader } from './http/tenants.ts';
 import type { WebhookReader } from './http/webhooks.ts';
 import { IngressNodes } from './region/ingress-nodes.ts';
 import { QueueDepths } from './region/queue-depths.ts';
@@ -32,6 +33,7 @@ export interface ConsolePorts {
   readonly requests: RequestReader;
   readonly records: BatchReader & Pick<TaskRecords, 'updateBatch'>;
   readonly scaler: ScalerReader;
+  readonly tenants: TenantReader;
   readonly webhooks: WebhookReader & Pick<WebhookActionParts, 'deliveries' | 'deliveryJobs'>;
   /** Rejects while the region has none to look at. */
   readonly deadLetters: () => Promise<DeadLetterWires>;
@@ -71,7 +73,7 @@ export interface Console {
 
 /** Begins to hear heartbeats and statuses. */
 export async function startConsole(
-  { queue, registry, audit, requests, records, webhooks, scaler, deadLetters }: ConsolePorts,
+  { queue, registry, audit, requests, records, webhooks, scaler, tenants, deadLetters }: ConsolePorts,
   settings: ConsoleSettings,
   { clock, log, dropped, nextId, draining }: ConsoleHost,
 ): Promise<Console> {
@@ -114,9 +116,11 @@ export async function startConsole(
       batches: records,
       webhooks,
       scaler,
+      tenants,
       deadLetters,
       notReady,
       now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
       log,
     }),
     start() {

@@ -1,4 +1,5 @@
 /** A console process: read configuration, connect, listen, end on a signal. */
+import { LimitUse, ProvisionedRecords, projectsFileOf } from '@penstock/access';
 import { WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
   auditOptions,
@@ -28,7 +29,10 @@ import {
   openStores,
   RedisAuditLog,
   RedisDeliveries,
+  RedisLimitLedger,
+  RedisLimitUse,
   RedisModelRegistry,
+  RedisProjectRecords,
   RedisRequestTrails,
   RedisRunStore,
   RedisScalerRecords,
@@ -49,6 +53,9 @@ const log = createLogger({ service: id, level: config.PENSTOCK_LOG_LEVEL });
 const stopping = stopOnSignal(log);
 warnOfClearText(config, log);
 const region = config.PENSTOCK_REGION;
+const projectsFile = await projectsFileOf(config, regionClock, log).catch(
+  exitBlaming('PENSTOCK_PROJECTS_FILE'),
+);
 
 const dropped = new DroppedMessages();
 const onUnhandled = unhandledTo(log, dropped);
@@ -67,6 +74,16 @@ const records = new SealedTaskRecords(
 const trails = await there(REDIS, () => RedisRequestTrails.connect({ ...redis, clock: regionClock }));
 const endpoints = await there(REDIS, () => RedisWebhooks.connect(redis));
 const deliveries = await there(REDIS, () => RedisDeliveries.connect(redis));
+const limitUse = await there(REDIS, () => RedisLimitUse.connect(redis));
+const ledger = await there(REDIS, () => RedisLimitLedger.connect(redis));
+const projects = await there(REDIS, () => RedisProjectRecords.connect(redis));
+const tenants = new LimitUse({
+  ...{ ledger, records: limitUse, clock: regionClock },
+  projects: projectsFile === null ? projects : new ProvisionedRecords(projects, projectsFile.provisioned),
+  settings: { defaults: config.PENSTOCK_LIMITS, isShadow: config.PENSTOCK_LIMITS_SHADOW === 'on' },
+  // Aliases are the ingress nodes' own: parallel requests of a model that is limited by an alias are not seen here.
+  targetOf: name => name,
+});
 /** Loaded when somebody sends an event again. */
 const deliveryJobs = new WhenNeeded(async () => {
   const { BullDeliveries } = await import('@penstock/transport/bullmq');
@@ -80,7 +97,7 @@ const letters = new WhenNeeded(() => NatsDeadLetters.connect(natsOf(config, id),
 let draining = false;
 const { app, start, stop } = await startConsole(
   {
-    ...{ queue, registry, audit, scaler, records, requests: { trails, runs } },
+    ...{ queue, registry, audit, scaler, tenants, records, requests: { trails, runs } },
     webhooks: {
       ...{ endpoints, deliveries },
       deliveryJobs: { again: async (job, nonce) => (await deliveryJobs.get()).again(job, nonce) },
@@ -105,6 +122,7 @@ const { app, start, stop } = await startConsole(
   { clock: regionClock, log, dropped, nextId, draining: () => draining },
 );
 start();
+const looking = setInterval(() => void projectsFile?.tick(), 1000);
 const url = await app.listen({ host: config.PENSTOCK_CONSOLE_HOST, port: config.PENSTOCK_CONSOLE_PORT });
 log.info({ url, region }, 'console listening');
 noteStart({ audit, name: id, schema: consoleConfig, clock: regionClock, log });
@@ -118,6 +136,7 @@ stopping.by([
     limitMs: 1000,
     run: async () => {
       stop();
+      clearInterval(looking);
       // Hijacked keep-alive sockets hold close() up until they are swept.
       const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
       await app.close();
@@ -134,6 +153,9 @@ stopping.by([
     trails,
     endpoints,
     deliveries,
+    limitUse,
+    ledger,
+    projects,
     deliveryJobs,
     letters,
   ]),

@@ -2,14 +2,31 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import type { ProjectUse } from '@penstock/access';
 import { DroppedMessages } from '@penstock/runtime';
 import { MemoryAuditLog, MemoryModelRegistry, MemoryWorkQueue } from '@penstock/transport/memory';
 import { startConsole } from './console.ts';
 import { loadAssets } from './http/assets.ts';
 
 const KEY = 'an-admin-key-0001';
-const clock = { now: () => Date.now(), monotonic: () => performance.now() };
+let laterMs = 0;
+const clock = { now: () => Date.now(), monotonic: () => performance.now() + laterMs };
+const useOf = (id: string, name: string | null, used: number): ProjectUse => ({
+  ...{ id, name, refusedToday: {} },
+  limits: [{ name: 'rpm_limit', model: null, most: 10, used, isEnforced: true }],
+});
+const IDLE = useOf('proj_idle', 'Idle', 1);
 const queue = new MemoryWorkQueue(clock);
+/** What the page of tenants is told; rejects where it is null. */
+let uses: ProjectUse[] | null = [];
+let looks = 0;
+const tenants = {
+  latest: async () => {
+    looks++;
+    return uses?.map(({ id }) => id) ?? Promise.reject(new Error('away'));
+  },
+  of: async (ids: readonly string[]) => [...(uses ?? []), IDLE].filter(({ id }) => ids.includes(id)),
+};
 const { app, start, stop } = await startConsole(
   {
     queue,
@@ -21,6 +38,7 @@ const { app, start, stop } = await startConsole(
       deliveries: { get: async () => null, list: async () => [], attempted: async () => {} },
       deliveryJobs: { again: async () => {} },
     },
+    tenants,
     scaler: { state: async () => null, list: async () => [] },
     records: { batch: async () => null, openBatches: async () => [], updateBatch: async () => false },
     deadLetters: () => Promise.reject(new Error('none')),
@@ -100,6 +118,39 @@ test('the live state comes as events', async () => {
   }
   assert.match(text, /^retry: 1000\n\nevent: snapshot\nid: abcdefgh\.\d+\ndata: \{"state":\{"region":"eu"/);
   stopReading.abort();
+});
+
+test('tenants are told the fullest first, fifty of them, and found by name, or by their whole id', async () => {
+  const headers = { cookie: cookieOf(await logIn(KEY)) };
+  const ask = async (find = '') => {
+    laterMs += 2000;
+    const answer = await app.inject({ url: `/api/tenants?find=${find}`, headers });
+    const told = answer.json();
+    return answer.statusCode === 200
+      ? { ...told, ids: told.tenants.map((each: ProjectUse) => each.id) }
+      : told;
+  };
+  assert.equal((await app.inject({ url: '/api/tenants' })).statusCode, 401);
+  assert.deepEqual((await ask()).ids, []);
+  uses = [useOf('proj_a', 'Alpha', 3), useOf('proj_b', 'Beta', 10), useOf('0123456789abcdef', null, 7)];
+  assert.deepEqual((await ask()).ids, ['proj_b', '0123456789abcdef', 'proj_a']);
+  assert.deepEqual((await ask('alph')).ids, ['proj_a']);
+  assert.deepEqual((await ask('0123')).ids, ['0123456789abcdef']);
+  assert.deepEqual([(await ask('proj_idle')).ids, (await ask('idle')).ids], [['proj_idle'], []]);
+  uses = Array.from({ length: 60 }, (_, i) => useOf(`proj_${i}`, null, 1));
+  const many = await ask();
+  assert.deepEqual([many.ids.length, many.found, many.looked], [50, 60, 60]);
+  const before = looks;
+  await Promise.all([1, 2, 3].map(() => app.inject({ url: '/api/tenants', headers })));
+  assert.equal(looks, before, 'however many pages are open');
+  uses = null;
+  assert.match((await ask()).error.message, /cannot be read now: is Redis there/);
+  uses = [];
+  assert.deepEqual(
+    (await app.inject({ url: '/api/tenants', headers })).json().tenants,
+    [],
+    'asked again at once',
+  );
 });
 
 test('a page of another origin can neither log in nor out', async () => {

@@ -15,6 +15,7 @@ import { reached } from './http/reached.ts';
 import { type RequestReader, serveRequests } from './http/requests.ts';
 import { type ScalerReader, serveScaler } from './http/scaler.ts';
 import { SECURITY_HEADERS } from './http/security-headers.ts';
+import { serveTenants, type TenantReader } from './http/tenants.ts';
 import { serveWebhooks, type WebhookReader } from './http/webhooks.ts';
 
 export interface ServerOptions {
@@ -26,11 +27,13 @@ export interface ServerOptions {
   readonly batches: BatchReader;
   readonly webhooks: WebhookReader;
   readonly scaler: ScalerReader;
+  readonly tenants: TenantReader;
   readonly deadLetters: () => Promise<DeadLetterWires>;
   /** Why the console cannot show the region now, or null. */
   readonly notReady: () => string | null;
   /** Unix ms. */
   readonly now: () => number;
+  readonly monotonic: () => number;
   readonly log: Pick<Logger, 'error'>;
 }
 
@@ -77,6 +80,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   serveBatches(app, guard, options.batches);
   serveWebhooks(app, guard, options.webhooks, options.now);
   serveLetters(app, guard, desk, options.deadLetters);
+  serveTenants(app, guard, options.tenants, options);
   serveScaler(app, guard, options.scaler, options);
   return app;
 }

@@ -1,5 +1,7 @@
 /** Who is let in to an ingress, and what operators do about it. */
 import {
+  type LimitSettings,
+  LimitUse,
   openKeyStore,
   Peppers,
   type ProjectsFile,
@@ -9,7 +11,7 @@ import {
   WrongKeys,
 } from '@penstock/access';
 import type { Clock, Counter, Logger } from '@penstock/runtime';
-import type { AuditLog, ProjectRecords } from '@penstock/transport';
+import type { AuditLog, LimitLedger, LimitUseRecords, ProjectRecords } from '@penstock/transport';
 import { organizationApis } from './api/organization/apis.ts';
 import { Authenticator } from './http/auth.ts';
 import { RefusedKeys } from './telemetry/refused-keys.ts';
@@ -19,6 +21,7 @@ export interface AccessSettings {
   readonly adminKeys: readonly string[];
   readonly peppers: readonly string[];
   readonly keyGraceMs: number;
+  readonly limits: LimitSettings;
 }
 
 export interface AccessPorts {
@@ -28,6 +31,8 @@ export interface AccessPorts {
   /** Of the identity provider; null where none is trusted. */
   readonly tokens: TokenVerifier | null;
   readonly audit: Pick<AuditLog, 'add' | 'connected' | 'search'>;
+  readonly limits: Pick<LimitLedger, 'look'>;
+  readonly limitUse: LimitUseRecords;
 }
 
 export interface AccessHost {
@@ -36,12 +41,13 @@ export interface AccessHost {
   readonly nextId: () => string;
 }
 
-/** @param refused counts refused keys. */
+/** @param refused counts refused keys. @param targetOf the model that a name stands for. */
 export function accessOf(
-  { projects: kept, projectsFile, tokens, audit }: AccessPorts,
-  { apiKeys: configured, adminKeys: admins, peppers, keyGraceMs: graceMs }: AccessSettings,
+  { projects: kept, projectsFile, tokens, audit, limits: ledger, limitUse }: AccessPorts,
+  { apiKeys: configured, adminKeys: admins, peppers, keyGraceMs: graceMs, limits: settings }: AccessSettings,
   host: AccessHost,
   refused: Counter<'reason'>,
+  targetOf: (name: string) => string,
 ) {
   const { clock, log } = host;
   const provisioned = projectsFile?.provisioned ?? new Provisioned();
@@ -50,9 +56,10 @@ export function accessOf(
     ...{ records, provisioned, tokens, configured, admins, graceMs, clock },
     peppers: new Peppers(peppers),
   });
+  const use = new LimitUse({ ledger, records: limitUse, projects: records, settings, targetOf, clock });
   const refusedKeys = new RefusedKeys(audit, clock);
   return {
-    apis: organizationApis({ projects: records, audit }, peppers, host),
+    apis: organizationApis({ projects: records, audit, use }, peppers, host),
     guards: {
       authenticator: new Authenticator({ ring: keys.ring, wrongKeys: new WrongKeys(clock), refused, log }),
       refusedKeys,

@@ -12,6 +12,7 @@ import type {
   DeliveryLog,
   FileContents,
   LimitLedger,
+  LimitUseRecords,
   ModelRegistry,
   PlacementStore,
   ProjectRecords,
@@ -47,6 +48,7 @@ export interface IngressPorts {
   /** Of the identity provider; null where none is trusted. */
   readonly tokens: TokenVerifier | null;
   readonly limits: LimitLedger;
+  readonly limitUse: LimitUseRecords;
   readonly records: TaskRecords;
   readonly contents: FileContents;
   readonly bodies: RequestBodies;

@@ -16,6 +16,7 @@ import { whyNotFetched } from '@penstock/transport/egress';
 import {
   MemoryAuditLog,
   MemoryLimitLedger,
+  MemoryLimitUse,
   MemoryModelRegistry,
   MemoryPlacementStore,
   MemoryProjectRecords,
@@ -118,7 +119,7 @@ async function memoryPorts(clock: Clock) {
     ...{ projects: new MemoryProjectRecords(), projectsFile: null, tokens: null },
     trails: memoryTrails(),
     audit: new MemoryAuditLog(),
-    limits: new MemoryLimitLedger(clock),
+    ...{ limits: new MemoryLimitLedger(clock), limitUse: new MemoryLimitUse() },
     ...{ runLog: new MemoryRunLog(runStore), records: none, contents: none, batchJobs: none },
     ...{ webhooks: none, deliveries: none, deliveryJobs: none, conversations: none },
   };

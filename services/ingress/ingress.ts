@@ -129,7 +129,7 @@ export async function startIngress(
   const reads = new StoredReads({ store: runStore, finder, room });
   const accepting = { runIntake, reads, canceller, waiters, holdMs };
   const jobs = new JobsApi({ ...accepting, logStreams, pollHints });
-  const [door, access] = [doorOf(ports, clock), accessOf(ports, settings, host, metrics.refusedKeys)];
+  const [door, access] = [doorOf(ports, clock), accessTo(ports, settings, host, fleet, metrics)];
   const monitoring = { metrics: metrics.set, notReady: () => host.notReady() ?? notYetHeard(fleet) };
   const app = buildServer({
     apis: {
@@ -151,6 +151,16 @@ export async function startIngress(
   const reporter = reporterOf(ports, settings, { metrics, open, clock });
   const tick = tickAll(open, lanes, door, rooms, access, limiting);
   return { app, open, answers, monitoring, tick, tellStatus: leaving => reporter.tell(leaving) };
+}
+
+function accessTo(
+  ports: IngressPorts,
+  settings: IngressSettings,
+  host: IngressHost,
+  fleet: Pick<Fleet, 'target'>,
+  { refusedKeys }: Pick<IngressMetrics, 'refusedKeys'>,
+) {
+  return accessOf(ports, settings, host, refusedKeys, name => fleet.target(name));
 }
 
 function affinityOf(

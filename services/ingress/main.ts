@@ -41,6 +41,7 @@ import {
   RedisConversations,
   RedisDeliveries,
   RedisLimitLedger,
+  RedisLimitUse,
   RedisProjectRecords,
   RedisReplyBus,
   RedisRunLog,
@@ -115,6 +116,7 @@ const recheckKeys = oneAtATime(() => vault.recheck());
 const runStore = new SealedRunStore(await there(REDIS, () => RedisRunStore.connect(redis)), vault);
 const projects = await there(REDIS, () => RedisProjectRecords.connect(redis));
 const limits = await there(REDIS, () => RedisLimitLedger.connect(redis));
+const limitUse = await there(REDIS, () => RedisLimitUse.connect(redis));
 const records = new SealedTaskRecords(await there(REDIS, () => RedisTaskRecords.connect(redis)), vault);
 const stored = await openStores(config.PENSTOCK_FILES_DIR, bucketOf(config), region).catch(
   exitBlaming('PENSTOCK_FILES_S3_BUCKET'),
@@ -166,7 +168,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
       batchJobs,
     },
     audit,
-    limits,
+    ...{ limits, limitUse },
     ...{ webhooks, deliveries, deliveryJobs, conversations },
   },
   {
@@ -258,7 +260,7 @@ stopping.by([
   { name: 'leave the region', limitMs: 500, run: () => membership.leave() },
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
   closeWires([
-    ...[queue, bus, runStore, runLog, projects, limits, records, batchJobs],
+    ...[queue, bus, runStore, runLog, projects, limits, limitUse, records, batchJobs],
     ...[webhooks, deliveries, deliveryJobs, conversations, audit, keys],
   ]),
 ]);

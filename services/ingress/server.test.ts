@@ -17,6 +17,7 @@ import { AuditLogsApi } from './api/organization/audit-logs-api.ts';
 import { ProjectKeysApi } from './api/organization/project-keys-api.ts';
 import { ProjectsApi } from './api/organization/projects-api.ts';
 import { ServiceAccountsApi } from './api/organization/service-accounts-api.ts';
+import { UsageLimitsApi } from './api/organization/usage-limits-api.ts';
 import { RequestsApi } from './api/requests.ts';
 import { CompactApi } from './api/responses/compact-api.ts';
 import { ConversationsApi } from './api/responses/conversations-api.ts';
@@ -77,6 +78,7 @@ function startServer(
     serviceAccounts: new ServiceAccountsApi(none, none),
     adminKeys: new AdminKeysApi(none),
     auditLogs: new AuditLogsApi(none),
+    usageLimits: new UsageLimitsApi(none),
   };
   const letIn = () => {};
   const caller = { project: 't', key: 'k', permissions: { scopes: null, models: null }, limits: {} };

@@ -20,6 +20,7 @@ import type { AuditLogsApi } from './api/organization/audit-logs-api.ts';
 import type { ProjectKeysApi } from './api/organization/project-keys-api.ts';
 import type { ProjectsApi } from './api/organization/projects-api.ts';
 import type { ServiceAccountsApi } from './api/organization/service-accounts-api.ts';
+import type { UsageLimitsApi } from './api/organization/usage-limits-api.ts';
 import type { RequestsApi } from './api/requests.ts';
 import type { CompactApi } from './api/responses/compact-api.ts';
 import type { ConversationsApi } from './api/responses/conversations-api.ts';
@@ -74,6 +75,7 @@ export interface Apis {
   readonly serviceAccounts: ServiceAccountsApi;
   readonly adminKeys: AdminKeysApi;
   readonly auditLogs: AuditLogsApi;
+  readonly usageLimits: UsageLimitsApi;
 }
 
 export interface ServerOptions {

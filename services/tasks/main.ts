@@ -1,7 +1,9 @@
 /** A tasks process: runs batches, delivers webhooks, keeps deadlines. It serves nobody; several may run, and any may die. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  allOf,
   knownLimits,
+  LimitActivity,
   limitSettingsOf,
   mayAsk,
   ProjectLimiter,
@@ -51,6 +53,7 @@ import {
   openVault,
   RedisAuditLog,
   RedisLimitLedger,
+  RedisLimitUse,
   RedisModelRegistry,
   RedisOpenRuns,
   RedisProjectRecords,
@@ -173,15 +176,18 @@ const metrics = createTasksMetrics({
   clock: regionClock,
 });
 const ledger = await there(REDIS, () => RedisLimitLedger.connect(redis));
+const limitUse = await there(REDIS, () => RedisLimitUse.connect(redis));
 const projects = await there(REDIS, () => RedisProjectRecords.connect(redis));
 const known = knownLimits(projects, LIMITS_GRACE_MS, regionClock);
+const activity = new LimitActivity(limitUse, regionClock);
+const observer = allOf([metrics.limits, activity.withoutRefusals()]);
 const limiter = new ProjectLimiter({
-  ...{ ledger, settings: limitSettingsOf(config), targetOf, observer: metrics.limits, clock: regionClock },
+  ...{ ledger, settings: limitSettingsOf(config), targetOf, observer, clock: regionClock },
 });
 const passes = new RunPasses(runs);
 const limits = new LineLimits({ limiter, known, passes, estimator });
 const countingLimits = setInterval(() => {
-  for (const each of [known, limiter, passes]) each.tick();
+  for (const each of [known, limiter, passes, activity]) each.tick();
 }, 1000);
 const runner: BatchRunner = new BatchRunner({
   records,
@@ -317,7 +323,7 @@ stopping.by([
   { name: 'leave the region', limitMs: 500, run: () => membership.leave() },
   { name: 'send traces', limitMs: 2000, run: () => tracing?.stop() },
   closeWires([
-    ...[queue, registry, nodes, runs, records, ledger, projects, deadlines, openRuns, audit, keys],
+    ...[queue, registry, nodes, runs, records, ledger, limitUse, projects, deadlines, openRuns, audit, keys],
     ...surveys,
   ]),
 ]);

@@ -1,8 +1,8 @@
 /** The console as an operator sees it: in a browser, on a real stack. One stack and one browser for all tests, which follow one another. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { DARK, LIGHT } from '../../services/console/shared/palette.ts';
+import { findings } from '../../testkit/browser/axe.ts';
 import { ensureChromium, type Page, startBrowser } from '../../testkit/browser/chromium.ts';
 import { ADMIN_KEY, startConsole } from '../../testkit/browser/console.ts';
 import { startReceiver } from '../../testkit/receiver.ts';
@@ -11,7 +11,6 @@ import { tellOfAPanic } from './scaler-record.fixture.ts';
 
 const chromium = await ensureChromium();
 const skip = chromium === null && 'there is no chromium on the PATH, and only root may install it';
-const AXE = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 
 const ALLOW = { PENSTOCK_WEBHOOK_ALLOW: '127.0.0.1' };
 
@@ -43,16 +42,6 @@ after(async () => {
   await operator[Symbol.asyncDispose]();
   await stack[Symbol.asyncDispose]();
 });
-
-/** What axe finds; empty where all is well. */
-async function findings(of: Page): Promise<string[]> {
-  // By the debugger: the page's policy lets in no script from outside.
-  await of.evaluate(`${AXE}; undefined`);
-  const { violations } = await of.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>(
-    "axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })",
-  );
-  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
-}
 
 async function openLoggedIn(options: Parameters<typeof browser.open>[1]) {
   const opened = await browser.open(operator.url, options);

@@ -179,7 +179,9 @@ test('the usual flows ask for nothing that is denied', async () => {
     cookie: login.headers.getSetCookie()[0]?.split(';')[0] ?? '',
     'content-type': 'application/json',
   };
-  for (const path of ['requests', 'batches', 'letters', 'audit']) {
+  await administer('projects', 'limit', 'search', 'rpm_limit=5,max_files=5');
+  const [, project = ''] = /^id +(\S+)/m.exec(await administer('projects', 'show', 'search')) ?? [];
+  for (const path of ['requests', 'batches', 'letters', 'audit', `tenants?find=${project}`]) {
     const answer = await fetch(`${operator.url}/api/${path}`, { headers });
     assert.equal(answer.status, 200, `${path}: ${await answer.text()}`);
   }

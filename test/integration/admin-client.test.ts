@@ -147,6 +147,70 @@ test('limits are kept by model, and a field that would do nothing is refused', a
   assert.equal(await outcome(projects.apiKeys.retrieve('key_none', { project_id: id })), '404 key_not_found');
 });
 
+test('what projects use of their limits is listed, page by page or by id, and only what is on the page is read', async () => {
+  await using ingress = await startMemoryIngress();
+  const client = clientOf(ingress.url, ADMIN);
+  const { projects } = client.admin.organization;
+  const keys: string[] = [];
+  const ids: string[] = [];
+  for (const name of ['one', 'two', 'three']) {
+    const { id } = await projects.create({ name });
+    await projects.rateLimits.updateRateLimit('rl-*', {
+      project_id: id,
+      max_requests_per_1_minute: 1,
+      ...{ max_files: 9 },
+    });
+    const account = await projects.serviceAccounts.create(id, { name: 'ci' });
+    ids.push(id);
+    keys.push(account.api_key?.value ?? assert.fail());
+  }
+  const call = { model: 'm', messages: [{ role: 'user' as const, content: 'hi' }] };
+  for (const key of [...keys, keys[0] ?? '']) {
+    // The first is let through, and answered by nobody.
+    void clientOf(ingress.url, '-', key)
+      .chat.completions.create(call)
+      .catch(() => {});
+    await new Promise(resolve => setTimeout(resolve, 20));
+  }
+  for (let s = 0; s < 6; s++) ingress.pass(1000);
+  const list = (query: object) =>
+    client.get<UsagePage>('/organization/usage/limits', {
+      query,
+      headers: { authorization: `Bearer ${ADMIN}` },
+    });
+  const whole = await list({});
+  assert.deepEqual(whole.data.map(({ project_id: id }) => id).toSorted(), ids.toSorted());
+  const first = await list({ limit: 2 });
+  const rest = await list({ limit: 2, after: first.last_id });
+  assert.deepEqual([...first.data, ...rest.data], whole.data);
+  assert.deepEqual([first.has_more, rest.has_more], [true, false]);
+  const [one] = (await list({ project_ids: [ids[0]] })).data;
+  assert.deepEqual(
+    [one?.object, one?.project_name, one?.refused_today],
+    ['organization.usage.limits.result', 'one', { rpm_limit: 1 }],
+  );
+  assert.deepEqual(one?.limits, [
+    { name: 'rpm_limit', model: null, limit: 1, used: 1, remaining: 0, enforced: true },
+    { name: 'max_files', model: null, limit: 9, used: 0, remaining: 9, enforced: true },
+  ]);
+  assert.equal(await outcome(list({ project_ids: ['no project'] })), '400 invalid_request');
+  assert.equal(await outcome(list({ after: 'proj_none' })), '400 invalid_request');
+  const own = clientOf(ingress.url, '-', keys[0]).get('/organization/usage/limits');
+  assert.equal(await outcome(own), '403 admin_key_required');
+});
+
+interface UsagePage {
+  readonly data: readonly {
+    readonly object: string;
+    readonly project_id: string;
+    readonly project_name: string | null;
+    readonly limits: readonly object[];
+    readonly refused_today: Readonly<Record<string, number>>;
+  }[];
+  readonly last_id: string;
+  readonly has_more: boolean;
+}
+
 test('the audit log tells who did what, page by page and by filters, and shows no key', async () => {
   await using ingress = await startMemoryIngress();
   const { projects, auditLogs, adminAPIKeys } = clientOf(ingress.url, ADMIN).admin.organization;

@@ -17,6 +17,7 @@ const PAGES = {
   workers: '/workers',
   requests: '/requests',
   traffic: '/traffic',
+  tenants: '/tenants',
   batches: '/batches',
   webhooks: '/webhooks',
   'dead-letters': '/letters',

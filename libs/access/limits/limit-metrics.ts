@@ -25,6 +25,6 @@ export function limitMetrics(set: MetricSet): LimitObserver {
     refused: ({ limit, endpoint, isShadow }) =>
       refused.inc({ limit, endpoint, mode: isShadow ? 'shadow' : 'enforced' }),
     uncounted: () => uncounted.inc(),
-    used: (limit, part) => use.observe({ limit }, part),
+    used: (_, limit, part) => use.observe({ limit }, part),
   };
 }

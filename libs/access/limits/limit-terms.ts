@@ -60,40 +60,80 @@ export function reservedFor(endpoint: Endpoint, promptTokens: number, maxTokens:
     : { prompt: promptTokens, output: 0 };
 }
 
+/** What a request takes, by the limit. */
+interface Costs {
+  readonly requests: number;
+  readonly tokens: number;
+  readonly dollars: number;
+  /** Places among the parallel requests; null where it needs none. */
+  readonly places: number | null;
+}
+
+const NO_COSTS: Costs = { requests: 0, tokens: 0, dollars: 0, places: 0 };
+
 /** @param targetOf the model that a name stands for: limits may name aliases. Empty where there is no limit. */
 export function chargesOf(
   limits: ProjectLimits,
-  { defaults, isShadow, priceOf }: LimitSettings,
+  settings: LimitSettings,
   work: LimitedWork,
   targetOf: (name: string) => string,
 ): LimitCharge[] {
   const charges: LimitCharge[] = [];
   const { name, slug } = work.model;
-  // Who can wait is let through where nothing is used, however much it needs.
-  const mostOf = (cost: number, most: number) => (work.part < 1 ? Math.min(cost, most) : cost);
-  const add = (scope: string, own: Limits) => {
-    const isEnforced = !isShadow && own['shadow'] !== 1;
-    const about = { isEnforced, part: work.part };
-    const put = (limit: LimitName, charge: Pick<LimitCharge, 'kind' | 'cost' | 'periodMs'>) => {
-      const most = own[limit];
-      if (most !== undefined && most < UNLIMITED)
-        charges.push({
-          ...{ ...charge, ...about, name: limitName(limit, scope), most },
-          cost: charge.kind === 'rate' ? mostOf(charge.cost, most) : charge.cost,
-        });
-    };
-    put('rpm_limit', { kind: 'rate', cost: 1, periodMs: PERIODS.rpm_limit });
-    put('tpm_limit', { kind: 'rate', cost: tokensOf(work.use), periodMs: PERIODS.tpm_limit });
-    put('rpd_limit', { kind: 'rate', cost: 1, periodMs: PERIODS.rpd_limit });
-    if (work.isParallel) put('max_parallel_requests', { kind: 'parallel', cost: 1, periodMs: 0 });
-    const periodMs = (own['budget_duration'] ?? 0) * 1000;
-    put('max_budget', { kind: 'budget', cost: dollarsOf(work.use, priceOf(slug)), periodMs });
+  const costs = {
+    ...{ requests: 1, tokens: tokensOf(work.use), places: work.isParallel ? 1 : null },
+    dollars: dollarsOf(work.use, settings.priceOf(slug)),
   };
+  const add = (scope: string, own: Limits) => addCharges(charges, scope, own, costs, work.part, settings);
+  const { defaults } = settings;
   const all = limits[ALL_MODELS];
   if (all !== undefined || hasAny(defaults)) add(ALL_MODELS, { ...defaults, ...all });
   for (const model of Object.keys(limits))
     if (model !== ALL_MODELS && targetOf(model) === name) add(model, limits[model] ?? {});
   return charges;
+}
+
+/** All limits of a project on what is sent to models, each charged with nothing: to see what is used. By model, {@link ALL_MODELS} first. */
+export function idleCharges(
+  limits: ProjectLimits,
+  settings: Pick<LimitSettings, 'defaults' | 'isShadow'>,
+): ReadonlyMap<string, readonly LimitCharge[]> {
+  const { [ALL_MODELS]: all, ...ofModels } = limits;
+  const scopes = { [ALL_MODELS]: { ...settings.defaults, ...all }, ...ofModels };
+  return new Map(
+    Object.entries(scopes).flatMap(([scope, own]) => {
+      const charges: LimitCharge[] = [];
+      addCharges(charges, scope, own, NO_COSTS, 1, settings);
+      return charges.length === 0 ? [] : [[scope, charges]];
+    }),
+  );
+}
+
+/** @param part see {@link LimitedWork}. */
+function addCharges(
+  charges: LimitCharge[],
+  scope: string,
+  own: Limits,
+  { requests, tokens, dollars, places }: Costs,
+  part: number,
+  { isShadow }: Pick<LimitSettings, 'isShadow'>,
+): void {
+  const about = { isEnforced: !isShadow && own['shadow'] !== 1, part };
+  const put = (limit: LimitName, charge: Pick<LimitCharge, 'kind' | 'cost' | 'periodMs'>) => {
+    const most = own[limit];
+    if (most !== undefined && most < UNLIMITED)
+      charges.push({
+        ...{ ...charge, ...about, name: limitName(limit, scope), most },
+        // Who can wait is let through where nothing is used, however much it needs.
+        cost: charge.kind === 'rate' && part < 1 ? Math.min(charge.cost, most) : charge.cost,
+      });
+  };
+  put('rpm_limit', { kind: 'rate', cost: requests, periodMs: PERIODS.rpm_limit });
+  put('tpm_limit', { kind: 'rate', cost: tokens, periodMs: PERIODS.tpm_limit });
+  put('rpd_limit', { kind: 'rate', cost: requests, periodMs: PERIODS.rpd_limit });
+  if (places !== null) put('max_parallel_requests', { kind: 'parallel', cost: places, periodMs: 0 });
+  const periodMs = (own['budget_duration'] ?? 0) * 1000;
+  put('max_budget', { kind: 'budget', cost: dollars, periodMs });
 }
 
 export function hasAny(limits: object): boolean {

@@ -31,8 +31,8 @@ export interface LimitObserver {
   refused(refusal: LimitRefused): void;
   /** Nobody could count it. */
   uncounted(): void;
-  /** @param part of the limit that is used, 0 for none. */
-  used(limit: string, part: number): void;
+  /** Something was let through. @param part of the limit that is used with it, 0 for none. */
+  used(project: string, limit: string, part: number): void;
 }
 
 /** Whose request it is. */
@@ -138,7 +138,7 @@ export class ProjectLimiter {
       const now = used[i] ?? 0;
       const { limit } = limitOf(charge);
       const whole = charge.kind === 'rate' ? charge.periodMs : charge.most;
-      if (whole > 0) observer.used(limit, now / whole);
+      if (whole > 0) observer.used(project, limit, now / whole);
       if (!charge.isEnforced && isOver(charge, now))
         observer.refused({ project, limit, endpoint, isShadow: true });
     }

@@ -12,7 +12,7 @@ function start(
   const uses: [string, number][] = [];
   const observer = {
     refused: (each: LimitRefused) => void refused.push(each),
-    used: (limit: string, part: number) => void uses.push([limit, part]),
+    used: (_: string, limit: string, part: number) => void uses.push([limit, part]),
   };
   const limits = new ResourceLimits({ defaults: {}, isShadow: false, ...settings }, observer);
   const allowance = limits.of({ project: 'proj_a', limits: { '*': own } }, 'files');

@@ -76,7 +76,7 @@ export class ResourceLimits {
             this.#observer.refused({ project, limit, endpoint, isShadow: !isEnforced });
             if (isEnforced) throw refusalOf(project, limit, most, [before, more]);
           }
-          if (most > 0) this.#observer.used(limit, (before + more) / most);
+          if (most > 0) this.#observer.used(project, limit, (before + more) / most);
         }
       },
     };

@@ -59,3 +59,28 @@ export function toRateLimitObject(model: string, limits: Limits): object {
     shadow: shadow === 1,
   };
 }
+
+/** What a project uses of its limits. */
+export interface LimitUsage {
+  readonly id: string;
+  readonly name: string | null;
+  readonly limits: readonly {
+    readonly name: string;
+    readonly model: string | null;
+    readonly most: number;
+    readonly used: number;
+    readonly isEnforced: boolean;
+  }[];
+  readonly refusedToday: Readonly<Record<string, number>>;
+}
+
+/** Ours, beside OpenAI's `organization.usage.*.result`. */
+export function toLimitUsageObject({ id, name, limits, refusedToday }: LimitUsage): object {
+  return {
+    ...{ id, object: 'organization.usage.limits.result', project_id: id, project_name: name },
+    limits: limits.map(({ name: limit, model, most, used, isEnforced }) => ({
+      ...{ name: limit, model, limit: most, used, remaining: Math.max(0, most - used), enforced: isEnforced },
+    })),
+    refused_today: refusedToday,
+  };
+}

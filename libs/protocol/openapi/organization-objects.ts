@@ -1,5 +1,5 @@
 /** What the admin API answers with. */
-import { OPENAI_LIMITS, RESOURCE_LIMITS } from '../access/limit-names.ts';
+import { LIMITS, OPENAI_LIMITS, RESOURCE_LIMITS } from '../access/limit-names.ts';
 import { count, flag, type JsonSchema, list, nullable, object, ref, seconds, text } from './schema.ts';
 
 const pageOf = (item: string) =>
@@ -82,5 +82,18 @@ export const ORGANIZATION_OBJECTS: Readonly<Record<string, JsonSchema>> = {
     ...{ failures: list(text), count },
   }),
   AuditLogList: pageOf('AuditLog'),
+  LimitUsage: object({
+    ...{ id: text, object: { const: 'organization.usage.limits.result' }, project_id: text },
+    project_name: nullable(text),
+    limits: list(
+      object({
+        ...{ name: { enum: LIMITS.filter(name => !['shadow', 'budget_duration'].includes(name)) } },
+        ...{ model: nullable(text), limit: { type: 'number' }, used: { type: 'number' } },
+        ...{ remaining: { type: 'number' }, enforced: flag },
+      }),
+    ),
+    refused_today: { type: 'object', additionalProperties: count },
+  }),
+  LimitUsageList: pageOf('LimitUsage'),
   DeletedAdminKey: deleted('organization.admin_api_key.deleted'),
 };

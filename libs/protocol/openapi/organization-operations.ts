@@ -175,4 +175,13 @@ const audit: Operation[] = [
   },
 ];
 
-export const ORGANIZATION_OPERATIONS: readonly Operation[] = [...projects, ...keys, ...audit];
+const usage: Operation[] = [
+  {
+    ...{ method: 'get', path: '/v1/organization/usage/limits', id: 'listLimitUsage' },
+    summary: 'List what projects use of their limits now, those that were active last first',
+    parameters: [query('project_ids[]', texts, 'These alone.'), ...paging(100)],
+    answers: { 200: ['LimitUsageList'] },
+  },
+];
+
+export const ORGANIZATION_OPERATIONS: readonly Operation[] = [...projects, ...keys, ...audit, ...usage];

@@ -3,6 +3,7 @@ export { MemoryAuditLog } from './audit-log.ts';
 export type { MemoryClock } from './clock.ts';
 export { MemoryDataKeys } from './data-keys.ts';
 export { MemoryLimitLedger } from './limit-ledger.ts';
+export { MemoryLimitUse } from './limit-use.ts';
 export { MemoryModelRegistry } from './model-registry.ts';
 export { MemoryPlacementStore } from './placement-store.ts';
 export { MemoryProjectRecords } from './project-records.ts';

@@ -6,7 +6,7 @@ import {
   type LimitSettlement,
   type LimitsTaken,
   type LimitTake,
-} from '../ports/limit-ledger.ts';
+} from '../ports/limits/limit-ledger.ts';
 import type { MemoryClock } from './clock.ts';
 
 export class MemoryLimitLedger implements LimitLedger {

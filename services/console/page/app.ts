@@ -11,6 +11,7 @@ import { BatchesPage } from './operations/batches-page.ts';
 import { LettersPage } from './operations/letters-page.ts';
 import { RequestPage } from './operations/request-page.ts';
 import { ScalerPage } from './operations/scaler-page.ts';
+import { TenantsPage } from './operations/tenants-page.ts';
 import { TrafficPage } from './operations/traffic-page.ts';
 import { WebhooksPage } from './operations/webhooks-page.ts';
 import { WorkersPage } from './operations/workers-page.ts';
@@ -43,6 +44,7 @@ const PAGES = {
   '/requests': 'Requests',
   '/traffic': 'Traffic',
   '/scaler': 'Scaler',
+  '/tenants': 'Tenants',
   '/batches': 'Batches',
   '/webhooks': 'Webhooks',
   '/letters': 'Dead letters',
@@ -130,6 +132,8 @@ function pageAt(path: Path, about: string, { state, samples }: LiveView, mayAct:
       return html`<${TrafficPage} traffic=${state.traffic} />`;
     case '/scaler':
       return html`<${ScalerPage} />`;
+    case '/tenants':
+      return html`<${TenantsPage} />`;
     case '/batches':
       return html`<${BatchesPage} mayAct=${mayAct} />`;
     case '/webhooks':

@@ -46,11 +46,19 @@ export function toPage<T extends { readonly id: string }>(
 /** A page of what is all in memory. */
 export function pageOf<T extends { readonly id: string }>(
   newestFirst: readonly T[],
-  { limit, order, after }: PageOrder,
+  order: PageOrder,
   show: (item: T) => object,
 ): object {
+  return toPage(itemsOf(newestFirst, order), show);
+}
+
+/** What stands on a page of what is all in memory; null for an unknown `after`. */
+export function itemsOf<T extends { readonly id: string }>(
+  newestFirst: readonly T[],
+  { limit, order, after }: PageOrder,
+): Page<T> | null {
   const all = order === 'desc' ? newestFirst : [...newestFirst].reverse();
   const at = after === null ? -1 : all.findIndex(item => item.id === after);
-  if (after !== null && at < 0) return toPage(null, show);
-  return toPage({ items: all.slice(at + 1, at + 1 + limit), hasMore: at + 1 + limit < all.length }, show);
+  if (after !== null && at < 0) return null;
+  return { items: all.slice(at + 1, at + 1 + limit), hasMore: at + 1 + limit < all.length };
 }

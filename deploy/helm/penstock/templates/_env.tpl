@@ -64,9 +64,7 @@ one value.
 - { name: PENSTOCK_MODEL_FALLBACKS, value: {{ .fallbacks | toJson | quote }} }
 {{- end }}
 {{- with .Values.limits }}
-- { name: PENSTOCK_LIMITS, value: {{ .perProject | quote }} }
 - { name: PENSTOCK_PRICES, value: {{ .prices | quote }} }
-- { name: PENSTOCK_LIMITS_SHADOW, value: {{ .shadow | quote }} }
 - { name: PENSTOCK_LIMITS_WITHOUT_REDIS, value: {{ .withoutRedis | quote }} }
 {{- end }}
 - { name: PENSTOCK_BODY_LIMIT_BYTES, value: {{ int64 .Values.bodyLimitBytes | quote }} }
@@ -74,6 +72,14 @@ one value.
 - { name: PENSTOCK_WEBHOOK_ALLOW, value: {{ join "," .Values.webhookAllow | quote }} }
 - { name: PENSTOCK_MEDIA_ALLOW, value: {{ join "," .Values.mediaAllow | quote }} }
 - { name: PENSTOCK_ENGINE_FIELDS, value: {{ join "," .Values.engineFields | quote }} }
+{{- end -}}
+
+{{- /* Of ingress nodes and tasks processes, and of the console, which shows what is used of them. */ -}}
+{{- define "penstock.env.limits" -}}
+{{- with .Values.limits }}
+- { name: PENSTOCK_LIMITS, value: {{ .perProject | quote }} }
+- { name: PENSTOCK_LIMITS_SHADOW, value: {{ .shadow | quote }} }
+{{- end }}
 {{- end -}}
 
 {{- /* The port is for those who watch a process, so it is the pod's own and no other. */ -}}

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LimitCharge } from '@penstock/policy';
-import type { LimitLedger, LimitTake } from '../../ports/limit-ledger.ts';
+import type { LimitLedger, LimitTake } from '../../ports/limits/limit-ledger.ts';
 
 const DAY_MS = 86_400_000;
 /** An hour of the day passes between two windows of budgets at most. */

@@ -1,5 +1,5 @@
 /** What operators do with projects and keys, as the routes of one resource each. */
-import { Deeds, KeyOffice, Peppers, ProjectOffice } from '@penstock/access';
+import { Deeds, KeyOffice, type LimitUse, Peppers, ProjectOffice } from '@penstock/access';
 import type { Clock } from '@penstock/runtime';
 import type { AuditLog, ProjectRecords } from '@penstock/transport';
 import { AdminKeysApi } from './admin-keys-api.ts';
@@ -7,14 +7,16 @@ import { AuditLogsApi } from './audit-logs-api.ts';
 import { ProjectKeysApi } from './project-keys-api.ts';
 import { ProjectsApi } from './projects-api.ts';
 import { ServiceAccountsApi } from './service-accounts-api.ts';
+import { UsageLimitsApi } from './usage-limits-api.ts';
 
 export interface OrganizationPorts {
   readonly projects: ProjectRecords;
   readonly audit: Pick<AuditLog, 'add' | 'search'>;
+  readonly use: Pick<LimitUse, 'latest' | 'of'>;
 }
 
 export function organizationApis(
-  { projects: records, audit }: OrganizationPorts,
+  { projects: records, audit, use }: OrganizationPorts,
   peppers: readonly string[],
   { nextId, clock }: { readonly nextId: () => string; readonly clock: Clock },
 ) {
@@ -26,6 +28,7 @@ export function organizationApis(
     projectKeys: new ProjectKeysApi(projects, keys),
     serviceAccounts: new ServiceAccountsApi(projects, keys),
     adminKeys: new AdminKeysApi(keys),
+    usageLimits: new UsageLimitsApi(use),
     auditLogs: new AuditLogsApi(audit),
   };
 }

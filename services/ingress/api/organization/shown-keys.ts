@@ -1,7 +1,7 @@
 /** Keys as the admin API shows them: with when they were used last, never themselves. */
 import type { KeyOffice } from '@penstock/access';
 import type { KeyRecord } from '@penstock/protocol';
-import { pageOf, readPaging } from '../../http/paging.ts';
+import { itemsOf, readPaging, toPage } from '../../http/paging.ts';
 import type { Query } from './routes.ts';
 
 /** @param usedAt Unix seconds, or null. */
@@ -13,7 +13,7 @@ export async function shownKey(office: Uses, key: KeyRecord, show: Show): Promis
   return show(key, uses.get(key.id) ?? null);
 }
 
-/** @param project null for admin keys. */
+/** Uses are read of the keys on the page alone. @param project null for admin keys. */
 export async function keyPage(
   office: Uses & Pick<KeyOffice, 'list'>,
   project: string | null,
@@ -21,6 +21,7 @@ export async function keyPage(
   show: Show,
 ): Promise<object> {
   const keys = await office.list(project);
-  const uses = await office.usesOf(keys);
-  return pageOf(keys.reverse(), readPaging(query, 20, 100), key => show(key, uses.get(key.id) ?? null));
+  const page = itemsOf(keys.reverse(), readPaging(query, 20, 100));
+  const uses = await office.usesOf(page?.items ?? []);
+  return toPage(page, key => show(key, uses.get(key.id) ?? null));
 }

@@ -1,5 +1,5 @@
 /** What projects use of their limits, in Redis: one script for each request, and one when it is over. */
-import { costMs, type LimitCharge } from '@penstock/policy';
+import { costMs, type LimitCharge, windowAt } from '@penstock/policy';
 import { limitLeasesKey, limitsKey } from '@penstock/protocol';
 import type { Redis } from 'ioredis';
 import {
@@ -10,11 +10,11 @@ import {
   type LimitSettlement,
   type LimitsTaken,
   type LimitTake,
-} from '../ports/limit-ledger.ts';
-import { dialRedis, isAnswering, type RedisOptions } from './connection/connection.ts';
-import { RedisScripts } from './scripts.ts';
+} from '../../ports/limits/limit-ledger.ts';
+import { dialRedis, isAnswering, type RedisOptions } from '../connection/connection.ts';
+import { RedisScripts } from '../scripts.ts';
 
-const SCRIPTS = ['limits/take', 'limits/settle', 'limits/look'] as const;
+const SCRIPTS = ['limits/take', 'limits/settle'] as const;
 /** Commands in one go to renew leases. */
 const CHUNK = 500;
 
@@ -67,10 +67,23 @@ export class RedisLimitLedger implements LimitLedger {
   }
 
   async look(what: Pick<LimitTake, 'project' | 'model' | 'charges'>): Promise<number[]> {
-    const about = argumentsOf(what.charges, () => 0);
-    return ((await this.#scripts.run('limits/look', ...keysOf(what), ...about)) as number[]).map(
-      fromMillionths,
-    );
+    const { project, model, charges } = what;
+    const [seconds = 0, micros = 0] = (await this.#redis.time()).map(Number);
+    const now = seconds * 1000 + micros / 1000;
+    return Promise.all(charges.map(charge => this.#usedOf(project, model, charge, now)));
+  }
+
+  /** By plain commands: who may only read can run no script. */
+  async #usedOf(project: string, model: string, charge: LimitCharge, now: number): Promise<number> {
+    const { kind, periodMs } = charge;
+    if (kind === 'parallel') {
+      const leases = isOfAll(charge) ? limitLeasesKey(project) : limitLeasesKey(project, model);
+      return this.#redis.zcount(leases, now, '+inf');
+    }
+    const fields = fieldsOf(charge);
+    const [value, window] = (await this.#redis.hmget(limitsKey(project), ...fields)).map(Number);
+    if (kind === 'rate') return Math.max(0, (value ?? 0) - now);
+    return window === windowAt(now, periodMs) ? (value ?? 0) : 0;
   }
 
   async close(): Promise<void> {
@@ -87,12 +100,15 @@ function argumentsOf(
   charges: readonly LimitCharge[],
   costOf: (charge: LimitCharge, index: number) => number,
 ): (string | number)[] {
-  const fields = charges.flatMap(charge => {
-    const name = counterOf(charge);
-    return charge.kind === 'parallel' ? [] : charge.kind === 'budget' ? [name, `${name}@`] : [name];
-  });
+  const fields = charges.flatMap(fieldsOf);
   const each = charges.flatMap((charge, i) => argumentsOfOne(charge, costOf(charge, i)));
   return [fields.length, ...fields, ...each];
+}
+
+/** Where a charge is counted: a budget with the window that it is of. */
+function fieldsOf(charge: LimitCharge): string[] {
+  const name = counterOf(charge);
+  return charge.kind === 'parallel' ? [] : charge.kind === 'budget' ? [name, `${name}@`] : [name];
 }
 
 function argumentsOfOne(charge: LimitCharge, cost: number): (string | number)[] {
