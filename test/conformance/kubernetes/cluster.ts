@@ -1,10 +1,11 @@
 /** A Kubernetes API without nodes: what is asked of it is kept, checked and authorized as in any cluster, and nothing is run. */
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, fetch } from 'undici';
 import { parse } from 'yaml';
+import type { Cluster as PodAccount } from '../../../services/scaler/kubernetes/cluster-api.ts';
 import { freePort } from '../../../testkit/ports.ts';
 import { type ServiceProcess, startProcess } from '../../../testkit/process.ts';
 import { waitFor } from '../../../testkit/stack.ts';
@@ -109,6 +110,17 @@ export class Cluster {
     const { status, body } = await this.ask('POST', path, object);
     if (status >= 300) throw new Error(`${path}: ${status} ${body.message}`);
     return body;
+  }
+
+  /** What a pod of this service account is given. */
+  async account(namespace: string, name: string): Promise<PodAccount> {
+    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
+    const spec = { expirationSeconds: 3600 };
+    const { status } = (await this.create(path, { spec })) as { status?: { token?: string } };
+    const { token } = status ?? {};
+    if (token === undefined) throw new Error(`${path}: no token`);
+    const ca = readFileSync(join(this.#dir, 'certificates/apiserver.crt'), 'utf8');
+    return { url: this.#url, namespace, token: () => token, ca };
   }
 
   /** Every kind of object of a namespace. */

@@ -5,7 +5,7 @@ import { parseAllDocuments } from 'yaml';
 import type { Cluster, KubeObject } from './cluster.ts';
 
 const CHART = resolve(import.meta.dirname, '../../../deploy/helm/penstock');
-const RELEASE = 'penstock';
+export const RELEASE = 'penstock';
 const MADE = `${RELEASE}-made`;
 
 interface PodSpec {
@@ -24,13 +24,19 @@ export interface Workload extends KubeObject {
     readonly volumeClaimTemplates?: readonly Pick<KubeObject, 'metadata'>[];
   };
 }
-type Checks = Readonly<Record<string, () => Promise<void>>>;
+export type Checks = Readonly<Record<string, () => Promise<void>>>;
 
 /** A namespace in which pods are held to `restricted`. */
 async function makeNamespace(cluster: Cluster, name: string): Promise<void> {
   const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
   const made = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
   await cluster.create('/api/v1/namespaces', made);
+}
+
+/** Into a namespace of its own. */
+export async function install(cluster: Cluster, namespace: string, values: string): Promise<void> {
+  await makeNamespace(cluster, namespace);
+  await cluster.helm('install', RELEASE, CHART, '--namespace', namespace, '--values', values);
 }
 
 export async function render(
@@ -46,7 +52,7 @@ export async function render(
     .filter(each => each !== null);
 }
 
-async function get<T>(cluster: Cluster, path: string): Promise<T> {
+export async function get<T>(cluster: Cluster, path: string): Promise<T> {
   const { status, body } = await cluster.ask('GET', path);
   assert.equal(status, 200, `${path}: ${body.message}`);
   return body as T;
@@ -166,8 +172,7 @@ export function accountChecks(cluster: Cluster, values: string): Checks {
   const of = ['secrets', 'pods', 'configmaps', 'deployments.apps', 'deployments.apps/scale', '*.*'];
   return {
     'accounts of the chart may do nothing, and have no token': async () => {
-      await makeNamespace(cluster, namespace);
-      await cluster.helm('install', RELEASE, CHART, '--namespace', namespace, '--values', values);
+      await install(cluster, namespace, values);
       const path = `/api/v1/namespaces/${namespace}/serviceaccounts`;
       const { items } = await get<{ items: (KubeObject & { automountServiceAccountToken?: boolean })[] }>(
         cluster,
@@ -223,20 +228,19 @@ export function accountChecks(cluster: Cluster, values: string): Checks {
   };
 }
 
-async function mayDo(
+/** @param what `deployments.apps/scale`; with a name, that one alone. */
+export async function mayDo(
   cluster: Cluster,
   user: string,
   namespace: string,
   verb: string,
   what: string,
+  name = '',
 ): Promise<boolean> {
   const [kind = '', subresource] = what.split('/');
-  const [resource, group] = kind.split('.');
+  const [resource = '', ...group] = kind.split('.');
   const resourceAttributes = {
-    namespace,
-    verb,
-    group: group ?? '',
-    resource,
+    ...{ namespace, verb, group: group.join('.'), resource, name },
     ...(subresource && { subresource }),
   };
   const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'];

@@ -6,6 +6,7 @@ import { runChecks, type SuiteSet } from '../suite.ts';
 import { Cluster } from './cluster.ts';
 import { Region, type RunnableObject } from './region.ts';
 import { accountChecks, releaseChecks, render } from './release.ts';
+import { scalerChecks } from './scaler.ts';
 import { ensureTools, HELM, KUBERNETES } from './tools.ts';
 
 const SETS = resolve(import.meta.dirname, '../../../deploy/helm/penstock/ci');
@@ -30,6 +31,7 @@ export const KUBERNETES_SET: SuiteSet = {
       }
       const allInOne = join(SETS, 'all-in-one-values.yaml');
       cases.push(...(await runChecks(accountChecks(cluster, allInOne), say)));
+      cases.push(...(await runChecks(scalerChecks(cluster, join(SETS, 'builtin-scaler-values.yaml')), say)));
       cases.push(...(await runChecks(processChecks(cluster, allInOne), say)));
       const judge = `kube-apiserver ${KUBERNETES}, Helm ${HELM}`;
       return [{ suite: 'kubernetes', judge, unit: 'checks', cases }];
