@@ -22,8 +22,10 @@ import type { Say } from '../suite.ts';
 
 const TOOLS = resolve(import.meta.dirname, '../../../.tools');
 const ROOT_FS = join(TOOLS, 'conformance-compose', 'bookworm-slim');
-const MIRROR =
-  'A Debian mirror is needed. Debian: apt-get install podman buildah runc netavark aardvark-dns catatonit debootstrap.';
+/** What a message says to do where one of its programs is missing. */
+export const INSTALL =
+  'Debian: apt-get install podman buildah runc netavark aardvark-dns catatonit iptables debootstrap.';
+const MIRROR = `A Debian mirror is needed. ${INSTALL}`;
 /** What Debian's own slim image leaves out. */
 const LEFT_OUT = [
   'usr/share/doc',

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ensurePython, must, runProgram } from '../programs.ts';
 import { runChecks, type SuiteSet } from '../suite.ts';
-import { ensureBaseImages } from './base-images.ts';
+import { ensureBaseImages, INSTALL } from './base-images.ts';
 import { ComposeProject, podman } from './project.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
@@ -14,7 +14,6 @@ for the health of those it depends on, so their order is proved by the services 
 /** Each with the services that are in it. */
 const IMAGES = ['ingress', 'worker', 'tasks', 'console', 'scaler', 'simulated-node', 'load'];
 const MOST_MB = 250;
-const BUILDAH = 'Debian: apt-get install podman buildah runc netavark aardvark-dns catatonit.';
 
 interface Inspected {
   readonly Size: number;
@@ -46,7 +45,7 @@ export const COMPOSE: SuiteSet = {
 
 function build(target: string): void {
   const args = ['bud', '--quiet', '--layers', '--format', 'docker', '--file', 'deploy/images/Dockerfile'];
-  must('buildah', [...args, '--target', target, '--tag', tagOf(target), '.'], BUILDAH, ROOT);
+  must('buildah', [...args, '--target', target, '--tag', tagOf(target), '.'], INSTALL, ROOT);
 }
 
 function tagOf(image: string): string {
