@@ -14,8 +14,12 @@
 {{- $secret := include "penstock.componentName" (dict "root" $ "component" (printf "login-%s" $user)) -}}
 {{- $login := (lookup "v1" "Secret" $.Release.Namespace $secret | default dict).data | default dict -}}
 {{- $own := dict -}}
-{{- range $key := list "nats-password" "redis-password" -}}
+{{- /* Those alone that its Secret keeps: another would be a new one, and change the checksum of all pods, with each upgrade. */ -}}
+{{- range $server, $is := dict "nats" (and $.Values.nats.bundled.enabled (ne $user "health")) "redis" $.Values.redis.bundled.enabled -}}
+{{- if $is -}}
+{{- $key := printf "%s-password" $server -}}
 {{- $_ := set $own $key (get $login $key | default "" | b64dec | default (randAlphaNum 40)) -}}
+{{- end -}}
 {{- end -}}
 {{- $_ := set $made.logins $user $own -}}
 {{- end -}}
