@@ -21,8 +21,10 @@ function startHearing() {
     cancel: (id, { number, nonce }) => void told.push(`cancel ${id} ${number} ${nonce}`),
     drain: isOn => void told.push(`drain ${isOn}`),
   });
+  let answer: Uint8Array | null = null;
+  const answered = () => answer;
   const say = (payload: Uint8Array) => {
-    let answer: Uint8Array | null = null;
+    answer = null;
     onMessage(
       payload,
       bytes => {
@@ -30,15 +32,18 @@ function startHearing() {
       },
       'w-1',
     );
-    return answer as Uint8Array | null;
+    return answered();
   };
-  return { told, dropped, say };
+  return { told, dropped, say, answered };
 }
 
-test('a worker answers when its own process is called, and not for another of its name', () => {
-  const { say, dropped } = startHearing();
-  assert.equal(readRollCall(say(encodeMessage({ called: 'p1' })) ?? Buffer.of())?.called, 'p1');
+test('a worker answers at once when its own process is called, and a moment later that it is another one', t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { say, answered, dropped } = startHearing();
+  assert.deepEqual(readRollCall(say(encodeMessage({ called: 'p1' })) ?? Buffer.of()), { called: 'p1' });
   assert.equal(say(encodeMessage({ called: 'p0' })), null);
+  t.mock.timers.tick(100);
+  assert.deepEqual(readRollCall(answered() ?? Buffer.of()), { called: 'p0', here: 'p1' });
   assert.equal(dropped.of('order'), 0);
 });
 

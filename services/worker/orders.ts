@@ -3,6 +3,7 @@ import {
   type AttemptKey,
   encodeMessage,
   NO_NONCE,
+  type RollCallMessage,
   readCancel,
   readDrainOrder,
   readRollCall,
@@ -23,27 +24,27 @@ export interface OrdersOptions {
   readonly dropped: DroppedMessages;
 }
 
+/** Until a process says that it is not the one that is called, ms: that one would have answered by then, were it not stopped. */
+const OTHER_ANSWERS_AFTER_MS = 100;
+
 /** Hears them from now on. */
 export function hearOrders({ worker, queue, ...options }: OrdersOptions): void {
   queue.listen({ kind: 'worker', worker }, (payload, reply) => {
-    const answer = answerTo(payload, options);
-    if (answer !== null) return reply(answer);
+    const call = readRollCall(payload);
+    if (call !== null) return answerCall(call, options.incarnation, reply);
+    const question = readRunningQuestion(payload);
+    if (question !== null)
+      return reply(encodeMessage({ goesOn: options.stored.has(question.runs, question.attempt) }));
     const cancel = readCancel(payload);
     const order = readDrainOrder(payload);
     if (cancel !== null)
       options.cancel(cancel.cancel, { number: cancel.attempt, nonce: cancel.nonce ?? NO_NONCE });
     else if (order !== null) options.drain(order.drain);
-    // Another process of this name is called.
-    else if (readRollCall(payload) === null) options.dropped.count('order');
+    else options.dropped.count('order');
   });
 }
 
-function answerTo(
-  payload: Uint8Array,
-  { incarnation, stored }: Pick<OrdersOptions, 'incarnation' | 'stored'>,
-): Uint8Array | null {
-  const call = readRollCall(payload);
-  if (call?.called === incarnation) return encodeMessage(call);
-  const question = readRunningQuestion(payload);
-  return question === null ? null : encodeMessage({ goesOn: stored.has(question.runs, question.attempt) });
+function answerCall({ called }: RollCallMessage, here: string, reply: (payload: Uint8Array) => void): void {
+  if (called === here) reply(encodeMessage({ called }));
+  else setTimeout(() => reply(encodeMessage({ called, here })), OTHER_ANSWERS_AFTER_MS).unref();
 }

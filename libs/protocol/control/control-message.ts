@@ -29,8 +29,11 @@ export type RunningQuestion = z.infer<typeof runningQuestion>;
 const runningAnswer = z.object({ goesOn: z.boolean() });
 export type RunningAnswer = z.infer<typeof runningAnswer>;
 
-/** Ingress → worker: does this process of it still live? Only that one answers, with the same. */
-const rollCall = z.object({ called: incarnation.min(1) });
+/**
+ * Ingress → worker: does this process of it still live? It answers with the same. Another one that has its name meanwhile says so in `here`, and waits
+ * before that, so that the one that is called comes first where there are two. Of the version before, others say nothing.
+ */
+const rollCall = z.object({ called: incarnation.min(1), here: incarnation.min(1).optional() });
 export type RollCallMessage = z.infer<typeof rollCall>;
 
 /** Console → worker: take nothing new, or take work again. A worker that is started again takes work. */

@@ -10,6 +10,7 @@ function startChannel(onMessage: (payload: string, from: string) => string) {
   let deliverTo: Callback = () => {};
   const published: string[] = [];
   const unhandled: string[] = [];
+  const state = { isClosing: false };
   const nc = {
     isClosed: () => false,
     subscribe: (_subject: string, { callback }: { callback: Callback }) => {
@@ -19,15 +20,20 @@ function startChannel(onMessage: (payload: string, from: string) => string) {
   const channel = new NatsControlChannel(nc as unknown as NatsConnection, {} as NatsRequests, err =>
     unhandled.push((err as Error).message),
   );
-  channel.listen({ kind: 'heartbeats', region: 'eu' }, (payload, reply, from) =>
-    reply(Buffer.from(onMessage(Buffer.from(payload).toString(), from))),
-  );
+  let replyLater: (answer: Uint8Array) => void = () => {};
+  channel.listen({ kind: 'heartbeats', region: 'eu' }, (payload, reply, from) => {
+    replyLater = reply;
+    reply(Buffer.from(onMessage(Buffer.from(payload).toString(), from)));
+  });
   const deliver = (payload: string, reply?: string, subject = 'hb.eu.w-1') =>
     deliverTo(null, {
       ...{ data: Buffer.from(payload), subject, reply },
-      respond: (answer: Uint8Array) => published.push(`${reply} ${Buffer.from(answer)}`),
+      respond(answer: Uint8Array) {
+        if (state.isClosing) throw new Error('draining');
+        published.push(`${reply} ${Buffer.from(answer)}`);
+      },
     });
-  return { deliver, published, unhandled };
+  return { state, deliver, replyLater: () => replyLater(Buffer.from('late')), published, unhandled };
 }
 
 test('whose message it is says the subject, and its answer goes to an inbox and nowhere else', () => {
@@ -55,6 +61,14 @@ test('whose message it is says the subject, and its answer goes to an inbox and 
     deliver('c', reply);
   deliver('d');
   assert.deepEqual(published, ['_INBOX.abc.1 a of w-1', '_INBOX_w1.abc b of w-2']);
+});
+
+test('an answer that is given when the connection is being closed is told, and ends nothing', () => {
+  const { state, deliver, replyLater, published, unhandled } = startChannel(payload => payload);
+  deliver('a', '_INBOX.a');
+  state.isClosing = true;
+  replyLater();
+  assert.deepEqual([published, unhandled], [['_INBOX.a a'], ['draining']]);
 });
 
 test('what a listener throws is told, and ends nothing', () => {

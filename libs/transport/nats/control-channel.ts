@@ -45,17 +45,19 @@ export class NatsControlChannel implements ControlChannel {
       callback: (err, msg) => {
         if (err !== null) return;
         const { data, subject } = msg;
-        try {
-          onMessage(
-            data,
-            answer => respondTo(this.#nc, msg, answer),
-            subject.slice(subject.lastIndexOf('.') + 1),
-          );
-        } catch (thrown) {
-          this.#onUnhandled(thrown);
-        }
+        // It may come from a timer, when the connection is being closed.
+        const reply = (answer: Uint8Array) => this.#caught(() => respondTo(this.#nc, msg, answer));
+        this.#caught(() => onMessage(data, reply, subject.slice(subject.lastIndexOf('.') + 1)));
       },
     });
+  }
+
+  #caught(act: () => void): void {
+    try {
+      act();
+    } catch (thrown) {
+      this.#onUnhandled(thrown);
+    }
   }
 
   async ask(to: ControlAddress, payload: Uint8Array, timeoutMs: number): Promise<Answer> {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CALL_EVERY_MS } from '@penstock/policy';
-import { type ControlAddress, readRollCall } from '@penstock/protocol';
+import { type ControlAddress, encodeMessage, readRollCall } from '@penstock/protocol';
 import { RollCall, type RunRequest } from './roll-call.ts';
 
-type Kind = 'answer' | 'nobody' | 'timeout';
+type Kind = 'answer' | 'another answers' | 'nobody' | 'timeout';
 
 /** One worker `w-1`, which was heard last at 0; this node has been connected for long. */
 function startCalling(change: Partial<RunRequest> = {}) {
@@ -19,7 +19,9 @@ function startCalling(change: Partial<RunRequest> = {}) {
         },
         async ask(to: ControlAddress, payload: Uint8Array) {
           asked.push(`${'worker' in to ? to.worker : ''} ${readRollCall(payload)?.called} at ${state.now}`);
-          return state.says === 'answer' ? { kind: 'answer', payload } : { kind: state.says };
+          if (state.says === 'answer') return { kind: 'answer', payload };
+          if (state.says !== 'another answers') return { kind: state.says };
+          return { kind: 'answer', payload: encodeMessage({ called: 'p1', here: 'p2' }) };
         },
       },
       fleet: { silentMs: worker => (worker === 'w-1' ? state.now - state.silentSince : null) },
@@ -44,13 +46,15 @@ function startCalling(change: Partial<RunRequest> = {}) {
   };
 }
 
-test('a worker is gone once nobody listens there twice', async () => {
-  const { asked, ended, until, heardUntil } = startCalling();
-  heardUntil(4000);
-  await until(6000);
-  assert.deepEqual(asked.slice(0, 2), ['w-1 p1 at 4500', 'w-1 p1 at 4900']);
-  assert.equal(ended[0], 'w-1 p1 at 4900');
-});
+for (const says of ['nobody', 'another answers'] as const)
+  test(`a process is gone once ${says} twice where it is called`, async () => {
+    const { state, asked, ended, until, heardUntil } = startCalling();
+    state.says = says;
+    heardUntil(4000);
+    await until(6000);
+    assert.deepEqual(asked.slice(0, 2), ['w-1 p1 at 4500', 'w-1 p1 at 4900']);
+    assert.equal(ended[0], 'w-1 p1 at 4900');
+  });
 
 test('one that runs no stream is called once its heartbeat is late', async () => {
   const { asked, until, heardUntil } = startCalling({ shown: false });

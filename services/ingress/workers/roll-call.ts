@@ -1,11 +1,12 @@
 /**
  * Calls workers that have fallen silent while they run something for this node. That no heartbeat comes proves nothing for three seconds, but the broker
- * knows at once whether anybody listens at a worker's address: a process that has ended does not. Nobody there, and no answer a moment later either, is the
- * end of it; one that has lost its connection has it back by then. A call that is merely not answered says nothing: who is busy or stopped listens still.
+ * knows at once whether anybody listens at a worker's address: a process that has ended does not, and one that was started in its place says that it is
+ * another. Nobody there, and no answer a moment later either, is the end of it; one that has lost its connection has it back by then. A call that is merely
+ * not answered says nothing: who is busy or stopped listens still.
  */
 import type { Fleet } from '@penstock/fleet';
 import { isCalled, LOST_AFTER_MS, UNHEARD_AFTER_MS } from '@penstock/policy';
-import { encodeMessage } from '@penstock/protocol';
+import { encodeMessage, readRollCall } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { ControlChannel } from '@penstock/transport';
 
@@ -32,12 +33,12 @@ interface Called {
   isAsked: boolean;
   /** When it last answered, or could not be known to be gone; monotonic ms. */
   answeredAt: number;
-  /** Since when nobody listens there; null while somebody does. */
+  /** Since when nobody listens there, or only another process of its name; null while it may be there. */
   nobodySince: number | null;
 }
 
 const ANSWER_WITHIN_MS = 1000;
-/** The second time. By then another process may listen under this name, which does not answer for the one before it. */
+/** The second time. By then another process may listen under this name, which in the version before does not answer for the one before it. */
 const LAST_ANSWER_WITHIN_MS = 300;
 
 export class RollCall {
@@ -104,8 +105,9 @@ export class RollCall {
     // What was heard while this node lost its own connection says nothing.
     if (this.#all.get(worker)?.get(incarnation) !== called || !control.connected) return;
     const now = clock.monotonic();
-    if (answer.kind !== 'answer' && nobodySince !== null) return this.#ended(called);
-    called.nobodySince = answer.kind === 'nobody' ? now : null;
+    const isThere = answer.kind === 'answer' && readRollCall(answer.payload)?.here === undefined;
+    if (!isThere && nobodySince !== null) return this.#ended(called);
+    called.nobodySince = isThere || answer.kind === 'timeout' ? null : now;
     called.answeredAt = now;
   }
 
