@@ -215,6 +215,8 @@ export class Client {
     this.#note(`${this.plan.name} accepted`);
     this.runId = run.id;
     this.heardAt = this.#time.now;
+    // Where its ingress was stopped for long it may be over by now.
+    this.look();
   }
 
   /** The client leaves: a stored run is cancelled instead. */
