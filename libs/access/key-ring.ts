@@ -69,6 +69,7 @@ export class KeyRing {
     const name = this.#admins.get(digest);
     if (name !== undefined) return { key: name };
     if (this.#configured.has(digest) || this.#o.provisioned.find(text) !== null) return refused('wrong_kind');
+    if (this.#o.tokens !== null && isToken(text)) return this.#tokenAtAdmin(this.#o.tokens, text);
     return this.#look(text, 'admin', ({ id }, _, now) => {
       this.#o.uses.note(id, now);
       return { key: id };
@@ -104,6 +105,13 @@ export class KeyRing {
     if (project.archivedAt !== null) return refused('archived');
     const { models, limits } = project;
     return { project: id, key, permissions: { scopes, models }, limits };
+  }
+
+  /** Tokens administer nothing: who has a good one is told that, whatever it says of projects. @throws DispatchError `keys_unavailable` */
+  async #tokenAtAdmin(tokens: Pick<TokenVerifier, 'verify'>, text: string): Promise<Refused> {
+    const said = await tokens.verify(text);
+    const isGood = !isRefused(said) || said.refused === 'no_project' || said.refused === 'no_scope';
+    return isGood ? refused('wrong_kind') : said;
   }
 
   #judge<T>(text: string, found: FoundKey | null, judge: Judge<T>): T | Refused {

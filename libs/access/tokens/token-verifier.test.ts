@@ -1,19 +1,16 @@
 /** Against a real issuer on this machine: what it signed is taken, and nothing else. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { DispatchError, Project } from '@penstock/protocol';
 import { MemoryProjectRecords } from '@penstock/transport/memory';
+import { exportSPKI, SignJWT, UnsecuredJWT } from 'jose';
 import {
-  type CryptoKey,
-  exportJWK,
-  exportSPKI,
-  generateKeyPair,
-  type JWK,
-  SignJWT,
-  UnsecuredJWT,
-} from 'jose';
+  AUDIENCE,
+  type Signing,
+  signedToken,
+  signingPair,
+  startIssuer,
+} from '../../../testkit/network/oidc-issuer.ts';
 import { isRefused } from '../caller.ts';
 import { openKeyStore } from '../key-store.ts';
 import { Peppers } from '../peppers.ts';
@@ -23,36 +20,6 @@ import { tokenSettings } from './settings.ts';
 import { TokenVerifier, type TokenVerifierOptions } from './token-verifier.ts';
 
 const NOW_S = 1_700_000_000;
-const AUDIENCE = 'penstock';
-
-async function pair(kid: string) {
-  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
-  return { kid, privateKey, publicKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'ES256' } as JWK };
-}
-
-/** An issuer that can be taken away, and comes back at its address. */
-async function startIssuer(keys: { list: JWK[] }) {
-  const state = { isAway: false, asked: 0, named: null as string | null };
-  let url = '';
-  const server = createServer((request, response) => {
-    state.asked++;
-    if (state.isAway) return void response.writeHead(503).end();
-    const found =
-      request.url === '/.well-known/openid-configuration'
-        ? { issuer: state.named ?? url, jwks_uri: `${url}/keys` }
-        : { keys: keys.list };
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(found));
-  });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return {
-    ...{ url, state },
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise(resolve => server.close(resolve));
-    },
-  };
-}
 
 async function start(issuer: string, more: Partial<TokenVerifierOptions> = {}) {
   const state = { ms: 0, warned: [] as string[] };
@@ -85,24 +52,18 @@ async function start(issuer: string, more: Partial<TokenVerifierOptions> = {}) {
   return { state, stands, tokens, records, project };
 }
 
-interface Signing {
-  readonly kid: string;
-  readonly privateKey: CryptoKey;
-}
-
-function signed({ kid, privateKey }: Signing, issuer: string, claims: object = {}): Promise<string> {
-  const all = { iss: issuer, aud: AUDIENCE, sub: 'me', groups: ['x', 'team-a'], exp: NOW_S + 600, ...claims };
-  return new SignJWT(all).setProtectedHeader({ alg: 'ES256', kid }).sign(privateKey);
+function signed(key: Signing, issuer: string, claims: object = {}): Promise<string> {
+  return signedToken(key, issuer, { groups: ['x', 'team-a'], exp: NOW_S + 600, ...claims });
 }
 
 test('a token of the issuer stands for the project that its claim names, and anything else for none', async () => {
-  const key = await pair('one');
+  const key = await signingPair('one');
   await using issuer = await startIssuer({ list: [key.jwk] });
   const { stands, records, project, state } = await start(issuer.url);
   const token = (claims: object = {}) => signed(key, issuer.url, claims);
   assert.equal(await stands(await token()), 'proj_a null');
   assert.equal(await stands(await token({ exp: NOW_S - 20 })), 'proj_a null', 'within the tolerance');
-  const stranger = await pair('one');
+  const stranger = await signingPair('one');
   const spki = new TextEncoder().encode(await exportSPKI(key.publicKey));
   const good = await token();
   const cases: [about: string, text: string, refusal: string][] = [
@@ -141,7 +102,7 @@ test('a token of the issuer stands for the project that its claim names, and any
 });
 
 test('claims are read by the settings: ids of projects, others for all, scopes, and none that is known is refused', async () => {
-  const key = await pair('one');
+  const key = await signingPair('one');
   await using issuer = await startIssuer({ list: [key.jwk] });
   const ids = await start(issuer.url, { projects: null, projectClaim: 'project', scopeClaim: 'scope' });
   const token = (claims: object) => signed(key, issuer.url, claims);
@@ -159,7 +120,7 @@ test('claims are read by the settings: ids of projects, others for all, scopes, 
 });
 
 test('keys are rotated while tokens come, and unknown ones are asked for once in a while', async () => {
-  const [one, two] = [await pair('one'), await pair('two')];
+  const [one, two] = [await signingPair('one'), await signingPair('two')];
   const keys = { list: [one.jwk] };
   await using issuer = await startIssuer(keys);
   const { stands } = await start(issuer.url);
@@ -171,12 +132,15 @@ test('keys are rotated while tokens come, and unknown ones are asked for once in
   assert.equal(await calm.stands(await signed(two, issuer.url)), 'proj_a null');
   const { asked } = issuer.state;
   for (let i = 0; i < 5; i++)
-    assert.equal(await calm.stands(await signed(await pair(`stranger-${i}`), issuer.url)), 'bad_token');
+    assert.equal(
+      await calm.stands(await signed(await signingPair(`stranger-${i}`), issuer.url)),
+      'bad_token',
+    );
   assert.equal(issuer.state.asked, asked, 'strangers make nobody ask');
 });
 
 test('while the issuer is away keys go on and tokens get 503; known keys of it go on; one that lies is none', async () => {
-  const key = await pair('one');
+  const key = await signingPair('one');
   await using issuer = await startIssuer({ list: [key.jwk] });
   issuer.state.isAway = true;
   const { stands, tokens, state } = await start(issuer.url);

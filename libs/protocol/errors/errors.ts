@@ -54,7 +54,7 @@ export const ERRORS = {
   admin_key_required: {
     status: 403,
     type: invalid,
-    text: 'You have insufficient permissions for this operation: it takes an admin key, and this is an API key of a project.',
+    text: 'You have insufficient permissions for this operation: it takes an admin key (of PENSTOCK_ADMIN_KEYS, or made at /v1/organization/admin_api_keys), and this is an API key of a project, or a token of an identity provider.',
   },
   project_not_found: { status: 404, type: invalid, text: 'No such project.' },
   kept_in_file: {
