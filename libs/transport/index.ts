@@ -5,6 +5,7 @@
 export { ClaimCheck, type ClaimHolder } from './files/claim-check.ts';
 export { DirectoryFiles } from './files/directory-files.ts';
 export { FileLibrary } from './files/file-library.ts';
+export { BucketError } from './files/s3-answers.ts';
 export type { S3Options } from './files/s3-bucket.ts';
 export { type ContentStores, openStores } from './files/stores.ts';
 export type { NatsOptions } from './nats/connection/connection.ts';

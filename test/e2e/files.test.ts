@@ -1,8 +1,9 @@
 /** OpenAI's Files API through the official client and by hand: nothing lost, nothing left behind, lists that hold still. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import OpenAI, { BadRequestError, NotFoundError, toFile } from 'openai';
 import { batchesOf, lineOf, question } from '../../testkit/batches.ts';
@@ -55,6 +56,25 @@ test('files', async t => {
     await client.files.delete(twin.id);
     assert.deepEqual(await stored(), []);
   });
+
+  await t.test(
+    'a content that has another length in the store is an error or cut off, and never runs into the next answer',
+    async () => {
+      for (const [text, becomes] of [
+        ['as it was put', 'as it was put, and more that nobody put there'],
+        ['as it was put there', 'as it'],
+      ] as const) {
+        const file = await upload(text);
+        const [name = ''] = await stored();
+        await writeFile(join(stack.filesDir, name), becomes);
+        const answer = await fetch(`${stack.url}/v1/files/${file.id}/content`, { headers });
+        const told = await answer.text().catch(() => 'cut off');
+        assert.ok(told === 'cut off' || answer.status === 500, `${answer.status} ${told}`);
+        await client.files.delete(file.id);
+      }
+      assert.equal((await fetch(`${stack.url}/v1/files`, { headers })).status, 200);
+    },
+  );
 
   await t.test('an upload sent again because its answer was lost is the same file', async () => {
     const form = () => formOf({ file: new Blob(['once'], {}), purpose: 'user_data' });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { readAllowList } from './egress-guard.ts';
 import { GuardedPoster } from './guarded-poster.ts';
@@ -60,6 +60,80 @@ test('a body without end is not read to its end', async () => {
     const outcome = await post(here + path, { timeoutMs: 120_000 });
     assert.deepEqual(outcome, { kind: 'answered', status: 200, retryAfter: null });
     assert.ok(performance.now() - from < 60_000, `${path}: it does not wait for the limit of the attempt`);
+  }
+});
+
+/** A receiver that speaks for itself. @param speak what it sends once it was asked; called again as fast as it is taken where it returns true. */
+async function startRaw(speak: (socket: Socket, asked: string) => void) {
+  const sockets = new Set<Socket>();
+  const raw = createTcpServer(socket => {
+    sockets.add(socket);
+    socket.on('error', () => {}).once('data', asked => speak(socket, String(asked)));
+  });
+  await new Promise<void>(resolve => raw.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(raw.address() as AddressInfo).port}/`,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise(resolve => raw.close(resolve));
+    },
+  };
+}
+
+test('a receiver that drips, floods or breaks its headers is given up in time, and takes no memory', async () => {
+  const flood = (piece: string) => (socket: Socket) => {
+    const more = () => {
+      while (!socket.destroyed && socket.write(piece));
+    };
+    socket.on('drain', more);
+    more();
+  };
+  const drip = (socket: Socket) => {
+    socket.write('HTTP/1.1 200 OK\r\n');
+    const timer = setInterval(() => socket.write('x-a: b\r\n'), 20);
+    socket.on('close', () => clearInterval(timer));
+  };
+  const once = (text: string) => (socket: Socket) => void socket.write(text);
+  const receivers: readonly (readonly [about: string, speak: (socket: Socket) => void])[] = [
+    ['drips headers', drip],
+    ['headers without end', flood(`HTTP/1.1 200 OK\r\n${'x-a: b\r\n'.repeat(10_000)}`)],
+    ['one header without end', flood(`HTTP/1.1 200 OK\r\nx-a: ${'b'.repeat(100_000)}`)],
+    ['only hints', flood('HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n')],
+    [
+      'another protocol',
+      once('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
+    ],
+    ['no HTTP', once('220 smtp.example ESMTP\r\n')],
+    ['two lengths', once('HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab')],
+  ];
+  for (const [about, speak] of receivers) {
+    await using receiver = await startRaw(speak);
+    const before = process.memoryUsage().rss;
+    const from = performance.now();
+    const outcome = await post(receiver.url, { timeoutMs: 500 });
+    assert.equal(outcome.kind, 'unanswered', `${about}: ${JSON.stringify(outcome)}`);
+    assert.ok(performance.now() - from < 20_000, about);
+    assert.ok(process.memoryUsage().rss - before < 100 * 1024 * 1024, about);
+  }
+});
+
+test('what a receiver echoes goes nowhere: of its answer counts the status, and when to try again', async () => {
+  const secret = 'whsec_the-signature-of-this-event';
+  const echo = (socket: Socket, asked: string) => {
+    const back = Buffer.from(asked).toString('base64');
+    socket.end(
+      `HTTP/1.1 500 ${secret}\r\nx-echo: ${back}\r\nset-cookie: ${secret}\r\nlocation: /${secret}\r\nretry-after: ${secret}\r\ncontent-length: ${asked.length}\r\n\r\n${asked}`,
+    );
+  };
+  await using receiver = await startRaw(echo);
+  const headers = { 'webhook-signature': secret };
+  const outcome = await new GuardedPoster({ allow, timeoutMs: 5000 }).post(receiver.url, headers, '{}');
+  assert.deepEqual(outcome, { kind: 'answered', status: 500, retryAfter: null });
+  for (const time of ['120', 'Wed, 21 Oct 2026 07:28:00 GMT', 'Wednesday, 21-Oct-26 07:28:00 GMT']) {
+    const later = (socket: Socket) =>
+      void socket.end(`HTTP/1.1 503 x\r\nretry-after: ${time}\r\ncontent-length: 0\r\n\r\n`);
+    await using other = await startRaw(later);
+    assert.deepEqual(await post(other.url), { kind: 'answered', status: 503, retryAfter: time });
   }
 });
 

@@ -51,12 +51,8 @@ export class GuardedPoster implements Poster {
       const path = url.pathname + url.search;
       const answer = await client.request({ method: 'POST', path, headers, body, signal });
       await drain(answer.body);
-      const retryAfter = answer.headers['retry-after'];
-      return {
-        kind: 'answered',
-        status: answer.statusCode,
-        retryAfter: typeof retryAfter === 'string' ? retryAfter : null,
-      };
+      const { statusCode: status, headers: said } = answer;
+      return { kind: 'answered', status, retryAfter: timeIn(said['retry-after']) };
     } catch (err) {
       return { kind: 'unanswered', reason: signal.aborted ? 'timeout' : reasonOf(err) };
     } finally {
@@ -99,6 +95,13 @@ async function drain(body: AsyncIterable<Buffer>): Promise<void> {
   } catch {
     // The status is known: how the body ended changes nothing.
   }
+}
+
+/** Seconds, or a date of HTTP. Anything else may be what was sent, which the answer is kept without. */
+const TIME = /^\s*(\d{1,9}|[A-Za-z]{3,9},? [\w -]{1,20} \d\d:\d\d:\d\d( GMT| \d{4})?)\s*$/;
+
+function timeIn(header: string | string[] | undefined): string | null {
+  return typeof header === 'string' && TIME.test(header) ? header : null;
 }
 
 function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {

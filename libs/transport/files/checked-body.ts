@@ -32,6 +32,27 @@ export async function openChecked(open: () => Promise<Readable | null>, claim: B
   return Readable.from(checkedPieces(source, claim));
 }
 
+/** A content by the digest of its bytes: fails before its last piece where it is another. Null where it is not there. */
+export async function openNamed(
+  open: () => Promise<Readable | null>,
+  digest: string,
+): Promise<Readable | null> {
+  const source = await open();
+  return source === null ? null : Readable.from(namedPieces(source, digest), { objectMode: false });
+}
+
+async function* namedPieces(source: AsyncIterable<Buffer>, digest: string): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  let held: Buffer | null = null;
+  for await (const piece of source) {
+    hash.update(piece);
+    if (held !== null) yield held;
+    held = piece;
+  }
+  if (hash.digest('hex') !== digest) throw new Error('what is stored of a file is not what was put there');
+  if (held !== null) yield held;
+}
+
 async function* checkedPieces(source: AsyncIterable<Buffer>, claim: BodyClaim): AsyncGenerator<Buffer> {
   const hash = createHash('sha256');
   let bytes = 0;

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { assertToken, type BodyClaim } from '@penstock/protocol';
+import { assertToken, type BodyClaim, isToken } from '@penstock/protocol';
 import type { KeptBody, RequestBodies } from '../ports/queue/request-bodies.ts';
 import { claimOf, openChecked, readChecked } from './checked-body.ts';
 import type { S3Bucket } from './s3-bucket.ts';
@@ -49,8 +49,10 @@ export class S3Bodies implements RequestBodies {
   }
 
   async *list(): AsyncGenerator<KeptBody> {
-    for await (const { key, storedAt } of this.#bucket.list(this.#folder))
-      yield { id: key.slice(this.#folder.length), storedAt };
+    for await (const { key, storedAt } of this.#bucket.list(this.#folder)) {
+      const id = key.slice(this.#folder.length);
+      if (isToken(id)) yield { id, storedAt };
+    }
   }
 
   tidy(): Promise<void> {

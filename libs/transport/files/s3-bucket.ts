@@ -3,6 +3,14 @@ import type { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { ConnectError } from '../ports/connect-error.ts';
 import type { StoredContent } from '../ports/tasks/file-contents.ts';
+import {
+  answered,
+  asBucketError,
+  boundAnswers,
+  handlerLimits,
+  inOurWords,
+  WITH_CONTENT,
+} from './s3-answers.ts';
 
 export interface S3Options {
   readonly bucket: string;
@@ -17,10 +25,14 @@ export interface S3Options {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
   /** Where uploads are buffered. */
   readonly uploadDirectory: string;
+  /** How long it may be silent, ms; for tests. */
+  readonly idleMs?: number;
 }
 
 type Sdk = typeof import('@aws-sdk/client-s3');
-const NOT_FOUND = 404;
+/** Of a list: keys, and pages that they may come in. */
+const MOST_LISTED = 1_000_000;
+const MOST_PAGES = 10_000;
 
 /** Keys are without the prefix. */
 export class S3Bucket {
@@ -31,16 +43,20 @@ export class S3Bucket {
   private constructor(options: S3Options, sdk: Sdk) {
     this.#o = options;
     this.#sdk = sdk;
-    const { endpoint, ca, region, credentials } = options;
+    const { endpoint, ca, region, credentials, idleMs } = options;
     this.#client = new sdk.S3Client({
       region,
       ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
       ...(credentials === undefined ? {} : { credentials }),
-      ...(ca === undefined ? {} : { requestHandler: { httpsAgent: { ca, keepAlive: true } } }),
+      requestHandler: {
+        ...handlerLimits(idleMs),
+        ...(ca === undefined ? {} : { httpsAgent: { ca, keepAlive: true } }),
+      },
       // Other services do not support trailing checksums; ChecksumSHA256 covers the content.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
     });
+    boundAnswers(this.#client, idleMs);
   }
 
   /** The SDK is loaded only here: a process without a bucket saves its 20 MB. @throws ConnectError when the bucket cannot be used. */
@@ -50,8 +66,7 @@ export class S3Bucket {
     try {
       await bucket.#client.send(new sdk.HeadBucketCommand({ Bucket: options.bucket }));
     } catch (err) {
-      const { name, message } = err as Error;
-      throw new ConnectError(`the bucket cannot be used (${message === 'UnknownError' ? name : message})`);
+      throw new ConnectError(`the bucket cannot be used: ${asBucketError(err).message}`);
     }
     return bucket;
   }
@@ -61,59 +76,51 @@ export class S3Bucket {
   }
 
   async put(key: string, body: Uint8Array | Readable, { digest, bytes }: StoredContent): Promise<void> {
-    await this.#client.send(
-      new this.#sdk.PutObjectCommand({
-        ...this.#place(key),
-        Body: body,
-        ContentLength: bytes,
-        ContentType: 'application/octet-stream',
-        ChecksumSHA256: Buffer.from(digest, 'hex').toString('base64'),
-      }),
-    );
+    const command = new this.#sdk.PutObjectCommand({
+      ...this.#place(key),
+      Body: body,
+      ContentLength: bytes,
+      ContentType: 'application/octet-stream',
+      ChecksumSHA256: Buffer.from(digest, 'hex').toString('base64'),
+    });
+    await inOurWords(this.#client.send(command, WITH_CONTENT));
   }
 
   /** Null for an unknown key. */
   async open(key: string): Promise<Readable | null> {
-    const found = await orNull(this.#client.send(new this.#sdk.GetObjectCommand(this.#place(key))));
+    const found = await answered(this.#client.send(new this.#sdk.GetObjectCommand(this.#place(key))));
     return (found?.Body as Readable | undefined) ?? null;
   }
 
   async has(key: string): Promise<boolean> {
-    return (await orNull(this.#client.send(new this.#sdk.HeadObjectCommand(this.#place(key))))) !== null;
+    return (await answered(this.#client.send(new this.#sdk.HeadObjectCommand(this.#place(key))))) !== null;
   }
 
   async drop(key: string): Promise<void> {
-    await this.#client.send(new this.#sdk.DeleteObjectCommand(this.#place(key)));
+    await answered(this.#client.send(new this.#sdk.DeleteObjectCommand(this.#place(key))));
   }
 
+  /** A list that does not end, or goes in a circle, is left: the next one begins anew. */
   async *list(folder: string): AsyncGenerator<{ readonly key: string; readonly storedAt: number }> {
-    const { bucket, prefix } = this.#o;
+    const { bucket: Bucket, prefix } = this.#o;
+    const Prefix = prefix + folder;
     let token: string | undefined;
-    do {
-      const page = await this.#client.send(
-        new this.#sdk.ListObjectsV2Command({
-          Bucket: bucket,
-          Prefix: prefix + folder,
-          ContinuationToken: token,
-        }),
-      );
-      for (const { Key: key = '', LastModified: at } of page.Contents ?? [])
-        yield { key: key.slice(prefix.length), storedAt: at?.getTime() ?? 0 };
-      token = page.NextContinuationToken;
-    } while (token !== undefined);
+    let listed = 0;
+    for (let pages = 0; pages < MOST_PAGES && listed < MOST_LISTED; pages++) {
+      const command = new this.#sdk.ListObjectsV2Command({ Bucket, Prefix, ContinuationToken: token });
+      const page = await inOurWords(this.#client.send(command));
+      for (const { Key: key = '', LastModified: at } of page.Contents ?? []) {
+        listed++;
+        // What was not asked for is none of ours.
+        if (key.startsWith(Prefix)) yield { key: key.slice(prefix.length), storedAt: at?.getTime() ?? 0 };
+      }
+      const next = page.NextContinuationToken;
+      if (next === undefined || next === token) return;
+      token = next;
+    }
   }
 
   #place(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.#o.bucket, Key: this.#o.prefix + key };
-  }
-}
-
-async function orNull<T>(answer: Promise<T>): Promise<T | null> {
-  try {
-    return await answer;
-  } catch (err) {
-    const { $metadata: meta } = err as { $metadata?: { httpStatusCode?: number } };
-    if (meta?.httpStatusCode === NOT_FOUND) return null;
-    throw err;
   }
 }

@@ -6,6 +6,7 @@ import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { FileContents, StoredContent } from '../ports/tasks/file-contents.ts';
+import { openNamed } from './checked-body.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { assertDigest, bufferUpload, removeStale } from './upload-buffer.ts';
 
@@ -27,7 +28,7 @@ export class S3Files implements FileContents {
   }
 
   open(digest: string): Promise<Readable | null> {
-    return this.#bucket.open(assertDigest(digest));
+    return openNamed(() => this.#bucket.open(assertDigest(digest)), digest);
   }
 
   has(digest: string): Promise<boolean> {

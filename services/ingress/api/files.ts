@@ -1,4 +1,5 @@
 /** OpenAI's Files API: uploads are streamed to the store and recorded in Redis. */
+import { Readable } from 'node:stream';
 import multipart from '@fastify/multipart';
 import type { ResourceAllowance, ResourceLimits } from '@penstock/access';
 import { DispatchError, FILE_PURPOSES, type FileRecord, toFileObject } from '@penstock/protocol';
@@ -80,7 +81,7 @@ export class FilesApi implements Api {
       'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(file.filename)}`,
       'x-content-type-options': 'nosniff',
     });
-    return reply.type('application/octet-stream').send(content);
+    return reply.type('application/octet-stream').send(ofLength(content, file.bytes));
   }
 
   async #upload(request: FastifyRequest): Promise<object> {
@@ -148,4 +149,23 @@ function ownerOf({ id, tenant, isBound }: FileRecord): FileOwner {
 
 function retriesOf({ headers }: FastifyRequest): number {
   return Number(headers['x-stainless-retry-count'] ?? 0);
+}
+
+/** As many bytes as the headers say: what is behind them would be taken for the beginning of the next answer. Fails before its last piece where it is longer or shorter. */
+function ofLength(content: Readable, bytes: number): Readable {
+  return Readable.from(
+    (async function* () {
+      let left = bytes;
+      let held: Buffer | null = null;
+      for await (const piece of content as AsyncIterable<Buffer>) {
+        left -= piece.length;
+        if (left < 0) break;
+        if (held !== null) yield held;
+        held = piece;
+      }
+      if (left !== 0) throw new Error('the store has another content of this file than was put there');
+      if (held !== null) yield held;
+    })(),
+    { objectMode: false },
+  );
 }

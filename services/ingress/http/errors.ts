@@ -7,7 +7,7 @@ import {
   toErrorBody,
 } from '@penstock/protocol';
 import type { Logger } from '@penstock/runtime';
-import { isRefusal, SealError } from '@penstock/transport';
+import { BucketError, isRefusal, SealError } from '@penstock/transport';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from './body-reader.ts';
 import { answerEarly, isStillSending, NO_DRAIN } from './early-answer.ts';
@@ -74,6 +74,11 @@ export function toDispatchError(error: FastifyError | DispatchError): DispatchEr
   if (error instanceof SealError)
     return new DispatchError('store_unavailable', {
       message: `What is kept cannot be decrypted now: ${error.message}.`,
+      cause: error,
+    });
+  if (error instanceof BucketError)
+    return new DispatchError('storage_unavailable', {
+      message: 'The store of files is not available. Nothing was stored or deleted; try again.',
       cause: error,
     });
   if (isRefusal(error)) return new DispatchError('store_unavailable', { cause: error });

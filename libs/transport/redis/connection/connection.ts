@@ -1,5 +1,6 @@
 /** Connections to Redis: the one place that knows how to reach it, for BullMQ too. */
 import { type RedisOptions as AnyOptions, Redis } from 'ioredis';
+import { afterAwake } from '../../ports/awake-time.ts';
 import { ConnectError } from '../../ports/connect-error.ts';
 import { type RedisReach, readAddress } from './address.ts';
 import { connectorFor, type ServerSeen } from './connector.ts';
@@ -144,19 +145,26 @@ async function firstConnection(redis: Redis, reach: RedisReach): Promise<void> {
     last = err;
   };
   redis.on('error', note);
-  let timer: NodeJS.Timeout | undefined;
+  // On a busy machine a command may get no processor for seconds: they say nothing of the server.
+  let callOff = () => {};
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(last ?? new Error(`no answer in ${FIRST_LIMIT_MS} ms`)), FIRST_LIMIT_MS);
+    const overdue = () => reject(last ?? new Error(`no answer in ${FIRST_LIMIT_MS} ms`));
+    callOff = afterAwake(FIRST_LIMIT_MS, overdue);
   });
   try {
-    await Promise.race([redis.connect(), late]);
+    const connected = redis.connect().catch((err: unknown) => {
+      // One that took too long is tried again by the client itself.
+      if ((last as NodeJS.ErrnoException | null)?.code !== 'ETIMEDOUT') throw err;
+      return new Promise<void>(resolve => redis.once('ready', resolve));
+    });
+    await Promise.race([connected, late]);
   } catch (err) {
     // The client says no more of a server that its connector left.
     if (SERVERS.get(redis)?.isReplica) throw new ConnectError(fitnessOf(REPLICA).refusal ?? '', PASSING);
     // That the connection is closed says less than what it failed with before.
     throw await refusedBy(last ?? (err as Error), readAddress(reach));
   } finally {
-    clearTimeout(timer);
+    callOff();
     redis.off('error', note);
   }
 }
