@@ -154,8 +154,15 @@ export const FOLDERS: Record<string, readonly string[]> = {
     'libs/transport/redis',
     'libs/transport/redis/connection',
   ],
-  'loadtest/bench': ['loadtest/simulator', 'loadtest/simulator/penstock', 'loadtest/workloads'],
-  'loadtest/cli': ['loadtest/bench'],
+  'loadtest/bench': [
+    'loadtest/bench/costs',
+    'loadtest/bench/measure',
+    'loadtest/simulator',
+    'loadtest/simulator/penstock',
+    'loadtest/workloads',
+  ],
+  'loadtest/bench/costs': ['loadtest/bench/measure'],
+  'loadtest/cli': ['loadtest/bench/measure'],
   'loadtest/k6': ['loadtest/k6/lib'],
   'loadtest/k6-runner': [
     'loadtest/k6-runner/options',

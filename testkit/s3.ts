@@ -5,11 +5,18 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Certificate } from './network/certificates.ts';
 
+function encryptionIn({ headers }: IncomingMessage): Record<string, string> {
+  const asked = Object.entries(headers).filter(([name]) => name.startsWith('x-amz-server-side-encryption'));
+  return Object.fromEntries(asked) as Record<string, string>;
+}
+
 const MODIFIED = '<LastModified>2026-01-01T00:00:00.000Z</LastModified>';
 
 /** @param tls where it is to be reached by https. */
 export async function startS3(bucket: string, tls?: Certificate) {
   const objects = new Map<string, Buffer>();
+  /** Of each object, the headers that ask for its encryption. */
+  const encryption = new Map<string, Record<string, string>>();
   const listener = (request: IncomingMessage, response: ServerResponse) => void serve(request, response);
   const server = tls === undefined ? createServer(listener) : createSecureServer(tls, listener);
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -32,6 +39,7 @@ export async function startS3(bucket: string, tls?: Certificate) {
         const digest = createHash('sha256').update(body).digest('base64');
         if (request.headers['x-amz-checksum-sha256'] !== digest) return void answer(400);
         objects.set(key, body);
+        encryption.set(key, encryptionIn(request));
         return void answer(200);
       }
       case 'GET':
@@ -59,6 +67,7 @@ export async function startS3(bucket: string, tls?: Certificate) {
   return {
     endpoint: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     objects,
+    encryption,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise(resolve => server.close(resolve));

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ConfigError, readConfig } from '@penstock/runtime/read-config';
+import { KeyList } from '@penstock/transport';
 import { parse } from 'yaml';
 import { consoleConfig } from '../../services/console/config.ts';
 import { simConfig } from '../../services/engine-sim/config.ts';
@@ -70,6 +71,8 @@ const SECRETS = [
   'PENSTOCK_ADMIN_KEYS',
   'PENSTOCK_NATS_URL',
   'PENSTOCK_REDIS_URL',
+  'PENSTOCK_ENCRYPTION_KEYS',
+  'PENSTOCK_WORK_KEYS',
 ];
 
 test('every setting in the compose file is one, and secrets are files', () => {
@@ -105,11 +108,15 @@ test('Prometheus gathers what every service of ours measures', () => {
   assert.deepEqual(gathered.toSorted(), measuring.toSorted());
 });
 
-/** What setup writes into the directory of each service, in a project of its own. */
-function setUpOnce(t: TestContext, isCluster = false): Map<string, Map<string, string>> {
+/** What setup writes into the directory of each service, in a project of its own. @param after another run of it, with other settings. */
+function setUpOnce(
+  t: TestContext,
+  { isCluster = false, isEncrypted = false, after = {} } = {},
+): Map<string, Map<string, string>> {
   const dir = mkdtempSync(join(tmpdir(), 'penstock-setup-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
-  const project = { own: dir, services: join(dir, 'services'), region: 'local', shards: 1, isCluster };
+  const about = { region: 'local', shards: 1, isCluster, isEncrypted };
+  const project = { own: dir, services: join(dir, 'services'), ...about };
   const written = () =>
     new Map(
       readdirSync(project.services).map(service => {
@@ -122,7 +129,8 @@ function setUpOnce(t: TestContext, isCluster = false): Map<string, Map<string, s
   const first = written();
   setUp(project);
   assert.deepEqual(written(), first, 'made once');
-  return first;
+  setUp({ ...project, ...after });
+  return written();
 }
 
 /** The directory of secrets that a service has at /run/penstock. */
@@ -162,7 +170,7 @@ test('each service finds what it is started with, and has none of it that is ano
 });
 
 test('the servers know the users of all roles, and of each other', t => {
-  const written = setUpOnce(t, true);
+  const written = setUpOnce(t, { isCluster: true });
   const of = (service: string, file: string) => written.get(service)?.get(file) ?? '';
   assert.match(of('worker', 'redis-url'), /^redis\+sentinel:\/\/worker:[0-9a-f]{48}@sentinel-1:26379,/);
   const users = [...of('redis', 'redis.acl').matchAll(/^user (\S+)/gm)].map(match => match[1]);
@@ -173,6 +181,29 @@ test('the servers know the users of all roles, and of each other', t => {
   assert.match(of('redis', 'redis.acl'), /^user default off$/m);
   assert.match(of('nats', 'nats-auth.conf'), /user: "scaler"/);
   assert.match(of('sentinel', 'sentinel.conf'), /auth-user penstock sentinel/);
+});
+
+test('keys for encryption are made where they are asked for, stay, and go to those that need them', t => {
+  const files = ['encryption-keys', 'work-keys', 'nats-cipher.conf'];
+  const given = (written: ReturnType<typeof setUpOnce>) =>
+    Object.fromEntries(
+      [...written].map(([service, has]) => [service, files.filter(file => (has.get(file) ?? '') !== '')]),
+    );
+  const none = given(setUpOnce(t));
+  assert.ok(
+    Object.values(none).every(has => has.length === 0),
+    JSON.stringify(none),
+  );
+  const written = setUpOnce(t, { isEncrypted: true, after: { isEncrypted: false } });
+  const of = (service: string, file: string) => written.get(service)?.get(file) ?? '';
+  const { ingress, tasks, worker, nats, ...others } = given(written);
+  assert.deepEqual([ingress, tasks], [files.slice(0, 2), files.slice(0, 2)]);
+  assert.deepEqual([worker, nats], [['work-keys'], ['nats-cipher.conf']]);
+  assert.ok(Object.values(others).every(has => has.length === 0));
+  for (const file of ['encryption-keys', 'work-keys'])
+    assert.equal(KeyList.parse(of('tasks', file), file).names.length, 1);
+  assert.equal(of('ingress', 'work-keys'), of('worker', 'work-keys'));
+  assert.match(of('nats', 'nats-cipher.conf'), /^cipher: aes\nkey: "[0-9a-f]{48}"\n$/);
 });
 
 test('no service has more rights than it needs', () => {

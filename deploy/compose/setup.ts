@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { hash, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { KeyList } from '@penstock/transport';
 import { NATS_FILE, REDIS_FILE, writeRoles } from '../admin/role-files.ts';
 import { membersOf } from '../admin/roles.ts';
 
@@ -19,6 +20,8 @@ export interface Project {
   readonly shards: number;
   /** Three NATS servers, and a Redis that fails over. */
   readonly isCluster: boolean;
+  /** Keys for encryption are made. Those that are there are given to whoever needs them in any case. */
+  readonly isEncrypted: boolean;
 }
 
 /** What a service reads, by the name of its directory and of the file. */
@@ -51,7 +54,7 @@ export function setUp(project: Project): void {
   }
 }
 
-function filesOf({ own, region, shards, isCluster }: Project): Files {
+function filesOf({ own, region, shards, isCluster, isEncrypted }: Project): Files {
   const keep = (name: string, prefix = '') => kept(join(own, name), prefix);
   const [api, admin, pepper] = [keep('api-key', 'sk-penstock-'), keep('admin-key'), keep('key-pepper')];
   const users = writeRoles(join(own, 'users'), membersOf(region, shards, []));
@@ -69,19 +72,25 @@ function filesOf({ own, region, shards, isCluster }: Project): Files {
     };
   };
   const keys = { 'admin-key': admin };
+  const sealing = (name: string, key: string) =>
+    keptWhere(join(own, name), isEncrypted, () => KeyList.draw(key));
+  const work = { 'work-keys': sealing('work-keys', 'w1') };
+  const all = { ...work, 'encryption-keys': sealing('encryption-keys', 'k1') };
+  const cipher = keptWhere(join(own, 'nats-cipher-key'), isEncrypted, draw);
   return {
-    ingress: { ...urls('ingress'), ...keys, 'api-key': api, 'key-pepper': pepper },
-    worker: urls('worker'),
-    tasks: urls('tasks'),
+    ingress: { ...urls('ingress'), ...keys, ...all, 'api-key': api, 'key-pepper': pepper },
+    worker: { ...urls('worker'), ...work },
+    tasks: { ...urls('tasks'), ...all },
     scaler: urls('scaler'),
     console: { ...urls('console'), ...keys },
     load: { 'api-key': api },
     grafana: keys,
-    ...serverFiles(own, keep),
+    ...serverFiles(own, keep, cipher === '' ? '' : `cipher: aes\nkey: "${cipher}"\n`),
   };
 }
 
-function serverFiles(own: string, keep: (name: string) => string): Files {
+/** @param cipher with which NATS encrypts what it stores. */
+function serverFiles(own: string, keep: (name: string) => string, cipher: string): Files {
   const users = join(own, 'users');
   const passwords = Object.keys(SERVER_USERS).map(user => [user, keep(`redis-${user}-password`)] as const);
   const of = new Map<string, string>(passwords);
@@ -92,6 +101,7 @@ function serverFiles(own: string, keep: (name: string) => string): Files {
   return {
     nats: {
       'nats-auth.conf': readFileSync(join(users, NATS_FILE), 'utf8'),
+      'nats-cipher.conf': cipher,
       'nats-routes.conf': routes(keep('nats-password')),
     },
     redis: {
@@ -128,18 +138,29 @@ sentinel failover-timeout penstock 10000
 `;
 }
 
+function draw(): string {
+  return randomBytes(24).toString('hex');
+}
+
 function kept(file: string, prefix: string): string {
+  return keptWhere(file, true, () => `${prefix}${draw()}`);
+}
+
+/** Empty where there is none, and none is wanted. */
+function keptWhere(file: string, isWanted: boolean, make: () => string): string {
   if (existsSync(file)) return readFileSync(file, 'utf8').trim();
-  const made = `${prefix}${randomBytes(24).toString('hex')}`;
+  if (!isWanted) return '';
+  const made = make();
   writeFileSync(file, made, { mode: 0o600 });
   return made;
 }
 
 if (import.meta.main) {
-  const { PENSTOCK_COMPOSE_CLUSTER: cluster, PENSTOCK_REGION: region, PENSTOCK_SHARDS: shards } = process.env;
+  const { PENSTOCK_COMPOSE_CLUSTER: cluster, PENSTOCK_COMPOSE_ENCRYPT: encrypt } = process.env;
+  const { PENSTOCK_REGION: region, PENSTOCK_SHARDS: shards } = process.env;
   const services = '/services';
   setUp({
-    ...{ own: '/run/penstock', services, isCluster: Boolean(cluster) },
+    ...{ own: '/run/penstock', services, isCluster: Boolean(cluster), isEncrypted: Boolean(encrypt) },
     ...{ region: region || 'local', shards: Number(shards || 1) },
   });
   const volumes = [services, '/volumes'].flatMap(dir => readdirSync(dir).map(name => join(dir, name)));

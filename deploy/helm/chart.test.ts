@@ -38,7 +38,7 @@ const CONFIGS = {
 const OTHERS = /^(NODE_EXTRA_CA_CERTS|OTEL_.*)$/;
 const SECRET = /KEYS?$|_URL$|SECRET|PEPPER|^PENSTOCK_WEBHOOKS$/;
 /** Those that hold no secret all the same. */
-const PLAIN = ['PENSTOCK_ENGINE_URL'];
+const PLAIN = ['PENSTOCK_ENGINE_URL', 'PENSTOCK_FILES_S3_SSE_KMS_KEY'];
 
 test('every variable that the chart sets is a setting of that service, and secrets are files', () => {
   for (const component of COMPONENTS) {
@@ -61,9 +61,18 @@ test('a service is given every secret that it needs, and what all must agree on 
       'PENSTOCK_KEY_PEPPER',
       'PENSTOCK_NATS_URL',
       'PENSTOCK_REDIS_URL',
+      'PENSTOCK_ENCRYPTION_KEYS',
+      'PENSTOCK_WORK_KEYS',
+      'PENSTOCK_TLS_CERT',
+      'PENSTOCK_TLS_KEY',
     ],
-    worker: ['PENSTOCK_ENGINE_API_KEY', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'],
-    tasks: ['PENSTOCK_WEBHOOKS', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'],
+    worker: ['PENSTOCK_WORK_KEYS', 'PENSTOCK_ENGINE_API_KEY', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'],
+    tasks: [
+      ...['PENSTOCK_ENCRYPTION_KEYS', 'PENSTOCK_WORK_KEYS'],
+      'PENSTOCK_WEBHOOKS',
+      'PENSTOCK_NATS_URL',
+      'PENSTOCK_REDIS_URL',
+    ],
     console: ['PENSTOCK_ADMIN_KEYS', 'PENSTOCK_VIEWER_KEYS', 'PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'],
     scaler: ['PENSTOCK_NATS_URL', 'PENSTOCK_REDIS_URL'],
   } as const))
@@ -255,6 +264,37 @@ test('the scaler is given the pools that it has, and rights to their size and to
   assert.equal(fixed?.spec.replicas, 1);
 });
 
+test('keys of encryption and the certificate are mounted where they are read, and nowhere else', {
+  skip,
+}, () => {
+  const mounted = (set: 'minimal' | 'production', path: string) =>
+    podsOf(rendered(set))
+      .filter(({ pod }) => JSON.stringify(pod.volumes).includes(`"path":"${path}"`))
+      .map(({ name }) => name.replace('penstock-', ''))
+      .sort();
+  assert.deepEqual(mounted('minimal', 'work-keys'), []);
+  assert.deepEqual(mounted('production', 'encryption-keys'), ['ingress', 'tasks']);
+  assert.deepEqual(mounted('production', 'work-keys'), [
+    ...['ingress', 'tasks', 'worker-deepseek', 'worker-llama-70b'],
+  ]);
+  const objects = rendered('production');
+  const ingress = podsOf(objects).find(({ name }) => name === 'penstock-ingress');
+  assert.ok(JSON.stringify(ingress?.pod.volumes).includes('"secretName":"api-certificate"'));
+  const env = ingress?.pod.containers[0]?.env ?? [];
+  assert.equal(env.find(({ name }) => name === 'PENSTOCK_ENCRYPT_QUEUE')?.value, 'all');
+  const ports = objects.flatMap(({ kind, metadata, spec }) =>
+    kind === 'Service' ? [[metadata.name, JSON.stringify(spec)] as const] : [],
+  );
+  for (const [name, spec] of ports)
+    assert.equal(spec.includes('"appProtocol":"https"'), name === 'penstock-ingress', name);
+  const { stdout } = template(
+    ...['--set', 'nats.bundled.enabled=true,redis.bundled.enabled=true'],
+    ...['--set', 'nats.bundled.cipher.existingSecret=nats-cipher'],
+  );
+  assert.match(stdout, /include "..\/..\/run\/nats-cipher\/cipher.conf"/);
+  assert.match(stdout, /secretName: nats-cipher,/);
+});
+
 test('a model has the slug that workers give it', { skip }, () => {
   for (const model of ['ORG/Llama-3.3 70B', '--x', 'Größe/模型', 'a'.repeat(60), 'plain_name-1']) {
     const args = ['--set-json', `pools={"p":{"models":[${JSON.stringify(model)}],"simulated":true}}`];
@@ -290,6 +330,8 @@ test('a mistake is refused with what to do', { skip }, () => {
     ],
     [`${servers},expose.kind=gateway,expose.hostnames={a}`, /expose\.gateway\.parentRefs is empty/],
     [`${servers},expose.kind=ingress`, /expose\.hostnames is empty/],
+    [`${servers},encryption.keys.existingSecret=k`, /belong together: name both or none/],
+    [`${servers},encryption.mode=yes`, /encryption\/mode/],
     [`${servers},autoscaling.provider=magic`, /autoscaling\/provider/],
     [`${servers},ingress.settings.PENSTOCK_AFINITY=none`, /PENSTOCK_AFINITY/],
     [`${servers},ingres.replicas=3`, /ingres/],

@@ -39,7 +39,7 @@ const FIXED =
 /** Logins and certificates are secrets: the chart puts them into the URLs, which are files, and authorities into `tls.caSecret`. */
 const OF_SERVERS = new Set(Object.keys({ ...natsSettings, ...redisSettings }));
 /** Keys and certificates that the chart has no place for: whoever needs them mounts them with a chart of their own around this one. */
-const NO_PLACE = /^PENSTOCK_((TLS|ENGINE)_(CA|CERT|KEY)|(ENCRYPTION|WORK)_KEYS|FILES_S3_CA)$/;
+const NO_PLACE = /^PENSTOCK_(ENGINE_(CA|CERT|KEY)|FILES_S3_CA)$/;
 
 /** Objects of Kubernetes' own: it checks them. */
 const FREE = new Set([
@@ -75,6 +75,9 @@ const OF_PATH: Readonly<Record<string, Schema>> = {
   'worker.autoscaling.source': { enum: ['nats', 'prometheus'] },
   'ingress.service.type': { enum: ['ClusterIP', 'NodePort', 'LoadBalancer'] },
   'console.service.type': { enum: ['ClusterIP', 'NodePort', 'LoadBalancer'] },
+  'encryption.mode': { enum: ['on', 'off'] },
+  'encryption.queue': { enum: ['stored', 'all'] },
+  'files.s3.sse': { enum: ['', 'AES256', 'aws:kms'] },
   'nats.bundled.maxFileStore': { pattern: '^[0-9]+[KMGT]$' },
   'image.tag': { type: ['string', 'number'] },
   'tasks.replicas': COUNT,

@@ -14,6 +14,7 @@ import { StartError } from './data-dir.ts';
 import { freePorts, tryPort } from './ports.ts';
 import type { ChildSpec } from './supervisor.ts';
 import { serverEnvironment, serviceEnvironment } from './walls/environment.ts';
+import { NATS_CIPHER, writeNatsCipher } from './walls/nats-cipher.ts';
 import { LOOPBACK, withoutOwn } from './walls/own-ports.ts';
 import {
   type LocalServers,
@@ -28,6 +29,10 @@ import {
 const SIMULATED_SLOWDOWNS = [1, 2];
 /** Where webhooks may go if nothing else is said. */
 const LOCAL_RECEIVERS = 'localhost,127.0.0.1,[::1]';
+
+/** Of a NATS that the user brings. */
+const OWN_CIPHER =
+  'PENSTOCK_NATS_CIPHER is for the NATS that npm start starts: that of PENSTOCK_NATS_URL has a configuration of its own';
 
 /** Few slots: a laptop's worth of requests is to show what scaling does. */
 const SCALED_POOL = {
@@ -86,7 +91,10 @@ export async function planChildren(
   };
   if (servers.nats.isOurs || servers.redis.isOurs) prepareUsers(config, dataDir, servers, tools);
   else tellServers(dataDir, servers.nats.url, servers.redis.url);
-  if (tools.natsServer !== null) children.push(nats(tools.natsServer, dataDir, natsPort));
+  if (tools.natsServer !== null) {
+    writeNatsCipher(dataDir, config);
+    children.push(nats(tools.natsServer, dataDir, natsPort));
+  } else if (config.PENSTOCK_NATS_CIPHER !== 'off') throw new StartError(OWN_CIPHER);
   if (tools.redisServer !== null) children.push(redis(tools.redisServer, dataDir, redisPort));
   const at = {
     reachOf: (user: string) => reachOf(user, servers, dataDir),
@@ -314,7 +322,8 @@ function nats(command: string, dataDir: string, port: number): ChildSpec {
   writeFileSync(
     conf,
     `host: 127.0.0.1\nport: ${port}\nping_interval: "10s"\nping_max: 2\nmax_payload: 8MB\n` +
-      `jetstream { store_dir: ${JSON.stringify(store)} }\ninclude ${JSON.stringify(NATS_USERS)}\n`,
+      `jetstream {\n  store_dir: ${JSON.stringify(store)}\n  include ${JSON.stringify(NATS_CIPHER)}\n}\n` +
+      `include ${JSON.stringify(NATS_USERS)}\n`,
   );
   return { name: 'nats', command, args: ['-c', conf], env: serverEnvironment() };
 }

@@ -71,6 +71,18 @@ export const startConfig = z.object({
     .string()
     .optional()
     .describe('A NATS that runs already, as services take it; if absent, one is started.'),
+  PENSTOCK_NATS_CIPHER: z
+    .enum(['off', 'aes'])
+    .default('off')
+    .describe('Whether the NATS that is started encrypts its files. Once it does, they need their key.'),
+  PENSTOCK_NATS_CIPHER_KEY: z
+    .string()
+    .regex(
+      /^[\x20\x21\x23-\x5b\x5d-\x7e]{16,}$/,
+      'give 16 characters or more, without quotes and backslashes',
+    )
+    .optional()
+    .describe('Key for that; if absent, one is generated on the first start and kept.'),
   PENSTOCK_REDIS_URL: z
     .string()
     .optional()

@@ -144,13 +144,17 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** A key that is kept in the data directory: of clients of the API, of people who log in to the console, or the pepper of projects' keys. */
-export type KeyName = 'admin-key' | 'api-key' | 'key-pepper';
+/**
+ * A key that is kept in the data directory: of clients of the API, of people who log in to the console, the pepper of projects' keys, or the one with
+ * which NATS encrypts its files.
+ */
+export type KeyName = 'admin-key' | 'api-key' | 'key-pepper' | 'nats-cipher-key';
 
 const PREFIXES: Readonly<Record<KeyName, string>> = {
   'admin-key': 'admin',
   'api-key': 'sk-penstock',
   'key-pepper': 'pepper',
+  'nats-cipher-key': 'cipher',
 };
 
 /** The given key, else the stored one, else a new one, which is stored readable by its owner only. */

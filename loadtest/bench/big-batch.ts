@@ -8,7 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lineOf } from '../../testkit/batches.ts';
 import { API_KEY, chat, type Stack, startStack } from '../../testkit/stack.ts';
-import { cpuSeconds, peakResidentMb } from './cpu.ts';
+import { cpuSeconds, peakResidentMb } from './measure/cpu.ts';
 
 export interface BigBatchFigures {
   readonly lines: number;

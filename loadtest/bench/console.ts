@@ -13,8 +13,8 @@ import {
 import { ADMIN_KEY, startConsole } from '../../testkit/browser/console.ts';
 import { startProcess } from '../../testkit/process.ts';
 import { API_KEY, chat, startStack, waitFor } from '../../testkit/stack.ts';
-import { cpuSeconds } from './cpu.ts';
-import { median, runLoad } from './load.ts';
+import { cpuSeconds } from './measure/cpu.ts';
+import { median, runLoad } from './measure/load.ts';
 
 export interface ConsoleFigures {
   readonly workers: number;

@@ -9,15 +9,16 @@ import { API_KEY, chat, type Stack, startStack } from '../../testkit/stack.ts';
 import { measureSimulator } from '../simulator/speed.ts';
 import { measureBigBatch } from './big-batch.ts';
 import { measureConsole } from './console.ts';
-import { cpuSeconds } from './cpu.ts';
-import { type LoadOptions, type LoadResult, quantile, runLoad } from './load.ts';
+import { measureEncryption } from './costs/encryption.ts';
+import { measureTracing } from './costs/tracing.ts';
+import { cpuSeconds } from './measure/cpu.ts';
+import { type LoadOptions, type LoadResult, quantile, runLoad } from './measure/load.ts';
 import { measureOpenStreams } from './open-streams.ts';
 import { measureParity } from './parity.ts';
 import { measureReactions } from './reactions.ts';
 import { type BenchCase, type BenchReport, type Machine, renderMarkdown } from './report.ts';
 import { measureResumes } from './resumes.ts';
 import { measureRevocations } from './revocations.ts';
-import { measureTracing } from './tracing.ts';
 import { measureWebhooks } from './webhooks.ts';
 
 const RESULT = new URL('../results/bench.json', import.meta.url).pathname;
@@ -79,6 +80,7 @@ const PARTS: { readonly [P in Part]: () => Promise<BenchReport[P]> } = {
   resumes: measureResumes,
   revocations: measureRevocations,
   tracing: measureTracing,
+  encryption: measureEncryption,
   console: measureConsole,
   simulated: async () => measureSimulator(),
   parity: measureParity,

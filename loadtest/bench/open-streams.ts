@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { API_KEY, chat, startStack } from '../../testkit/stack.ts';
-import { residentMb } from './cpu.ts';
+import { residentMb } from './measure/cpu.ts';
 
 export interface OpenStreamsFigures {
   readonly streams: number;

@@ -12,7 +12,7 @@ import { simulate } from '../simulator/simulate.ts';
 import { conversationTrace } from '../workloads/mooncake.ts';
 import { promptOf } from '../workloads/prompt.ts';
 import { BLOCK_TOKENS, type TraceRequest } from '../workloads/trace.ts';
-import { median } from './load.ts';
+import { median } from './measure/load.ts';
 
 /** In the benchmark, so that the machine's own delays are small beside the engines' times. */
 const BENCH_SPEED = 3;

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../testkit/ports.ts';
 import { startProcess } from '../../testkit/process.ts';
 import { API_KEY, chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
-import { quantile } from './load.ts';
+import { quantile } from './measure/load.ts';
 
 export interface Reaction {
   readonly name: string;

@@ -3,12 +3,13 @@
 import { renderSpeed, type SimulatorFigures } from '../simulator/speed.ts';
 import type { BigBatchFigures } from './big-batch.ts';
 import type { ConsoleFigures, PageFigures } from './console.ts';
+import { type EncryptionCost, renderEncryption } from './costs/encryption.ts';
+import type { TracingCost } from './costs/tracing.ts';
 import type { OpenStreamsFigures } from './open-streams.ts';
 import type { ParityFigures } from './parity.ts';
 import type { Reaction } from './reactions.ts';
 import type { ResumeFigures } from './resumes.ts';
 import type { RevocationFigures } from './revocations.ts';
-import type { TracingCost } from './tracing.ts';
 import type { LatencyFigures, WebhookFigures } from './webhooks.ts';
 
 export interface Figures {
@@ -50,6 +51,8 @@ export interface BenchReport {
   readonly resumes: ResumeFigures;
   readonly revocations: RevocationFigures;
   readonly tracing: TracingCost;
+  /** Absent where it was never measured. */
+  readonly encryption?: EncryptionCost;
   /** Absent where it was never measured. */
   readonly console?: ConsoleFigures;
   readonly simulated: SimulatorFigures;
@@ -130,6 +133,8 @@ used for a request of the loads above, if those were measured on a machine as bu
 ${report.cases.map(each => tracedRow(each, report.tracing)).join('\n')}
 
 While tracing is off, nothing of it is loaded.
+
+${report.encryption === undefined ? '' : renderEncryption(report.encryption)}
 
 ${report.console === undefined ? '' : renderConsole(report.console)}
 

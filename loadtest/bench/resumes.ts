@@ -1,8 +1,8 @@
 /** How many readers a second one ingress serves from the stored log of background responses. */
 import { Pool } from 'undici';
 import { API_KEY, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
-import { cpuSeconds } from './cpu.ts';
-import { quantile } from './load.ts';
+import { cpuSeconds } from './measure/cpu.ts';
+import { quantile } from './measure/load.ts';
 
 export interface ResumeFigures {
   readonly responses: number;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkQueueKey } from '@penstock/protocol';
 import { NatsWorkQueue } from '@penstock/transport';
 import { startNats } from '../../testkit/nats.ts';
-import { cpuSeconds } from './cpu.ts';
+import { cpuSeconds } from './measure/cpu.ts';
 
 const PULLERS = 200;
 const ROUNDS = 200;

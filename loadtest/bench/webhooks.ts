@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RedisRunStore } from '@penstock/transport';
 import { startReceiver } from '../../testkit/receiver.ts';
 import { chat, post, type Stack, startStack, waitFor } from '../../testkit/stack.ts';
-import { quantile } from './load.ts';
+import { quantile } from './measure/load.ts';
 
 export interface WebhookFigures {
   readonly steady: LatencyFigures;

@@ -3,7 +3,7 @@ import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { cpus, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { programFile } from '@penstock/runtime';
-import { cpuSeconds } from '../bench/cpu.ts';
+import { cpuSeconds } from '../bench/measure/cpu.ts';
 import { type Arguments, RESULTS, readArguments, SCENARIOS, USAGE, UsageError } from './arguments.ts';
 import { findGenerator, type Generator, startGenerator } from './generator.ts';
 import { PointFile } from './points.ts';

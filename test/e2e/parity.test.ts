@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { median } from '../../loadtest/bench/load.ts';
+import { median } from '../../loadtest/bench/measure/load.ts';
 import { FLEET, PROFILE, type RealRun, runReally, type Served } from '../../loadtest/bench/parity.ts';
 import type { DispatcherFactory } from '../../loadtest/simulator/dispatchers/dispatcher.ts';
 import { replayBids, replayPlacements } from '../../loadtest/simulator/penstock/replay.ts';

@@ -33,7 +33,7 @@ before(async () => {
     process.execPath,
     [START],
     { readyWhen: line => line.includes('Ctrl-C stops it') },
-    env,
+    { ...env, PENSTOCK_NATS_CIPHER: 'aes' },
   );
 });
 after(async () => {
@@ -101,6 +101,29 @@ test('others of the machine cannot look into its data, and webhooks cannot reach
     });
     assert.equal(answer.status, 400, `${port}: ${await answer.text()}`);
   }
+});
+
+test('where it is set, NATS encrypts what it stores', async () => {
+  const key = readFileSync(join(dir, 'api-key'), 'utf8').trim();
+  const marker = 'marker-of-a-prompt-5e1d';
+  const job = await fetch(`${url()}/v1/chat/completions`, {
+    method: 'POST',
+    headers: {
+      ...{ authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      prefer: 'respond-async, wait=20',
+    },
+    body: JSON.stringify({ model: 'sim-chat', messages: [{ role: 'user', content: marker }] }),
+  });
+  assert.equal(job.status, 200);
+  const files = readdirSync(join(dir, 'nats'), { recursive: true, withFileTypes: true }).filter(each =>
+    each.isFile(),
+  );
+  assert.ok(
+    files.some(({ name }) => name === 'meta.key'),
+    files.map(({ name }) => name).join(' '),
+  );
+  for (const { name, parentPath } of files)
+    assert.ok(!readFileSync(join(parentPath, name)).includes(marker), join(parentPath, name));
 });
 
 test('whoever else reaches the ports of NATS and Redis gets nothing, and commands beside the stack get in by themselves', async () => {
@@ -225,6 +248,11 @@ test('what cannot work is refused in one line that names the remedy', async () =
     [{ ...free, PENSTOCK_SIM_SLOWDOWN: '0' }, /PENSTOCK_SIM_SLOWDOWN: /],
     [{ ...free, PENSTOCK_NATS_URL: `wss://127.0.0.1:${dead}` }, /PENSTOCK_NATS_URL: give it as nats:/],
     [{ ...free, PENSTOCK_NATS_URL: `nats://127.0.0.1:${dead}` }, /PENSTOCK_NATS_URL: no nats-server answers/],
+    [
+      { ...free, PENSTOCK_NATS_CIPHER_KEY: 'a key for nothing' },
+      /PENSTOCK_NATS_CIPHER is not: set that to aes/,
+    ],
+    [{ ...free, PENSTOCK_NATS_URL: nats.url, PENSTOCK_NATS_CIPHER: 'aes' }, /has a configuration of its own/],
     [{ ...free, PENSTOCK_NATS_URL: small.url }, /PENSTOCK_NATS_URL: .*max_payload: 8MB/],
     [
       { ...free, PENSTOCK_NATS_URL: nats.url, PENSTOCK_REDIS_URL: `redis://127.0.0.1:${dead}` },

@@ -97,6 +97,30 @@ test('a bucket', async t => {
   assert.equal(standIn.objects.size, 0);
 });
 
+test('each object is put with the encryption that is asked for, whichever way it comes', async () => {
+  const key = 'arn:aws:kms:eu-west-1:1:key/abc';
+  await using s3 = await startS3(BUCKET);
+  const put = async (encryption: object | undefined) => {
+    s3.encryption.clear();
+    const { contents, bodies } = await bucket({ endpoint: s3.endpoint, encryption });
+    await contents.put(Readable.from([randomBytes(6_000_000)]), OWNER);
+    await bodies.put('r1', randomBytes(10), 'p');
+    await bodies.put('r2', Readable.from([randomBytes(10)]), 'p');
+    assert.equal(s3.encryption.size, 3);
+    const [first, ...others] = [...s3.encryption.values()];
+    for (const other of others) assert.deepEqual(other, first);
+    return first;
+  };
+  assert.deepEqual(await put(undefined), {});
+  assert.deepEqual(await put({ algorithm: 'AES256' }), { 'x-amz-server-side-encryption': 'AES256' });
+  assert.deepEqual(await put({ algorithm: 'aws:kms', kmsKey: key }), {
+    'x-amz-server-side-encryption': 'aws:kms',
+    'x-amz-server-side-encryption-aws-kms-key-id': key,
+  });
+  const both = { algorithm: 'AES256', kmsKey: key };
+  await assert.rejects(bucket({ encryption: both }), /takes no key of KMS/);
+});
+
 suite('bodies of requests in a directory', () => {
   let stores: ContentStores;
   before(async () => {

@@ -34,6 +34,17 @@ export const filesSettings = {
     .optional()
     .describe('Credentials; if absent, the AWS SDK uses its default sources.'),
   PENSTOCK_FILES_S3_SECRET_ACCESS_KEY: z.string().optional().describe('The secret of that access key.'),
+  PENSTOCK_FILES_S3_SSE: z
+    .enum(['AES256', 'aws:kms'], { error: 'give AES256 or aws:kms' })
+    .optional()
+    .describe(
+      'Encryption that the bucket is asked for with each object: AES256 (keys of the service), or aws:kms, as with a key for that. If absent, what the bucket does by itself.',
+    ),
+  PENSTOCK_FILES_S3_SSE_KMS_KEY: z
+    .string()
+    .regex(/^[A-Za-z0-9:/_-]{1,2048}$/, 'give the id, alias or ARN of a key')
+    .optional()
+    .describe('Key of KMS, by id, alias or ARN. If absent, aws:kms takes the one of the account for S3.'),
 };
 type Settings = z.infer<z.ZodObject<typeof filesSettings>>;
 
@@ -43,6 +54,8 @@ export function bucketOf(settings: Settings) {
   if (bucket === undefined) return null;
   const accessKeyId = settings.PENSTOCK_FILES_S3_ACCESS_KEY_ID;
   const secretAccessKey = settings.PENSTOCK_FILES_S3_SECRET_ACCESS_KEY;
+  const { PENSTOCK_FILES_S3_SSE: algorithm, PENSTOCK_FILES_S3_SSE_KMS_KEY: kmsKey } = settings;
+  const isEncrypted = algorithm !== undefined || kmsKey !== undefined;
   const isGiven = accessKeyId !== undefined && secretAccessKey !== undefined;
   return {
     bucket,
@@ -51,6 +64,7 @@ export function bucketOf(settings: Settings) {
     region: settings.PENSTOCK_FILES_S3_REGION,
     prefix: settings.PENSTOCK_FILES_S3_PREFIX,
     credentials: isGiven ? { accessKeyId, secretAccessKey } : undefined,
+    encryption: isEncrypted ? { algorithm: algorithm ?? ('aws:kms' as const), kmsKey } : undefined,
     uploadDirectory: settings.PENSTOCK_FILES_DIR,
   };
 }

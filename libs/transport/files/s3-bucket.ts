@@ -23,6 +23,14 @@ export interface S3Options {
   readonly region: string;
   /** Absent: the SDK uses its own sources (environment, files, instance role). */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+  /** What is asked for with each object; absent: what the bucket does by itself. */
+  readonly encryption?:
+    | {
+        readonly algorithm: 'AES256' | 'aws:kms';
+        /** Absent: the account's own for S3. */
+        readonly kmsKey?: string | undefined;
+      }
+    | undefined;
   /** Where uploads are buffered. */
   readonly uploadDirectory: string;
   /** How long it may be silent, ms; for tests. */
@@ -61,6 +69,11 @@ export class S3Bucket {
 
   /** The SDK is loaded only here: a process without a bucket saves its 20 MB. @throws ConnectError when the bucket cannot be used. */
   static async connect(options: S3Options): Promise<S3Bucket> {
+    const { encryption } = options;
+    if (encryption?.algorithm === 'AES256' && encryption.kmsKey !== undefined)
+      throw new ConnectError(
+        'PENSTOCK_FILES_S3_SSE=AES256 takes no key of KMS: leave PENSTOCK_FILES_S3_SSE_KMS_KEY out, or set aws:kms',
+      );
     const sdk = await import('@aws-sdk/client-s3');
     const bucket = new S3Bucket(options, sdk);
     try {
@@ -82,8 +95,19 @@ export class S3Bucket {
       ContentLength: bytes,
       ContentType: 'application/octet-stream',
       ChecksumSHA256: Buffer.from(digest, 'hex').toString('base64'),
+      ...this.#encryption(),
     });
     await inOurWords(this.#client.send(command, WITH_CONTENT));
+  }
+
+  #encryption() {
+    const { encryption } = this.#o;
+    if (encryption === undefined) return {};
+    const { algorithm, kmsKey } = encryption;
+    return {
+      ServerSideEncryption: algorithm,
+      ...(kmsKey === undefined ? {} : { SSEKMSKeyId: kmsKey }),
+    };
   }
 
   /** Null for an unknown key. */

@@ -50,7 +50,8 @@ export class SealedRunLog implements RunLog {
       if (!isOver) onHint(hint);
     };
     const stopped = this.#log.watch(id, hint => {
-      if (turn === null && (hint === null || !isSealed(hint.entry))) return tell(hint);
+      const now = turn === null ? this.#openNow(id, hint) : undefined;
+      if (now !== undefined) return tell(now);
       const opened = hint === null ? null : this.#openHint(id, hint);
       const next = (turn ?? Promise.resolve()).then(async () => tell(await opened));
       turn = next;
@@ -62,6 +63,19 @@ export class SealedRunLog implements RunLog {
       isOver = true;
       stop();
     });
+  }
+
+  /** Undefined where something has to be looked up first. */
+  #openNow(id: string, hint: LogHint): LogHint | undefined {
+    if (hint === null || !isSealed(hint.entry)) return hint;
+    const project = this.#projects.get(id) ?? null;
+    if (project === null && this.#seals.needsProject) return undefined;
+    try {
+      const entry = this.#seals.openNow(project, runRecord(id), logField(hint.length - 1), hint.entry);
+      return entry === null ? undefined : { ...hint, entry };
+    } catch {
+      return null;
+    }
   }
 
   async #openHint(id: string, hint: NonNullable<LogHint>): Promise<LogHint> {
@@ -76,8 +90,15 @@ export class SealedRunLog implements RunLog {
   async #openAll(id: string, from: number, entries: readonly Buffer[]): Promise<readonly Buffer[]> {
     if (!entries.some(isSealed)) return entries;
     const project = await this.#projectOf(id);
+    const record = runRecord(id);
     return Promise.all(
-      entries.map((entry, i) => this.#seals.open(project, runRecord(id), logField(from + i), entry)),
+      entries.map((entry, i) => {
+        const field = logField(from + i);
+        return (
+          this.#seals.openNow(project, record, field, entry) ??
+          this.#seals.open(project, record, field, entry)
+        );
+      }),
     );
   }
 

@@ -7,7 +7,7 @@ import type { Frame, WorkEnvelope } from '@penstock/protocol';
 import type { Sealer, Seals } from '../ports/sealing/seals.ts';
 import type { KeyList } from './key-list.ts';
 import { sealFrame } from './reply-seals.ts';
-import { isSealed, keyIdIn, openWith, type RecordKey, SealError } from './sealed-bytes.ts';
+import { isSealed, keyIdIn, openWith, type RecordKey, SealError, toRecordKey } from './sealed-bytes.ts';
 import { openStreamWith } from './sealed-stream.ts';
 import { sealerOf } from './vault.ts';
 import { aboutWork, MESSAGE_FIELD, runRecord } from './work-seals.ts';
@@ -18,6 +18,7 @@ const MOST_GIVEN = 20_000;
 /** @property hidesReplies whether the answer goes to a client that waits, and is to be sealed on its way. */
 interface GivenKey extends RecordKey {
   readonly hidesReplies: boolean;
+  readonly sealer: Sealer;
 }
 
 export class GivenSeals implements Seals {
@@ -40,7 +41,8 @@ export class GivenSeals implements Seals {
       throw new SealError('the key for work is not there: set PENSTOCK_WORK_KEYS_FILE');
     const record = runRecord(id);
     const key = this.#work.unwrapNow(seal.key, aboutWork(seal.project, record, seal.id));
-    const given = { project: seal.project, record, keyId: seal.id, key, hidesReplies: v === 2 && !stored };
+    const own = toRecordKey(key, seal.id, { project: seal.project, record });
+    const given = { ...own, hidesReplies: v === 2 && !stored, sealer: sealerOf(own) };
     this.#given.delete(record);
     if (this.#given.size >= MOST_GIVEN) this.#given.delete(this.#given.keys().next().value ?? '');
     this.#given.set(record, given);
@@ -56,8 +58,7 @@ export class GivenSeals implements Seals {
   }
 
   async sealer(_project: string | null, record: string): Promise<Sealer | null> {
-    const key = this.#given.get(record);
-    return key === undefined ? null : sealerOf(key);
+    return this.#given.get(record)?.sealer ?? null;
   }
 
   async open(_project: string | null, record: string, field: string, content: Buffer): Promise<Buffer> {
@@ -68,6 +69,12 @@ export class GivenSeals implements Seals {
         `${field} of ${record} is sealed with the data key "${keyIdIn(content)}", which this worker was not given`,
       );
     return openWith(key, field, content);
+  }
+
+  openNow(_project: string | null, record: string, field: string, content: Buffer): Buffer | null {
+    if (!isSealed(content)) return content;
+    const key = this.#given.get(record);
+    return key === undefined ? null : openWith(key, field, content);
   }
 
   openStream(

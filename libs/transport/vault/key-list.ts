@@ -1,7 +1,7 @@
 /** Keys that an operator gives by name: the first wraps, the others only unwrap what was wrapped before. */
-import { randomBytes } from 'node:crypto';
+import { type KeyObject, randomBytes } from 'node:crypto';
 import type { KeyWrapper } from '../ports/sealing/key-wrapper.ts';
-import { KEY_BYTES } from './aes-gcm.ts';
+import { KEY_BYTES, toKey } from './aes-gcm.ts';
 import { SealError, unwrapKey, wrapKey } from './sealed-bytes.ts';
 
 const NAME = /^[A-Za-z0-9_-]{1,32}$/;
@@ -9,11 +9,11 @@ const USAGE =
   'give one key a line, as NAME:KEY, the one that wraps first, with a name of up to 32 of A-Z a-z 0-9 _ - and a key of 32 bytes in base64: npm run admin -- encryption new NAME';
 
 export class KeyList implements KeyWrapper {
-  readonly #keys: ReadonlyMap<string, Buffer>;
+  readonly #keys: ReadonlyMap<string, KeyObject>;
   readonly current: string;
   readonly #setting: string;
 
-  private constructor(keys: ReadonlyMap<string, Buffer>, current: string, setting: string) {
+  private constructor(keys: ReadonlyMap<string, KeyObject>, current: string, setting: string) {
     this.#keys = keys;
     this.current = current;
     this.#setting = setting;
@@ -21,7 +21,7 @@ export class KeyList implements KeyWrapper {
 
   /** @param setting named where a key is missing. @throws TypeError that says what to write, and quotes nothing. */
   static parse(text: string, setting: string): KeyList {
-    const keys = new Map<string, Buffer>();
+    const keys = new Map<string, KeyObject>();
     for (const line of text.split(/[\n,]/).map(each => each.trim())) {
       if (line === '' || line.startsWith('#')) continue;
       const at = line.indexOf(':');
@@ -29,7 +29,7 @@ export class KeyList implements KeyWrapper {
       if (at < 0 || !NAME.test(name) || key.length !== KEY_BYTES) throw new TypeError(USAGE);
       if (keys.has(name))
         throw new TypeError(`the name ${name} stands for two keys: give each one of its own`);
-      keys.set(name, key);
+      keys.set(name, toKey(key));
     }
     const [first] = keys.keys();
     if (first === undefined) throw new TypeError(USAGE);
@@ -69,7 +69,7 @@ export class KeyList implements KeyWrapper {
     return wrapped.slice(0, Math.max(0, wrapped.indexOf('.')));
   }
 
-  #key(name: string): Buffer {
+  #key(name: string): KeyObject {
     const key = this.#keys.get(name);
     if (key === undefined)
       throw new SealError(`the key "${NAME.test(name) ? name : '?'}" is not in ${this.#setting}`);

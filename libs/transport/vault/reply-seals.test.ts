@@ -6,7 +6,7 @@ import { workMeta } from '../../protocol/work-meta.fixture.ts';
 import { MemoryDataKeys } from '../memory/data-keys.ts';
 import { GivenSeals } from './given-seals.ts';
 import { KeyList } from './key-list.ts';
-import { isSealed, recordKeyOf } from './sealed-bytes.ts';
+import { extractOf, isSealed, recordKeyOf } from './sealed-bytes.ts';
 import { Vault } from './vault.ts';
 import { WorkSeals } from './work-seals.ts';
 
@@ -63,6 +63,6 @@ test('a frame opens in its own place alone, and of a request that is forgotten n
 test('a request that was sealed again on another day is answered under either key', async () => {
   const { ingress, sent } = await given(true);
   const place = { project: 'p', record: 'run:r1' };
-  ingress.replies.add('r1', recordKeyOf(randomBytes(32), '1970-01-02-a', place));
+  ingress.replies.add('r1', recordKeyOf(extractOf(randomBytes(32)), '1970-01-02-a', place));
   assert.deepEqual(ingress.replies.open(sent(frame())), frame());
 });

@@ -5,15 +5,17 @@
  * Every record has a key of its own, derived from a data key. A nonce is 96 random bits, which NIST SP 800-38D allows 2³² times under one key: a log
  * that grows by an entry every 25 ms would take three years for that.
  */
-import { hkdfSync, randomBytes } from 'node:crypto';
+import { createHmac, type KeyObject } from 'node:crypto';
 import { asBuffer } from '@penstock/protocol';
-import { decrypt, encrypt, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from './aes-gcm.ts';
+import { decrypt, drawNonce, encrypt, KEY_BYTES, NONCE_BYTES, TAG_BYTES, toKey } from './aes-gcm.ts';
 
 /** The first byte begins no UTF-8 text, and no format that an engine answers in. */
 const MARK = Buffer.from([0xc1, 0x50, 0x53, 0x01]);
 /** In front of what is sealed where only text can be kept: a control character begins no JSON. */
 const TEXT_MARK = '\u0001sealed:';
 const VERSION = 1;
+const SHA256_BYTES = 32;
+const FIRST_BLOCK = Buffer.from([1]);
 
 /** Where content is kept: nothing that was sealed for one place opens in another. */
 export interface Place {
@@ -27,6 +29,12 @@ export interface RecordKey extends Place {
   /** Of the data key that it was derived from. */
   readonly keyId: string;
   readonly key: Buffer;
+  /** The same, as it is used. */
+  readonly cipher: KeyObject;
+  /** Of what is authenticated with all of the record, the beginning: the field follows. */
+  readonly about: string;
+  /** What stands in front of the nonce in all that is sealed with it. */
+  readonly head: Buffer;
 }
 
 /** What is sealed cannot be opened: its key is not there, or it is not what was sealed. Never says what it holds. */
@@ -34,11 +42,25 @@ export class SealError extends Error {
   override readonly name = 'SealError';
 }
 
-export function recordKeyOf(dataKey: Buffer, keyId: string, { project, record }: Place): RecordKey {
-  const info = aad(['penstock record key', VERSION, project, record]);
+/** What the keys of records are derived from: the half of HKDF-SHA-256 (RFC 5869) that is the same for all of them, without a salt. */
+export function extractOf(dataKey: Buffer): KeyObject {
+  return toKey(createHmac('sha256', Buffer.alloc(SHA256_BYTES)).update(dataKey).digest());
+}
+
+/** The other half, for as many bytes as one block has. */
+export function recordKeyOf(extract: KeyObject, keyId: string, place: Place): RecordKey {
+  const info = aad(['penstock record key', VERSION, place.project, place.record]);
+  return toRecordKey(createHmac('sha256', extract).update(info).update(FIRST_BLOCK).digest(), keyId, place);
+}
+
+/** @param key as it was derived. */
+export function toRecordKey(key: Buffer, keyId: string, { project, record }: Place): RecordKey {
+  const id = Buffer.from(keyId, 'latin1');
   return {
-    ...{ project, record, keyId },
-    key: Buffer.from(hkdfSync('sha256', dataKey, Buffer.alloc(0), info, KEY_BYTES)),
+    ...{ project, record, keyId, key },
+    cipher: toKey(key),
+    about: JSON.stringify(['penstock sealed', VERSION, keyId, project, record]).slice(0, -1),
+    head: Buffer.concat([MARK, Buffer.from([id.length]), id]),
   };
 }
 
@@ -62,21 +84,19 @@ export function keyIdIn(sealed: Uint8Array): string {
 
 /** @param field of the record. */
 export function sealWith(by: RecordKey, field: string, content: Uint8Array): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
-  const id = Buffer.from(by.keyId, 'latin1');
-  const head = Buffer.concat([MARK, Buffer.from([id.length]), id, nonce]);
-  return encrypt(by.key, nonce, content, placeOf(by, field), head);
+  const nonce = drawNonce();
+  return encrypt(by.cipher, nonce, content, placeOf(by, field), [by.head, nonce]);
 }
 
 /** @throws SealError */
 export function openWith(by: RecordKey, field: string, sealed: Uint8Array): Buffer {
-  if (keyIdIn(sealed) !== by.keyId)
+  const bytes = Buffer.isBuffer(sealed) ? sealed : asBuffer(sealed);
+  const nonceAt = by.head.length;
+  if (bytes.length < nonceAt || by.head.compare(bytes, 0, nonceAt) !== 0)
     throw new SealError(`the data key "${keyIdIn(sealed)}" is not the one at hand`);
-  const bytes = asBuffer(sealed);
-  const nonceAt = MARK.length + 1 + by.keyId.length;
   const textAt = nonceAt + NONCE_BYTES;
   const nonce = bytes.subarray(nonceAt, textAt);
-  const content = decrypt(by.key, nonce, bytes.subarray(textAt), placeOf(by, field));
+  const content = decrypt(by.cipher, nonce, bytes.subarray(textAt), placeOf(by, field));
   if (content === null)
     throw new SealError(
       `${field} of ${by.record} is not what was sealed with the data key "${by.keyId}": it was changed, or belongs elsewhere`,
@@ -98,13 +118,13 @@ export function fromSealedText(text: string): Buffer {
 }
 
 /** Wraps a key under another. @param about what it is for, which it is bound to. */
-export function wrapKey(key: Buffer, by: Buffer, about: readonly (string | number)[]): string {
-  const nonce = randomBytes(NONCE_BYTES);
-  return encrypt(by, nonce, key, aad(about), nonce).toString('base64url');
+export function wrapKey(key: Buffer, by: KeyObject, about: readonly (string | number)[]): string {
+  const nonce = drawNonce();
+  return encrypt(by, nonce, key, aad(about), [nonce]).toString('base64url');
 }
 
 /** @throws SealError */
-export function unwrapKey(wrapped: string, by: Buffer, about: readonly (string | number)[]): Buffer {
+export function unwrapKey(wrapped: string, by: KeyObject, about: readonly (string | number)[]): Buffer {
   const bytes = Buffer.from(wrapped, 'base64url');
   if (bytes.length !== NONCE_BYTES + KEY_BYTES + TAG_BYTES) throw new SealError('a wrapped key is cut short');
   const key = decrypt(by, bytes.subarray(0, NONCE_BYTES), bytes.subarray(NONCE_BYTES), aad(about));
@@ -113,8 +133,8 @@ export function unwrapKey(wrapped: string, by: Buffer, about: readonly (string |
   return key;
 }
 
-function placeOf({ keyId, project, record }: RecordKey, field: string): Buffer {
-  return aad(['penstock sealed', VERSION, keyId, project, record, field]);
+function placeOf({ about }: RecordKey, field: string): Buffer {
+  return Buffer.from(`${about},${JSON.stringify(field)}]`);
 }
 
 /** Lists as JSON: no two of different parts are alike. */

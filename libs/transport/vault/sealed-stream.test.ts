@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { recordKeyOf } from './sealed-bytes.ts';
+import { extractOf, recordKeyOf } from './sealed-bytes.ts';
 import { openStreamWith, sealStreamWith } from './sealed-stream.ts';
 
-const key = recordKeyOf(randomBytes(32), '2026-11-30-a', { project: 'p', record: 'files' });
+const key = recordKeyOf(extractOf(randomBytes(32)), '2026-11-30-a', { project: 'p', record: 'files' });
 const keyOf = async () => [key];
 
 /** In pieces as a disk or a socket gives them. */
@@ -102,7 +102,7 @@ test('who stops reading, or reads what was changed, lets go of the source', asyn
 });
 
 test('of several keys the one is taken that the first slice is sealed with, and what is in the clear is refused where it may not be', async () => {
-  const other = recordKeyOf(randomBytes(32), '2026-11-30-a', { project: 'p', record: 'other' });
+  const other = recordKeyOf(extractOf(randomBytes(32)), '2026-11-30-a', { project: 'p', record: 'other' });
   const content = randomBytes(3 * SLICE);
   const stored = await sealed(content);
   const open = async (bytes: Buffer, keys: (typeof key)[], isSealed = false) =>

@@ -3,10 +3,10 @@
  * ciphertext and tag. Each content has a key of its own, derived with its salt, so a slice's number can be its nonce; the last one says in it that it is the
  * last, so that nothing can be cut off, repeated or put in another order.
  */
-import { hkdfSync, randomBytes } from 'node:crypto';
+import { hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { asBuffer } from '@penstock/protocol';
-import { decrypt, encrypt, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from './aes-gcm.ts';
+import { decrypt, encrypt, KEY_BYTES, NONCE_BYTES, TAG_BYTES, toKey } from './aes-gcm.ts';
 import { type RecordKey, SealError } from './sealed-bytes.ts';
 
 const MARK = Buffer.from([0xc1, 0x50, 0x53, 0x02]);
@@ -116,7 +116,7 @@ async function* plain(first: Buffer, pieces: AsyncIterator<Buffer>): AsyncGenera
 
 /** The first slice tells which of the keys it is. */
 async function* opened(
-  keys: readonly Buffer[],
+  keys: readonly KeyObject[],
   first: Buffer,
   pieces: AsyncIterator<Buffer>,
 ): AsyncGenerator<Buffer> {
@@ -140,11 +140,11 @@ async function* opened(
   if (last.length > 0) yield last;
 }
 
-function sealSlice(key: Buffer, index: number, isLast: boolean, content: Buffer): Buffer {
+function sealSlice(key: KeyObject, index: number, isLast: boolean, content: Buffer): Buffer {
   return encrypt(key, nonceOf(index, isLast), content);
 }
 
-function openSlice(keys: readonly Buffer[], index: number, isLast: boolean, sealed: Buffer) {
+function openSlice(keys: readonly KeyObject[], index: number, isLast: boolean, sealed: Buffer) {
   if (sealed.length < TAG_BYTES) throw cutShort();
   for (const key of keys) {
     const content = decrypt(key, nonceOf(index, isLast), sealed);
@@ -161,8 +161,8 @@ function nonceOf(index: number, isLast: boolean): Buffer {
 }
 
 /** Bound to the place, since the key of the record is. */
-function streamKeyOf({ key }: RecordKey, salt: Buffer): Buffer {
-  return Buffer.from(hkdfSync('sha256', key, salt, 'penstock stream 1', KEY_BYTES));
+function streamKeyOf({ key }: RecordKey, salt: Buffer): KeyObject {
+  return toKey(Buffer.from(hkdfSync('sha256', key, salt, 'penstock stream 1', KEY_BYTES)));
 }
 
 function cutShort(): SealError {

@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { WorkEnvelope, WorkMeta } from '@penstock/protocol';
 import { MemoryDataKeys } from '../memory/data-keys.ts';
 import type { DataKeyRecords } from '../ports/sealing/data-key-records.ts';
 import { GivenSeals } from './given-seals.ts';
 import { KeyList } from './key-list.ts';
-import { isSealed, isSealedText, keyIdIn, openWith, recordKeyOf, sealWith } from './sealed-bytes.ts';
+import {
+  extractOf,
+  isSealed,
+  isSealedText,
+  keyIdIn,
+  openWith,
+  recordKeyOf,
+  sealWith,
+} from './sealed-bytes.ts';
 import { aboutKey, Vault } from './vault.ts';
 import { WorkSeals } from './work-seals.ts';
 
@@ -33,7 +41,7 @@ const why = (text: RegExp) => (err: Error) =>
   err.name === 'SealError' && text.test(err.message) && !err.message.includes(TEXT.toString());
 
 test('what was sealed opens, whatever it is, with another nonce each time; and not where a bit of it is another', () => {
-  const key = recordKeyOf(randomBytes(32), '2026-11-30-a', place);
+  const key = recordKeyOf(extractOf(randomBytes(32)), '2026-11-30-a', place);
   for (const size of [0, 1, 15, 16, 17, 70_000]) {
     const content = randomBytes(size);
     const [one, other] = [sealWith(key, 'f', content), sealWith(key, 'f', content)];
@@ -48,6 +56,13 @@ test('what was sealed opens, whatever it is, with another nonce each time; and n
       assert.throws(() => openWith(key, 'f', one.subarray(0, at)), { name: 'SealError' }, `cut at ${at}`);
     }
   }
+});
+
+test('the key of a record is that of HKDF, as it was for what is sealed already', () => {
+  const dataKey = randomBytes(32);
+  const info = JSON.stringify(['penstock record key', 1, place.project, place.record]);
+  const expected = Buffer.from(hkdfSync('sha256', dataKey, Buffer.alloc(0), info, 32));
+  assert.ok(recordKeyOf(extractOf(dataKey), 'k', place).key.equals(expected));
 });
 
 test('nothing opens in the place of another: field, record, project and data key are bound', async () => {

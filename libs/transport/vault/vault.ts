@@ -2,13 +2,14 @@
  * Seals and opens for every project: what ingress nodes and tasks processes have. A data key for each project and day is drawn at random, kept wrapped, and
  * remembered here for a minute: so long after a project's keys were erased its records can still be opened here.
  */
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac, type KeyObject, randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { DataKeyRecords, WrappedKey } from '../ports/sealing/data-key-records.ts';
 import type { KeyWrapper } from '../ports/sealing/key-wrapper.ts';
 import type { Sealer, Seals } from '../ports/sealing/seals.ts';
 import { KEY_BYTES } from './aes-gcm.ts';
 import {
+  extractOf,
   isSealed,
   keyIdIn,
   openWith,
@@ -35,22 +36,27 @@ export interface VaultOptions {
   readonly clock: { now(): number; monotonic(): number };
 }
 
+interface DerivedKey extends RecordKey {
+  readonly sealer: Sealer;
+}
+
 /** With the keys of records that were derived from it lately: deriving one takes as long as sealing a page of text. */
 class DataKey {
   readonly id: string;
-  readonly key: Buffer;
-  readonly #derived = new Map<string, RecordKey>();
+  readonly #extract: KeyObject;
+  readonly #derived = new Map<string, DerivedKey>();
 
   constructor(id: string, key: Buffer) {
     this.id = id;
-    this.key = key;
+    this.#extract = extractOf(key);
   }
 
-  of(project: string, record: string): RecordKey {
+  of(project: string, record: string): DerivedKey {
     const known = this.#derived.get(record);
     if (known !== undefined) return known;
     if (this.#derived.size >= MOST_DERIVED) this.#derived.clear();
-    const derived = recordKeyOf(this.key, this.id, { project, record });
+    const own = recordKeyOf(this.#extract, this.id, { project, record });
+    const derived = { ...own, sealer: sealerOf(own) };
     this.#derived.set(record, derived);
     return derived;
   }
@@ -58,6 +64,8 @@ class DataKey {
 
 interface Remembered {
   readonly found: Promise<DataKey | null>;
+  /** What that resolved to; null until it has. */
+  key: DataKey | null;
   readonly until: number;
 }
 
@@ -106,13 +114,17 @@ export class Vault implements Seals {
 
   async sealer(project: string | null, record: string): Promise<Sealer | null> {
     if (!this.#o.isOn || project === null) return null;
-    const key = await this.recordKey(project, record);
-    return sealerOf(key);
+    return (await this.#derivedToday(project, record)).sealer;
   }
 
   /** The key that a record is sealed with today. @param keyId of another data key, which something of it is sealed under. @throws SealError */
   async recordKey(project: string, record: string, keyId?: string): Promise<RecordKey> {
-    if (keyId !== undefined) return this.#recordKeyBy(project, record, keyId);
+    return keyId === undefined
+      ? this.#derivedToday(project, record)
+      : this.#recordKeyBy(project, record, keyId);
+  }
+
+  async #derivedToday(project: string, record: string): Promise<DerivedKey> {
     const day = new Date(this.#o.clock.now()).toISOString().slice(0, DAY_CHARS);
     return (await this.#today(project, day)).of(project, record);
   }
@@ -120,6 +132,19 @@ export class Vault implements Seals {
   async open(project: string | null, record: string, field: string, content: Buffer): Promise<Buffer> {
     if (!isSealed(content)) return content;
     return openWith(await this.#recordKeyBy(project, record, keyIdIn(content)), field, content);
+  }
+
+  openNow(project: string | null, record: string, field: string, content: Buffer): Buffer | null {
+    if (!isSealed(content)) return content;
+    const keyId = keyIdIn(content);
+    const key = project === null ? null : this.#atHand(project, keyId.slice(0, DAY_CHARS));
+    return project === null || key?.id !== keyId ? null : openWith(key.of(project, record), field, content);
+  }
+
+  #atHand(project: string, day: string): DataKey | null {
+    const remembered = this.#remembered.get(nameOf(project, day));
+    if (remembered === undefined || remembered.until <= this.#o.clock.monotonic()) return null;
+    return remembered.key;
   }
 
   openStream(
@@ -165,9 +190,11 @@ export class Vault implements Seals {
     const found = this.#o.records
       .ofDay(project, day)
       .then(key => (key === null ? null : this.#unwrap(project, day, key)));
-    this.#remembered.set(name, { found, until: now + REMEMBERED_MS });
+    const entry: Remembered = { found, key: null, until: now + REMEMBERED_MS };
+    this.#remembered.set(name, entry);
     try {
       const key = await found;
+      entry.key = key;
       // Another process may make it at any moment.
       if (key === null) this.#remembered.delete(name);
       return key;
@@ -179,7 +206,7 @@ export class Vault implements Seals {
 
   #remember(project: string, day: string, key: DataKey): DataKey {
     const until = this.#o.clock.monotonic() + REMEMBERED_MS;
-    this.#remembered.set(nameOf(project, day), { found: Promise.resolve(key), until });
+    this.#remembered.set(nameOf(project, day), { found: Promise.resolve(key), key, until });
     return key;
   }
 

@@ -42,7 +42,7 @@ metadata:
 spec:
   type: {{ .of.service.type }}
   ports:
-    - { name: http, port: {{ .of.service.port }}, targetPort: http, appProtocol: http }
+    - { name: http, port: {{ .of.service.port }}, targetPort: http, appProtocol: {{ ternary "https" "http" (ne (dig "certificate" "existingSecret" "" .of) "") }} }
   selector:
     {{- include "penstock.selectorLabels" . | nindent 4 }}
 {{- end -}}

@@ -22,6 +22,12 @@ one value.
 - { name: PENSTOCK_FILES_S3_BUCKET, value: {{ .bucket | quote }} }
 - { name: PENSTOCK_FILES_S3_REGION, value: {{ .region | quote }} }
 - { name: PENSTOCK_FILES_S3_PREFIX, value: {{ .prefix | quote }} }
+{{- with .sse }}
+- { name: PENSTOCK_FILES_S3_SSE, value: {{ . | quote }} }
+{{- end }}
+{{- with .sseKmsKey }}
+- { name: PENSTOCK_FILES_S3_SSE_KMS_KEY, value: {{ . | quote }} }
+{{- end }}
 {{- with .endpoint }}
 - { name: PENSTOCK_FILES_S3_ENDPOINT, value: {{ . | quote }} }
 {{- end }}
@@ -39,6 +45,27 @@ one value.
 - { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }} }
 - { name: OTEL_TRACES_SAMPLER, value: {{ .sampler | quote }} }
 - { name: OTEL_TRACES_SAMPLER_ARG, value: {{ .ratio | quote }} }
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* Of workers, too, but nothing else of encryption. */ -}}
+{{- define "penstock.env.workKeys" -}}
+{{- if .Values.encryption.workKeys.existingSecret }}
+- { name: PENSTOCK_WORK_KEYS_FILE, value: /run/penstock/work-keys }
+{{- end }}
+{{- end -}}
+
+{{- /* Of ingress nodes and tasks processes. */ -}}
+{{- define "penstock.env.encryption" -}}
+{{- with .Values.encryption }}
+{{- if ne (empty .keys.existingSecret) (empty .workKeys.existingSecret) -}}
+{{- fail "encryption.keys.existingSecret and encryption.workKeys.existingSecret belong together: name both or none" -}}
+{{- end -}}
+{{- if .keys.existingSecret }}
+- { name: PENSTOCK_ENCRYPTION_KEYS_FILE, value: /run/penstock/encryption-keys }
+- { name: PENSTOCK_ENCRYPTION, value: {{ .mode | quote }} }
+- { name: PENSTOCK_ENCRYPT_QUEUE, value: {{ .queue | quote }} }
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -150,7 +150,7 @@ user health on #{{ index .Values.made.logins "health" "redis-password" | sha256s
 {{- end -}}
 
 {{- /*
-The volume of secrets of one service, each a file. (dict "root" $ "role" "ingress" "api" true "console" true "engineKey" secret "webhooks" true)
+The volume of secrets of one service, each a file. (dict "root" $ "role" "ingress" "api" true "console" true "engineKey" secret "webhooks" true "encryption" true "workKeys" true)
 */ -}}
 {{- define "penstock.secretsVolume" -}}
 {{- $made := include "penstock.componentName" (dict "root" .root "component" "made") -}}
@@ -178,6 +178,12 @@ The volume of secrets of one service, each a file. (dict "root" $ "role" "ingres
       {{- end }}
       {{- if .webhooks }}
       {{- include "penstock.secretFile" (dict "secret" $values.tasks.webhooks.existingSecret "key" $values.tasks.webhooks.key "path" "webhooks") | nindent 6 }}
+      {{- end }}
+      {{- if and .encryption $values.encryption.keys.existingSecret }}
+      {{- include "penstock.secretFile" (dict "secret" $values.encryption.keys.existingSecret "key" $values.encryption.keys.key "path" "encryption-keys") | nindent 6 }}
+      {{- end }}
+      {{- if and .workKeys $values.encryption.workKeys.existingSecret }}
+      {{- include "penstock.secretFile" (dict "secret" $values.encryption.workKeys.existingSecret "key" $values.encryption.workKeys.key "path" "work-keys") | nindent 6 }}
       {{- end }}
       {{- with $values.files.s3.existingSecret }}
       {{- include "penstock.secretFile" (dict "secret" . "key" "access-key-id" "path" "s3-access-key-id") | nindent 6 }}

@@ -10,8 +10,14 @@ ping_interval: "10s"
 ping_max: 2
 lame_duck_grace_period: "2s"
 lame_duck_duration: "30s"
-jetstream { store_dir: "/data", max_file_store: {{ .Values.nats.bundled.maxFileStore | quote }} }
-# Relative to the directory of this file.
+# Paths are relative to the directory of this file.
+jetstream {
+  store_dir: "/data"
+  max_file_store: {{ .Values.nats.bundled.maxFileStore | quote }}
+  {{- if .Values.nats.bundled.cipher.existingSecret }}
+  include "../../run/nats-cipher/cipher.conf"
+  {{- end }}
+}
 include "../../run/nats-auth/auth.conf"
 {{- end -}}
 

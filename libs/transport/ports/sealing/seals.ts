@@ -13,6 +13,8 @@ export interface Seals {
   sealer(project: string | null, record: string): Promise<Sealer | null>;
   /** @throws SealError that names the key which is missing. */
   open(project: string | null, record: string, field: string, content: Buffer): Promise<Buffer>;
+  /** As {@link open}, without waiting; null where its key is not at hand. */
+  openNow(project: string | null, record: string, field: string, content: Buffer): Buffer | null;
   /**
    * As {@link open}, of a long content. The stream fails where it is not what was sealed.
    * @param records under which it may have been sealed. @param isSealed what is in the clear is refused.

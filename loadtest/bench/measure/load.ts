@@ -8,6 +8,8 @@ export interface Target {
 }
 
 export interface LoadOptions {
+  /** Default: chat completions. */
+  readonly path?: string;
   readonly body: string;
   readonly concurrency: number;
   readonly requests: number;
@@ -30,7 +32,7 @@ export interface LoadResult {
   readonly totalMs: number[];
 }
 
-const PATH = '/v1/chat/completions';
+const CHAT = '/v1/chat/completions';
 
 export async function runLoad(target: Target, options: LoadOptions): Promise<LoadResult> {
   const pool = new Pool(target.url, { connections: options.concurrency, pipelining: 1 });
@@ -54,7 +56,7 @@ export async function runLoad(target: Target, options: LoadOptions): Promise<Loa
   };
   const client = async () => {
     while (begun < options.requests) {
-      const timing = await once(pool, headers, options.body, await turn(begun++));
+      const timing = await once(pool, options.path ?? CHAT, headers, options.body, await turn(begun++));
       if (timing === null) errors++;
       else {
         firstByteMs.push(timing.first);
@@ -77,6 +79,7 @@ export async function runLoad(target: Target, options: LoadOptions): Promise<Loa
 
 function once(
   pool: Pool,
+  path: string,
   headers: Record<string, string>,
   body: string,
   startedAt: number,
@@ -85,7 +88,7 @@ function once(
   let status = 0;
   return new Promise(resolve => {
     pool.dispatch(
-      { path: PATH, method: 'POST', headers, body },
+      { path, method: 'POST', headers, body },
       {
         onRequestStart: () => {},
         onResponseStart: (_controller, code) => {

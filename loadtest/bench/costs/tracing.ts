@@ -4,11 +4,11 @@
  */
 import type { WorkMeta } from '@penstock/protocol';
 import { startTracing, type Tracing } from '@penstock/runtime';
-import { RequestTrace } from '../../services/ingress/telemetry/request-trace.ts';
-import type { Attempt } from '../../services/worker/attempts/attempt.ts';
-import { AttemptTracing } from '../../services/worker/attempts/attempt-tracing.ts';
-import { startProcess } from '../../testkit/process.ts';
-import { median } from './load.ts';
+import { RequestTrace } from '../../../services/ingress/telemetry/request-trace.ts';
+import type { Attempt } from '../../../services/worker/attempts/attempt.ts';
+import { AttemptTracing } from '../../../services/worker/attempts/attempt-tracing.ts';
+import { startProcess } from '../../../testkit/process.ts';
+import { median } from '../measure/load.ts';
 
 /** CPU for each request, µs: the median of the rounds. */
 export interface TracingCost {
