@@ -7,9 +7,11 @@ const nobody = () => assert.fail('nothing is told');
 
 test('what is wrong on the command line is said with its remedy, before any server is asked', async () => {
   const wrong: [typeof keys, string[], RegExp][] = [
-    [projects, [], /^say projects list, show, create, rename, models, limit, archive$/],
+    [projects, [], /^say projects list, show, create, rename, weight, models, limit, archive$/],
     [projects, ['create'], /^projects create takes NAME$/],
     [projects, ['create', ' '], /^the name: give a name$/],
+    [projects, ['create', 'a', '--weight', '0'], /give a whole number from 1 to 100$/],
+    [projects, ['weight', 'a', 'much'], /give a whole number from 1 to 100$/],
     [projects, ['create', 'a', '--id', 'proj_1'], /^--id: give the first 16 hex digits/],
     [projects, ['list', '--all'], /Unknown option '--all'/],
     [projects, ['models', 'p'], /takes one of --allow NAMES, --deny NAMES and --all/],

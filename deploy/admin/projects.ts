@@ -6,9 +6,11 @@ import {
   modelPermissionsUpdate,
   type Project,
   projectCreate,
+  projectUpdate,
   rateLimitUpdate,
   toProjectObject,
   UNLIMITED,
+  USUAL_WEIGHT,
 } from '@penstock/protocol';
 import {
   checked,
@@ -25,8 +27,9 @@ import { inOffice } from './office.ts';
 
 export const PROJECTS_USAGE = `  projects list [--archived]
   projects show PROJECT
-  projects create NAME [--id ID]    ID: of a key in PENSTOCK_API_KEYS, whose data it takes over: the first 16 hex digits of its SHA-256
+  projects create NAME [--id ID] [--weight N]    ID: of a key in PENSTOCK_API_KEYS, whose data it takes over: the first 16 hex digits of its SHA-256
   projects rename PROJECT NAME
+  projects weight PROJECT N                                         1 to 100: with a backlog it is served so many times as much as one of weight 1
   projects models PROJECT --allow NAMES | --deny NAMES | --all      models that it may use, comma-separated
   projects limit PROJECT LIMITS [--model NAME]                      as rpm_limit=600,max_files=100; none takes one away, unlimited lifts a default; of NAME alone, else of all models together
   projects archive PROJECT                                          its keys are refused from then on
@@ -75,10 +78,11 @@ const DOINGS: Readonly<Record<string, Doing>> = {
   },
   create: {
     takes: ['NAME'],
-    options: { id: { type: 'string' } },
+    options: { id: { type: 'string' }, weight: { type: 'string' } },
     run: ([said], values) => {
-      const { name, id } = checked(projectCreate, { name: said, id: textOf(values, 'id') });
-      return inOffice(async ({ by, projects }) => shown(await projects.create(by, name, id)));
+      const asked = { name: said, id: textOf(values, 'id'), ...weightOf(textOf(values, 'weight')) };
+      const { name, ...more } = checked(projectCreate, asked);
+      return inOffice(async ({ by, projects }) => shown(await projects.create(by, name, more)));
     },
   },
   rename: {
@@ -88,7 +92,18 @@ const DOINGS: Readonly<Record<string, Doing>> = {
       const { name } = checked(projectCreate, { name: to });
       return inOffice(async ({ by, projects }) => {
         const { id } = await projectNamed(projects, said);
-        return shown(await projects.rename(by, id, name));
+        return shown(await projects.update(by, id, { name }));
+      });
+    },
+  },
+  weight: {
+    takes: ['PROJECT', 'N'],
+    options: {},
+    run: ([said = '', to]) => {
+      const { weight = USUAL_WEIGHT } = checked(projectUpdate, weightOf(to));
+      return inOffice(async ({ by, projects }) => {
+        const { id } = await projectNamed(projects, said);
+        return shown(await projects.update(by, id, { weight }));
       });
     },
   },
@@ -149,14 +164,20 @@ function limitSaid(name: string, value: string): unknown {
   return name === 'budget_duration' || value === '' ? value : Number(value);
 }
 
+/** @param text as it was said. */
+function weightOf(text: string | undefined): { weight?: number } {
+  return text === undefined ? {} : { weight: Number(text) };
+}
+
 function shown(project: Project): Told {
-  const { id, name, createdAt, archivedAt, models, limits, serviceAccounts } = project;
+  const { id, name, createdAt, archivedAt, models, limits, weight, serviceAccounts } = project;
   const lines = [
     ['id', id],
     ['name', name],
     ['created', timeOf(createdAt, '')],
     ['archived', timeOf(archivedAt, 'no')],
     ['models', models === null ? 'all' : `${MODES[models.mode]} ${models.names.join(', ') || 'none'}`],
+    ['weight', `${weight}`],
     ['accounts', serviceAccounts.map(each => `${each.id} (${each.name})`).join(', ') || 'none'],
     [
       'limits',

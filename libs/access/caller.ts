@@ -10,6 +10,8 @@ export interface Caller {
   readonly permissions: Permissions;
   /** Those of the project; empty where it has none. */
   readonly limits: ProjectLimits;
+  /** Of the project; see {@link Project.weight}. */
+  readonly weight: number;
 }
 
 /** An operator: may administer, and nothing else. */

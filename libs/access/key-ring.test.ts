@@ -47,6 +47,7 @@ async function startRegion(peppers = PEPPERS) {
       serviceAccounts: [{ id: 'svc_1', name: 'a', createdAt: 1 }],
       limits: { '*': { rpm_limit: 5 } },
       models: null,
+      weight: 4,
     },
   };
   await records.putProject(project);
@@ -71,6 +72,7 @@ test('a key stands for its project, with its scopes and limits, and is read once
   const caller = {
     ...{ project: 'proj_1', key: `key_${text.slice(3, 19)}` },
     ...{ permissions: { scopes: ['chat'], models: null }, limits: { '*': { rpm_limit: 5 } } },
+    weight: 4,
   };
   assert.deepEqual(await ring.callerOf(text), caller);
   const reads = records.reads;
@@ -135,7 +137,13 @@ test('a store that does not answer in time is away, and one that answers late co
 test('configured keys stand for the projects that their digests name, also while the store is away', async () => {
   const { records, ring, project, pass } = await startRegion();
   const tenant = tenantOfKey(CONFIGURED);
-  const caller = { project: tenant, key: tenant, permissions: { scopes: null, models: null }, limits: {} };
+  const caller = {
+    project: tenant,
+    key: tenant,
+    permissions: { scopes: null, models: null },
+    limits: {},
+    weight: 1,
+  };
   records.connected = false;
   assert.deepEqual(await ring.callerOf(CONFIGURED), caller);
   records.connected = true;

@@ -1,6 +1,6 @@
 /** Tells whose a key is: one of the operator's file, of `PENSTOCK_API_KEYS`, or one that was made for a project. */
 import { hash } from 'node:crypto';
-import { type KeyRecord, type Project, tenantOfDigest } from '@penstock/protocol';
+import { type KeyRecord, type Project, tenantOfDigest, USUAL_WEIGHT } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import { type Admin, type Caller, isRefused, type Refusal, type Refused } from './caller.ts';
 import { type KeyKind, readKeyText } from './key-text.ts';
@@ -103,8 +103,8 @@ export class KeyRing {
     const project = this.#o.provisioned.project(id) ?? (await this.#o.projects.get(id))?.project ?? null;
     if (project === null) return refused('no_project');
     if (project.archivedAt !== null) return refused('archived');
-    const { models, limits } = project;
-    return { project: id, key, permissions: { scopes, models }, limits };
+    const { models, limits, weight } = project;
+    return { project: id, key, permissions: { scopes, models }, limits, weight };
   }
 
   /** Tokens administer nothing: who has a good one is told that, whatever it says of projects. @throws DispatchError `keys_unavailable` */
@@ -133,8 +133,8 @@ export class KeyRing {
     if (project === null || !isHeld) return refused('unknown');
     if (project.archivedAt !== null) return refused('archived');
     this.#o.uses.note(key.id, now);
-    const { id, models, limits } = project;
-    return { project: id, key: key.id, permissions: { scopes: key.scopes, models }, limits };
+    const { id, models, limits, weight } = project;
+    return { project: id, key: key.id, permissions: { scopes: key.scopes, models }, limits, weight };
   }
 }
 
@@ -154,7 +154,8 @@ function asConfigured(tenant: string, found: FoundProject | null): Caller | Refu
   const project = found?.project ?? null;
   if (project !== null && project.archivedAt !== null) return refused('archived');
   const permissions = { scopes: null, models: project?.models ?? null };
-  return { project: tenant, key: tenant, permissions, limits: project?.limits ?? {} };
+  const { limits = {}, weight = USUAL_WEIGHT } = project ?? {};
+  return { project: tenant, key: tenant, permissions, limits, weight };
 }
 
 function refused(why: Refusal): Refused {

@@ -58,6 +58,12 @@ export class Candidates {
     };
   }
 
+  /** Until a worker would begin a new prompt, s; 0 where it is not known. */
+  waitAt(worker: string): number {
+    const member = this.#members.get(worker);
+    return member === undefined ? 0 : waitLeftS(member.quote, this.#clock.monotonic());
+  }
+
   /** Cached for a second: going through a thousand workers would be a large part of the cost of a request. */
   summary(slug: string): CandidateSummary {
     const now = this.#clock.monotonic();

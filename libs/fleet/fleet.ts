@@ -78,7 +78,7 @@ export class Fleet {
     this.#members.hearQuote(worker, quote);
   }
 
-  /** A process of a worker began a request, perhaps before its first heartbeat arrived. */
+  /** A process of a worker took a request, perhaps before its first heartbeat arrived. */
   hearFrom(worker: string, incarnation: string): void {
     this.#members.hearFrom(worker, incarnation);
   }
@@ -277,6 +277,11 @@ export class Fleet {
     return this.#candidates.summary(slug);
   }
 
+  /** {@link Candidates.waitAt} */
+  waitAt(worker: string): number {
+    return this.#candidates.waitAt(worker);
+  }
+
   /** {@link Candidates.expectAt} */
   expectAt(worker: string, uncachedTokens: number): void {
     this.#candidates.expectAt(worker, uncachedTokens);
@@ -315,6 +320,16 @@ export class Fleet {
   /** {@link ShardLoads.slots} */
   slots(slug: string): number {
     return this.#shards.slots(slug);
+  }
+
+  /** {@link ShardLoads.workersOf} */
+  workersOf(slug: string): number {
+    return this.#shards.workersOf(slug);
+  }
+
+  /** {@link ShardLoads.startsNow} */
+  startsNow(slug: string, promptTokens: number): number {
+    return this.#shards.startsNow(slug, promptTokens);
   }
 
   /** {@link ShardLoads.isServed} */

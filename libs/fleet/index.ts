@@ -2,4 +2,5 @@
 export { Fleet, type FleetOptions } from './fleet.ts';
 export type { Member } from './members.ts';
 export { type ModelNamesOptions, NO_NAMES } from './model-names.ts';
+export { DoorQueues } from './nodes/door-queues.ts';
 export { type FleetSource, watchFleet } from './watch.ts';

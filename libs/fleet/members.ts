@@ -30,6 +30,8 @@ export interface Member {
   readonly incarnations: Map<string, number>;
   lost: boolean;
   suspect: boolean;
+  /** Requests of this node that it took since its latest heartbeat, which tells how many it runs. */
+  taken: number;
   quote: LastQuote;
 }
 
@@ -168,6 +170,7 @@ export class Members {
       incarnations,
       lost: false,
       suspect: false,
+      taken: 0,
       quote: { waitS, tokensPerSec, cacheTokens, at: now },
     };
     this.#members.set(worker, member);
@@ -185,7 +188,9 @@ export class Members {
   /** A process of a worker began a request, perhaps before its first heartbeat arrived. */
   hearFrom(worker: string, incarnation: string): void {
     const member = this.#members.get(worker);
-    if (member !== undefined) noteIncarnation(member.incarnations, incarnation, this.#now());
+    if (member === undefined) return;
+    noteIncarnation(member.incarnations, incarnation, this.#now());
+    member.taken++;
   }
 
   /**

@@ -1,5 +1,5 @@
 /** How fast and how busy the shards of a region are for each model, and which one a request goes to. */
-import { decideShard, HEARTBEAT_MS, type ShardLoad } from '@penstock/policy';
+import { decideShard, HEARTBEAT_MS, type ShardLoad, startsNow } from '@penstock/policy';
 import type { Clock } from '@penstock/runtime';
 import type { Member, Members } from './members.ts';
 import { rateOf, waitLeftS } from './quote.ts';
@@ -10,6 +10,7 @@ const LOADS_FOR_MS = HEARTBEAT_MS;
 interface ModelLoad {
   readonly shards: readonly ShardLoad[];
   readonly fastestTokensPerSec: number;
+  readonly workers: number;
   readonly at: number;
   /** {@link Members.version} at the time. */
   readonly version: number;
@@ -61,6 +62,22 @@ export class ShardLoads {
     return this.#o.members.serving(slug).reduce((sum, { heartbeat }) => sum + heartbeat.slots, 0);
   }
 
+  /** Workers that take work of the queue. */
+  workersOf(slug: string): number {
+    return this.#loadOf(slug).workers;
+  }
+
+  /** Requests of so many prompt tokens that these would begin at once, by what they said last: nothing of one that does not say what it runs. */
+  startsNow(slug: string, promptTokens: number): number {
+    const now = this.#o.clock.monotonic();
+    return this.#o.members.serving(slug).reduce((sum, { heartbeat, taken, quote }) => {
+      const { slots, report } = heartbeat;
+      if (report === undefined) return sum;
+      const room = { slots, running: report.running + taken, tokensPerSec: rateOf(quote) };
+      return sum + startsNow({ ...room, waitS: waitLeftS(quote, now) }, promptTokens);
+    }, 0);
+  }
+
   /** Whether a worker takes work of the queue. */
   isServed(slug: string): boolean {
     return this.#loadOf(slug).shards.length > 0;
@@ -82,6 +99,7 @@ export class ShardLoads {
     const fresh = {
       shards: this.#addUp(serving),
       fastestTokensPerSec: serving.reduce((most, { quote }) => Math.max(most, quote.tokensPerSec), 0),
+      workers: serving.length,
       at: now,
       version: members.version,
     };

@@ -38,6 +38,7 @@ export * from './batches/file.ts';
 export { batchCreate, filePurpose, lifetime } from './batches/requests.ts';
 export * from './control/control-address.ts';
 export * from './control/control-message.ts';
+export * from './control/door-status.ts';
 export * from './control/encode-message.ts';
 export * from './control/heartbeat.ts';
 export * from './control/ingress-status.ts';

@@ -9,7 +9,7 @@ export function ingressStatus(change: Partial<IngressStatus> = {}): IngressStatu
     ...{ promptTokens: { m: 70 }, expectedTokens: { m: 50 }, cachedTokens: {} },
     ttft: { bounds: [0.1, 1], counts: [1, 5, 7] },
     queueWait: { bounds: [0.1, 1], counts: [6, 7, 7] },
-    waiting: [{ slug: 'm', lane: 'interactive', requests: 1, oldestMs: 20 }],
+    waiting: [{ slug: 'm', lane: 'interactive', requests: 1, atDoor: 0, oldestMs: 20 }],
     ...change,
   };
 }

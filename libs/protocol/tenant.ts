@@ -17,6 +17,10 @@ export function tenantOfDigest(sha256: Buffer): string {
   return sha256.toString('hex').slice(0, TENANT_DIGITS);
 }
 
+/** Weight of a project that was given none, and the greatest: of two that wait, the one with twice the weight is served twice as much. */
+export const USUAL_WEIGHT = 1;
+export const MOST_WEIGHT = 100;
+
 /** What {@link isTenant} takes, for people. */
 export const TENANT_RULE =
   'the id of a project: proj_ and small letters, digits, _ or -, or of a configured key the first 16 hex digits of its SHA-256';

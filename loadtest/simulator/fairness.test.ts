@@ -11,7 +11,7 @@ for (const nodes of [1, 3]) {
     const on = runFairness({ ...FLOOD, doors: { nodes } }, SECONDS);
     for (const owner of ['a', 'b', 'c', 'd']) {
       assert.ok((off.byOwner.get(owner)?.waitP99S ?? 0) > 15);
-      assert.ok((on.byOwner.get(owner)?.waitP99S ?? 99) < 1.5, `${owner} waits`);
+      assert.ok((on.byOwner.get(owner)?.waitP99S ?? 99) < 2, `${owner} waits`);
     }
     assert.ok(on.drainedS <= 1.01 * off.drainedS, 'nothing is left idle for it');
   });
@@ -24,6 +24,6 @@ test('projects that all have more than their share to do are served by weight', 
   const { byOwner } = runFairness({ tenants, short: true, doors }, SECONDS);
   for (const [owner, weight] of Object.entries(weights)) {
     const off = (byOwner.get(owner)?.share ?? 0) / (weight / 6);
-    assert.ok(off > 0.85 && off < 1.2, `${owner} gets ${off} of what it should`);
+    assert.ok(off > 0.85 && off < 1.25, `${owner} gets ${off} of what it should`);
   }
 });

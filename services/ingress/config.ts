@@ -60,6 +60,12 @@ export const ingressConfig = z.object({
   ...accessSettings,
   ...tokenSettings,
   ...limitSettings,
+  PENSTOCK_FAIR_SHARES: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe(
+      'Whether projects are served in shares by their weights when there is a backlog: on, or off for first come, first served.',
+    ),
   PENSTOCK_CORS_ORIGINS: settingOf(parseOrigins)
     .prefault('')
     .describe(

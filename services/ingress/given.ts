@@ -74,7 +74,7 @@ export interface IngressSettings {
   readonly modelNames: ModelNamesOptions;
   readonly modelDefaultsOf: DefaultsOf;
   readonly bodyLimitBytes: number;
-  /** Memory for large bodies. */
+  /** Memory for large bodies, and as much for those of what waits at the door. */
   readonly bodyBudgetBytes: number;
   /** Memory for answers that clients have yet to take. */
   readonly answerBudgetBytes: number;
@@ -98,6 +98,8 @@ export interface IngressSettings {
   readonly accessLog: boolean;
   readonly engineRules: EngineRules;
   readonly limits: LimitSettings;
+  /** Whether projects are served in shares. */
+  readonly fairShares: boolean;
 }
 
 /** What the process itself gives. */

@@ -64,6 +64,7 @@ const SETTINGS: IngressSettings = {
   apiMonitoring: 'all',
   accessLog: false,
   engineRules: { allowedFields: new Set(), whyNotFetched: url => whyNotFetched(url, []) },
+  fairShares: true,
   limits: { defaults: {}, isShadow: false, passesUncounted: false, priceOf: () => null },
 };
 
@@ -166,7 +167,7 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}, is
   const log = { info() {}, warn() {}, error() {}, isLevelEnabled: () => false } as unknown as Logger;
   const ports = await memoryPorts(clock);
   const { queue, bus, runStore, bodies, limits } = ports;
-  const { app, open, tick } = await startIngress(
+  const { app, open, tick, look } = await startIngress(
     ports,
     { ...SETTINGS, ...some },
     {
@@ -186,13 +187,19 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}, is
     ...{ url, open, queue, runStore, bodies, limits },
     ...worker,
     /** As a client of the API, over HTTP. */
-    call: (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object, headers = {}) =>
-      callApi(url + path, method, body, headers),
+    call: (
+      method: 'GET' | 'POST' | 'DELETE',
+      path: string,
+      body?: object,
+      headers = {},
+      signal?: AbortSignal,
+    ) => callApi(url + path, method, body, headers, signal),
     /** Moves the clock, with everything that an ingress does once a second. */
     pass(ms: number) {
       nowMs += ms;
       if (isHeard) worker.beat();
       open.releaseOverdue();
+      look();
       tick();
     },
     async [Symbol.asyncDispose]() {
@@ -202,10 +209,16 @@ export async function startMemoryIngress(some: Partial<IngressSettings> = {}, is
   };
 }
 
-async function callApi(url: string, method: string, body: object | undefined, more: object) {
+async function callApi(
+  url: string,
+  method: string,
+  body: object | undefined,
+  more: object,
+  signal: AbortSignal | null = null,
+) {
   const headers = { authorization: 'Bearer sk-0123456789', 'content-type': 'application/json', ...more };
   const payload = body === undefined ? {} : { body: JSON.stringify(body) };
-  const response = await fetch(url, { method, headers, ...payload });
+  const response = await fetch(url, { method, headers, signal, ...payload });
   return {
     statusCode: response.status,
     headers: Object.fromEntries(response.headers),

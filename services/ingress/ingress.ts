@@ -41,7 +41,9 @@ import { ResponsesApi, type ResponsesOptions } from './api/responses/responses-a
 import { StoredCompletionsApi } from './api/stored-completions.ts';
 import { WebhooksApi } from './api/webhooks.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
+import { oldestWaitMs } from './dispatch/open-request.ts';
 import { OpenRequests } from './dispatch/open-requests.ts';
+import { Sender } from './dispatch/sender.ts';
 import { Door } from './door.ts';
 import { Answers } from './drain/answers.ts';
 import type { IngressHost, IngressPorts, IngressSettings } from './given.ts';
@@ -62,6 +64,8 @@ import { RunIntake } from './runs/run-intake.ts';
 import { StoredReads } from './runs/stored-reads.ts';
 import { LogStreams } from './runs/stream-log.ts';
 import { buildServer } from './server.ts';
+import { Doors } from './shares/doors.ts';
+import { OtherNodes } from './shares/other-nodes.ts';
 import { StatusReporter, type StatusReporterOptions } from './status.ts';
 import { AccessLog } from './telemetry/access-log.ts';
 import type { TrailKeeping } from './telemetry/request-trail.ts';
@@ -75,6 +79,8 @@ export interface Ingress {
   readonly monitoring: Pick<MonitoringOptions, 'metrics' | 'notReady'>;
   /** Call once a second. */
   tick(): void;
+  /** Call every {@link DOOR_LOOK_MS}. */
+  look(): void;
   /** Tells the region what this node counts: once a second, and when it leaves. */
   tellStatus(leaving: boolean): Promise<void>;
 }
@@ -91,19 +97,18 @@ export async function startIngress(
   const fleet = await fleetOf(ports, settings, host);
   const rooms = roomsOf(ports, settings, fleet, clock, () => answers.all());
   const { answers: room, queue: queueRoom, store: storeRoom } = rooms;
-  const metrics = createIngressMetrics(
-    gaugesOf(fleet, () => open, rooms, ports, host),
-    tracing !== null,
-  );
+  const gauges = gaugesOf(fleet, () => ({ open, doors }), rooms, ports, host);
+  const metrics = createIngressMetrics(gauges, tracing !== null);
   const answers = new Answers(metrics.requests);
   const affinity = affinityOf(ports, settings, fleet, metrics, log);
   const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes, ports.seals);
   const estimates = new TokenEstimates(metrics);
   const limiting = limitingOf(ports, settings.limits, fleet, metrics, clock);
   const { limiter, passes, resources } = limiting;
+  const doors = doorsOf(ports, settings, fleet, metrics, host);
   const open: OpenRequests = new OpenRequests({
     ...{ queue, fleet, affinity, estimates, clock, log, metrics, dropped, region, holdMs, claims },
-    ...{ ackWaitMs: settings.ackWaitMs, boundWaitMs: settings.boundWaitMs, runPasses: passes },
+    ...{ doors, ackWaitMs: settings.ackWaitMs, boundWaitMs: settings.boundWaitMs, runPasses: passes },
     deadLetter: ({ address }, failure) => queue.moveToDead(address, failure, claims),
   });
   const [workMeta, lanes] = [new WorkMetaWriter(ingressId, fleet), new Lanes(queue, clock)];
@@ -118,11 +123,11 @@ export async function startIngress(
   onRunEnd(done, [waiters, open, passes], estimates, dropped);
   await open.listen(ports.queue, ports.bus, settings.ingressId);
   const intake = new Intake({ ...settings, models: fleet, estimates, defaultsOf, clock });
-  const reader = new BodyReader({ limitBytes: settings.bodyLimitBytes, budget: rooms.bodies });
-  const forms = new FormReader({ reader, bodies: ports.bodies, mostInline: settings.inlineBodyBytes });
+  const { reader, forms } = readersOf(ports, settings, rooms);
+  const sender = new Sender({ queue, fleet, affinity, open, claims, doors, clock, metrics, log });
   const dispatcher = new Dispatcher({
-    ...{ queue, fleet, affinity, workMeta, open, claims, convertedCall, clock, metrics, tracing, region },
-    ...{ keepAliveMs, trailing, room, queueRoom, storeRoom, log, limiter },
+    ...{ fleet, affinity, workMeta, open, sender, doors, claims, convertedCall, clock, tracing, region },
+    ...{ keepAliveMs, trailing, room, queueRoom, storeRoom, limiter },
   });
   const pollHints = new PollHints(lanes, fleet, clock);
   const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, room, keepAliveMs);
@@ -149,8 +154,9 @@ export async function startIngress(
     accessLog: settings.accessLog ? new AccessLog(log, () => clock.monotonic()) : null,
   });
   const reporter = reporterOf(ports, settings, { metrics, open, clock });
-  const tick = tickAll(open, lanes, door, rooms, access, limiting);
-  return { app, open, answers, monitoring, tick, tellStatus: leaving => reporter.tell(leaving) };
+  const tick = tickAll(open, lanes, door, rooms, access, limiting, doors);
+  const [look, tellStatus] = [() => doors?.look(), (leaving: boolean) => reporter.tell(leaving)];
+  return { app, open, answers, monitoring, tick, look, tellStatus };
 }
 
 function accessTo(
@@ -203,16 +209,39 @@ function doorOf({ bus }: IngressPorts, clock: Clock): Door {
   return door;
 }
 
-/** What the metrics show of the node. @param open is not there yet when this is called. */
+function readersOf(
+  { bodies }: IngressPorts,
+  { bodyLimitBytes: limitBytes, inlineBodyBytes: mostInline }: IngressSettings,
+  rooms: Rooms,
+) {
+  const reader = new BodyReader({ limitBytes, budget: rooms.bodies });
+  return { reader, forms: new FormReader({ reader, bodies, mostInline }) };
+}
+
+function doorsOf(
+  { queue: control }: IngressPorts,
+  { ingressId, region, bodyBudgetBytes: budgetBytes, fairShares }: IngressSettings,
+  fleet: Fleet,
+  { doorWait, modelOf }: IngressMetrics,
+  { clock, dropped }: IngressHost,
+): Doors | null {
+  if (!fairShares) return null;
+  const others = new OtherNodes({ ingressId, region, control, clock, dropped });
+  const onWaited = (slug: string, ms: number) => doorWait.observe({ model: modelOf(slug) }, ms / 1000);
+  return new Doors({ fleet, others, clock, budgetBytes, onWaited });
+}
+
+/** What the metrics show of the node. @param parts are not there yet when this is called. */
 function gaugesOf(
   fleet: Fleet,
-  open: () => OpenRequests,
+  parts: () => { readonly open: OpenRequests; readonly doors: Doors | null },
   rooms: Rooms,
   { projectsFile }: Pick<IngressPorts, 'projectsFile'>,
-  { dropped, tls }: Pick<IngressHost, 'dropped' | 'tls'>,
+  { clock, dropped, tls }: Pick<IngressHost, 'clock' | 'dropped' | 'tls'>,
 ): IngressGauges {
   return {
-    ...{ fleet, open: () => open().size, oldestWaitS: () => open().oldestWaitMs() / 1000 },
+    ...{ fleet, open: () => parts().open.size, atDoor: () => parts().doors?.waiting() ?? [] },
+    oldestWaitS: () => oldestWaitMs(parts().open.all(), clock.monotonic()) / 1000,
     bodyBytes: () => rooms.bodies.takenBytes,
     answerBytes: () => rooms.answers.heldBytes,
     fileRefused: () => (projectsFile === null || projectsFile.problem === null ? 0 : 1),
@@ -237,9 +266,9 @@ function reporterOf(
   return new StatusReporter({ ...counted, ingressId, region, control, incarnation: createIdSource()() });
 }
 
-function tickAll(...parts: readonly { tick(): void }[]): () => void {
+function tickAll(...parts: readonly ({ tick(): void } | null)[]): () => void {
   return () => {
-    for (const part of parts) part.tick();
+    for (const part of parts) part?.tick();
   };
 }
 

@@ -1,7 +1,7 @@
 /** An ingress process: read configuration, connect, listen, drain on a signal. */
 import { limitSettingsOf, projectsFileOf, tokensOf } from '@penstock/access';
 import { joinRegion } from '@penstock/fleet/nodes';
-import { CALL_EVERY_MS, WEBHOOK_ATTEMPTS } from '@penstock/policy';
+import { CALL_EVERY_MS, DOOR_LOOK_MS, WEBHOOK_ATTEMPTS } from '@penstock/policy';
 import {
   auditOptions,
   bucketOf,
@@ -149,7 +149,7 @@ const certificate = certificateOf({
 const tls = certificate === null ? null : new SecureApi(certificate);
 
 let draining = false;
-const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
+const { app, answers, open, monitoring, tick, look, tellStatus } = await startIngress(
   {
     ...{
       queue,
@@ -203,6 +203,7 @@ const { app, answers, open, monitoring, tick, tellStatus } = await startIngress(
       whyNotFetched: url => whyNotFetched(url, config.PENSTOCK_MEDIA_ALLOW),
     },
     limits: limitSettingsOf(config),
+    fairShares: config.PENSTOCK_FAIR_SHARES === 'on',
   },
   {
     ...{ clock: regionClock, log, dropped, nextId, tracing, tls },
@@ -221,6 +222,7 @@ const ticker = setInterval(() => {
 }, 1000);
 const releaser = setInterval(() => open.releaseOverdue(), 20);
 const caller = setInterval(() => open.callRoll(), CALL_EVERY_MS);
+const doorkeeper = setInterval(look, DOOR_LOOK_MS);
 trimMemoryAfterSpikes(() => open.size);
 const watchedAt = monitoringAddress(config);
 if (watchedAt !== null) {
@@ -251,6 +253,7 @@ stopping.by([
       void tellStatus(true);
       clearInterval(releaser);
       clearInterval(caller);
+      clearInterval(doorkeeper);
       // Hijacked keep-alive sockets hold close() up until they are swept.
       const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
       await app.close();

@@ -7,6 +7,7 @@ export function emptyIngressMetrics(): IngressMetrics {
   const fleet = { workers: 0, nameOf: () => 'm', slotsByModel: () => [], workersByModel: () => [] };
   return createIngressMetrics({
     open: none,
+    atDoor: () => [],
     oldestWaitS: none,
     bodyBytes: none,
     fileRefused: none,

@@ -31,6 +31,8 @@ export interface IngressGauges {
   readonly answerBytes: () => number;
   /** 1 while the file of projects is refused as it is. */
   readonly fileRefused: () => number;
+  /** Requests that wait at the door, by the slug of their queue. */
+  readonly atDoor: () => Iterable<readonly [slug: string, count: number]>;
   readonly dropped: DroppedMessages;
   /** Of the API; null where its port speaks plainly. */
   readonly certificate: { readonly endsAt: number; readonly isStale: boolean } | null;
@@ -55,6 +57,7 @@ export interface IngressMetrics {
   readonly ttft: TracedHistogram<'model' | 'lane'>;
   readonly queueWait: Histogram<'model' | 'lane'>;
   readonly duration: Histogram<'model' | 'lane'>;
+  readonly doorWait: Histogram<'model'>;
   readonly limits: LimitObserver;
 }
 
@@ -64,12 +67,19 @@ export function createIngressMetrics(gauges: IngressGauges, isTraced = false): I
   addGauges(set, gauges);
   addDroppedMetric(set, gauges.dropped);
   const models = new BoundedLabel();
+  const modelOf = (slug: string) => {
+    const name = gauges.fleet.nameOf(slug);
+    return name === undefined ? OTHER : models.of(name);
+  };
+  addDoorGauge(set, modelOf, gauges);
   return {
-    set,
-    modelOf: slug => {
-      const name = gauges.fleet.nameOf(slug);
-      return name === undefined ? OTHER : models.of(name);
-    },
+    ...{ set, modelOf },
+    doorWait: set.histogram(
+      'penstock_door_wait_seconds',
+      'How long requests waited at the door of their ingress for the turn of their project, of those that had to.',
+      FIRST_TOKEN_BUCKETS_S,
+      'model',
+    ),
     ...counters(set),
     estimateRatio: set.histogram(
       'penstock_prompt_token_estimate_ratio',
@@ -92,6 +102,23 @@ export function createIngressMetrics(gauges: IngressGauges, isTraced = false): I
       ...(['model', 'lane'] as const),
     ),
   };
+}
+
+/** Several queues may be of one model. */
+function addDoorGauge(set: MetricSet, modelOf: (slug: string) => string, { atDoor }: IngressGauges): void {
+  set.gauges(
+    'penstock_door_waiting',
+    'Requests that wait at the door of this ingress for the turn of their project: not on the queue yet.',
+    ['model'],
+    () => {
+      const counts = new Map<string, number>();
+      for (const [slug, count] of atDoor()) {
+        const model = modelOf(slug);
+        counts.set(model, count + (counts.get(model) ?? 0));
+      }
+      return [...counts].map(([model, count]) => [{ model }, count]);
+    },
+  );
 }
 
 function firstTokens(set: MetricSet, isTraced: boolean): TracedHistogram<'model' | 'lane'> {

@@ -81,7 +81,13 @@ function startServer(
     usageLimits: new UsageLimitsApi(none),
   };
   const letIn = () => {};
-  const caller = { project: 't', key: 'k', permissions: { scopes: null, models: null }, limits: {} };
+  const caller = {
+    project: 't',
+    key: 'k',
+    permissions: { scopes: null, models: null },
+    limits: {},
+    weight: 1,
+  };
   const authenticator = {
     callerOf: async () => ({ ...caller, project: authenticate() }),
     adminOf: async () => ({ key: 'k' }),

@@ -22,8 +22,8 @@ function startReporter(requests: readonly Partial<OpenRequest>[] = []) {
   return { metrics, told };
 }
 
-const waiting = (slug: string, lane: Lane, openedAt: number, running: object | null = null) =>
-  ({ slug, openedAt, running, address: { lane } }) as OpenRequest;
+const waiting = (slug: string, lane: Lane, openedAt: number, about: object = {}) =>
+  ({ slug, openedAt, running: null, unsent: null, address: { lane }, ...about }) as OpenRequest;
 
 test('what a node tells of itself is what its metrics say', async () => {
   const { metrics, told } = startReporter();
@@ -51,16 +51,16 @@ test('what a node tells of itself is what its metrics say', async () => {
 test('what waits is told by model and lane, the longest waiting first; what a worker has does not wait', async () => {
   const { told } = startReporter([
     waiting('a', 'interactive', 9000),
-    waiting('a', 'interactive', 8500),
+    waiting('a', 'interactive', 8500, { unsent: {} }),
     waiting('b', 'interactive', 4000),
     waiting('b', 'background', 9900),
-    waiting('b', 'interactive', 0, {}),
+    waiting('b', 'interactive', 0, { running: {} }),
   ]);
   const { status } = await told();
   assert.equal(status.open, 5);
   assert.deepEqual(status.waiting, [
-    { slug: 'b', lane: 'interactive', requests: 1, oldestMs: 6000 },
-    { slug: 'a', lane: 'interactive', requests: 2, oldestMs: 1500 },
-    { slug: 'b', lane: 'background', requests: 1, oldestMs: 100 },
+    { slug: 'b', lane: 'interactive', requests: 1, atDoor: 0, oldestMs: 6000 },
+    { slug: 'a', lane: 'interactive', requests: 2, atDoor: 1, oldestMs: 1500 },
+    { slug: 'b', lane: 'background', requests: 1, atDoor: 0, oldestMs: 100 },
   ]);
 });

@@ -88,12 +88,18 @@ async function readHistogram(metric: Pick<Histogram, 'get'>): Promise<StatusHist
 
 function waitingByQueue(requests: Iterable<Readonly<OpenRequest>>, now: number): WaitingRequests[] {
   const byQueue = new Map<string, WaitingRequests>();
-  for (const { running, slug, address, openedAt } of requests) {
+  for (const { running, slug, address, openedAt, unsent } of requests) {
     if (running !== null) continue;
     const key = `${slug} ${address.lane}`;
-    const { requests: before = 0, oldestMs = 0 } = byQueue.get(key) ?? {};
+    const { requests: before = 0, atDoor = 0, oldestMs = 0 } = byQueue.get(key) ?? {};
     const oldest = Math.max(oldestMs, now - openedAt);
-    byQueue.set(key, { slug, lane: address.lane, requests: before + 1, oldestMs: oldest });
+    byQueue.set(key, {
+      slug,
+      lane: address.lane,
+      requests: before + 1,
+      oldestMs: oldest,
+      atDoor: atDoor + (unsent === null ? 0 : 1),
+    });
   }
   return [...byQueue.values()].sort((a, b) => b.oldestMs - a.oldestMs).slice(0, MOST_WAITING);
 }

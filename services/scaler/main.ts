@@ -1,5 +1,5 @@
 /** A scaler process: reads its configuration, connects, decides until a signal. */
-import { watchFleet } from '@penstock/fleet';
+import { DoorQueues, watchFleet } from '@penstock/fleet';
 import { LeaderName, Leadership } from '@penstock/fleet/leadership';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { DEFAULT_RULES, HEARTBEAT_MS } from '@penstock/policy';
@@ -77,7 +77,8 @@ const sweeping = setInterval(() => fleet.sweep(), HEARTBEAT_MS);
 const hold = opened.lease ?? new LeaderName({ nodes, name: `scaler:${region}`, nonce: nextId() });
 const leadership = new Leadership(hold, regionClock, log);
 const isLeader = () => leadership.isLeader;
-const queues = new QueueWatch(survey, regionClock, log);
+const doors = new DoorQueues(regionClock);
+const queues = new QueueWatch(doors.beside(survey), regionClock, log);
 const reader = new RegionReader({
   ...{ fleet, queues, clock: regionClock },
   hears: () => queue.connected && fleet.unheardMs === 0,
@@ -87,7 +88,10 @@ const tokenCost = new TokenCost(cost, config.PENSTOCK_SLO_TTFT_MS / 1000, region
 queue.listen({ kind: 'ingress_statuses', region }, (payload, _reply, from) => {
   const status = readIngressStatus(payload, from);
   if (status === null) dropped.count('status');
-  else tokenCost.hear(status);
+  else {
+    tokenCost.hear(status);
+    doors.hear(status);
+  }
 });
 const metrics = createScalerMetrics({
   ...{ scaler: () => scaler, cost, isLeader, ageS: () => reader.ageS, dropped },

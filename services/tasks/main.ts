@@ -10,10 +10,10 @@ import {
   RunPasses,
   UNRESTRICTED,
 } from '@penstock/access';
-import { watchFleet } from '@penstock/fleet';
+import { DoorQueues, watchFleet } from '@penstock/fleet';
 import { joinRegion } from '@penstock/fleet/nodes';
 import { HEARTBEAT_MS, TokenEstimator } from '@penstock/policy';
-import type { BatchRecord, Endpoint } from '@penstock/protocol';
+import { type BatchRecord, type Endpoint, readIngressStatus } from '@penstock/protocol';
 import { DoneChannel, LostRunFinder, RunAttempts, RunCanceller, RunExpiry, RunRequeue } from '@penstock/runs';
 import {
   auditOptions,
@@ -285,8 +285,14 @@ if (watchedAt !== null) {
     NatsQueueSurvey.connect(natsOf(config, id), { region, shards: config.PENSTOCK_SHARDS }),
   );
   surveys.push(store, survey);
+  const doors = new DoorQueues(regionClock);
+  queue.listen({ kind: 'ingress_statuses', region }, (payload, _reply, from) => {
+    const status = readIngressStatus(payload, from);
+    if (status === null) dropped.count('status');
+    else doors.hear(status);
+  });
   regionWatch = new RegionWatch({
-    ...{ queue: survey, store, webhookJobs: () => webhooks.counts(), clock: regionClock, log },
+    ...{ queue: doors.beside(survey), store, webhookJobs: () => webhooks.counts(), clock: regionClock, log },
   });
   regionWatch.start();
   const notReady = () => {

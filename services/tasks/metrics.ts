@@ -75,7 +75,7 @@ function addQueueGauges(set: MetricSet, { region, nameOf, clock }: TasksGauges):
   const labels = ['model', 'lane'];
   set.gauges(
     'penstock_queue_size',
-    'Requests that wait for their first worker, in the whole region.',
+    'Requests that wait for their first worker, in the whole region: on the queue and at the doors of ingress nodes.',
     labels,
     () => series(queues => sum(queues.map(({ waiting }) => waiting))),
   );

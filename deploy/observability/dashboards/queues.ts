@@ -1,5 +1,5 @@
 /** What waits, how long, and how full the servers are. */
-import { chart, OF_MODEL, waits } from '../charts.ts';
+import { chart, OF_MODEL, quantile, waits } from '../charts.ts';
 import type { Dashboard } from '../panels.ts';
 
 export const QUEUES: Dashboard = {
@@ -57,6 +57,19 @@ export const QUEUES: Dashboard = {
           'The oldest request without a worker, as its ingress sees it.',
           { unit: 's' },
           { expr: 'max(penstock_oldest_waiting_request_age_seconds)', legend: 'oldest', colour: 'blue' },
+        ),
+        chart(
+          'Waiting at the door',
+          'Requests that wait at ingress nodes for the turn of their project.',
+          { unit: 'short' },
+          { expr: `sum by (model) (penstock_door_waiting{${OF_MODEL}})`, legend: '{{model}}' },
+        ),
+        chart(
+          'Wait at the door',
+          'Of those that had to wait there: half, and all but one in a hundred, waited no longer.',
+          { unit: 's' },
+          { expr: quantile(0.5, 'penstock_door_wait_seconds', ''), legend: 'p50', colour: 'sky' },
+          { expr: quantile(0.99, 'penstock_door_wait_seconds', ''), legend: 'p99', colour: 'blue' },
         ),
       ],
     },

@@ -27,7 +27,7 @@ function start() {
 test('each deed has its entry: who, what, of which project, with what was asked for, and never a key', async () => {
   const { projects, keys, told } = start();
   const { id } = await projects.create(BY, 'search');
-  await projects.rename(BY, id, 'Search');
+  await projects.update(BY, id, { name: 'Search' });
   await projects.limit(BY, id, 'm', { rpm_limit: 5 });
   await projects.permit(BY, id, { mode: 'allow_list', names: Array.from({ length: 30 }, (_, i) => `m${i}`) });
   const account = await projects.addAccount(BY, id, 'ci');
@@ -67,9 +67,9 @@ test('each deed has its entry: who, what, of which project, with what was asked 
 test('what fails has a second entry, what cannot be meant none, and what cannot be noted is not done', async () => {
   const { projects, records, audit, told } = start();
   const { id } = await projects.create(BY, 'a');
-  await assert.rejects(projects.rename(BY, 'proj_none', 'b'), { code: 'project_not_found' });
+  await assert.rejects(projects.update(BY, 'proj_none', { name: 'b' }), { code: 'project_not_found' });
   records.putProject = async () => Promise.reject(new Error('gone'));
-  await assert.rejects(projects.rename(BY, id, 'b'), /gone/);
+  await assert.rejects(projects.update(BY, id, { name: 'b' }), /gone/);
   assert.deepEqual(
     (await told()).map(({ action, failures }) => `${action} ${failures}`),
     ['project.created undefined', 'project.updated undefined', 'project.updated internal_error'],

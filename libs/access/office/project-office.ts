@@ -7,6 +7,7 @@ import {
   type ProjectLimits,
   type ServiceAccount,
   tenantOfNew,
+  USUAL_WEIGHT,
 } from '@penstock/protocol';
 import type { Clock } from '@penstock/runtime';
 import type { ProjectRecords } from '@penstock/transport';
@@ -45,21 +46,29 @@ export class ProjectOffice {
   }
 
   /** @param id of a configured key, whose data it takes over; absent for a project of nobody yet. */
-  create(by: Actor, name: string, id = tenantOfNew(this.#o.nextId())): Promise<Project> {
+  create(
+    by: Actor,
+    name: string,
+    {
+      id = tenantOfNew(this.#o.nextId()),
+      weight = USUAL_WEIGHT,
+    }: { id?: string | undefined; weight?: number | undefined } = {},
+  ): Promise<Project> {
     const project: Project = {
       ...{ id, name, createdAt: this.#nowS(), archivedAt: null, revision: 1 },
-      ...{ serviceAccounts: [], limits: {}, models: null },
+      ...{ serviceAccounts: [], limits: {}, models: null, weight },
     };
-    return this.#o.deeds.by(by, about('project.created', id, { name }), async () => {
+    return this.#o.deeds.by(by, about('project.created', id, { name, weight }), async () => {
       if (!(await this.#o.records.putProject(project)))
         throw refusal('There is such a project already: change that one.');
       return project;
     });
   }
 
-  rename(by: Actor, id: string, name: string): Promise<Project> {
-    const deed = about('project.updated', id, { name });
-    return this.#change(by, deed, project => ({ ...project, name }));
+  /** @param changed what is not in it stays. */
+  update(by: Actor, id: string, changed: Partial<Pick<Project, 'name' | 'weight'>>): Promise<Project> {
+    const deed = about('project.updated', id, changed);
+    return this.#change(by, deed, project => ({ ...project, ...changed }));
   }
 
   /** Its keys are refused from then on. Archived again, it stays as it is. */

@@ -1,6 +1,12 @@
 /** Reads the operator's file of projects. What is wrong is said with the line where it stands. */
 import { hash } from 'node:crypto';
-import { type Project, type ProjectLimits, type ProjectsInFile, projectsFile } from '@penstock/protocol';
+import {
+  type Project,
+  type ProjectLimits,
+  type ProjectsInFile,
+  projectsFile,
+  USUAL_WEIGHT,
+} from '@penstock/protocol';
 import type { z } from 'zod';
 import { JsonError, type JsonWithLines, readJsonWithLines } from './json-lines.ts';
 import type { FileKey, Provision } from './provisioned.ts';
@@ -52,10 +58,10 @@ function toProvision(
   found: Problems,
 ): Provision {
   const provision = { projects: new Map<string, Project>(), keys: new Map<string, FileKey>() };
-  for (const [i, { id, name, models, limits = {}, keys }] of projects.entries()) {
+  for (const [i, { id, name, models, weight = USUAL_WEIGHT, limits = {}, keys }] of projects.entries()) {
     if (provision.projects.has(id)) found.add(['projects', i, 'id'], 'there is another project of this id');
     provision.projects.set(id, {
-      ...{ id, name, createdAt, archivedAt: null, isInFile: true, revision: 0 },
+      ...{ id, name, createdAt, archivedAt: null, isInFile: true, revision: 0, weight },
       ...{ serviceAccounts: [{ ...ACCOUNT, createdAt }], limits: limits as ProjectLimits },
       models: permissionsOf(models),
     });

@@ -169,7 +169,15 @@ test('a change counts seconds later; a broken file keeps what it said, is logged
 test('what the file says of a project counts; keys made for it go on; nothing of it is changed here', async () => {
   const { kept, records, stands, pass } = await start();
   const before: Project = {
-    ...{ id: 'proj_search', name: 'before', createdAt: 1, archivedAt: 2, revision: 1, models: null },
+    ...{
+      id: 'proj_search',
+      name: 'before',
+      createdAt: 1,
+      archivedAt: 2,
+      revision: 1,
+      models: null,
+      weight: 1,
+    },
     ...{ serviceAccounts: [{ id: 'svc_1', name: 'a', createdAt: 1 }], limits: {} },
   };
   await kept.putProject(before);

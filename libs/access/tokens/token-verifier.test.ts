@@ -33,7 +33,7 @@ async function start(issuer: string, more: Partial<TokenVerifierOptions> = {}) {
   const records = new MemoryProjectRecords();
   const project: Project = {
     ...{ id: 'proj_a', name: 'a', createdAt: 1, archivedAt: null, revision: 1, serviceAccounts: [] },
-    ...{ limits: { '*': { rpm_limit: 5 } }, models: null },
+    ...{ limits: { '*': { rpm_limit: 5 } }, models: null, weight: 1 },
   };
   await records.putProject(project);
   const { ring } = openKeyStore({

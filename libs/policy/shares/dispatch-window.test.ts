@@ -5,7 +5,7 @@ import { DispatchWindow, startsNow, WAY_S, type WindowOf } from './dispatch-wind
 const NOTHING = () => 0;
 
 function of(about: Partial<WindowOf>): WindowOf {
-  return { now: 0, workers: 8, part: 1, share: 1, elsewhere: 0, ...about };
+  return { now: 0, workers: 8, part: 1, share: 1, elsewhere: 0, paceElsewhere: 0, gain: 1, ...about };
 }
 
 /** How many go. */
@@ -19,6 +19,7 @@ test('a request for each worker and a few beside are on the way, and two where t
   assert.equal(fill(new DispatchWindow(), of({})), 10);
   assert.equal(fill(new DispatchWindow(), of({ workers: 0 })), 2);
   assert.equal(fill(new DispatchWindow(), of({ part: 1 / 2 })), 5);
+  assert.equal(fill(new DispatchWindow(), of({ gain: 2 })), 20);
 });
 
 test('what the fleet would begin at once goes beside, until something has been on its way for long', () => {

@@ -1,7 +1,7 @@
 /**
  * How much an ingress has on the way to engines: on the queue, or at a worker whose engine has not begun to answer. What is there is served in
  * no order of ours, so it should be little; but never so little that an engine with room finds nothing. It is
- * - a request for each worker, and some beside;
+ * - a request for each worker, and some beside; more where engines compute many side by side ({@link WindowGain});
  * - what is begun while the ingress hears of it and sends more; and
  * - what the fleet would begin at once, as far as is known ({@link startsNow}), as long as nothing is on its way for long.
  * That an engine has room shows by what it begins. Quotes of workers may be wrong, so they only ever let more through.
@@ -19,6 +19,8 @@ const TIMES_WORKERS = 1.25;
 /** The fewest that all nodes have on the way together. */
 const LEAST = 2;
 const PACE_OVER_S = 1;
+/** Time over which a node's share of what is begun is averaged, ms. */
+const SHARE_OVER_MS = 3000;
 
 /** What a window is made for. */
 export interface WindowOf {
@@ -29,14 +31,19 @@ export interface WindowOf {
   readonly part: number;
   /** Of that, what this node may keep busy beside others, 0–1. */
   readonly share: number;
-  /** What other nodes have on the way. */
+  /** What other nodes have on the way, and what of theirs is begun in a second. */
   readonly elsewhere: number;
+  readonly paceElsewhere: number;
+  /** See {@link WindowGain}. */
+  readonly gain: number;
 }
 
 export class DispatchWindow<T> {
   /** Since when each is on its way, ms; oldest first. */
   readonly #open = new Map<T, number>();
   readonly #pace = new Pace(PACE_OVER_S);
+  #share = 1;
+  #sharedAt = 0;
   #begunAt = 0;
   /** How long the one begun last was on its way, ms. */
   #tookMs = 0;
@@ -51,18 +58,24 @@ export class DispatchWindow<T> {
     return this.#open.keys();
   }
 
+  /** How many are begun in a second lately. */
+  perSecond(now: number): number {
+    return this.#pace.perSecond(now);
+  }
+
   sent(item: T, now: number): void {
     this.#open.set(item, now);
   }
 
-  /** The first of its answer has come. */
-  begun(item: T, now: number): void {
+  /** The first of its answer has come. @returns how long it was on its way, ms; null where it was not. */
+  begun(item: T, now: number): number | null {
     const sentAt = this.#open.get(item);
-    if (sentAt === undefined) return;
+    if (sentAt === undefined) return null;
     this.#open.delete(item);
     this.#begunAt = now;
     this.#tookMs = now - sentAt;
     this.#pace.add(1, now);
+    return this.#tookMs;
   }
 
   /** It is over, and never was begun. */
@@ -73,13 +86,23 @@ export class DispatchWindow<T> {
   /** Whether another one may go. @param starts see {@link startsNow}; asked only where it counts. */
   hasRoom(of: WindowOf, starts: () => number): boolean {
     const { now } = of;
-    const most = partOf(of) + WAY_S * this.#pace.perSecond(now);
+    const pace = this.#lastingShare(of) * (this.perSecond(now) + of.paceElsewhere);
+    const most = partOf(of) + WAY_S * pace;
     // Of many nodes each has less than one on the way: one at a time, with a pause.
     if (most < 1) return this.#open.size === 0 && now >= this.#begunAt + (1 / most - 1) * this.#tookMs;
     if (this.#open.size < most) return true;
     const [oldest = now] = this.#open.values();
     if (now - oldest <= BACKLOG_MS) return this.#open.size < most + starts();
     return this.#fresh(now) < most;
+  }
+
+  /** What is begun at all nodes is each one's by its share: did a node go by what it begins itself, whoever begins much would go on so. Slowly, for shares change with each request that waits. */
+  #lastingShare({ share, now }: WindowOf): number {
+    const isNew = this.#share === 1 || share === 1;
+    const weight = isNew ? 1 : 1 - Math.exp((this.#sharedAt - now) / SHARE_OVER_MS);
+    this.#share += weight * (share - this.#share);
+    this.#sharedAt = now;
+    return this.#share;
   }
 
   #fresh(now: number): number {
@@ -93,8 +116,10 @@ export class DispatchWindow<T> {
 }
 
 /** Beside what waits elsewhere a node has its share. What others do not use of theirs it takes, and never leaves less than half of its own to them. */
-function partOf({ workers, part, share, elsewhere }: WindowOf): number {
-  const all = Math.max(LEAST, TIMES_WORKERS * workers) * part;
+function partOf({ workers, part, share, elsewhere, gain }: WindowOf): number {
+  const least = Math.max(LEAST, TIMES_WORKERS * workers) * part;
+  // Enlarged in whole requests, so that also what is small grows by as much.
+  const all = gain === 1 ? least : gain * Math.ceil(least);
   const own = share * all;
   return Math.max(own / 2, Math.min(own, all - elsewhere));
 }

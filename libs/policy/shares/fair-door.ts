@@ -6,6 +6,7 @@ import { DispatchWindow } from './dispatch-window.ts';
 import { type Claimant, FairQueue } from './fair-queue.ts';
 import type { DoorTold, NodeShare, OwnersWaiting } from './node-shares.ts';
 import { Pace } from './pace.ts';
+import { WindowGain } from './window-gain.ts';
 
 /** By how much an owner may get ahead of one that waits for other kinds of work: what is served in so long, s … */
 const LEAD_S = 1;
@@ -25,9 +26,13 @@ export interface DoorView<T> {
   readonly starts: (item: T) => number;
 }
 
+/** How often a node looks for what time alone changes, ms. */
+export const DOOR_LOOK_MS = 100;
+
 export class FairDoor<T extends Claimant> {
   readonly waiting = new FairQueue<T>();
   readonly #pace = new Pace(PACE_OVER_S);
+  readonly #gain = new WindowGain();
   readonly #windows = new Map<string, DispatchWindow<T>>();
 
   /** Nothing waits, and nothing is on its way. */
@@ -44,6 +49,7 @@ export class FairDoor<T extends Claimant> {
   passes(item: T, view: DoorView<T>): boolean {
     if (this.waiting.size > 0) return false;
     if (!this.#hasRoom(item, 1, view)) return false;
+    this.#gain.idle(view.now);
     this.#sent(this.#windowOf(item.kind), item, view.now);
     return true;
   }
@@ -69,7 +75,9 @@ export class FairDoor<T extends Claimant> {
   #hasRoom(item: T, part: number, view: DoorView<T>): boolean {
     const { now, workers, node } = view;
     const elsewhere = node.elsewhere.get(item.kind) ?? 0;
-    const of = { now, workers, part, share: node.share, elsewhere };
+    const paceElsewhere = node.paceElsewhere.get(item.kind) ?? 0;
+    const beside = { share: node.share, elsewhere, paceElsewhere };
+    const of = { now, workers, part, ...beside, gain: this.#gain.value };
     return this.#windowOf(item.kind).hasRoom(of, () => view.starts(item));
   }
 
@@ -80,7 +88,8 @@ export class FairDoor<T extends Claimant> {
 
   /** The first of its answer has come. */
   begun(item: T, now: number): void {
-    this.#windowOf(item.kind).begun(item, now);
+    const tookMs = this.#windowOf(item.kind).begun(item, now);
+    if (tookMs !== null) this.#gain.begun(item.cost, tookMs, now);
   }
 
   /** It is over, wherever it was. */
@@ -94,11 +103,16 @@ export class FairDoor<T extends Claimant> {
   }
 
   /** What other nodes have to know of this one. */
-  get told(): DoorTold {
+  told(now: number): DoorTold {
     const waiting = new Map<string, OwnersWaiting>();
     for (const [owner, { weight }, count] of this.waiting.owners())
       waiting.set(owner, { weight, waiting: count });
-    return { waiting, onTheWay: new Map([...this.#windows].map(([kind, { size }]) => [kind, size])) };
+    const windows = [...this.#windows];
+    return {
+      waiting,
+      onTheWay: new Map(windows.map(([kind, { size }]) => [kind, size])),
+      pace: new Map(windows.map(([kind, window]) => [kind, window.perSecond(now)])),
+    };
   }
 
   #windowOf(kind: string): DispatchWindow<T> {

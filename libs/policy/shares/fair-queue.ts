@@ -53,6 +53,10 @@ export class FairQueue<T extends Claimant> {
     return this.#sizes.get(kind) ?? 0;
   }
 
+  isWaiting(owner: string): boolean {
+    return this.#lines.has(owner);
+  }
+
   /** Owners for which something waits, with the first of it and how much it is. */
   *owners(): Iterable<readonly [owner: string, first: T, waiting: number]> {
     for (const [owner, { items }] of this.#lines) {

@@ -3,10 +3,11 @@ import type { KeyRecord } from './api-key.ts';
 import { type Limits, OPENAI_LIMITS, RESOURCE_LIMITS, UNLIMITED, writeDuration } from './limit-names.ts';
 import type { Project, ServiceAccount } from './project.ts';
 
-export function toProjectObject({ id, name, createdAt, archivedAt, isInFile }: Project): object {
+export function toProjectObject({ id, name, createdAt, archivedAt, weight, isInFile }: Project): object {
   return {
     ...{ id, object: 'organization.project', name, created_at: createdAt, archived_at: archivedAt },
     status: archivedAt === null ? 'active' : 'archived',
+    weight,
     ...(isInFile === true ? { read_only: true } : {}),
   };
 }

@@ -1,5 +1,6 @@
 /** Projects: what files, batches, stored answers, webhooks and limits belong to. In code that carries requests, a project is their `tenant`. */
 import { z } from 'zod';
+import { MOST_WEIGHT, USUAL_WEIGHT } from '../tenant.ts';
 import { readRecord } from '../wire/json-message.ts';
 
 const limits = z.record(z.string(), z.number());
@@ -28,6 +29,8 @@ const project = z.object({
     .object({ mode: z.enum(['allow_list', 'deny_list']), names: z.array(z.string()) })
     .nullable()
     .default(null),
+  /** With a backlog, of two projects the one with twice the weight is served twice as much. */
+  weight: z.int().min(1).max(MOST_WEIGHT).default(USUAL_WEIGHT),
   /** By model name, `*` for all models together; then by the name of the limit, as `rpm_limit`. What is absent is not limited. */
   limits: z.record(z.string(), limits).default({}),
   /** Whether the operator's file says what it is, and nobody else may change it; never kept. */

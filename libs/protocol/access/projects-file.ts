@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { isTenant, TENANT_RULE } from '../tenant.ts';
 import { isResourceLimit, NO_MODEL_OF_RESOURCE, readDuration } from './limit-names.ts';
-import { dollars, duration, modelNames, most, name, resourceLimits, scopes } from './requests.ts';
+import { dollars, duration, modelNames, most, name, resourceLimits, scopes, weight } from './requests.ts';
 
 const DATE = 'give a date as 2027-01-31 or 2027-01-31T12:00:00Z';
 
@@ -54,6 +54,7 @@ const project = z.strictObject({
   id: z.string({ error: `give ${TENANT_RULE}` }).refine(isTenant, `give ${TENANT_RULE}`),
   name,
   models: models.optional(),
+  weight: weight.optional(),
   /** By model, `*` for all together. */
   limits: z.record(z.string().min(1).max(512), limits).superRefine(refuseResourcesOfModels).optional(),
   keys: z.array(key).max(1000, 'a project has 1000 keys at most').default([]),

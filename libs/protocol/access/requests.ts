@@ -1,6 +1,6 @@
 /** Requests of the admin API, in OpenAI's words. What a field would do that does nothing here is refused, so that nobody relies on it. */
 import { z } from 'zod';
-import { isTenantOfKey } from '../tenant.ts';
+import { isTenantOfKey, MOST_WEIGHT } from '../tenant.ts';
 import {
   DURATION_USAGE,
   LIMITS,
@@ -31,15 +31,20 @@ export const modelNames = z
   .array(z.string().min(1).max(512), { error: 'name the models in a list' })
   .max(1000, 'use 1000 models or fewer');
 
+const WEIGHT = `give a whole number from 1 to ${MOST_WEIGHT}`;
+/** Ours: see {@link Project.weight}. */
+export const weight = z.int({ error: WEIGHT }).min(1, WEIGHT).max(MOST_WEIGHT, WEIGHT);
+
 export const projectCreate = z.looseObject({
   name,
+  weight: weight.optional(),
   /** Ours: of a key in `PENSTOCK_API_KEYS`, whose data it takes over. */
   id: z
     .string()
     .refine(isTenantOfKey, 'give the first 16 hex digits of the SHA-256 of a configured key, or leave it out')
     .optional(),
 });
-export const projectUpdate = z.looseObject({ name: name.optional() });
+export const projectUpdate = z.looseObject({ name: name.optional(), weight: weight.optional() });
 export const serviceAccountCreate = z.looseObject({
   name,
   create_service_account_only: z.boolean().nullish(),

@@ -6,6 +6,8 @@ export type ControlAddress =
   | { readonly kind: 'heartbeat'; readonly region: string; readonly worker: string }
   /** An ingress tells here once a second what it counts. */
   | { readonly kind: 'ingress_status'; readonly region: string; readonly ingress: string }
+  /** An ingress tells here the other ones what waits at its doors: see door-status.ts. */
+  | { readonly kind: 'doors'; readonly region: string; readonly ingress: string }
   /** Cancel messages and orders for one worker. */
   | { readonly kind: 'worker'; readonly worker: string }
   /** Questions to one ingress: "is this attempt current, and what has the client received?" */
@@ -18,7 +20,7 @@ export type ControlAddress =
 /** What can be listened to: one address, or what all workers or all ingress nodes of a region tell of themselves. */
 export type ControlFilter =
   | ControlAddress
-  | { readonly kind: 'heartbeats' | 'ingress_statuses'; readonly region: string };
+  | { readonly kind: 'heartbeats' | 'ingress_statuses' | 'all_doors'; readonly region: string };
 
 export function controlSubject(filter: ControlFilter): string {
   switch (filter.kind) {
@@ -30,6 +32,10 @@ export function controlSubject(filter: ControlFilter): string {
       return `st.${assertToken(filter.region)}.${assertToken(filter.ingress)}`;
     case 'ingress_statuses':
       return `st.${assertToken(filter.region)}.*`;
+    case 'doors':
+      return `door.${assertToken(filter.region)}.${assertToken(filter.ingress)}`;
+    case 'all_doors':
+      return `door.${assertToken(filter.region)}.*`;
     case 'worker':
       return `ctl.worker.${assertToken(filter.worker)}`;
     case 'ingress':

@@ -9,6 +9,7 @@ import type {
   WantedAnswer,
   WantedQuestion,
 } from './control-message.ts';
+import type { DoorStatus } from './door-status.ts';
 import type { Heartbeat, ModelInfo } from './heartbeat.ts';
 import type { IngressStatus } from './ingress-status.ts';
 
@@ -26,7 +27,8 @@ export function encodeMessage(
     | RunningQuestion
     | RunningAnswer
     | ModelInfo
-    | IngressStatus,
+    | IngressStatus
+    | DoorStatus,
 ): Uint8Array {
   return Buffer.from(JSON.stringify(message));
 }

@@ -22,6 +22,7 @@ import {
   readWantedAnswer,
   readWantedQuestion,
 } from './control-message.ts';
+import { readDoorStatus } from './door-status.ts';
 import { readHeartbeat, readModelInfo } from './heartbeat.ts';
 import { readIngressStatus } from './ingress-status.ts';
 
@@ -42,6 +43,18 @@ const HEARTBEAT = {
   ...{ pulling: true, leaving: false, waitS: 0.5, tokensPerSec: 9000, load: 0.25 },
   ...{ cacheTokens: 12, cacheCapacity: 100, report: REPORT },
 };
+const DOORS = {
+  ...{ v: 1, ingress: 'in-1' },
+  doors: [
+    {
+      slug: 'm',
+      projects: [{ project: 'proj_a', weight: 2, waiting: 7 }],
+      rest: { weight: 3, waiting: 5 },
+      onTheWay: { short: 4 },
+      pace: { short: 2.5 },
+    },
+  ],
+};
 const QUESTION = { id: 'r1', attempt: 2, worker: 'w-1', nonce: 7, ack: 'a', key: 'k'.repeat(20) };
 const CONTINUE = {
   ...{ kind: 'continue', text: 'Hel', chunks: 1, tokens: 2, promptTokens: 3, finish: null },
@@ -61,6 +74,7 @@ const READERS: readonly (readonly [name: string, read: (bytes: Uint8Array) => un
   ['heartbeat', bytes => readHeartbeat(bytes, 'w-1'), HEARTBEAT],
   ['model', readModelInfo, MODEL],
   ['status', bytes => readIngressStatus(bytes, 'in-1'), ingressStatus()],
+  ['what waits at doors', bytes => readDoorStatus(bytes, 'in-1'), DOORS],
   ['question', readResumeQuestion, QUESTION],
   ['answer', readResumeAnswer, CONTINUE],
   ['cancel', readCancel, { cancel: 'r1', attempt: 1, nonce: 3 }],

@@ -33,6 +33,8 @@ const waiting = z.object({
   slug: token,
   lane: z.enum(LANES),
   requests: count,
+  /** Of them, at the door of this node (decision 0012): the broker does not know of them. */
+  atDoor: count.default(0),
   /** How long the first of them has been waiting, ms. */
   oldestMs: count,
 });

@@ -35,6 +35,7 @@ export const ORGANIZATION_OBJECTS: Readonly<Record<string, JsonSchema>> = {
     {
       ...{ id: text, object: { const: 'organization.project' }, name: text, created_at: seconds },
       ...{ archived_at: nullable(seconds), status: { enum: ['active', 'archived'] } },
+      weight: count,
     },
     { read_only: { const: true } },
   ),

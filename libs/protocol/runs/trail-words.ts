@@ -17,6 +17,11 @@ const PLACED: Readonly<Record<string, string>> = {
   owner_busy: 'who holds the beginning of the prompt would answer too late',
   owner_loaded: 'who holds the beginning of the prompt has had more than its share lately',
 };
+/** Why a request waited at the door of its ingress. */
+const HELD: Readonly<Record<string, string>> = {
+  over_share: 'its project is over its share, and has other requests waiting before it',
+  no_room: 'engines have yet to begin what is on its way to them',
+};
 const MOVED: Readonly<Record<string, string>> = {
   not_taken: 'its worker did not take it in time',
   stranded: 'its shard has no worker that takes work',
@@ -49,6 +54,8 @@ function wordsOf(event: TrailEvent): string {
   switch (event.kind) {
     case 'accepted':
       return acceptedWords(event);
+    case 'held_at_door':
+      return `waited at the door: ${HELD[reason] ?? reason}`;
     case 'placed':
       return event.worker === undefined
         ? `offered to all workers: ${placementWords(reason)}`

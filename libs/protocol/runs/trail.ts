@@ -8,7 +8,7 @@ import { LANES, SIZES } from '../wire/names.ts';
 import { assertToken, fnv1a } from '../wire/token.ts';
 
 export const TRAIL_KINDS = [
-  ...(['accepted', 'placed', 'queued', 'taken', 'first_token'] as const),
+  ...(['accepted', 'held_at_door', 'placed', 'queued', 'taken', 'first_token'] as const),
   ...(['attempt_failed', 'offered_to_all', 'converted', 'ended'] as const),
 ] as const;
 

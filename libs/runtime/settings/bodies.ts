@@ -34,6 +34,6 @@ export const bodyBudgetSetting = {
     .min(1_048_576)
     .default(268_435_456)
     .describe(
-      'Memory for large bodies in this process. At an ingress, bodies above 1 MB that find no room wait up to 10 s and then get 503; at a worker, requests whose bodies are in the store wait for room. Multipart forms stream through and take none.',
+      'Memory for large bodies in this process. At an ingress, bodies above 1 MB that find no room wait up to 10 s and then get 503; at a worker, requests whose bodies are in the store wait for room. Multipart forms stream through and take none. Bodies of what waits at the door of an ingress have as much again, and a project beyond its share of that gets 429.',
     ),
 };

@@ -13,6 +13,7 @@ const PROJECT: Project = {
     serviceAccounts: [],
     limits: {},
     models: null,
+    weight: 1,
   },
   revision: 1,
 };

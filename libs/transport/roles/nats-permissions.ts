@@ -38,12 +38,14 @@ const TABLE: Readonly<Record<Role, (member: Member) => NatsPermissions>> = {
       deadStreamSubjects(member.region),
       any('worker', member),
       any('ingress_status', member),
+      any('doors', member),
       any('ingress', member),
       ended(member),
     ],
     subscribe: [
       ...elections(member),
       ...telling(member),
+      controlSubject({ kind: 'all_doors', region: member.region }),
       any('ingress', member),
       control(member),
       ended(member),
@@ -167,7 +169,10 @@ function ended({ region }: Member): string {
 }
 
 /** The subject of any process of a kind: its name is the last word. */
-function any(kind: 'heartbeat' | 'ingress_status' | 'worker' | 'ingress', { region }: Member): string {
+function any(
+  kind: 'heartbeat' | 'ingress_status' | 'doors' | 'worker' | 'ingress',
+  { region }: Member,
+): string {
   const subject = controlSubject({ kind, region, worker: 'x', ingress: 'x' });
   return subject.replace(/x$/, '*');
 }

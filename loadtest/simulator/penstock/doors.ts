@@ -2,6 +2,7 @@
 import {
   AdmissionDoor,
   costOf,
+  DOOR_LOOK_MS,
   type DoorTold,
   decideAdmission,
   nodeShare,
@@ -62,9 +63,8 @@ interface SimulatedNode {
   others: readonly DoorTold[];
 }
 
-/** How often nodes tell each other what waits at them, and look whether there is room, ms. */
+/** How often nodes tell each other what waits at them, ms. */
 const TELL_MS = 1000;
-const LOOK_MS = 100;
 const WAY_MS = 20;
 /** Adding up a thousand workers for each request is what the simulator would spend most of its time with. */
 const NOT_ASKED = { quotedS: 0, tokensPerSec: 0 };
@@ -96,7 +96,7 @@ export class Doors {
       door.arrive(item, this.#now);
       this.#pass(item.node);
     }
-    if (this.#looking.index < 0) this.#agenda.set(this.#looking, this.#now + LOOK_MS);
+    if (this.#looking.index < 0) this.#agenda.set(this.#looking, this.#now + DOOR_LOOK_MS);
   }
 
   #itemOf(request: TraceRequest, index: number): AtDoor {
@@ -145,12 +145,12 @@ export class Doors {
       this.#giveUp(node, true);
       this.#pass(node);
     }
-    if (this.#open.size > 0) this.#agenda.set(this.#looking, this.#now + LOOK_MS);
+    if (this.#open.size > 0) this.#agenda.set(this.#looking, this.#now + DOOR_LOOK_MS);
   }
 
   #tell(): void {
     this.#toldAt = this.#now;
-    const told = this.#nodes.map(({ door }) => door.fair.told);
+    const told = this.#nodes.map(({ door }) => door.fair.told(this.#now));
     for (const [at, node] of this.#nodes.entries()) node.others = told.filter((_, other) => other !== at);
   }
 
@@ -190,7 +190,7 @@ export class Doors {
   #viewOf({ door, others }: SimulatedNode): PatientView<AtDoor> {
     const { workers, starts, quotes } = this.#behind;
     return {
-      ...{ now: this.#now, node: nodeShare(door.fair.told, others), workers: workers() },
+      ...{ now: this.#now, node: nodeShare(door.fair.told(this.#now), others), workers: workers() },
       ...(this.#o.patience == null ? NOT_ASKED : quotes()),
       starts: ({ request }) => starts(request.inputTokens),
     };

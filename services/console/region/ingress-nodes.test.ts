@@ -58,9 +58,13 @@ test('placements and prompts are counted by name, over all nodes and processes',
 
 test('a silent node is said to be silent, counts in no sum, and is forgotten after a minute', () => {
   const { nodes, pass } = startNodes();
-  nodes.hear(statusOf({ waiting: [{ slug: 'm', lane: 'interactive', requests: 2, oldestMs: 100 }] }));
+  nodes.hear(
+    statusOf({ waiting: [{ slug: 'm', lane: 'interactive', requests: 2, atDoor: 0, oldestMs: 100 }] }),
+  );
   pass(2000);
-  assert.deepEqual(nodes.waiting(), [{ slug: 'm', lane: 'interactive', requests: 2, oldestMs: 2100 }]);
+  assert.deepEqual(nodes.waiting(), [
+    { slug: 'm', lane: 'interactive', requests: 2, atDoor: 0, oldestMs: 2100 },
+  ]);
   pass(2000);
   assert.deepEqual([nodes.rows()['in-1']?.state, nodes.rows()['in-1']?.silentS], ['silent', 4]);
   assert.deepEqual([nodes.totals().open, nodes.waiting()], [0, []]);

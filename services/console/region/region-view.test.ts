@@ -113,7 +113,9 @@ test('what waits is what the broker holds, for how long is what the ingress or t
   await queue.ensureConsumer(key, { ackWaitMs: 1000 });
   for (const id of ['a', 'b'])
     await queue.publish({ ...key, worker: null, id }, Buffer.from('x'), { messageId: id, ttlMs: 60_000 });
-  const waiting = [{ slug: MODEL.slug, lane: 'interactive' as const, requests: 1, oldestMs: 14_000 }];
+  const waiting = [
+    { slug: MODEL.slug, lane: 'interactive' as const, atDoor: 0, requests: 1, oldestMs: 14_000 },
+  ];
   const state = await second(() => {
     beat();
     nodes.hear({ ...STATUS, waiting });

@@ -14,7 +14,7 @@ import type { Api, Guards } from '../http/guards.ts';
 import { answer } from '../http/headers.ts';
 
 export interface RequestsOptions {
-  readonly open: Pick<OpenRequests, 'trailOf'>;
+  readonly open: Pick<OpenRequests, 'get'>;
   readonly trails: Pick<RequestTrails, 'read'>;
   readonly runs: Pick<RunStore, 'outlines'>;
 }
@@ -43,7 +43,7 @@ export class RequestsApi implements Api {
   /** Null for what is not known, and for what another tenant asked. */
   async #find(id: string, tenant: string): Promise<object | null> {
     const { open, trails, runs } = this.#o;
-    const live = open.trailOf(id);
+    const live = open.get(id)?.trail?.events ?? null;
     const events = live ?? (await trails.read(id));
     const [run = null] = live === null ? await runs.outlines([id]) : [];
     const owner = run?.tenant ?? events.find(event => event.tenant !== undefined)?.tenant;

@@ -1,29 +1,26 @@
 /**
- * The interactive path, from a valid request to a message on the queue: places the request, opens the reply and publishes.
+ * The interactive path, from a valid request to one that is open: holds it to limits, opens the reply, and has it sent ({@link Sender}).
  * The answer arrives on the reply bus and is written by {@link OpenRequests}.
  */
 import type { ServerResponse } from 'node:http';
-import { FREE_PASS, type LimitPass, type ProjectLimiter } from '@penstock/access';
+import { FREE_PASS, type LimitPass, type ProjectLimiter, reservedFor } from '@penstock/access';
 import type { Fleet } from '@penstock/fleet';
-import { decideTier, keptMs, type Placement } from '@penstock/policy';
+import { decideTier, type TokenUse } from '@penstock/policy';
 import {
-  asBuffer,
   type BodyClaim,
   type CallNames,
   callNamesIn,
   type Endpoint,
-  encodeEnvelope,
   type NewRun,
-  type QueueAddress,
   sharedAddress,
   type WorkMeta,
 } from '@penstock/protocol';
 import type { ConvertedCall } from '@penstock/runs';
-import { type Clock, type Logger, type Tracing, unixMs } from '@penstock/runtime';
-import type { ClaimCheck, WorkPublisher } from '@penstock/transport';
+import type { Clock, Tracing } from '@penstock/runtime';
+import type { ClaimCheck } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from '../http/body-reader.ts';
-import { asFault, dialectOf } from '../http/errors.ts';
+import { dialectOf } from '../http/errors.ts';
 import { appliedHeader, type Preferences } from '../intake/preferences.ts';
 import type { QueueRoom } from '../intake/queue-room.ts';
 import type { StoreRoom } from '../intake/store-room.ts';
@@ -34,39 +31,36 @@ import type { WorkMetaWriter } from '../intake/work-meta.ts';
 import { askingForUsage, WithoutUsage } from '../limits/asked-usage.ts';
 import { limitedWork } from '../limits/limited-work.ts';
 import { UsageMeter } from '../limits/usage-meter.ts';
-import type { IngressMetrics } from '../metrics.ts';
-import type { Affinity, Placed } from '../placement/affinity.ts';
+import type { Affinity } from '../placement/affinity.ts';
 import { promptText } from '../placement/prefix-chain.ts';
 import { openingOf, sessionHeader, sessionKeyOf } from '../placement/session-key.ts';
 import { HttpReply } from '../replies/http-reply.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
 import type { AnswerRoom } from '../sending/answer-room.ts';
-import { destinationOf, RequestTrace } from '../telemetry/request-trace.ts';
+import { type Doors, doorClaimOf } from '../shares/doors.ts';
+import { RequestTrace } from '../telemetry/request-trace.ts';
 import { RequestTrail, type TrailKeeping } from '../telemetry/request-trail.ts';
 import { type ConversionPlan, RunConversion } from './conversion.ts';
-import type { Bound } from './open-request.ts';
 import type { OpenRequests } from './open-requests.ts';
-
-/** Work of a lower lane goes to any worker with room. */
-const ANYWHERE: Placed = { placement: { kind: 'shared', reason: 'no_match' }, lookup: null, held: {} };
+import type { Sender } from './sender.ts';
 
 export interface DispatcherOptions {
-  readonly queue: WorkPublisher;
-  readonly fleet: Fleet;
-  readonly affinity: Affinity;
+  readonly fleet: Pick<Fleet, 'shardFor'>;
+  readonly affinity: Pick<Affinity, 'keyOf'>;
   readonly workMeta: WorkMetaWriter;
   readonly open: OpenRequests;
+  readonly sender: Sender;
+  /** Null where they are off. */
+  readonly doors: Pick<Doors, 'assertRoom'> | null;
   readonly claims: ClaimCheck;
   /** The record of a call that becomes a stored run. */
   readonly convertedCall: (run: NewRun) => ConvertedCall;
   readonly clock: Clock;
-  readonly metrics: IngressMetrics;
   /** Null where it is off. */
   readonly tracing: Tracing | null;
   readonly trailing: TrailKeeping;
   readonly region: string;
   readonly keepAliveMs: number;
-  readonly log: Pick<Logger, 'error'>;
   readonly room: AnswerRoom;
   readonly queueRoom: Pick<QueueRoom, 'enter'>;
   readonly storeRoom: Pick<StoreRoom, 'pass'>;
@@ -86,17 +80,6 @@ export interface ReplyTerms {
   readonly conversion: ConversionPlan | 'refuse';
   /** Of a request of a limited project. */
   readonly meter?: UsageMeter;
-}
-
-interface Work {
-  readonly tenant: string;
-  readonly address: QueueAddress;
-  readonly meta: WorkMeta;
-  readonly body: Uint8Array;
-  readonly placement: Placement;
-  readonly trace?: RequestTrace | undefined;
-  readonly trail: RequestTrail;
-  readonly meter?: UsageMeter | undefined;
 }
 
 /**
@@ -146,17 +129,14 @@ export class Dispatcher {
     reply: FastifyReply,
     terms: ReplyTerms,
   ): Promise<void> {
-    const { fleet, metrics, open, region, workMeta } = this.#o;
+    const { fleet, open, region, workMeta } = this.#o;
     const { acceptedAt, summary, queue: slug } = read;
     const { waitMs } = terms.preferences;
     const timeoutMs = callTimeoutOf(request);
     const deadlineAt = acceptedAt + (waitMs > 0 ? Math.min(waitMs, timeoutMs) : timeoutMs);
     const { lane } = decideTier(summary.tier, true);
-    const from = unixMs();
-    const looked = lane === 'interactive' ? this.#place(endpoint, read, request, terms) : ANYWHERE;
-    // Most requests need no look-up: they go out in the same turn of the event loop.
-    const { placement, lookup, held } = looked instanceof Promise ? await looked : looked;
-    const look = looked instanceof Promise ? { from, to: unixMs() } : null;
+    // Work of a lower lane goes to any worker with room.
+    const placing = lane === 'interactive' ? this.#placingOf(endpoint, read, request, terms) : null;
     const isLarge = this.#o.claims.isLarge(read.body);
     const { body, claim } = isLarge
       ? await this.#checkIn(request, read.body)
@@ -171,40 +151,38 @@ export class Dispatcher {
       ...appliedHeader(terms.preferences),
     });
     const sink = terms.reshape?.(http) ?? http;
-    metrics.placements.inc({ reason: placement.reason });
-    const { id } = request;
+    const { id, tenant } = request;
     const given = callNamesIn(request.headers);
-    const shard = placement.kind === 'bound' ? fleet.shardOfWorker(placement.worker) : fleet.shardFor(slug);
     const written = workMeta.write(read, { id, endpoint, slug, lane, deadlineAt, names: given });
     const trace = this.#traceOf(written, given);
-    trace?.placed(placement, look);
-    const trail = new RequestTrail(this.#o.trailing, request.tenant, written);
-    trail.placed(placement);
+    const trail = new RequestTrail(this.#o.trailing, tenant, written);
     const names = trace === undefined ? {} : { names: trace.names(given) };
-    const meta = { ...written, ...names, held, ...claim };
-    const worker = placement.kind === 'bound' ? placement.worker : null;
-    const key = { region, shard, slug, lane, size: meta.size };
-    const address = { ...sharedAddress(key, id), worker };
-    const work = { tenant: request.tenant, address, meta, body, placement, trace, trail, meter: terms.meter };
+    const meta = { ...written, ...names, ...claim };
+    const key = { region, shard: fleet.shardFor(slug), slug, lane, size: meta.size };
     cancelOnClose(open, raw, id);
-    open.add({
-      ...{ id, key: meta.key, slug, lookup, endpoint, deadlineAt, sink, trace, trail, ...claim },
+    const opened = open.add({
+      ...{ id, key: meta.key, slug, endpoint, deadlineAt, sink, trace, trail, ...claim },
+      ...{ address: sharedAddress(key, id), bound: null, lookup: null },
+      unsent: { tenant, meta, body, placing, raw },
+      door:
+        lane === 'interactive'
+          ? doorClaimOf(meta, request.caller, usedBy(endpoint, read), body.length)
+          : null,
       estimate: estimateOf(endpoint, read),
-      address: work.address,
-      bound: this.#boundOf(work),
       continuable: summary.continuable,
       streamed: summary.stream,
       conversion: summary.stream ? null : this.#conversionOf(terms.conversion, http),
       collecting: bytes => http.collecting(bytes),
       ...{ leaveQueue, meter: terms.meter },
     });
-    await this.#send(work, sink, raw);
+    await this.#o.sender.send(opened);
     if (!terms.isShownLater) letGoOfBody(request);
   }
 
   /** @throws DispatchError `queue_full`; nothing is left of a body in the store then. */
   #enterQueue({ id, tenant }: FastifyRequest, slug: string, bytes: number, claim: object): () => void {
     try {
+      this.#o.doors?.assertRoom(tenant, bytes);
       return this.#o.queueRoom.enter({ tenant, slug, bytes });
     } catch (err) {
       if ('claim' in claim) void this.#o.claims.discard({ id, hasClaim: true });
@@ -237,21 +215,23 @@ export class Dispatcher {
   ): HttpReply {
     const { keepAliveMs, room, open } = this.#o;
     const { id, tenant } = request;
+    const { acceptedAt, summary } = read;
     return new HttpReply({
       ...{ raw, room, tenant, headers, keepAliveMs, request: { id, headers: request.headers } },
       abandon: () => open.cancel(id),
-      ...{ streamed: read.summary.stream, dialect: dialectOf(request) },
-      tookMs: () => this.#o.clock.now() - read.acceptedAt,
+      ...{ streamed: summary.stream, dialect: dialectOf(request) },
+      tookMs: () => this.#o.clock.now() - acceptedAt,
     });
   }
 
-  #place(
+  /** What it takes to place it, also when its prompt is gone. */
+  #placingOf(
     endpoint: Endpoint,
     { summary, parsed, queue: slug, promptTokens }: InferenceRequest,
     request: FastifyRequest,
     { chain = null }: ReplyTerms,
   ) {
-    return this.#o.affinity.place({
+    return this.#o.affinity.keyOf({
       slug,
       tenant: request.tenant,
       cacheKey: summary.cacheKey,
@@ -266,63 +246,6 @@ export class Dispatcher {
 
   #conversionOf(plan: ConversionPlan | 'refuse', http: HttpReply) {
     return plan === 'refuse' ? plan : new RunConversion(plan, this.#o.convertedCall(plan.run), http);
-  }
-
-  /** How a request that is bound to a worker gets from there to its shared address. */
-  #boundOf(work: Work): Bound | null {
-    const { worker } = work.address;
-    if (worker === null) return null;
-    return {
-      worker,
-      republish: (address, change) => this.#publish({ ...work, address, meta: { ...work.meta, ...change } }),
-    };
-  }
-
-  async #send(work: Work, sink: ReplySink, raw: ServerResponse): Promise<void> {
-    const { fleet, open } = this.#o;
-    const { meta, placement, trace, trail, address } = work;
-    const from = unixMs();
-    try {
-      if (placement.kind === 'bound')
-        fleet.expectAt(placement.worker, meta.promptTokens - placement.matchedTokens);
-      await this.#publish(work);
-      trace?.published(from, destinationOf(address));
-      trail.published();
-      if (raw.destroyed) open.cancel(meta.id);
-      // Its client left while it was held, before there was anything to purge.
-      if (!open.isOpen(meta.id)) this.#o.queue.purge(address);
-      else open.published(meta.id);
-    } catch (err) {
-      // A broker that was slow, or was killed before it said so, has stored the message after all.
-      if (open.isTaken(meta.id)) return open.published(meta.id);
-      const error = asFault(err, meta.id, this.#o.log);
-      trace?.outcome(error.code);
-      trail.outcome(error.code);
-      work.meter?.refused();
-      open.cancel(meta.id);
-      sink.error(error, null);
-    }
-  }
-
-  /** The broker remembers message ids, and drops what repeats one: the attempt base makes those of each address differ. */
-  #publish(work: Work): Promise<void> {
-    const { claims } = this.#o;
-    if (!claims.isSealing) return this.#put(work, work);
-    const { tenant, meta, body } = work;
-    return claims.sealed(tenant, { meta, body: asBuffer(body) }).then(sealed => this.#put(work, sealed));
-  }
-
-  #put({ address, meta }: Work, sealed: Pick<Work, 'meta' | 'body'>): Promise<void> {
-    const messageId = meta.attemptBase === 0 ? meta.id : `${meta.id}-${meta.attemptBase}`;
-    const keptUntil = meta.acceptedAt + keptMs(meta.deadlineAt - meta.acceptedAt, meta.stream);
-    const now = this.#o.clock.now();
-    const ttlMs = Math.max(1, keptUntil - now);
-    const holdMs = Math.max(1, meta.deadlineAt - now);
-    return this.#o.queue.publish(address, encodeEnvelope(sealed.meta, sealed.body), {
-      messageId,
-      ttlMs,
-      holdMs,
-    });
   }
 }
 
@@ -339,6 +262,10 @@ function limitedTerms(
     return terms.reshape?.(kept) ?? kept;
   };
   return { read: asking, terms: { ...terms, meter, reshape } };
+}
+
+function usedBy(endpoint: Endpoint, { promptTokens, summary }: InferenceRequest): TokenUse {
+  return reservedFor(endpoint, promptTokens, summary.maxTokens);
 }
 
 /** Names have any characters; a header has not. */

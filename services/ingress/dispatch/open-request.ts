@@ -1,4 +1,5 @@
 /** One request whose client waits here: what is known of it, from the moment it is published until its answer is complete. */
+import type { ServerResponse } from 'node:http';
 import { keptMs } from '@penstock/policy';
 import {
   type AttemptKey,
@@ -13,8 +14,9 @@ import { failureError } from '@penstock/runs';
 import type { Clock } from '@penstock/runtime';
 import type { TokenEstimate } from '../intake/token-estimates.ts';
 import type { UsageMeter } from '../limits/usage-meter.ts';
-import type { PrefixLookup } from '../placement/affinity.ts';
+import type { PlacingKey, PrefixLookup } from '../placement/affinity.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
+import type { DoorClaim } from '../shares/doors.ts';
 import type { RequestTrace } from '../telemetry/request-trace.ts';
 import type { RequestTrail } from '../telemetry/request-trail.ts';
 import type { Conversion } from './conversion.ts';
@@ -28,6 +30,10 @@ export interface NewRequest {
   readonly address: QueueAddress;
   /** Set while only one worker may take it. */
   readonly bound: Bound | null;
+  /** What has yet to be put on the queue; null once that is under way. */
+  readonly unsent: UnsentWork | null;
+  /** How it counts at the door; null where it passes without. */
+  readonly door: DoorClaim | null;
   /** For learning who holds the prefix. */
   readonly lookup: PrefixLookup | null;
   /** To be held against the engine's own count; null where that counts something else than the prompt. */
@@ -52,6 +58,16 @@ export interface NewRequest {
   readonly meter?: UsageMeter | undefined;
 }
 
+/** What of a request is kept until it is on the queue: no more than has to be. */
+export interface UnsentWork {
+  readonly tenant: string;
+  readonly meta: WorkMeta;
+  readonly body: Uint8Array;
+  readonly placing: PlacingKey | null;
+  /** Of its client. */
+  readonly raw: ServerResponse;
+}
+
 /** Work bound to one worker, and how it is offered to all. */
 export interface Bound {
   readonly worker: string;
@@ -67,6 +83,8 @@ export interface OpenRequest extends NewRequest {
   key: string;
   address: QueueAddress;
   bound: Bound | null;
+  unsent: UnsentWork | null;
+  lookup: PrefixLookup | null;
   conversion: Conversion | 'refuse' | null;
   /** Set once its client got 202: the answer goes into the record. */
   converted: Conversion | null;
@@ -144,6 +162,12 @@ export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
     namedAt: now,
     gone: false,
   };
+}
+
+/** How long the request has waited that has waited longest for its first worker, ms; 0 where none waits. @param requests in the order in which they came. */
+export function oldestWaitMs(requests: Iterable<Readonly<OpenRequest>>, now: number): number {
+  for (const { starts, openedAt, gone } of requests) if (starts === 0 && !gone) return now - openedAt;
+  return 0;
 }
 
 /** Gives a request until `deadlineAt`, Unix ms: a record has more time than the call it was made for. */

@@ -72,10 +72,11 @@ function openOne({ sink = {}, publish, conversion }: Made = {}) {
       forget() {},
     },
     runPasses: { add() {} },
-    ...{ boundWaitMs: 10, holdMs: 1000, deadLetter: async () => void done.push('dead letter') },
+    ...{ doors: null, boundWaitMs: 10, holdMs: 1000, deadLetter: async () => void done.push('dead letter') },
   });
   const request: NewRequest = {
     ...{ id: 'r1', key: KEY_OF_R1, slug: 'm', address: ADDRESS, bound: null, lookup: null, estimate: null },
+    ...{ unsent: null, door: null },
     ...{ endpoint: 'chat', continuable: true, streamed: true },
     ...{ deadlineAt: 1e9, sink: reply, conversion: conversion ?? null },
   };

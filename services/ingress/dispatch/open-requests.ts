@@ -12,7 +12,6 @@ import {
   type ResumeAnswer,
   type ResumeQuestion,
   readPromptUsage,
-  type TrailEvent,
   type WantedQuestion,
 } from '@penstock/protocol';
 import type { Clock, DroppedMessages, Logger } from '@penstock/runtime';
@@ -22,10 +21,11 @@ import type { TokenEstimates } from '../intake/token-estimates.ts';
 import type { IngressMetrics } from '../metrics.ts';
 import type { Affinity } from '../placement/affinity.ts';
 import type { Served } from '../replies/reply-sink.ts';
+import type { Doors } from '../shares/doors.ts';
+import { BoundTimer } from '../workers/bound-timer.ts';
 import { FromWorkers } from '../workers/from-workers.ts';
 import { KeptMessages } from '../workers/kept-messages.ts';
 import { RollCall } from '../workers/roll-call.ts';
-import { BoundTimer } from './bound-timer.ts';
 import { Conversions } from './conversions.ts';
 import { isWanted, partsBytes, withParts } from './holder.ts';
 import { type NewRequest, type OpenRequest, openRequest } from './open-request.ts';
@@ -64,6 +64,8 @@ export interface OpenRequestsOptions {
   /** Of calls that became stored runs. */
   readonly runPasses: Pick<RunPasses, 'add'>;
   readonly deadLetter: (request: NewRequest, failure: FailedMeta) => Promise<void>;
+  /** Null where they are off. */
+  readonly doors: Pick<Doors, 'begun' | 'close' | 'leave' | 'taken'> | null;
 }
 
 export class OpenRequests {
@@ -105,37 +107,25 @@ export class OpenRequests {
     return this.#open.size;
   }
 
-  /** How long the request has waited that has waited longest for its first worker, ms; 0 where none waits. */
-  oldestWaitMs(): number {
-    const now = this.#o.clock.monotonic();
-    // They are in the order in which they came.
-    for (const { starts, openedAt, gone } of this.#open.values())
-      if (starts === 0 && !gone) return now - openedAt;
-    return 0;
-  }
-
   /** In the order in which they came. */
   all(): Iterable<Readonly<OpenRequest>> {
     return this.#open.values();
   }
 
-  /** What happened to the request so far; null where it is not open here. */
-  trailOf(id: string): readonly TrailEvent[] | null {
-    return this.#open.get(id)?.trail?.events ?? null;
-  }
-
   /** Call before publishing: the reply may be faster than the PubAck. */
-  add(request: NewRequest): void {
-    this.#open.set(request.id, openRequest(request, this.#o.clock));
+  add(request: NewRequest): OpenRequest {
+    const opened = openRequest(request, this.#o.clock);
+    this.#open.set(request.id, opened);
+    return opened;
   }
 
-  isOpen(id: string): boolean {
-    return this.#open.has(id);
+  get(id: string): OpenRequest | undefined {
+    return this.#open.get(id);
   }
 
-  /** Whether a worker has it, or has had it until its end. */
-  isTaken(id: string): boolean {
-    return this.#open.get(id)?.running !== null;
+  /** It is on its way from the door to the queue. @param sending never rejects. */
+  moves(request: OpenRequest, sending: Promise<void>): void {
+    void this.#requeue.track(request, sending);
   }
 
   /** The request is on the queue. */
@@ -232,6 +222,7 @@ export class OpenRequests {
 
   /** Ends every open request with an error, and leaves converted ones to others; for the end of a drain. */
   async abandonAll(): Promise<void> {
+    this.#o.doors?.close();
     for (const request of [...this.#open.values()]) this.#apply(request, { kind: 'drained' });
     await this.#conversions.settled();
   }
@@ -294,7 +285,10 @@ export class OpenRequests {
     const { sink } = request;
     if (effect.kind === 'show_error') return sink.error(effect.error, null);
     const waitMs = request.running?.waitMs ?? 0;
-    if (effect.kind === 'first_token') return this.#countFirstToken(request, waitMs);
+    if (effect.kind === 'first_token') {
+      if (request.door !== null) this.#o.doors?.begun(request.door);
+      return this.#countFirstToken(request, waitMs);
+    }
     if (frame === null) return;
     const served: Served = { worker, attempt: request.starts, waitMs };
     if (effect.kind !== 'show_result') request.meter?.shown(frame.body);
@@ -354,6 +348,7 @@ export class OpenRequests {
       case 'record_placement':
         fleet.hearFrom(effect.worker, effect.incarnation);
         request.trail?.taken(effect.worker, request.starts, request.running?.waitMs ?? 0);
+        if (request.door !== null) this.#o.doors?.taken(request.door, effect.worker, !request.streamed);
         if (request.lookup !== null) affinity.learn(request.lookup, effect.worker);
         return;
       case 'record_usage':
@@ -390,6 +385,7 @@ export class OpenRequests {
 
   #forget(request: OpenRequest): void {
     request.gone = true;
+    if (request.door !== null) this.#o.doors?.leave(request.door);
     request.leaveQueue?.();
     request.meter?.leave(request, this.#o.runPasses);
     request.trace?.gone(request.starts);

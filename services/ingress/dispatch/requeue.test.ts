@@ -32,7 +32,7 @@ function queueThat(refusals: number) {
   const claims = { sealed: async (_project: string, work: object) => work };
   const deps = { queue, claims, clock: { now: () => 0, monotonic: () => 0 } } as unknown as RequeueOptions;
   const bound = { ...ADDRESS, worker: 'w-1' };
-  const request = { id: 'r1', address: bound, attempt: 1, deadlineAt: 1000 } as OpenRequest;
+  const request = { id: 'r1', address: bound, unsent: null, attempt: 1, deadlineAt: 1000 } as OpenRequest;
   const places: QueueAddress[] = [];
   const converted = {
     run: {

@@ -1,6 +1,7 @@
 /** Requests that are taken out of the queue and put in again, elsewhere or as something else. */
 import type { Fleet } from '@penstock/fleet';
 import {
+  asBuffer,
   decodeEnvelope,
   encodeEnvelope,
   type NewRun,
@@ -49,7 +50,7 @@ export class Requeue {
   release(request: OpenRequest, bound: Bound, from: QueueAddress): Promise<void> {
     this.#o.queue.purge(from);
     const { address, attempt: attemptBase, shown: ask } = request;
-    return this.#track(request, bound.republish(address, { attemptBase, ask, key: newKey(request) }));
+    return this.track(request, bound.republish(address, { attemptBase, ask, key: newKey(request) }));
   }
 
   /**
@@ -57,8 +58,9 @@ export class Requeue {
    * @returns whether it moved. @throws where it is in no queue any more.
    */
   async leaveShard(request: OpenRequest): Promise<boolean> {
-    if (this.#moving.has(request)) return false;
-    return this.#track(request, this.#leaveShard(request));
+    // At the door it is in no shard yet.
+    if (request.unsent !== null || this.#moving.has(request)) return false;
+    return this.track(request, this.#leaveShard(request));
   }
 
   async #leaveShard(request: OpenRequest): Promise<boolean> {
@@ -76,7 +78,8 @@ export class Requeue {
     return true;
   }
 
-  async #track<T>(request: OpenRequest, move: Promise<T>): Promise<T> {
+  /** Notes that it is on its way from one place to another. */
+  async track<T>(request: OpenRequest, move: Promise<T>): Promise<T> {
     this.#moving.set(request, move);
     try {
       const moved = await move;
@@ -96,20 +99,17 @@ export class Requeue {
    */
   async handOver(request: OpenRequest, converted: Converted): Promise<'moved' | 'gone' | 'refused'> {
     const { run } = converted;
-    const { queue } = this.#o;
     try {
       await this.#moving.get(request);
     } catch {
       return 'refused';
     }
-    const stored = await queue.read(request.address);
-    if (stored === null) return 'gone';
-    // Where this fails the message may be there still, and then the publish below changes nothing: it is delivered again.
-    await queue.clear(request.address).catch(() => {});
+    const waiting = await this.#takeBack(request);
+    if (waiting === null) return 'gone';
     request.address = { ...request.address, worker: null };
     request.attempt = nextAttemptBase(request.attempt);
     moveDeadline(request, run.deadlineAt);
-    const { meta, body } = await this.#o.claims.sealed(run.tenant, asStoredWork(decodeEnvelope(stored), run));
+    const { meta, body } = await this.#o.claims.sealed(run.tenant, asStoredWork(waiting, run));
     const work = { meta: { ...meta, ask: false, held: {} }, body };
     for (let tries = 0; tries < HAND_OVER_TRIES; tries++) {
       try {
@@ -123,6 +123,19 @@ export class Requeue {
       return 'moved';
     }
     return 'refused';
+  }
+
+  /** From the queue, or from the door. Null where it is nowhere any more. */
+  async #takeBack(request: OpenRequest): Promise<WorkEnvelope | null> {
+    const { unsent, address } = request;
+    request.unsent = null;
+    if (unsent !== null) return { meta: unsent.meta, body: asBuffer(unsent.body) };
+    const { queue } = this.#o;
+    const stored = await queue.read(address);
+    if (stored === null) return null;
+    // Where this fails the message may be there still, and then publishing it again changes nothing: it is delivered again.
+    await queue.clear(address).catch(() => {});
+    return decodeEnvelope(stored);
   }
 
   #publishAgain(request: OpenRequest, { meta, body }: WorkEnvelope, holdMs?: number): Promise<void> {

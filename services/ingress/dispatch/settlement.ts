@@ -41,7 +41,7 @@ export class Settlement {
       case 'nak':
         return this.#queue.settle(effect.ack, 'nak', effect.delayMs);
       case 'purge':
-        this.#queue.purge(request.address);
+        if (request.unsent === null) this.#queue.purge(request.address);
         void this.#claims.discard(request);
         return;
       case 'stop_worker':

@@ -16,6 +16,7 @@ export const toW1: Bound = { worker: 'w-1', republish: async () => {} };
 export function queued(change: Partial<NewRequest> = {}): OpenRequest {
   const request: NewRequest = {
     ...{ id: 'r1', key: 'k', slug: 'm', address: ADDRESS, bound: null, lookup: null, estimate: null },
+    ...{ unsent: null, door: null },
     ...{ endpoint: 'chat', continuable: true, streamed: true, deadlineAt: 1e6, sink, conversion: null },
     ...change,
   };

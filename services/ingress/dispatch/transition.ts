@@ -3,8 +3,8 @@
  * others carry out. The ingress that holds the client's connection decides alone which attempt counts; workers run and
  * report. Pure: nothing here waits, reads a clock or does I/O.
  *
- * A request is **queued** (no attempt has it), **running** (worker and attempt are known) or **gone**. A queued one is *bound*
- * while only one worker may take it. A *converted* one answers into a stored run, for its client was sent away.
+ * A request is **queued** (no attempt has it; it may yet be *unsent*, at the door), **running** (worker and attempt are known) or **gone**. A queued one
+ * is *bound* while only one worker may take it. A *converted* one answers into a stored run, for its client was sent away.
  *
  * | state   | event                                        | next    | effects                                            |
  * |---------|----------------------------------------------|---------|----------------------------------------------------|

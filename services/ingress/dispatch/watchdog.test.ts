@@ -36,7 +36,17 @@ function eventsWhere(fleet: { isWithdrawn?: boolean; isAbandoned?: boolean; isSt
   const look = (change: Partial<OpenRequest>) => {
     const request = openRequest(
       {
-        ...{ id: 'r1', key: 'k', slug: 'queue', address: ADDRESS, bound: null, lookup: null, estimate: null },
+        ...{
+          id: 'r1',
+          key: 'k',
+          slug: 'queue',
+          address: ADDRESS,
+          bound: null,
+          unsent: null,
+          door: null,
+          lookup: null,
+          estimate: null,
+        },
         ...{ endpoint: 'rerank', continuable: false, streamed: false, deadlineAt: 1e6, conversion: null },
         sink: { waiting() {} } as unknown as ReplySink,
       },
@@ -77,7 +87,17 @@ test('what a worker does not name among what it runs is lost, if it says what it
   const running = { number: 1, nonce: 1, worker: 'w-1', incarnation: 'p1', ack: 'a', waitMs: 0 };
   const request = openRequest(
     {
-      ...{ id: 'r1', key: 'k', slug: 'queue', address: ADDRESS, bound: null, lookup: null, estimate: null },
+      ...{
+        id: 'r1',
+        key: 'k',
+        slug: 'queue',
+        address: ADDRESS,
+        bound: null,
+        unsent: null,
+        door: null,
+        lookup: null,
+        estimate: null,
+      },
       ...{ endpoint: 'chat', continuable: false, streamed: false, deadlineAt: 1e6, conversion: null },
       sink: { waiting() {} } as unknown as ReplySink,
     },

@@ -39,7 +39,7 @@ function startAffinity(fleet: readonly Omit<Candidate, 'matchedTokens'>[], owner
   const place = async (promptTokens: number, bytesPerToken = 4) => {
     const text = () => Buffer.alloc(promptTokens * bytesPerToken, 'x');
     const request = { slug: 'm', tenant: 't', cacheKey: null, sessionKey: () => null, promptTokens, text };
-    return (await affinity.place(request)).placement;
+    return (await affinity.place(affinity.keyOf(request))).placement;
   };
   return { place, looks: () => looks };
 }

@@ -31,6 +31,14 @@ export interface AffinityRequest {
   readonly text: () => Buffer;
 }
 
+/** What of a request decides where it goes: kept, where it waits for its turn, without its prompt. */
+export interface PlacingKey extends Pick<AffinityRequest, 'promptTokens' | 'slug' | 'tenant'> {
+  /** What its session is known by; null where its prefix counts. */
+  readonly session: string | null;
+  readonly chain: readonly string[];
+  readonly textBytes: number;
+}
+
 /** Kept with the request until it is known which worker runs it. */
 export interface PrefixLookup {
   readonly chain: readonly string[];
@@ -71,21 +79,33 @@ export class Affinity {
     this.#observe = observe;
   }
 
-  /** Decides synchronously if nothing has to be looked up. */
-  place(request: AffinityRequest): Placed | Promise<Placed> {
-    const kind = this.#kindOf(request.slug);
-    if (kind === 'none') return NOWHERE;
-    if (kind === 'session') return this.#placeSession(request);
-    return request.promptTokens < LEAST_PREFIX_TOKENS ? NOWHERE : this.#placePrefix(request);
+  /** Null where any worker may have it. */
+  keyOf(request: AffinityRequest): PlacingKey | null {
+    const { slug, tenant, promptTokens } = request;
+    const kind = this.#kindOf(slug);
+    if (kind === 'none') return null;
+    if (kind === 'session') {
+      const session = request.sessionKey();
+      return session === null ? null : { slug, tenant, promptTokens, session, chain: [], textBytes: 0 };
+    }
+    if (promptTokens < LEAST_PREFIX_TOKENS) return null;
+    const text = request.text();
+    const chain = promptChain(`${tenant} ${slug} ${request.cacheKey ?? ''}`, text);
+    return chain.length === 0
+      ? null
+      : { slug, tenant, promptTokens, session: null, chain, textBytes: text.length };
   }
 
-  async #placePrefix(request: AffinityRequest): Promise<Placed> {
-    const seed = `${request.tenant} ${request.slug} ${request.cacheKey ?? ''}`;
-    const text = request.text();
-    const chain = promptChain(seed, text);
-    if (chain.length === 0) return NOWHERE;
+  /** Decides synchronously if nothing has to be looked up. */
+  place(key: PlacingKey | null): Placed | Promise<Placed> {
+    if (key === null) return NOWHERE;
+    return key.session === null ? this.#placePrefix(key) : this.#placeSession(key, key.session);
+  }
+
+  async #placePrefix(request: PlacingKey): Promise<Placed> {
+    const { chain } = request;
     const owners = await this.#store.lookup(chain);
-    const expected = this.#heldTokens(owners, (request.promptTokens * BLOCK_BYTES) / text.length);
+    const expected = this.#heldTokens(owners, (request.promptTokens * BLOCK_BYTES) / request.textBytes);
     const matched = new Map<string, number>();
     for (const [worker, tokens] of expected)
       matched.set(worker, trustedTokens(tokens, this.#fleet.trustIn(worker)));
@@ -94,7 +114,7 @@ export class Affinity {
     return { placement, lookup, held: Object.fromEntries(matched) };
   }
 
-  #choose({ slug, promptTokens }: AffinityRequest, matched: ReadonlyMap<string, number>): Placement {
+  #choose({ slug, promptTokens }: PlacingKey, matched: ReadonlyMap<string, number>): Placement {
     if (matched.size === 0 && promptTokens < LEAST_OFFLOAD_TOKENS) return NOWHERE.placement;
     const { fastestTokensPerSec, meanLoad } = this.#fleet.summary(slug);
     const known = { fastestTokensPerSec, meanLoad, fleetTokensPerSec: this.#fleet.fleetRate(slug) };
@@ -125,14 +145,11 @@ export class Affinity {
     return held;
   }
 
-  #placeSession(request: AffinityRequest): Placed {
-    const { tenant, slug } = request;
-    const key = request.sessionKey();
-    if (key === null) return NOWHERE;
+  #placeSession({ tenant, slug, promptTokens }: PlacingKey, session: string): Placed {
     const candidates = this.#fleet.candidates(slug, new Map());
     const hashOf = (worker: string) =>
-      hash('sha1', `${tenant} ${slug} ${key} ${worker}`, 'buffer').readUInt32BE(0);
-    return { placement: decideSession(request.promptTokens, candidates, hashOf), lookup: null, held: {} };
+      hash('sha1', `${tenant} ${slug} ${session} ${worker}`, 'buffer').readUInt32BE(0);
+    return { placement: decideSession(promptTokens, candidates, hashOf), lookup: null, held: {} };
   }
 
   /**

@@ -5,6 +5,7 @@
 import type { Placement } from '@penstock/policy';
 import { type FailedMeta, isTrailSampled, type TrailEvent, type WorkMeta } from '@penstock/protocol';
 import type { RequestTrails } from '@penstock/transport';
+import type { HeldReason } from '../shares/doors.ts';
 
 /** Where trails go. */
 export interface TrailKeeping {
@@ -42,6 +43,10 @@ export class RequestTrail {
 
   get events(): readonly TrailEvent[] {
     return this.#events;
+  }
+
+  heldAtDoor(reason: HeldReason): void {
+    this.#note('held_at_door', { reason });
   }
 
   placed(placement: Placement): void {

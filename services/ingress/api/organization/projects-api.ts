@@ -37,16 +37,17 @@ export class ProjectsApi implements Api {
     const id = (request: Asked<Params>) => request.params.id;
     on('get', '', request => this.#list(request));
     on('post', '', async request => {
-      const { name, id: ofKey } = readBody(projectCreate, request.body);
-      return toProjectObject(await this.#office.create(actorOf(request), name, ofKey));
+      const { name, ...more } = readBody(projectCreate, request.body);
+      return toProjectObject(await this.#office.create(actorOf(request), name, more));
     });
     on('get', '/:id', async request => toProjectObject(await this.#office.find(id(request))));
     on('post', '/:id', async request => {
-      const { name } = readBody(projectUpdate, request.body);
+      const { name, weight } = readBody(projectUpdate, request.body);
+      const asked = { ...(name === undefined ? {} : { name }), ...(weight === undefined ? {} : { weight }) };
       const changed =
-        name === undefined
+        Object.keys(asked).length === 0
           ? this.#office.find(id(request))
-          : this.#office.rename(actorOf(request), id(request), name);
+          : this.#office.update(actorOf(request), id(request), asked);
       return toProjectObject(await changed);
     });
     on('post', '/:id/archive', async request =>

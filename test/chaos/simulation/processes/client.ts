@@ -17,6 +17,7 @@ import { MODEL, textOf } from './engine.ts';
 import type { IngressProcess } from './ingress.ts';
 
 const TENANT = 't';
+const CALLER = { project: TENANT, key: TENANT, permissions: UNRESTRICTED, limits: {}, weight: 1 };
 /** `:` */
 const COMMENT = 0x3a;
 
@@ -159,6 +160,7 @@ export class Client {
       id: this.#id(),
       headers,
       tenant: TENANT,
+      caller: CALLER,
       url: '/v1/chat/completions',
       raw: {},
     } as unknown as Parameters<Dispatcher['dispatch']>[2];
@@ -177,9 +179,8 @@ export class Client {
 
   /** What routes say of a run beside its body. */
   #runOf(log: 'none' | 'events' | 'deltas', lane: Lane) {
-    const caller = { project: TENANT, key: TENANT, permissions: UNRESTRICTED, limits: {} };
     const about = { idempotency: null, timeoutMs: 240_000, names: undefined };
-    const call = { id: this.#id(), tenant: TENANT, caller, ...about };
+    const call = { id: this.#id(), tenant: TENANT, caller: CALLER, ...about };
     const kind = log === 'deltas' ? 'response' : 'job';
     return [call, { kind, detail: '', log, lane }] as const;
   }

@@ -1,7 +1,7 @@
 /** An ingress process: the product's own parts, from what its routes call to its wires. Left out are the HTTP server and what reads bodies. */
 import { FREE_PASS } from '@penstock/access';
 import { type Fleet, watchFleet } from '@penstock/fleet';
-import { CALL_EVERY_MS, DEFAULT_BOUNDARIES } from '@penstock/policy';
+import { CALL_EVERY_MS, DEFAULT_BOUNDARIES, DOOR_LOOK_MS } from '@penstock/policy';
 import type { NewRun } from '@penstock/protocol';
 import {
   ConvertedCall,
@@ -16,6 +16,7 @@ import { ClaimCheck } from '@penstock/transport';
 import { MemoryRequestBodies } from '@penstock/transport/memory';
 import { Dispatcher } from '../../../../services/ingress/dispatch/dispatcher.ts';
 import { OpenRequests } from '../../../../services/ingress/dispatch/open-requests.ts';
+import { Sender } from '../../../../services/ingress/dispatch/sender.ts';
 import { TokenEstimates } from '../../../../services/ingress/intake/token-estimates.ts';
 import { Intake } from '../../../../services/ingress/intake/understand.ts';
 import { WorkMetaWriter } from '../../../../services/ingress/intake/work-meta.ts';
@@ -23,6 +24,8 @@ import { emptyIngressMetrics } from '../../../../services/ingress/metrics.fixtur
 import { Affinity } from '../../../../services/ingress/placement/affinity.ts';
 import { RunIntake } from '../../../../services/ingress/runs/run-intake.ts';
 import { AnswerRoom } from '../../../../services/ingress/sending/answer-room.ts';
+import { Doors } from '../../../../services/ingress/shares/doors.ts';
+import { OtherNodes } from '../../../../services/ingress/shares/other-nodes.ts';
 import { type Servers, Wires } from '../servers/ports.ts';
 import { Proc } from '../world/virtual-time.ts';
 import { HOLD_MS, LEASE_MS, REGION, TTL } from './settings.ts';
@@ -71,6 +74,10 @@ export async function startIngress(
   const bodies = new MemoryRequestBodies(clock);
   const claims = new ClaimCheck(bodies, Number.POSITIVE_INFINITY);
   const estimates = new TokenEstimates(metrics);
+  const others = new OtherNodes({ ingressId: name, region: REGION, control: queue, clock, dropped });
+  // So narrow that requests wait there: two of a node are on their way at once.
+  const narrow = { workersOf: () => 0, startsNow: () => 0, waitAt: (worker: string) => fleet.waitAt(worker) };
+  const doors = new Doors({ fleet: narrow, others, clock, budgetBytes: 1e9, onWaited() {} });
   const open: OpenRequests = new OpenRequests({
     ...{
       queue,
@@ -85,7 +92,7 @@ export async function startIngress(
       holdMs: HOLD_MS,
       claims,
     },
-    ...{ ackWaitMs: LEASE_MS, boundWaitMs: 250, runPasses: { add() {} } },
+    ...{ doors, ackWaitMs: LEASE_MS, boundWaitMs: 250, runPasses: { add() {} } },
     deadLetter: ({ address }, failure) => queue.moveToDead(address, failure, claims),
   });
   const limiter = { enter: () => FREE_PASS };
@@ -108,6 +115,8 @@ export async function startIngress(
   setInterval(() => open.tick(), 1000);
   setInterval(() => open.callRoll(), CALL_EVERY_MS);
   setInterval(() => open.releaseOverdue(), isBound ? 20 : 1000);
+  setInterval(() => doors.tick(), 1000);
+  setInterval(() => doors.look(), DOOR_LOOK_MS);
   return {
     ...{ name, proc, wires, fleet, open, finder },
     intake: new Intake({
@@ -119,12 +128,13 @@ export async function startIngress(
       clock,
     }),
     dispatcher: new Dispatcher({
-      ...{ queue, fleet, affinity, workMeta, open, claims, clock, metrics, tracing: null, region: REGION },
+      ...{ fleet, affinity, workMeta, open, doors, claims, clock, tracing: null, region: REGION },
+      sender: new Sender({ queue, fleet, affinity, open, claims, doors, clock, metrics, log }),
       storeRoom: { pass() {} },
       queueRoom: { enter: () => () => {} },
       limiter,
       room: new AnswerRoom({ totalBytes: 1e9, monotonic: () => clock.monotonic(), open: () => [] }),
-      ...{ log, keepAliveMs: 10_000, trailing, convertedCall: (run: NewRun) => new ConvertedCall(life, run) },
+      ...{ keepAliveMs: 10_000, trailing, convertedCall: (run: NewRun) => new ConvertedCall(life, run) },
     }),
     runIntake: new RunIntake({
       ...{
