@@ -155,6 +155,12 @@ export class Fleet {
     return other === undefined ? model : this.#catalogue.get(other);
   }
 
+  /** Models that may stand in for a name and that a worker serves now, in the order of the operator. */
+  standIns(name: string): ModelInfo[] {
+    const served = this.#names.standIns(name).filter(each => this.#members.isServed(each));
+    return served.flatMap(each => this.#catalogue.get(each) ?? []);
+  }
+
   /** The model that the name stands for. */
   target(name: string): string {
     return this.#names.target(name);
@@ -325,6 +331,11 @@ export class Fleet {
   /** {@link ShardLoads.workersOf} */
   workersOf(slug: string): number {
     return this.#shards.workersOf(slug);
+  }
+
+  /** {@link ShardLoads.meanTokensPerSec} */
+  meanTokensPerSec(slug: string): number {
+    return this.#shards.meanTokensPerSec(slug);
   }
 
   /** {@link ShardLoads.startsNow} */

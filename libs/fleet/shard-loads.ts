@@ -67,6 +67,12 @@ export class ShardLoads {
     return this.#loadOf(slug).workers;
   }
 
+  /** Of these, the mean prefill rate, tokens/s; 0 where there is none. */
+  meanTokensPerSec(slug: string): number {
+    const { shards, workers } = this.#loadOf(slug);
+    return shards.reduce((sum, { tokensPerSec }) => sum + tokensPerSec, 0) / Math.max(1, workers);
+  }
+
   /** Requests of so many prompt tokens that these would begin at once, by what they said last: nothing of one that does not say what it runs. */
   startsNow(slug: string, promptTokens: number): number {
     const now = this.#o.clock.monotonic();

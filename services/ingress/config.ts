@@ -1,6 +1,7 @@
 /** Everything an operator can set on an ingress. */
 import { accessSettings, limitSettings, tokenSettings } from '@penstock/access';
 import { AFFINITIES, type Affinity, BOUND_WAIT_MS } from '@penstock/policy';
+import { MAX_CALL_TIMEOUT_MS } from '@penstock/protocol';
 import {
   apiMonitoringSetting,
   auditSettings,
@@ -27,6 +28,7 @@ import { KeyList } from '@penstock/transport';
 import { readAllowList } from '@penstock/transport/egress';
 import { z } from 'zod';
 import { parseOrigins } from './http/cors.ts';
+import { ADMISSION_MODES } from './shares/admissions.ts';
 import { tlsSettings } from './tls/settings.ts';
 
 /** `auto`, or per model: `llama=prefix,mixtral=none,*=session`. Null where the model's architecture decides. */
@@ -65,6 +67,21 @@ export const ingressConfig = z.object({
     .default('on')
     .describe(
       'Whether projects are served in shares by their weights when there is a backlog: on, or off for first come, first served.',
+    ),
+  PENSTOCK_ADMISSION: z
+    .enum(ADMISSION_MODES)
+    .default('on')
+    .describe(
+      'Whether interactive requests are refused (429) whose first token would come after their client has left: on, shadow (only counted) or off. Not without PENSTOCK_FAIR_SHARES.',
+    ),
+  PENSTOCK_PATIENCE_MS: z.coerce
+    .number()
+    .int()
+    .min(100)
+    .max(MAX_CALL_TIMEOUT_MS)
+    .default(60_000)
+    .describe(
+      'How long a client of an interactive request is taken to wait for the first token where it does not say it.',
     ),
   PENSTOCK_CORS_ORIGINS: settingOf(parseOrigins)
     .prefault('')

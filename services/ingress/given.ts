@@ -30,6 +30,7 @@ import type {
 import type { AllowList } from '@penstock/transport/egress';
 import type { Origins } from './http/cors.ts';
 import type { DefaultsOf } from './intake/understand.ts';
+import type { AdmissionMode } from './shares/admissions.ts';
 import type { SecureApi } from './tls/secure-api.ts';
 
 /** The ports to other processes and to the stores. */
@@ -100,6 +101,9 @@ export interface IngressSettings {
   readonly limits: LimitSettings;
   /** Whether projects are served in shares. */
   readonly fairShares: boolean;
+  readonly admission: AdmissionMode;
+  /** How long clients of interactive requests wait for the first token that do not say it. */
+  readonly patienceMs: number;
 }
 
 /** What the process itself gives. */

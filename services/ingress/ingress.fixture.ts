@@ -30,7 +30,7 @@ import type { IngressSettings } from './given.ts';
 import { startIngress } from './ingress.ts';
 
 const REGION = 'eu';
-const MODEL = {
+export const MODEL = {
   ...{ name: 'm', slug: 'm', created: 0, ownedBy: 'x', architecture: null },
   endpoints: [...USUAL_ENDPOINTS],
 };
@@ -65,6 +65,8 @@ const SETTINGS: IngressSettings = {
   accessLog: false,
   engineRules: { allowedFields: new Set(), whyNotFetched: url => whyNotFetched(url, []) },
   fairShares: true,
+  admission: 'on',
+  patienceMs: 60_000,
   limits: { defaults: {}, isShadow: false, passesUncounted: false, priceOf: () => null },
 };
 
@@ -130,12 +132,13 @@ async function memoryPorts(clock: Clock) {
 function testWorker(queue: MemoryWorkQueue, bus: MemoryReplyBus) {
   const nextSeq = new Map<string, number>();
   return {
-    beat: () =>
+    beat: (some: object = {}) =>
       queue.send(
         { kind: 'heartbeat', region: REGION, worker: 'w-1' },
         encodeMessage({
           ...{ v: 1, worker: 'w-1', incarnation: 'p1', models: [MODEL], shard: 0, slots: 8, pulling: true },
           ...{ leaving: false, waitS: 0, tokensPerSec: 10_000, load: 0, cacheTokens: 0, cacheCapacity: null },
+          ...some,
         }),
       ),
     /** Takes one message of a lane, bound to it or for all. */

@@ -64,6 +64,7 @@ import { RunIntake } from './runs/run-intake.ts';
 import { StoredReads } from './runs/stored-reads.ts';
 import { LogStreams } from './runs/stream-log.ts';
 import { buildServer } from './server.ts';
+import { Admissions } from './shares/admissions.ts';
 import { Doors } from './shares/doors.ts';
 import { OtherNodes } from './shares/other-nodes.ts';
 import { StatusReporter, type StatusReporterOptions } from './status.ts';
@@ -99,10 +100,9 @@ export async function startIngress(
   const { answers: room, queue: queueRoom, store: storeRoom } = rooms;
   const gauges = gaugesOf(fleet, () => ({ open, doors }), rooms, ports, host);
   const metrics = createIngressMetrics(gauges, tracing !== null);
-  const answers = new Answers(metrics.requests);
+  const [answers, estimates] = [new Answers(metrics.requests), new TokenEstimates(metrics)];
   const affinity = affinityOf(ports, settings, fleet, metrics, log);
   const claims = new ClaimCheck(ports.bodies, settings.inlineBodyBytes, ports.seals);
-  const estimates = new TokenEstimates(metrics);
   const limiting = limitingOf(ports, settings.limits, fleet, metrics, clock);
   const { limiter, passes, resources } = limiting;
   const doors = doorsOf(ports, settings, fleet, metrics, host);
@@ -128,6 +128,7 @@ export async function startIngress(
   const dispatcher = new Dispatcher({
     ...{ fleet, affinity, workMeta, open, sender, doors, claims, convertedCall, clock, tracing, region },
     ...{ keepAliveMs, trailing, room, queueRoom, storeRoom, limiter },
+    admissions: admissionsOf(doors, settings, metrics, clock, open),
   });
   const pollHints = new PollHints(lanes, fleet, clock);
   const logStreams = new LogStreams({ runs: runStore, runLog }, expiry, room, keepAliveMs);
@@ -222,13 +223,30 @@ function doorsOf(
   { queue: control }: IngressPorts,
   { ingressId, region, bodyBudgetBytes: budgetBytes, fairShares }: IngressSettings,
   fleet: Fleet,
-  { doorWait, modelOf }: IngressMetrics,
+  { doorWait, waitEstimateRatio, modelOf }: IngressMetrics,
   { clock, dropped }: IngressHost,
 ): Doors | null {
   if (!fairShares) return null;
   const others = new OtherNodes({ ingressId, region, control, clock, dropped });
   const onWaited = (slug: string, ms: number) => doorWait.observe({ model: modelOf(slug) }, ms / 1000);
-  return new Doors({ fleet, others, clock, budgetBytes, onWaited });
+  const onEstimated = (slug: string, ratio: number) =>
+    waitEstimateRatio.observe({ model: modelOf(slug) }, ratio);
+  return new Doors({ fleet, others, clock, budgetBytes, onWaited, onEstimated });
+}
+
+function admissionsOf(
+  doors: Doors | null,
+  { admission: mode, patienceMs: usualPatienceMs }: IngressSettings,
+  { refusedAtDoor: refused, standIns, modelOf }: IngressMetrics,
+  clock: Clock,
+  open: OpenRequests,
+): Admissions {
+  const admissions = new Admissions({ doors, mode, usualPatienceMs, clock, refused, standIns, modelOf });
+  admissions.whenLost((id, error) => {
+    open.cancel(id, error);
+    return open.get(id) === undefined;
+  });
+  return admissions;
 }
 
 /** What the metrics show of the node. @param parts are not there yet when this is called. */

@@ -203,6 +203,8 @@ const { app, answers, open, monitoring, tick, look, tellStatus } = await startIn
       whyNotFetched: url => whyNotFetched(url, config.PENSTOCK_MEDIA_ALLOW),
     },
     limits: limitSettingsOf(config),
+    admission: config.PENSTOCK_ADMISSION,
+    patienceMs: config.PENSTOCK_PATIENCE_MS,
     fairShares: config.PENSTOCK_FAIR_SHARES === 'on',
   },
   {

@@ -58,6 +58,9 @@ export interface IngressMetrics {
   readonly queueWait: Histogram<'model' | 'lane'>;
   readonly duration: Histogram<'model' | 'lane'>;
   readonly doorWait: Histogram<'model'>;
+  readonly waitEstimateRatio: Histogram<'model'>;
+  readonly refusedAtDoor: Counter<'model' | 'mode' | 'reason'>;
+  readonly standIns: Counter<'model'>;
   readonly limits: LimitObserver;
 }
 
@@ -74,6 +77,22 @@ export function createIngressMetrics(gauges: IngressGauges, isTraced = false): I
   addDoorGauge(set, modelOf, gauges);
   return {
     ...{ set, modelOf },
+    refusedAtDoor: set.counter(
+      'penstock_refused_waits_total',
+      'Interactive requests that were refused because the first token would have come after their client had left (mode enforced), or would have been (shadow), by when that was known.',
+      ...(['model', 'mode', 'reason'] as const),
+    ),
+    standIns: set.counter(
+      'penstock_stand_ins_total',
+      'Interactive requests that a fallback served because the model that they asked for would have been too late, by that model.',
+      'model',
+    ),
+    waitEstimateRatio: set.histogram(
+      'penstock_wait_estimate_ratio',
+      'Estimated time to the first token over what it took, of requests that had to wait and took more than a second.',
+      RATIO_BUCKETS,
+      'model',
+    ),
     doorWait: set.histogram(
       'penstock_door_wait_seconds',
       'How long requests waited at the door of their ingress for the turn of their project, of those that had to.',

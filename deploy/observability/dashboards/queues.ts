@@ -1,5 +1,5 @@
 /** What waits, how long, and how full the servers are. */
-import { chart, OF_MODEL, quantile, waits } from '../charts.ts';
+import { chart, OF_MODEL, quantile, RATE, waits } from '../charts.ts';
 import type { Dashboard } from '../panels.ts';
 
 export const QUEUES: Dashboard = {
@@ -70,6 +70,27 @@ export const QUEUES: Dashboard = {
           { unit: 's' },
           { expr: quantile(0.5, 'penstock_door_wait_seconds', ''), legend: 'p50', colour: 'sky' },
           { expr: quantile(0.99, 'penstock_door_wait_seconds', ''), legend: 'p99', colour: 'blue' },
+        ),
+        chart(
+          'Too late for their clients',
+          'Interactive requests that were refused, or served by a fallback, because they would have waited for too long.',
+          { unit: 'reqps' },
+          {
+            expr: `sum by (mode, reason) (rate(penstock_refused_waits_total{${OF_MODEL}}[${RATE}]))`,
+            legend: '{{mode}}: {{reason}}',
+          },
+          {
+            expr: `sum(rate(penstock_stand_ins_total{${OF_MODEL}}[${RATE}]))`,
+            legend: 'fallback',
+          },
+        ),
+        chart(
+          'Estimates of the wait',
+          'Estimated time to the first token over what it took: 1 is right.',
+          { unit: 'short' },
+          { expr: quantile(0.1, 'penstock_wait_estimate_ratio', ''), legend: 'p10', colour: 'sky' },
+          { expr: quantile(0.5, 'penstock_wait_estimate_ratio', ''), legend: 'p50', colour: 'blue' },
+          { expr: quantile(0.9, 'penstock_wait_estimate_ratio', ''), legend: 'p90', colour: 'orange' },
         ),
       ],
     },

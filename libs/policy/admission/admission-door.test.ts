@@ -41,7 +41,7 @@ test('an empty door lets a request pass, and says that it is not busy', () => {
   assert.deepEqual(door.forecast(first, viewAt(0)), { isBusy: false, estimateS: 1 });
   assert.equal(door.passes(first, viewAt(0)), true);
   door.begun(first, 1000);
-  assert.equal(door.fair.isIdle, true);
+  assert.equal(door.isIdle, true);
 });
 
 test('what waits is ahead of who comes, at the pace at which it was begun', () => {
@@ -69,7 +69,7 @@ test('while a queue stands, who can no longer be in time leaves, and makes room 
   );
   for (const each of lost) door.leave(each);
   assert.deepEqual(door.lost(viewAt(now), true), []);
-  assert.equal(door.fair.waiting.size, 1);
+  assert.equal(door.waiting.size, 1);
 });
 
 test('who stands so far behind that it is hopeless leaves at once, and not with the quick look', () => {
@@ -84,12 +84,14 @@ test('who stands so far behind that it is hopeless leaves at once, and not with 
 
 test('what is on its way is lost once its own prompt would take too long', () => {
   const door = new AdmissionDoor<Item>();
-  const sent = item('sent', 3000);
-  assert.equal(door.passes(sent, viewAt(0)), true);
-  assert.deepEqual(door.lostOnTheWay(viewAt(1900)), []);
-  assert.deepEqual(door.lostOnTheWay(viewAt(2100)), [sent]);
+  const [sent, hasty] = [item('sent', 7000), item('hasty', 500)];
+  assert.equal(door.passes(sent, viewAt(0)) && door.passes(hasty, viewAt(0)), true);
+  assert.deepEqual(door.lostOnTheWay(viewAt(3900)), [], 'a worker may be about to begin them');
+  assert.deepEqual(door.lostOnTheWay(viewAt(4100)), [hasty]);
+  assert.deepEqual(door.lostOnTheWay(viewAt(6100)), [sent, hasty]);
   door.leave(sent);
-  assert.deepEqual(door.lostOnTheWay(viewAt(2100)), []);
+  door.leave(hasty);
+  assert.deepEqual(door.lostOnTheWay(viewAt(6100)), []);
 });
 
 test('many that come, are begun or leave in any order leave nothing behind', () => {
@@ -113,7 +115,7 @@ test('many that come, are begun or leave in any order leave nothing behind', () 
     else door.leave(ended);
   }
   for (const each of open) door.leave(each);
-  assert.equal(door.fair.isIdle, true);
+  assert.equal(door.isIdle, true);
   const { isBusy, estimateS } = door.forecast(item('after', 1e9), viewAt(60_000));
   assert.deepEqual([isBusy, estimateS], [false, 1]);
 });

@@ -4,6 +4,7 @@
  */
 import { type DoorView, FairDoor } from '../shares/fair-door.ts';
 import type { Claimant } from '../shares/fair-queue.ts';
+import type { DoorTold } from '../shares/node-shares.ts';
 import { StandingQueue } from './standing-queue.ts';
 import { type ForecastOf, WaitForecast } from './wait-forecast.ts';
 
@@ -55,11 +56,25 @@ interface OfKind {
 }
 
 export class AdmissionDoor<T extends Patient> {
-  readonly fair = new FairDoor<T>();
+  readonly #fair = new FairDoor<T>();
   readonly #kinds = new Map<string, OfKind>();
   readonly #known = new Map<T, Known>();
   /** As last seen. */
   #workers = 0;
+
+  get waiting(): FairDoor<T>['waiting'] {
+    return this.#fair.waiting;
+  }
+
+  /** {@link FairDoor.isIdle} */
+  get isIdle(): boolean {
+    return this.#fair.isIdle;
+  }
+
+  /** {@link FairDoor.told} */
+  told(now: number): DoorTold {
+    return this.#fair.told(now);
+  }
 
   /** What it would have to wait for, if it came now. */
   forecast(item: Patient, quoted: Quoted): Forecast {
@@ -72,13 +87,13 @@ export class AdmissionDoor<T extends Patient> {
   arrive(item: T, now: number): void {
     this.#look(now);
     this.#known.set(item, { arrivedAt: now, sent: null });
-    this.fair.arrive(item);
+    this.#fair.arrive(item);
   }
 
   /** {@link FairDoor.passes} */
   passes(item: T, view: PatientView<T>): boolean {
     this.#look(view.now, view.workers);
-    if (!this.fair.passes(item, view)) return false;
+    if (!this.#fair.passes(item, view)) return false;
     this.#sent(item, view.now, view);
     return true;
   }
@@ -86,7 +101,7 @@ export class AdmissionDoor<T extends Patient> {
   /** {@link FairDoor.next} */
   next(view: PatientView<T>): T | null {
     this.#look(view.now, view.workers);
-    const item = this.fair.next(view);
+    const item = this.#fair.next(view);
     if (item !== null) this.#sent(item, this.#known.get(item)?.arrivedAt ?? view.now, view);
     return item;
   }
@@ -102,7 +117,7 @@ export class AdmissionDoor<T extends Patient> {
   /** The first of its answer has come. */
   begun(item: T, now: number): void {
     this.#look(now);
-    this.fair.begun(item, now);
+    this.#fair.begun(item, now);
     const sent = this.#known.get(item)?.sent ?? null;
     this.#forget(item);
     if (sent !== null) this.#of(item.kind).forecast.begun(item.cost, (now - sent.at) / 1000, sent.ownS);
@@ -110,7 +125,7 @@ export class AdmissionDoor<T extends Patient> {
 
   /** It is over, wherever it was. */
   leave(item: T): void {
-    this.fair.leave(item);
+    this.#fair.leave(item);
     this.#forget(item);
   }
 
@@ -121,7 +136,7 @@ export class AdmissionDoor<T extends Patient> {
    */
   lost(quoted: Quoted, isThorough: boolean): T[] {
     this.#look(quoted.now, quoted.workers);
-    const { waiting } = this.fair;
+    const { waiting } = this.#fair;
     return waiting.kinds.flatMap(kind => {
       const of = this.#of(kind);
       if (!of.standing.isStanding(quoted.now)) return [];
@@ -129,10 +144,28 @@ export class AdmissionDoor<T extends Patient> {
     });
   }
 
-  /** What is on its way and too late even if an engine began it now. */
+  /** What waits on its way, and would be too late even if an engine began it now. */
   lostOnTheWay(quoted: Quoted): T[] {
-    const isLost = (item: T) => secondsLeft(item, quoted) < ownSeconds(item, quoted);
-    return [...this.#kinds.keys()].flatMap(kind => [...this.fair.onTheWay(kind)].filter(isLost));
+    const isLost = (item: T) =>
+      secondsLeft(item, quoted) < ownSeconds(item, quoted) && this.#isOverdue(item, quoted.now);
+    return [...this.#kinds.keys()].flatMap(kind => [...this.#fair.onTheWay(kind)].filter(isLost));
+  }
+
+  /** Whether others wait for workers that take such work, so that it would not begin at once. */
+  isBusy(kind: string, now: number): boolean {
+    if (this.waiting.kinds.length > 0) return true;
+    return this.#isStuck(kind, now);
+  }
+
+  /** Whether more may be on its way than workers take. */
+  #isStuck(kind: string, now: number): boolean {
+    const [oldest] = this.#fair.onTheWay(kind);
+    return oldest !== undefined && this.#isOverdue(oldest, now);
+  }
+
+  #isOverdue(item: T, now: number): boolean {
+    const sent = this.#known.get(item)?.sent ?? null;
+    return sent !== null && now - sent.at - 1000 * sent.ownS > OVERDUE_MS;
   }
 
   /** @param line of one owner, in order. */
@@ -141,6 +174,11 @@ export class AdmissionDoor<T extends Patient> {
     let kept = 0;
     for (const item of line) {
       const leftS = secondsLeft(item, quoted);
+      if (leftS === Number.POSITIVE_INFINITY) {
+        if (!isThorough) return lost;
+        kept += item.cost;
+        continue;
+      }
       const isLost =
         kept === 0
           ? forecast.sentSeconds(ownSeconds(item, quoted), quoted.quotedS) > leftS
@@ -154,24 +192,18 @@ export class AdmissionDoor<T extends Patient> {
 
   /** @param before what its owner's earlier ones cost; default: all that waits. */
   #about(item: Patient, quoted: Quoted, before?: number): ForecastOf {
-    const { waiting } = this.fair;
+    const { waiting } = this.#fair;
     const { now, quotedS, workers, tokensPerSec } = quoted;
     const kinds = waiting.kinds.length;
-    const isBusy = kinds > 0 || this.#isStuck(item.kind, now);
+    const isBusy = this.isBusy(item.kind, now);
     const tokensOfKind = item.promptTokens * Math.max(1, kinds);
     return {
       ahead: isBusy ? waiting.ahead(item, before) : null,
+      cost: item.cost,
       onTheWay: this.#of(item.kind).onTheWay,
       ownS: ownSeconds(item, quoted),
       ...{ quotedS, workers, promised: (workers * tokensPerSec * item.cost) / Math.max(1, tokensOfKind) },
     };
-  }
-
-  /** Whether more may be queued on the way than workers take: the oldest is overdue there. */
-  #isStuck(kind: string, now: number): boolean {
-    const [oldest] = this.fair.onTheWay(kind);
-    const sent = oldest === undefined ? null : (this.#known.get(oldest)?.sent ?? null);
-    return sent !== null && now - sent.at - 1000 * sent.ownS > OVERDUE_MS;
   }
 
   #forget(item: T): void {
@@ -180,7 +212,7 @@ export class AdmissionDoor<T extends Patient> {
   }
 
   #look(now: number, workers = this.#workers): void {
-    const { waiting } = this.fair;
+    const { waiting } = this.#fair;
     for (const [kind, { forecast, standing }] of this.#kinds) {
       const isWaiting = waiting.sizeOf(kind) > 0;
       forecast.look(now, isWaiting || this.#isStuck(kind, now), this.#workers);

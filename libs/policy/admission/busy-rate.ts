@@ -24,10 +24,15 @@ export class BusyRate {
     this.#begun += amount;
   }
 
-  /** @param promised by the quotes of all workers: what counts for as long as less has been seen. */
-  perSecond(workers: number, promised: number): number {
+  /**
+   * @param promised by the quotes of all workers: what counts for as long as less has been seen.
+   * @param next what one more is: it may be about to begin. So a long prompt at the beginning does not look like a standstill.
+   */
+  perSecond(workers: number, promised: number, next: number): number {
     const unseenS = Math.max(0, PRIOR_S * workers - this.#workerS);
     const seenS = this.#workerS + unseenS;
-    return seenS === 0 ? 0 : (workers * this.#begun + unseenS * promised) / seenS;
+    if (seenS === 0) return 0;
+    const begun = this.#begun + (unseenS === 0 ? next : 0);
+    return (workers * begun + unseenS * promised) / seenS;
   }
 }

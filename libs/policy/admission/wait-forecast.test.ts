@@ -4,21 +4,35 @@ import { BusyRate } from './busy-rate.ts';
 import { StandingQueue } from './standing-queue.ts';
 import { type ForecastOf, WaitForecast } from './wait-forecast.ts';
 
-const NOW: ForecastOf = { ahead: null, onTheWay: 0, ownS: 0.5, quotedS: 0.2, workers: 2, promised: 1000 };
+const NOW: ForecastOf = {
+  ahead: null,
+  cost: 10,
+  onTheWay: 0,
+  ownS: 0.5,
+  quotedS: 0.2,
+  workers: 2,
+  promised: 1000,
+};
 
 test('what the quotes promise counts until enough of a backlog was seen', () => {
   const rate = new BusyRate();
-  assert.equal(rate.perSecond(2, 1000), 1000);
+  assert.equal(rate.perSecond(2, 1000, 0), 1000);
   rate.passed(0.25, 2);
   rate.begun(50);
-  assert.equal(rate.perSecond(2, 1000), 600, 'half of it was seen, at 200 a second');
+  assert.equal(rate.perSecond(2, 1000, 0), 600, 'half of it was seen, at 200 a second');
   for (let i = 0; i < 400; i++) {
     rate.passed(0.1, 2);
     rate.begun(20);
   }
-  assert.ok(Math.abs(rate.perSecond(2, 1000) - 200) < 2);
-  assert.ok(Math.abs(rate.perSecond(4, 1000) - 400) < 4, 'twice the workers begin twice as much');
-  assert.equal(rate.perSecond(0, 0), 0);
+  assert.ok(Math.abs(rate.perSecond(2, 1000, 0) - 200) < 2);
+  assert.ok(Math.abs(rate.perSecond(4, 1000, 0) - 400) < 4, 'twice the workers begin twice as much');
+  assert.equal(rate.perSecond(0, 0, 0), 0);
+});
+
+test('where nothing has begun yet, the next one may', () => {
+  const rate = new BusyRate();
+  rate.passed(4, 1);
+  assert.equal(rate.perSecond(1, 1000, 20), 5);
 });
 
 test('with room, a request waits for what the best worker quotes, and for its own prompt', () => {
@@ -51,7 +65,7 @@ test('more on the way than usual takes longer', () => {
 });
 
 test('where nothing is known of a backlog no more than an hour is said', () => {
-  const none = { ahead: 10, onTheWay: 5, ownS: 0, quotedS: 0, workers: 0, promised: 0 };
+  const none = { ahead: 10, cost: 0, onTheWay: 5, ownS: 0, quotedS: 0, workers: 0, promised: 0 };
   assert.equal(new WaitForecast().seconds(none), 3600);
 });
 

@@ -21,6 +21,8 @@ const MOST_S = 3600;
 export interface ForecastOf {
   /** What waits and is served before it, by cost; null where nothing waits, so that it goes at once. */
   readonly ahead: number | null;
+  /** Of itself. */
+  readonly cost: number;
   /** What is on its way, by cost. */
   readonly onTheWay: number;
   /** What its own prompt takes at a worker, s. */
@@ -57,9 +59,9 @@ export class WaitForecast {
   }
 
   /** s until the first token. */
-  seconds({ ahead, onTheWay, ownS, quotedS, workers, promised }: ForecastOf): number {
+  seconds({ ahead, cost, onTheWay, ownS, quotedS, workers, promised }: ForecastOf): number {
     if (ahead === null) return quotedS + ownS;
-    const perSecond = Math.max(LEAST_RATE, this.#busy.perSecond(workers, promised));
+    const perSecond = Math.max(LEAST_RATE, this.#busy.perSecond(workers, promised, cost));
     const wayS = Math.max(quotedS, this.#usualWayS, onTheWay / perSecond);
     return Math.min(MOST_S, ahead / perSecond + wayS + ownS);
   }

@@ -177,6 +177,11 @@ export const ERRORS = {
     type: 'rate_limit_error',
     text: 'The queue is full. Try again after the time in Retry-After.',
   },
+  queue_wait_too_long: {
+    status: 429,
+    type: 'rate_limit_error',
+    text: 'So much waits for the model now that the answer would begin after this client has left. Try again after the time in Retry-After, or wait longer with x-request-timeout-ms.',
+  },
   rate_limit_exceeded: {
     status: 429,
     type: 'rate_limit_error',

@@ -33,6 +33,7 @@ const ENDED: Readonly<Record<string, string>> = {
   deadline: 'its time was up',
   attempts_spent: 'given up: it failed on every attempt',
   model_left: 'refused: its model was unloaded',
+  queue_wait_too_long: 'refused: it would have waited for longer than its client does',
   cancelled: 'cancelled',
 };
 

@@ -150,13 +150,13 @@ export class Doors {
 
   #tell(): void {
     this.#toldAt = this.#now;
-    const told = this.#nodes.map(({ door }) => door.fair.told(this.#now));
+    const told = this.#nodes.map(({ door }) => door.told(this.#now));
     for (const [at, node] of this.#nodes.entries()) node.others = told.filter((_, other) => other !== at);
   }
 
   #pass(node: SimulatedNode): void {
     const { door } = node;
-    if (door.fair.waiting.size === 0) return;
+    if (door.waiting.size === 0) return;
     this.#giveUp(node, false);
     const view = this.#viewOf(node);
     for (let next = door.next(view); next !== null; next = door.next(view))
@@ -182,7 +182,7 @@ export class Doors {
   }
 
   #tooLate({ door }: SimulatedNode): AtDoor[] {
-    const { waiting } = door.fair;
+    const { waiting } = door;
     const lines = waiting.kinds.flatMap(kind => [...waiting.lines(kind)]);
     return lines.flatMap(line => [...line].filter(({ patientUntil }) => patientUntil <= this.#now));
   }
@@ -190,7 +190,7 @@ export class Doors {
   #viewOf({ door, others }: SimulatedNode): PatientView<AtDoor> {
     const { workers, starts, quotes } = this.#behind;
     return {
-      ...{ now: this.#now, node: nodeShare(door.fair.told(this.#now), others), workers: workers() },
+      ...{ now: this.#now, node: nodeShare(door.told(this.#now), others), workers: workers() },
       ...(this.#o.patience == null ? NOT_ASKED : quotes()),
       starts: ({ request }) => starts(request.inputTokens),
     };

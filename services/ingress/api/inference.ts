@@ -66,8 +66,10 @@ export class InferenceApi implements Api {
   }
 
   #create(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    const read = this.#o.intake.read(endpoint, request.body, request.caller.permissions);
+    const { intake, dispatcher } = this.#o;
     const preferences = readPreferences(request.headers['prefer']);
+    const choose = isJob(preferences, request) ? undefined : dispatcher.chooserFor(endpoint, request);
+    const read = intake.read(endpoint, request.body, request.caller.permissions, choose);
     if (isJob(preferences, request)) return this.#o.jobs.accept(endpoint, read, request, reply, preferences);
     return this.#dispatch(endpoint, read, request, reply, preferences);
   }

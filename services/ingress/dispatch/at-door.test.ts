@@ -98,7 +98,7 @@ test('whose client leaves is never queued, and gives back what limits, the queue
 });
 
 test('its deadline ends it there, and what is behind it goes on', async () => {
-  await using full = await startFull({}, STREAM, { 'x-request-timeout-ms': '2500' });
+  await using full = await startFull({ admission: 'off' }, STREAM, { 'x-request-timeout-ms': '2500' });
   full.pass(1000);
   const behind = full.call('POST', PATH, STREAM);
   while (full.open.size < 4) await turn();

@@ -10,6 +10,7 @@ import {
   type BodyClaim,
   type CallNames,
   callNamesIn,
+  DispatchError,
   type Endpoint,
   type NewRun,
   sharedAddress,
@@ -21,12 +22,12 @@ import type { ClaimCheck } from '@penstock/transport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { letGoOfBody } from '../http/body-reader.ts';
 import { dialectOf } from '../http/errors.ts';
-import { appliedHeader, type Preferences } from '../intake/preferences.ts';
+import { appliedHeader, type Preferences, readPreferences } from '../intake/preferences.ts';
 import type { QueueRoom } from '../intake/queue-room.ts';
 import type { StoreRoom } from '../intake/store-room.ts';
-import { callTimeoutOf } from '../intake/timeouts.ts';
+import { callPatienceOf, callTimeoutOf } from '../intake/timeouts.ts';
 import { estimateOf } from '../intake/token-estimates.ts';
-import type { InferenceRequest } from '../intake/understand.ts';
+import type { Choose, InferenceRequest } from '../intake/understand.ts';
 import type { WorkMetaWriter } from '../intake/work-meta.ts';
 import { askingForUsage, WithoutUsage } from '../limits/asked-usage.ts';
 import { limitedWork } from '../limits/limited-work.ts';
@@ -37,7 +38,8 @@ import { openingOf, sessionHeader, sessionKeyOf } from '../placement/session-key
 import { HttpReply } from '../replies/http-reply.ts';
 import type { ReplySink } from '../replies/reply-sink.ts';
 import type { AnswerRoom } from '../sending/answer-room.ts';
-import { type Doors, doorClaimOf } from '../shares/doors.ts';
+import { type Admissions, ETA_HEADER } from '../shares/admissions.ts';
+import { type DoorClaim, type Doors, doorClaimOf } from '../shares/doors.ts';
 import { RequestTrace } from '../telemetry/request-trace.ts';
 import { RequestTrail, type TrailKeeping } from '../telemetry/request-trail.ts';
 import { type ConversionPlan, RunConversion } from './conversion.ts';
@@ -52,6 +54,10 @@ export interface DispatcherOptions {
   readonly sender: Sender;
   /** Null where they are off. */
   readonly doors: Pick<Doors, 'assertRoom'> | null;
+  readonly admissions: Pick<
+    Admissions,
+    'admit' | 'answerMs' | 'patientUntil' | 'soonest' | 'usualPatienceMs'
+  >;
   readonly claims: ClaimCheck;
   /** The record of a call that becomes a stored run. */
   readonly convertedCall: (run: NewRun) => ConvertedCall;
@@ -135,6 +141,10 @@ export class Dispatcher {
     const timeoutMs = callTimeoutOf(request);
     const deadlineAt = acceptedAt + (waitMs > 0 ? Math.min(waitMs, timeoutMs) : timeoutMs);
     const { lane } = decideTier(summary.tier, true);
+    const given = callNamesIn(request.headers);
+    const written = workMeta.write(read, { id: request.id, endpoint, slug, lane, deadlineAt, names: given });
+    const times = { timeoutMs: deadlineAt - acceptedAt, waitMs };
+    const door = lane === 'interactive' ? this.#admit(endpoint, read, request, written, times) : null;
     // Work of a lower lane goes to any worker with room.
     const placing = lane === 'interactive' ? this.#placingOf(endpoint, read, request, terms) : null;
     const isLarge = this.#o.claims.isLarge(read.body);
@@ -149,11 +159,10 @@ export class Dispatcher {
       ...(reply.getHeaders() as Record<string, string>),
       'x-penstock-model': headerText(read.model.name),
       ...appliedHeader(terms.preferences),
+      ...etaHeader(door),
     });
     const sink = terms.reshape?.(http) ?? http;
     const { id, tenant } = request;
-    const given = callNamesIn(request.headers);
-    const written = workMeta.write(read, { id, endpoint, slug, lane, deadlineAt, names: given });
     const trace = this.#traceOf(written, given);
     const trail = new RequestTrail(this.#o.trailing, tenant, written);
     const names = trace === undefined ? {} : { names: trace.names(given) };
@@ -164,10 +173,7 @@ export class Dispatcher {
       ...{ id, key: meta.key, slug, endpoint, deadlineAt, sink, trace, trail, ...claim },
       ...{ address: sharedAddress(key, id), bound: null, lookup: null },
       unsent: { tenant, meta, body, placing, raw },
-      door:
-        lane === 'interactive'
-          ? doorClaimOf(meta, request.caller, usedBy(endpoint, read), body.length)
-          : null,
+      door,
       estimate: estimateOf(endpoint, read),
       continuable: summary.continuable,
       streamed: summary.stream,
@@ -177,6 +183,68 @@ export class Dispatcher {
     });
     await this.#o.sender.send(opened);
     if (!terms.isShownLater) letGoOfBody(request);
+  }
+
+  /** @throws DispatchError `queue_wait_too_long` */
+  #admit(
+    endpoint: Endpoint,
+    read: InferenceRequest,
+    request: FastifyRequest,
+    written: WorkMeta,
+    times: { readonly timeoutMs: number; readonly waitMs: number },
+  ): DoorClaim {
+    const { admissions, claims, trailing } = this.#o;
+    const patienceMs = this.#patienceOf(request, written.slug, read.summary.stream, times);
+    const use = usedBy(endpoint, read);
+    const bytes = claims.isLarge(read.body) ? 0 : read.body.length;
+    const claim = this.#claimOf(request, written, { use, bytes, patienceMs });
+    try {
+      return admissions.admit(claim, patienceMs);
+    } catch (err) {
+      const trail = new RequestTrail(trailing, request.tenant, written);
+      if (err instanceof DispatchError) trail.outcome(err.code);
+      trail.gone(0, () => null);
+      throw err;
+    }
+  }
+
+  /** Another model where the one that is asked for would be too late for the client, and the other is not. */
+  chooserFor(endpoint: Endpoint, request: FastifyRequest): Choose {
+    return (all, { summary, promptTokens, size }) => {
+      const [asked] = all;
+      if (asked === undefined) throw new RangeError('there is no model to choose');
+      if (decideTier(summary.tier, true).lane !== 'interactive') return asked;
+      const { waitMs } = readPreferences(request.headers['prefer']);
+      const times = { timeoutMs: callTimeoutOf(request), waitMs };
+      const patienceMs = this.#patienceOf(request, asked.queue, summary.stream, times);
+      const use = reservedFor(endpoint, promptTokens, summary.maxTokens);
+      const claims = all.map(({ queue: slug }) => {
+        const about = { id: request.id, slug, promptTokens, size };
+        return this.#claimOf(request, about, { use, bytes: 0, patienceMs });
+      });
+      return all[this.#o.admissions.soonest(claims, patienceMs)] ?? asked;
+    };
+  }
+
+  #patienceOf(
+    request: FastifyRequest,
+    slug: string,
+    isStream: boolean,
+    times: { readonly timeoutMs: number; readonly waitMs: number },
+  ): number {
+    const { admissions } = this.#o;
+    const answerMs = isStream ? 0 : admissions.answerMs(slug);
+    return callPatienceOf(request, { ...times, usualMs: admissions.usualPatienceMs, answerMs });
+  }
+
+  #claimOf(
+    { caller }: FastifyRequest,
+    about: Parameters<typeof doorClaimOf>[0],
+    { patienceMs, ...terms }: { readonly use: TokenUse; readonly bytes: number; readonly patienceMs: number },
+  ): DoorClaim {
+    const { admissions, clock } = this.#o;
+    const patientUntil = admissions.patientUntil(patienceMs);
+    return doorClaimOf(about, caller, { ...terms, arrivedAt: clock.monotonic(), patientUntil });
   }
 
   /** @throws DispatchError `queue_full`; nothing is left of a body in the store then. */
@@ -266,6 +334,11 @@ function limitedTerms(
 
 function usedBy(endpoint: Endpoint, { promptTokens, summary }: InferenceRequest): TokenUse {
   return reservedFor(endpoint, promptTokens, summary.maxTokens);
+}
+
+function etaHeader(door: DoorClaim | null): Record<string, string> {
+  const estimateS = door?.estimateS ?? null;
+  return estimateS === null ? {} : { [ETA_HEADER]: String(Math.round(1000 * estimateS)) };
 }
 
 /** Names have any characters; a header has not. */

@@ -147,9 +147,13 @@ export class OpenRequests {
     for (const request of this.#open.values()) this.#apply(request, { kind: 'worker_leaves' }, worker);
   }
 
-  /** The client left, or submitting failed: stops all work on the request, wherever it is. */
-  cancel(id: string): void {
-    this.#applyTo(id, { kind: 'cancelled' });
+  /** Stops all work on the request, wherever it is. @param error for its client; then only where no worker has it. */
+  cancel(id: string, error?: DispatchError): void {
+    if (error === undefined) return this.#applyTo(id, { kind: 'cancelled' });
+    const request = this.#open.get(id);
+    if (request === undefined || request.running !== null) return;
+    request.trail?.outcome(error.code);
+    this.#apply(request, { kind: 'unqueued', error });
   }
 
   /** The client left before it had the end of its reply. */

@@ -1,5 +1,5 @@
 /** Reads an inference request: from its bytes to what the dispatcher needs to know. */
-import type { Permissions } from '@penstock/access';
+import { mayAsk, type Permissions } from '@penstock/access';
 import { type PromptSize, type SizeBoundaries, sizeClassOf } from '@penstock/policy';
 import {
   type BodyClaim,
@@ -56,12 +56,30 @@ export interface ModelCatalogue extends Listening {
   model(name: string): ModelInfo | undefined;
   /** The model that a name stands for. */
   target(name: string): string;
+  /** Models that may stand in for a name, and have workers. */
+  standIns(name: string): ModelInfo[];
   /** Null where no worker of the model has the endpoint. */
   queueFor(model: ModelInfo, endpoint: Endpoint): string | null;
   endpointsOf(model: ModelInfo): Endpoint[];
   /** Whether all workers of the model have it. */
   isEverywhere(model: ModelInfo, endpoint: Endpoint): boolean;
 }
+
+/** A model that may serve a request, and the slug of its queue. */
+export interface Servant {
+  readonly model: ModelInfo;
+  readonly queue: string;
+}
+
+/** What a model is chosen by. */
+export interface Choosing {
+  readonly summary: RequestSummary;
+  readonly promptTokens: number;
+  readonly size: PromptSize;
+}
+
+/** Chooses the model that serves a request, where others may stand in. @param all the one that was asked for comes first. */
+export type Choose = (all: readonly Servant[], by: Choosing) => Servant;
 
 /** Fields that requests for a model have where the client gives none. @param model its name. */
 export type DefaultsOf = (model: string) => Readonly<Record<string, unknown>>;
@@ -83,9 +101,9 @@ export class Intake {
   }
 
   /** @throws DispatchError for an invalid body or an unknown model. */
-  read(endpoint: Endpoint, body: unknown, permissions: Permissions): InferenceRequest {
+  read(endpoint: Endpoint, body: unknown, permissions: Permissions, choose?: Choose): InferenceRequest {
     if (!Buffer.isBuffer(body)) throw new DispatchError('unsupported_media_type');
-    return this.#read(endpoint, body, this.#o.clock.now(), permissions, parseJson);
+    return this.#read(endpoint, body, this.#o.clock.now(), permissions, parseJson, choose);
   }
 
   /** As {@link read}, of JSON that was made here of what had been read. */
@@ -105,9 +123,10 @@ export class Intake {
     acceptedAt: number,
     permissions: Permissions,
     parse: (bytes: Buffer) => unknown,
+    choose?: Choose,
   ): InferenceRequest {
     const { bytes, restoreText } = elideMedia(body);
-    const read = this.#understand(endpoint, body, parse(bytes), acceptedAt, permissions);
+    const read = this.#understand(endpoint, body, parse(bytes), acceptedAt, permissions, withFields, choose);
     return bytes === body ? read : { ...read, restore: restoreText };
   }
 
@@ -134,12 +153,15 @@ export class Intake {
     acceptedAt: number,
     permissions: Permissions,
     write: WriteFields = withFields,
+    choose?: Choose,
   ): InferenceRequest {
-    const { models, boundaries, estimates, defaultsOf } = this.#o;
+    const { models, estimates, defaultsOf } = this.#o;
     const asked = { body, summary: validateRequest(endpoint, parsed) };
     checkForEngine(parsed, this.#o.engineRules);
-    const model = models.model(asked.summary.model);
-    if (model === undefined) throw absent(models, new DispatchError('model_not_found', { param: 'model' }));
+    const own = models.model(asked.summary.model);
+    if (own === undefined) throw absent(models, new DispatchError('model_not_found', { param: 'model' }));
+    const model =
+      choose === undefined ? own : this.#chosen(endpoint, own, asked.summary, permissions, choose);
     const { name } = model;
     refuseModel(permissions, name, each => models.target(each));
     refuseTier(permissions, asked.summary.tier);
@@ -149,10 +171,35 @@ export class Intake {
     const queue = models.queueFor(model, endpoint);
     if (queue === null) throw absent(models, noEndpoint(endpoint, models.endpointsOf(model)));
     const promptTokens = estimates.of(model.slug, summary.prompt);
-    // Endpoints that not every engine has are rare: their work is not told apart by size.
-    const size = ENDPOINT_TABLE[endpoint].inModelQueue ? sizeClassOf(promptTokens, boundaries) : 'short';
+    const size = this.#sizeOf(endpoint, promptTokens);
     const { request, parsed: read } = served;
     return { acceptedAt, ...request, parsed: read, restore: json => json, model, queue, promptTokens, size };
+  }
+
+  /** Endpoints that not every engine has are rare: their work is not told apart by size. */
+  #sizeOf(endpoint: Endpoint, promptTokens: number): PromptSize {
+    return ENDPOINT_TABLE[endpoint].inModelQueue ? sizeClassOf(promptTokens, this.#o.boundaries) : 'short';
+  }
+
+  #chosen(
+    endpoint: Endpoint,
+    own: ModelInfo,
+    summary: RequestSummary,
+    permissions: Permissions,
+    choose: Choose,
+  ): ModelInfo {
+    const { models, estimates } = this.#o;
+    const mayHave = ({ name, slug }: ModelInfo) =>
+      slug !== own.slug && mayAsk(permissions, name, each => models.target(each));
+    const others = models.standIns(summary.model).filter(mayHave);
+    if (others.length === 0) return own;
+    const all = [own, ...others].flatMap(model => {
+      const queue = models.queueFor(model, endpoint);
+      return queue === null ? [] : [{ model, queue }];
+    });
+    if (all[0]?.model !== own) return own;
+    const promptTokens = estimates.of(own.slug, summary.prompt);
+    return choose(all, { summary, promptTokens, size: this.#sizeOf(endpoint, promptTokens) }).model;
   }
 }
 

@@ -17,16 +17,27 @@ function startDoors({ budgetBytes = 1e6, others = [] }: Made = {}) {
   const waited: number[] = [];
   const told: ReadonlyMap<string, DoorTold>[] = [];
   const doors = new Doors({
-    fleet: { workersOf: () => 1, startsNow: () => 0, waitAt: () => waitS },
+    fleet: {
+      ...{ workersOf: () => 1, startsNow: () => 0, waitAt: () => waitS },
+      ...{ waitS: () => 0, meanTokensPerSec: () => 100 },
+    },
     others: { of: () => others, tell: all => void told.push(all) },
     clock: { monotonic: () => nowMs },
     budgetBytes,
     onWaited: (_slug, ms) => waited.push(ms),
+    onEstimated: () => {},
   });
   doors.whenTurn(id => turns.push(id));
   const claim = (owner: string, some: Partial<DoorClaim> = {}): DoorClaim => ({
     ...{ id: `${owner}${ids++}`, slug: 'm', owner, kind: 'short', weight: 1, cost: 100 },
-    ...{ promptTokens: 10, bytes: 10, ...some },
+    ...{
+      promptTokens: 10,
+      bytes: 10,
+      arrivedAt: nowMs,
+      patientUntil: Number.POSITIVE_INFINITY,
+      estimateS: null,
+    },
+    ...some,
   });
   /** Two that are on their way, so that nothing more is. */
   const fill = () => {
@@ -146,4 +157,22 @@ test('beside what waits at another node, this one has its part', () => {
   });
   const outcomes = Array.from({ length: 4 }, () => doors.arrive(claim('b')));
   assert.deepEqual(outcomes, [null, 'no_room', 'over_share', 'over_share']);
+});
+
+test('who is told to leave is told once, though each that leaves lets others pass', () => {
+  const { doors, claim, fill, pass } = startDoors();
+  const sent = fill();
+  const lost: string[] = [];
+  doors.whenLost(each => {
+    lost.push(each.id);
+    doors.leave(each);
+  });
+  const waiting = Array.from({ length: 4 }, () => claim('a', { patientUntil: 2500 }));
+  for (const each of waiting) doors.arrive(each);
+  pass(1000);
+  for (const each of sent) doors.begun(each);
+  pass(1400);
+  pass(200);
+  assert.equal(new Set(lost).size, lost.length);
+  assert.ok(lost.length >= 2, `${lost.length}`);
 });

@@ -21,7 +21,9 @@ export interface TrailKeeping {
 }
 
 /** Nothing to explain: they went well, or were refused at once with an error that says all. */
-const WELL: ReadonlySet<string> = new Set(['done', 'client_left', 'queue_full', 'broker_unavailable']);
+const WELL: ReadonlySet<string> = new Set([
+  ...(['done', 'client_left', 'queue_full', 'queue_wait_too_long', 'broker_unavailable'] as const),
+]);
 /** A stream may be tried again and again for an hour. */
 const MOST_EVENTS = 50;
 

@@ -24,6 +24,7 @@ import { emptyIngressMetrics } from '../../../../services/ingress/metrics.fixtur
 import { Affinity } from '../../../../services/ingress/placement/affinity.ts';
 import { RunIntake } from '../../../../services/ingress/runs/run-intake.ts';
 import { AnswerRoom } from '../../../../services/ingress/sending/answer-room.ts';
+import { Admissions } from '../../../../services/ingress/shares/admissions.ts';
 import { Doors } from '../../../../services/ingress/shares/doors.ts';
 import { OtherNodes } from '../../../../services/ingress/shares/other-nodes.ts';
 import { type Servers, Wires } from '../servers/ports.ts';
@@ -77,7 +78,15 @@ export async function startIngress(
   const others = new OtherNodes({ ingressId: name, region: REGION, control: queue, clock, dropped });
   // So narrow that requests wait there: two of a node are on their way at once.
   const narrow = { workersOf: () => 0, startsNow: () => 0, waitAt: (worker: string) => fleet.waitAt(worker) };
-  const doors = new Doors({ fleet: narrow, others, clock, budgetBytes: 1e9, onWaited() {} });
+  const quoted = { waitS: () => 0, meanTokensPerSec: () => 0 };
+  const doors = new Doors({
+    fleet: { ...narrow, ...quoted },
+    others,
+    clock,
+    budgetBytes: 1e9,
+    onWaited() {},
+    onEstimated() {},
+  });
   const open: OpenRequests = new OpenRequests({
     ...{
       queue,
@@ -94,6 +103,15 @@ export async function startIngress(
     },
     ...{ doors, ackWaitMs: LEASE_MS, boundWaitMs: 250, runPasses: { add() {} } },
     deadLetter: ({ address }, failure) => queue.moveToDead(address, failure, claims),
+  });
+  const admissions = new Admissions({
+    ...{ doors, mode: 'on', usualPatienceMs: 60_000, clock, modelOf: (slug: string) => slug },
+    refused: metrics.refusedAtDoor,
+    standIns: metrics.standIns,
+  });
+  admissions.whenLost((id, error) => {
+    open.cancel(id, error);
+    return open.get(id) === undefined;
   });
   const limiter = { enter: () => FREE_PASS };
   const life = {
@@ -130,6 +148,7 @@ export async function startIngress(
     dispatcher: new Dispatcher({
       ...{ fleet, affinity, workMeta, open, doors, claims, clock, tracing: null, region: REGION },
       sender: new Sender({ queue, fleet, affinity, open, claims, doors, clock, metrics, log }),
+      admissions,
       storeRoom: { pass() {} },
       queueRoom: { enter: () => () => {} },
       limiter,
