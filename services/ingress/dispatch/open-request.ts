@@ -84,6 +84,8 @@ export interface OpenRequest extends NewRequest {
   address: QueueAddress;
   bound: Bound | null;
   unsent: UnsentWork | null;
+  /** Until the broker has said whether it has the message; rejects where it has not. Null before it is sent. */
+  sending: Promise<void> | null;
   lookup: PrefixLookup | null;
   conversion: Conversion | 'refuse' | null;
   /** Set once its client got 202: the answer goes into the record. */
@@ -142,7 +144,7 @@ export function openRequest(request: NewRequest, clock: Clock): OpenRequest {
   const timeoutMs = request.deadlineAt - clock.now();
   return {
     ...request,
-    converted: null,
+    ...{ converted: null, sending: null },
     endsAt: now + timeoutMs,
     keptUntil: now + keptMs(timeoutMs, request.streamed),
     timeoutMs,

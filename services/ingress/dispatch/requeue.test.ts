@@ -13,14 +13,19 @@ import type { OpenRequest } from './open-request.ts';
 import { Requeue, type RequeueOptions } from './requeue.ts';
 import { ADDRESS } from './transition.fixture.ts';
 
-/** @param refusals how often the queue refuses before it takes the request. */
-function queueThat(refusals: number) {
+/** @param refusals how often the queue refuses before it takes the request. @param sending how it was sent; long ago where absent. */
+function queueThat(refusals: number, sending: Promise<void> | null = null) {
   let left = refusals;
   const ids: string[] = [];
+  const reads: string[] = [];
   const offeredAt: QueueAddress[] = [];
   const taken: WorkMeta[] = [];
   const queue = {
-    read: async () => encodeEnvelope(workMeta(), Buffer.from('{}')),
+    async read() {
+      reads.push('read');
+      await sending;
+      return encodeEnvelope(workMeta(), Buffer.from('{}'));
+    },
     clear: async () => {},
     publish: async (address: QueueAddress, work: Uint8Array, { messageId }: { messageId: string }) => {
       ids.push(messageId);
@@ -32,7 +37,8 @@ function queueThat(refusals: number) {
   const claims = { sealed: async (_project: string, work: object) => work };
   const deps = { queue, claims, clock: { now: () => 0, monotonic: () => 0 } } as unknown as RequeueOptions;
   const bound = { ...ADDRESS, worker: 'w-1' };
-  const request = { id: 'r1', address: bound, unsent: null, attempt: 1, deadlineAt: 1000 } as OpenRequest;
+  const about = { id: 'r1', address: bound, unsent: null, attempt: 1, deadlineAt: 1000 };
+  const request = { ...about, sending } as OpenRequest;
   const places: QueueAddress[] = [];
   const converted = {
     run: {
@@ -45,10 +51,7 @@ function queueThat(refusals: number) {
   };
   return {
     outcome: new Requeue(deps).handOver(request, converted),
-    places,
-    offeredAt,
-    ids,
-    taken,
+    ...{ places, offeredAt, ids, taken, reads },
   };
 }
 const settle = () => new Promise(resolve => setImmediate(resolve));
@@ -83,4 +86,18 @@ test('a call that was bound to a worker is offered to all, and its record says w
   const { outcome, places, offeredAt } = queueThat(0);
   assert.equal(await outcome, 'moved');
   assert.deepEqual([places, offeredAt], [[ADDRESS], [ADDRESS]]);
+});
+
+test('a call whose message is still on its way to the queue is taken off it once it is there', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { outcome, reads } = queueThat(0, promise);
+  await settle();
+  assert.deepEqual(reads, []);
+  resolve();
+  assert.equal(await outcome, 'moved');
+});
+
+test('a call that the queue never confirmed, and of which it says nothing, was refused', async () => {
+  const { outcome } = queueThat(0, Promise.reject(new DispatchError('broker_unavailable')));
+  assert.equal(await outcome, 'refused');
 });

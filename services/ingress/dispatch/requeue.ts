@@ -95,7 +95,7 @@ export class Requeue {
    * @param converted the record, which says where the message is: whoever cancels it looks there. A worker to which the call was bound may be
    * gone, so any may take it now.
    * @returns `gone` if its time in the queue was over, `refused` if the queue does not accept it for half a minute.
-   * @throws where the broker cannot say whether it has it: then it still has, and delivers it again by itself.
+   * @throws where the broker has confirmed it, and does not answer now: then it still has it, and delivers it again by itself.
    */
   async handOver(request: OpenRequest, converted: Converted): Promise<'moved' | 'gone' | 'refused'> {
     const { run } = converted;
@@ -104,8 +104,12 @@ export class Requeue {
     } catch {
       return 'refused';
     }
-    const waiting = await this.#takeBack(request);
-    if (waiting === null) return 'gone';
+    const isSent = await settled(request.sending);
+    const waiting = await this.#takeBack(request).catch((err: Error) => {
+      if (isSent) throw err;
+      return null;
+    });
+    if (waiting === null) return isSent ? 'gone' : 'refused';
     request.address = { ...request.address, worker: null };
     request.attempt = nextAttemptBase(request.attempt);
     moveDeadline(request, run.deadlineAt);
@@ -147,6 +151,14 @@ export class Requeue {
       ttlMs: Math.max(1, request.keptUntil - clock.monotonic()),
     });
   }
+}
+
+/** Whether it went well; so did what never began. */
+function settled(action: Promise<void> | null): Promise<boolean> {
+  return (action ?? Promise.resolve()).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Whoever was given the message before it was moved cannot answer any more. */

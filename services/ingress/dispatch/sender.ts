@@ -72,7 +72,8 @@ export class Sender {
       request.unsent = null;
       if (placement.kind === 'bound')
         fleet.expectAt(placement.worker, meta.promptTokens - placement.matchedTokens);
-      await this.#put(request, work, unsent.raw);
+      request.sending = this.#put(request, work, unsent.raw);
+      await request.sending;
     } catch (err) {
       // A broker that was slow, or was killed before it said so, has stored the message after all.
       if (request.gone || request.running !== null) return open.published(id);

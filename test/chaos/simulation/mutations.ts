@@ -117,6 +117,17 @@ export const MUTATIONS: readonly Mutation[] = [
     focus: { faults: ['kill worker', 'stop worker'], kinds: ['stream'], isLong: true },
   },
   {
+    name: 'a call is stored before the queue has its message',
+    changes: [
+      {
+        file: 'services/ingress/dispatch/requeue.ts',
+        find: 'const isSent = await settled(request.sending);',
+        replace: 'const isSent = true;',
+      },
+    ],
+    focus: { faults: ['cut ingress from nats', 'kill nats'], kinds: ['plain'], isLong: true },
+  },
+  {
     name: 'nobody calls a worker that has fallen silent',
     changes: [
       {
