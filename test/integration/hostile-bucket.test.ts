@@ -148,7 +148,7 @@ test('one that hangs, or drips, is given up in time', async () => {
     answer = drips;
     assert.match(await failure(all(bodies.list())), /^BucketError/);
   }
-  answer = drip(200, { 'content-length': '5' });
+  answer = drip(200, { 'content-length': '1000000' });
   assert.match(
     await failure(bodies.read('id', { ...CLAIM, bytes: 1e6 })),
     /^DispatchError: .*could not be read/,
