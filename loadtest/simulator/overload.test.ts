@@ -14,9 +14,9 @@ const SECONDS = 40;
 
 /** Of who was answered when, and who was refused when, in whole µs. A change of a rule on purpose puts its new one here. */
 const DIGESTS: Readonly<Record<string, string>> = {
-  chat: 'c3cef145fcb9',
-  short: 'dfc773b27733',
-  halved: '0c0f79bad165',
+  chat: '6595f8bce246',
+  short: 'a9836e5ea577',
+  halved: 'a04dced550e3',
 };
 
 const CASES: Readonly<Record<string, OverloadCase>> = {

@@ -5,11 +5,11 @@
  */
 
 /** By how much a trial changes it. */
-const STEP = 1.5;
+const STEP = 1.3;
 /** A larger window stays if the pace rises by half of that … */
-const KEEPS_UP = 1.25;
+const KEEPS_UP = 1.15;
 /** … and a smaller one if nearly as much is begun. */
-const KEEPS_DOWN = 0.9;
+const KEEPS_DOWN = 0.93;
 const MOST = 64;
 /** A pace is measured over so many requests at least, and so long, ms; of what begins slowly over fewer. */
 const LEAST_BEGUN = 30;
@@ -19,7 +19,7 @@ const FEW_MS = 10_000;
 /** After a change nothing is measured for as long as requests are on their way, and no longer than this, ms. */
 const MOST_SETTLING_MS = 30_000;
 /** Measurements between two trials: twice as many after each one that was for nothing. */
-const LEAST_PAUSE = 4;
+const LEAST_PAUSE = 6;
 const MOST_PAUSE = 128;
 
 export class WindowGain {
