@@ -70,7 +70,7 @@ export const ingressConfig = z.object({
     ),
   PENSTOCK_ADMISSION: z
     .enum(ADMISSION_MODES)
-    .default('on')
+    .default('shadow')
     .describe(
       'Whether interactive requests are refused (429) whose first token would come after their client has left: on, shadow (only counted) or off. Not without PENSTOCK_FAIR_SHARES.',
     ),

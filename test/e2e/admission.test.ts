@@ -10,7 +10,10 @@ const PATIENCE_MS = 4000;
 
 let stack: Stack;
 before(async () => {
-  stack = await startStack({ engines: [{ profile: 'dense-70b-h100x4' }] });
+  stack = await startStack({
+    engines: [{ profile: 'dense-70b-h100x4' }],
+    ingressEnv: { PENSTOCK_ADMISSION: 'on' },
+  });
 });
 after(() => stack?.[Symbol.asyncDispose]());
 
